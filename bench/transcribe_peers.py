@@ -215,7 +215,7 @@ def by_sibyl(program, model, recording, threads, name):
 
     def read(out, err):
         result = json.loads(out)
-        return float(re.search(r"heard in ([\d.]+) s", err)[1]), result["text"], sum(len(s["tokens"]) for s in result["segments"])
+        return float(re.search(r"transcribed in ([\d.]+) s", err)[1]), result["text"], sum(len(s["tokens"]) for s in result["segments"])
 
     return command, read
 

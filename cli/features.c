@@ -43,7 +43,7 @@ static const cli_option options[] = {
                      " - is standard output; the summary then goes to standard error. The name for standard "
                      "input is features.npy."),
     OPT_FILE(
-        "png", png, "P.png", "write a labelled picture too; a folder with several inputs",
+        "png", png, "P.png", "write a labelled image too; a folder with several inputs",
         .more =
             "Time runs to the right, the frequency of the band centres upwards; the scale of values is at "
             "the right."),
@@ -55,14 +55,13 @@ static const cli_option options[] = {
                "average 3 x 3 over bands and frames: same shape, or full neighbourhoods only (default: none)",
                .more = "At the edges, same averages what exists."),
     OPT_CHOICE("normalize", normalize, levels,
-               "scale the recording first: its peak to 1.0, or its root mean square to 0.1",
+               "scale the recording first: its peak to 1.0, or its RMS to 0.1",
                .more = "0.1 is -20 dB of full scale."),
-    OPT_NUMBER(
-        "chunk", chunk, "S", 0, 86400,
-        "cut into chunks of S seconds, the last one filled up with zeros, each clamped to its own maximum",
-        .above = true,
-        .more = "Each chunk is a recording of its own, as Whisper's windows of 30 s; they lie side by side "
-                "along the frames."),
+    OPT_NUMBER("chunk", chunk, "S", 0, 86400,
+               "cut into chunks of S seconds, the last padded with zeros, each clamped to its own maximum",
+               .above = true,
+               .more = "Each chunk is a separate recording, like Whisper's windows of 30 s; they are "
+                       "concatenated along the frames."),
     OPT_MAX_SECONDS,
     OPT_FLAG("precise", precise, "compute in double precision and round once at the end"),
     OPT("fixed", CLI_OPTIONAL, fixed,
@@ -82,10 +81,10 @@ static const cli_option options[] = {
     OPT_END};
 
 static const char more[] =
-    "Computes the front end of Whisper, of librosa or of Kaldi. IN is any file that FFmpeg reads, or - "
-    "for raw samples on standard input. The array has the shape (bands, frames) and holds float32 (or "
-    "see --fixed). With several inputs each NAME.ext gives NAME.npy; all are tried, and each failure is "
-    "one line. An output is written aside and renamed: it is complete or absent.";
+    "Computes the features of Whisper, librosa or Kaldi. IN is any file that FFmpeg reads, or - for raw "
+    "samples on standard input. The array has the shape (bands, frames) and holds float32 (or see --fixed). "
+    "With several inputs each NAME.ext gives NAME.npy; all are tried, and each failure is one line. An "
+    "output is written aside and renamed: it is complete or absent.";
 
 /* ---- Names ---- */
 
@@ -137,7 +136,7 @@ static int check_overwriting(const cli_command *self, const feature_job *jobs, s
             if (outputs[k] && strcmp(jobs[i].in, "-") != 0 && file_same(outputs[k], jobs[i].in))
                 return cli_usage(self, "output '%s' would replace the input '%s'", outputs[k], jobs[i].in);
         if (jobs[i].png && strcmp(jobs[i].npy, jobs[i].png) == 0)
-            return cli_usage(self, "the array and the picture would both be written to '%s'", jobs[i].npy);
+            return cli_usage(self, "the array and the image would both be written to '%s'", jobs[i].npy);
     }
     return CLI_DONE;
 }
@@ -189,13 +188,12 @@ static int name_outputs(const cli_command *self, const settings *s, char **input
     if ((s->out && !s->out[0]) || (s->png && !s->png[0]))
         return cli_usage(self, "--%s has an empty value", s->out && !s->out[0] ? "out" : "png");
     if (s->json && file_is_stdout(jobs[0].npy))
-        return cli_usage(self, "--out %s and --json both want standard output", jobs[0].npy);
+        return cli_usage(self, "--out %s and --json both write to standard output", jobs[0].npy);
     int code = check_collisions(self, jobs, n);
     if (code == CLI_DONE)
         code = check_overwriting(self, jobs, n);
     if (code == CLI_DONE && s->png && named_otherwise(jobs[0].png))
-        code = cli_usage(
-            self, "--png is '%s': pictures are written as PNG, expected a name that ends with .png", s->png);
+        code = cli_usage(self, "--png is '%s', expected a name that ends with .png", s->png);
     return code == CLI_DONE ? check_folders(s, jobs, n) : code;
 }
 
@@ -378,7 +376,7 @@ static int features(const cli_command *self, int argc, char **argv)
     if (!cli_begin(self, argc, argv, &s, &n_inputs, &code))
         return code;
     if (n_inputs == 0)
-        return cli_usage(self, "no input: name a recording, or '-' for samples on standard input");
+        return cli_usage(self, "no input: give a recording, or '-' for samples on standard input");
     if (s.fixed >= 0 && (s.preset != 0 || s.smooth != 0 || s.precise || s.keep_float))
         return cli_usage(
             self, "--fixed is Whisper's front end of 16-bit samples: not with another --preset, --smooth, "

@@ -39,7 +39,7 @@ static bool read_all(feature_job *job, const feature_tools *tools, sib_audio_rea
     }
     if (job->n_samples > 0)
         return true;
-    sib_error why = {.message = "holds no sample"};
+    sib_error why = {.message = "holds no samples"};
     fail_named(job, SIB_ERR_FORMAT, &why);
     return false;
 }
@@ -118,7 +118,7 @@ void feature_job_warnings(const feature_job *job, void (*warn)(void *context, co
     if (r->silent)
         warn(context, "silent: no sample is above 1/32768 of full scale");
     if (r->clipped) {
-        snprintf(sentence, sizeof sentence, "clipped: %llu samples stand at full scale in runs",
+        snprintf(sentence, sizeof sentence, "clipped: %llu samples are at full scale in runs",
                  (unsigned long long)r->n_clipped);
         warn(context, sentence);
     }

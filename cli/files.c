@@ -62,7 +62,7 @@ bool file_folder_takes(const char *folder)
 bool file_folder_ready(const char *folder)
 {
     if (mkdir(folder, 0777) != 0 && errno != EEXIST) {
-        cli_fail("%s: the output folder cannot be made: %s", folder, strerror(errno));
+        cli_fail("%s: the output folder cannot be created: %s", folder, strerror(errno));
         return false;
     }
     return file_folder_takes(folder);

@@ -20,17 +20,17 @@ typedef struct settings {
 static const cli_option options[] = {
     OPT_MODEL(
         "an ONNX model that 'sibyl import' made, a job's document, a folder with one, or an installed model"),
-    OPT_TOKENIZER("the model's tokenizer, where none stands beside it"),
+    OPT_TOKENIZER("the model's tokenizer, where there is none in its folder"),
     OPT_TEXT("prompt", prompt, "TEXT", "text to continue (the operand - reads it from standard input)",
              .letter = 'p'),
     OPT_TEXT("tokens", tokens, "IDS", "the same as ids: 1,2,3"),
     OPT_INTEGER("max-tokens", max_tokens, "N", 1, 1e9, "tokens to generate at most (default: 128)",
                 .letter = 'n'),
     OPT_NUMBER("temperature", temperature, "T", 0, 1e6,
-               "randomness of sampling; 0: always the likeliest token (default: 0.8)"),
-    OPT_INTEGER("top-k", top_k, "K", 1, 1e9, "sample from the K likeliest tokens only"),
+               "randomness of sampling; 0: always the most likely token (default: 0.8)"),
+    OPT_INTEGER("top-k", top_k, "K", 1, 1e9, "sample from the K most likely tokens only"),
     OPT_NUMBER("top-p", top_p, "P", 0, 1,
-               "sample from the likeliest tokens that together reach probability P", .above = true),
+               "sample from the most likely tokens that together reach probability P", .above = true),
     OPT_INTEGER("seed", seed, "S", 0, 1e15, "seed of sampling (default: 0)"),
     OPT_LIST("stop", stops, "TEXT", "text that ends generation; may be given several times"),
     OPT_FLAG("perplexity", perplexity, "print how likely the prompt is, and generate nothing"),
@@ -142,11 +142,11 @@ static int generate(const cli_command *self, int argc, char **argv)
         return code;
     bool input = n == 1 && !strcmp(argv[0], "-");
     if (n > 1 || (n == 1 && !input))
-        code = cli_usage(self, "'%s': the text is given with --prompt, or - for standard input", argv[0]);
+        code = cli_usage(self, "'%s': give the text with --prompt, or - for standard input", argv[0]);
     else if (!s.model)
-        code = cli_usage(self, "the model is named with --model");
+        code = cli_usage(self, "give the model with --model");
     else if ((s.prompt != NULL) + (s.tokens != NULL) + input != 1)
-        code = cli_usage(self, "one of --prompt, --tokens and - says what comes before");
+        code = cli_usage(self, "give one of --prompt, --tokens and - as what comes before");
     else
         code = go_on(&s, input);
     free(s.inputs.items);
@@ -155,7 +155,7 @@ static int generate(const cli_command *self, int argc, char **argv)
 }
 
 const cli_command command_generate = {.name = "generate",
-                                      .summary = "continue a text, or tell how likely it is",
+                                      .summary = "continue a text, or print how likely it is",
                                       .operands = "--model M (--prompt TEXT | -) [options]",
                                       .options = options,
                                       .takes = CLI_TEXTS,

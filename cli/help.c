@@ -120,7 +120,7 @@ const cli_verb *cli_verb_of(const cli_command *command, int n, char **argv)
     else if (!v->name)
         cli_usage(command, "%s has no '%s', expected one of: %s", command->name, argv[0], names);
     else if (n > 1 && !v->operands)
-        cli_usage(command, "%s %s takes no name behind it, got '%s'", command->name, v->name, argv[1]);
+        cli_usage(command, "%s %s takes no name after it, got '%s'", command->name, v->name, argv[1]);
     else
         return v;
     return NULL;

@@ -23,8 +23,7 @@ static const sib_dtype dtypes[] = {SIB_F32, SIB_F16, SIB_BF16, SIB_I8};
 static const cli_option options[] = {
     OPT_FILE(
         "out", out, "MODEL.onnx",
-        "the model to write; its weights go to MODEL.onnx.data beside it, its job to MODEL.job.json",
-        .letter = 'o',
+        "the model to write; its weights go to MODEL.onnx.data, its job to MODEL.job.json", .letter = 'o',
         .more =
             "All files appear complete or not at all. The job is written where the model has its tokenizer: "
             "commands that take the model run it, and it may be changed (docs/jobs.md)."),
@@ -35,9 +34,10 @@ static const cli_option options[] = {
                 "20 to 23; before 23 attention, RMS norms and rotary positions are written "
                 "in smaller operators (default: 23)",
                 .offer = "20 21 22 23"),
-    OPT_TEXT("recipe", recipe, "NAME", "what model it is, where the names of its weights do not tell",
+    OPT_TEXT("recipe", recipe, "NAME",
+             "the kind of model, where the names of its weights do not determine it",
              .names = sib_recipe_name),
-    OPT_TOKENIZER("the model's tokenizer, kept beside it (default: the checkpoint's own, or tokenizer.json "
+    OPT_TOKENIZER("the tokenizer to copy next to the model (default: the checkpoint's own, or tokenizer.json "
                   "in its folder)"),
     OPT_FLAG("check", check,
              "print statistics of each weight and refuse NaN and infinities; without -o write nothing",
@@ -47,11 +47,12 @@ static const cli_option options[] = {
     OPT_END};
 
 static const char more[] =
-    "Makes an ONNX model of the weights of another program: safetensors, PyTorch, whisper.cpp, rwkv.cpp "
-    "and GGUF files, one, several that belong together (shards, a config.json), or a folder. A recipe "
-    "builds the graph that the names of the weights ask for, of standard ONNX operators. Nothing in a "
-    "checkpoint is ever executed. Weights that are missing, unexpected or of the wrong shape are all "
-    "listed, and then nothing is written.";
+    "Makes an ONNX model of the weights of another program: safetensors, PyTorch, whisper.cpp, rwkv.cpp and "
+    "GGUF files, one, several that belong together (shards, a config.json), or a folder. A recipe, chosen by "
+    "the names of the weights, builds the graph of standard ONNX operators. Nothing in a checkpoint is ever "
+    "executed. Weights that are missing, unexpected or of the wrong shape are all listed, and then nothing "
+    "is "
+    "written.";
 
 /* ---- The report
    --------------------------------------------------------------------------------------- */
@@ -104,7 +105,7 @@ static void show(const sib_import_report *r, const settings *s, const char *job)
     if (s->out)
         printf("  written     %s and %s.data, %.1f MB as %s\n", s->out, s->out,
                1e-6 * (double)t.bytes_written, dtype_words[s->dtype]);
-    printf("  tokenizer   %s\n", t.tokenizer ? t.tokenizer : "none found; name one with --tokenizer");
+    printf("  tokenizer   %s\n", t.tokenizer ? t.tokenizer : "none found; give one with --tokenizer");
     if (job)
         printf("  job         %s\n", job);
 }
@@ -224,9 +225,9 @@ static int import(const cli_command *self, int argc, char **argv)
     if (!cli_begin(self, argc, argv, &s, &n, &code))
         return code;
     if (!n)
-        return cli_usage(self, "no checkpoint is named");
+        return cli_usage(self, "no checkpoint is given");
     if (!s.out && !s.check)
-        return cli_usage(self, "the model to write is named with -o");
+        return cli_usage(self, "give the model to write with -o");
     for (int i = 0; s.out && i < n; i++)
         if (file_same(argv[i], s.out))
             return cli_fail("%s: is the checkpoint itself, expected another file to write", s.out);

@@ -200,7 +200,7 @@ static int job(const cli_command *self, int argc, char **argv)
     int n, code;
     if (!cli_begin(self, argc, argv, &s, &n, &code))
         return code;
-    code = n == 1 ? work(&s, argv[0]) : cli_usage(self, "one job is run at a time, %d are named", n);
+    code = n == 1 ? work(&s, argv[0]) : cli_usage(self, "expected one job, got %d", n);
     free(s.inputs.items);
     free(s.outputs.items);
     free(s.taps.items);

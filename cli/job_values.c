@@ -42,7 +42,7 @@ static bool read_list(const char *name, const char *text, sib_port_value *v, voi
     size_t n;
     double *list = read_numbers(text, &n);
     if (!list)
-        return bad(name, text, "a list of numbers with commas between");
+        return bad(name, text, "a list of numbers separated by commas");
     if (v->type == SIB_PORT_NUMBERS) {
         *owned = list;
         v->numbers.data = list;
@@ -122,7 +122,7 @@ static bool read_value(const sib_job *job, const char *name, const char *text, d
     case SIB_PORT_NUMBERS:
         return read_list(name, text, v, owned);
     default:
-        return bad(name, text, "something that can be given here");
+        return bad(name, text, "a value that can be given here");
     }
 }
 
@@ -168,7 +168,7 @@ bool job_inputs_add_pair(job_inputs *in, const sib_job *job, const char *pair)
 {
     const char *equal = strchr(pair, '=');
     if (!equal || equal == pair) {
-        cli_fail("'%s': expected NAME=WHAT", pair);
+        cli_fail("'%s': expected NAME=VALUE", pair);
         return false;
     }
     char *name = cli_format("%.*s", (int)(equal - pair), pair);

@@ -34,8 +34,7 @@ bool taps_all_matched(const cli_list *taps, const bool *matched)
     bool all = true;
     for (size_t i = 0; i < taps->n; i++)
         if (!matched[i]) {
-            cli_fail("no value is called '%s', which --tap asks for; --tap '*' shows the names of all",
-                     taps->items[i]);
+            cli_fail("no value is named '%s', as --tap asks; --tap '*' shows all names", taps->items[i]);
             all = false;
         }
     return all;

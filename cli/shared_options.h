@@ -53,7 +53,7 @@ typedef struct pass_settings {
              .names = pass_words,                                                                            \
              .more = "Default: all, where a backend other than ref runs. The section PASSES has the list."), \
         OPT_INTEGER("pass-limit", passes.limit, "N", 0, INT_MAX,                                             \
-                    "let passes make at most N edits, to find the one that does harm")
+                    "let passes make at most N edits, to find the one that breaks a model")
 
 /* Puts what the options say into those of a session. */
 void passes_apply(const pass_settings *s, sib_session_options *out);
@@ -64,10 +64,8 @@ bool passes_named(const pass_settings *s);
 
 /* The settings hold a double called `open_memory`. */
 #define OPT_OPEN_MEMORY                                                                                      \
-    OPT_NUMBER("open-memory", open_memory, "MB", 0, 1e9,                                                     \
-               "let what the model's file describes take so much while it is opened",                        \
-               .more = "Default: a limit that grows with the file, so that no small file costs much.",       \
-               .above = true)
+    OPT_NUMBER("open-memory", open_memory, "MB", 0, 1e9, "limit of the memory that opening the model takes", \
+               .more = "Default: a limit that grows with the size of the file.", .above = true)
 /* Limits of opening: all by the option where it was given (above 0), else the defaults. */
 sib_open_options open_limits(double open_memory);
 

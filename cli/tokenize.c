@@ -16,15 +16,14 @@ typedef struct settings {
 } settings;
 
 static const cli_option options[] = {
-    OPT_MODEL(
-        "a tokenizer's file, a model with its tokenizer beside it, a job, or the name of an installed model; "
-        "bytes needs no file"),
+    OPT_MODEL("a tokenizer's file, a model with a tokenizer in its folder, a job, or the name of an "
+              "installed model; bytes needs no file"),
     OPT_TEXT("kind", kind, "KIND",
-             "what the tokenizer's file is: gpt2, whisper, tokenizer.json, pieces or rwkv-world (default: "
-             "recognised "
-             "by its content)",
+             "format of the tokenizer's file: gpt2, whisper, tokenizer.json, pieces or rwkv-world (default: "
+             "recognised by its content)",
              .offer = "gpt2 whisper tokenizer.json pieces rwkv-world"),
-    OPT_INTEGER("n-vocab", n_vocab, "N", 1, 2097152, "ids of the model; for Whisper it tells which version"),
+    OPT_INTEGER("n-vocab", n_vocab, "N", 1, 2097152,
+                "number of ids of the model; determines the version of Whisper"),
     OPT_FLAG("decode", decode, "decode ids into text"),
     OPT_FLAG("ids", ids, "print ids only, on one line"),
     OPT_FLAG("special", special,
@@ -32,10 +31,9 @@ static const cli_option options[] = {
     OPT_JSON,
     OPT_END};
 
-static const char more[] =
-    "Prints a line for each token: its id and its bytes. Without a text it tells what the tokenizer is. "
-    "Tokenizers are ranks of tiktoken, a tokenizer.json, pieces of SentencePiece, or the vocabulary of "
-    "RWKV World. The text may hold any bytes.";
+static const char more[] = "Prints a line for each token: its id and its bytes. Without a text it describes "
+                           "the tokenizer. Tokenizers are ranks of tiktoken, a tokenizer.json, pieces of "
+                           "SentencePiece, or the vocabulary of RWKV World. The text may hold any bytes.";
 
 /* Where a tokenizer comes from: a file of its own, or a job. */
 typedef struct source {
@@ -186,7 +184,7 @@ static bool read_ids(const char *text, int32_t *ids, size_t *n)
         char *end;
         long id = strtol(text, &end, 10);
         if (end == text || id < 0 || id > INT32_MAX) {
-            cli_fail("'%.20s' is no id", text);
+            cli_fail("'%.20s' is not an id", text);
             return false;
         }
         ids[(*n)++] = (int32_t)id;
@@ -225,11 +223,11 @@ static int tokenize(const cli_command *self, int argc, char **argv)
     if (!cli_begin(self, argc, argv, &s, &n, &code))
         return code;
     if (n > 1)
-        return cli_usage(self, "one text is tokenized at a time, %d are given", n);
+        return cli_usage(self, "expected one text, got %d", n);
     if (!s.model)
-        return cli_usage(self, "the model is named with --model");
+        return cli_usage(self, "give the model with --model");
     if (s.decode && n == 0)
-        return cli_usage(self, "the ids are given as one argument, or - for standard input");
+        return cli_usage(self, "give the ids as one argument, or - for standard input");
     open_source(&s, &from);
     bool input = n == 1 && strcmp(argv[0], "-") == 0, done = from.tokenizer != NULL;
     size_t size = n == 1 ? strlen(argv[0]) : 0;

@@ -28,18 +28,18 @@ static const cli_option options[] = {
     OPT_MODEL("an ONNX model that 'sibyl import' made, a job's document, a folder with one, or the name of "
               "an installed "
               "model (default: digits)"),
-    OPT_TOKENIZER("the model's tokenizer, where none stands beside it"),
+    OPT_TOKENIZER("the model's tokenizer, where there is none in its folder"),
     OPT_TEXT("language", language, "L", "spoken language, as de or german (default: detected)"),
-    OPT_CHOICE("task", task, task_words, "write down what is said (default), or translate it into English"),
+    OPT_CHOICE("task", task, task_words, "transcribe (default), or translate into English"),
     OPT_CHOICE("format", format, transcript_formats,
-               "what to write; without it, lines with their times are shown as they are recognised"),
+               "format to write; without it, lines with their times are shown as they are recognised"),
     OPT_OUT_FOLDER("write DIR/NAME.FORMAT for each recording (default format: txt)"),
     OPT_FLAG("word-timestamps", word_timestamps, "find the times of words"),
     OPT_INTEGER("beam", beam, "N", 1, 100, "hypotheses of the beam search; 1: greedy (default: 5)"),
     OPT_INTEGER("best-of", best_of, "N", 1, 100, "samples drawn at temperatures above 0 (default: 5)"),
     OPT_TEXT("initial-prompt", initial_prompt, "TEXT", "text before the first window"),
-    OPT_TEXT("hotwords", hotwords, "WORDS", "words to listen for in every window"),
-    OPT_FILE("vad", vad, "MODEL", "transcribe only what this model of voice activity takes for speech"),
+    OPT_TEXT("hotwords", hotwords, "WORDS", "words to expect in every window"),
+    OPT_FILE("vad", vad, "MODEL", "transcribe only what this voice-activity model finds to be speech"),
     OPT_JOB_INPUT(
         "any other option of openai-whisper by its name: no_speech_threshold=0.5, temperature=0,0.4"),
     OPT_FLAG("picture", picture, "show the features, time to the right, and the words under them"),
@@ -109,7 +109,7 @@ static bool add_options(job_inputs *in, const settings *s, const sib_job *job, b
         done = !given[i].text || job_inputs_add(in, job, given[i].name, given[i].text);
     for (size_t i = 0; i < s->inputs.n && done; i++)
         if (clips && !strncmp(s->inputs.items[i], "clip_timestamps=", 16)) {
-            cli_fail("clip_timestamps and --vad cannot both say what is heard");
+            cli_fail("clip_timestamps and --vad both select what is transcribed: give one");
             done = false;
         }
     return done && job_inputs_add_list(in, job, &s->inputs);
@@ -227,8 +227,8 @@ static bool transcribe_one(listener *l, const char *recording)
     }
     l->took = sib_timer_seconds(&timer);
     if (done && !l->s->quiet)
-        fprintf(stderr, "%s: %.1f s heard in %.2f s, %.1f x real time\n", recording, l->seconds, l->took,
-                l->seconds / l->took);
+        fprintf(stderr, "%s: %.1f s transcribed in %.2f s, %.1f x real time\n", recording, l->seconds,
+                l->took, l->seconds / l->took);
     free(clips);
     job_inputs_free(&in);
     return done;
@@ -253,8 +253,8 @@ static bool transcribe_all(const settings *s, listener *l, int n, char **paths)
             failed++;
     }
     if (n > 1 && !s->quiet)
-        fprintf(stderr, "%d of %d recordings, %.1f s heard in %.2f s, %.1f x real time\n", n - failed, n,
-                seconds, took, took > 0 ? seconds / took : 0);
+        fprintf(stderr, "%d of %d recordings, %.1f s transcribed in %.2f s, %.1f x real time\n", n - failed,
+                n, seconds, took, took > 0 ? seconds / took : 0);
     return failed == 0;
 }
 
@@ -301,7 +301,7 @@ static int transcribe(const cli_command *self, int argc, char **argv)
     if (!cli_begin(self, argc, argv, &s, &n, &code))
         return code;
     if (!n)
-        code = cli_usage(self, "no recording is named");
+        code = cli_usage(self, "no recording is given");
     else if (s.format == TRANSCRIPT_ALL && !s.folder)
         code = cli_usage(self, "all formats need a folder, -o DIR");
     else

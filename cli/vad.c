@@ -79,9 +79,9 @@ static int vad(const cli_command *self, int argc, char **argv)
     if (!cli_begin(self, argc, argv, &s, &n, &code))
         return code;
     if (!n)
-        code = cli_usage(self, "no recording is named");
+        code = cli_usage(self, "no recording is given");
     else if (!s.model)
-        code = cli_usage(self, "the model is named with --model");
+        code = cli_usage(self, "give the model with --model");
     else
         code = listen_all(&s, n, argv);
     free(s.inputs.items);

@@ -11,28 +11,28 @@ typedef bench_settings settings;
 static const char *const weights[] = {"f32", "f16", "bf16", "int8", NULL};
 
 static const cli_option options[] = {
-    OPT_INTEGER("threads", threads, "N", 0, 1024,
-                "threads of the figures with several; 0: one per processor (default: 0; conv1d, models: 1)"),
+    OPT_INTEGER(
+        "threads", threads, "N", 0, 1024,
+        "threads of the figures with several threads; 0: one per processor (default: 0; conv1d, models: 1)"),
     OPT_NUMBER("seconds", seconds, "S", 0, 1e6, "measure for about S seconds (default: 5; models: 0.5 each)",
                .above = true),
     OPT_INTEGER("repeat", repeat, "N", 1, 1000000, "measure N rounds instead"),
     OPT_FLAG("peers", peers,
-             "measure others in the same rounds: FFTW, torch and onnxruntime, where they are installed",
+             "measure peers in the same rounds: FFTW, torch and onnxruntime, where they are installed",
              .more = "torch runs under a Python; onnxruntime is called through its C interface."),
     OPT_BACKENDS("backend", backend, "models: backends in order of preference (default: all)"),
     OPT_PASSES,
     OPT_DIM(dims),
-    OPT_FLAG("fresh", fresh, "models, whisper: first results and memory too, each in a process of its own"),
+    OPT_FLAG("fresh", fresh,
+             "models, whisper: time to the first result and memory too, each in its own process"),
     OPT_FLAG(
         "claims", claims,
         "models, whisper: the share of time spent in operators that a backend other than ref has claimed",
-        .more =
-            "By a profile of some runs; the minimum and that of all models together, against 99 %, and below "
-            "that what ref ran."),
+        .more = "From a profile of some runs; the minimum and that of all models together, against 99 %, and "
+                "what ref ran."),
     OPT_FLAG(
         "error", error,
-        "conv1d, models, whisper: errors of the results against the backend ref in double (conv1d: the "
-        "definition)",
+        "conv1d, models, whisper: errors against the backend ref in double (conv1d: the definition)",
         .more =
             "The largest difference, the RMS of the differences over the RMS of the result, and the largest "
             "difference over its element (or over that RMS, where the element is smaller). Results of "
@@ -48,13 +48,13 @@ static const cli_option options[] = {
     OPT_END};
 
 static const char more[] =
-    "Shows the statistics of all rounds. With --peers, blocks of runs of Sibyl and of onnxruntime "
-    "alternate, both on as many threads: their ratio is shown, the geometric mean of all ratios and the "
-    "worst, and where the outputs of the two differ. whisper writes its networks with random weights: "
-    "the encoder on 30 s, a prompt of 256 tokens, and a step of the decoder behind 100 positions; it "
-    "shows GFLOP/s and the share of what the machine can do, and --peers measures torch in eager mode "
-    "too. torch and onnxruntime are looked for by $SIBYL_PYTHON, or else a virtual environment beside "
-    "the build, or else python3; $SIBYL_ONNXRUNTIME names onnxruntime's library.";
+    "Shows the statistics of all rounds. With --peers, blocks of runs of Sibyl and of onnxruntime alternate, "
+    "both on as many threads: their ratio is shown, the geometric mean of all ratios and the worst, and "
+    "where the outputs of the two differ. whisper writes its networks with random weights: the encoder on 30 "
+    "s, a prompt of 256 tokens, and a step of the decoder after 100 positions; it shows GFLOP/s and the "
+    "share of what the machine can do, and --peers measures torch in eager mode too. torch and onnxruntime "
+    "are searched with $SIBYL_PYTHON, or else with a virtual environment next to the build, or else with "
+    "python3; $SIBYL_ONNXRUNTIME names onnxruntime's library.";
 
 static const cli_verb verbs[] = {
     {"features", "log-mel features of 30 s: microseconds per frame, one thread and several", bench_features,
@@ -67,8 +67,7 @@ static const cli_verb verbs[] = {
      false},
     {"first",
      "sibyl|onnxruntime MODEL: seconds to open and to run once, resident bytes after and at most, on one "
-     "line; "
-     "what --fresh calls",
+     "line; used by --fresh",
      bench_first, true},
     {0}};
 
@@ -93,7 +92,7 @@ static int bench(const cli_command *self, int argc, char **argv)
     s.n_operands = n - 1;
     code = CLI_USAGE;
     if (verb && verb->operands && n == 1)
-        cli_usage(self, "bench %s takes names behind it: files or folders", verb->name);
+        cli_usage(self, "bench %s takes files or folders after it", verb->name);
     else if (verb)
         code = verb->run(&s);
     free(s.dims.items);

@@ -88,12 +88,12 @@ void claims_print_summary(bench_report *report, const models *list)
                                    .value = seconds > 0 ? claimed / seconds : 1,
                                    .bar = CLAIMS_BAR,
                                    .at_least = true},
-                                  {.name = "share of time in claimed operators, least",
+                                  {.name = "share of time in claimed operators, min",
                                    .value = lowest,
                                    .bar = CLAIMS_BAR,
                                    .at_least = true}};
     bench_report_ratios(report, ratios, 2);
     bench_report_note(report,
-                      "%zu of %zu models spend at least %g %% of their time in claimed operators; least: %s",
+                      "%zu of %zu models spend at least %g %% of their time in claimed operators; min: %s",
                       met, n, 100 * CLAIMS_BAR, name);
 }

@@ -137,10 +137,8 @@ static void print_errors(bench_report *report, const conv_case *cases)
     sib_tensor *wide = NULL;
     json_t *list = json_array();
     if (!report->settings->json)
-        printf("\nerrors to the definition in double: the largest; RMS over the RMS of the result; the "
-               "largest over its "
-               "element, "
-               "or over that RMS\nwhere the element is smaller\n");
+        printf("\nerrors against the definition in double: the largest; RMS over the RMS of the result; the "
+               "largest over its element, or over that RMS\nwhere the element is smaller\n");
     for (size_t i = 0; i < N_CASES && !*why; i++) {
         bool narrow = cases[i].a.dtype != SIB_F32;
         result_error own = {0}, rounded = {0};
@@ -193,7 +191,8 @@ static int run(bench_report *report, conv_case *cases, sib_pool *pool)
     size_t n = 1;
     for (size_t i = 0; i < N_CASES; i++)
         figures[n++] = (bench_figure){.name = cases[i].name, .measure = measure_conv, .context = &cases[i]};
-    bench_report_note(report, "names: in channels x out channels / stride; length 3000, kernel 3, padding 1");
+    bench_report_note(report,
+                      "names: input channels x output channels / stride; length 3000, kernel 3, padding 1");
     if (report->settings->peers)
         n = add_torch(report, &torch, cases, sib_pool_threads(pool), figures, n);
     for (size_t i = 0; i < n; i++) {

@@ -113,7 +113,7 @@ static bool read_inputs(model_case *c, const bench_settings *settings, bench_inp
         bool ok = model_inputs_read(in->model, &draw, &in->drawn);
         in->named = in->drawn.items;
         in->n = in->drawn.n;
-        snprintf(why, bytes, "inputs could not be made");
+        snprintf(why, bytes, "inputs could not be created");
         return ok;
     }
     if (!case_load_inputs(in->model, c->data, &in->values, &reading)) {
@@ -236,9 +236,9 @@ static void compare(model_case *c, engine *const engines[ENGINE_KINDS], const be
         if (sib_value_compare(a[i], b[i], &agreement, &r, &err) != SIB_OK)
             snprintf(c->differs, sizeof c->differs, "%.200s: %s", info.name, err.message);
         else if (!r.equal)
-            snprintf(c->differs, sizeof c->differs, "%s: %llu of %llu elements, the worst %.6g against %.6g",
-                     info.name, (unsigned long long)r.n_different, (unsigned long long)r.count, r.worst_a,
-                     r.worst_b);
+            snprintf(c->differs, sizeof c->differs,
+                     "%s: %llu of %llu elements, the worst is %.6g against %.6g", info.name,
+                     (unsigned long long)r.n_different, (unsigned long long)r.count, r.worst_a, r.worst_b);
     }
     c->compared = ok;
     drop_values(a, in->n_outputs);
@@ -313,7 +313,7 @@ static void open_torch(bench_report *report, const models *list, engine_settings
     if (es->torch)
         bench_report_note(
             report,
-            "torch %s in a process of its own, eager: the same networks with random weights, timed there",
+            "torch %s in its own process, eager: the same networks with random weights, measured there",
             peer_torch_version(es->torch));
     else
         bench_report_note(report, "torch: skipped, %s", why);
@@ -327,7 +327,8 @@ static void open_peer(bench_report *report, engine_settings *es)
     es->ort = peer_ort_open(why, sizeof why);
     if (es->ort)
         bench_report_note(
-            report, "onnxruntime %s through its C interface; inputs bound before, outputs made by each run",
+            report,
+            "onnxruntime %s through its C interface; inputs bound before, outputs allocated by each run",
             peer_ort_version(es->ort));
     else
         bench_report_note(report, "onnxruntime: skipped, %s", why);
@@ -369,7 +370,7 @@ int bench_models(const void *of)
     for (int i = 0; i < settings->n_operands; i++)
         models_add(&list, settings->operands[i]);
     int code = list.n ? bench_report_begin(&report, settings, "models")
-                      : cli_fail("no model was found; name files, or folders with cases");
+                      : cli_fail("no model was found; give files, or folders with cases");
     if (code == CLI_DONE) {
         code = models_measure(&report, &list, NULL) ? CLI_DONE : CLI_FAILED;
         bench_report_end(&report);

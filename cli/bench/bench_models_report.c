@@ -105,7 +105,8 @@ void models_report_head(const bench_report *report, unsigned threads, bool costs
     const bench_settings *settings = report->settings;
     if (settings->json)
         return;
-    printf("microseconds a run, %u thread%s; ratio: sibyl / onnxruntime\n", threads, threads == 1 ? "" : "s");
+    printf("microseconds per run, %u thread%s; ratio: sibyl / onnxruntime\n", threads,
+           threads == 1 ? "" : "s");
     if (settings->error)
         printf("errors: the largest difference; its RMS over the RMS of the result; the largest over its "
                "element, or "
@@ -114,8 +115,7 @@ void models_report_head(const bench_report *report, unsigned threads, bool costs
         printf("claimed: the share of time in operators and milli-ops that backends other than ref ran\n");
     if (costs)
         printf("GFLOP/s of products and convolutions, their share of the peak, and bytes of weights and "
-               "caches as a "
-               "share of what is read at most\n");
+               "caches as a share of the peak of reading\n");
     printf("\n%-*s %5s %11s %11s", NAME_WIDTH, "model", "nodes", "sibyl", "min");
     if (costs)
         printf(" %8s %6s %6s", "GFLOP/s", "peak", "read");

@@ -157,10 +157,10 @@ static int measure(const bench_settings *settings, models *list)
     int code = bench_report_begin(&report, &own, "whisper");
     if (code != CLI_DONE)
         return code;
-    bench_report_note(&report,
-                      "Whisper tiny, random weights: the encoder on 30 s, a prompt of %d tokens, a step "
-                      "behind %d positions",
-                      PROMPT, PAST);
+    bench_report_note(
+        &report,
+        "Whisper tiny, random weights: the encoder on 30 s, a prompt of %d tokens, a step after %d positions",
+        PROMPT, PAST);
     bench_report_note(&report,
                       "attention as the operator of opset 23, and of opset 20 as MatMul, Softmax, MatMul, "
                       "as exporters write it");
@@ -178,7 +178,7 @@ int bench_whisper(const void *of)
     char *root = cli_format("%s/sibyl-whisper-XXXXXX", folder && *folder ? folder : "/tmp");
     models list = {0};
     bool ok = mkdtemp(root) != NULL;
-    int code = ok ? CLI_DONE : cli_fail("%s: no folder for the models could be made", root);
+    int code = ok ? CLI_DONE : cli_fail("%s: the folder for the models could not be created", root);
     char *checkpoint = file_join(root, "whisper.safetensors");
     ok = ok && whisper_checkpoint(checkpoint, &whisper_tiny);
     for (size_t part = 0; part < N_PARTS && ok; part++)

@@ -79,7 +79,7 @@ static bool try_python(peer_torch *p, const char *python, char *why, size_t byte
         return false;
     }
     if (!answer(p, line, sizeof line))
-        snprintf(why, bytes, "%s cannot be run, or ended without a word", python);
+        snprintf(why, bytes, "%s cannot be run, or ended without output", python);
     else if (strncmp(line, "ready ", 6) == 0) {
         snprintf(p->version, sizeof p->version, "%.60s", line + 6);
         return true;

@@ -130,10 +130,9 @@ void comparison_show(const comparison *c, bool all)
         const difference *d = c->first;
         printf("first value that leaves tolerance: '%s' of node '%s' (%s)", d->name, d->node, d->op_type);
         if (d->compared)
-            printf(
-                ": element %llu is %.9g where %.9g is expected; the worst, element %llu, %.9g where %.9g\n",
-                (unsigned long long)d->figures.first, d->figures.first_a, d->figures.first_b,
-                (unsigned long long)d->figures.worst, d->figures.worst_a, d->figures.worst_b);
+            printf(": element %llu is %.9g, expected %.9g; the worst, element %llu, is %.9g, expected %.9g\n",
+                   (unsigned long long)d->figures.first, d->figures.first_a, d->figures.first_b,
+                   (unsigned long long)d->figures.worst, d->figures.worst_a, d->figures.worst_b);
         else
             printf(": %s\n", d->why);
     }

@@ -32,8 +32,8 @@ static const cli_option options[] = {
     OPT_FILE("json", json, "FILE", "write every verdict as JSON"),
     OPT_FILE("junit", junit, "FILE", "write every verdict as JUnit XML"),
     OPT_FILE("manifest", manifest, "FILE",
-             "cases whose reference is off, one on each line: CASE RTOL ATOL REASON",
-             .more = "They are compared within those tolerances, and the summary names them."),
+             "cases whose reference is inexact, one per line: CASE RTOL ATOL REASON",
+             .more = "They are compared with those tolerances, and the summary names them."),
     OPT_FLAG("verbose", verbose, "print a line for each case, with its time", .letter = 'v'),
     OPT_END};
 
@@ -337,7 +337,7 @@ static int conform(const cli_command *self, int argc, char **argv)
     if (!cli_begin(self, argc, argv, &s, &n_folders, &code))
         return code;
     if (n_folders == 0)
-        return cli_usage(self, "no folder: name one that holds cases");
+        return cli_usage(self, "no folder: give one that holds cases");
     case_list cases = {.filter = s.filter};
     exceptions known = {0};
     if (s.manifest && !read_manifest(s.manifest, &known)) {

@@ -51,8 +51,8 @@ static bool same_distribution(const sib_tensor *a, const sib_tensor *b, char *wh
     double std_error = sqrt((x.std * x.std + y.std * y.std) / (double)x.count), range = y.max - y.min;
     if (x.n_nan || !(fabs(x.mean - y.mean) <= 5 * std_error) || !(x.min >= y.min - range) ||
         !(x.max <= y.max + range)) {
-        snprintf(why, size, "drawn values of mean %g in [%g, %g] where mean %g in [%g, %g] is expected",
-                 x.mean, x.min, x.max, y.mean, y.min, y.max);
+        snprintf(why, size, "random values of mean %g in [%g, %g], expected mean %g in [%g, %g]", x.mean,
+                 x.min, x.max, y.mean, y.min, y.max);
         return false;
     }
     return true;
@@ -151,9 +151,8 @@ static bool compare(conform_case *c, const sib_model *m, size_t i, const sib_val
             return true;
     } else
         snprintf(why, sizeof why,
-                 "%llu of %llu elements differ; the first, element %llu, is %.9g where %.9g is expected; the "
-                 "worst, "
-                 "element %llu, %.9g where %.9g",
+                 "%llu of %llu elements differ; the first, element %llu, is %.9g, expected %.9g; the worst, "
+                 "element %llu, is %.9g, expected %.9g",
                  (unsigned long long)r.n_different, (unsigned long long)r.count, (unsigned long long)r.first,
                  r.first_a, r.first_b, (unsigned long long)r.worst, r.worst_a, r.worst_b);
     fail(c, info.name, why);

@@ -19,14 +19,12 @@ typedef struct settings {
 
 static const cli_option options[] = {
     OPT_INPUTS,
-    OPT_BACKENDS("a", a, "backends taken as right (default: ref)"),
+    OPT_BACKENDS("a", a, "reference backends (default: ref)"),
     OPT_BACKENDS("b", b, "backends to compare (default: all of this build)"),
     OPT_PASSES,
-    OPT_FOLDER(
-        "against", against, "DIR", "compare with NAME.npy files of another runtime instead of --a",
-        .more =
-            "A value's file is looked for under its name as it is, and with characters like / and : as _."),
-    OPT_FLAG("oracle", oracle, "run the side taken as right in double precision"),
+    OPT_FOLDER("against", against, "DIR", "compare with NAME.npy files of another runtime instead of --a",
+               .more = "A value's file is searched under its name, and with characters like / and : as _."),
+    OPT_FLAG("oracle", oracle, "run the reference side in double precision"),
     OPT_FLAG("inside", inside, "compare the values of milli-ops too"),
     OPT_FLAG("all", all, "show a line for values that agree too"),
     OPT_RTOL,
@@ -34,11 +32,11 @@ static const cli_option options[] = {
     OPT_END};
 
 static const char more[] =
-    "Runs the model twice, on two lists of backends or beside the files of another runtime, compares "
-    "every value by name in graph order, and names the first that leaves tolerance: largest absolute and "
-    "relative difference, and distance in representable values (ULP). With --passes or --pass-limit the "
-    "graph of --b is the one that passes leave, and values that they removed are not compared. Exit code "
-    "1 where a value leaves tolerance.";
+    "Runs the model twice, on two lists of backends or against the files of another runtime, compares every "
+    "value by name in graph order, and names the first that leaves tolerance: largest absolute and relative "
+    "difference, and distance in representable values (ULP). With --passes or --pass-limit the graph of --b "
+    "is the one that passes leave, and values that they removed are not compared. Exit code 1 where a value "
+    "leaves tolerance.";
 
 /* Runs the model with every value recorded. passes: NULL for the graph as the file has it. */
 static bool record(sib_model *m, const char *backends, bool oracle, bool inside, const pass_settings *passes,
@@ -95,7 +93,7 @@ static int compare(sib_model *m, const settings *s, const model_inputs *in)
 static int diff_named(const cli_command *self, const settings *s, int n, char **names)
 {
     if (n != 1)
-        return cli_usage(self, "one model is compared at a time, %d are named", n);
+        return cli_usage(self, "expected one model, got %d", n);
     if (s->against && !file_is_folder(s->against))
         return cli_fail("%s: is not a folder, expected one with .npy files", s->against);
     sib_model *m = NULL;

@@ -246,7 +246,7 @@ static int inspect(const cli_command *self, int argc, char **argv)
     if (!cli_begin(self, argc, argv, &s, &n, &code))
         return code;
     if (n != 1)
-        return cli_usage(self, "one model is inspected at a time, %d are named", n);
+        return cli_usage(self, "expected one model, got %d", n);
     sib_model *m = NULL;
     sib_error err = SIB_ERROR_INIT;
     sib_open_options limits = open_limits(s.open_memory);

@@ -111,7 +111,7 @@ static sib_value *from_text(const sib_value_info *info, const char *text)
     json_t *j = as_json(text, dtype == SIB_STRING, &bare);
     int64_t at = 0;
     if (!j || !measure(j, 0, &shape)) {
-        cli_fail("input '%s': '%.60s' is no list of elements, or its rows differ in length", info->name,
+        cli_fail("input '%s': '%.60s' is not a list of elements, or its rows differ in length", info->name,
                  text);
         json_decref(j);
         return NULL;
@@ -229,8 +229,7 @@ static sib_value *random_input(const sib_value_info *info, const input_settings 
     sib_tensor *t = NULL, *typed = NULL;
     int64_t dims[SIB_MAX_RANK];
     if (info->kind != SIB_VALUE_TENSOR || !info->ranked || info->dtype == SIB_STRING || !info->dtype) {
-        cli_fail("input '%s' is %s: random elements cannot be made for it, give it with -i", info->name,
-                 info->type);
+        cli_fail("input '%s' is %s: it cannot be random, give it with -i", info->name, info->type);
         return NULL;
     }
     for (size_t i = 0; i < info->rank; i++) {
@@ -268,7 +267,7 @@ static bool check_names(const sib_model *model, const input_settings *s)
             found = strlen(info.name) == (size_t)(equals - item) &&
                     !strncmp(info.name, item, (size_t)(equals - item));
         if (!equals && !found) {
-            cli_fail("'%s': an input is given as NAME=WHAT, or as a .npz file with all of them", item);
+            cli_fail("'%s': give an input as NAME=VALUE, or a .npz file with all of them", item);
             return false;
         }
         if (!found) {
@@ -278,7 +277,7 @@ static bool check_names(const sib_model *model, const input_settings *s)
     }
     for (size_t i = 0; i < s->dims.n; i++)
         if (!strchr(s->dims.items[i], '=') || strtoll(strchr(s->dims.items[i], '=') + 1, NULL, 10) < 0) {
-            cli_fail("'%s': a dim is given as T=100", s->dims.items[i]);
+            cli_fail("'%s': give a dim as NAME=SIZE, such as T=100", s->dims.items[i]);
             return false;
         }
     return true;

@@ -24,9 +24,8 @@ static const char *const weight_words[] = {"int8", "int4", "f16", NULL};
 
 static const cli_option options[] = {
     OPT_FILE("out", out, "OUT.onnx", "the file to write", .letter = 'o',
-             .more = "Another file than the model. Weights of 1.9 GiB and more go to a second file "
-                     "OUT.onnx.data beside "
-                     "it."),
+             .more = "Not the model itself. Weights of 1.9 GiB and more go to a second file OUT.onnx.data in "
+                     "its folder."),
     OPT_CHOICE(
         "weights", weights, weight_words, "type of the weights (default: int8)",
         .more =
@@ -40,7 +39,7 @@ static const cli_option options[] = {
     OPT_FLAG("dynamic", dynamic,
              "multiply bytes: inputs of layers are quantized by their range in every run (int8)",
              .more = "For int8 without blocks, from opset 11 on."),
-    OPT_INTEGER("least", least, "N", 1, 1e15, "leave layers of fewer weights as they are (default: 4096)"),
+    OPT_INTEGER("least", least, "N", 1, 1e15, "do not change layers of fewer weights (default: 4096)"),
     OPT_FOLDER("calibrate", calibrate, "DIR",
                "inputs to choose scales and measure errors by: folders test_data_set_N with input_N.pb, or "
                ".npz files",
@@ -258,11 +257,11 @@ static int quantize(const cli_command *self, int argc, char **argv)
     if (!cli_begin(self, argc, argv, &s, &n, &code))
         return code;
     if (n != 1)
-        return cli_usage(self, "one model is quantized at a time, %d are named", n);
+        return cli_usage(self, "expected one model, got %d", n);
     if (!s.out)
-        return cli_usage(self, "the file to write is named with -o");
+        return cli_usage(self, "give the file to write with -o");
     if (s.block && s.weights == SIB_WEIGHTS_F16)
-        return cli_usage(self, "float16 weights have no blocks");
+        return cli_usage(self, "float16 weights cannot be in blocks");
     if (s.dynamic && (s.weights != SIB_WEIGHTS_INT8 || s.block))
         return cli_usage(self, "--dynamic is for int8 weights without --block");
     if (s.calibrate && !file_is_folder(s.calibrate))

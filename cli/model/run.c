@@ -163,7 +163,7 @@ static bool show_errors(sib_model *m, const settings *s, const model_inputs *in)
 static int run_named(const cli_command *self, const settings *s, int n, char **names)
 {
     if (n != 1)
-        return cli_usage(self, "one model is run at a time, %d are named", n);
+        return cli_usage(self, "expected one model, got %d", n);
     if (s->folder && !file_folder_ready(s->folder))
         return CLI_FAILED;
     sib_model *m = NULL;

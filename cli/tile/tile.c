@@ -45,19 +45,17 @@ static const cli_option options[] = {
     OPT_FILE("audio", audio, "FILE", "plan: the recording"),
     OPT_FLAG("best", best, "choose the fastest plan that fits, of any batch and depth",
              .more = "Among equals the fewest tiles, then the least memory."),
-    OPT_FLAG("table", table, "plan: the published table, and the true totals beside it",
+    OPT_FLAG("table", table, "plan: the published table, and the true totals next to it",
              .more = "The published table leaves the kernel's constants out; the true total counts the "
                      "measured stack, "
                      "constants and state."),
     OPT_FILE("output", output, "OUT", "simulate: the array, a .npy file; emit: a folder", .letter = 'o'),
-    OPT_TEXT(
-        "fault", fault, "KIND",
-        "simulate: break the machine, to see it detected: lost-lock, late-dma, batch or "
-        "overrun",
-        .offer = "lost-lock late-dma batch overrun",
-        .more =
-            "batch: the host sends another number of frames than the program takes. overrun: a core writes "
-            "behind its output. KIND@CALL:TILE tells when and where."),
+    OPT_TEXT("fault", fault, "KIND",
+             "simulate: break the machine, to see it detected: lost-lock, late-dma, batch or "
+             "overrun",
+             .offer = "lost-lock late-dma batch overrun",
+             .more = "batch: the host sends another number of frames than the program takes. overrun: a core "
+                     "writes past the end of its output. KIND@CALL:TILE selects when and where."),
     OPT_JSON,
     OPT_END};
 
@@ -142,7 +140,7 @@ static int tile(const cli_command *self, int argc, char **argv)
     const cli_verb *verb = cli_verb_of(self, n, argv);
     const char *stray = verb ? stray_option(verb->name, &s) : NULL;
     if (stray)
-        cli_usage(self, "tile %s takes no --%s", verb->name, stray);
+        cli_usage(self, "tile %s does not take --%s", verb->name, stray);
     if (!verb || stray)
         return CLI_USAGE;
     s.operands = argv + 1;

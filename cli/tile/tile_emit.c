@@ -8,7 +8,7 @@ int tile_emit(const void *settings)
     sib_tile_plan p;
     char number[32];
     if (!s->output || !s->output[0])
-        return cli_usage(s->self, "where the code goes is named with -o");
+        return cli_usage(s->self, "give the folder for the code with -o");
     if (!tile_plan_of(s, SIB_TILE_PUBLISHED_FRAMES, &p))
         return CLI_FAILED;
     if (!p.fits)

@@ -259,7 +259,7 @@ int tile_plan(const void *settings)
     uint64_t frames;
     sib_tile_plan p;
     if (s->audio && s->frames >= 0)
-        return cli_usage(s->self, "--audio and --frames both tell the recording's length");
+        return cli_usage(s->self, "--audio and --frames both give the recording's length");
     if (!frames_of(s, &frames))
         return CLI_FAILED;
     if (s->table)

@@ -129,9 +129,9 @@ int tile_simulate(const void *settings)
     sib_tile_simulation fault = {0};
     tile_recording recording;
     if (s->n_operands != 1)
-        return cli_usage(s->self, "tile simulate takes one recording, %d are named", s->n_operands);
+        return cli_usage(s->self, "tile simulate takes one recording, got %d", s->n_operands);
     if (!s->output || !s->output[0])
-        return cli_usage(s->self, "where the array goes is named with -o");
+        return cli_usage(s->self, "give the array's file with -o");
     if (s->fault && !read_fault(s->fault, &fault))
         return cli_usage(s->self,
                          "--fault is '%s', expected lost-lock, late-dma, batch or overrun, or KIND@CALL:TILE",
@@ -139,7 +139,7 @@ int tile_simulate(const void *settings)
     if (strcmp(in, "-") != 0 && file_same(s->output, in))
         return cli_usage(s->self, "output '%s' would replace the input '%s'", s->output, in);
     if (s->json && file_is_stdout(s->output))
-        return cli_usage(s->self, "--output %s and --json both want standard output", s->output);
+        return cli_usage(s->self, "--output %s and --json both write to standard output", s->output);
     if (!folder_takes(s->output) || !tile_recording_read(in, &recording))
         return CLI_FAILED;
     const int code = simulate(s, &fault, strcmp(in, "-") == 0 ? "standard input" : in, &recording);

@@ -41,14 +41,14 @@ static bool open_buffer(PyObject *object, const char *name, bool writable, ext_a
     }
     const Py_buffer *b = &out->buffer;
     if (b->ndim > SIB_MAX_RANK) {
-        PyErr_Format(PyExc_ValueError, "%s has %d dimensions, at most %d are taken", name, b->ndim,
+        PyErr_Format(PyExc_ValueError, "%s has %d dimensions, expected at most %d", name, b->ndim,
                      SIB_MAX_RANK);
         return false;
     }
     out->dtype = dtype_of_format(b->format, b->itemsize);
     if (out->dtype == SIB_DTYPE_UNKNOWN) {
-        PyErr_Format(PyExc_TypeError, "%s has elements of format '%s', which is no type that Sibyl takes",
-                     name, b->format);
+        PyErr_Format(PyExc_TypeError, "%s has elements of format '%s', which is not supported", name,
+                     b->format);
         return false;
     }
     out->data = b->buf;

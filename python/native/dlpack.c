@@ -61,14 +61,14 @@ bool dlpack_read(PyObject *capsule, const char *name, ext_array *out)
         return false;
     }
     if (t->ndim < 0 || t->ndim > SIB_MAX_RANK) {
-        PyErr_Format(PyExc_ValueError, "%s has %d dimensions, at most %d are taken", name, (int)t->ndim,
+        PyErr_Format(PyExc_ValueError, "%s has %d dimensions, expected at most %d", name, (int)t->ndim,
                      SIB_MAX_RANK);
         return false;
     }
     out->dtype = dtype_of(t);
     if (out->dtype == SIB_DTYPE_UNKNOWN) {
         PyErr_Format(PyExc_TypeError,
-                     "%s has elements of DLPack type %d with %d bits, which Sibyl does not take", name,
+                     "%s has elements of DLPack type %d with %d bits, which is not supported", name,
                      t->dtype.code, t->dtype.bits);
         return false;
     }

@@ -138,7 +138,7 @@ static sib_code call_listener(listener *l, PyObject *function, PyObject *args, s
     if (err)
         *err = (sib_error){.code = SIB_ERR_CANCELLED,
                            .offset = SIB_NO_OFFSET,
-                           .message = "a function that was told of the run raised an exception"};
+                           .message = "a callback of the run raised an exception"};
     return SIB_ERR_CANCELLED;
 }
 

@@ -42,7 +42,7 @@ static bool take_tensor(PyObject *given, sib_port_value *out)
         return false;
     out->tensor = sib_value_tensor(v);
     if (!out->tensor)
-        PyErr_SetString(PyExc_TypeError, "a job takes tensors, not sequences, optionals or maps");
+        PyErr_SetString(PyExc_TypeError, "inputs of a job can be tensors, not sequences, optionals or maps");
     return out->tensor;
 }
 
@@ -82,7 +82,8 @@ bool port_value_of(PyObject *given, int type, sib_port_value *out, port_memory *
     case SIB_PORT_NONE:
         break;
     }
-    PyErr_Format(PyExc_TypeError, "a job is not given values of type %s", sib_port_type_name(out->type));
+    PyErr_Format(PyExc_TypeError, "values of type %s cannot be inputs of a job",
+                 sib_port_type_name(out->type));
     return false;
 }
 
@@ -196,6 +197,6 @@ PyObject *port_value_give(const sib_port_value *v)
     case SIB_PORT_NONE:
         break;
     }
-    PyErr_Format(PyExc_TypeError, "a value of type %s is given otherwise", sib_port_type_name(v->type));
+    PyErr_Format(PyExc_TypeError, "a value of type %s cannot be given here", sib_port_type_name(v->type));
     return NULL;
 }

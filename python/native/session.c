@@ -286,7 +286,7 @@ static bool take_inputs(run_call *c, PyObject *names, PyObject *values)
         return false;
     bool ok = PyList_Size(values) == (Py_ssize_t)c->n_inputs;
     if (!ok && !PyErr_Occurred())
-        PyErr_SetString(PyExc_ValueError, "as many names as values are taken");
+        PyErr_SetString(PyExc_ValueError, "expected as many names as values");
     c->inputs = ok ? PyMem_Calloc(c->n_inputs + 1, sizeof *c->inputs) : NULL;
     if (ok && !c->inputs)
         PyErr_NoMemory();

@@ -41,7 +41,7 @@ enum { N_FIELDS = sizeof FIELDS / sizeof *FIELDS };
 
 /* Enumerations are read and written as int. */
 _Static_assert(sizeof(sib_window) == sizeof(int) && sizeof(sib_smooth) == sizeof(int),
-               "enum of another size");
+               "an enum has another size");
 
 static bool set_int(void *field, PyObject *value, const char *name)
 {

@@ -68,7 +68,7 @@ static PyObject *stream_push(PyObject *module, PyObject *args)
         return NULL;
     ext_stream *s = NULL;
     if (samples.rank != 1 || start < 0 || (size_t)start > samples.count)
-        PyErr_SetString(PyExc_ValueError, "samples must be (n), and start within them");
+        PyErr_SetString(PyExc_ValueError, "samples must be (n), and start an index into them");
     else
         s = stream_enter(handle);
     if (s) {

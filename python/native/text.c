@@ -101,7 +101,7 @@ static int32_t *ids_of(PyObject *sequence, size_t *n)
         long long id = item ? PyLong_AsLongLong(item) : -1;
         Py_XDECREF(item);
         if (!PyErr_Occurred() && (id < 0 || id > INT32_MAX))
-            PyErr_Format(PyExc_ValueError, "id %lld is none", id);
+            PyErr_Format(PyExc_ValueError, "id %lld is not in the vocabulary", id);
         if (PyErr_Occurred()) {
             PyMem_Free(ids);
             return NULL;

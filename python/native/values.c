@@ -79,11 +79,11 @@ static PyObject *value_tensor(PyObject *module, PyObject *args)
     sib_tensor *t = NULL;
     sib_error err = SIB_ERROR_INIT;
     if (b->ndim > SIB_MAX_RANK)
-        PyErr_Format(PyExc_ValueError, "an array has %d dimensions, at most %d are taken", b->ndim,
+        PyErr_Format(PyExc_ValueError, "an array has %d dimensions, expected at most %d", b->ndim,
                      SIB_MAX_RANK);
     else if ((size_t)b->itemsize * 8 != sib_dtype_bits((sib_dtype)dtype) || dtype == SIB_STRING ||
              !element_strides(b, dims, strides))
-        PyErr_Format(PyExc_ValueError, "elements of %zd bytes do not lie as those of %s", b->itemsize,
+        PyErr_Format(PyExc_ValueError, "elements of %zd bytes are not laid out as those of %s", b->itemsize,
                      sib_dtype_name((sib_dtype)dtype));
     else {
         if (sib_tensor_wrap((sib_dtype)dtype, (size_t)b->ndim, dims, strides, b->buf, buffer_release, b, &t,
@@ -102,7 +102,7 @@ static bool dims_from(PyObject *shape, size_t *rank, int64_t *dims)
     if (n < 0)
         return false;
     if (n > SIB_MAX_RANK) {
-        PyErr_Format(PyExc_ValueError, "an array has %zd dimensions, at most %d are taken", n, SIB_MAX_RANK);
+        PyErr_Format(PyExc_ValueError, "an array has %zd dimensions, expected at most %d", n, SIB_MAX_RANK);
         return false;
     }
     for (Py_ssize_t i = 0; i < n; i++) {
@@ -139,7 +139,7 @@ static PyObject *value_packed(PyObject *module, PyObject *args)
     }
     if (err.code != SIB_OK)
         return error_raise(&err, NULL);
-    PyErr_Format(PyExc_ValueError, "%zd bytes are not the packed elements of this shape", n);
+    PyErr_Format(PyExc_ValueError, "%zd bytes are not the size of the packed elements of this shape", n);
     return NULL;
 }
 

@@ -421,7 +421,7 @@ def test_streams_that_are_given_up(writer):
 
 @pytest.fixture
 def interruptible():
-    """Python's own handler of Ctrl-C, which is not there where a shell in the background started it all."""
+    """Python's own handler of Ctrl-C, which does not exist where a shell in the background started it all."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)

@@ -143,9 +143,9 @@ def test_run():
     ("feed", "words"),
     [
         ({}, "'x' is missing"),
-        ({"x": np.zeros((1, 3))}, "'x' is float64, the model wants float32"),
+        ({"x": np.zeros((1, 3))}, "'x' is float64, the model expects float32"),
         ({"x": np.zeros((1, 3), np.int32)}, "'x' is int32"),
-        ({"x": np.zeros((1, 4), np.float32)}, "axis 1 should be 3"),
+        ({"x": np.zeros((1, 4), np.float32)}, "axis 1 must be 3"),
         ({"x": np.zeros(3, np.float32)}, r"\(3,?\)|\[3\]"),
         ({"x": np.zeros((1, 3), np.float32), "z": np.zeros(1)}, "no input 'z'"),
         ({"x": [np.zeros((1, 3), np.float32)]}, "expected an array"),
@@ -264,7 +264,7 @@ def test_bfloat16_arithmetic_of_bits():
     bits = np.array([0x3F80, 0xC000], np.uint16)  # 1, -2
     (c,) = add.run(None, {"a": bits, "b": bits})
     assert c.view(np.uint16).tolist() == [0x4000, 0xC080]  # 2, -4
-    with pytest.raises(ValueError, match="uint16, the model wants float32"):
+    with pytest.raises(ValueError, match="uint16, the model expects float32"):
         identity(w.tensor_type("float32", [2])).run(None, {"x": bits})
 
 

@@ -361,6 +361,6 @@ void audio_cut_look_at_index(audio_cut *out, AVStream *stream, uint64_t size, co
     }
     if (beyond > 0) {
         out->is_cut = true;
-        snprintf(out->what, sizeof out->what, "%d of its %d packets lie beyond its end", beyond, entries);
+        snprintf(out->what, sizeof out->what, "%d of its %d packets are past its end", beyond, entries);
     }
 }

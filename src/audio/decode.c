@@ -57,7 +57,7 @@ sib_code audio_decoder_open(audio_decoder *d, audio_input *in, const sib_audio_o
     enum AVCodecID id = in->stream->codecpar->codec_id;
     const AVCodec *codec = avcodec_find_decoder(id);
     if (codec && !audio_codec_is_known(id))
-        return err_set(err, SIB_ERR_UNSUPPORTED, "%s: its codec '%s' is none that recordings come in",
+        return err_set(err, SIB_ERR_UNSUPPORTED, "%s: its codec '%s' is not supported for recordings",
                        in->name, avcodec_get_name(id));
     if (!codec)
         return err_set(err, SIB_ERR_UNSUPPORTED, "%s: no decoder for its audio ('%s', tag 0x%08X)", in->name,
@@ -232,7 +232,8 @@ static sib_code check_length(const audio_decoder *d, sib_error *err)
         return err_set(err, SIB_ERR_SIZE, "%s: is longer than %g s, the limit that max_seconds sets",
                        in->name, d->max_seconds);
     if (d->seconds > allowed)
-        return err_set(err, SIB_ERR_SIZE, "%s: its %llu bytes hold more than %.0f s, which no recording does",
+        return err_set(err, SIB_ERR_SIZE,
+                       "%s: its %llu bytes decode to more than %.0f s, which no real recording does",
                        in->name, (unsigned long long)bytes, allowed);
     return SIB_OK;
 }

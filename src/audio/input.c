@@ -157,11 +157,10 @@ static sib_code probe(audio_input *in, const char *path, const AVInputFormat **o
                        "%s: is a list of other files ('%s'), which are not opened; expected a recording",
                        in->name, (*out)->name);
     if (!audio_format_is_known(*out))
-        return err_set(
-            err, SIB_ERR_FORMAT,
-            "%s: its format '%s' is none that recordings come in (wav, flac, mp3, ogg, mp4, mkv and the "
-            "like)",
-            in->name, (*out)->name);
+        return err_set(err, SIB_ERR_FORMAT,
+                       "%s: its format '%s' is not supported for recordings (expected wav, flac, mp3, ogg, "
+                       "mp4, mkv or the like)",
+                       in->name, (*out)->name);
     return SIB_OK;
 }
 

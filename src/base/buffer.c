@@ -16,9 +16,9 @@ void buf_reserve(byte_buffer *b, size_t more, sib_error *err)
         b->code = err_set(err, SIB_ERR_SIZE, "more than %zu bytes of text or data, which is the limit here",
                           b->max);
     else if (!size_add(b->n, more, &wanted) || !size_add(wanted, 1, &wanted))
-        b->code = err_set(err, SIB_ERR_SIZE, "a text or block of data is too long");
+        b->code = err_set(err, SIB_ERR_SIZE, "a block of text or data is too long");
     else
-        b->code = array_grow(&b->data, &b->capacity, wanted, 1, "a text or block of data", err);
+        b->code = array_grow(&b->data, &b->capacity, wanted, 1, "a block of text or data", err);
     if (b->max && b->capacity > b->max) /* so that buf_add, which only checks the capacity, calls here */
         b->capacity = b->max + 1;
 }

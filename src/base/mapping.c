@@ -52,7 +52,7 @@ static sib_code map_descriptor(int fd, const char *path, mapping *m, sib_error *
         return err_set(err, SIB_ERR_IO, "%s: %s", path, strerror(errno));
     if (!S_ISREG(st.st_mode))
         return err_set(err, SIB_ERR_IO, "%s: is %s, expected a file", path,
-                       S_ISDIR(st.st_mode) ? "a folder" : "no regular file");
+                       S_ISDIR(st.st_mode) ? "a folder" : "not a regular file");
     m->device = (uint64_t)st.st_dev;
     m->inode = (uint64_t)st.st_ino;
     m->bytes.data = (const uint8_t *)"";
@@ -97,7 +97,7 @@ static sib_code open_mapped(const char *path, const char *folder, mapping **out,
     if (fd < 0)
         code = err_set(err, SIB_ERR_IO, "%s: %s", path, strerror(errno));
     else if (folder && !is_inside(fd, path, folder))
-        code = err_set(err, SIB_ERR_FORMAT, "%s: does not stand in the folder '%s' any more", path, folder);
+        code = err_set(err, SIB_ERR_FORMAT, "%s: is no longer in the folder '%s'", path, folder);
     else
         code = map_descriptor(fd, path, m, err);
     if (fd >= 0)

@@ -128,8 +128,7 @@ sib_code sib_monitor_start(double interval, size_t capacity, sib_monitor **out, 
     m->readings = mem_alloc(capacity, sizeof *m->readings);
     if (!m->readings) {
         mem_free(m);
-        return err_set(err, SIB_ERR_MEMORY, "memory for %zu readings of a monitor could not be had",
-                       capacity);
+        return err_set(err, SIB_ERR_MEMORY, "no memory for %zu readings of a monitor", capacity);
     }
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);

@@ -158,7 +158,7 @@ sib_code packs_get(packs *p, const void *of, const char *how, size_t bytes, pack
     SIB_ASSERT(of && fill);
     *out = NULL;
     if (strlen(how) >= HOW_MAX)
-        return err_set(err, SIB_ERR_ARGUMENT, "'%s' is too long a name for a way of packing", how);
+        return err_set(err, SIB_ERR_ARGUMENT, "'%s' is too long for the name of a packing", how);
     pthread_mutex_lock(&p->lock);
     pack *at = *bucket_of(p, of);
     while (at && (at->of != of || strcmp(at->how, how) != 0))

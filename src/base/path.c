@@ -87,8 +87,8 @@ char *path_with_extension(const char *path, const char *ending)
     const char *slash = strrchr(path, '/'), *dot = strrchr(path, '.');
     size_t stem = dot && dot > (slash ? slash + 1 : path) ? (size_t)(dot - path) : strlen(path);
     size_t size = stem + strlen(ending) + 1;
-    char *path = mem_alloc(size, 1);
-    if (path)
-        snprintf(path, size, "%.*s%s", (int)stem, path, ending);
-    return path;
+    char *result = mem_alloc(size, 1);
+    if (result)
+        snprintf(result, size, "%.*s%s", (int)stem, path, ending);
+    return result;
 }

@@ -61,7 +61,7 @@ sib_code sib_pool_create(unsigned threads, sib_pool **out, sib_error *err)
     pool->threads = threads ? threads : usable_processors();
     if (pool->threads > 1 && !(pool->workers = pthreadpool_create(pool->threads))) {
         mem_free(pool);
-        return err_set(err, SIB_ERR_MEMORY, "a pool of %u threads could not be made", threads);
+        return err_set(err, SIB_ERR_MEMORY, "a pool of %u threads could not be created", threads);
     }
     *out = pool;
     return SIB_OK;

@@ -234,8 +234,7 @@ static sib_code job_of(const sib_mel *mel, sib_pool *pool, const float *samples,
     size_t total;
     *columns = 0;
     if (!size_add(n_samples, padding, &total))
-        return err_set(err, SIB_ERR_SIZE, "%zu samples and %zu of padding are more than can be counted",
-                       n_samples, padding);
+        return err_set(err, SIB_ERR_SIZE, "%zu samples and %zu of padding are too many", n_samples, padding);
     uint64_t bands, frames;
     sib_code code = sib_mel_shape(mel, total, &bands, &frames, err);
     *columns = (size_t)frames;

@@ -270,7 +270,7 @@ typedef struct {
 static void png_failed(png_structp png, png_const_charp message)
 {
     writer *w = png_get_error_ptr(png);
-    w->code = w->lacking ? err_memory(w->err, w->lacking, "a picture")
+    w->code = w->lacking ? err_memory(w->err, w->lacking, "an image")
                          : err_set(w->err, SIB_ERR_IO, "%s: cannot be written: %s", w->file->path, message);
     longjmp(w->leave, 1);
 }
@@ -316,7 +316,7 @@ static sib_code write_rows(writer *w, const canvas *c, const palette_rgb *colour
         png_create_write_struct_2(PNG_LIBPNG_VER_STRING, w, png_failed, png_warned, w, png_take, png_give);
     w->info = w->png ? png_create_info_struct(w->png) : NULL;
     if (!w->info)
-        return err_memory(w->err, w->lacking, "a picture");
+        return err_memory(w->err, w->lacking, "an image");
     png_set_write_fn(w->png, w, png_write_bytes, png_flush_bytes);
     png_set_user_limits(w->png, 0x7FFFFFFF, 0x7FFFFFFF);
     png_set_IHDR(w->png, w->info, (png_uint_32)c->width, (png_uint_32)c->height, 8, PNG_COLOR_TYPE_RGB,
@@ -342,7 +342,7 @@ static sib_code write_png(const canvas *c, const char *path, sib_error *err)
     palette_make(colours);
     w.row = mem_alloc(c->width, 3);
     if (!w.row)
-        return err_memory(err, 3 * c->width, "a row of a picture");
+        return err_memory(err, 3 * c->width, "a row of an image");
     sib_code code = outfile_begin(&file, path, err);
     if (code == SIB_OK) {
         code = write_rows(&w, c, colours);
@@ -365,7 +365,7 @@ static sib_code lay_out(picture *p, canvas *c, sib_error *err)
     c->width = LEFT + p->width + RIGHT;
     c->height = TOP + p->height + BOTTOM;
     c->pixels = mem_alloc(c->width, c->height);
-    return c->pixels ? SIB_OK : err_memory(err, c->width * c->height, "a picture");
+    return c->pixels ? SIB_OK : err_memory(err, c->width * c->height, "an image");
 }
 
 sib_code picture_write(const sib_mel *mel, const picture_cells *cells, const char *title, const char *path,

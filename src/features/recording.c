@@ -34,10 +34,10 @@ static sib_code check_fixed(const sib_mel *mel, sib_dtype dtype, double *one, si
     if (dtype == SIB_DTYPE_UNKNOWN)
         return SIB_OK;
     if (dtype != SIB_I16 && dtype != SIB_I8)
-        return err_set(err, SIB_ERR_ARGUMENT, "features in fixed point are int16 or int8, not %s",
+        return err_set(err, SIB_ERR_ARGUMENT, "features in fixed point must be int16 or int8, not %s",
                        sib_dtype_name(dtype));
     if (!is_whisper(spec))
-        return err_set(err, SIB_ERR_ARGUMENT, "features in fixed point are those of the preset 'whisper'");
+        return err_set(err, SIB_ERR_ARGUMENT, "features in fixed point need the preset 'whisper'");
     return sib_fixed_shape(spec->n_mels, FIXED_RATE, &frames, err); /* the bands */
 }
 

@@ -108,7 +108,7 @@ static sib_code copy_graph(const copying *c, const graph *g, unsigned depth, gra
     graph *copy = depth <= DEPTH_MAX ? mem_calloc(1, sizeof *copy) : NULL;
     *out = NULL;
     if (depth > DEPTH_MAX)
-        return err_set(c->err, SIB_ERR_SIZE, "subgraphs stand more than %d deep", DEPTH_MAX);
+        return err_set(c->err, SIB_ERR_SIZE, "subgraphs are nested more than %d deep", DEPTH_MAX);
     if (!copy)
         return err_memory(c->err, sizeof *copy, "a copy of a graph");
     sib_code code = copy_arrays(c, g, copy);

@@ -176,7 +176,7 @@ sib_code graph_add_node(graph *g, const node *n, node_id *out, sib_error *err)
         value_id v = n->outputs.ids[i];
         if (v != NO_VALUE && g->values[v].producer != NO_NODE) {
             char here[120], there[120];
-            return err_set(err, SIB_ERR_FORMAT, "value '%.*s' is made by node %s and by node %s",
+            return err_set(err, SIB_ERR_FORMAT, "value '%.*s' is an output of node %s and of node %s",
                            (int)g->values[v].name.length, g->values[v].name.data,
                            node_text(g, &g->nodes[g->values[v].producer], there, sizeof there),
                            node_text(g, n, here, sizeof here));

@@ -32,8 +32,8 @@ static sib_code unknown_pass(sib_str word, const pass *table, size_t n, sib_erro
         int wrote = snprintf(names + used, sizeof names - used, "%s%s", i ? ", " : "", table[i].name);
         used += wrote > 0 ? (size_t)wrote : 0;
     }
-    return err_set(err, SIB_ERR_ARGUMENT, "'%.*s' is no pass; there are %s", (int)word.length, word.data,
-                   names);
+    return err_set(err, SIB_ERR_ARGUMENT, "'%.*s' is not a pass; the passes are %s", (int)word.length,
+                   word.data, names);
 }
 
 /* Sets off (n) from the words. */
@@ -88,7 +88,7 @@ static sib_code run_one(graph *g, const pass *what, pass_run *r, sib_error *err)
 static sib_code run_within(graph *g, const pass *what, pass_run *r, unsigned depth, sib_error *err)
 {
     if (depth > DEPTH_MAX)
-        return err_set(err, SIB_ERR_SIZE, "subgraphs stand more than %d deep", DEPTH_MAX);
+        return err_set(err, SIB_ERR_SIZE, "subgraphs are nested more than %d deep", DEPTH_MAX);
     sib_code code = SIB_OK;
     for (node_id i = 0; i < g->n_nodes && code == SIB_OK; i++)
         for (size_t k = 0; k < g->nodes[i].n_attributes && code == SIB_OK; k++) {

@@ -317,7 +317,7 @@ static sib_code draft_values(draft *d)
                 continue;
             if (d->after.values[v].producer != NO_NODE)
                 return err_set(
-                    d->err, SIB_ERR_FORMAT, "value %u is made by node %s and by node %s", v,
+                    d->err, SIB_ERR_FORMAT, "value %u is an output of node %s and of node %s", v,
                     node_text(&d->after, &d->after.nodes[d->after.values[v].producer], there, sizeof there),
                     node_text(&d->after, made, here, sizeof here));
             d->after.values[v].producer = i;
@@ -468,7 +468,8 @@ static sib_code install(graph *g, draft *d)
 sib_code patch_apply(graph *g, patch *p, sib_error *err)
 {
     if (g != p->g || g->n_values != p->base_values || g->n_nodes != p->base_nodes)
-        return err_set(err, SIB_ERR_ARGUMENT, "a patch is of another graph, or the graph has changed since");
+        return err_set(err, SIB_ERR_ARGUMENT,
+                       "the patch was made for another graph, or the graph has changed since");
     draft d = {.p = p, .after = *g, .err = err};
     d.after.nodes = NULL;
     d.after.values = NULL;

@@ -66,7 +66,7 @@ static sib_code verify_type(const check *c, value_id v, const value_type *t)
         return broken(c, NULL, v, "has too high a rank");
     for (int i = 0; t->shape.ranked && i < t->shape.rank; i++)
         if (t->shape.dims[i].id && !dim_known(c->g->dims, t->shape.dims[i]))
-            return broken(c, NULL, v, "has a dim that is not of the graph's table");
+            return broken(c, NULL, v, "has a dim that is not in the graph's table");
     return SIB_OK;
 }
 
@@ -82,15 +82,15 @@ static sib_code verify_value(const check *c, value_id v)
     if (code != SIB_OK || x->producer == NO_NODE)
         return code;
     if (x->producer >= g->n_nodes)
-        return broken(c, NULL, v, "is made by a node that does not exist");
+        return broken(c, NULL, v, "has a producer that does not exist");
     const node *n = &g->nodes[x->producer];
     bool listed = false;
     for (uint32_t i = 0; !listed && i < n->outputs.n; i++)
         listed = n->outputs.ids[i] == v;
     if (!listed)
-        return broken(c, n, v, "is not among its outputs");
+        return broken(c, n, v, "is not among the outputs of its producer");
     if (x->from_file && x->constant)
-        return broken(c, n, v, "is an initializer and made by a node");
+        return broken(c, n, v, "is an initializer and also an output of a node");
     return SIB_OK;
 }
 
@@ -102,12 +102,12 @@ static sib_code enter(const check *c, value_id v, mark as, const char *what)
 {
     if (!exists(c, v))
         return broken(c, NULL, v,
-                      as == MARK_INPUT ? "is an input and does not exist"
-                                       : "stands for a captured value and does not exist");
+                      as == MARK_INPUT ? "is an input that does not exist"
+                                       : "is the inner value of a capture and does not exist");
     if (c->g->values[v].producer != NO_NODE)
         return broken(c, NULL, v,
-                      as == MARK_INPUT ? "is an input and made by a node"
-                                       : "stands for a captured value and is made by a node");
+                      as == MARK_INPUT ? "is an input and also an output of a node"
+                                       : "is the inner value of a capture and also an output of a node");
     if (c->marks[v] & (MARK_INPUT | MARK_CAPTURE))
         return broken(c, NULL, v, what);
     c->marks[v] |= (uint8_t)as;
@@ -120,9 +120,9 @@ static sib_code verify_captures(const check *c)
     sib_code code = SIB_OK;
     for (uint32_t i = 0; i < g->n_captures && code == SIB_OK; i++) {
         if (!g->outer || g->captures[i].outer >= g->outer->n_values)
-            return broken(c, NULL, g->captures[i].outer, "is captured and does not exist around the graph");
-        code =
-            enter(c, g->captures[i].inner, MARK_CAPTURE, "stands for two captured values, or for an input");
+            return broken(c, NULL, g->captures[i].outer, "is captured and does not exist in the outer graph");
+        code = enter(c, g->captures[i].inner, MARK_CAPTURE,
+                     "is the inner value of two captures, or of a capture and an input");
     }
     return code;
 }
@@ -147,9 +147,9 @@ static sib_code verify_ends(const check *c)
     for (uint32_t i = 0; i < g->outputs.n && code == SIB_OK; i++) {
         value_id v = g->outputs.ids[i];
         if (!exists(c, v))
-            code = broken(c, NULL, v, "is an output and does not exist");
+            code = broken(c, NULL, v, "is an output that does not exist");
         else if (!is_there(c, v))
-            code = broken(c, NULL, v, "is an output and made by nobody");
+            code = broken(c, NULL, v, "is an output without a producer");
     }
     return code;
 }
@@ -165,11 +165,11 @@ static sib_code verify_inputs(const check *c, node_id id)
         if (v == NO_VALUE)
             continue;
         if (!exists(c, v))
-            return broken(c, n, v, "is read and does not exist");
+            return broken(c, n, v, "is read but does not exist");
         if (g->values[v].producer != NO_NODE && g->values[v].producer >= id)
-            return broken(c, n, v, "is read before it is made");
+            return broken(c, n, v, "is read before its producer");
         if (!is_there(c, v))
-            return broken(c, n, v, "is read and made by nobody");
+            return broken(c, n, v, "is read but has no producer");
     }
     return SIB_OK;
 }
@@ -183,13 +183,13 @@ static sib_code verify_outputs(const check *c, node_id id)
         if (v == NO_VALUE)
             continue;
         if (!exists(c, v))
-            return broken(c, n, v, "is made and does not exist");
+            return broken(c, n, v, "is an output of a node but does not exist");
         if (g->values[v].producer != id)
-            return broken(c, n, v, "is made by a node that is not its producer");
+            return broken(c, n, v, "is an output of a node that is not its producer");
         if (c->marks[v] & MARK_OUTPUT)
-            return broken(c, n, v, "is among its outputs twice");
+            return broken(c, n, v, "occurs twice among the outputs of its producer");
         if (g->values[v].constant && !g->values[v].from_file && n->milli)
-            return broken(c, n, v, "is a constant and made by a node");
+            return broken(c, n, v, "is a constant and also an output of a node");
         c->marks[v] |= MARK_OUTPUT;
     }
     return SIB_OK;
@@ -208,11 +208,11 @@ static sib_code verify_inside(const check *c, node_id id, const graph *inside, u
     for (uint32_t i = 0; i < inside->n_captures; i++) {
         value_id v = inside->captures[i].outer;
         if (!exists(c, v))
-            return broken(c, n, v, "is captured and does not exist around the graph");
+            return broken(c, n, v, "is captured and does not exist in the outer graph");
         if (c->g->values[v].producer != NO_NODE && c->g->values[v].producer >= id)
-            return broken(c, n, v, "is captured before it is made");
+            return broken(c, n, v, "is captured before its producer");
         if (!is_there(c, v))
-            return broken(c, n, v, "is captured and made by nobody");
+            return broken(c, n, v, "is captured but has no producer");
     }
     return verify_at(inside, depth + 1, c->err);
 }
@@ -248,7 +248,7 @@ static sib_code verify_all(const check *c, unsigned depth)
 static sib_code verify_at(const graph *g, unsigned depth, sib_error *err)
 {
     if (depth > DEPTH_MAX)
-        return err_set(err, SIB_ERR_SIZE, "subgraphs stand more than %d deep", DEPTH_MAX);
+        return err_set(err, SIB_ERR_SIZE, "subgraphs are nested more than %d deep", DEPTH_MAX);
     check c = {g, mem_calloc((size_t)g->n_values + 1, sizeof *c.marks), err};
     if (!c.marks)
         return err_memory(err, g->n_values, "verifying a graph");

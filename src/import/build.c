@@ -312,7 +312,7 @@ static value_type type_of_words(build *b, sib_dtype dtype, const char *format, v
          w = strtok_r(NULL, " ", &state)) {
         type.shape.dims[type.shape.rank] = dim_of(b->m->dims, w);
         if (!type.shape.dims[type.shape.rank++].id)
-            build_fail(b, SIB_ERR_MEMORY, "memory for dims could not be had");
+            build_fail(b, SIB_ERR_MEMORY, "no memory for dims");
     }
     return type;
 }

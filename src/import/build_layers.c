@@ -73,7 +73,7 @@ value_id build_plain_norm(build *b, value_id x, int64_t d, double epsilon)
 {
     float *ones = b->code == SIB_OK ? arena_alloc(b->m->arena, (size_t)d + 1, sizeof *ones) : NULL;
     if (b->code == SIB_OK && !ones)
-        build_fail(b, SIB_ERR_MEMORY, "memory for a norm could not be had");
+        build_fail(b, SIB_ERR_MEMORY, "no memory for a norm");
     for (int64_t i = 0; ones && i < d; i++)
         ones[i] = 1;
     return norm(b, "LayerNormalization", x, build_floats(b, (size_t)d, ones), NO_VALUE, epsilon);

@@ -98,6 +98,6 @@ void build_rope_scaling(build *b, float *inverse, size_t half)
         for (size_t i = 0; i < half; i++)
             inverse[i] = (float)(inverse[i] / checkpoint_float(b->c, build_text(b, "%s.factor", at), 1));
     else if (!str_is(kind, "default"))
-        build_fail(b, SIB_ERR_UNSUPPORTED, "%s: rope_scaling of type '%.*s' is not in the recipe",
+        build_fail(b, SIB_ERR_UNSUPPORTED, "%s: rope_scaling of type '%.*s' is not supported by the recipe",
                    checkpoint_file(b->c, 0), (int)kind.length, kind.data);
 }

@@ -23,11 +23,10 @@ static sib_code unknown_format(ckpt_file *s)
         snprintf(first + strlen(first), 4, " %02x", s->bytes.data[i]);
     if (s->bytes.size == 0)
         return ckpt_fail(s, SIB_ERR_FORMAT, SIB_NO_OFFSET, "is empty");
-    return ckpt_fail(
-        s, SIB_ERR_UNSUPPORTED, 0,
-        "is of no format that Sibyl reads (safetensors, PyTorch, whisper.cpp, rwkv.cpp, GGUF, JSON); it "
-        "begins with%s",
-        first);
+    return ckpt_fail(s, SIB_ERR_UNSUPPORTED, 0,
+                     "is not in a format that Sibyl reads (safetensors, PyTorch, whisper.cpp, rwkv.cpp, "
+                     "GGUF, JSON); it begins with%s",
+                     first);
 }
 
 /* Takes the mapping over. */
@@ -89,7 +88,7 @@ static sib_code checkpoint_new(checkpoint **out, sib_error *err)
 static sib_code finish(checkpoint **c, sib_code code, const char *label, sib_error *err)
 {
     if (code == SIB_OK && !(*c)->format)
-        code = err_set(err, SIB_ERR_FORMAT, "%s: no file with weights", label);
+        code = err_set(err, SIB_ERR_FORMAT, "%s: the folder has no file with weights", label);
     if (code != SIB_OK)
         checkpoint_free(c);
     return code;
@@ -100,7 +99,7 @@ sib_code checkpoint_open(const char *const *paths, size_t n, checkpoint **out, s
     struct stat st;
     *out = NULL;
     if (n == 0)
-        return err_set(err, SIB_ERR_ARGUMENT, "no path of a checkpoint");
+        return err_set(err, SIB_ERR_ARGUMENT, "no path of a checkpoint is given");
     sib_code code = checkpoint_new(out, err);
     if (code == SIB_OK && n == 1 && stat(paths[0], &st) == 0 && S_ISDIR(st.st_mode))
         return finish(out, open_folder(*out, paths[0], err), paths[0], err);

@@ -115,8 +115,8 @@ static sib_code add_indexed(ckpt_file *s, const json_t *root, folder_files *name
         const char *text = json_string_value(file);
         if (!text || !*text || *text == '.' || strchr(text, '/'))
             return ckpt_fail(s, SIB_ERR_FORMAT, SIB_NO_OFFSET,
-                             "weight '%.100s' stands in '%.100s', which is no file beside it", name,
-                             text ? text : "no text");
+                             "weight '%.100s' is in '%.100s', which is not a file in the index's folder",
+                             name, text ? text : "no text");
         /* Weights of one file are mostly consecutive. */
         if (names->n && strcmp(names->paths[names->n - 1], text) == 0)
             continue;

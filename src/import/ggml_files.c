@@ -47,14 +47,13 @@ static sib_code read_tensor(ckpt_file *s, const tensor_rules *rules, uint64_t *a
     const weight_format *format = rules->format(type, &type_name);
     if (!format)
         return ckpt_fail(s, SIB_ERR_UNSUPPORTED, begin,
-                         "weight '%.*s': elements of type %u (%s) are not read", READER_STR(text), type,
+                         "weight '%.*s': elements of type %u (%s) are not supported", READER_STR(text), type,
                          type_name);
     if (format->block > 1 && !rules->blocks)
-        return ckpt_fail(
-            s, SIB_ERR_UNSUPPORTED, begin,
-            "weight '%.*s': %s of an old version of its format, whose blocks were others; convert the "
-            "original again",
-            READER_STR(text), format->name);
+        return ckpt_fail(s, SIB_ERR_UNSUPPORTED, begin,
+                         "weight '%.*s': %s in an old version of its format, with other blocks; convert the "
+                         "original file again",
+                         READER_STR(text), format->name);
     if (!weight_format_bytes(format, rank, dims, &bytes))
         return ckpt_fail(
             s, SIB_ERR_FORMAT, begin,
@@ -131,8 +130,7 @@ static sib_code read_vocabulary(ckpt_file *s, uint64_t *at)
     byte_span word = {0};
     sib_code code = ckpt_u32(s, at, "the vocabulary's size", &n);
     if (code == SIB_OK && n > (s->bytes.size - *at) / 4)
-        code =
-            ckpt_fail(s, SIB_ERR_FORMAT, begin, "a vocabulary of %u words takes more than the file has", n);
+        code = ckpt_fail(s, SIB_ERR_FORMAT, begin, "a vocabulary of %u words is larger than the file", n);
     if (code == SIB_OK)
         code = ckpt_fact(s, str_of("vocab"), FACT_STRING, true, n, begin, &items);
     for (uint32_t i = 0; i < n && code == SIB_OK; i++) {

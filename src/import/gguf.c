@@ -48,7 +48,7 @@ static sib_code read_strings(ckpt_file *s, sib_str key, bool list, uint64_t n, u
     void *items = NULL;
     uint64_t begin = *at;
     if (n > (s->bytes.size - *at) / 8)
-        return ckpt_fail(s, SIB_ERR_FORMAT, begin, "key '%.*s': %llu strings take more than the file has",
+        return ckpt_fail(s, SIB_ERR_FORMAT, begin, "key '%.*s': %llu strings are larger than the file",
                          READER_STR(key), (unsigned long long)n);
     sib_code code = ckpt_fact(s, key, FACT_STRING, list, (size_t)n, begin, &items);
     for (uint64_t i = 0; i < n && code == SIB_OK; i++)
@@ -64,7 +64,7 @@ static sib_code read_numbers(ckpt_file *s, sib_str key, const value_row *row, bo
     void *items = NULL;
     uint64_t begin = *at;
     if (n > (s->bytes.size - *at) / row->bytes)
-        return ckpt_fail(s, SIB_ERR_FORMAT, begin, "key '%.*s': %llu numbers take more than the file has",
+        return ckpt_fail(s, SIB_ERR_FORMAT, begin, "key '%.*s': %llu numbers are larger than the file",
                          READER_STR(key), (unsigned long long)n);
     sib_code code = ckpt_take(s, at, n * row->bytes, "a value", &b);
     if (code == SIB_OK)
@@ -73,11 +73,11 @@ static sib_code read_numbers(ckpt_file *s, sib_str key, const value_row *row, bo
         return code;
     for (size_t i = 0; i < n; i++) {
         if (row->dtype == SIB_BOOL && b.data[i] > 1)
-            return ckpt_fail(s, SIB_ERR_FORMAT, begin + i, "key '%.*s': %u is no bool", READER_STR(key),
-                             b.data[i]);
+            return ckpt_fail(s, SIB_ERR_FORMAT, begin + i, "key '%.*s' is %u, expected a bool (0 or 1)",
+                             READER_STR(key), b.data[i]);
         if (row->dtype == SIB_U64 && b.data[8 * i + 7] > 127)
             return ckpt_fail(s, SIB_ERR_UNSUPPORTED, begin + 8 * i,
-                             "key '%.*s': a number above 2^63, which is not read", READER_STR(key));
+                             "key '%.*s': numbers above 2^63 are not supported", READER_STR(key));
     }
     sib_dtype to = row->kind == FACT_INT ? SIB_I64 : row->kind == FACT_FLOAT ? SIB_F64 : SIB_BOOL;
     code = sib_convert(row->dtype, b.data, to, items, (size_t)n, SIB_OVERFLOW_IEEE, s->err);
@@ -111,7 +111,7 @@ static sib_code read_key(ckpt_file *s, uint64_t *at, int64_t *alignment)
         if (code == SIB_OK)
             code = ckpt_u64(s, at, "an array's length", &n);
         if (code == SIB_OK && type == VALUE_ARRAY)
-            code = ckpt_fail(s, SIB_ERR_UNSUPPORTED, *at, "key '%.*s': arrays of arrays are not read",
+            code = ckpt_fail(s, SIB_ERR_UNSUPPORTED, *at, "key '%.*s': arrays of arrays are not supported",
                              READER_STR(key));
     }
     if (code != SIB_OK)
@@ -157,8 +157,8 @@ static sib_code add_weight(ckpt_file *s, const tensor_info *t, uint64_t begin, u
     const weight_format *format = weight_format_of_ggml(t->type, &name);
     if (!format)
         return ckpt_fail(s, SIB_ERR_UNSUPPORTED, t->at,
-                         "weight '%.*s': elements of type %u (%s) are not read", READER_STR(t->name), t->type,
-                         name);
+                         "weight '%.*s': elements of type %u (%s) are not supported", READER_STR(t->name),
+                         t->type, name);
     if (t->offset % alignment != 0)
         return ckpt_fail(s, SIB_ERR_FORMAT, t->at,
                          "weight '%.*s' begins at %llu, which is not aligned to %llu", READER_STR(t->name),
@@ -169,7 +169,7 @@ static sib_code add_weight(ckpt_file *s, const tensor_info *t, uint64_t begin, u
                          READER_STR(t->name), format->block);
     if (begin > s->bytes.size || t->offset > s->bytes.size - begin)
         return ckpt_fail(s, SIB_ERR_FORMAT, t->at,
-                         "weight '%.*s' begins %llu bytes behind byte %llu, but the file has %zu",
+                         "weight '%.*s' begins %llu bytes after byte %llu, but the file has %zu bytes",
                          READER_STR(t->name), (unsigned long long)t->offset, (unsigned long long)begin,
                          s->bytes.size);
     return ckpt_weight(s, t->name, format, t->rank, t->dims, NULL, begin + t->offset, bytes, t->at);
@@ -201,7 +201,7 @@ static sib_code read_gguf(ckpt_file *s)
     int64_t alignment = 32;
     sib_code code = ckpt_u32(s, &at, "the version", &version);
     if (code == SIB_OK && version && (version & 0xFFFFFF) == 0)
-        return ckpt_fail(s, SIB_ERR_UNSUPPORTED, 4, "a big-endian GGUF file, which is not read");
+        return ckpt_fail(s, SIB_ERR_UNSUPPORTED, 4, "big-endian GGUF files are not supported");
     if (code == SIB_OK && version != 2 && version != 3)
         return ckpt_fail(s, SIB_ERR_UNSUPPORTED, 4, "version %u of GGUF, expected 2 or 3", version);
     if (code == SIB_OK)

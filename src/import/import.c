@@ -11,7 +11,7 @@ static sib_code check_arguments(const char *const *paths, size_t n, const sib_im
 {
     sib_dtype dtype = options->dtype;
     if (!paths || !n)
-        return err_set(err, SIB_ERR_ARGUMENT, "no checkpoint is named");
+        return err_set(err, SIB_ERR_ARGUMENT, "no checkpoint is given");
     for (size_t i = 0; i < n; i++)
         if (!paths[i])
             return err_set(err, SIB_ERR_ARGUMENT, "path %zu is NULL", i);

@@ -10,12 +10,12 @@ sib_code json_parse(ckpt_file *s, byte_span bytes, uint64_t at, json_t **out)
     *out = json_loadb((const char *)bytes.data, bytes.size, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &why);
     if (!*out)
         return ckpt_fail(s, SIB_ERR_FORMAT, at + (why.position > 0 ? (uint64_t)why.position : 0),
-                         "is no JSON that can be read: %s", why.text);
+                         "cannot be parsed as JSON: %s", why.text);
     if (json_is_object(*out))
         return SIB_OK;
     json_decref(*out);
     *out = NULL;
-    return ckpt_fail(s, SIB_ERR_FORMAT, at, "its JSON is no object");
+    return ckpt_fail(s, SIB_ERR_FORMAT, at, "its JSON is not an object");
 }
 
 /* The kind of an item; returns false where it cannot be an item of a list. */
@@ -134,7 +134,7 @@ static sib_code read_json(ckpt_file *s)
     json_t *root = NULL;
     key_path key = {0};
     if (s->bytes.size > MAX_BYTES)
-        return ckpt_fail(s, SIB_ERR_SIZE, SIB_NO_OFFSET, "%zu bytes of JSON, at most %u are taken",
+        return ckpt_fail(s, SIB_ERR_SIZE, SIB_NO_OFFSET, "has %zu bytes of JSON, expected at most %u",
                          s->bytes.size, MAX_BYTES);
     sib_code code = json_parse(s, s->bytes, 0, &root);
     if (code == SIB_OK)

@@ -42,7 +42,7 @@ static inline sib_str key_str(const key_path *k)
 static inline sib_code key_fail(ckpt_file *s, const key_path *k, uint64_t at)
 {
     return ckpt_fail(s, SIB_ERR_FORMAT, at,
-                     "below '%.*s' objects are nested deeper than %d, or their keys longer than %d",
+                     "objects under '%.*s' are nested more than %d deep, or a key has more than %d bytes",
                      READER_STR(key_str(k)), READER_MAX_NESTED, READER_MAX_NAME);
 }
 

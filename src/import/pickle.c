@@ -7,7 +7,7 @@
 static sib_code take(pickle *p, uint64_t n, byte_span *out)
 {
     if (n > p->end - p->at && p->capped)
-        return pickle_fail(p, SIB_ERR_SIZE, p->at, "the pickle goes on beyond %u bytes", PICKLE_MAX_BYTES);
+        return pickle_fail(p, SIB_ERR_SIZE, p->at, "the pickle has more than %u bytes", PICKLE_MAX_BYTES);
     if (n > p->end - p->at)
         return pickle_fail(p, SIB_ERR_FORMAT, p->at, "the pickle ends within an opcode that takes %llu bytes",
                            (unsigned long long)n);
@@ -32,7 +32,8 @@ static sib_code pop(pickle *p, uint64_t at, uint32_t *out)
 {
     size_t floor = p->n_marks ? p->marks[p->n_marks - 1] : 0;
     if (p->n_stack <= floor)
-        return pickle_fail(p, SIB_ERR_FORMAT, at, "an opcode of the pickle takes more values than there are");
+        return pickle_fail(p, SIB_ERR_FORMAT, at,
+                           "an opcode of the pickle pops more values than the stack has");
     *out = p->stack[--p->n_stack];
     return SIB_OK;
 }
@@ -41,8 +42,7 @@ static sib_code pop(pickle *p, uint64_t at, uint32_t *out)
 static sib_code pop_marked(pickle *p, uint64_t at, size_t *first, size_t *n)
 {
     if (!p->n_marks)
-        return pickle_fail(p, SIB_ERR_FORMAT, at,
-                           "an opcode of the pickle takes values from a mark that is not there");
+        return pickle_fail(p, SIB_ERR_FORMAT, at, "an opcode of the pickle pops to a mark that was not set");
     *first = p->marks[--p->n_marks];
     *n = p->n_stack - *first;
     return SIB_OK;
@@ -77,8 +77,8 @@ static sib_code op_stop(pickle *p, unsigned what, uint64_t at)
 {
     (void)what;
     if (p->n_marks || p->n_stack != 1)
-        return pickle_fail(p, SIB_ERR_FORMAT, at, "the pickle ends with %zu values, expected one",
-                           p->n_stack);
+        return pickle_fail(p, SIB_ERR_FORMAT, at,
+                           "the pickle ends with %zu values on the stack, expected one", p->n_stack);
     p->stopped = true;
     return SIB_OK;
 }
@@ -193,7 +193,8 @@ static sib_code op_tuple_of(pickle *p, unsigned what, uint64_t at)
 {
     size_t n = what - 0x84, floor = p->n_marks ? p->marks[p->n_marks - 1] : 0;
     if (p->n_stack - floor < n)
-        return pickle_fail(p, SIB_ERR_FORMAT, at, "a tuple takes more values than there are");
+        return pickle_fail(p, SIB_ERR_FORMAT, at,
+                           "a tuple of the pickle pops more values than the stack has");
     return make_tuple(p, at, p->n_stack - n);
 }
 
@@ -202,7 +203,7 @@ static sib_code find_container(pickle *p, uint64_t at, size_t first, pickle_kind
 {
     size_t floor = p->n_marks ? p->marks[p->n_marks - 1] : 0;
     if (first <= floor || p->values[p->stack[first - 1]].kind != kind)
-        return pickle_fail(p, SIB_ERR_FORMAT, at, "items are put into %s, expected %s",
+        return pickle_fail(p, SIB_ERR_FORMAT, at, "the pickle adds items to %s, expected %s",
                            first <= floor ? "nothing" : pickle_kind_name(p->values[p->stack[first - 1]].kind),
                            pickle_kind_name(kind));
     *out = p->stack[first - 1];
@@ -220,13 +221,13 @@ static sib_code op_put(pickle *p, unsigned what, uint64_t at)
     if (many)
         code = pop_marked(p, at, &first, &n);
     else if (p->n_stack - floor < n)
-        code = pickle_fail(p, SIB_ERR_FORMAT, at, "an item is put in, but there is none");
+        code = pickle_fail(p, SIB_ERR_FORMAT, at, "the pickle adds an item, but the stack has none");
     else
         first = p->n_stack - n;
     if (code == SIB_OK)
         code = find_container(p, at, first, dict ? PICKLE_DICT : PICKLE_LIST, &container);
     if (code == SIB_OK && dict && n % 2)
-        code = pickle_fail(p, SIB_ERR_FORMAT, at, "a key of a dict has no value");
+        code = pickle_fail(p, SIB_ERR_FORMAT, at, "the pickle adds a key to a dict without its value");
     for (size_t i = 0; i < n && code == SIB_OK; i++)
         code = pickle_append(p, container, p->stack[first + i]);
     if (code == SIB_OK)
@@ -238,10 +239,11 @@ static sib_code put_memo(pickle *p, uint64_t at, uint64_t index)
 {
     size_t floor = p->n_marks ? p->marks[p->n_marks - 1] : 0;
     if (p->n_stack <= floor)
-        return pickle_fail(p, SIB_ERR_FORMAT, at, "a value is kept, but there is none");
+        return pickle_fail(p, SIB_ERR_FORMAT, at, "the pickle memoizes a value, but the stack has none");
     /* Writers count up, so a number far above those seen would only waste memory. */
     if (index > p->n_memo + 16)
-        return pickle_fail(p, SIB_ERR_FORMAT, at, "a value is kept under number %llu, but there are only %zu",
+        return pickle_fail(p, SIB_ERR_FORMAT, at,
+                           "the pickle memoizes a value under number %llu, but has only %zu",
                            (unsigned long long)index, p->n_memo);
     while (p->n_memo <= index) {
         if (ARRAY_RESERVE(p->memo, p->memo_capacity, p->n_memo + 1, "a checkpoint", NULL) != SIB_OK)
@@ -273,7 +275,7 @@ static sib_code op_memo_get(pickle *p, unsigned what, uint64_t at)
         return code;
     if (index >= p->n_memo || !p->memo[index])
         return pickle_fail(p, SIB_ERR_FORMAT, at,
-                           "value number %llu is asked for, but none was kept under it",
+                           "the pickle reads memoized value %llu, which was not stored",
                            (unsigned long long)index);
     return pickle_push_index(p, p->memo[index] - 1);
 }
@@ -309,7 +311,8 @@ static sib_code op_stack_global(pickle *p, unsigned what, uint64_t at)
     if (code != SIB_OK)
         return code;
     if (p->values[module].kind != PICKLE_STRING || p->values[name].kind != PICKLE_STRING)
-        return pickle_fail(p, SIB_ERR_FORMAT, at, "a global is named by %s and %s, expected text",
+        return pickle_fail(p, SIB_ERR_FORMAT, at,
+                           "the pickle names a global by %s and %s, expected two strings",
                            pickle_kind_name(p->values[module].kind), pickle_kind_name(p->values[name].kind));
     return pickle_push_global(p, at, p->values[module].text, p->values[name].text);
 }
@@ -336,7 +339,7 @@ static sib_code op_build(pickle *p, unsigned what, uint64_t at)
         return code;
     if (p->values[object].kind != PICKLE_DICT || p->values[state].kind != PICKLE_DICT)
         return pickle_fail(p, SIB_ERR_UNSUPPORTED, at,
-                           "opcode BUILD gives %s a state of %s, which only dicts have here",
+                           "opcode BUILD sets the state of %s to %s, expected a dict for both",
                            pickle_kind_name(p->values[object].kind), pickle_kind_name(p->values[state].kind));
     return pickle_push_index(p, object);
 }
@@ -433,7 +436,7 @@ static sib_code step(pickle *p)
     if (!opcodes[what].run)
         return pickle_fail(
             p, SIB_ERR_UNSUPPORTED, at,
-            "opcode %s (%#04x) in a pickle, which state dicts do not contain; nothing is executed",
+            "opcode %s (%#04x) of the pickle does not occur in state dicts; nothing is executed",
             opcodes[what].name ? opcodes[what].name : "without name", (unsigned)what);
     return opcodes[what].run(p, (unsigned)what, at);
 }
@@ -445,7 +448,7 @@ sib_code pickle_read(ckpt_file *s, uint64_t *at, uint64_t end, pickle *p, uint32
     if (p->capped)
         p->end = *at + PICKLE_MAX_BYTES;
     if (end == *at || s->bytes.data[*at] != 0x80)
-        return ckpt_fail(s, SIB_ERR_FORMAT, *at, "a pickle of protocol 2 to 5 is expected here");
+        return ckpt_fail(s, SIB_ERR_FORMAT, *at, "expected a pickle of protocol 2 to 5");
     sib_code code = arena_create(&p->arena, s->err);
     while (code == SIB_OK && !p->stopped)
         code = step(p);

@@ -82,7 +82,7 @@ sib_code pickle_push_global(pickle *p, uint64_t at, sib_str module, sib_str name
             return pickle_push(p, (pickle_value){.kind = PICKLE_GLOBAL, .at = at, .global = &globals[i]});
     return pickle_fail(
         p, SIB_ERR_UNSUPPORTED, at,
-        "the pickle names '%.*s.%.*s', which is none of what state dicts contain; nothing is executed",
+        "the pickle names '%.*s.%.*s', which does not occur in state dicts; nothing is executed",
         READER_STR(module), READER_STR(name));
 }
 
@@ -106,7 +106,7 @@ static sib_code dtype_argument(pickle *p, uint64_t at, uint32_t arguments, uint3
     uint32_t v = 0;
     sib_code code = argument(p, at, arguments, i, PICKLE_GLOBAL, &v);
     if (code == SIB_OK && pickle_at(p, v)->global->kind != GLOBAL_DTYPE)
-        return pickle_fail(p, SIB_ERR_FORMAT, at, "argument %u of a call in the pickle is no dtype", i);
+        return pickle_fail(p, SIB_ERR_FORMAT, at, "argument %u of a call in the pickle is not a dtype", i);
     if (code == SIB_OK)
         *out = pickle_at(p, v)->global->dtype;
     return code;
@@ -146,13 +146,12 @@ static sib_code ordered_dict(pickle *p, uint64_t at, uint32_t arguments)
     if (pickle_at(p, pairs)->n > p->copies_left)
         return pickle_fail(
             p, SIB_ERR_FORMAT, at,
-            "dicts made of lists have more items than the pickle has bytes: it names one list again "
-            "and again");
+            "dicts made of lists have more items than the pickle has bytes: one list is repeated");
     p->copies_left -= pickle_at(p, pairs)->n;
     for (uint32_t i = 0; i < pickle_at(p, pairs)->n && code == SIB_OK; i++) {
         const pickle_value *pair = pickle_at(p, pickle_at(p, pairs)->items[i]);
         if ((pair->kind != PICKLE_LIST && pair->kind != PICKLE_TUPLE) || pair->n != 2)
-            return pickle_fail(p, SIB_ERR_FORMAT, at, "an item of an OrderedDict is no pair");
+            return pickle_fail(p, SIB_ERR_FORMAT, at, "an item of an OrderedDict is not a pair");
         code = pickle_append(p, dict, pair->items[0]);
         if (code == SIB_OK)
             code = pickle_append(p, dict, pair->items[1]);
@@ -189,8 +188,9 @@ sib_code pickle_call(pickle *p, uint64_t at, uint32_t function, uint32_t argumen
     case GLOBAL_SIZE:
         return push_argument(p, at, arguments, PICKLE_TUPLE);
     default:
-        return pickle_fail(p, SIB_ERR_UNSUPPORTED, at, "the pickle calls '%s.%s', which state dicts never do",
-                           f->global->module, f->global->name);
+        return pickle_fail(p, SIB_ERR_UNSUPPORTED, at,
+                           "the pickle calls '%s.%s', which does not occur in state dicts", f->global->module,
+                           f->global->name);
     }
 }
 
@@ -216,12 +216,13 @@ sib_code pickle_push_persistent(pickle *p, uint64_t at, uint32_t id)
         return code;
     const pickle_global *g = pickle_at(p, type)->global;
     if (g->kind != GLOBAL_STORAGE && g->kind != GLOBAL_UNTYPED)
-        return pickle_fail(p, SIB_ERR_FORMAT, at, "'%s.%s' is no type of storage", g->module, g->name);
+        return pickle_fail(p, SIB_ERR_FORMAT, at, "'%s.%s' is not a storage type", g->module, g->name);
     t = pickle_at(p, id);
     if (t->n > 5 && pickle_at(p, t->items[5])->kind != PICKLE_NONE)
-        return pickle_fail(p, SIB_ERR_UNSUPPORTED, at,
-                           "storage '%.*s' is a view of another, as PyTorch before 0.4 wrote",
-                           READER_STR(pickle_at(p, key)->text));
+        return pickle_fail(
+            p, SIB_ERR_UNSUPPORTED, at,
+            "storage '%.*s' is a view of another, as written by PyTorch before 0.4, which is not supported",
+            READER_STR(pickle_at(p, key)->text));
     if (pickle_at(p, numel)->number < 0)
         return pickle_fail(p, SIB_ERR_FORMAT, at, "storage '%.*s' has %lld elements",
                            READER_STR(pickle_at(p, key)->text), (long long)pickle_at(p, numel)->number);

@@ -43,7 +43,7 @@ static sib_code find_in_zip(void *context, const pickle_value *storage, uint64_t
                          READER_STR(storage->key));
     if (!torch_storage_bytes(storage, &bytes) || bytes != e->size)
         return ckpt_fail(z->s, SIB_ERR_FORMAT, storage->at,
-                         "storage '%.*s' has %lld elements of %s, but its entry %llu bytes",
+                         "storage '%.*s' has %lld elements of %s, but its entry has %llu bytes",
                          READER_STR(storage->key), (long long)storage->numel, sib_dtype_name(storage->dtype),
                          (unsigned long long)e->size);
     *offset = e->offset;
@@ -64,15 +64,15 @@ static sib_code find_pickle(zip_form *z, const zip_entry **out)
             continue;
         if (*out)
             return ckpt_fail(z->s, SIB_ERR_FORMAT, e->header,
-                             "the archive has '%.*s' and '%.*s', expected one", READER_STR((*out)->name),
-                             READER_STR(e->name));
+                             "the archive has both '%.*s' and '%.*s', expected one of them",
+                             READER_STR((*out)->name), READER_STR(e->name));
         *out = e;
         z->folder = (sib_str){e->name.data, folder};
     }
     if (*out)
         return SIB_OK;
     return ckpt_fail(z->s, SIB_ERR_FORMAT, SIB_NO_OFFSET,
-                     "the zip archive has no data.pkl, so it is none of PyTorch's");
+                     "the zip archive has no data.pkl, so it is not PyTorch's");
 }
 
 static sib_code check_archive(zip_form *z)
@@ -81,7 +81,7 @@ static sib_code check_archive(zip_form *z)
                     *code = find_entry(z, "", str_of("constants.pkl"));
     if (code)
         return ckpt_fail(z->s, SIB_ERR_UNSUPPORTED, code->header,
-                         "the archive is a program of TorchScript, and state dicts alone are read");
+                         "the archive is a TorchScript program, expected a state dict");
     if (!order)
         return SIB_OK;
     sib_str text = {(const char *)z->s->bytes.data + order->offset, (size_t)order->size};
@@ -156,7 +156,8 @@ static sib_code read_small(ckpt_file *s, uint64_t *at, pickle_kind kind, const c
                          (long long)v->number, (long long)number);
     else if (v && kind == PICKLE_DICT && pickle_find(&p, root, "little_endian", &little) &&
              (pickle_at(&p, little)->kind != PICKLE_BOOL || !pickle_at(&p, little)->number))
-        code = ckpt_fail(s, SIB_ERR_UNSUPPORTED, begin, "it was written on a big-endian machine");
+        code = ckpt_fail(s, SIB_ERR_UNSUPPORTED, begin,
+                         "it was written on a big-endian machine, which is not supported");
     pickle_clear(&p);
     return code;
 }
@@ -171,8 +172,8 @@ static sib_code list_storages(legacy_form *l, const pickle *p)
             continue;
         if (name_map_find(&l->keys, v->key, &other)) {
             if (l->storages[other].value->dtype != v->dtype || l->storages[other].value->numel != v->numel)
-                return ckpt_fail(l->s, SIB_ERR_FORMAT, v->at, "storage '%.*s' has two types or sizes",
-                                 READER_STR(v->key));
+                return ckpt_fail(l->s, SIB_ERR_FORMAT, v->at,
+                                 "storage '%.*s' is named with two types or sizes", READER_STR(v->key));
             continue;
         }
         if (ARRAY_RESERVE(l->storages, l->capacity, l->n + 1, "a checkpoint", NULL) != SIB_OK ||
@@ -190,11 +191,11 @@ static sib_code read_storage(legacy_form *l, const pickle_value *key, uint64_t *
     uint64_t numel = 0, bytes = 0, begin = *at;
     byte_span data;
     if (key->kind != PICKLE_STRING || !name_map_find(&l->keys, key->text, &i))
-        return ckpt_fail(l->s, SIB_ERR_FORMAT, key->at, "the list of storages has a key that nothing names");
+        return ckpt_fail(l->s, SIB_ERR_FORMAT, key->at,
+                         "the list of storages has a key that no tensor names");
     legacy_storage *storage = &l->storages[i];
     if (storage->offset)
-        return ckpt_fail(l->s, SIB_ERR_FORMAT, key->at, "storage '%.*s' is there twice",
-                         READER_STR(key->text));
+        return ckpt_fail(l->s, SIB_ERR_FORMAT, key->at, "storage '%.*s' occurs twice", READER_STR(key->text));
     sib_code code = ckpt_u64(l->s, at, "a storage's number of elements", &numel);
     if (code == SIB_OK &&
         (numel != (uint64_t)storage->value->numel || !torch_storage_bytes(storage->value, &bytes)))
@@ -240,7 +241,7 @@ static sib_code read_legacy(ckpt_file *s)
     if (code == SIB_OK)
         code = read_small(s, &at, PICKLE_INT, "the version of the legacy form", 1001);
     if (code == SIB_OK)
-        code = read_small(s, &at, PICKLE_DICT, "what is said of the system", 0);
+        code = read_small(s, &at, PICKLE_DICT, "the record of the system", 0);
     if (code == SIB_OK)
         code = pickle_read(s, &at, s->bytes.size, &p, &root);
     if (code == SIB_OK)
@@ -248,7 +249,7 @@ static sib_code read_legacy(ckpt_file *s)
     if (code == SIB_OK)
         code = read_storages(&l, &at);
     if (code == SIB_OK && at != s->bytes.size)
-        code = ckpt_fail(s, SIB_ERR_FORMAT, at, "%llu bytes follow the last storage",
+        code = ckpt_fail(s, SIB_ERR_FORMAT, at, "%llu unexpected bytes follow the last storage",
                          (unsigned long long)(s->bytes.size - at));
     if (code == SIB_OK)
         code = torch_add_state(&p, root, &(torch_storages){find_in_legacy, &l});

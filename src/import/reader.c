@@ -41,7 +41,7 @@ sib_code ckpt_fail(ckpt_file *s, sib_code code, uint64_t at, const char *format,
 sib_code ckpt_take(ckpt_file *s, uint64_t *at, uint64_t n, const char *what, byte_span *out)
 {
     if (*at > s->bytes.size || n > s->bytes.size - *at)
-        return ckpt_fail(s, SIB_ERR_FORMAT, *at, "%s takes %llu bytes, but only %llu follow", what,
+        return ckpt_fail(s, SIB_ERR_FORMAT, *at, "%s has %llu bytes, but only %llu are left", what,
                          (unsigned long long)n,
                          (unsigned long long)(*at > s->bytes.size ? 0 : s->bytes.size - *at));
     *out = (byte_span){s->bytes.data + *at, (size_t)n};
@@ -104,11 +104,11 @@ static sib_code check_name(ckpt_file *s, sib_str name, const char *what, uint64_
         return ckpt_fail(s, SIB_ERR_FORMAT, at, "a name of a %s has %zu bytes, expected 1 to %d", what,
                          name.length, READER_MAX_NAME);
     if (memchr(name.data, 0, name.length) || !is_utf8(name))
-        return ckpt_fail(s, SIB_ERR_FORMAT, at, "the name '%.*s' of a %s is no UTF-8 without zero bytes",
+        return ckpt_fail(s, SIB_ERR_FORMAT, at, "the name '%.*s' of a %s is not UTF-8 or has zero bytes",
                          READER_STR(name), what);
     s->c->name_bytes += name.length;
     if (s->c->name_bytes > READER_MAX_NAMES)
-        return ckpt_fail(s, SIB_ERR_SIZE, at, "names and keys of more than %u bytes", READER_MAX_NAMES);
+        return ckpt_fail(s, SIB_ERR_SIZE, at, "names and keys have more than %u bytes", READER_MAX_NAMES);
     return SIB_OK;
 }
 
@@ -147,9 +147,10 @@ static sib_code check_weight(ckpt_file *s, const weight *w, uint64_t size, uint6
                          READER_STR(w->name), (unsigned long long)size, (unsigned long long)bytes,
                          w->format->name, shape_text(w->rank, w->dims, dims));
     if (w->offset > s->bytes.size || size > s->bytes.size - w->offset)
-        return ckpt_fail(s, SIB_ERR_FORMAT, at, "weight '%.*s': bytes %llu to %llu, but the file has %zu",
-                         READER_STR(w->name), (unsigned long long)w->offset,
-                         (unsigned long long)(w->offset + size), s->bytes.size);
+        return ckpt_fail(s, SIB_ERR_FORMAT, at,
+                         "weight '%.*s' is at bytes %llu to %llu, but the file has %zu", READER_STR(w->name),
+                         (unsigned long long)w->offset, (unsigned long long)(w->offset + size),
+                         s->bytes.size);
     return SIB_OK;
 }
 
@@ -164,7 +165,7 @@ sib_code ckpt_weight(ckpt_file *s, sib_str name, const weight_format *format, si
     if (code != SIB_OK)
         return code;
     if (rank > SIB_MAX_RANK)
-        return ckpt_fail(s, SIB_ERR_UNSUPPORTED, at, "weight '%.*s': %zu dims, at most %d are taken",
+        return ckpt_fail(s, SIB_ERR_UNSUPPORTED, at, "weight '%.*s' has %zu dims, expected at most %d",
                          READER_STR(name), rank, SIB_MAX_RANK);
     if (rank)
         memcpy(w.dims, dims, rank * sizeof *dims);
@@ -178,10 +179,10 @@ sib_code ckpt_weight(ckpt_file *s, sib_str name, const weight_format *format, si
         return code;
     w.data = s->bytes.data + offset;
     if (name_map_find(&c->weight_names, name, &other))
-        return ckpt_fail(s, SIB_ERR_FORMAT, at, "weight '%.*s' is there twice, first in %s", READER_STR(name),
+        return ckpt_fail(s, SIB_ERR_FORMAT, at, "weight '%.*s' occurs twice, first in %s", READER_STR(name),
                          c->files[c->weights[other].file].path);
     if (c->n_weights >= UINT32_MAX / 2)
-        return ckpt_fail(s, SIB_ERR_SIZE, at, "more than %zu weights", c->n_weights);
+        return ckpt_fail(s, SIB_ERR_SIZE, at, "there are more than %zu weights", c->n_weights);
     code = ckpt_keep(s, name, &w.name);
     if (code != SIB_OK)
         return code;
@@ -222,12 +223,12 @@ sib_code ckpt_check_ranges(ckpt_file *s, uint64_t begin, bool gapless)
                                  "weight '%.*s' begins before byte %llu, where weights begin",
                                  READER_STR(w->name), (unsigned long long)begin);
         else if (gapless && w->offset > end)
-            code = ckpt_fail(s, SIB_ERR_FORMAT, end, "%llu bytes in front of weight '%.*s' are nobody's",
+            code = ckpt_fail(s, SIB_ERR_FORMAT, end, "%llu bytes before weight '%.*s' belong to no weight",
                              (unsigned long long)(w->offset - end), READER_STR(w->name));
         end = w->offset + w->size;
     }
     if (code == SIB_OK && gapless && end != s->bytes.size)
-        code = ckpt_fail(s, SIB_ERR_FORMAT, end, "%llu bytes behind the last weight are nobody's",
+        code = ckpt_fail(s, SIB_ERR_FORMAT, end, "%llu bytes after the last weight belong to no weight",
                          (unsigned long long)(s->bytes.size - end));
     mem_free(order);
     return code;
@@ -256,10 +257,10 @@ sib_code ckpt_fact(ckpt_file *s, sib_str key, fact_kind kind, bool list, size_t 
     if (name_map_find(&c->fact_names, key, &other)) {
         if (other < s->first_fact) /* an earlier file's fact is kept */
             return SIB_OK;
-        return ckpt_fail(s, SIB_ERR_FORMAT, at, "the key '%.*s' is there twice", READER_STR(key));
+        return ckpt_fail(s, SIB_ERR_FORMAT, at, "the key '%.*s' occurs twice", READER_STR(key));
     }
     if (c->n_facts >= UINT32_MAX / 2)
-        return ckpt_fail(s, SIB_ERR_SIZE, at, "more than %zu facts", c->n_facts);
+        return ckpt_fail(s, SIB_ERR_SIZE, at, "there are more than %zu keys", c->n_facts);
     code = ckpt_keep(s, key, &f.key);
     if (code != SIB_OK)
         return code;

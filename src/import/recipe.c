@@ -30,7 +30,7 @@ static sib_code no_such_recipe(const char *name, sib_error *err)
     size_t used = 0;
     for (size_t i = 0; i < N_RECIPES && used < sizeof names; i++)
         used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", i ? ", " : "", recipes[i].name);
-    return err_set(err, SIB_ERR_ARGUMENT, "'%s' is no recipe; there are %s", name, names);
+    return err_set(err, SIB_ERR_ARGUMENT, "'%s' is not a recipe; the recipes are %s", name, names);
 }
 
 static sib_code not_recognised(const checkpoint *c, sib_error *err)
@@ -42,7 +42,7 @@ static sib_code not_recognised(const checkpoint *c, sib_error *err)
         used += (size_t)snprintf(names + used, sizeof names - used, "%s%.*s", i ? ", " : "",
                                  (int)(s.length < 60 ? s.length : 60), s.data);
     }
-    return err_set(err, SIB_ERR_UNSUPPORTED, "%s: no recipe knows a model of these %zu weights (%s%s)",
+    return err_set(err, SIB_ERR_UNSUPPORTED, "%s: no recipe is for a model with these %zu weights (%s%s)",
                    checkpoint_file(c, 0), n, names, n > 3 ? ", ..." : "");
 }
 

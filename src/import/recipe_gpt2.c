@@ -41,13 +41,14 @@ static gpt2 read_dims(build *b)
     sib_str act = build_fact_text(b, "activation_function", "gelu_new");
     g.by_tanh = !str_is(act, "gelu");
     if (g.by_tanh && !str_is(act, "gelu_new") && !str_is(act, "gelu_pytorch_tanh"))
-        build_fail(b, SIB_ERR_UNSUPPORTED, "%s: the activation '%.*s' is not in the recipe gpt2",
+        build_fail(b, SIB_ERR_UNSUPPORTED, "%s: the activation '%.*s' is not supported by the recipe gpt2",
                    checkpoint_file(b->c, 0), (int)act.length, act.data);
     if (build_fact_bool(b, "scale_attn_by_inverse_layer_idx", false) ||
         !build_fact_bool(b, "scale_attn_weights", true))
-        build_fail(b, SIB_ERR_UNSUPPORTED,
-                   "%s: attention is scaled by its layer or not at all, which is not in the recipe gpt2",
-                   checkpoint_file(b->c, 0));
+        build_fail(
+            b, SIB_ERR_UNSUPPORTED,
+            "%s: attention is scaled by its layer or not at all, which is not supported by the recipe gpt2",
+            checkpoint_file(b->c, 0));
     if (g.d <= 0 || g.heads <= 0 || g.d % g.heads)
         build_fail(b, SIB_ERR_FORMAT, "%s: a state of %lld numbers cannot be %lld heads",
                    checkpoint_file(b->c, 0), (long long)g.d, (long long)g.heads);

@@ -93,7 +93,7 @@ static float *inverse_frequencies(build *b, const llama *m, const config *t)
     size_t half = (size_t)m->size / 2;
     float *out = b->code == SIB_OK ? arena_alloc(b->m->arena, half + 1, sizeof *out) : NULL;
     if (b->code == SIB_OK && !out)
-        build_fail(b, SIB_ERR_MEMORY, "memory for rotary positions could not be had");
+        build_fail(b, SIB_ERR_MEMORY, "no memory for rotary positions");
     for (size_t i = 0; out && i < half; i++)
         out[i] = 1 / powf((float)m->theta, (float)(2 * i) / (float)m->size);
     if (out && !t->gguf)
@@ -106,7 +106,7 @@ static float *inverse_frequencies(build *b, const llama *m, const config *t)
     float *factors = arena_alloc(b->m->arena, half + 1, sizeof *factors);
     if (!factors || !weight_count(w, &n) || n != half ||
         weight_read(w, 0, half, SIB_F32, factors, b->err) != SIB_OK)
-        build_fail(b, SIB_ERR_FORMAT, "rope_freqs.weight: does not have %zu elements", half);
+        build_fail(b, SIB_ERR_FORMAT, "rope_freqs.weight: expected %zu elements", half);
     for (size_t i = 0; b->code == SIB_OK && i < half; i++)
         out[i] /= factors[i];
     return out;
@@ -119,11 +119,12 @@ static void check_kind(build *b, const config *t)
         known |= str_is(t->kind, kinds[i].name);
     if (!known)
         build_fail(b, SIB_ERR_UNSUPPORTED,
-                   "%s: a model of kind '%.*s' has names like Llama's, but is not in the recipe llama",
+                   "%s: a model of kind '%.*s' has weight names like Llama's, but is not supported by the "
+                   "recipe llama",
                    checkpoint_file(b->c, 0), (int)t->kind.length, t->kind.data);
     sib_str act = build_fact_text(b, "hidden_act", "silu");
     if (!str_is(act, "silu"))
-        build_fail(b, SIB_ERR_UNSUPPORTED, "%s: the activation '%.*s' is not in the recipe llama",
+        build_fail(b, SIB_ERR_UNSUPPORTED, "%s: the activation '%.*s' is not supported by the recipe llama",
                    checkpoint_file(b->c, 0), (int)act.length, act.data);
 }
 
@@ -150,11 +151,11 @@ static llama read_dims(build *b)
     m.kv_heads = config_int(&t, "num_key_value_heads", "attention.head_count_kv", m.heads);
     if (b->code == SIB_OK && (m.heads <= 0 || m.kv_heads <= 0 || rows % m.heads || m.heads % m.kv_heads ||
                               kv_rows != rows / m.heads * m.kv_heads || (rows / m.heads) % 2))
-        build_fail(
-            b, SIB_ERR_FORMAT,
-            "%s: the number of heads is %s: %lld and %lld for %lld and %lld rows (config.json tells it)",
-            checkpoint_file(b->c, 0), m.heads ? "wrong" : "not told", (long long)m.heads,
-            (long long)m.kv_heads, (long long)rows, (long long)kv_rows);
+        build_fail(b, SIB_ERR_FORMAT,
+                   "%s: the number of heads is %s: %lld and %lld for %lld and %lld rows (it is read from "
+                   "config.json)",
+                   checkpoint_file(b->c, 0), m.heads ? "wrong" : "missing", (long long)m.heads,
+                   (long long)m.kv_heads, (long long)rows, (long long)kv_rows);
     m.size = m.heads > 0 ? rows / m.heads : 0;
     m.n_ctx = config_int(&t, "max_position_embeddings", "context_length", 2048);
     m.epsilon = config_float(&t, "rms_norm_eps", "attention.layer_norm_rms_epsilon", 1e-6);

@@ -53,7 +53,8 @@ static rwkv read_dims(build *b)
     else if (!build_find(b, "blocks.0.att.ln_x.weight"))
         r.version = RWKV_4;
     else
-        build_fail(b, SIB_ERR_UNSUPPORTED, "%s: RWKV 5.0 and 5.1 are not in the recipe rwkv, 5.2 is",
+        build_fail(b, SIB_ERR_UNSUPPORTED,
+                   "%s: RWKV 5.0 and 5.1 are not supported by the recipe rwkv, expected 5.2 or later",
                    checkpoint_file(b->c, 0));
     if (r.version == RWKV_5 && r.ready)
         r.group_epsilon =

@@ -114,7 +114,7 @@ sib_code report_refuse(const sib_import_report *r, const char *path, sib_error *
             used += (size_t)snprintf(text + used, sizeof text - used, "%s)", n > named ? ", ..." : "");
         faults += n;
     }
-    return faults ? err_set(err, SIB_ERR_FORMAT, "%s: weights of '%s' are not as they must be: %s", path,
+    return faults ? err_set(err, SIB_ERR_FORMAT, "%s: weights do not match the recipe '%s': %s", path,
                             r->recipe ? r->recipe : "?", text)
                   : SIB_OK;
 }

@@ -68,14 +68,14 @@ static sib_code read_entry(ckpt_file *s, const char *name, const json_t *entry, 
     const weight_format *format = NULL;
     int64_t dims[SIB_MAX_RANK], offsets[2];
     if (!json_is_object(entry))
-        return ckpt_fail(s, SIB_ERR_FORMAT, 8, "weight '%.100s' is no object in the header", name);
+        return ckpt_fail(s, SIB_ERR_FORMAT, 8, "weight '%.100s' is not an object in the header", name);
     sib_code code = read_dtype(s, name, entry, &format);
     if (code != SIB_OK)
         return code;
     const json_t *shape = json_object_get(entry, "shape"), *range = json_object_get(entry, "data_offsets");
     size_t rank = json_array_size(shape);
     if (!json_is_array(shape) || (rank <= SIB_MAX_RANK && !whole_numbers(shape, rank, dims)))
-        return ckpt_fail(s, SIB_ERR_FORMAT, 8, "weight '%.100s': 'shape' is no list of dims", name);
+        return ckpt_fail(s, SIB_ERR_FORMAT, 8, "weight '%.100s': 'shape' is not a list of dims", name);
     if (json_array_size(range) != 2 || !whole_numbers(range, 2, offsets) || offsets[1] < offsets[0])
         return ckpt_fail(s, SIB_ERR_FORMAT, 8, "weight '%.100s': 'data_offsets' are not [begin, end]", name);
     if (offsets[0] % format->bytes != 0)
@@ -90,7 +90,7 @@ static sib_code read_metadata(ckpt_file *s, const json_t *metadata)
 {
     key_path key = {0};
     if (!json_is_object(metadata))
-        return ckpt_fail(s, SIB_ERR_FORMAT, 8, "'__metadata__' is no object");
+        return ckpt_fail(s, SIB_ERR_FORMAT, 8, "'__metadata__' is not an object");
     key_enter(&key, str_of("__metadata__"));
     return json_facts(s, metadata, &key);
 }
@@ -102,7 +102,7 @@ static sib_code read_safetensors(ckpt_file *s)
     json_t *root = NULL;
     sib_code code = ckpt_u64(s, &at, "the header's length", &length);
     if (code == SIB_OK && length > MAX_HEADER)
-        return ckpt_fail(s, SIB_ERR_FORMAT, 0, "the header takes %llu bytes, at most %u are taken",
+        return ckpt_fail(s, SIB_ERR_FORMAT, 0, "the header has %llu bytes, expected at most %u",
                          (unsigned long long)length, MAX_HEADER);
     if (code == SIB_OK)
         code = ckpt_take(s, &at, length, "the header", &header);

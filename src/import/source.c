@@ -50,7 +50,7 @@ static sib_code largest(const source *s, import_work *work, float *piece, size_t
                 float x = fabsf(piece[i]), *max = &out[s->scaled_columns ? c + (int64_t)i : r];
                 if (!(x <= 3.4e38f))
                     return err_set(err, SIB_ERR_VALUE,
-                                   "%s: element (%lld, %lld) is %g, which bytes cannot hold", s->name,
+                                   "%s: element (%lld, %lld) is %g, which int8 cannot represent", s->name,
                                    (long long)r, (long long)c + (long long)i, (double)piece[i]);
                 *max = x > *max ? x : *max;
             }

@@ -64,7 +64,7 @@ static sib_code take_file(import_tokenizer *t, const build *b, const char *from,
             t->kind = endings[i].kind;
     sib_tokenizer_free(&opened);
     if (!t->kind)
-        return err_set(err, SIB_ERR_UNSUPPORTED, "%s: a tokenizer of this kind is not kept beside models",
+        return err_set(err, SIB_ERR_UNSUPPORTED, "%s: a tokenizer of this kind cannot be stored with a model",
                        from);
     code = out ? begin_file(t, out, err) : SIB_OK;
     return code == SIB_OK && out ? copy_bytes(t, from, err) : code;
@@ -187,7 +187,7 @@ static sib_code write_pieces(import_tokenizer *t, const checkpoint *c, const fac
 {
     json_t *doc = pieces_json(c, tokens);
     if (!doc)
-        return err_set(err, SIB_ERR_FORMAT, "%s: tokenizer.ggml.tokens or merges hold what is no UTF-8",
+        return err_set(err, SIB_ERR_FORMAT, "%s: tokenizer.ggml.tokens or merges are not UTF-8",
                        checkpoint_file(c, 0));
     bool done = !json_dumpf(doc, t->file.stream, JSON_COMPACT | JSON_REAL_PRECISION(9));
     json_decref(doc);

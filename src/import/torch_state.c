@@ -36,7 +36,7 @@ static sib_code read_sizes(state_walk *w, const pickle_value *t, const pickle_va
         const pickle_value *v = pickle_at(w->p, tuple->items[i]);
         if (v->kind != PICKLE_INT || v->number < 0)
             return ckpt_fail(w->s, SIB_ERR_FORMAT, t->at,
-                             "weight '%.*s': a dim or stride is negative or no number",
+                             "weight '%.*s': a dim or stride is negative or not a number",
                              READER_STR(key_str(&w->key)));
         out[i] = v->number;
     }
@@ -71,7 +71,7 @@ static sib_code add_tensor(state_walk *w, const pickle_value *t)
     sib_str name = key_str(&w->key);
     if (size->n != stride->n || size->n > SIB_MAX_RANK)
         return ckpt_fail(w->s, size->n != stride->n ? SIB_ERR_FORMAT : SIB_ERR_UNSUPPORTED, t->at,
-                         "weight '%.*s': %u dims and %u strides, at most %d are taken", READER_STR(name),
+                         "weight '%.*s' has %u dims and %u strides, expected at most %d", READER_STR(name),
                          size->n, stride->n, SIB_MAX_RANK);
     sib_code code = read_sizes(w, t, size, dims);
     if (code == SIB_OK)
@@ -85,11 +85,11 @@ static sib_code add_tensor(state_walk *w, const pickle_value *t)
                 i64_add(t->offset, reach, &end) && (uint64_t)end <= have / format->bytes;
     if (!fits)
         return ckpt_fail(w->s, SIB_ERR_FORMAT, t->at,
-                         "weight '%.*s': its elements leave storage '%.*s', which has %llu bytes",
+                         "weight '%.*s': its elements are outside storage '%.*s', which has %llu bytes",
                          READER_STR(name), READER_STR(storage->key), (unsigned long long)have);
     if (count > reach && count > MAX_REPEATED)
         return ckpt_fail(w->s, SIB_ERR_UNSUPPORTED, t->at,
-                         "weight '%.*s': %lld elements repeat %lld in place, at most %d are taken",
+                         "weight '%.*s': %lld elements are repeated from %lld, expected at most %d",
                          READER_STR(name), (long long)count, (long long)reach, MAX_REPEATED);
     return ckpt_weight(w->s, name, format, size->n, dims, strides,
                        offset + (uint64_t)t->offset * format->bytes, (uint64_t)reach * format->bytes, t->at);
@@ -146,8 +146,7 @@ static sib_code add_list(state_walk *w, const pickle_value *list, bool *done)
             return SIB_OK;
     *done = true;
     if (list->n > w->budget)
-        return ckpt_fail(w->s, SIB_ERR_FORMAT, list->at,
-                         "the pickle refers to the same lists again and again");
+        return ckpt_fail(w->s, SIB_ERR_FORMAT, list->at, "the pickle repeats the same lists too often");
     w->budget -= list->n;
     sib_code code = ckpt_fact(w->s, key_str(&w->key), kind, true, list->n, list->at, &items);
     for (uint32_t i = 0; i < list->n && code == SIB_OK; i++)
@@ -174,8 +173,8 @@ static sib_code key_text(state_walk *w, const pickle_value *key, char number[24]
 {
     if (key->kind != PICKLE_STRING && key->kind != PICKLE_INT)
         return ckpt_fail(w->s, SIB_ERR_UNSUPPORTED, key->at,
-                         "a key below '%.*s' is %s, expected text or a number", READER_STR(key_str(&w->key)),
-                         pickle_kind_name(key->kind));
+                         "a key under '%.*s' is %s, expected a string or a number",
+                         READER_STR(key_str(&w->key)), pickle_kind_name(key->kind));
     if (key->kind == PICKLE_INT)
         snprintf(number, 24, "%lld", (long long)key->number);
     *out = key->kind == PICKLE_INT ? str_of(number) : key->text;
@@ -206,7 +205,7 @@ static sib_code visit(state_walk *w, uint32_t value)
     fact_kind kind;
     bool done = false;
     if (w->budget == 0)
-        return ckpt_fail(w->s, SIB_ERR_FORMAT, v->at, "the pickle refers to the same values again and again");
+        return ckpt_fail(w->s, SIB_ERR_FORMAT, v->at, "the pickle repeats the same values too often");
     w->budget--;
     if (kind_of(v, &kind))
         return add_fact(w, v, kind);

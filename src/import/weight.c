@@ -83,7 +83,7 @@ sib_code weight_read(const weight *w, uint64_t first, size_t n, sib_dtype to, vo
     uint64_t count;
     size_t to_bytes = dtype_stride(to);
     if (!weight_count(w, &count) || first > count || n > count - first)
-        return err_set(err, SIB_ERR_ARGUMENT, "weight '%.*s': elements %llu to %llu, which it does not have",
+        return err_set(err, SIB_ERR_ARGUMENT, "weight '%.*s': elements %llu to %llu are out of range",
                        READER_STR(w->name), (unsigned long long)first, (unsigned long long)(first + n));
     if (to_bytes == 0 || to == SIB_STRING)
         return err_set(err, SIB_ERR_ARGUMENT, "weight '%.*s': cannot be read as %s", READER_STR(w->name),
@@ -118,8 +118,8 @@ sib_code weight_view(const checkpoint *c, const weight *w, sib_tensor **out, sib
 {
     *out = NULL;
     if (w->format->block > 1 || w->strided)
-        return err_set(err, SIB_ERR_UNSUPPORTED, "weight '%.*s': %s elements%s have no tensor in place",
-                       READER_STR(w->name), w->format->name, w->strided ? " that stand apart" : "");
+        return err_set(err, SIB_ERR_UNSUPPORTED, "weight '%.*s': %s elements%s cannot be used in place",
+                       READER_STR(w->name), w->format->name, w->strided ? " with gaps" : "");
     sib_dtype dtype = w->format->dtype;
     mapping *map = c->files[w->file].map;
     byte_span bytes = {w->data, (size_t)w->size};

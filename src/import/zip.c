@@ -66,12 +66,13 @@ static sib_code find_directory(ckpt_file *s, span64 *d)
     size = u32(end + 12);
     d->begin = u32(end + 16);
     if (u16(end + 4) != 0 || u16(end + 6) != 0)
-        return ckpt_fail(s, SIB_ERR_UNSUPPORTED, at, "the zip archive has more than one disk");
+        return ckpt_fail(s, SIB_ERR_UNSUPPORTED, at,
+                         "the zip archive spans several disks, which is not supported");
     if (at >= LOCATOR_BYTES && has_signature(s, at - LOCATOR_BYTES, LOCATOR_BYTES, "PK\6\7")) {
         uint64_t wide = u64(end - LOCATOR_BYTES + 8);
         if (!has_signature(s, wide, 56, "PK\6\6"))
             return ckpt_fail(s, SIB_ERR_FORMAT, at - LOCATOR_BYTES,
-                             "the zip archive's 64-bit end is not where it says");
+                             "the zip archive's 64-bit end record is not where its locator says");
         d->n = u64(s->bytes.data + wide + 32);
         size = u64(s->bytes.data + wide + 40);
         d->begin = u64(s->bytes.data + wide + 48);
@@ -79,12 +80,12 @@ static sib_code find_directory(ckpt_file *s, span64 *d)
     }
     if (d->begin > at || size > at - d->begin)
         return ckpt_fail(s, SIB_ERR_FORMAT, at,
-                         "the zip archive's directory of %llu bytes at %llu leaves the file",
+                         "the zip archive's directory of %llu bytes at %llu extends past the end of the file",
                          (unsigned long long)size, (unsigned long long)d->begin);
     d->end = d->begin + size;
     if (d->n > size / ENTRY_BYTES)
         return ckpt_fail(s, SIB_ERR_FORMAT, at,
-                         "the zip archive's directory has room for %llu entries, not for %llu",
+                         "the zip archive's directory has room for %llu entries, but declares %llu",
                          (unsigned long long)(size / ENTRY_BYTES), (unsigned long long)d->n);
     return SIB_OK;
 }
@@ -123,9 +124,10 @@ static sib_code read_local(ckpt_file *s, zip_entry *e, uint64_t directory)
     uint64_t names = u16(h + 26), extras = u16(h + 28), rest = s->bytes.size - e->header - LOCAL_BYTES;
     uint64_t packed = u32(h + 18), size = u32(h + 22);
     if (names + extras > rest)
-        return ckpt_fail(s, SIB_ERR_FORMAT, e->header, "entry '%.*s' leaves the file", READER_STR(e->name));
+        return ckpt_fail(s, SIB_ERR_FORMAT, e->header, "entry '%.*s' extends past the end of the file",
+                         READER_STR(e->name));
     if (names != e->name.length || memcmp(h + LOCAL_BYTES, e->name.data, names) != 0)
-        return ckpt_fail(s, SIB_ERR_FORMAT, e->header, "entry '%.*s' has another name in front of its bytes",
+        return ckpt_fail(s, SIB_ERR_FORMAT, e->header, "entry '%.*s' has another name in its local header",
                          READER_STR(e->name));
     bool later = u16(h + 6) & FLAG_DESCRIPTOR && size == 0 && packed == 0;
     bool wide =
@@ -133,12 +135,12 @@ static sib_code read_local(ckpt_file *s, zip_entry *e, uint64_t directory)
     if (u16(h + 8) != 0 || (!later && (!wide || size != e->size || packed != e->size)))
         return ckpt_fail(
             s, SIB_ERR_FORMAT, e->header,
-            "entry '%.*s': the directory says %llu bytes, stored, and what stands in front of them says "
-            "otherwise",
+            "entry '%.*s': the directory declares %llu stored bytes, its local header something else",
             READER_STR(e->name), (unsigned long long)e->size);
     e->offset = e->header + LOCAL_BYTES + names + extras;
     if (e->offset > directory || e->size > directory - e->offset)
-        return ckpt_fail(s, SIB_ERR_FORMAT, e->header, "entry '%.*s': %llu bytes at %llu leave the archive",
+        return ckpt_fail(s, SIB_ERR_FORMAT, e->header,
+                         "entry '%.*s': %llu bytes at %llu extend past the end of the archive",
                          READER_STR(e->name), (unsigned long long)e->size, (unsigned long long)e->offset);
     return SIB_OK;
 }
@@ -157,12 +159,12 @@ static sib_code read_entry(ckpt_file *s, const span64 *d, uint64_t *at, zip_entr
         .name = {(const char *)h + ENTRY_BYTES, names}, .size = u32(h + 24), .header = u32(h + 42)};
     packed = u32(h + 20);
     if (!read_wide(h + ENTRY_BYTES + names, extras, (uint64_t *const[3]){&e->size, &packed, &e->header}))
-        return ckpt_fail(s, SIB_ERR_FORMAT, *at, "entry '%.*s' has no 64-bit sizes", READER_STR(e->name));
+        return ckpt_fail(s, SIB_ERR_FORMAT, *at, "entry '%.*s' lacks its 64-bit sizes", READER_STR(e->name));
     if (u16(h + 8) & FLAG_ENCRYPTED)
         return ckpt_fail(s, SIB_ERR_UNSUPPORTED, *at, "entry '%.*s' is encrypted", READER_STR(e->name));
     if (u16(h + 10) != 0)
         return ckpt_fail(s, SIB_ERR_UNSUPPORTED, *at,
-                         "entry '%.*s' is compressed (method %u), and PyTorch stores entries as they are",
+                         "entry '%.*s' is compressed (method %u), expected stored as by PyTorch",
                          READER_STR(e->name), u16(h + 10));
     if (packed != e->size)
         return ckpt_fail(s, SIB_ERR_FORMAT, *at,
@@ -213,7 +215,7 @@ sib_code zip_open_directory(ckpt_file *s, zip_directory *out)
         if (code != SIB_OK)
             break;
         if (name_map_find(&out->names, e->name, &other))
-            return ckpt_fail(s, SIB_ERR_FORMAT, e->header, "the zip archive has entry '%.*s' twice",
+            return ckpt_fail(s, SIB_ERR_FORMAT, e->header, "entry '%.*s' occurs twice in the zip archive",
                              READER_STR(e->name));
         if (!name_map_put(&out->names, e->name, (uint32_t)out->n))
             code = err_memory(s->err, sizeof *e, "the directory of a zip archive");

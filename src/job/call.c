@@ -206,7 +206,7 @@ static sib_code make_fixed(call_plan *p, sib_error *err)
         while (sib_model_input(p->model, k, &info) && strcmp(info.name, f->name))
             k++;
         if (!sib_model_input(p->model, k, &info))
-            return err_set(err, SIB_ERR_FORMAT, "job '%s', call '%s': the model needs no input '%s'",
+            return err_set(err, SIB_ERR_FORMAT, "job '%s', call '%s': the model has no input '%s'",
                            p->d->name, p->call->name, f->name);
         sib_code code = numbers_value(f->data, f->n, &info, &p->fixed[i], err);
         if (code != SIB_OK)
@@ -245,10 +245,10 @@ static sib_code check_fed(call_plan *p, sib_error *err)
         bool fixed = fixed_named(p, info.name) != NO_INDEX;
         if (n > 1 || (n && fixed && !has_value(&p->inputs, info.name)))
             return err_set(err, SIB_ERR_FORMAT,
-                           "job '%s', call '%s': several things feed the model's input '%s'", p->d->name,
+                           "job '%s', call '%s': the model's input '%s' is given more than once", p->d->name,
                            p->call->name, info.name);
         if (!n && !fixed && !info.optional_input)
-            return err_set(err, SIB_ERR_FORMAT, "job '%s', call '%s': nothing feeds the model's input '%s'",
+            return err_set(err, SIB_ERR_FORMAT, "job '%s', call '%s': the model's input '%s' is missing",
                            p->d->name, p->call->name, info.name);
     }
     return SIB_OK;
@@ -442,7 +442,7 @@ static sib_code port_tensor(const job_call *c, const call_port *p, const sib_por
         n = (int64_t)v->numbers.n;
         return sib_tensor_wrap(SIB_F64, 1, &n, NULL, (void *)v->numbers.data, NULL, NULL, out, err);
     default:
-        return refused(c, p->port, "no model takes this type", err);
+        return refused(c, p->port, "models have no inputs of this type", err);
     }
 }
 
@@ -459,7 +459,7 @@ static sib_code adapt(const job_call *c, const call_port *p, sib_tensor **t, sib
     sib_code code = SIB_OK;
     size_t rank = sib_tensor_rank(*t), n = p->pair->n_transpose;
     if (n && n != rank)
-        return refused(c, p->port, "'transpose' has another number of axes", err);
+        return refused(c, p->port, "'transpose' must have as many axes as the model's dims", err);
     if (n && (code = sib_tensor_transpose(*t, p->pair->transpose, &next, err)) == SIB_OK)
         become(t, next);
     if (code == SIB_OK && !sib_tensor_is_dense(*t) && (code = sib_tensor_copy(*t, &next, err)) == SIB_OK)
@@ -499,11 +499,11 @@ static sib_code first_state(const job_call *c, const call_port *s, sib_value **o
     const job_pair *pair = s->pair;
     int64_t dims[SIB_MAX_RANK];
     if (!s->info.ranked || (pair->n_dims && pair->n_dims != s->info.rank))
-        return refused(c, s->port, "a state needs dims of the model's rank", err);
+        return refused(c, s->port, "the 'dims' of a state must have the model's rank", err);
     for (size_t i = 0; i < s->info.rank; i++)
         dims[i] = pair->n_dims ? pair->dims[i] : s->info.dims[i] >= 0 ? s->info.dims[i] : i == 0;
     if (s->info.dtype == SIB_STRING || sib_dtype_bits(s->info.dtype) < 8)
-        return refused(c, s->port, "a state of this type is not kept", err);
+        return refused(c, s->port, "a state cannot be of this type", err);
     sib_tensor *t;
     sib_code code = sib_tensor_create(s->info.dtype, s->info.rank, dims, &t, err);
     if (code != SIB_OK)
@@ -529,7 +529,7 @@ static sib_code feed(job_call *c, job_value *const *in, size_t *n, sib_error *er
         if (in[i] && (code = input_value(c, port, &in[i]->v, &c->own[i], err)) == SIB_OK)
             c->feeds[(*n)++] = (sib_named_value){port->value, c->own[i]};
         else if (!in[i] && !port->info.optional_input && fixed_named(p, port->value) == NO_INDEX)
-            code = refused(c, port->port, "nothing is given to it", err);
+            code = refused(c, port->port, "it has no value", err);
     }
     for (size_t i = 0; i < p->call->n_fixed; i++) {
         const call_port *port = NULL; /* the port that overrides it */
@@ -551,7 +551,7 @@ static sib_code feed(job_call *c, job_value *const *in, size_t *n, sib_error *er
         while (k < held->n && strcmp(held->items[k].value, port->value))
             k++;
         if (k == held->n || !c->of->held[k])
-            code = refused(c, port->port, "the call that it is given from was not made before", err);
+            code = refused(c, port->port, "the call that it comes from has not run yet", err);
         else
             c->feeds[(*n)++] = (sib_named_value){port->port, c->of->held[k]};
     }
@@ -638,7 +638,8 @@ static sib_code gather_rows(const sib_tensor *t, size_t n, const size_t *from, s
     size_t row = rows ? (size_t)(sib_tensor_count(t) / rows) * (sib_dtype_bits(sib_tensor_dtype(t)) / 8) : 0;
     for (size_t i = 0; i < n; i++)
         if (from[i] >= rows)
-            return err_set(err, SIB_ERR_ARGUMENT, "row %zu of a state with %zu", from[i], rows);
+            return err_set(err, SIB_ERR_ARGUMENT, "row %zu of a state is out of range, it has %zu", from[i],
+                           rows);
     dims[0] = (int64_t)n;
     sib_tensor *made;
     sib_code code = sib_tensor_create(sib_tensor_dtype(t), rank, dims, &made, err);

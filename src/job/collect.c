@@ -20,10 +20,10 @@ static sib_code append_tensor(collector *c, const sib_tensor *t, sib_error *err)
     }
     if (rank >= SIB_MAX_RANK || rank != c->rank || sib_tensor_dtype(t) != c->dtype ||
         memcmp(c->dims, sib_tensor_dims(t), rank * sizeof *c->dims))
-        return err_set(err, SIB_ERR_ARGUMENT, "turn %zu of a loop gives a tensor of another shape or type",
-                       c->n);
+        return err_set(err, SIB_ERR_ARGUMENT,
+                       "iteration %zu of a loop gives a tensor of another shape or type", c->n);
     if (!sib_tensor_is_dense(t) || sib_dtype_bits(c->dtype) < 8 || c->dtype == SIB_STRING)
-        return err_set(err, SIB_ERR_UNSUPPORTED, "tensors of %s that a loop gives are not collected",
+        return err_set(err, SIB_ERR_UNSUPPORTED, "tensors of %s cannot be collected by a loop",
                        sib_dtype_name(c->dtype));
     return append(c, sib_tensor_data(t), (size_t)sib_tensor_count(t) * (sib_dtype_bits(c->dtype) / 8), err);
 }
@@ -74,7 +74,7 @@ sib_code collector_give(collector *c, job_value **out, sib_error *err)
         *out = stacked(c, err);
     }
     collector_drop(c);
-    return *out ? SIB_OK : err_memory(err, sizeof **out, "what a loop gives");
+    return *out ? SIB_OK : err_memory(err, sizeof **out, "outputs of a loop");
 }
 
 void collector_drop(collector *c)

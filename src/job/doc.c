@@ -28,7 +28,7 @@ static sib_code read_head(job_doc *d, sib_error *err)
     if (code == SIB_OK)
         code = doc_text(d, d->root, "", "doc", &d->text, err);
     if (code == SIB_OK && !d->kind)
-        code = doc_fault(d, err, SIB_ERR_FORMAT, "/kind", "expected a text");
+        code = doc_fault(d, err, SIB_ERR_FORMAT, "/kind", "expected a string");
     if (code != SIB_OK)
         return code;
     const json_t *rate = json_object_get(d->root, "sample_rate");

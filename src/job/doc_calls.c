@@ -17,7 +17,7 @@ static sib_code read_models(job_doc *d, sib_error *err)
     json_object_foreach(models, key, item)
     {
         if (!json_is_string(item))
-            return doc_fault(d, err, SIB_ERR_FORMAT, "/models", "'%s' is no path", key);
+            return doc_fault(d, err, SIB_ERR_FORMAT, "/models", "'%s' is not a path", key);
         d->models[i++] = (job_model_doc){key, json_string_value(item)};
         if ((code = doc_name(d, "/models", key, err)) != SIB_OK)
             return code;
@@ -41,11 +41,11 @@ static sib_code read_tokenizer(const job_doc *d, const char *path, const json_t 
         return code;
     const json_t *n = json_object_get(j, "n_vocab");
     if (n && !(json_is_integer(n) && json_integer_value(n) > 0 && json_integer_value(n) <= INT32_MAX))
-        return doc_fault(d, err, SIB_ERR_FORMAT, path, "'n_vocab' is no number of tokens");
+        return doc_fault(d, err, SIB_ERR_FORMAT, path, "'n_vocab' is not a number of tokens");
     t->n_vocab = (size_t)json_integer_value(n);
     return t->path || (t->kind && !strcmp(t->kind, "bytes"))
                ? SIB_OK
-               : doc_fault(d, err, SIB_ERR_FORMAT, path, "names no file");
+               : doc_fault(d, err, SIB_ERR_FORMAT, path, "does not name a file");
 }
 
 static sib_code read_tokenizers(job_doc *d, sib_error *err)
@@ -108,9 +108,9 @@ static sib_code read_pair(const job_doc *d, const char *path, const char *key, c
     *out = (job_pair){.from = key, .fill = json_number_value(fill)};
     out->to = json_string_value(json_is_object(item) ? json_object_get(item, "name") : item);
     if (!out->to)
-        return doc_fault(d, err, SIB_ERR_FORMAT, path, "'%s' names nothing", key);
+        return doc_fault(d, err, SIB_ERR_FORMAT, path, "'%s' is empty", key);
     if ((strchr(key, '*') || strchr(out->to, '*')) && !(one_star(key) && one_star(out->to)))
-        return doc_fault(d, err, SIB_ERR_FORMAT, path, "'%s' and '%s' need one * each, or none", key,
+        return doc_fault(d, err, SIB_ERR_FORMAT, path, "'%s' and '%s' must both have one * or none", key,
                          out->to);
     if (!json_is_object(item))
         return SIB_OK;
@@ -216,9 +216,9 @@ static sib_code read_call(job_doc *d, const char *name, const json_t *j, size_t 
     if (code == SIB_OK && (c->context.n > 0) != (c->of != NO_INDEX))
         code = of && c->of == NO_INDEX
                    ? doc_fault(d, err, SIB_ERR_FORMAT, path, "there is no call '%s' before this one", of)
-                   : doc_fault(d, err, SIB_ERR_FORMAT, path, "'context' and 'of' belong together");
+                   : doc_fault(d, err, SIB_ERR_FORMAT, path, "'context' and 'of' must be given together");
     if (code == SIB_OK && c->outputs.n + c->state.n == 0)
-        code = doc_fault(d, err, SIB_ERR_FORMAT, path, "the call gives nothing");
+        code = doc_fault(d, err, SIB_ERR_FORMAT, path, "the call has no outputs");
     return code;
 }
 

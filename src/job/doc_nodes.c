@@ -56,9 +56,10 @@ static sib_code find_name(nodes_reader *r, const char *path, const char *text, u
     if (found == 1)
         return SIB_OK;
     if (!seen)
-        return doc_fault(r->d, r->err, SIB_ERR_FORMAT, path, "there is no '%.*s' before this place",
+        return doc_fault(r->d, r->err, SIB_ERR_FORMAT, path, "'%.*s' does not exist before this node",
                          (int)length, text);
-    return found ? doc_fault(r->d, r->err, SIB_ERR_FORMAT, path, "'%s' has %zu ports: say which", text, found)
+    return found ? doc_fault(r->d, r->err, SIB_ERR_FORMAT, path, "'%s' has %zu ports: name one as $node.port",
+                             text, found)
                  : doc_fault(r->d, r->err, SIB_ERR_FORMAT, path, "'%.*s' has no port '%s'", (int)length, text,
                              dot + 1);
 }
@@ -118,9 +119,9 @@ static sib_code read_input(nodes_reader *r, const char *name, const json_t *j, j
         return code;
     in->type = type ? job_type_named(type) : SIB_PORT_NONE;
     if (in->type == SIB_PORT_NONE)
-        return doc_fault(d, r->err, SIB_ERR_FORMAT, path, "'%s' is no type of a port", type ? type : "");
+        return doc_fault(d, r->err, SIB_ERR_FORMAT, path, "'%s' is not a port type", type ? type : "");
     if (in->type == SIB_PORT_SEGMENTS)
-        return doc_fault(d, r->err, SIB_ERR_UNSUPPORTED, path, "segments are only given out");
+        return doc_fault(d, r->err, SIB_ERR_UNSUPPORTED, path, "segments can only be outputs");
     in->slot = doc_slot(d, in->type, r->err);
     const json_t *otherwise = json_object_get(j, "default");
     in->optional = otherwise != NULL;
@@ -192,14 +193,14 @@ static sib_code read_uses(nodes_reader *r, const char *path, const json_t *j, jo
         if (item ? n->calls[i] == NO_INDEX : i < n->op->n_needed)
             return item
                        ? doc_fault(d, r->err, SIB_ERR_FORMAT, path, "there is no call '%s'", call ? call : "")
-                       : doc_fault(d, r->err, SIB_ERR_FORMAT, path, "'calls' names none as '%s'",
+                       : doc_fault(d, r->err, SIB_ERR_FORMAT, path, "'calls' does not name '%s'",
                                    n->op->calls[i]);
     }
     if (n_found != n_given)
-        return doc_fault(d, r->err, SIB_ERR_FORMAT, path, "'calls' has names that '%s' does not call",
+        return doc_fault(d, r->err, SIB_ERR_FORMAT, path, "'calls' has names that op '%s' does not use",
                          n->op->name);
     if (name && !n->op->tokenizer)
-        return doc_fault(d, r->err, SIB_ERR_FORMAT, path, "'%s' takes no tokenizer", n->op->name);
+        return doc_fault(d, r->err, SIB_ERR_FORMAT, path, "op '%s' does not use a tokenizer", n->op->name);
     n->tokenizer = name ? named_in(name, d->n_tokenizers, tokenizer_name, d) : NO_INDEX;
     if (n->op->tokenizer && n->tokenizer == NO_INDEX)
         return doc_fault(d, r->err, SIB_ERR_FORMAT, path, "there is no tokenizer '%s'", name ? name : "");
@@ -219,7 +220,7 @@ static sib_code ports_of_call(nodes_reader *r, const char *path, job_node *n)
         const job_pair *pair = in ? &c->inputs.items[i] : &c->outputs.items[i - c->inputs.n];
         if (strchr(pair->from, '*'))
             return doc_fault(d, r->err, SIB_ERR_FORMAT, path,
-                             "call '%s' has ports by pattern ('%s'), which no node can name", c->name,
+                             "call '%s' has ports by pattern ('%s'), which nodes cannot name", c->name,
                              pair->from);
         bool fixed = false;
         for (size_t k = 0; k < c->n_fixed; k++)
@@ -259,7 +260,7 @@ static sib_code read_ports(nodes_reader *r, const char *path, const json_t *j, j
         n->in[i] = NO_SLOT;
         code = item ? read_source(r, where, item, n->inputs[i].type, &n->in[i]) : SIB_OK;
         if (code == SIB_OK && n->in[i] == NO_SLOT && n->inputs[i].required)
-            code = doc_fault(d, r->err, SIB_ERR_FORMAT, where, "nothing is given to this port");
+            code = doc_fault(d, r->err, SIB_ERR_FORMAT, where, "this port has no value");
         if (code != SIB_OK)
             return code;
     }
@@ -428,7 +429,7 @@ static sib_code read_loop(nodes_reader *r, const char *path, json_t *j, job_node
     if (!loop)
         return SIB_ERR_MEMORY;
     if (r->depth >= MAX_DEPTH)
-        return doc_fault(r->d, r->err, SIB_ERR_SIZE, path, "loops stand more than %d deep", MAX_DEPTH);
+        return doc_fault(r->d, r->err, SIB_ERR_SIZE, path, "loops are nested more than %d deep", MAX_DEPTH);
     size_t outside = r->n;
     loop->max_steps = NO_SLOT;
     const json_t *steps = json_object_get(j, "max_steps");
@@ -460,7 +461,7 @@ static sib_code read_node(nodes_reader *r, const char *path, json_t *j, job_node
     const char *op = json_string_value(json_object_get(j, "op")), *text;
     n->name = json_string_value(json_object_get(j, "name"));
     if (!n->name || !op)
-        return doc_fault(d, r->err, SIB_ERR_FORMAT, path, "a node needs a 'name' and an 'op'");
+        return doc_fault(d, r->err, SIB_ERR_FORMAT, path, "a node must have a 'name' and an 'op'");
     sib_code code = doc_name(d, path, n->name, r->err);
     if (code != SIB_OK)
         return code;
@@ -521,7 +522,7 @@ static sib_code read_outputs(nodes_reader *r)
     if (code != SIB_OK)
         return code;
     if (!n)
-        return doc_fault(d, r->err, SIB_ERR_FORMAT, "/outputs", "a job needs an output");
+        return doc_fault(d, r->err, SIB_ERR_FORMAT, "/outputs", "a job must have an output");
     if (!(d->outputs = doc_take(d, json_object_size(list), sizeof *d->outputs, r->err)))
         return SIB_ERR_MEMORY;
     json_object_foreach(list, key, item)

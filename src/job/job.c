@@ -36,7 +36,7 @@ static sib_code read_file(const char *path, char **text, size_t *size, sib_error
     else if (ferror(f))
         code = err_set(err, SIB_ERR_IO, "%s: cannot be read", path);
     else if (*size > MAX_DOCUMENT)
-        code = err_set(err, SIB_ERR_SIZE, "%s: a job's document of more than 16 MiB", path);
+        code = err_set(err, SIB_ERR_SIZE, "%s: the job document has more than 16 MiB", path);
     fclose(f);
     if (code != SIB_OK) {
         mem_free(*text);
@@ -128,7 +128,8 @@ static sib_code open_document(const char *name, const char *text, size_t size, c
         j->text[size] = 0;
     }
     if (code == SIB_OK && o->kind && strcmp(o->kind, j->doc->kind))
-        code = err_set(err, SIB_ERR_ARGUMENT, "%s: a job of kind %s, not %s", name, j->doc->kind, o->kind);
+        code = err_set(err, SIB_ERR_ARGUMENT, "%s: the job is of kind %s, expected %s", name, j->doc->kind,
+                       o->kind);
     if (code == SIB_OK)
         code = sib_pool_create(o->threads, &j->parts.pool, err);
     if (code == SIB_OK)
@@ -460,8 +461,8 @@ static sib_code take_inputs(const sib_job *j, size_t n, const sib_job_value *inp
         if (k == d->n_inputs)
             return err_set(err, SIB_ERR_ARGUMENT, "job '%s' has no input '%s'", d->name, inputs[i].name);
         if (!job_type_takes(d->inputs[k].type, inputs[i].value.type))
-            return err_set(err, SIB_ERR_ARGUMENT, "job '%s': input '%s' is of type %s, given is %s", d->name,
-                           inputs[i].name, job_type_name(d->inputs[k].type),
+            return err_set(err, SIB_ERR_ARGUMENT, "job '%s': input '%s' is of type %s, but %s is given",
+                           d->name, inputs[i].name, job_type_name(d->inputs[k].type),
                            job_type_name(inputs[i].value.type));
         if (given[k])
             return err_set(err, SIB_ERR_ARGUMENT, "job '%s': input '%s' is given twice", d->name,

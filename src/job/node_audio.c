@@ -28,8 +28,8 @@ enum { FEATURES_AUDIO, FEATURES_PRESET, FEATURES_BANDS, FEATURES_PADDING };
 static const job_port features_inputs[] = {
     {"audio", SIB_PORT_AUDIO, true, "samples [n] at the preset's rate"},
     {"preset", SIB_PORT_TEXT, false, "whisper (default), librosa or kaldi"},
-    {"n_mels", SIB_PORT_NUMBER, false, "bands; the preset's own where nothing is given"},
-    {"padding", SIB_PORT_NUMBER, false, "zeros counted on to the end, in samples (0)"}};
+    {"n_mels", SIB_PORT_NUMBER, false, "bands (the preset's own)"},
+    {"padding", SIB_PORT_NUMBER, false, "zeros appended, in samples (0)"}};
 static const job_port features_outputs[] = {{"features", SIB_PORT_TENSOR, false, "float32 [bands, frames]"}};
 
 static sib_code features_run(job_step *s, sib_error *err)
@@ -74,10 +74,10 @@ enum { WINDOWS_AUDIO, WINDOWS_SIZE, WINDOWS_CONTEXT };
 static const job_port windows_inputs[] = {
     {"audio", SIB_PORT_AUDIO, true, "samples [n]"},
     {"size", SIB_PORT_NUMBER, true, "new samples of a window"},
-    {"context", SIB_PORT_NUMBER, false, "samples before them that the window holds too (0)"}};
+    {"context", SIB_PORT_NUMBER, false, "samples before them that the window also holds (0)"}};
 static const job_port windows_outputs[] = {
     {"windows", SIB_PORT_TENSOR, false,
-     "float32 [ceil(n / size), context + size], zeros beyond both ends of the recording"}};
+     "float32 [ceil(n / size), context + size], zeros outside the recording"}};
 
 static sib_code windows_run(job_step *s, sib_error *err)
 {

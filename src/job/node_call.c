@@ -11,12 +11,12 @@ static sib_code call_run(job_step *s, sib_error *err)
         n_out++;
     sib_value **made = mem_calloc(n_out + 1, sizeof *made);
     if (!made)
-        return err_memory(err, n_out * sizeof *made, "what a call gives");
+        return err_memory(err, n_out * sizeof *made, "outputs of a call");
     /* a node's ports are the call's, in the same order */
     sib_code code = job_call_run(s->calls[0], s->in, made, err);
     for (size_t i = 0; i < n_out; i++) {
         if (code == SIB_OK && !sib_value_tensor(made[i]))
-            code = err_set(err, SIB_ERR_UNSUPPORTED, "%s: '%s' gives no tensor", s->node->name,
+            code = err_set(err, SIB_ERR_UNSUPPORTED, "%s: '%s' is not a tensor", s->node->name,
                            s->node->outputs[i].name);
         if (code != SIB_OK)
             sib_value_free(&made[i]);

@@ -23,23 +23,22 @@ enum {
 };
 static const job_port sample_inputs[] = {
     {"logits", SIB_PORT_TENSOR, true, "[..., vocabulary], the last row counts"},
-    {"tokens", SIB_PORT_TOKENS, false, "what was fed this turn, for the penalty"},
-    {"temperature", SIB_PORT_NUMBER, false, "0: always the likeliest (0.8)"},
-    {"top_k", SIB_PORT_NUMBER, false, "only the k likeliest; 0: all (0)"},
-    {"top_p", SIB_PORT_NUMBER, false, "only the likeliest that together reach p (1)"},
-    {"min_p", SIB_PORT_NUMBER, false,
-     "none whose probability is below min_p times that of the likeliest (0)"},
+    {"tokens", SIB_PORT_TOKENS, false, "tokens fed in this iteration, for the penalty"},
+    {"temperature", SIB_PORT_NUMBER, false, "0: always the most likely token (0.8)"},
+    {"top_k", SIB_PORT_NUMBER, false, "only the k most likely; 0: all (0)"},
+    {"top_p", SIB_PORT_NUMBER, false, "only the most likely that together reach p (1)"},
+    {"min_p", SIB_PORT_NUMBER, false, "none whose probability is below min_p times the largest (0)"},
     {"repetition_penalty", SIB_PORT_NUMBER, false,
-     "logits of tokens seen are divided, negative ones multiplied (1)"},
+     "divides the logits of tokens seen, multiplies negative ones (1)"},
     {"seed", SIB_PORT_NUMBER, false, "of the choice (0)"},
-    {"stop_tokens", SIB_PORT_TOKENS, false, "tokens that end the text, themselves left out"},
-    {"max_tokens", SIB_PORT_NUMBER, false, "most tokens; 0: no limit (0)"}};
+    {"stop_tokens", SIB_PORT_TOKENS, false, "tokens that end the text; not part of it"},
+    {"max_tokens", SIB_PORT_NUMBER, false, "max tokens; 0: no limit (0)"}};
 enum { SAMPLE_TOKEN, SAMPLE_SHOWN, SAMPLE_END, SAMPLE_LOGPROB };
 static const job_port sample_outputs[] = {
     {"token", SIB_PORT_TOKENS, false, "one id"},
-    {"shown", SIB_PORT_TOKENS, false, "the same, but none where it is a stop token"},
+    {"shown", SIB_PORT_TOKENS, false, "the same, but empty for a stop token"},
     {"end", SIB_PORT_FLAG, false, "a stop token, or max_tokens reached"},
-    {"logprob", SIB_PORT_NUMBER, false, "natural logarithm of its probability, as the model has it"}};
+    {"logprob", SIB_PORT_NUMBER, false, "natural logarithm of its probability in the model's distribution"}};
 
 typedef struct sample_memory {
     bool *seen; /* (n_vocab) */
@@ -167,7 +166,7 @@ static sib_code memory_of(job_step *s, size_t n_vocab, sample_memory **out, sib_
     if (!m || !m->seen)
         return err_memory(err, n_vocab, "tokens seen");
     if (m->n_vocab != n_vocab)
-        return err_set(err, SIB_ERR_ARGUMENT, "%s: %zu logits, %zu before", s->node->name, n_vocab,
+        return err_set(err, SIB_ERR_ARGUMENT, "%s: there are %zu logits, before %zu", s->node->name, n_vocab,
                        m->n_vocab);
     *out = m;
     return SIB_OK;
@@ -225,7 +224,7 @@ static sib_code sample_run(job_step *s, sib_error *err)
 }
 
 const job_op job_op_sample = {.name = "sample",
-                              .meaning = "the next token, chosen out of logits",
+                              .meaning = "the next token, sampled from logits",
                               .inputs = sample_inputs,
                               .n_inputs = sizeof sample_inputs / sizeof *sample_inputs,
                               .outputs = sample_outputs,

@@ -9,11 +9,11 @@
 
 enum { SCORE_TOKENS, SCORE_CHUNK };
 static const job_port score_inputs[] = {
-    {"tokens", SIB_PORT_TOKENS, true, "ids, two or more where a perplexity is asked for"},
+    {"tokens", SIB_PORT_TOKENS, true, "ids, at least two for a perplexity"},
     {"chunk", SIB_PORT_NUMBER, false, "tokens fed at once (256)"}};
 enum { SCORE_LOGITS, SCORE_LOGPROBS, SCORE_PERPLEXITY };
 static const job_port score_outputs[] = {
-    {"logits", SIB_PORT_TENSOR, false, "float32 [tokens, vocabulary]: behind each token"},
+    {"logits", SIB_PORT_TENSOR, false, "float32 [tokens, vocabulary]: after each token"},
     {"logprobs", SIB_PORT_NUMBERS, false, "natural logarithm of the probability of each token but the first"},
     {"perplexity", SIB_PORT_NUMBER, false, "exp of the negative mean of logprobs"}};
 
@@ -42,7 +42,7 @@ static sib_code take_logits(job_step *s, scoring *w, const sib_tensor *t, size_t
     size_t rank = sib_tensor_rank(t), all = tokens->tokens.n;
     size_t n_vocab = rank ? (size_t)sib_tensor_dims(t)[rank - 1] : 0;
     if (!n_vocab || sib_tensor_count(t) != (uint64_t)n * n_vocab || (w->n_vocab && n_vocab != w->n_vocab))
-        return err_set(err, SIB_ERR_ARGUMENT, "%s: the model gives %llu logits for %zu tokens", s->node->name,
+        return err_set(err, SIB_ERR_ARGUMENT, "%s: the model has %llu logits for %zu tokens", s->node->name,
                        (unsigned long long)sib_tensor_count(t), n);
     w->n_vocab = n_vocab;
     sib_tensor *rows; /* float32 */
@@ -62,7 +62,7 @@ static sib_code take_logits(job_step *s, scoring *w, const sib_tensor *t, size_t
     for (size_t i = 0; i < n && w->done + i + 1 < all && code == SIB_OK; i++) {
         int32_t next = tokens->tokens.ids[w->done + i + 1];
         if (next < 0 || (size_t)next >= n_vocab)
-            code = err_set(err, SIB_ERR_VALUE, "%s: token %d is outside of the vocabulary of %zu",
+            code = err_set(err, SIB_ERR_VALUE, "%s: token %d is out of range for the vocabulary of %zu",
                            s->node->name, (int)next, n_vocab);
         else
             w->logprobs[w->done + i] = logprob(data + i * n_vocab, n_vocab, next);
@@ -92,7 +92,7 @@ static sib_code feed_chunk(job_step *s, scoring *w, size_t n, const double *at, 
     const sib_tensor *logits = code == SIB_OK ? sib_value_tensor(out[w->logits_port]) : NULL;
     if (code == SIB_OK)
         code = logits ? take_logits(s, w, logits, n, err)
-                      : err_set(err, SIB_ERR_UNSUPPORTED, "%s: the logits are no tensor", s->node->name);
+                      : err_set(err, SIB_ERR_UNSUPPORTED, "%s: the logits are not a tensor", s->node->name);
     for (size_t i = 0; i < n_in; i++)
         job_value_release(in[i]);
     for (size_t i = 0; i < n_out; i++)
@@ -126,7 +126,7 @@ static sib_code give_all(job_step *s, scoring *w, size_t n, sib_error *err)
     if (code == SIB_OK)
         code = step_give(s, SCORE_LOGPROBS, job_value_numbers(w->logprobs, n ? n - 1 : 0), err);
     if (code == SIB_OK && s->wanted[SCORE_PERPLEXITY])
-        code = n < 2 ? err_set(err, SIB_ERR_ARGUMENT, "%s: a perplexity needs two tokens, there are %zu",
+        code = n < 2 ? err_set(err, SIB_ERR_ARGUMENT, "%s: a perplexity needs at least two tokens, found %zu",
                                s->node->name, n)
                      : step_give(s, SCORE_PERPLEXITY, job_value_number(exp(-sum / (double)(n - 1))), err);
     return code;
@@ -165,7 +165,7 @@ static sib_code score_run(job_step *s, sib_error *err)
 
 static const char *const calls[] = {"model"};
 const job_op job_op_score = {.name = "score",
-                             .meaning = "logits behind each token of a text, and how likely the text is",
+                             .meaning = "logits after each token of a text, and the text's probability",
                              .inputs = score_inputs,
                              .n_inputs = sizeof score_inputs / sizeof *score_inputs,
                              .outputs = score_outputs,

@@ -21,19 +21,20 @@ enum {
     SPANS_LONG_SILENCE
 };
 static const job_port spans_inputs[] = {
-    {"probabilities", SIB_PORT_TENSOR, true, "of speech, one a window, in order; any dims"},
+    {"probabilities", SIB_PORT_TENSOR, true, "of speech, one per window, in order; any dims"},
     {"window", SIB_PORT_NUMBER, true, "samples of a window"},
     {"audio", SIB_PORT_AUDIO, true, "the recording, for its length"},
-    {"rate", SIB_PORT_NUMBER, false, "samples a second (16000)"},
+    {"rate", SIB_PORT_NUMBER, false, "samples per second (16000)"},
     {"threshold", SIB_PORT_NUMBER, false, "speech begins at this probability (0.5)"},
-    {"neg_threshold", SIB_PORT_NUMBER, false, "and ends below this one (threshold - 0.15, at least 0.01)"},
+    {"neg_threshold", SIB_PORT_NUMBER, false, "speech ends below this one (threshold - 0.15, at least 0.01)"},
     {"min_speech_duration_ms", SIB_PORT_NUMBER, false, "shorter speech is dropped (250)"},
     {"min_silence_duration_ms", SIB_PORT_NUMBER, false, "shorter silence does not end speech (100)"},
     {"max_speech_duration_s", SIB_PORT_NUMBER, false,
      "longer speech is cut at its longest silence (no limit)"},
     {"speech_pad_ms", SIB_PORT_NUMBER, false, "spans are widened by this on both sides (30)"},
     {"min_silence_at_max_speech_ms", SIB_PORT_NUMBER, false, "silence at which long speech may be cut (98)"}};
-static const job_port spans_outputs[] = {{"spans", SIB_PORT_SPANS, false, "in seconds, in order, apart"}};
+static const job_port spans_outputs[] = {
+    {"spans", SIB_PORT_SPANS, false, "in seconds, in order, without overlaps"}};
 
 /* All in samples. */
 typedef struct span_rules {
@@ -193,7 +194,7 @@ static sib_code spans_run(job_step *s, sib_error *err)
 }
 
 const job_op job_op_spans = {.name = "spans",
-                             .meaning = "speech spans out of the probabilities of windows",
+                             .meaning = "speech spans from the probabilities of windows",
                              .inputs = spans_inputs,
                              .n_inputs = sizeof spans_inputs / sizeof *spans_inputs,
                              .outputs = spans_outputs,

@@ -12,9 +12,9 @@
 enum { TOKENIZE_TEXT, TOKENIZE_TOKENS, TOKENIZE_BEGIN, TOKENIZE_SPECIAL };
 static const job_port tokenize_inputs[] = {
     {"text", SIB_PORT_TEXT, false, "any bytes"},
-    {"tokens", SIB_PORT_TOKENS, false, "given instead of a text"},
-    {"begin", SIB_PORT_TOKENS, false, "put in front of a text's"},
-    {"special", SIB_PORT_FLAG, false, "special tokens are found in the text (true)"}};
+    {"tokens", SIB_PORT_TOKENS, false, "instead of a text"},
+    {"begin", SIB_PORT_TOKENS, false, "prepended to the text's tokens"},
+    {"special", SIB_PORT_FLAG, false, "find special tokens in the text (true)"}};
 static const job_port tokenize_outputs[] = {{"tokens", SIB_PORT_TOKENS, false, "ids"}};
 
 static sib_code tokenize_run(job_step *s, sib_error *err)
@@ -24,7 +24,7 @@ static sib_code tokenize_run(job_step *s, sib_error *err)
     if (s->in[TOKENIZE_TOKENS])
         return step_give(s, 0, job_value_keep(s->in[TOKENIZE_TOKENS]), err);
     if (!text)
-        return err_set(err, SIB_ERR_ARGUMENT, "%s: neither a text nor tokens are given", s->node->name);
+        return err_set(err, SIB_ERR_ARGUMENT, "%s: expected a text or tokens", s->node->name);
     size_t front = begin ? begin->tokens.n : 0, n;
     int32_t *ids;
     sib_special special = step_flag(s, TOKENIZE_SPECIAL, true) ? SIB_SPECIAL_AS_TOKENS : SIB_SPECIAL_AS_TEXT;
@@ -56,13 +56,13 @@ const job_op job_op_tokenize = {.name = "tokenize",
 
 enum { DETOKENIZE_TOKENS, DETOKENIZE_STOP, DETOKENIZE_SPECIAL, DETOKENIZE_LAST };
 static const job_port detokenize_inputs[] = {
-    {"tokens", SIB_PORT_TOKENS, true, "ids, those behind the ones of the turn before"},
-    {"stop", SIB_PORT_TEXTS, false, "texts at which the text ends, themselves left out"},
-    {"special", SIB_PORT_FLAG, false, "special tokens give their names (false: nothing)"},
-    {"last", SIB_PORT_FLAG, false, "nothing comes behind: what is held back is given now (false)"}};
+    {"tokens", SIB_PORT_TOKENS, true, "ids that follow those of the previous iteration"},
+    {"stop", SIB_PORT_TEXTS, false, "strings that end the text; not part of it"},
+    {"special", SIB_PORT_FLAG, false, "write the names of special tokens (false)"},
+    {"last", SIB_PORT_FLAG, false, "no more tokens follow: give what was held back (false)"}};
 enum { DETOKENIZE_TEXT, DETOKENIZE_END };
 static const job_port detokenize_outputs[] = {
-    {"text", SIB_PORT_TEXT, false, "what has become certain: whole characters, no beginning of a stop text"},
+    {"text", SIB_PORT_TEXT, false, "text that is certain: complete characters, no beginning of a stop text"},
     {"end", SIB_PORT_FLAG, false, "a stop text was found"}};
 
 /* The text so far, and how many of its bytes were returned. */
@@ -147,7 +147,7 @@ static sib_code detokenize_run(job_step *s, sib_error *err)
 }
 
 const job_op job_op_detokenize = {.name = "detokenize",
-                                  .meaning = "text of tokens, as far as it is certain, turn by turn",
+                                  .meaning = "text of tokens, as far as it is certain, in each iteration",
                                   .inputs = detokenize_inputs,
                                   .n_inputs = sizeof detokenize_inputs / sizeof *detokenize_inputs,
                                   .outputs = detokenize_outputs,

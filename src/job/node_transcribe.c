@@ -42,44 +42,48 @@ enum {
 };
 static const job_port transcribe_inputs[] = {
     {"audio", SIB_PORT_AUDIO, true, "samples [n] at 16 kHz"},
-    {"n_text_ctx", SIB_PORT_NUMBER, true, "tokens that the decoder has places for"},
-    {"multilingual", SIB_PORT_FLAG, false, "the model knows languages and tasks (true)"},
+    {"n_text_ctx", SIB_PORT_NUMBER, true, "max tokens of the decoder's context"},
+    {"multilingual", SIB_PORT_FLAG, false, "the model has languages and tasks (true)"},
     {"alignment_heads", SIB_PORT_NUMBERS, false,
-     "layer, head, layer, head: those that follow the words; all of the upper half"},
-    {"language", SIB_PORT_TEXT, false, "spoken language, code or name; detected where nothing is given"},
+     "layer, head, layer, head, ...: heads that align with words (all of the upper half of the layers)"},
+    {"language", SIB_PORT_TEXT, false, "spoken language, code or name (detected)"},
     {"task", SIB_PORT_TEXT, false, "transcribe (default), or translate into English"},
     {"temperature", SIB_PORT_NUMBERS, false, "tried one after the other (0 0.2 0.4 0.6 0.8 1)"},
-    {"best_of", SIB_PORT_NUMBER, false, "samples above temperature 0"},
-    {"beam_size", SIB_PORT_NUMBER, false, "hypotheses at temperature 0; nothing: greedy"},
-    {"patience", SIB_PORT_NUMBER, false, "beam search goes on for patience * beam_size ended hypotheses (1)"},
-    {"length_penalty", SIB_PORT_NUMBER, false, "of Google's NMT; nothing: mean over the length"},
-    {"sample_len", SIB_PORT_NUMBER, false, "most tokens of a window (half of n_text_ctx)"},
-    {"compression_ratio_threshold", SIB_PORT_NUMBER, false, "text that compresses better has failed (2.4)"},
-    {"logprob_threshold", SIB_PORT_NUMBER, false, "a lower mean log probability has failed (-1)"},
-    {"no_speech_threshold", SIB_PORT_NUMBER, false, "above it a window that failed is silence (0.6)"},
+    {"best_of", SIB_PORT_NUMBER, false, "number of samples above temperature 0"},
+    {"beam_size", SIB_PORT_NUMBER, false, "hypotheses at temperature 0 (none: greedy)"},
+    {"patience", SIB_PORT_NUMBER, false,
+     "beam search ends with patience * beam_size complete hypotheses (1)"},
+    {"length_penalty", SIB_PORT_NUMBER, false, "exponent of Google's NMT (none: mean over the length)"},
+    {"sample_len", SIB_PORT_NUMBER, false, "max tokens of a window (half of n_text_ctx)"},
+    {"compression_ratio_threshold", SIB_PORT_NUMBER, false,
+     "a window whose text compresses better fails (2.4)"},
+    {"logprob_threshold", SIB_PORT_NUMBER, false, "a window of lower mean log probability fails (-1)"},
+    {"no_speech_threshold", SIB_PORT_NUMBER, false, "above it a window that fails is silence (0.6)"},
     {"condition_on_previous_text", SIB_PORT_FLAG, false,
-     "text so far is the prompt of the next window (true)"},
+     "use the text so far as prompt of the next window (true)"},
     {"initial_prompt", SIB_PORT_TEXT, false, "text before the first window"},
-    {"carry_initial_prompt", SIB_PORT_FLAG, false, "before each window (false)"},
+    {"carry_initial_prompt", SIB_PORT_FLAG, false, "repeat the initial prompt before each window (false)"},
     {"prefix", SIB_PORT_TEXT, false, "what each window begins with"},
-    {"hotwords", SIB_PORT_TEXT, false, "words to listen for, in front of each window's prompt"},
-    {"suppress_tokens", SIB_PORT_TEXT, false, "ids never given, -1: symbols that are no speech (-1)"},
+    {"hotwords", SIB_PORT_TEXT, false, "words to expect, before each window's prompt"},
+    {"suppress_tokens", SIB_PORT_TEXT, false,
+     "ids that are never chosen; -1: symbols that are not speech (-1)"},
     {"suppress_blank", SIB_PORT_FLAG, false, "a window does not begin with a blank (true)"},
     {"without_timestamps", SIB_PORT_FLAG, false, "text alone (false)"},
     {"max_initial_timestamp", SIB_PORT_NUMBER, false, "latest first timestamp of a window, seconds (1)"},
     {"word_timestamps", SIB_PORT_FLAG, false, "times of words (false)"},
-    {"prepend_punctuations", SIB_PORT_TEXT, false, "marks that belong to the word behind"},
-    {"append_punctuations", SIB_PORT_TEXT, false, "marks that belong to the word before"},
-    {"clip_timestamps", SIB_PORT_NUMBERS, false, "start, end, start, ... of what is heard, seconds (all)"},
+    {"prepend_punctuations", SIB_PORT_TEXT, false, "marks that belong to the next word"},
+    {"append_punctuations", SIB_PORT_TEXT, false, "marks that belong to the previous word"},
+    {"clip_timestamps", SIB_PORT_NUMBERS, false,
+     "start, end, start, ... of what is transcribed, seconds (all)"},
     {"hallucination_silence_threshold", SIB_PORT_NUMBER, false,
-     "longer silence around doubtful words is skipped, seconds"},
+     "skip longer silence around doubtful words, seconds"},
     {"seed", SIB_PORT_NUMBER, false, "of sampling (0)"}};
 enum { OUT_TEXT, OUT_SEGMENTS, OUT_LANGUAGE, OUT_LANGUAGE_PROBABILITY };
 static const job_port transcribe_outputs[] = {
     {"text", SIB_PORT_TEXT, false, "all of it"},
     {"segments", SIB_PORT_SEGMENTS, false, "with times"},
     {"language", SIB_PORT_TEXT, false, "code"},
-    {"language_probability", SIB_PORT_NUMBER, false, "of a language that was detected, else NaN"}};
+    {"language_probability", SIB_PORT_NUMBER, false, "of the detected language, else NaN"}};
 
 enum { CALL_ENCODER, CALL_DECODER, CALL_ALIGNER };
 static const char *const transcribe_calls[] = {"encoder", "decoder", "aligner"};
@@ -130,9 +134,9 @@ static sib_code invoke(const job_step *s, size_t call, invocation *v, sib_error 
     for (size_t i = 0; i < 2 && v->ports[i] && code == SIB_OK; i++) {
         size_t port = call_plan_input_named(p, v->ports[i]);
         if (!v->in[i])
-            code = err_memory(err, sizeof *v->in[i], "what a call is given");
+            code = err_memory(err, sizeof *v->in[i], "inputs of a call");
         else if (port == NO_INDEX)
-            code = bad_call(s, call, "lacks a port: 'mel', or 'tokens' and 'at'", err);
+            code = bad_call(s, call, "must have the ports 'mel', or 'tokens' and 'at'", err);
         else
             in[port] = v->in[i];
     }
@@ -161,7 +165,7 @@ static sib_code take(const job_step *s, size_t call, const invocation *v, const 
     size_t i = call_plan_output_named(job_call_plan(s->calls[call]), port);
     const sib_tensor *t = i == NO_INDEX ? NULL : sib_value_tensor(v->out[i]);
     if (!t || sib_tensor_count(t) < first + n || !sib_tensor_is_dense(t))
-        return err_set(err, SIB_ERR_ARGUMENT, "%s: call '%s' gives no '%s' of %zu elements", s->node->name,
+        return err_set(err, SIB_ERR_ARGUMENT, "%s: call '%s' must give '%s' of %zu elements", s->node->name,
                        transcribe_calls[call], port, first + n);
     sib_dtype dtype = sib_tensor_dtype(t);
     const char *data = (const char *)sib_tensor_data(t) + first * (sib_dtype_bits(dtype) / 8);
@@ -248,8 +252,8 @@ static sib_code axis_of(const job_step *s, size_t call, const call_port *port, s
 {
     if (!port || !port->info.ranked || port->info.rank < from_end ||
         port->info.dims[port->info.rank - from_end] < 1)
-        return bad_call(s, call,
-                        "has no ports of known dims: mel [b, bands, frames], logits [b, n, vocabulary]", err);
+        return bad_call(
+            s, call, "must have ports of known dims: mel [b, bands, frames], logits [b, n, vocabulary]", err);
     *out = (size_t)port->info.dims[port->info.rank - from_end];
     return SIB_OK;
 }
@@ -270,7 +274,7 @@ static sib_code read_layers(const job_step *s, whisper_model *m, sib_error *err)
         if (code != SIB_OK)
             return code;
     }
-    return m->n_text_layer ? SIB_OK : bad_call(s, CALL_ALIGNER, "has no port 'scores.0'", err);
+    return m->n_text_layer ? SIB_OK : bad_call(s, CALL_ALIGNER, "must have a port 'scores.0'", err);
 }
 
 static sib_code read_heads(const job_step *s, called_model *c, sib_error *err)
@@ -285,7 +289,7 @@ static sib_code read_heads(const job_step *s, called_model *c, sib_error *err)
     for (size_t i = 0; i < n; i++) {
         double max = (double)(i % 2 ? c->m.n_text_head : c->m.n_text_layer);
         if (n % 2 || !(list[i] >= 0 && list[i] < max) || list[i] != floor(list[i]))
-            return err_set(err, SIB_ERR_ARGUMENT, "%s: alignment_heads holds no pairs of a layer and a head",
+            return err_set(err, SIB_ERR_ARGUMENT, "%s: alignment_heads must be pairs of a layer and a head",
                            s->node->name);
         c->heads[i / 2][i % 2] = (int32_t)list[i];
     }
@@ -425,7 +429,7 @@ static sib_code transcribe_run(job_step *s, sib_error *err)
         return code;
     code = make_model(s, &model, err);
     if (code == SIB_OK && o.word_timestamps && !model.m.align)
-        code = bad_call(s, CALL_ALIGNER, "is needed for word timestamps and not there", err);
+        code = bad_call(s, CALL_ALIGNER, "is needed for word timestamps and missing", err);
     whisper_transcript *t = code == SIB_OK ? mem_calloc(1, sizeof *t) : NULL;
     if (code == SIB_OK)
         code = t ? whisper_transcribe(&model.m, s->tokenizer, s->pool, samples, n, &o, s->watch, t, err)

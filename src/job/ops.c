@@ -22,4 +22,4 @@ const job_op *job_op_named(const char *name)
 }
 
 /* The runner executes it. */
-const job_op job_op_loop = {.name = "loop", .meaning = "a body of nodes, again and again", .loop = true};
+const job_op job_op_loop = {.name = "loop", .meaning = "a body of nodes, run repeatedly", .loop = true};

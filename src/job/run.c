@@ -144,7 +144,7 @@ static sib_code run_op(job_run_state *r, const job_node *n, job_value **in, job_
             return err_memory(err, sizeof *given, "an input of a node");
         const char *from = n->in[i] == NO_SLOT ? NULL : input_of(r->d, n->in[i]);
         if (!in[i] && n->inputs[i].required)
-            return err_set(err, SIB_ERR_ARGUMENT, "job '%s': %s '%s', which node '%s' needs, is not given",
+            return err_set(err, SIB_ERR_ARGUMENT, "job '%s': %s '%s', which node '%s' needs, has no value",
                            r->d->name, from ? "input" : "port", from ? from : n->inputs[i].name, n->name);
     }
     for (size_t i = 0; i < n->op->n_calls; i++)
@@ -248,8 +248,8 @@ static sib_code take_items(job_run_state *r, const job_loop *loop, uint64_t step
         const job_value *list = read_slot(r, loop->over[i].list);
         const sib_tensor *t = list ? list->v.tensor : NULL;
         if (!t || !sib_tensor_rank(t))
-            return err_set(err, SIB_ERR_ARGUMENT, "job '%s': a loop needs a tensor with an axis to go over",
-                           r->d->name);
+            return err_set(err, SIB_ERR_ARGUMENT,
+                           "job '%s': a loop needs a tensor with an axis to iterate over", r->d->name);
         *more = *more && step < (uint64_t)sib_tensor_dims(t)[0];
         if (!*more)
             return SIB_OK;
@@ -415,7 +415,7 @@ sib_code job_run(const job_parts *parts, job_value *const *given, size_t n, cons
         if (v && !out[i])
             code = err_memory(err, sizeof *v, "an output");
         else if (!v)
-            code = err_set(err, SIB_ERR_VALUE, "job '%s': output '%s' was not made", d->name,
+            code = err_set(err, SIB_ERR_VALUE, "job '%s': output '%s' was not computed", d->name,
                            d->outputs[outputs[i]].name);
     }
     for (size_t i = 0; i < n && code != SIB_OK; i++)

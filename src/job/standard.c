@@ -86,7 +86,7 @@ static sib_code put_list(const maker *k, const char *place, const char *key, con
     json_t *list = json_loads(text, 0, NULL);
     if (!json_is_array(list)) {
         json_decref(list);
-        return err_set(k->err, SIB_ERR_FORMAT, "%s: '%s' of its metadata is no JSON list", k->path, key);
+        return err_set(k->err, SIB_ERR_FORMAT, "%s: '%s' in its metadata is not a JSON list", k->path, key);
     }
     return need(k, put(k->doc, place, list));
 }
@@ -112,7 +112,7 @@ static sib_code put_tokenizer(const maker *k, const char *kind)
     if (k->tokenizer) {
         char *whole = realpath(k->tokenizer, NULL);
         if (!whole)
-            return err_set(k->err, SIB_ERR_IO, "%s: there is no such tokenizer", k->tokenizer);
+            return err_set(k->err, SIB_ERR_IO, "%s: the tokenizer does not exist", k->tokenizer);
         sib_code code = need(k, put(k->doc, "tokenizers/text/file", json_string(whole)));
         free(whole);
         if (code != SIB_OK)
@@ -122,8 +122,9 @@ static sib_code put_tokenizer(const maker *k, const char *kind)
         if (code != SIB_OK)
             return code;
     } else
-        return err_set(k->err, SIB_ERR_IO, "%s: no tokenizer stands beside it (%.*s%s, tokenizer.json, ...)",
-                       k->path, stem, name, endings[0]);
+        return err_set(k->err, SIB_ERR_IO,
+                       "%s: there is no tokenizer in its folder (%.*s%s, tokenizer.json, ...)", k->path, stem,
+                       name, endings[0]);
     json_t *text = json_object_get(json_object_get(k->doc, "tokenizers"), "text");
     if (!kind)
         json_object_del(text, "kind");
@@ -270,6 +271,6 @@ sib_code standard_job(const sib_model *m, const char *path, const char *kind, co
         if ((!kind || !strcmp(kind, standards[i].kind)) && standards[i].fits(&k))
             return fill(&k, &standards[i], text);
     return err_set(err, SIB_ERR_UNSUPPORTED,
-                   "%s: there is no job%s%s for this model: a document says how it is called", path,
+                   "%s: there is no standard job%s%s for this model: write a job document", path,
                    kind ? " of kind " : "", kind ? kind : "");
 }

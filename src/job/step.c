@@ -24,7 +24,7 @@ sib_code step_count(const job_step *s, size_t port, size_t otherwise, size_t lo,
 {
     double x = step_number(s, port, (double)otherwise);
     if (!(x >= (double)lo && x <= (double)hi) || x != floor(x))
-        return err_set(err, SIB_ERR_ARGUMENT, "%s: %s is %g, expected a whole number from %zu to %zu",
+        return err_set(err, SIB_ERR_ARGUMENT, "%s: %s is %g, expected an integer from %zu to %zu",
                        s->node->name, s->node->inputs[port].name, x, lo, hi);
     *out = (size_t)x;
     return SIB_OK;
@@ -49,7 +49,7 @@ sib_code step_samples(const job_step *s, size_t port, const float **samples, siz
     const sib_tensor *t = s->in[port]->v.tensor;
     if (sib_tensor_dtype(t) != SIB_F32 || sib_tensor_rank(t) != 1 || !sib_tensor_is_dense(t))
         return err_set(err, SIB_ERR_ARGUMENT,
-                       "%s: audio is a %s tensor of rank %zu, expected float32 samples, one channel",
+                       "%s: audio is a tensor of %s and rank %zu, expected float32 samples of one channel",
                        s->node->name, sib_dtype_name(sib_tensor_dtype(t)), sib_tensor_rank(t));
     *samples = sib_tensor_data(t);
     *n = (size_t)sib_tensor_count(t);

@@ -107,7 +107,7 @@ static void force_one(lowering *l, node_id id)
     for (uint32_t i = 0; i < n->outputs.n; i++) {
         int64_t count = n->outputs.ids[i] == NO_VALUE ? 0 : count_of(g, n->outputs.ids[i]);
         if (count > FORCE_LIMIT) {
-            l_fail(l, SIB_ERR_SIZE, "%lld elements to be computed before the run, above the limit of %lld",
+            l_fail(l, SIB_ERR_SIZE, "%lld elements would be computed before the run, above the limit of %lld",
                    (long long)count, (long long)FORCE_LIMIT);
             return;
         }
@@ -174,7 +174,7 @@ static bool ranked(lowering *l, mval v)
     }
     if (t->depth || (t->leaf != TYPE_TENSOR && t->leaf != TYPE_UNKNOWN)) {
         char text[120];
-        l_fail(l, SIB_ERR_ARGUMENT, "a tensor is wanted, not %s",
+        l_fail(l, SIB_ERR_ARGUMENT, "expected a tensor, not %s",
                type_text(l->graph->dims, t, text, sizeof text));
         return false;
     }
@@ -227,7 +227,8 @@ int64_t m_size(lowering *l, mval v, int axis)
 int m_axis(lowering *l, int64_t axis, int rank, const char *what)
 {
     if (axis < -rank || axis >= rank) {
-        l_fail(l, SIB_ERR_ARGUMENT, "%s %lld is outside [%d, %d)", what, (long long)axis, -rank, rank);
+        l_fail(l, SIB_ERR_ARGUMENT, "%s is %lld, expected %d to below %d", what, (long long)axis, -rank,
+               rank);
         return 0;
     }
     return (int)(axis < 0 ? axis + rank : axis);
@@ -260,11 +261,11 @@ size_t m_elements(lowering *l, mval v, dim *out, size_t max)
     const value *x = build_value(l, v);
     sib_dtype_kind kind = sib_dtype_get_kind(x->type.dtype);
     if (x->type.dtype != SIB_DTYPE_UNKNOWN && kind != SIB_KIND_INT && kind != SIB_KIND_UINT) {
-        l_fail(l, SIB_ERR_ARGUMENT, "whole numbers are wanted, not %s", sib_dtype_name(x->type.dtype));
+        l_fail(l, SIB_ERR_ARGUMENT, "expected integers, not %s", sib_dtype_name(x->type.dtype));
         return 0;
     }
     if (x->constant && sib_tensor_count(x->constant) > max) {
-        l_fail(l, SIB_ERR_ARGUMENT, "%llu elements where at most %zu make sense",
+        l_fail(l, SIB_ERR_ARGUMENT, "%llu elements, expected at most %zu",
                (unsigned long long)sib_tensor_count(x->constant), max);
         return 0;
     }
@@ -274,7 +275,7 @@ size_t m_elements(lowering *l, mval v, dim *out, size_t max)
         return n;
     fail_dims(l); /* where memory failed */
     if (l_ok(l))
-        l_fail(l, SIB_ERR_ARGUMENT, "a list of at most %zu whole numbers is wanted", max);
+        l_fail(l, SIB_ERR_ARGUMENT, "expected a list of at most %zu integers", max);
     return 0;
 }
 
@@ -288,7 +289,7 @@ size_t m_ints(lowering *l, mval v, int64_t *out, size_t max)
         sib_tensor *whole = NULL;
         sib_dtype_kind kind = sib_dtype_get_kind(t->dtype);
         if ((kind != SIB_KIND_INT && kind != SIB_KIND_UINT) || n > max) {
-            l_fail(l, SIB_ERR_ARGUMENT, "at most %zu whole numbers are wanted, not %llu of %s", max,
+            l_fail(l, SIB_ERR_ARGUMENT, "expected at most %zu integers, not %llu of %s", max,
                    (unsigned long long)n, sib_dtype_name(t->dtype));
             return 0;
         }
@@ -313,7 +314,7 @@ int64_t m_int(lowering *l, mval v)
 {
     int64_t number = 1;
     if (m_ints(l, v, &number, 1) != 1 && l_ok(l))
-        l_fail(l, SIB_ERR_ARGUMENT, "one whole number is wanted, not none");
+        l_fail(l, SIB_ERR_ARGUMENT, "expected one integer, not none");
     return l_ok(l) ? number : 1;
 }
 
@@ -325,8 +326,7 @@ double m_float(lowering *l, mval v)
     if (!t)
         return 0;
     if (sib_tensor_count(t) != 1)
-        l_fail(l, SIB_ERR_ARGUMENT, "one number is wanted, not %llu",
-               (unsigned long long)sib_tensor_count(t));
+        l_fail(l, SIB_ERR_ARGUMENT, "expected one number, not %llu", (unsigned long long)sib_tensor_count(t));
     else
         sib_tensor_get(t, origin, &number, NULL);
     return number;
@@ -469,7 +469,7 @@ static bool may_go_on(lowering *l)
     else if (l->budget && l->budget->ops == 0 && l->symbolic)
         l->status = LOWER_NEEDS_DIMS;
     else if (l->budget && l->budget->ops == 0)
-        l_fail(l, SIB_ERR_SIZE, "it takes the plan beyond the milli-ops that one may have");
+        l_fail(l, SIB_ERR_SIZE, "the plan would exceed the limit of milli-ops");
     else if (l->budget)
         l->budget->ops--;
     return l_ok(l);

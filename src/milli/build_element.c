@@ -59,7 +59,7 @@ mval m_binary(lowering *l, milli_kind kind, mval a, mval b)
         return MVAL_NONE;
     sib_dtype dtype = m_dtype(l, a);
     if (build_dtypes_differ(l, a, b))
-        return l_fail(l, SIB_ERR_ARGUMENT, "%s of %s and %s: operands need one dtype", milli_row(kind)->name,
+        return l_fail(l, SIB_ERR_ARGUMENT, "%s of %s and %s: expected one dtype", milli_row(kind)->name,
                       sib_dtype_name(dtype), sib_dtype_name(m_dtype(l, b)));
     int rank = m_broadcast_dims(l, a, b, dims);
     if (kind == MILLI_equal || kind == MILLI_less || kind == MILLI_less_equal)
@@ -76,10 +76,10 @@ mval m_where(lowering *l, mval condition, mval a, mval b)
     if (!l_ok(l) || condition.id == NO_VALUE || a.id == NO_VALUE || b.id == NO_VALUE)
         return MVAL_NONE;
     if (m_dtype(l, condition) != SIB_BOOL && m_dtype(l, condition))
-        return l_fail(l, SIB_ERR_ARGUMENT, "a condition is bool, not %s",
+        return l_fail(l, SIB_ERR_ARGUMENT, "the condition is of %s, expected bool",
                       sib_dtype_name(m_dtype(l, condition)));
     if (build_dtypes_differ(l, a, b))
-        return l_fail(l, SIB_ERR_ARGUMENT, "where of %s and %s: operands need one dtype",
+        return l_fail(l, SIB_ERR_ARGUMENT, "where of %s and %s: expected one dtype",
                       sib_dtype_name(m_dtype(l, a)), sib_dtype_name(m_dtype(l, b)));
     int rank = m_broadcast_dims(l, a, b, dims), n = m_dims(l, condition, third);
     if (!l_ok(l))
@@ -123,8 +123,8 @@ mval m_bitcast(lowering *l, mval a, sib_dtype to)
     if (!l_ok(l) || a.id == NO_VALUE)
         return MVAL_NONE;
     if (sib_dtype_bits(to) != sib_dtype_bits(m_dtype(l, a)))
-        return l_fail(l, SIB_ERR_ARGUMENT, "the bits of %s are not as many as those of %s",
-                      sib_dtype_name(m_dtype(l, a)), sib_dtype_name(to));
+        return l_fail(l, SIB_ERR_ARGUMENT, "%s and %s have different widths", sib_dtype_name(m_dtype(l, a)),
+                      sib_dtype_name(to));
     attribute attributes[] = {attribute_int("to", to)};
     value_type type = *m_type(l, a);
     type.dtype = to;

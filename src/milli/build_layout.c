@@ -85,7 +85,7 @@ mval m_squeeze(lowering *l, mval a, int axis)
     if (stopped(l, a))
         return MVAL_NONE;
     if (dim_is_const(l->graph->dims, dims[at], &size) && size != 1)
-        return l_fail(l, SIB_ERR_ARGUMENT, "axis %d of size %lld cannot be squeezed, it needs size 1", at,
+        return l_fail(l, SIB_ERR_ARGUMENT, "axis %d of size %lld cannot be squeezed, expected size 1", at,
                       (long long)size);
     memmove(dims + at, dims + at + 1, sizeof *dims * (size_t)(rank - at - 1));
     /* A symbolic dim is assumed to be 1, since the model cannot run otherwise; counts can then not be
@@ -116,7 +116,7 @@ mval m_transpose(lowering *l, mval a, const int64_t *perm)
     bool moves = false;
     for (int i = 0; i < rank; i++) {
         if (perm[i] < 0 || perm[i] >= rank || seen[perm[i]])
-            return l_fail(l, SIB_ERR_ARGUMENT, "perm holds %lld at %d, which is no permutation of %d axes",
+            return l_fail(l, SIB_ERR_ARGUMENT, "perm holds %lld at %d, expected a permutation of %d axes",
                           (long long)perm[i], i, rank);
         seen[perm[i]] = true;
         moves |= perm[i] != i;
@@ -225,7 +225,8 @@ mval m_slice(lowering *l, mval a, int axis, dim start, dim count, int64_t step)
                    dim_is_const(l->graph->dims, type.shape.dims[at], &size);
     int64_t last = first + (n ? n - 1 : 0) * step;
     if (numbers && (n < 0 || (n && (first < 0 || first >= size || last < 0 || last >= size))))
-        return l_fail(l, SIB_ERR_ARGUMENT, "a slice of %lld from %lld by %lld leaves axis %d of size %lld",
+        return l_fail(l, SIB_ERR_ARGUMENT,
+                      "a slice of %lld elements from %lld by %lld is out of range on axis %d of size %lld",
                       (long long)n, (long long)first, (long long)step, at, (long long)size);
     if (step == 1 && dim_same(count, type.shape.dims[at]) && numbers && first == 0)
         return a;
@@ -256,7 +257,7 @@ mval m_reverse(lowering *l, mval a, int axis)
 mval m_concat(lowering *l, size_t n, const mval *items, int axis)
 {
     if (!l_ok(l) || !n)
-        return l_fail(l, SIB_ERR_ARGUMENT, "nothing to join");
+        return l_fail(l, SIB_ERR_ARGUMENT, "there is nothing to concatenate");
     int rank = m_rank(l, items[0]), at = m_axis(l, axis, rank, "axis");
     if (stopped(l, items[0]))
         return MVAL_NONE;
@@ -267,8 +268,8 @@ mval m_concat(lowering *l, size_t n, const mval *items, int axis)
         if (stopped(l, items[i]))
             return MVAL_NONE;
         if (other != rank || build_dtypes_differ(l, items[i], items[0]))
-            return l_fail(l, SIB_ERR_ARGUMENT, "part %zu is %s of rank %d, the first %s of rank %d", i,
-                          sib_dtype_name(m_dtype(l, items[i])), other, sib_dtype_name(type.dtype), rank);
+            return l_fail(l, SIB_ERR_ARGUMENT, "part %zu is of %s and rank %d, the first of %s and rank %d",
+                          i, sib_dtype_name(m_dtype(l, items[i])), other, sib_dtype_name(type.dtype), rank);
         if (!type.dtype)
             type.dtype = m_dtype(l, items[i]);
         for (int k = 0; k < rank; k++) {
@@ -277,8 +278,8 @@ mval m_concat(lowering *l, size_t n, const mval *items, int axis)
                 type.shape.dims[k] = d_add(l, type.shape.dims[k], dims[k]);
             else if (dim_is_const(l->graph->dims, dims[k], &y)) {
                 if (dim_is_const(l->graph->dims, type.shape.dims[k], &x) && x != y)
-                    return l_fail(l, SIB_ERR_ARGUMENT, "part %zu has %lld on axis %d, those before %lld", i,
-                                  (long long)y, k, (long long)x);
+                    return l_fail(l, SIB_ERR_ARGUMENT, "part %zu has size %lld on axis %d, those before %lld",
+                                  i, (long long)y, k, (long long)x);
                 type.shape.dims[k] = dims[k];
             }
         }
@@ -313,8 +314,8 @@ mval m_pad(lowering *l, mval a, const dim *before, const dim *after, mval fillin
     if (filling.id == NO_VALUE)
         filling = m_scalar_like(l, a, 0);
     if (build_dtypes_differ(l, filling, a))
-        return l_fail(l, SIB_ERR_ARGUMENT, "%s padded with %s", sib_dtype_name(m_dtype(l, a)),
-                      sib_dtype_name(m_dtype(l, filling)));
+        return l_fail(l, SIB_ERR_ARGUMENT, "a tensor of %s cannot be padded with %s",
+                      sib_dtype_name(m_dtype(l, a)), sib_dtype_name(m_dtype(l, filling)));
     value_type type = *m_type(l, a);
     dim zero = d_const(l, 0);
     for (int i = 0; i < rank && l_ok(l); i++) {
@@ -480,7 +481,7 @@ mval m_scatter_nd(lowering *l, mval a, mval indices, mval updates, const char *r
         dim expected = i < n - 1 ? index[i] : dims[i - (n - 1) + (int)depth];
         if (dim_is_const(l->graph->dims, update[i], &have) && dim_is_const(l->graph->dims, expected, &want) &&
             have != want)
-            return l_fail(l, SIB_ERR_ARGUMENT, "updates have %lld on axis %d where %lld are wanted",
+            return l_fail(l, SIB_ERR_ARGUMENT, "updates have size %lld on axis %d, expected %lld",
                           (long long)have, i, (long long)want);
     }
     attribute attributes[] = {attribute_str("reduction", str_of(reduction))};

@@ -9,9 +9,9 @@ mval m_matmul(lowering *l, mval a, mval b)
     if (!l_ok(l) || a.id == NO_VALUE || b.id == NO_VALUE)
         return MVAL_NONE;
     if (n < 2 || k < 2)
-        return l_fail(l, SIB_ERR_ARGUMENT, "matmul of ranks %d and %d: both need at least 2", n, k);
+        return l_fail(l, SIB_ERR_ARGUMENT, "matmul of ranks %d and %d: expected at least 2", n, k);
     if (build_dtypes_differ(l, a, b))
-        return l_fail(l, SIB_ERR_ARGUMENT, "matmul of %s and %s: operands need one dtype",
+        return l_fail(l, SIB_ERR_ARGUMENT, "matmul of %s and %s: expected one dtype",
                       sib_dtype_name(m_dtype(l, a)), sib_dtype_name(m_dtype(l, b)));
     if (dim_is_const(l->graph->dims, x[n - 1], &inner_a) &&
         dim_is_const(l->graph->dims, y[k - 2], &inner_b) && inner_a != inner_b)
@@ -52,7 +52,7 @@ mval m_lookup(lowering *l, mval a, mval list)
     if (!l_ok(l) || a.id == NO_VALUE || list.id == NO_VALUE)
         return MVAL_NONE;
     if (build_dtypes_differ(l, a, list) || m_rank(l, list) != 1)
-        return l_fail(l, SIB_ERR_ARGUMENT, "a lookup of %s wants a list of them, not %s",
+        return l_fail(l, SIB_ERR_ARGUMENT, "a lookup of %s needs a list of the same dtype, not %s",
                       sib_dtype_name(m_dtype(l, a)), sib_dtype_name(m_dtype(l, list)));
     value_type type = *m_type(l, a);
     type.dtype = SIB_I64;

@@ -45,7 +45,7 @@ static sib_code open_file(reader *r, const tensor_proto *p, mapping **out)
     char *path = NULL, *folder = NULL;
     if (!r->folder && !r->external_anywhere)
         return reader_fail(r, SIB_ERR_FORMAT, p->bytes.data,
-                           "tensor '%.*s' stands in the file '%.*s', and no folder was given to look in",
+                           "tensor '%.*s' is in the file '%.*s', but no folder was given to look in",
                            STR_ARGS(p->name), STR_ARGS(p->location));
     sib_code code = find_path(r, p->location, &path, &why);
     if (code == SIB_OK && !r->external_anywhere)
@@ -91,18 +91,19 @@ sib_code external_find(reader *r, const tensor_proto *p, mapping **file, wire_sp
 {
     uint64_t offset, length;
     if (!read_number(p->offset, 0, &offset) || !read_number(p->length, p->n_bytes, &length))
-        return reader_fail(r, SIB_ERR_FORMAT, p->bytes.data,
-                           "tensor '%.*s': offset '%.*s' or length '%.*s' of its external data is no number",
-                           STR_ARGS(p->name), STR_ARGS(p->offset), STR_ARGS(p->length));
+        return reader_fail(
+            r, SIB_ERR_FORMAT, p->bytes.data,
+            "tensor '%.*s': offset '%.*s' or length '%.*s' of its external data is not a number",
+            STR_ARGS(p->name), STR_ARGS(p->offset), STR_ARGS(p->length));
     sib_code code = find_file(r, p, file);
     if (code != SIB_OK)
         return code;
     size_t size = (*file)->bytes.size;
     if (offset > size || length > size - offset)
         return reader_fail(r, SIB_ERR_FORMAT, p->bytes.data,
-                           "tensor '%.*s': bytes %llu to %llu of '%.*s', which has %zu", STR_ARGS(p->name),
-                           (unsigned long long)offset, (unsigned long long)(offset + length),
-                           STR_ARGS(p->location), size);
+                           "tensor '%.*s' is at bytes %llu to %llu of '%.*s', which has %zu bytes",
+                           STR_ARGS(p->name), (unsigned long long)offset,
+                           (unsigned long long)(offset + length), STR_ARGS(p->location), size);
     *bytes = (wire_span){(*file)->bytes.data + offset, (size_t)length};
     return SIB_OK;
 }

@@ -105,12 +105,12 @@ static sib_code check_call(reader *r, const scope *s, const raw_node *n, const r
         if (c->function == f)
             return reader_fail(r, SIB_ERR_FORMAT, n->at, "function '%.*s' calls itself", STR_ARGS(f->name));
     if (n->n_inputs > f->n_inputs || n->n_outputs > f->n_outputs)
-        return reader_fail(
-            r, SIB_ERR_FORMAT, n->at,
-            "node '%.*s' has %u inputs and %u outputs, function '%.*s' takes %zu and gives %zu",
-            STR_ARGS(n->name), n->n_inputs, n->n_outputs, STR_ARGS(f->name), f->n_inputs, f->n_outputs);
+        return reader_fail(r, SIB_ERR_FORMAT, n->at,
+                           "node '%.*s' has %u inputs and %u outputs, function '%.*s' has %zu and %zu",
+                           STR_ARGS(n->name), n->n_inputs, n->n_outputs, STR_ARGS(f->name), f->n_inputs,
+                           f->n_outputs);
     if (f->n_defaults > READER_MAX_ATTRIBUTES)
-        return reader_fail(r, SIB_ERR_SIZE, f->at, "function '%.*s' has %zu attributes, at most %d are read",
+        return reader_fail(r, SIB_ERR_SIZE, f->at, "function '%.*s' has %zu attributes, expected at most %d",
                            STR_ARGS(f->name), f->n_defaults, READER_MAX_ATTRIBUTES);
     return SIB_OK;
 }
@@ -144,8 +144,9 @@ static sib_code bind_values(reader *r, scope *s, scope *in, const raw_node *n, c
         value_id v = NO_VALUE;
         sib_code code = i < n->n_inputs ? scope_find(r, s, n->inputs[i], &found, &v) : SIB_OK;
         if (code == SIB_OK && !found)
-            code = reader_fail(r, SIB_ERR_FORMAT, n->at, "node '%.*s' (%.*s): nothing makes its input '%.*s'",
-                               STR_ARGS(n->name), STR_ARGS(n->type), STR_ARGS(n->inputs[i]));
+            code =
+                reader_fail(r, SIB_ERR_FORMAT, n->at, "node '%.*s' (%.*s): its input '%.*s' does not exist",
+                            STR_ARGS(n->name), STR_ARGS(n->type), STR_ARGS(n->inputs[i]));
         if (code == SIB_OK && !name_map_put(&in->names, f->inputs[i], v))
             code = reader_memory(r, 0, "a name");
         if (code != SIB_OK)
@@ -171,7 +172,7 @@ static sib_code tie_result(reader *r, scope *s, scope *in, const raw_node *n, si
 {
     value_id v = NO_VALUE;
     if (!name_map_find(&in->names, name, &v) || v == NO_VALUE)
-        return reader_fail(r, SIB_ERR_FORMAT, n->at, "nothing in function '%.*s' makes its output '%.*s'",
+        return reader_fail(r, SIB_ERR_FORMAT, n->at, "function '%.*s' does not compute its output '%.*s'",
                            STR_ARGS(n->type), STR_ARGS(name));
     if (v == result)
         return SIB_OK;

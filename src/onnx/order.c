@@ -148,7 +148,7 @@ static sib_code emit(reader *r, sorter *s, size_t i, uint32_t *order, size_t *do
         }
         if (s->state[maker] == NODE_WAITS)
             return reader_fail(r, SIB_ERR_FORMAT, top->at,
-                               "node '%.*s' (%.*s) needs a value that is made from its own",
+                               "node '%.*s' (%.*s) depends on its own output: the graph has a cycle",
                                STR_ARGS(top->name), STR_ARGS(top->type));
         push(s, maker);
     }
@@ -186,7 +186,7 @@ static bool find_makers(reader *r, raw_body *body, name_map *makers)
             if (is_constant(n) && name_map_find(makers, n->outputs[k], &before) &&
                 is_constant(&body->nodes[before])) {
                 body->nodes[before].replaced = true;
-                reader_notice(r, "several Constant nodes make '%.*s': the last one counts",
+                reader_notice(r, "several Constant nodes have the output '%.*s': the last one is used",
                               STR_ARGS(n->outputs[k]));
             }
             if (!name_map_put(makers, n->outputs[k], (uint32_t)i))

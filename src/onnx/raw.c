@@ -220,7 +220,7 @@ static sib_code read_node(reader *r, wire_span bytes, raw_node *out)
     if (code != SIB_OK)
         return code;
     if (counts.n[NODE_ATTRIBUTE] > READER_MAX_ATTRIBUTES)
-        return reader_fail(r, SIB_ERR_SIZE, bytes.data, "a node has %u attributes, at most %d are read",
+        return reader_fail(r, SIB_ERR_SIZE, bytes.data, "a node has %u attributes, expected at most %d",
                            counts.n[NODE_ATTRIBUTE], READER_MAX_ATTRIBUTES);
     out->inputs = list_of(r, counts.n[NODE_INPUT], sizeof *out->inputs, &ok);
     out->outputs = list_of(r, counts.n[NODE_OUTPUT], sizeof *out->outputs, &ok);
@@ -229,7 +229,7 @@ static sib_code read_node(reader *r, wire_span bytes, raw_node *out)
     if (!ok)
         return out_of_memory(r);
     if (counts.n[NODE_DEVICES])
-        reader_notice(r, "the placement of nodes on devices is not kept");
+        reader_notice(r, "the placement of nodes on devices is ignored");
     wire_reader w;
     wire_field f;
     wire_open(&w, bytes, &proto_node);

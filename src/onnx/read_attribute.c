@@ -202,7 +202,7 @@ static sib_code read_single(attribute_reader *a, uint32_t number)
         return code;
     bool message = number == ATTRIBUTE_T || number == ATTRIBUTE_SPARSE || number == ATTRIBUTE_TP;
     if (message && !last.number)
-        return fail(a, "its type is given and its value is not");
+        return fail(a, "it has a type but no value");
     switch (a->out->kind) {
     case ATTR_FLOAT:
         a->out->f = wire_float(last.bits);
@@ -248,7 +248,7 @@ sib_code attribute_read(reader *r, scope *s, const raw_attribute *raw, attribute
     if (raw->ref.length) {
         if (!s->call)
             return reader_fail(r, SIB_ERR_FORMAT, raw->at,
-                               "attribute '%.*s' stands for '%.*s' of a function, outside of one",
+                               "attribute '%.*s' refers to attribute '%.*s' of a function, but is not in one",
                                STR_ARGS(raw->name), STR_ARGS(raw->ref));
         const binding *b = call_binding(s->call, raw->ref);
         if (!b)
@@ -257,7 +257,7 @@ sib_code attribute_read(reader *r, scope *s, const raw_attribute *raw, attribute
         a.names = b->scope;
     }
     if (a.raw->kind >= sizeof payload_fields || !payload_fields[a.raw->kind]) {
-        reader_notice(r, "attribute '%.*s' is of kind %u and not kept", STR_ARGS(raw->name),
+        reader_notice(r, "attribute '%.*s' is of unknown kind %u and ignored", STR_ARGS(raw->name),
                       (unsigned)a.raw->kind);
         return SIB_OK;
     }

@@ -69,7 +69,7 @@ static sib_code initializer_value(reader *r, scope *s, const raw_named *raw, val
         return SIB_OK;
     }
     if (r->model->ir_version < 4 && !s->outer)
-        reader_notice(r, "initializer '%.*s' is no input, as IR %lld wants it", STR_ARGS(raw->name),
+        reader_notice(r, "initializer '%.*s' is not an input, which IR %lld requires", STR_ARGS(raw->name),
                       (long long)r->model->ir_version);
     return scope_define(r, s, raw->name, raw->bytes.data, false, v);
 }
@@ -156,7 +156,7 @@ static sib_code node_inputs(reader *r, scope *s, const raw_node *raw, node *out)
             return code;
         if (!found)
             return reader_fail(r, SIB_ERR_FORMAT, raw->at,
-                               "node '%.*s' (%.*s): nothing makes its input '%.*s'", STR_ARGS(raw->name),
+                               "node '%.*s' (%.*s): its input '%.*s' does not exist", STR_ARGS(raw->name),
                                STR_ARGS(raw->type), STR_ARGS(raw->inputs[i]));
     }
     out->inputs.n = raw->n_inputs;
@@ -257,8 +257,8 @@ static sib_code outputs_read(reader *r, scope *s, const raw_graph *raw)
         value_id v;
         sib_code code = scope_find(r, s, raw->outputs[i].name, &found, &v);
         if (code == SIB_OK && (!found || v == NO_VALUE))
-            code = reader_fail(r, SIB_ERR_FORMAT, raw->outputs[i].bytes.data,
-                               "nothing makes the output '%.*s'", STR_ARGS(raw->outputs[i].name));
+            code = reader_fail(r, SIB_ERR_FORMAT, raw->outputs[i].bytes.data, "output '%.*s' does not exist",
+                               STR_ARGS(raw->outputs[i].name));
         if (code == SIB_OK)
             code = graph_add_output(s->g, v, r->err);
         if (code != SIB_OK)

@@ -64,19 +64,20 @@ static sib_code check_model(reader *r, const model_proto *p)
 {
     int64_t ir = r->model->ir_version;
     if (ir <= 0)
-        return reader_fail(r, SIB_ERR_FORMAT, NULL, "has no IR version, so it is no ONNX model");
+        return reader_fail(r, SIB_ERR_FORMAT, NULL, "has no IR version, so it is not an ONNX model");
     if (p->n_graphs != 1)
         return reader_fail(r, SIB_ERR_FORMAT, NULL, "has %zu graphs, expected one", p->n_graphs);
     if (ir < 3)
-        reader_notice(r, "IR version %lld is older than 3: read as well as can be", (long long)ir);
+        reader_notice(r, "IR version %lld is older than 3, the oldest supported: it may be read incorrectly",
+                      (long long)ir);
     if (ir > PROTO_MAX_IR)
-        reader_notice(
-            r, "IR version %lld is newer than %d, the newest that is known: what else it brings is ignored",
-            (long long)ir, PROTO_MAX_IR);
+        reader_notice(r, "IR version %lld is newer than %d, the newest supported: its additions are ignored",
+                      (long long)ir, PROTO_MAX_IR);
     if (p->n_training)
-        reader_notice(r, "training information (%zu) is not kept: the graph is for inference", p->n_training);
+        reader_notice(r, "training information (%zu) is ignored: only the inference graph is read",
+                      p->n_training);
     if (p->n_configurations)
-        reader_notice(r, "device configurations (%zu) are not kept", p->n_configurations);
+        reader_notice(r, "device configurations (%zu) are ignored", p->n_configurations);
     return SIB_OK;
 }
 

@@ -275,8 +275,8 @@ static sib_code read_elements(reader *r, const tensor_proto *p, sib_tensor **out
     wire_span bytes = p->raw;
     sib_code code = SIB_OK;
     if (p->dtype == SIB_STRING && (p->external || (p->has_raw && p->raw.size)))
-        return reader_fail(r, SIB_ERR_FORMAT, p->bytes.data,
-                           "tensor '%.*s': strings stand in string_data only", STR_ARGS(p->name));
+        return reader_fail(r, SIB_ERR_FORMAT, p->bytes.data, "tensor '%.*s': strings must be in string_data",
+                           STR_ARGS(p->name));
     if (p->dtype == SIB_STRING)
         return read_strings(r, p, out);
     if (!p->external && !p->has_raw)

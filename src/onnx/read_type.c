@@ -59,7 +59,7 @@ static sib_code read_shape(reader *r, wire_span bytes, dim_shape *out)
     wire_open(&w, bytes, &proto_shape);
     while (code == SIB_OK && wire_next(&w, &f)) {
         if (out->rank == SIB_MAX_RANK) {
-            reader_notice(r, "a type has more than %d dims and counts as one without shape", SIB_MAX_RANK);
+            reader_notice(r, "a type has more than %d dims and is read without its shape", SIB_MAX_RANK);
             *out = (dim_shape){0};
             return SIB_OK;
         }
@@ -134,7 +134,7 @@ sib_code type_read(reader *r, wire_span bytes, value_type *out)
             return read_tensor_type(r, last.bytes, out);
         }
         if (out->depth == TYPE_MAX_DEPTH) {
-            reader_notice(r, "a type nests deeper than %d and counts as unknown", TYPE_MAX_DEPTH);
+            reader_notice(r, "a type nests deeper than %d and is read as unknown", TYPE_MAX_DEPTH);
             *out = (value_type){0};
             return SIB_OK;
         }

@@ -187,9 +187,9 @@ static sib_code join_items(reader *r, sib_value **items, size_t n, sib_tensor **
         const sib_tensor *t = sib_value_tensor(items[i]);
         size_t size = dtype_stride(dtype);
         if (!t || sib_tensor_dtype(t) != dtype || sib_tensor_count(t) != 1)
-            code =
-                reader_fail(r, SIB_ERR_UNSUPPORTED, NULL,
-                            "value %zu of a map is no single element of type %s", i, sib_dtype_name(dtype));
+            code = reader_fail(r, SIB_ERR_UNSUPPORTED, NULL,
+                               "value %zu of a map is not a single element of type %s", i,
+                               sib_dtype_name(dtype));
         else if (dtype == SIB_STRING)
             code = tensor_put_string((sib_str *)sib_tensor_data(*out) + i,
                                      *(const sib_str *)sib_tensor_data(t), r->err);

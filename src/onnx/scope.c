@@ -83,9 +83,9 @@ static sib_code check_new(reader *r, const scope *s, sib_str name, const uint8_t
             continue;
         if (!is_input)
             return reader_fail(r, SIB_ERR_FORMAT, at,
-                               "a value is named '%.*s', as one of the graph around it", STR_ARGS(name));
-        reader_notice(r, "input '%.*s' of a graph inside hides a value of the graph around it",
-                      STR_ARGS(name));
+                               "a value is named '%.*s', which is also the name of one in the outer graph",
+                               STR_ARGS(name));
+        reader_notice(r, "input '%.*s' of a subgraph hides a value of the outer graph", STR_ARGS(name));
         break;
     }
     return SIB_OK;
@@ -133,7 +133,7 @@ int64_t scope_version(reader *r, const scope *s, sib_str domain)
     if (version > 0)
         return version;
     if (!name_map_find(&r->missing, domain, &seen) && name_map_put(&r->missing, domain, 1))
-        reader_notice(r, "nothing imports the domain '%.*s': its operators are taken as of version 1",
+        reader_notice(r, "the domain '%.*s' is not in opset_import: its operators are read as of version 1",
                       STR_ARGS(domain.length ? domain : str_of("ai.onnx")));
     return 1;
 }

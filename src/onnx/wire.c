@@ -71,10 +71,10 @@ static bool read_payload(wire_reader *w, wire_field *f)
                fail(w, f->at, f->number, "a number is cut off or too long");
     case PROTO_FIXED64:
         return take_fixed(&w->rest, 8, &f->bits) ||
-               fail(w, f->at, f->number, "8 bytes expected, the end found");
+               fail(w, f->at, f->number, "expected 8 bytes, found the end");
     case PROTO_FIXED32:
         return take_fixed(&w->rest, 4, &f->bits) ||
-               fail(w, f->at, f->number, "4 bytes expected, the end found");
+               fail(w, f->at, f->number, "expected 4 bytes, found the end");
     default:
         if (!take_varint(&w->rest, &length) || length > w->rest.size)
             return fail(w, f->at, f->number, "its length goes beyond the end of the message");
@@ -95,7 +95,7 @@ static bool read_tag(wire_reader *w, wire_field *f)
     if (f->number == 0)
         return fail(w, f->at, 0, "a field has number 0");
     if (!(f->wire & (PROTO_VARINT | PROTO_FIXED64 | PROTO_BYTES | PROTO_FIXED32)))
-        return fail(w, f->at, f->number, "its wire type is not one that ONNX has");
+        return fail(w, f->at, f->number, "its wire type is not one that ONNX uses");
     return true;
 }
 

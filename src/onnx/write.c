@@ -116,7 +116,7 @@ static sib_code begin_external(writer *w, outfile *f)
         return writer_fail(w, SIB_ERR_MEMORY, "out of memory");
     sib_code code =
         strcmp(path, w->path) == 0
-            ? writer_fail(w, SIB_ERR_ARGUMENT, "the external file '%s' would be the model", w->external)
+            ? writer_fail(w, SIB_ERR_ARGUMENT, "the external file '%s' would replace the model", w->external)
             : outfile_begin(f, path, w->err);
     mem_free(path);
     for (size_t i = 0; code == SIB_OK && i < w->n_places; i++)
@@ -191,8 +191,8 @@ static sib_code write_file(writer *w, writer_body body, const void *what)
     outfile model = {0}, external = {0};
     size_t bytes = writer_size(w, body, what);
     if (w->code == SIB_OK && bytes > WRITER_MAX_BYTES)
-        writer_fail(w, SIB_ERR_SIZE, "would have %zu bytes, and readers of protobuf take up to 2 GiB%s",
-                    bytes, w->external ? "" : ": weights may stand in an external file");
+        writer_fail(w, SIB_ERR_SIZE, "would have %zu bytes, but protobuf is limited to 2 GiB%s", bytes,
+                    w->external ? "" : ": store weights in an external file");
     if (w->code == SIB_OK && w->external)
         begin_external(w, &external);
     if (w->code == SIB_OK)
@@ -216,7 +216,8 @@ sib_code onnx_write_file_with(const onnx_model *m, const char *path, const char 
     writer w = {.path = path, .m = m, .external = external, .elements = elements, .err = err};
     if (external &&
         (!*external || strchr(external, '/') || !strcmp(external, ".") || !strcmp(external, "..")))
-        return writer_fail(&w, SIB_ERR_ARGUMENT, "'%s' is no name for an external file beside it", external);
+        return writer_fail(&w, SIB_ERR_ARGUMENT,
+                           "'%s' is not a valid name for an external file in the model's folder", external);
     index_props(&w);
     if (w.code == SIB_OK && external)
         plan_places(&w);

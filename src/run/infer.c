@@ -216,7 +216,7 @@ static sib_code infer_node(inference *in, node_id id, sib_error *err)
 static sib_code infer_at(graph *g, diagnostics *notes, unsigned depth, lower_budget *budget, sib_error *err)
 {
     if (depth > DEPTH_LIMIT)
-        return err_set(err, SIB_ERR_SIZE, "subgraphs stand more than %d deep", DEPTH_LIMIT);
+        return err_set(err, SIB_ERR_SIZE, "subgraphs are nested more than %d deep", DEPTH_LIMIT);
     inference in = {g, notes, depth, budget};
     for (uint32_t i = 0; i < g->n_captures; i++) {
         const value *outer = &g->outer->values[g->captures[i].outer];
@@ -240,6 +240,6 @@ sib_code infer_graph(graph *g, diagnostics *notes, sib_error *err)
     lower_budget budget = {INFER_OPS + 8 * (uint64_t)g->n_nodes, INFER_WORK};
     sib_code code = infer_at(g, notes, 0, &budget, err);
     if (!budget.ops)
-        diagnostics_add(notes, "inference ended early: the model takes more milli-ops than it may have");
+        diagnostics_add(notes, "inference stopped early: the model exceeds the limit of milli-ops");
     return code;
 }

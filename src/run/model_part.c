@@ -23,7 +23,7 @@ static sib_code find_outputs(const graph *g, const char *const *names, size_t n,
                         : err_set(err, SIB_ERR_ARGUMENT, "output %zu is NULL", i);
         for (size_t k = 0; k < i && code == SIB_OK; k++)
             if (out[k] == out[i])
-                code = err_set(err, SIB_ERR_ARGUMENT, "output '%s' is asked for twice", names[i]);
+                code = err_set(err, SIB_ERR_ARGUMENT, "output '%s' is given twice", names[i]);
     }
     return code;
 }
@@ -73,7 +73,7 @@ sib_code sib_model_part(const sib_model *m, const char *const *outputs, size_t n
         return err_set(err, SIB_ERR_ARGUMENT, "out is NULL");
     *out = NULL;
     if (!m || !outputs || !n)
-        return err_set(err, SIB_ERR_ARGUMENT, "%s", m ? "no outputs are named" : "the model is NULL");
+        return err_set(err, SIB_ERR_ARGUMENT, "%s", m ? "no outputs are given" : "the model is NULL");
     value_id *ids = mem_alloc(n, sizeof *ids);
     onnx_model *part = mem_calloc(1, sizeof *part);
     sib_code code = ids && part ? find_outputs(m->onnx->graph, outputs, n, ids, err)

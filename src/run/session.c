@@ -75,7 +75,7 @@ static sib_code each_graph(const graph *g, unsigned depth,
                            sib_error *err)
 {
     if (depth >= 64)
-        return err_set(err, SIB_ERR_SIZE, "subgraphs stand more than 64 deep");
+        return err_set(err, SIB_ERR_SIZE, "subgraphs are nested more than 64 deep");
     sib_code code = what(context, g, err);
     for (uint32_t i = 0; i < g->n_nodes && code == SIB_OK; i++)
         for (size_t k = 0; k < g->nodes[i].n_attributes && code == SIB_OK; k++) {
@@ -192,7 +192,7 @@ sib_code sib_session_create(sib_model *model, const sib_session_options *options
         return err_memory(err, sizeof *s, "a session");
     if (pthread_mutex_init(&s->shared.lock, NULL)) {
         mem_free(s);
-        return err_set(err, SIB_ERR_MEMORY, "a session's lock could not be made");
+        return err_set(err, SIB_ERR_MEMORY, "the session's lock could not be created");
     }
     s->model = model_keep(model);
     s->memory_limit = o->memory_limit;
@@ -266,9 +266,8 @@ static void notice_shared_dim(sib_session *s, const value *x, sib_str symbol)
 {
     char text[400];
     snprintf(text, sizeof text,
-             "input '%.*s': its dim '%.*s' has another size than in an input before it; the graph runs as "
-             "the file "
-             "has it, without passes",
+             "input '%.*s': its dim '%.*s' has another size than in an earlier input; the graph runs as in "
+             "the file, without passes",
              (int)x->name.length, x->name.data, (int)symbol.length, symbol.data);
     pthread_mutex_lock(&s->shared.lock);
     size_t i = 0;
@@ -320,7 +319,7 @@ static sib_code check_dim(input_check *c, const value *x, const sib_tensor *t, i
     if (fits)
         return SIB_OK;
     return err_set(err, SIB_ERR_ARGUMENT,
-                   "input '%.*s' has dims %s, the model wants %s: axis %d should be %lld",
+                   "input '%.*s' has dims %s, the model expects %s: axis %d must be %lld",
                    (int)x->name.length, x->name.data, shape_text(t->rank, t->dims, given),
                    dim_shape_text(g->dims, &x->type.shape, wanted, sizeof wanted), axis, (long long)number);
 }
@@ -332,18 +331,18 @@ static sib_code check_input(input_check *c, value_id id, const sib_value *v, sib
     sib_value_kind wanted = model_value_kind(&x->declared), given = sib_value_get_kind(v);
     char shape[SHAPE_TEXT], text[200];
     if (wanted && wanted != given && wanted != SIB_VALUE_OPTIONAL)
-        return err_set(err, SIB_ERR_ARGUMENT, "input '%.*s' is %s, the model wants %s", (int)x->name.length,
+        return err_set(err, SIB_ERR_ARGUMENT, "input '%.*s' is %s, the model expects %s", (int)x->name.length,
                        x->name.data, kind_name(given), kind_name(wanted));
     const sib_tensor *t = sib_value_tensor(v);
     if (!t || wanted != SIB_VALUE_TENSOR)
         return SIB_OK;
     if (x->declared.dtype && x->declared.dtype != t->dtype)
-        return err_set(err, SIB_ERR_ARGUMENT, "input '%.*s' is %s, the model wants %s", (int)x->name.length,
+        return err_set(err, SIB_ERR_ARGUMENT, "input '%.*s' is %s, the model expects %s", (int)x->name.length,
                        x->name.data, sib_dtype_name(t->dtype), sib_dtype_name(x->declared.dtype));
     if (!x->type.shape.ranked)
         return SIB_OK;
     if (x->type.shape.rank != t->rank)
-        return err_set(err, SIB_ERR_ARGUMENT, "input '%.*s' has dims %s, the model wants %s",
+        return err_set(err, SIB_ERR_ARGUMENT, "input '%.*s' has dims %s, the model expects %s",
                        (int)x->name.length, x->name.data, shape_text(t->rank, t->dims, shape),
                        dim_shape_text(g->dims, &x->type.shape, text, sizeof text));
     sib_code code = SIB_OK;

@@ -229,7 +229,7 @@ static sib_code check_row(const spec_row *r, const node *n, sib_error *err)
         return check_number(r, a->kind == ATTR_INT ? (double)a->i : (double)a->f, err);
     case SPEC_DTYPE:
         if (a->i < (r->required ? 1 : 0) || a->i > SIB_I2)
-            return err_set(err, SIB_ERR_ARGUMENT, "attribute %s is %lld, which is no dtype", r->name,
+            return err_set(err, SIB_ERR_ARGUMENT, "attribute %s is %lld, which is not a dtype", r->name,
                            (long long)a->i);
         return SIB_OK;
     case SPEC_WORD:

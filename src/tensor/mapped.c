@@ -54,7 +54,7 @@ static void release(void *context)
 
 static sib_code no_memory(byte_span bytes, sib_error *err)
 {
-    return err_memory(err, bytes.size, "elements that do not stand aligned in their file");
+    return err_memory(err, bytes.size, "elements that are not aligned in their file");
 }
 
 sib_code tensor_wrap_shifted(sib_dtype dtype, size_t rank, const int64_t *dims, mapping *file,

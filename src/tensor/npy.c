@@ -51,7 +51,7 @@ static sib_code read_prefix(npy_input *in, size_t *text_bytes, sib_error *err)
         return code;
     unsigned major = prefix[NPY_MAGIC_BYTES], minor = prefix[NPY_MAGIC_BYTES + 1];
     if (memcmp(prefix, NPY_MAGIC, NPY_MAGIC_BYTES) != 0)
-        return err_set_at(err, SIB_ERR_FORMAT, 0, "%s: is no .npy file, expected \\x93NUMPY at its start",
+        return err_set_at(err, SIB_ERR_FORMAT, 0, "%s: is not a .npy file, expected \\x93NUMPY at its start",
                           in->name);
     if (major < 1 || major > 3 || minor != 0)
         return err_set_at(err, SIB_ERR_FORMAT, NPY_MAGIC_BYTES, "%s: is of format %u.%u, expected 1.0 to 3.0",
@@ -99,7 +99,7 @@ static sib_code measure(const npy_input *in, const npy_header *h, uint64_t *coun
         return err_set_at(err, SIB_ERR_FORMAT, NPY_MAGIC_BYTES, "%s: shape %s of %zu bytes each overflows",
                           in->name, text, h->item);
     if (h->item == 0 && *count > 0)
-        return err_set_at(err, SIB_ERR_FORMAT, NPY_MAGIC_BYTES, "%s: elements have no bytes", in->name);
+        return err_set_at(err, SIB_ERR_FORMAT, NPY_MAGIC_BYTES, "%s: its elements have size 0", in->name);
     if (*bytes > bytes_left(in))
         return err_set_at(err, SIB_ERR_FORMAT, in->offset,
                           "%s: holds %" PRIu64 " bytes of data, expected %zu for shape %s", in->name,
@@ -165,7 +165,7 @@ static sib_code decode_strings(const npy_input *in, const npy_header *h, const u
         if (h->layout == NPY_UTF32)
             s = (sib_str){utf8, decode_utf32(src, n, utf8)};
         if (s.length == SIZE_MAX)
-            return err_set_at(err, SIB_ERR_FORMAT, in->offset, "%s: string %zu holds what is no character",
+            return err_set_at(err, SIB_ERR_FORMAT, in->offset, "%s: string %zu holds an invalid character",
                               in->name, i);
         sib_code code = tensor_put_string((sib_str *)t->data + i, s, err);
         if (code != SIB_OK)

@@ -105,7 +105,7 @@ static sib_code write_failed(const char *path, const char *array, zip_error_t *e
     int code = zip_error_code_zip(error);
     if (code == ZIP_ER_EXISTS || code == ZIP_ER_INVAL)
         return err_set(err, SIB_ERR_ARGUMENT, "%s: array name '%s' is %s", path, array,
-                       code == ZIP_ER_EXISTS ? "there twice" : "not UTF-8");
+                       code == ZIP_ER_EXISTS ? "given twice" : "not UTF-8");
     if (code == ZIP_ER_MEMORY)
         return err_set(err, SIB_ERR_MEMORY, "%s: out of memory: libzip", path);
     return err_set(err, SIB_ERR_IO, "%s: cannot be written: %s", path, zip_error_strerror(error));

@@ -45,8 +45,8 @@ sib_code sib_tensor_slice(const sib_tensor *t, int64_t axis, int64_t begin, int6
                        rank);
     if (!slice_fits(t->dims[a], begin, count, step))
         return err_set(err, SIB_ERR_ARGUMENT,
-                       "%" PRId64 " elements from %" PRId64 " by steps of %" PRId64 " leave axis %" PRId64
-                       " of %" PRId64,
+                       "%" PRId64 " elements from %" PRId64 " by steps of %" PRId64
+                       " are out of range on axis %" PRId64 " of %" PRId64,
                        count, begin, step, axis, t->dims[a]);
     if (dtype_is_packed(t->dtype))
         return err_set(err, SIB_ERR_UNSUPPORTED, "packed %s cannot be sliced, convert it first",
@@ -82,7 +82,7 @@ sib_code sib_tensor_transpose(const sib_tensor *t, const int64_t *permutation, s
         if (p < 0 || p >= (int64_t)t->rank || seen[p])
             return err_set(err, SIB_ERR_ARGUMENT,
                            "axis %" PRId64 " of the permutation is %s, expected each of 0 to %zu once", p,
-                           p >= 0 && p < (int64_t)t->rank ? "there twice" : "out of range", t->rank - 1);
+                           p >= 0 && p < (int64_t)t->rank ? "given twice" : "out of range", t->rank - 1);
         seen[p] = true;
     }
     sib_tensor *view = NULL;

@@ -19,8 +19,8 @@ static sib_code find_kind(const text_source *source, const tokenizer_kind **out,
     for (size_t i = 0; (*out = tokenizer_kind_at(i)); i++)
         if (wanted ? strcmp((*out)->name, wanted) == 0 : (*out)->recognises && (*out)->recognises(source))
             return SIB_OK;
-    return wanted ? err_set(err, SIB_ERR_UNSUPPORTED, "%s: '%s' is not known kind of tokenizer", source->name,
-                            wanted)
+    return wanted ? err_set(err, SIB_ERR_UNSUPPORTED, "%s: '%s' is not a known kind of tokenizer",
+                            source->name, wanted)
                   : err_set(err, SIB_ERR_FORMAT, "%s: is not a tokenizer of a known kind", source->name);
 }
 
@@ -49,9 +49,9 @@ static sib_code read_stream(FILE *f, const char *path, char **data, size_t *size
         return err_set(err, SIB_ERR_IO, "%s: %s", path, strerror(errno));
     if (!S_ISREG(st.st_mode))
         return err_set(err, SIB_ERR_IO, "%s: is %s, expected a file", path,
-                       S_ISDIR(st.st_mode) ? "a folder" : "no regular file");
+                       S_ISDIR(st.st_mode) ? "a folder" : "not a regular file");
     if ((uint64_t)st.st_size > MAX_FILE_BYTES)
-        return err_set(err, SIB_ERR_SIZE, "%s: has %lld bytes, tokenizers of up to %u are read", path,
+        return err_set(err, SIB_ERR_SIZE, "%s: has %lld bytes, expected at most %u", path,
                        (long long)st.st_size, MAX_FILE_BYTES);
     *data = mem_alloc((size_t)st.st_size, 1);
     if (!*data)
@@ -67,7 +67,7 @@ sib_code sib_tokenizer_open(const char *path, const sib_tokenizer_options *optio
     if (!path)
         return options && options->kind
                    ? sib_tokenizer_open_bytes(options->kind, NULL, 0, options, out, err)
-                   : err_set(err, SIB_ERR_ARGUMENT, "neither a file nor a kind of tokenizer is given");
+                   : err_set(err, SIB_ERR_ARGUMENT, "expected a file or a kind of tokenizer");
     /* Without O_NONBLOCK, opening a pipe would wait for a writer. */
     char *data = NULL;
     size_t size = 0;

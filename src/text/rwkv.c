@@ -57,8 +57,8 @@ static sib_code add_line(sib_tokenizer *t, const text_source *source, sib_str li
     if (bytes->code != SIB_OK)
         return bytes->code;
     if (bytes->n != size || !size)
-        return err_set_at(err, SIB_ERR_FORMAT, offset, "%s: token %u has %zu bytes and says %u", source->name,
-                          id, bytes->n, size);
+        return err_set_at(err, SIB_ERR_FORMAT, offset, "%s: token %u has %zu bytes but declares %u",
+                          source->name, id, bytes->n, size);
     sib_error why = SIB_ERROR_INIT;
     sib_code code = vocab_add(&t->vocab, (int32_t)id, (sib_str){bytes->data, bytes->n}, 0, &why);
     return code == SIB_OK ? code : err_set_at(err, code, offset, "%s: %s", source->name, why.message);

@@ -31,7 +31,7 @@ static bool check_samples(tile_core *c, const tile_element *e)
         return true;
     tile_machine_fail(
         c->machine,
-        "tile %s, call %llu: late DMA: its input element was released before its %zu bytes were there",
+        "tile %s, call %llu: late DMA: its input element was released before its %zu bytes had arrived",
         tile_name(c->machine, c->tile, name), (unsigned long long)c->done, c->in.size);
     return false;
 }

@@ -95,7 +95,7 @@ static bool read_tile(reader *r, const char *s)
     unsigned a, b, column, row;
     if (sscanf(s, "%%tile_%2u_%2u = aie.tile(%2u, %2u)", &a, &b, &column, &row) != 4 || a != column ||
         b != row || column >= TILE_COLUMNS || row >= TILE_ROWS + TILE_FIRST_ROW)
-        return wrong(r, "is no tile of the device");
+        return wrong(r, "is not a tile of the device");
     r->tiles[column][row] = true;
     return true;
 }
@@ -110,9 +110,9 @@ static bool read_fifo(reader *r, const char *s)
             "aie.objectfifo @%31[a-z0-9_](%%tile_%2u_%2u, {%%tile_%2u_%2u}, %2u : i32) : !aie.objectfifo<%n",
             f.name, &a, &b, &c, &d, &depth, &end) != 6 ||
         !end || !read_shape(s + end, &f.element))
-        return wrong(r, "is no FIFO that can be read");
+        return wrong(r, "is not a valid FIFO");
     if (!is_tile(r, a, b) || !is_tile(r, c, d))
-        return wrong(r, "names a tile that is not there");
+        return wrong(r, "names a tile that does not exist");
     if (fifo_named(r, f.name, strlen(f.name)) || r->n_fifos == MAX_FIFOS)
         return wrong(r, "is one FIFO too many");
     f.from_column = a;
@@ -162,7 +162,7 @@ static bool check_link(reader *r, fifo *whole, fifo **parts, uint32_t n, const u
     for (uint32_t i = 0; i < n; i++) {
         if (offsets[i] != at || parts[i]->depth != whole->depth ||
             parts[i]->element.bits != whole->element.bits)
-            return wrong(r, "links parts that do not lie one behind another");
+            return wrong(r, "links parts that are not consecutive");
         parts[i]->part = true;
         at += shape_elements(&parts[i]->element);
     }
@@ -184,16 +184,16 @@ static bool read_link(reader *r, const char *s)
         if (n_to == 1 && n_targets == 0)
             return check_link(r, to[0], from, n_from, sources, n_sources);
     }
-    return wrong(r, "is no link that can be read");
+    return wrong(r, "is not a valid link");
 }
 
 static bool open_core(reader *r, const char *s)
 {
     unsigned a, b, column, row;
     if (r->open || sscanf(s, "%%core_%2u_%2u = aie.core(%%tile_%2u_%2u) {", &a, &b, &column, &row) != 4)
-        return wrong(r, "is no core that can be read");
+        return wrong(r, "is not a valid core");
     if (!is_tile(r, column, row) || row < TILE_FIRST_ROW || r->n_cores == SIB_TILE_MAX)
-        return wrong(r, "puts a core where none is");
+        return wrong(r, "puts a core on a tile without one");
     r->open = &r->cores[r->n_cores++];
     *r->open = (core){.column = column, .row = row};
     return true;
@@ -203,9 +203,9 @@ static bool close_core(reader *r, const char *s)
 {
     unsigned stack;
     if (!r->open || sscanf(s, "} {link_with = \"sibyl_tile.o\", stack_size = %9u : i32}", &stack) != 1)
-        return wrong(r, "is no end of a core that can be read");
+        return wrong(r, "is not a valid end of a core");
     if (!r->open->rows || r->open->acquires != 2 || r->open->releases != 2 || r->open->calls != 1)
-        return wrong(r, "ends a core that does not take two elements, call the kernel and give both back");
+        return wrong(r, "ends a core that does not acquire two elements, call the kernel and release both");
     r->open->stack = stack;
     r->open = NULL;
     return true;
@@ -214,7 +214,7 @@ static bool close_core(reader *r, const char *s)
 static bool read_rows(reader *r, const char *s)
 {
     if (!r->open || sscanf(s, "%%rows = arith.constant %9" SCNu64 " : index", &r->open->rows) != 1)
-        return wrong(r, "is no number of frames");
+        return wrong(r, "is not a number of frames");
     return true;
 }
 
@@ -240,7 +240,7 @@ static bool read_use(reader *r, const char *s)
 static bool read_call(reader *r, const char *s)
 {
     if (!r->open || !strstr(s, "(%pcm, %features, %row)"))
-        return wrong(r, "calls the kernel otherwise than with both elements and the frame's number");
+        return wrong(r, "calls the kernel with other arguments than both elements and the frame's index");
     r->open->calls++;
     return true;
 }
@@ -251,7 +251,7 @@ static bool open_sequence(reader *r, const char *s)
     const char *next = strncmp(s, head, strlen(head)) == 0 ? read_shape(s + strlen(head), &r->samples) : NULL;
     if (!next || strncmp(next, middle, strlen(middle)) != 0 ||
         !read_shape(next + strlen(middle), &r->results))
-        return wrong(r, "is no runtime sequence that can be read");
+        return wrong(r, "is not a valid runtime sequence");
     return true;
 }
 
@@ -267,12 +267,12 @@ static bool check_move(reader *r, const fifo *f, const shape *array, uint64_t of
         last += (sizes[d] - 1) * strides[d];
     }
     if (elements * unit != shape_bytes(&f->element))
-        return wrong(r, "moves another number of bytes than the FIFO's element has");
+        return wrong(r, "moves a number of bytes that differs from the FIFO's element");
     if (last >= shape_elements(array))
-        return wrong(r, "leaves its array");
+        return wrong(r, "is outside its array");
     if (sizes[0] > 64 || sizes[2] > TILE_MAX_SIZE || sizes[3] * unit / 4 > TILE_MAX_SIZE || strides[3] != 1 ||
         offset * unit % 4 || strides[2] * unit % 4 || sizes[3] * unit % 4)
-        return wrong(r, "is beyond what a shim's DMA can do");
+        return wrong(r, "exceeds what a shim's DMA can do");
     return true;
 }
 
@@ -288,7 +288,7 @@ static bool read_move(reader *r, const char *s)
                array, &o[0], &o[1], &o[2], &o[3], &n[0], &n[1], &n[2], &n[3], &k[0], &k[1], &k[2], &k[3],
                name, &end) != 14 ||
         !end)
-        return wrong(r, "is no transfer that can be read");
+        return wrong(r, "is not a valid transfer");
     const bool in = strcmp(array, "samples") == 0;
     fifo *f = fifo_named(r, name, strlen(name));
     if (!f || (in ? f->from_row : f->to_row) != 0)
@@ -305,10 +305,10 @@ static bool read_wait(reader *r, const char *s)
 {
     char name[NAME];
     if (sscanf(s, "aiex.npu.dma_wait {symbol = @%31[a-z0-9_]}", name) != 1)
-        return wrong(r, "is no wait that can be read");
+        return wrong(r, "is not a valid wait");
     const fifo *f = fifo_named(r, name, strlen(name));
     if (!f || f->to_row != 0)
-        return wrong(r, "waits for what is no output");
+        return wrong(r, "waits for a FIFO that is not an output");
     r->waits++;
     return true;
 }
@@ -358,7 +358,7 @@ static bool read_line(reader *r, const char *s)
     for (size_t i = 0; i < sizeof statements / sizeof *statements; i++)
         if (strncmp(s, statements[i].begin, strlen(statements[i].begin)) == 0)
             return statements[i].read(r, s);
-    return wrong(r, "is no statement of a tile's design");
+    return wrong(r, "is not a statement of a tile's design");
 }
 
 /* ---- The design ---- */
@@ -373,7 +373,7 @@ static bool check_fifos(reader *r)
         const bool shim = f->from_row == 0 || f->to_row == 0, memory = f->from_row == 1 || f->to_row == 1;
         outputs += f->to_row == 0;
         if (shim && f->moves != 1)
-            return wrong(r, "a FIFO of a shim is not moved once a call");
+            return wrong(r, "a FIFO of a shim is not moved exactly once per call");
         if (memory && !f->part && !f->linked)
             return wrong(r, "a FIFO of a memory tile is not linked");
     }
@@ -415,7 +415,7 @@ static bool sum_up(reader *r)
         const core *c = &r->cores[i];
         const uint64_t in = tile_bytes(r, c, true), out = tile_bytes(r, c, false);
         if (i && (c->rows != d->rows || c->stack != d->stack || in != d->fifo_in || out != d->fifo_out))
-            return wrong(r, "the cores are not alike");
+            return wrong(r, "the cores differ");
         d->rows = (uint32_t)c->rows;
         d->stack = c->stack;
         d->fifo_in = in;

@@ -32,7 +32,7 @@ sib_code sib_tile_check(const char *design, const sib_tile_plan *plan, sib_error
                    {"bytes of the input FIFO", d.fifo_in, p.fifo_in},
                    {"bytes of the output FIFO", d.fifo_out, p.fifo_out},
                    {"bytes of the stack", d.stack, p.stack},
-                   {"bytes in all", d.fifo_in + d.fifo_out + d.stack + p.constants + p.state, p.total},
+                   {"total bytes", d.fifo_in + d.fifo_out + d.stack + p.constants + p.state, p.total},
                    {"bytes of the fullest memory tile", d.memory_tile, p.memory_tile},
                    {"columns with links", d.linked, p.linked},
                    {"transfers", d.transfers * p.calls, p.transfers},
@@ -40,7 +40,7 @@ sib_code sib_tile_check(const char *design, const sib_tile_plan *plan, sib_error
                    {"bytes out", d.bytes_out * p.calls, p.bytes_out}};
     for (size_t i = 0; i < sizeof figures / sizeof *figures; i++)
         if (figures[i].found != figures[i].planned)
-            return err_set(err, SIB_ERR_VALUE, "%s: the design has %llu, the plan %llu", figures[i].name,
+            return err_set(err, SIB_ERR_VALUE, "%s: the design has %llu, but the plan %llu", figures[i].name,
                            (unsigned long long)figures[i].found, (unsigned long long)figures[i].planned);
     return SIB_OK;
 }
@@ -210,13 +210,13 @@ sib_code sib_tile_emit(const sib_tile_plan *plan, const char *folder, sib_error 
     if (code != SIB_OK)
         return code;
     if (!again.fits)
-        return err_set(err, SIB_ERR_SIZE, "the plan needs %llu B, a tile has %llu B",
+        return err_set(err, SIB_ERR_SIZE, "the plan needs %llu B, but a tile has %llu B",
                        (unsigned long long)again.total, (unsigned long long)plan->options.memory);
     j.plan = &again;
     tile_program_make(&again, &j.program);
     for (uint32_t c = 0; c < j.program.n_channels; c++)
         if (j.program.channels[c].in.sizes[2] > TILE_MAX_SIZE)
-            return err_set(err, SIB_ERR_SIZE, "a transfer of %u frames: a shim's DMA counts to %d",
+            return err_set(err, SIB_ERR_SIZE, "a transfer of %u frames: a shim's DMA counts to at most %d",
                            (unsigned)j.program.channels[c].in.sizes[2], TILE_MAX_SIZE);
     const bool made = mkdir(folder, 0777) == 0;
     if (!made && errno != EEXIST)

@@ -88,12 +88,11 @@ static bool check_length(tile_machine *m, const tile_engine *e, const tile_walk 
     char name[32];
     if (bytes == wanted)
         return true;
-    tile_machine_fail(
-        m,
-        "tile %s, call %llu: batches disagree: the host moves %u frames a call, the program's elements hold "
-        "%u",
-        tile_name(m, e->ends[0]->tile, name), (unsigned long long)e->call, (unsigned)w->sizes[2],
-        (unsigned)(e->n_ends * m->program.rows));
+    tile_machine_fail(m,
+                      "tile %s, call %llu: batches differ: the host moves %u frames per call, but the "
+                      "program's elements hold %u",
+                      tile_name(m, e->ends[0]->tile, name), (unsigned long long)e->call,
+                      (unsigned)w->sizes[2], (unsigned)(e->n_ends * m->program.rows));
     return false;
 }
 
@@ -101,7 +100,7 @@ static bool check_bounds(tile_machine *m, const tile_engine *e, uint64_t end, ui
 {
     if (end <= length)
         return true;
-    tile_machine_fail(m, "channel %u, call %llu: a DMA leaves its buffer: element %llu of %llu",
+    tile_machine_fail(m, "channel %u, call %llu: a DMA is out of its buffer: element %llu of %llu",
                       (unsigned)e->channel, (unsigned long long)e->call, (unsigned long long)end,
                       (unsigned long long)length);
     return false;
@@ -158,7 +157,7 @@ static bool step_out(tile_machine *m, tile_engine *e)
         return false;
     for (uint32_t i = 0; i < e->n_ends; i++)
         if (e->ends[i]->elements[slot].call != e->call) {
-            tile_machine_fail(m, "tile %s, call %llu: its output element holds those of another call",
+            tile_machine_fail(m, "tile %s, call %llu: its output element holds frames of another call",
                               tile_name(m, e->ends[i]->tile, name), (unsigned long long)e->call);
             return false;
         }

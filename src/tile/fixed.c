@@ -45,7 +45,7 @@ sib_code sib_fixed_shape(int32_t n_mels, uint64_t n_samples, uint64_t *frames, s
                        (unsigned long long)n_samples, LEAD);
     *frames = n_samples / TILE_HOP_SAMPLES;
     if (n_samples > INT64_MAX / 2)
-        return err_set(err, SIB_ERR_SIZE, "features of %llu samples are more than can be counted",
+        return err_set(err, SIB_ERR_SIZE, "features of %llu samples are too many",
                        (unsigned long long)n_samples);
     return SIB_OK;
 }
@@ -186,8 +186,7 @@ static sib_code job_run(fixed_job *j, sib_pool *pool, sib_error *err)
 static sib_code compute(fixed_job *j, int32_t n_mels, sib_pool *pool, size_t padding, sib_error *err)
 {
     if (!size_add(j->n, padding, &j->total))
-        return err_set(err, SIB_ERR_SIZE, "%zu samples and %zu of padding are more than can be counted", j->n,
-                       padding);
+        return err_set(err, SIB_ERR_SIZE, "%zu samples and %zu of padding are too many", j->n, padding);
     uint64_t frames;
     sib_code code = sib_fixed_shape(n_mels, j->total, &frames, err);
     if (code != SIB_OK)

@@ -46,19 +46,18 @@ static sib_code check_options(const sib_tile_options *o, const tile_facts *facts
     if (o->out != SIB_TILE_INT8 && o->out != SIB_TILE_INT16)
         return err_set(err, SIB_ERR_ARGUMENT, "out is %d, expected int8 or int16", (int)o->out);
     if (!facts)
-        return err_set(err, SIB_ERR_ARGUMENT, "bands is %u, the kernel has tables for 80 and 128",
-                       (unsigned)o->bands);
+        return err_set(err, SIB_ERR_ARGUMENT, "bands is %u, expected 80 or 128", (unsigned)o->bands);
     if (o->batch < 1)
-        return err_set(err, SIB_ERR_ARGUMENT, "batch is 0, a call needs at least one frame");
+        return err_set(err, SIB_ERR_ARGUMENT, "batch is 0, expected at least one frame per call");
     if (o->depth < 1 || o->depth > 2)
         return err_set(err, SIB_ERR_ARGUMENT, "depth is %u, expected 1 or 2", (unsigned)o->depth);
     if (o->tiles < 1 || o->tiles > SIB_TILE_MAX)
-        return err_set(err, SIB_ERR_ARGUMENT, "tiles is %u, the machine has 1 to %d compute tiles",
-                       (unsigned)o->tiles, SIB_TILE_MAX);
+        return err_set(err, SIB_ERR_ARGUMENT, "tiles is %u, expected 1 to %d", (unsigned)o->tiles,
+                       SIB_TILE_MAX);
     if (!is_cost(o->cost.call) || !is_cost(o->cost.byte) || !is_cost(o->cost.frame))
         return err_set(err, SIB_ERR_ARGUMENT, "a cost is negative or not finite");
     if (o->memory > MAX_MEMORY)
-        return err_set(err, SIB_ERR_ARGUMENT, "memory is %llu B, a tile has at most %d B",
+        return err_set(err, SIB_ERR_ARGUMENT, "memory is %llu B, expected at most %d B",
                        (unsigned long long)o->memory, MAX_MEMORY);
     const uint64_t kernel = (uint64_t)facts->stack + facts->constants + facts->state;
     if (o->memory < facts->stack)
@@ -254,7 +253,8 @@ sib_code sib_tile_plan_best(const sib_tile_options *options, uint64_t frames, si
     if (code != SIB_OK)
         return code;
     if (!frames)
-        return err_set(err, SIB_ERR_ARGUMENT, "the fastest plan depends on the recording: it has no frames");
+        return err_set(err, SIB_ERR_ARGUMENT,
+                       "the fastest plan depends on the recording: give its number of frames");
     for (uint32_t tiles = 1; tiles <= options->tiles; tiles++)
         for (uint32_t depth = 1; depth <= 2; depth++) {
             o.tiles = tiles;

@@ -120,12 +120,12 @@ static void fail_deadlock(tile_machine *m)
     for (uint32_t t = 0; t < m->program.n_tiles; t++)
         if (m->cores[t].waits) {
             tile_machine_fail(
-                m, "tile %s, call %llu: deadlock: its core waits for its %s FIFO, and nobody can go on",
+                m, "tile %s, call %llu: deadlock: its core waits for its %s FIFO, and nothing else can run",
                 tile_name(m, t, name), (unsigned long long)m->cores[t].done,
                 m->cores[t].waits == &m->cores[t].in.full ? "input" : "output");
             return;
         }
-    tile_machine_fail(m, "call %llu: deadlock: nobody can go on", (unsigned long long)m->collected);
+    tile_machine_fail(m, "call %llu: deadlock: nothing can run", (unsigned long long)m->collected);
 }
 
 /* Host and engines alternate on this thread. The mutex is held. */
@@ -155,7 +155,7 @@ static void run_machine(tile_machine *m)
     for (uint32_t t = 0; t < m->program.n_tiles && !m->stop; t++) {
         m->cores[t].started = pthread_create(&m->cores[t].thread, NULL, tile_core_run, &m->cores[t]) == 0;
         if (!m->cores[t].started) {
-            tile_machine_fail(m, "a thread for tile %u could not be had", (unsigned)t);
+            tile_machine_fail(m, "no thread could be started for tile %u", (unsigned)t);
             m->code = SIB_ERR_MEMORY;
         }
     }
@@ -232,10 +232,10 @@ static sib_code check_plan(const sib_tile_plan *plan, size_t n, sib_error *err)
     if (code != SIB_OK)
         return code;
     if (frames != plan->frames)
-        return err_set(err, SIB_ERR_ARGUMENT, "the plan is for %llu frames, the recording has %llu",
+        return err_set(err, SIB_ERR_ARGUMENT, "the plan is for %llu frames, but the recording has %llu",
                        (unsigned long long)plan->frames, (unsigned long long)frames);
     if (!again.fits)
-        return err_set(err, SIB_ERR_SIZE, "the plan needs %llu B, a tile has %llu B",
+        return err_set(err, SIB_ERR_SIZE, "the plan needs %llu B, but a tile has %llu B",
                        (unsigned long long)again.total, (unsigned long long)plan->options.memory);
     return SIB_OK;
 }

@@ -46,11 +46,11 @@ TEST(formats)
     static const char day[] = "#! sbagen\nall: 300+10/90 200/20\noff: -\n00:00 all\n23:59:00 off\n";
     media_write(media_path("day.sbg"), day, sizeof day - 1);
     CHECK_FAILS(load(media_path("day.sbg"), 0, &n, &err), SIB_ERR_FORMAT, err,
-                "'sbg' is none that recordings come in");
+                "'sbg' is not supported for recordings");
     MEDIA_NEEDS_FFMPEG();
     assert_true(media_run(MEDIA_FFMPEG "-i src.wav -c:a sonic -strict -2 sonic.nut"));
     CHECK_FAILS(load(media_path("sonic.nut"), 0, &n, &err), SIB_ERR_UNSUPPORTED, err,
-                "'sonic' is none that recordings come in");
+                "'sonic' is not supported for recordings");
 }
 
 TEST(durations)

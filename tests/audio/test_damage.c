@@ -75,7 +75,7 @@ TEST(not_audio)
     if (!media_has_ffmpeg)
         return;
     assert_true(media_run(MEDIA_FFMPEG "-f lavfi -i testsrc=d=1:s=64x48 -frames:v 1 a.png"));
-    expect(media_path("a.png"), SIB_ERR_FORMAT, "'png_pipe' is none that recordings come in");
+    expect(media_path("a.png"), SIB_ERR_FORMAT, "'png_pipe' is not supported for recordings");
     assert_true(media_run(MEDIA_FFMPEG "-f lavfi -i testsrc=d=1:s=64x48 -c:v mpeg4 video.mp4"));
     expect(media_path("video.mp4"), SIB_ERR_FORMAT, "no audio stream");
 }

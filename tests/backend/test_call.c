@@ -31,7 +31,7 @@ TEST(test_inputs)
     sib_tensor *a = VECTOR(SIB_F32, 1, 2, 3, 4), *strided;
     CHECK_OK(sib_value_sequence(0, NULL, &sequence, &err), err);
     case_make_values(&c, MILLI_neg, 1, (const sib_value *const[]){sequence}, 0, NULL, 1, &spec);
-    CHECK_FAILS(case_run(&c, &err), SIB_ERR_VALUE, err, "neg: input 0 is no tensor");
+    CHECK_FAILS(case_run(&c, &err), SIB_ERR_VALUE, err, "neg: input 0 is not a tensor");
     case_free(&c);
     CHECK_OK(sib_tensor_slice(a, 0, 0, 2, 2, &strided, &err), err);
     fail_milli(MILLI_neg, 1, IN(strided), 0, NULL, spec, SIB_ERR_ARGUMENT, "neg: input 0 is not dense");
@@ -75,7 +75,7 @@ TEST(test_planned_otherwise)
 {
     sib_tensor *a = VECTOR(SIB_F32, 3, 0, 2);
     fail_milli(MILLI_nonzero, 1, IN(a), 0, NULL, SPEC(SIB_I64, 2, 1, 3), SIB_ERR_VALUE,
-               "output 0 came out as int64 (1, 2), where int64 (1, 3) was planned");
+               "output 0 is int64 (1, 2), but int64 (1, 3) was planned");
     sib_tensor *out = RUN(MILLI_nonzero, SPEC(SIB_I64, 2, 1, 2), 1, a);
     expect_numbers(out, SIB_I64, 2, DIMS(1, 2), (double[]){0, 2});
     free_all(2, (sib_tensor *[]){a, out});

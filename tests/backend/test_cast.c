@@ -63,7 +63,7 @@ TEST(test_bitcast)
             const attribute *how = ATTRIBUTES(attribute_int("to", y));
             if (x == SIB_STRING || y == SIB_STRING || sib_dtype_bits(x) != sib_dtype_bits(y)) {
                 fail_milli(MILLI_bitcast, 1, IN(a), 1, how, SPEC(y, 1, 13), SIB_ERR_UNSUPPORTED,
-                           "has other bits than");
+                           "have different widths");
             } else {
                 sib_tensor *out = run_milli(MILLI_bitcast, 1, IN(a), 1, how, SPEC(y, 1, 13));
                 assert_memory_equal(sib_tensor_data(out), sib_tensor_data(a),

@@ -247,7 +247,7 @@ TEST(test_arg)
         check_arg(nans, k >> 2, k & 1, k >> 1 & 1);
     sib_tensor *none = numbers(SIB_F32, 2, DIMS(0, 2), NULL);
     fail_milli(MILLI_arg_max, 1, IN(none), 1, ATTRIBUTES(attribute_int("axis", 0)), SPEC(SIB_I64, 2, 1, 2),
-               SIB_ERR_VALUE, "arg_max: there is no extreme of no elements");
+               SIB_ERR_VALUE, "arg_max: an empty axis has no smallest or largest element");
     free_all(2, (sib_tensor *[]){nans, none});
 }
 

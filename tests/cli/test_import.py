@@ -46,7 +46,7 @@ class Import(Case):
 
     def test_files(self):
         text = self.done("import", "g.safetensors", "config.json", "-o", "g.onnx")
-        self.assertRegex(text, r"\Agpt2\n  checkpoint  safetensors, 16 weights, 5\d{4} parameters, .*\n  written     g.onnx and g.onnx.data, .* as f32\n  tokenizer   none found; name one with --tokenizer\n\Z")
+        self.assertRegex(text, r"\Agpt2\n  checkpoint  safetensors, 16 weights, 5\d{4} parameters, .*\n  written     g.onnx and g.onnx.data, .* as f32\n  tokenizer   none found; give one with --tokenizer\n\Z")
         self.assertEqual(self.names(), ["config.json", "g.onnx", "g.onnx.data", "g.safetensors"])
         found = json.loads(self.done("inspect", "g.onnx", "--json"))
         self.assertIn("Attention", found["operators"])

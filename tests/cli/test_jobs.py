@@ -85,7 +85,7 @@ class Job(Jobs):
         self.assertEqual(len(list((self.folder / "out").iterdir())), 5)
         self.done("job", ".", "-i", "x=x.npy", "-i", "words=@t", "-o", "made")
         self.done("job", ".", "-i", "x=x.npy", "--output", "y", "--tap", "loop/step[0]/next/y")
-        self.fails(1, "no value is called 'loop/step[0]/none'", "job", ".", "-i", "x=x.npy", "--output", "y", "--tap", "loop/step[0]/none")
+        self.fails(1, "no value is named 'loop/step[0]/none'", "job", ".", "-i", "x=x.npy", "--output", "y", "--tap", "loop/step[0]/none")
         self.assertIn("y.npy", [p.name for p in (self.folder / "made").iterdir()])
         self.fails(1, "no/where", "job", ".", "-i", "x=x.npy", "-o", "no/where")
         self.fails(1, "is not a folder", "job", ".", "-i", "x=x.npy", "-o", "x.npy")
@@ -115,8 +115,8 @@ class Job(Jobs):
 
     def test_misuse(self):
         self.counting()
-        self.fails(2, "0 are named", "job")
-        self.fails(2, "2 are named", "job", "a", "b")
+        self.fails(2, "expected one job, got 0", "job")
+        self.fails(2, "expected one job, got 2", "job", "a", "b")
         self.fails(1, "no file 'nothing', and no model", "job", "nothing")
         self.fails(1, "no input 'z'", "job", "count.job.json", "-i", "z=1")
         self.fails(1, "expected NAME=WHAT", "job", "count.job.json", "-i", "x")
@@ -175,7 +175,7 @@ class Transcribe(Jobs):
         (self.folder / "out").mkdir()
         result = sibyl(*self.words, "--format", "all", "-o", "out", folder=self.folder)
         self.assertEqual(result.returncode, 0, result.stderr)
-        self.assertRegex(result.stderr.decode(), r"sample.flac: 8\.\d s heard in [0-9.]+ s, [0-9.]+ x real time\n\Z")
+        self.assertRegex(result.stderr.decode(), r"sample.flac: 8\.\d s transcribed in [0-9.]+ s, [0-9.]+ x real time\n\Z")
         self.assertEqual(result.stdout.decode(), "".join(
             f"[{self.clock(s['start'], False, '.')} --> {self.clock(s['end'], False, '.')}] {s['text']}\n" for s in found["segments"] if s["text"]))
         self.assertEqual(sorted(p.name for p in (self.folder / "out").iterdir()), [f"sample.{e}" for e in ("json", "srt", "tsv", "txt", "vtt")])
@@ -212,7 +212,7 @@ class Transcribe(Jobs):
         self.fails(1, "would be written to the same file", "transcribe", "a.wav", "out/a.flac", "--model", "digits.onnx", "-o", "out")
 
     def test_misuse(self):
-        self.fails(2, "no recording is named", "transcribe")
+        self.fails(2, "no recording is given", "transcribe")
         self.fails(2, "need a folder", *self.words, "--format", "all")
         self.fails(2, ["txt|json|srt|vtt|tsv|all", "'docx'"], *self.words, "--format", "docx")
         self.fails(2, "sing", *self.words, "--task", "sing")
@@ -247,7 +247,7 @@ class Transcribe(Jobs):
         beside.write_text(json.dumps(document))
         self.fails(1, "d.job.json: job 'd': /nodes/0/inputs/audio", *words)
         beside.write_text(json.dumps(COUNT))
-        self.fails(1, "d.job.json: a job of kind counting, not speech-to-text", *words)
+        self.fails(1, "d.job.json: the job is of kind counting, not speech-to-text", *words)
         beside.unlink()
         self.done(*words)
         self.assertEqual(json.loads((self.folder / "sample.json").read_text())["segments"], segments)
@@ -324,7 +324,7 @@ class Generate(Jobs):
         self.assertAlmostEqual(found, math.exp(-total / (len(words) - 1)), delta=1e-4 * found)
 
     def test_misuse(self):
-        self.fails(2, "the model is named with --model", "generate", "-p", "a")
+        self.fails(2, "give the model with --model", "generate", "-p", "a")
         self.fails(2, "one of --prompt, --tokens and -", "generate", "--model", "r.onnx")
         self.fails(2, "--temperature takes a number from 0", "generate", "--model", "r.onnx", "-p", "a", "--temperature", "-1e-10")
         self.fails(2, "one of --prompt, --tokens and -", "generate", "--model", "r.onnx", "-p", "a", "--tokens", "1")
@@ -353,8 +353,8 @@ class VoiceActivity(Jobs):
 
     def test_misuse(self):
         self.silero()
-        self.fails(2, "no recording is named", "vad", "--model", "v.onnx")
-        self.fails(2, "the model is named with --model", "vad", "a.wav")
+        self.fails(2, "no recording is given", "vad", "--model", "v.onnx")
+        self.fails(2, "give the model with --model", "vad", "a.wav")
         self.fails(1, "a.wav", "vad", "a.wav", "--model", "v.onnx")
         write_wav(self.folder / "a.wav", tone(1))
         self.fails(1, "a.wav: speech: rate, window and threshold", "vad", "a.wav", "--model", "v.onnx", "-i", "threshold=-1")

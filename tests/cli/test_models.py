@@ -54,7 +54,7 @@ class Inspect(Model):
     def test_misuse(self):
         for command in ("inspect", "run", "diff"):
             self.fails(2, f"sibyl help {command}", command)
-            self.fails(2, "2 are named", command, "m.onnx", "m.onnx")
+            self.fails(2, "got 2", command, "m.onnx", "m.onnx")
             self.fails(2, "--frobnicate", command, "m.onnx", "--frobnicate")
             self.fails(1, ["missing.onnx", "No such file"], command, "missing.onnx")
         self.write("short.onnx", (self.folder / "m.onnx").read_bytes()[:-40])
@@ -94,7 +94,7 @@ class Run(Model):
         self.write("d.npy", npy_bytes([2, 3], range(6), "d"))
         with zipfile.ZipFile(self.folder / "no.npz", "w") as archive:
             archive.writestr("other.npy", npy_bytes([1], [0]))
-        for words, given in ((["'x'", "axis 1 should be 3"], "x=x.npy"), (["'x'", "float64"], "x=d.npy"),
+        for words, given in ((["'x'", "axis 1 must be 3"], "x=x.npy"), (["'x'", "float64"], "x=d.npy"),
                              ("no input 'z'", "z=1"), ("NAME=WHAT", "1,2,3"), (["'x'", "'a'"], "x=a,b,c"),
                              ("differ in length", "x=[[1,2],[3]]"), ("no.npz", "x=no.npz"), ("missing.npy", "x=missing.npy"),
                              ("missing.txt", "x=missing.txt"), ("missing.pb", "x=missing.pb")):
@@ -112,7 +112,7 @@ class Run(Model):
     def test_a_tap_that_matches_nothing(self):
         arguments = ("run", "m.onnx", "-i", "x=1,2,3", "--tap", "sum")
         self.done(*arguments)
-        self.fails(1, "no value is called 'summ'", *arguments, "--tap", "summ", "--tap", "layer/*")
+        self.fails(1, "no value is named 'summ'", *arguments, "--tap", "summ", "--tap", "layer/*")
 
     def test_calls_of_a_node_on_two_backends(self):
         """The lowering of Bernoulli draws on ref and compares on cpu: each row tells that it was called."""

@@ -94,8 +94,8 @@ class Plan(Case):
         self.fails(2, "--call-cost takes a number from 0", "tile", "plan", "--call-cost", -0.5)
         self.fails(2, "both tell", "tile", "plan", "--audio", "a.wav", "--frames", 3)
         self.fails(2, "tile plan takes no name behind it", "tile", "plan", "a.wav")
-        self.fails(2, "takes no --fault", "tile", "plan", "--fault", "batch")
-        self.fails(2, "takes no --output", "tile", "plan", "-o", "x")
+        self.fails(2, "does not take --fault", "tile", "plan", "--fault", "batch")
+        self.fails(2, "does not take --output", "tile", "plan", "-o", "x")
         self.fails(2, "one of: plan, simulate, emit", "tile")
         self.fails(2, "tile has no 'x'", "tile", "x")
 
@@ -174,7 +174,7 @@ class Simulate(Case):
         self.fails(2, "-o", "tile", "simulate", "a.wav")
         self.fails(2, "'fire'", "tile", "simulate", "a.wav", "-o", "x.npy", "--fault", "fire")
         self.fails(2, "would replace", "tile", "simulate", "a.wav", "-o", "a.wav")
-        self.fails(2, "takes no --frames", "tile", "simulate", "a.wav", "-o", "x.npy", "--frames", 3)
+        self.fails(2, "does not take --frames", "tile", "simulate", "a.wav", "-o", "x.npy", "--frames", 3)
         self.assertEqual(self.names(), before)
 
 
@@ -301,7 +301,7 @@ class Emit(Case):
         self.fails(1, "counts to 1023", "tile", "emit", "-o", "x", "--batch", 2000, "--memory", "8000K")
         self.fails(2, "-o", "tile", "emit")
         self.fails(2, "takes no name", "tile", "emit", "a.wav", "-o", "x")
-        self.fails(2, "takes no --table", "tile", "emit", "-o", "x", "--table")
+        self.fails(2, "does not take --table", "tile", "emit", "-o", "x", "--table")
         self.assertEqual(self.names(), ["a.wav"])
         (self.folder / "taken" / "build.sh").mkdir(parents=True)
         self.fails(1, "build.sh", "tile", "emit", "-o", "taken")

@@ -52,7 +52,7 @@ class Tokenize(Case):
         self.fails(2, "--model", "tokenize", "a")
         self.fails(2, "one text", "tokenize", "--model", "bytes", "a", "b")
         self.fails(2, "one argument", "tokenize", "--model", "bytes", "--decode")
-        self.fails(1, "'x1' is no id", "tokenize", "--model", "bytes", "--decode", "1 x1")
+        self.fails(1, "'x1' is not an id", "tokenize", "--model", "bytes", "--decode", "1 x1")
         self.fails(1, "id 300", "tokenize", "--model", "bytes", "--decode", "300")
         self.fails(1, "no file 'nothing'", "tokenize", "--model", "nothing", "a")
         self.fails(1, "'runes'", "tokenize", "--model", "r.tiktoken", "--kind", "runes", "a")

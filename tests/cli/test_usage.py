@@ -109,7 +109,7 @@ class Documents(Case):
         row = w.tensor_type("float32", [2])
         path.write_bytes(w.one("Relu", {"x": row}, {"y": row}))
         words = sibyl("run", path, "-i", "x=1,2", "--passes", "no_such").stderr.decode()
-        names = re.search(r"'no_such' is no pass; there are ([a-z0-9_, ]+)", words).group(1).split(", ")
+        names = re.search(r"'no_such' is not a pass; the passes are ([a-z0-9_, ]+)", words).group(1).split(", ")
         self.assertEqual(re.findall(r"^\.TP\n\\fB([a-z0-9_]+)\\fR$", part, re.M), names)
         for shell in ("bash", "zsh", "fish"):
             self.assertIn("all -all " + " ".join(names), self.completion(shell))

@@ -214,14 +214,14 @@ static const struct {
     {other_dims, SIB_ERR_ARGUMENT, "('four') of type float32 [4] cannot be used for value 5 ('y')"},
     {two_ways, SIB_ERR_ARGUMENT, "value 3 is rewired to value 1 and to value 2"},
     {circle, SIB_ERR_ARGUMENT, "in a circle"},
-    {too_late, SIB_ERR_FORMAT, "'b' (Identity): value 3 ('c') is read before it is made"},
-    {capture_too_late, SIB_ERR_FORMAT, "'d' (Hold): value 5 ('y') is captured before it is made"},
-    {still_used, SIB_ERR_FORMAT, "value 1 ('a') is read and made by nobody"},
-    {output_gone, SIB_ERR_FORMAT, "value 5 ('y') is an output and made by nobody"},
-    {made_twice, SIB_ERR_FORMAT, "value 3 is made by node 'c' (Cos) and by node 'c' (Neg)"},
+    {too_late, SIB_ERR_FORMAT, "'b' (Identity): value 3 ('c') is read before its producer"},
+    {capture_too_late, SIB_ERR_FORMAT, "'d' (Hold): value 5 ('y') is captured before its producer"},
+    {still_used, SIB_ERR_FORMAT, "value 1 ('a') is read but has no producer"},
+    {output_gone, SIB_ERR_FORMAT, "value 5 ('y') is an output without a producer"},
+    {made_twice, SIB_ERR_FORMAT, "value 3 is an output of node 'c' (Cos) and by node 'c' (Neg)"},
     {name_taken, SIB_ERR_FORMAT, "('a') has the name of another value"},
-    {placed_early, SIB_ERR_FORMAT, "'early' (Cos): value 3 ('c') is read before it is made"},
-    {nobody_makes, SIB_ERR_FORMAT, "('ghost') is read and made by nobody"},
+    {placed_early, SIB_ERR_FORMAT, "'early' (Cos): value 3 ('c') is read before its producer"},
+    {nobody_makes, SIB_ERR_FORMAT, "('ghost') is read but has no producer"},
 };
 
 TEST(test_refusals)
@@ -309,7 +309,7 @@ TEST(test_passes)
     sample s;
     sample_begin(&s);
     CHECK_FAILS(pass_run_all(s.g, passes, N_PASSES, &(pass_options){.passes = "-none"}, NULL, &s.w.err),
-                SIB_ERR_ARGUMENT, s.w.err, "'none' is no pass; there are identity, dead");
+                SIB_ERR_ARGUMENT, s.w.err, "'none' is not a pass; the passes are identity, dead");
     sample_end(&s);
 }
 

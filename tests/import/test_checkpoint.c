@@ -90,7 +90,7 @@ TEST(test_files)
     checkpoint_free(NULL);
 
     const char *twice[] = {paths[1], file_save(folder, "again.st", one_weight("a"))};
-    CHECK_FAILS(checkpoint_open(twice, 2, &c, &err), SIB_ERR_FORMAT, err, "'a' is there twice, first in");
+    CHECK_FAILS(checkpoint_open(twice, 2, &c, &err), SIB_ERR_FORMAT, err, "'a' occurs twice, first in");
     assert_null(c);
     CHECK_FAILS(checkpoint_open(paths, 1, &c, &err), SIB_ERR_FORMAT, err, "no file with weights");
     CHECK_FAILS(checkpoint_open(paths, 0, &c, &err), SIB_ERR_ARGUMENT, err, "no path");
@@ -165,7 +165,7 @@ TEST(test_json_refused)
                 SIB_ERR_FORMAT, err, "no JSON");
     CHECK_FAILS(file_open(text("{\"a\": "), &c, &err), SIB_ERR_FORMAT, err, "no JSON");
     CHECK_FAILS(file_open(text("{\"a\": {\"b\": 1}, \"a.b\": 2}"), &c, &err), SIB_ERR_FORMAT, err,
-                "'a.b' is there twice");
+                "'a.b' occurs twice");
     CHECK_FAILS(file_open(text("{\"\": 1}"), &c, &err), SIB_ERR_FORMAT, err, "0 bytes");
     bytes b = text("{\"x\":");
     for (int i = 0; i < 40; i++)

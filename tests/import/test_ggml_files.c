@@ -131,7 +131,7 @@ TEST(test_refused)
         refused(with_tensor(k ? file_rwkv(101) : file_whisper(2000), "\xff\x1b[2J\u00e9", 0, 1, ones, 4),
                 SIB_ERR_FORMAT, "the name \'??[2J\u00e9\' of a weight is no UTF-8");
         bytes b = with_tensor(k ? file_rwkv(101) : file_whisper(2000), "w", 0, 1, ones, 4);
-        refused(with_tensor(b, "w", 0, 1, ones, 4), SIB_ERR_FORMAT, "'w' is there twice");
+        refused(with_tensor(b, "w", 0, 1, ones, 4), SIB_ERR_FORMAT, "'w' occurs twice");
         b = k ? file_rwkv(101) : file_whisper(2000);
         f_u32(&b, 1);
         f_u32(&b, UINT32_MAX);

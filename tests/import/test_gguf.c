@@ -136,7 +136,7 @@ TEST(test_keys_refused)
     b = file_gguf(3, 0, 1);
     file_gguf_key(&b, "k", 7);
     f_u8(&b, 2);
-    refused(b, SIB_ERR_FORMAT, "2 is no bool");
+    refused(b, SIB_ERR_FORMAT, "2 , expected a bool (0 or 1)");
     b = file_gguf(3, 0, 1);
     file_gguf_key(&b, "k", 10);
     f_u64(&b, UINT64_C(1) << 63);
@@ -146,7 +146,7 @@ TEST(test_keys_refused)
         file_gguf_key(&b, "k", 0);
         f_u8(&b, 1);
     }
-    refused(b, SIB_ERR_FORMAT, "'k' is there twice");
+    refused(b, SIB_ERR_FORMAT, "'k' occurs twice");
     static const uint32_t alignments[] = {0, 3, 48, 0x80000000u};
     for (size_t i = 0; i < sizeof alignments / sizeof *alignments; i++) {
         b = file_gguf(3, 0, 1);

@@ -567,7 +567,7 @@ TEST(what_is_no_model_is_named)
         file_safetensors("{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", x, sizeof x));
     CHECK_FAILS(sib_import(&in, 1, beside(f, "x.onnx"), NULL, NULL, &err), SIB_ERR_UNSUPPORTED, err, "(a)");
     CHECK_FAILS(sib_import(&in, 1, beside(f, "x.onnx"), &(sib_import_options){.recipe = "bread"}, NULL, &err),
-                SIB_ERR_ARGUMENT, err, "'bread' is no recipe; there are whisper");
+                SIB_ERR_ARGUMENT, err, "'bread' is not a recipe; the recipes are whisper");
     CHECK_FAILS(
         sib_import(&in, 1, beside(f, "x.onnx"), &(sib_import_options){.recipe = "whisper"}, NULL, &err),
         SIB_ERR_FORMAT, err, "");

@@ -183,8 +183,8 @@ TEST(test_hostile)
     REFUSED("\xFF.", SIB_ERR_UNSUPPORTED, "opcode without name (0xff)");
     REFUSED("ctorch\nFloatStorage\n)R.", SIB_ERR_UNSUPPORTED, "calls 'torch.FloatStorage'");
     REFUSED("ctorch\nfloat32\n)R.", SIB_ERR_UNSUPPORTED, "calls 'torch.float32'");
-    REFUSED("]}b.", SIB_ERR_UNSUPPORTED, "opcode BUILD gives a list");
-    REFUSED("ctorch\nFloatStorage\n}b.", SIB_ERR_UNSUPPORTED, "opcode BUILD gives a global");
+    REFUSED("]}b.", SIB_ERR_UNSUPPORTED, "opcode BUILD sets the state of a list");
+    REFUSED("ctorch\nFloatStorage\n}b.", SIB_ERR_UNSUPPORTED, "opcode BUILD sets the state of a global");
 }
 
 /* Bytes that are not a pickle. */
@@ -221,7 +221,7 @@ TEST(test_malformed)
     REFUSED("\x80\6}.", SIB_ERR_UNSUPPORTED, "protocol 6");
     REFUSED("N.", SIB_ERR_UNSUPPORTED, "holds None");
     REFUSED("](NNe.", SIB_ERR_UNSUPPORTED, "holds a list");
-    REFUSED("}(NNu.", SIB_ERR_UNSUPPORTED, "a key below '' is None");
+    REFUSED("}(NNu.", SIB_ERR_UNSUPPORTED, "a key under '' is None");
     REFUSED("NQ.", SIB_ERR_FORMAT, "persistent id is None");
     REFUSED("(X\6\0\0\0module\x85Q.", SIB_ERR_UNSUPPORTED, "kind 'module'");
     REFUSED(")Q.", SIB_ERR_FORMAT, "argument 0");
@@ -363,7 +363,7 @@ TEST(test_tensors_refused)
     refused(one_tensor((torch_tensor){"FloatStorage", "../data.pkl", 6, 0, 2, two_three, three_one, false}),
             SIB_ERR_FORMAT, "no entry");
     refused(one_tensor((torch_tensor){"FloatStorage", "0", 7, 0, 2, two_three, three_one, false}),
-            SIB_ERR_FORMAT, "7 elements of float32, but its entry 24 bytes");
+            SIB_ERR_FORMAT, "7 elements of float32, but its entry has 24 bytes");
     refused(one_tensor((torch_tensor){"DoubleStorage", "0", 6, 0, 2, two_three, three_one, false}),
             SIB_ERR_FORMAT, "float64");
     refused(one_tensor((torch_tensor){"FloatStorage", "0", -6, 0, 2, two_three, three_one, false}),
@@ -429,7 +429,7 @@ TEST(test_legacy_refused)
             SIB_ERR_FORMAT, "storage '0' has 7 elements, expected 6");
     refused(replaced(torch_legacy(torch_sample_pickle(true)), "X\1\0\0\0001X\1\0\0\0000e", 13,
                      "X\1\0\0\0001X\1\0\0\0001e"),
-            SIB_ERR_FORMAT, "'1' is there twice");
+            SIB_ERR_FORMAT, "'1' occurs twice");
     refused(replaced(torch_legacy(torch_sample_pickle(true)), "X\1\0\0\0001X\1\0\0\0000e", 13,
                      "X\1\0\0\0001X\1\0\0\0002e"),
             SIB_ERR_FORMAT, "nothing names");

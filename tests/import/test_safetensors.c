@@ -81,7 +81,7 @@ TEST(test_refused)
     refused("{" ENTRY("a", "F32", "[4]", "[0,16]") "," ENTRY("b", "F32", "[4]", "[0,16]") "}", SIB_ERR_FORMAT,
             "overlap");
     refused("{" ENTRY("a", "F32", "[1]", "[0,4]") "," ENTRY("b", "F32", "[2]", "[8,16]") "}", SIB_ERR_FORMAT,
-            "4 bytes in front of weight 'b' are nobody's");
+            "4 bytes before weight 'b' belong to no weight");
     refused("{" ENTRY("a", "F32", "[3]", "[0,12]") "}", SIB_ERR_FORMAT, "4 bytes behind the last weight");
     refused("{" ENTRY("a", "F32", "[5]", "[0,20]") "}", SIB_ERR_FORMAT, "but the file has");
     refused("{" ENTRY("a", "F32", "[4]", "[16,32]") "}", SIB_ERR_FORMAT, "but the file has");
@@ -106,7 +106,7 @@ TEST(test_refused)
     refused("{" ENTRY("a", "F4", "[32]", "[0,16]") "}", SIB_ERR_UNSUPPORTED, "'F4'");
     refused("{\"a\":{\"shape\":[4],\"data_offsets\":[0,16]}}", SIB_ERR_FORMAT, "no 'dtype'");
     refused("{\"a\":[1]}", SIB_ERR_FORMAT, "'a' is no object");
-    refused("{\"__metadata__\":\"x\"}", SIB_ERR_FORMAT, "'__metadata__' is no object");
+    refused("{\"__metadata__\":\"x\"}", SIB_ERR_FORMAT, "'__metadata__' is not an object");
     refused("{" ENTRY("a", "F32", "[4]", "[0,16]") "," ENTRY("a", "F32", "[4]", "[0,16]") "}", SIB_ERR_FORMAT,
             "duplicate");
     refused("{" ENTRY("a\\u0000b", "F32", "[4]", "[0,16]") "}", SIB_ERR_FORMAT, "JSON");
@@ -125,7 +125,7 @@ TEST(test_header_length)
         f_u64(&b, lengths[i]);
         f_text(&b, "{}");
         CHECK_FAILS(file_open(b, &c, &err), SIB_ERR_FORMAT, err,
-                    i < 2 ? "the header takes" : "at most 100000000");
+                    i < 2 ? "the header has" : "at most 100000000");
     }
 }
 

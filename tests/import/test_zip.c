@@ -66,12 +66,13 @@ TEST(test_entries_refused)
     refused(archive(&(zip_lie){.packed = 23}, false), SIB_ERR_FORMAT, "23 bytes packed and 24 unpacked");
     refused(archive(&(zip_lie){.size = 25}, false), SIB_ERR_FORMAT, "says otherwise");
     refused(archive(&(zip_lie){.local_size = 25}, false), SIB_ERR_FORMAT, "says otherwise");
-    refused(archive(&(zip_lie){.size = 25, .flags = 8}, false), SIB_ERR_FORMAT, "leave the archive");
+    refused(archive(&(zip_lie){.size = 25, .flags = 8}, false), SIB_ERR_FORMAT,
+            "extend past the end of the archive");
     refused(archive(&(zip_lie){.size = UINT64_MAX, .flags = 8, .wide = true}, true), SIB_ERR_FORMAT,
             "'m/data/0'");
     refused(
         archive(&(zip_lie){.size = UINT64_C(1) << 40, .local_size = UINT64_C(1) << 40, .wide = true}, true),
-        SIB_ERR_FORMAT, "leave the archive");
+        SIB_ERR_FORMAT, "extend past the end of the archive");
     refused(archive(&(zip_lie){.local_name = "m/data/1"}, false), SIB_ERR_FORMAT, "another name");
     refused(archive(&(zip_lie){.header = 3}, false), SIB_ERR_FORMAT, "not where the directory says");
     refused(archive(&(zip_lie){.header = 0xFFFFFF00u}, false), SIB_ERR_FORMAT,
@@ -104,7 +105,7 @@ TEST(test_names)
     bytes p = pickle_of_one();
     zip_add(&z, "m/data.pkl", p.data, p.n, NULL);
     zip_add(&z, "m/data.pkl", p.data, p.n, NULL);
-    refused(zip_end(&z, false), SIB_ERR_FORMAT, "'m/data.pkl' twice");
+    refused(zip_end(&z, false), SIB_ERR_FORMAT, "'m/data.pkl' occurs twice");
     zip_add(&z, "m/data.pkl", p.data, p.n, NULL);
     zip_add(&z, "n/data.pkl", p.data, p.n, NULL);
     refused(zip_end(&z, false), SIB_ERR_FORMAT, "'m/data.pkl' and 'n/data.pkl'");
@@ -133,8 +134,8 @@ TEST(test_end)
     refused(with_end(20, "\1", 1), SIB_ERR_FORMAT, "no directory at its end");
     refused(with_end(4, "\1", 1), SIB_ERR_UNSUPPORTED, "more than one disk");
     refused(with_end(10, "\xFF\xFF", 2), SIB_ERR_FORMAT, "not for 65535");
-    refused(with_end(12, "\xFF\xFF\xFF\x7F", 4), SIB_ERR_FORMAT, "leaves the file");
-    refused(with_end(16, "\xFF\xFF\xFF\x7F", 4), SIB_ERR_FORMAT, "leaves the file");
+    refused(with_end(12, "\xFF\xFF\xFF\x7F", 4), SIB_ERR_FORMAT, "extends past the end of the file");
+    refused(with_end(16, "\xFF\xFF\xFF\x7F", 4), SIB_ERR_FORMAT, "extends past the end of the file");
     refused(with_end(16, "\0\0\0\0", 4), SIB_ERR_FORMAT, "directory is damaged");
     bytes b = archive(NULL, true);
     b.data[b.n - 22 - 20 + 8]++; /* the offset in the locator */

@@ -159,7 +159,7 @@ TEST(context_comes_from_another_call)
     job_value *in = floats(DIMS(1, 2), OF(1, 2));
     sib_value *out[2];
     CHECK_FAILS(job_call_run(c.live[1], &in, out, &err), SIB_ERR_ARGUMENT, err,
-                "call 'd', port 'c.0': the call that it is given from was not made before");
+                "call 'd', port 'c.0': the call that it comes from has not run yet");
     assert_null(out[0]);
     job_value_release(in);
     expect(called(c.live[0], floats(DIMS(2), OF(10, 20))), SIB_F32, DIMS(2), OF(-10, -20));
@@ -185,7 +185,7 @@ TEST(states_are_reordered_by_rows)
     expect(called(c.live[1], floats(DIMS(3, 2), OF(0, 0, 10, 10, 20, 20))), SIB_F32, DIMS(3, 2),
            OF(6, 0, 16, 10, 26, 20));
     CHECK_FAILS(job_call_reorder(c.live[1], 2, (const size_t[]){0, 3}, &err), SIB_ERR_ARGUMENT, err,
-                "row 3 of a state with 3");
+                "row 3 of a state is out of range, it has 3");
     CHECK_OK(job_call_reorder(c.live[1], 1, (const size_t[]){2}, &err), err);
     expect(called(c.live[1], floats(DIMS(1, 2), OF(0, 0))), SIB_F32, DIMS(1, 2), OF(10, 4));
     calls_end(&c);
@@ -234,9 +234,10 @@ TEST(values_are_brought_to_the_model)
     /* values that cannot be converted */
     in[0] = NULL;
     CHECK_FAILS(job_call_run(c.live[0], in, out, &err), SIB_ERR_ARGUMENT, err,
-                "call 'c', port 'x': nothing is given to it");
+                "call 'c', port 'x': it has no value");
     in[0] = job_value_text("abc", 3);
-    CHECK_FAILS(job_call_run(c.live[0], in, out, &err), SIB_ERR_ARGUMENT, err, "no model takes this type");
+    CHECK_FAILS(job_call_run(c.live[0], in, out, &err), SIB_ERR_ARGUMENT, err,
+                "models have no inputs of this type");
     job_value_release(in[0]);
     in[0] = floats(DIMS(1, 2), OF(1, 2));
     CHECK_FAILS(job_call_run(c.live[0], in, out, &err), SIB_ERR_ARGUMENT, err, "'x'");
@@ -312,7 +313,7 @@ TEST(a_state_that_cannot_begin_is_named)
     sib_error err = SIB_ERROR_INIT;
     static const struct {
         const char *dims, *words;
-    } cases[] = {{"[1, 1]", "call 'c', port 's': a state needs dims of the model's rank"},
+    } cases[] = {{"[1, 1]", "call 'c', port 's': the 'dims' of a state must have the model's rank"},
                  {"[4611686018427387904]", ""},
                  {"[2]", "'s'"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -277,7 +277,7 @@ TEST(text_becomes_tokens)
     r = run_with(j, 1, in, NULL);
     expect_tokens(sib_job_result_find(r, "ids"), 1, (int32_t[]){255});
     sib_job_result_free(&r);
-    run_fails(j, 0, NULL, NULL, SIB_ERR_ARGUMENT, "it: neither a text nor tokens are given");
+    run_fails(j, 0, NULL, NULL, SIB_ERR_ARGUMENT, "it: expected a text or tokens");
     sib_job_free(&j);
 }
 
@@ -581,7 +581,7 @@ TEST(a_score_is_what_its_definition_says)
     }
     sib_job_value in[] = {tokens("tokens", 1, ids), a_number("chunk", 0)};
     run_fails(j, 2, in, NULL, SIB_ERR_ARGUMENT, "it: chunk is 0");
-    run_fails(j, 1, in, NULL, SIB_ERR_ARGUMENT, "it: a perplexity needs two tokens, there are 1");
+    run_fails(j, 1, in, NULL, SIB_ERR_ARGUMENT, "it: a perplexity needs at least two tokens, found 1");
     sib_job_result *r = NULL;
     const char *wanted[] = {"logits"};
     /* a part that no output needs may be missing */
@@ -592,7 +592,7 @@ TEST(a_score_is_what_its_definition_says)
     run_fails(j, 1, in, NULL, SIB_ERR_ARGUMENT, "there are no tokens");
     in[0] = tokens("tokens", 2, (int32_t[]){1, 5});
     in[1] = a_number("chunk", 1);
-    run_fails(j, 2, in, NULL, SIB_ERR_VALUE, "token 5 is outside of the vocabulary of 5");
+    run_fails(j, 2, in, NULL, SIB_ERR_VALUE, "token 5 is out of range for the vocabulary of 5");
     sib_job_free(&j);
 }
 

@@ -322,8 +322,8 @@ TEST(inputs_are_told_by_name)
         const char *words;
     } cases[] = {{{{0}}, 0, "needs a tensor with an axis"},
                  {{a_tensor("y", x)}, 1, "job 'tried' has no input 'y'"},
-                 {{a_text("x", "0")}, 1, "input 'x' is of type tensor, given is text"},
-                 {{{"x", {.type = SIB_PORT_NONE}}}, 1, "given is nothing"},
+                 {{a_text("x", "0")}, 1, "input 'x' is of type tensor, but text is given"},
+                 {{{"x", {.type = SIB_PORT_NONE}}}, 1, "but nothing is given"},
                  {{a_tensor("x", NULL)}, 1, "input 'x' is NULL"},
                  {{numbers("x", 3, NULL)}, 1, "input 'x' is NULL"},
                  {{a_tensor("x", x), numbers("x", 1, &none)}, 2, "input 'x' is given twice"}};
@@ -336,13 +336,13 @@ TEST(inputs_are_told_by_name)
         "\"windows\", \"inputs\": {\"audio\": \"$sound\", \"size\": \"$size\"}}], \"outputs\": {\"w\": "
         "\"$cut\", \"size\": \"$size\"}}");
     sib_job_value size = a_number("size", 2);
-    run_fails(j, 1, &size, NULL, SIB_ERR_ARGUMENT, "input 'sound', which node 'cut' needs, is not given");
+    run_fails(j, 1, &size, NULL, SIB_ERR_ARGUMENT, "input 'sound', which node 'cut' needs, has no value");
     sib_job_value both[] = {audio("sound", x), size};
     run_fails(j, 2, both, NULL, SIB_ERR_ARGUMENT, "rank 2, expected float32 samples");
     sib_error err = SIB_ERROR_INIT;
     sib_job_result *r = NULL;
     CHECK_FAILS(sib_job_run(j, 0, NULL, 1, &(const char *){"size"}, NULL, &r, &err), SIB_ERR_VALUE, err,
-                "output 'size' was not made");
+                "output 'size' was not computed");
     CHECK_FAILS(sib_job_run(NULL, 0, NULL, 0, NULL, NULL, &r, &err), SIB_ERR_ARGUMENT, err, "NULL");
     CHECK_FAILS(sib_job_run(j, 1, NULL, 0, NULL, NULL, &r, &err), SIB_ERR_ARGUMENT, err, "NULL");
     sib_tensor_free(&x);

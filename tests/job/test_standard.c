@@ -150,7 +150,7 @@ TEST(models_of_whisper)
     metadata(&t, 1, (const char *const[][2]){{"alignment_heads", "[0, 1"}});
     save_model(&t, "w.onnx");
     CHECK_FAILS(sib_job_describe(in_folder("w.onnx"), NULL, &text, &err), SIB_ERR_FORMAT, err,
-                "'alignment_heads' of its metadata is no JSON list");
+                "'alignment_heads' in its metadata is not a JSON list");
 }
 
 /* The inputs and outputs of Silero. */
@@ -185,7 +185,7 @@ TEST(other_models_are_refused)
     tiny t = counting();
     save_model(&t, "m.onnx");
     CHECK_FAILS(sib_job_describe(in_folder("m.onnx"), NULL, &text, &err), SIB_ERR_UNSUPPORTED, err,
-                "m.onnx: there is no job for this model");
+                "m.onnx: there is no standard job for this model");
     CHECK_FAILS(sib_job_open(in_folder("m.onnx"), NULL, &j, &err), SIB_ERR_UNSUPPORTED, err,
                 "no job for this model");
     t = silero_like(true);
@@ -239,7 +239,7 @@ TEST(a_document_is_found_where_it_stands)
                 "m.job.json: job 'own': /kind");
     save_text("m.job.json", text); /* also if a kind is requested */
     CHECK_FAILS(sib_job_open(in_folder("m.onnx"), &o, &j, &err), SIB_ERR_ARGUMENT, err,
-                "m.job.json: a job of kind features, not voice-activity");
+                "m.job.json: the job is of kind features, not voice-activity");
     CHECK_FAILS(sib_job_open(NULL, NULL, &j, &err), SIB_ERR_ARGUMENT, err, "NULL");
     CHECK_FAILS(sib_job_describe(NULL, NULL, NULL, &err), SIB_ERR_ARGUMENT, err, "NULL");
     sib_free(text);

@@ -138,7 +138,7 @@ TEST(test_refusals)
     check_refused(tensor("w", "link.bin", NULL, NULL), NULL, SIB_ERR_FORMAT, "by a link");
     check_refused(tensor("w", "up/outside.bin", NULL, NULL), NULL, SIB_ERR_FORMAT, "by a link");
     check_refused(tensor("w", "sub", NULL, NULL), NULL, SIB_ERR_IO, "folder");
-    check_refused(tensor("w", "pipe", NULL, NULL), NULL, SIB_ERR_IO, "no regular file");
+    check_refused(tensor("w", "pipe", NULL, NULL), NULL, SIB_ERR_IO, "not a regular file");
     check_refused(tensor("w", "missing.bin", NULL, NULL), &anywhere, SIB_ERR_IO, "missing.bin");
 }
 
@@ -187,7 +187,7 @@ TEST(test_model_files)
     onnx_model *m;
     CHECK_FAILS(onnx_read_file(path_of("none.onnx"), NULL, &m, &err), SIB_ERR_IO, err, "none.onnx");
     CHECK_FAILS(onnx_read_file(path_of("model"), NULL, &m, &err), SIB_ERR_IO, err, "folder");
-    CHECK_FAILS(onnx_read_file(path_of("model/pipe"), NULL, &m, &err), SIB_ERR_IO, err, "no regular file");
+    CHECK_FAILS(onnx_read_file(path_of("model/pipe"), NULL, &m, &err), SIB_ERR_IO, err, "not a regular file");
     CHECK_FAILS(onnx_read_file(path_of("model/empty.bin"), NULL, &m, &err), SIB_ERR_FORMAT, err,
                 "no ONNX model");
 }

@@ -243,7 +243,7 @@ TEST(test_refusals)
     check_refused(m, NULL, SIB_ERR_FORMAT, "takes 1");
     m = around(call_of("F", "call", "x", "y"));
     b_message(&m, MODEL_FUNCTION, function("F"));
-    check_refused(m, NULL, SIB_ERR_FORMAT, "makes its output 'b'");
+    check_refused(m, NULL, SIB_ERR_FORMAT, "does not compute its output 'b'");
     f = function("F");
     m = around(call_of("F", "call", "x", "y"));
     b_message(&f, FUNCTION_NODE, b_node("Add", "add", "a x", "b")); /* x is not a value of the function */

@@ -188,7 +188,7 @@ TEST(test_refusals)
     check_refused(of_nodes("x x>a", "x y>b"), NULL, SIB_ERR_FORMAT, "nothing makes its input 'y'");
     bytes g = {0};
     b_message(&g, GRAPH_OUTPUT, b_info("y", (bytes){0}));
-    check_refused(b_model(8, g), NULL, SIB_ERR_FORMAT, "nothing makes the output 'y'");
+    check_refused(b_model(8, g), NULL, SIB_ERR_FORMAT, "output 'y' does not exist");
     g = (bytes){0};
     b_message(&g, GRAPH_INPUT, b_info("x", (bytes){0}));
     b_message(&g, GRAPH_INPUT, b_info("x", (bytes){0}));

@@ -123,9 +123,9 @@ TEST(checks_inputs_before_it_runs)
         const char *name;
         const sib_value *value;
         const char *words;
-    } cases[] = {{"b", ints, "input 'b' is int32, the model wants float32"},
-                 {"b", flat, "input 'b' has dims (2,), the model wants [T, 2]"},
-                 {"b", wide, "axis 1 should be 2"},
+    } cases[] = {{"b", ints, "input 'b' is int32, the model expects float32"},
+                 {"b", flat, "input 'b' has dims (2,), the model expects [T, 2]"},
+                 {"b", wide, "axis 1 must be 2"},
                  {"c", good, "no input 'c'"},
                  {"a", good, "'a' is given twice"},
                  {"b", NULL, "input 'b' has no value"}};

@@ -165,9 +165,9 @@ TEST(test_bad_attributes)
                 "attribute reduction is 'max', expected none, add or mul");
     n = NODE("Cast", 13, an_int("to", 0));
     CHECK_FAILS(spec_check(&spec_table_cast, &n, &err), SIB_ERR_ARGUMENT, err,
-                "attribute to is 0, which is no dtype");
+                "attribute to is 0, which is not a dtype");
     n = NODE("Cast", 13, an_int("to", 1000));
-    CHECK_FAILS(spec_check(&spec_table_cast, &n, &err), SIB_ERR_ARGUMENT, err, "1000, which is no dtype");
+    CHECK_FAILS(spec_check(&spec_table_cast, &n, &err), SIB_ERR_ARGUMENT, err, "1000, which is not a dtype");
     n = NODE("LpPool", 1, an_int("p", 3)); /* an int in opset 2, a float before: either is taken */
     CHECK_OK(spec_check(&spec_table_pool, &n, &err), err);
     assert_true(spec_pool(&n).p == 3);

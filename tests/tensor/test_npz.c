@@ -235,7 +235,7 @@ TEST(refusals)
     char *name = entries[2].name;
     entries[2].name = entries[0].name;
     CHECK_FAILS(sib_npz_save(file_in_folder("d.npz"), entries, 3, false, &err), SIB_ERR_ARGUMENT, err,
-                "'array_0' is there twice");
+                "'array_0' is given twice");
     entries[2].name = (char *)"\xFF";
     CHECK_FAILS(sib_npz_save(file_in_folder("d.npz"), entries, 3, false, &err), SIB_ERR_ARGUMENT, err,
                 "UTF-8");

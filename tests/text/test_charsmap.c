@@ -69,12 +69,12 @@ TEST(test_faults)
     }
     charsmap_fill(bytes);
     charsmap_unit(bytes, 'A', CHARSMAP_UNITS << 10 | 1u << 8 | 'A');
-    expect_fault(CHARSMAP_BYTES, "the trie of the map leads out of it");
+    expect_fault(CHARSMAP_BYTES, "the map's trie has an index out of range");
     charsmap_fill(bytes);
     charsmap_unit(bytes, 256, 1u << 31 | (uint32_t)(sizeof charsmap_texts + 1));
-    expect_fault(CHARSMAP_BYTES, "the trie of the map leads to no text");
+    expect_fault(CHARSMAP_BYTES, "the map's trie points outside the texts");
     charsmap_unit(bytes, 256, 1u << 31 | 3); /* the second byte of a letter */
-    expect_fault(CHARSMAP_BYTES, "the trie of the map leads to no text");
+    expect_fault(CHARSMAP_BYTES, "the map's trie points outside the texts");
     charsmap_fill(bytes);
     bytes[4 + 4 * CHARSMAP_UNITS] = 0xFF;
     expect_fault(CHARSMAP_BYTES, "the texts of the map are not UTF-8");

@@ -68,7 +68,7 @@ TEST(what_is_changed_is_seen)
         {1, "%rows = arith.constant 5", "%rows = arith.constant 4", "another number of frames", 0},
         {1, "[1, 1, 5, 400]", "[1, 1, 4, 400]", "another number of bytes", 0},
         {1, "[1, 1, 5, 80]", "[1, 1, 6, 80]", "another number of bytes", 0},
-        {1, "[0, 0, 160, 1]", "[0, 0, 1600, 1]", "leaves its array", 0},
+        {1, "[0, 0, 160, 1]", "[0, 0, 1600, 1]", "is outside its array", 0},
         {1, "[0, 0, 160, 1]", "[0, 0, 159, 1]", "beyond what a shim's DMA can do", 0},
         {1, "memref<5x400xi16>>", "memref<6x400xi16>>", "another number of", 0},
         {1, "stack_size = ", "stack_size = 1", "bytes of the stack", 0},
@@ -89,7 +89,7 @@ TEST(what_is_changed_is_seen)
         {9, "[@in_0_2, @in_0_3, @in_0_4]", "[@in_0_2, @in_0_3]", "another number of offsets", 0},
         {9, "memref<1x400xi16>>", "memref<2x400xi16>>", "", 1},
         {9, "%rows = arith.constant 1", "%rows = arith.constant 2", "another number of frames", 3},
-        {9, "[0, 0, 0, 480]", "[0, 0, 0, 9999]", "leaves its array", 0},
+        {9, "[0, 0, 0, 480]", "[0, 0, 0, 9999]", "is outside its array", 0},
     };
     for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
         sib_error err = SIB_ERROR_INIT;

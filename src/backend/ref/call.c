@@ -49,7 +49,7 @@ sib_code ref_make(const ref_call *c, size_t i, sib_dtype dtype, size_t rank, con
     if (*out && (*out)->dtype == dtype && same_dims(*out, rank, dims))
         return SIB_OK;
     if (*out)
-        return ref_fail(c, SIB_ERR_VALUE, "output %zu came out as %s %s, where %s %s was planned", i,
+        return ref_fail(c, SIB_ERR_VALUE, "output %zu is %s %s, but %s %s was planned", i,
                         sib_dtype_name(dtype), shape_text(rank, dims, found), sib_dtype_name((*out)->dtype),
                         shape_text((*out)->rank, (*out)->dims, planned));
     if (!ref_wants(c, i))
@@ -70,12 +70,12 @@ static sib_code fill_planned(const ref_call *c, size_t i, const sib_value *v)
     sib_tensor *to = NULL;
     size_t bytes = 0;
     if (!from)
-        return ref_fail(c, SIB_ERR_VALUE, "output %zu came out as no tensor, where one was planned", i);
+        return ref_fail(c, SIB_ERR_VALUE, "output %zu is not a tensor, but one was planned", i);
     sib_code code = ref_make(c, i, from->dtype, from->rank, from->dims, &to);
     if (code != SIB_OK)
         return code;
     if (!from->dense)
-        return ref_fail(c, SIB_ERR_ARGUMENT, "output %zu came out strided, expected it dense", i);
+        return ref_fail(c, SIB_ERR_ARGUMENT, "output %zu is strided, expected a dense tensor", i);
     if (from->dtype != SIB_STRING) {
         if (dtype_bytes(from->dtype, from->count, &bytes) && bytes > 0)
             memcpy(to->data, from->data, bytes);

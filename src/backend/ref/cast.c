@@ -37,7 +37,7 @@ sib_code ref_bitcast(const ref_call *c)
         return SIB_OK;
     if (a->dtype == SIB_STRING || out->dtype == SIB_STRING ||
         sib_dtype_bits(a->dtype) != sib_dtype_bits(out->dtype))
-        return ref_fail(c, SIB_ERR_UNSUPPORTED, "%s has other bits than %s", sib_dtype_name(a->dtype),
+        return ref_fail(c, SIB_ERR_UNSUPPORTED, "%s and %s have different widths", sib_dtype_name(a->dtype),
                         sib_dtype_name(out->dtype));
     if (dtype_bytes(a->dtype, a->count, &bytes) && bytes > 0)
         memcpy(out->data, a->data, bytes);

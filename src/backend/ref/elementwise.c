@@ -13,7 +13,7 @@ static sib_code join(const ref_call *c, sib_str a, sib_str b, sib_str *out)
 {
     size_t bytes;
     if (!size_add(a.length, b.length, &bytes))
-        return ref_fail(c, SIB_ERR_SIZE, "strings of %zu and %zu bytes are too long together", a.length,
+        return ref_fail(c, SIB_ERR_SIZE, "strings of %zu and %zu bytes are too long to be joined", a.length,
                         b.length);
     char *both = mem_alloc(bytes, 1);
     if (!both)

@@ -25,8 +25,9 @@ sib_code ref_gather(const ref_call *c)
     ref_plane from = {0}, to = {0};
     for (uint64_t k = 0; k < b->count; k++)
         if (index[k] < 0 || index[k] >= a->dims[axis])
-            return ref_fail(c, SIB_ERR_VALUE, "index %" PRId64 " is outside axis %zu of size %" PRId64,
-                            index[k], axis, a->dims[axis]);
+            return ref_fail(c, SIB_ERR_VALUE,
+                            "index %" PRId64 " is out of range on axis %zu of size %" PRId64, index[k], axis,
+                            a->dims[axis]);
     if (!out)
         return SIB_OK;
     sib_code code = ref_plane_read(c, a, &from);
@@ -75,7 +76,8 @@ static sib_code nd_place(const ref_call *c, const nd_index *x, uint64_t k, uint6
     for (size_t i = 0; i < x->depth; i++) {
         int64_t size = x->a->dims[x->first + i];
         if (at[i] < 0 || at[i] >= size)
-            return ref_fail(c, SIB_ERR_VALUE, "index %" PRId64 " is outside axis %zu of size %" PRId64, at[i],
+            return ref_fail(c, SIB_ERR_VALUE,
+                            "index %" PRId64 " is out of range on axis %zu of size %" PRId64, at[i],
                             x->first + i, size);
         place = place * (uint64_t)size + (uint64_t)at[i];
     }

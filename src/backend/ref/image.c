@@ -57,7 +57,7 @@ sib_code ref_decode_image(const ref_call *c)
     sib_code code =
         kind ? kind->read(file, &img, &err)
              : err_set(&err, SIB_ERR_FORMAT,
-                       "%zu bytes are no BMP, JPEG, JPEG 2000, TIFF, PNG, WebP, PBM, PGM or PPM file",
+                       "the %zu bytes are not a BMP, JPEG, JPEG 2000, TIFF, PNG, WebP, PBM, PGM or PPM file",
                        file.size);
     /* Where memory fails, the libraries report a damaged image or return less of it; errno shows the
        cause. */

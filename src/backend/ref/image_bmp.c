@@ -46,7 +46,7 @@ static sib_code read_header(bmp *b, sib_error *err)
     uint32_t header = number(b, 14, 4);
     b->pixels = number(b, 10, 4);
     if (b->file.size < 26 || (header != 12 && header < 40) || header > b->file.size - 14)
-        return damaged(err, "the header is cut off or of no known kind");
+        return damaged(err, "the header is cut off or of unknown kind");
     bool old = header == 12;
     uint32_t height = old ? number(b, 20, 2) : number(b, 22, 4);
     b->width = old ? number(b, 18, 2) : number(b, 18, 4);
@@ -65,8 +65,9 @@ static sib_code read_header(bmp *b, sib_error *err)
                  ((b->compression == BITFIELDS || b->compression == ALPHA_BITFIELDS) &&
                   (b->bits == 16 || b->bits == 32));
     if (!known)
-        return err_set(err, SIB_ERR_UNSUPPORTED, "BMP: %u bits a pixel by compression %u are not read",
-                       b->bits, b->compression);
+        return err_set(err, SIB_ERR_UNSUPPORTED,
+                       "BMP: %u bits per pixel with compression %u are not supported", b->bits,
+                       b->compression);
     return read_masks(b, header);
 }
 
@@ -174,7 +175,7 @@ static sib_code read_runs(const bmp *b, image *to, sib_error *err)
             c.y += number(b, c.at + 1, 1);
             c.at += 2;
         } else if (!literal_run(b, to, &c, what))
-            return damaged(err, "a run leaves the file");
+            return damaged(err, "a run extends past the end of the file");
     }
     return SIB_OK;
 }

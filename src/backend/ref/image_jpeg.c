@@ -80,7 +80,7 @@ static sib_code read_all(jpeg_source *s, image_file from, image *to, sib_error *
     s->jpeg.out_color_space = cmyk ? JCS_CMYK : JCS_RGB;
     sib_code code = image_begin(to, s->jpeg.image_width, s->jpeg.image_height, err);
     if (code == SIB_OK && cmyk && !(s->row = mem_alloc(to->width, 4)))
-        code = err_memory(err, to->width * 4, "a row of a picture");
+        code = err_memory(err, to->width * 4, "a row of an image");
     if (code != SIB_OK)
         return code;
     jpeg_start_decompress(&s->jpeg);

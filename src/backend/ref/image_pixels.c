@@ -5,20 +5,20 @@
 sib_code image_begin(image *to, uint64_t width, uint64_t height, sib_error *err)
 {
     if (!width || !height)
-        return err_set(err, SIB_ERR_FORMAT, "the picture has no pixels");
+        return err_set(err, SIB_ERR_FORMAT, "the image has no pixels");
     if (width > IMAGE_MAX_PIXELS || height > IMAGE_MAX_PIXELS || width * height > IMAGE_MAX_PIXELS)
-        return err_set(err, SIB_ERR_SIZE, "%llu x %llu pixels are more than the %lld that are read",
+        return err_set(err, SIB_ERR_SIZE, "%llu x %llu pixels are more than the limit of %lld",
                        (unsigned long long)width, (unsigned long long)height, (long long)IMAGE_MAX_PIXELS);
     uint64_t limit = IMAGE_BYTES + IMAGE_BYTES_PER_BYTE * (uint64_t)to->file_bytes;
     if (3 * width * height > limit)
         return err_set(
             err, SIB_ERR_SIZE,
-            "%llu x %llu pixels from %zu bytes: at most %llu bytes of pixels are read from that many",
+            "%llu x %llu pixels from %zu bytes: the limit for a file of that size is %llu bytes of pixels",
             (unsigned long long)width, (unsigned long long)height, to->file_bytes, (unsigned long long)limit);
     to->width = (size_t)width;
     to->height = (size_t)height;
     to->rgb = mem_calloc(to->width * to->height, 3);
-    return to->rgb ? SIB_OK : err_memory(err, to->width * to->height * 3, "a picture");
+    return to->rgb ? SIB_OK : err_memory(err, to->width * to->height * 3, "an image");
 }
 
 /* Luma of ITU-R BT.601 in 16 bits, rounded: 0.299 R + 0.587 G + 0.114 B. */

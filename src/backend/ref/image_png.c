@@ -64,7 +64,7 @@ static sib_code read_all(png_source *s, image *to, sib_error *err)
     if (code != SIB_OK)
         return code;
     if (png_get_rowbytes(s->png, s->info) != 3 * to->width)
-        return err_set(err, SIB_ERR_UNSUPPORTED, "PNG: rows are not of RGB");
+        return err_set(err, SIB_ERR_UNSUPPORTED, "PNG: rows are not RGB");
     int passes =
         png_get_interlace_type(s->png, s->info) == PNG_INTERLACE_ADAM7 ? PNG_INTERLACE_ADAM7_PASSES : 1;
     for (int pass = 0; pass < passes; pass++)

@@ -99,7 +99,7 @@ static sib_code read_pixels(TIFF *tiff, const tiff_source *s, image *to, sib_err
     size_t n = to->width * to->height;
     pixels = mem_alloc(n, sizeof *pixels);
     if (!pixels)
-        return err_memory(err, n * sizeof *pixels, "the pixels of a picture");
+        return err_memory(err, n * sizeof *pixels, "the pixels of an image");
     if (!TIFFReadRGBAImageOriented(tiff, width, height, pixels, ORIENTATION_TOPLEFT, 1))
         code = err_set(err, SIB_ERR_FORMAT, "TIFF: %s", *s->words ? s->words : "the data are damaged");
     for (size_t i = 0; i < n && code == SIB_OK; i++) {

@@ -44,7 +44,7 @@ static sib_code reshape_rule(const ref_call *c, const sib_tensor *a, const sib_t
 {
     (void)own;
     if (a->count != out->count)
-        return ref_fail(c, SIB_ERR_VALUE, "%llu elements into %llu", (unsigned long long)a->count,
+        return ref_fail(c, SIB_ERR_VALUE, "%llu elements cannot become %llu", (unsigned long long)a->count,
                         (unsigned long long)out->count);
     ref_strides(out->rank, out->dims, dtype_is_packed(a->dtype) ? 1 : dtype_stride(a->dtype), map->strides);
     return SIB_OK;
@@ -84,7 +84,7 @@ static sib_code slice_rule(const ref_call *c, const sib_tensor *a, const sib_ten
         if (!i64_mul(out->dims[i] - 1, every[i], &span) || !i64_add(start[i], span, &last) || start[i] < 0 ||
             start[i] >= a->dims[i] || last < 0 || last >= a->dims[i])
             return ref_fail(
-                c, SIB_ERR_VALUE, "%lld elements from %lld on by %lld leave axis %zu of size %lld",
+                c, SIB_ERR_VALUE, "%lld elements from %lld by %lld are out of range on axis %zu of size %lld",
                 (long long)out->dims[i], (long long)start[i], (long long)every[i], i, (long long)a->dims[i]);
         map->offset += start[i] * own[i];
         map->strides[i] = every[i] * own[i];

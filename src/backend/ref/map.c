@@ -11,7 +11,7 @@ static sib_code map_in(const ref_call *c, const sib_tensor **keys, const sib_ten
     const sib_value *v = ref_value(c, 0);
     *keys = v ? sib_value_keys(v) : NULL;
     *values = v ? sib_value_values(v) : NULL;
-    return *keys && *values ? SIB_OK : ref_fail(c, SIB_ERR_VALUE, "input 0 is no map");
+    return *keys && *values ? SIB_OK : ref_fail(c, SIB_ERR_VALUE, "input 0 is not a map");
 }
 
 /* A dense copy. Freed by the caller. */
@@ -94,7 +94,7 @@ sib_code ref_map_get(const ref_call *c)
     sib_tensor *keys = NULL, *from = NULL, *out = NULL;
     sib_code code = map_in(c, &given, &values);
     if (code == SIB_OK && (!wanted || wanted->rank != 1))
-        code = ref_fail(c, SIB_ERR_VALUE, "the keys to look up are no list");
+        code = ref_fail(c, SIB_ERR_VALUE, "the keys to look up are not a list");
     if (code == SIB_OK)
         code = keys_of(given, &keys, c->err);
     if (code == SIB_OK && keys->dtype != wanted->dtype)
@@ -157,8 +157,8 @@ static sib_code at_their_keys(const ref_call *c, const sib_tensor *keys, const s
     for (size_t i = 0; out && i < keys->count && code == SIB_OK; i++) {
         int64_t key = ((const int64_t *)keys->data)[i];
         if (key < 0 || key >= size)
-            code =
-                ref_fail(c, SIB_ERR_VALUE, "key %lld is outside [0, %lld)", (long long)key, (long long)size);
+            code = ref_fail(c, SIB_ERR_VALUE, "key %lld is out of range, expected 0 to below %lld",
+                            (long long)key, (long long)size);
         else
             code = move_one(out, (size_t)key, from, i, c->err);
     }
@@ -172,7 +172,7 @@ sib_code ref_map_dense(const ref_call *c)
     int64_t size = spec_map(c->node).size;
     sib_code code = map_in(c, &given, &values);
     if (code == SIB_OK && (given->dtype == SIB_STRING || !fill || fill->count != 1))
-        code = ref_fail(c, SIB_ERR_VALUE, "a map from int64 and a scalar are wanted");
+        code = ref_fail(c, SIB_ERR_VALUE, "expected a map with int64 keys and a scalar");
     if (code == SIB_OK)
         code = keys_of(given, &keys, c->err);
     if (code == SIB_OK)

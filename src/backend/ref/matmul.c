@@ -182,8 +182,8 @@ sib_code ref_matmul(const ref_call *c)
     m.columns = (uint64_t)b->dims[b->rank - 1];
     uint64_t batches = out->count / (m.rows * m.columns);
     if (m.terms != (uint64_t)b->dims[b->rank - 2])
-        return ref_fail(c, SIB_ERR_ARGUMENT, "%llu columns meet %llu rows", (unsigned long long)m.terms,
-                        (unsigned long long)b->dims[b->rank - 2]);
+        return ref_fail(c, SIB_ERR_ARGUMENT, "%llu columns cannot be multiplied with %llu rows",
+                        (unsigned long long)m.terms, (unsigned long long)b->dims[b->rank - 2]);
     if (m.path == REF_PATH_STRING || m.path == REF_PATH_BOOL)
         return ref_fail(c, SIB_ERR_UNSUPPORTED, "it is not defined for %s", sib_dtype_name(a->dtype));
     return m.path == REF_PATH_COMPLEX ? run_complex(c, &m, batches) : run_numbers(c, &m, batches);

@@ -124,9 +124,10 @@ sib_code ref_non_max_suppression(const ref_call *c)
     sib_tensor *out = NULL;
     if (boxes->rank != 3 || scores->rank != 3 || boxes->dims[2] != 4 || boxes->dims[0] != scores->dims[0] ||
         boxes->dims[1] != scores->dims[2])
-        return ref_fail(c, SIB_ERR_VALUE,
-                        "boxes [batches, n, 4] and scores [batches, classes, n] do not fit: rank %zu and %zu",
-                        boxes->rank, scores->rank);
+        return ref_fail(
+            c, SIB_ERR_VALUE,
+            "expected boxes [batches, n, 4] and scores [batches, classes, n], found rank %zu and %zu",
+            boxes->rank, scores->rank);
     nms s = {.batches = (size_t)scores->dims[0],
              .classes = (size_t)scores->dims[1],
              .boxes = (size_t)scores->dims[2],

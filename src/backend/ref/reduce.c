@@ -314,7 +314,7 @@ sib_code ref_arg(const ref_call *c)
     ref_lines l = ref_lines_of(a, (size_t)spec_arg(c->node).axis);
     int64_t *indices = (int64_t *)out->data;
     if (l.size == 0)
-        return ref_fail(c, SIB_ERR_VALUE, "there is no extreme of no elements");
+        return ref_fail(c, SIB_ERR_VALUE, "an empty axis has no smallest or largest element");
     for (uint64_t o = 0; o < l.outer; o++)
         for (uint64_t column = 0; column < l.inner; column += REF_BLOCK) {
             size_t n = l.inner - column < REF_BLOCK ? (size_t)(l.inner - column) : REF_BLOCK;

@@ -32,7 +32,7 @@ static sib_code check_inputs(const ref_call *c)
     for (size_t i = 0; i < c->view->n_in; i++) {
         const sib_tensor *t = ref_in(c, i);
         if (!t)
-            return ref_fail(c, SIB_ERR_VALUE, "input %zu is no tensor, expected one", i);
+            return ref_fail(c, SIB_ERR_VALUE, "input %zu is not a tensor", i);
         if (!t->dense)
             return ref_fail(c, SIB_ERR_ARGUMENT, "input %zu is not dense, expected row-major without gaps",
                             i);
@@ -47,7 +47,7 @@ static sib_code ref_run(const step *s, const buffer *const *in, buffer *const *o
     const ref_self *ref = s->self;
     ref_call c = {&s->view, s->view.node, in, out, ref ? ref->pool : NULL, cancel, err};
     if (!c.node->milli)
-        return err_set(err, SIB_ERR_UNSUPPORTED, "ref runs milli-ops only, not %.*s",
+        return err_set(err, SIB_ERR_UNSUPPORTED, "backend ref runs milli-ops only, not %.*s",
                        (int)c.node->type.length, c.node->type.data);
     const ref_row *row = &ref_table[c.node->milli->kind];
     if (!row->run)

@@ -77,7 +77,7 @@ static void octal(translation *t)
     char text[16];
     size_t n = 1;
     if (peek(t, 1) != '0' && !(is_octal(peek(t, 1)) && is_octal(peek(t, 2)))) {
-        t->why = "references back are not in RE2's syntax";
+        t->why = "back-references are not in RE2's syntax";
         return;
     }
     for (; n <= 3 && is_octal(peek(t, n)); n++)
@@ -138,7 +138,7 @@ static void escape(translation *t, bool in_class)
 {
     int c = peek(t, 1);
     if (c < 0)
-        t->why = "a backslash stands at its end";
+        t->why = "a backslash is at its end";
     else if (is_digit(c))
         octal(t);
     else if (c == 'x')
@@ -153,7 +153,7 @@ static void escape(translation *t, bool in_class)
     } else if (c == 'Q' && !in_class)
         quotation(t);
     else if (c == 'C')
-        t->why = "\\C, a single byte, is not built";
+        t->why = "\\C, a single byte, is not supported";
     else if (strchr("aftnrdDwW", c) || (!in_class && strchr("bBAz", c)))
         keep(t, 2);
     else if (c < 0x80 && c > 0x20 && !(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z'))
@@ -205,7 +205,7 @@ static void character_class(translation *t)
 static void enter(translation *t, bool lines)
 {
     if (t->depth == NEST_MAX)
-        t->why = "groups stand too deep in one another";
+        t->why = "groups are nested too deep";
     else
         t->lines[++t->depth] = lines;
 }

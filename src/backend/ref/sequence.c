@@ -12,7 +12,7 @@ static sib_code sequence_in(const ref_call *c, size_t i, const sib_value **out)
     *out = ref_value(c, i);
     if (*out && sib_value_get_kind(*out) == SIB_VALUE_SEQUENCE)
         return SIB_OK;
-    return ref_fail(c, SIB_ERR_VALUE, "input %zu is no sequence", i);
+    return ref_fail(c, SIB_ERR_VALUE, "input %zu is not a sequence", i);
 }
 
 /* The int64 of input i, counted from the end where negative, in [0, n + extra). */
@@ -20,10 +20,11 @@ static sib_code position_in(const ref_call *c, size_t i, size_t n, size_t extra,
 {
     const sib_tensor *t = ref_in(c, i);
     if (!t || t->dtype != SIB_I64 || t->count != 1)
-        return ref_fail(c, SIB_ERR_VALUE, "the position is no int64 alone");
+        return ref_fail(c, SIB_ERR_VALUE, "the position is not one int64");
     int64_t given = *(const int64_t *)t->data, at = given < 0 ? given + (int64_t)n : given;
     if (at < 0 || (uint64_t)at >= (uint64_t)n + extra)
-        return ref_fail(c, SIB_ERR_VALUE, "position %lld is outside a sequence of %zu, expected [-%zu, %zu)",
+        return ref_fail(c, SIB_ERR_VALUE,
+                        "position %lld is out of range for a sequence of %zu, expected [-%zu, %zu)",
                         (long long)given, n, n, n + extra);
     *out = (size_t)at;
     return SIB_OK;
@@ -50,7 +51,7 @@ static sib_code put_item(const ref_call *c, sib_value *made, size_t i, const sib
 {
     sib_value *item = NULL;
     if (v->depth >= VALUE_MAX_DEPTH)
-        return ref_fail(c, SIB_ERR_SIZE, "item %zu holds values %u deep, at most %d are built", i, v->depth,
+        return ref_fail(c, SIB_ERR_SIZE, "item %zu is %u values deep, expected at most %d", i, v->depth,
                         VALUE_MAX_DEPTH);
     sib_code code = kept(c, v, &item);
     if (code == SIB_OK)
@@ -110,8 +111,8 @@ sib_code ref_sequence_insert(const ref_call *c)
     n = sib_value_count(s);
     const sib_tensor *t = sib_value_tensor(item), *first = n ? sib_value_tensor(s->items[0]) : NULL;
     if (t && first && t->dtype != first->dtype)
-        return ref_fail(c, SIB_ERR_VALUE, "an item of %s in a sequence of %s", sib_dtype_name(t->dtype),
-                        sib_dtype_name(first->dtype));
+        return ref_fail(c, SIB_ERR_VALUE, "an item of %s cannot be in a sequence of %s",
+                        sib_dtype_name(t->dtype), sib_dtype_name(first->dtype));
     code = value_room(SIB_VALUE_SEQUENCE, n + 1, &made, c->err);
     for (size_t i = 0; i <= n && code == SIB_OK; i++)
         code = put_item(c, made, i, i == at ? item : s->items[i < at ? i : i - 1]);
@@ -163,7 +164,7 @@ static sib_code join_item(const ref_call *c, join *j, const sib_tensor *t, size_
 {
     size_t rank = j->rank - j->stack;
     if (!t)
-        return ref_fail(c, SIB_ERR_VALUE, "item %zu is no tensor", i);
+        return ref_fail(c, SIB_ERR_VALUE, "item %zu is not a tensor", i);
     if (t->dtype != j->dtype || t->rank != rank)
         return ref_fail(c, SIB_ERR_VALUE, "item %zu is %s of rank %zu, the first %s of rank %zu", i,
                         sib_dtype_name(t->dtype), t->rank, sib_dtype_name(j->dtype), rank);
@@ -188,14 +189,15 @@ static sib_code join_plan(const ref_call *c, join *j, const sib_value *s)
     int64_t axis = spec.axis;
     *j = (join){.stack = spec.new_axis, .before = 1, .after = 1};
     if (!first)
-        return ref_fail(c, SIB_ERR_VALUE, "%s", n ? "item 0 is no tensor" : "the sequence is empty");
+        return ref_fail(c, SIB_ERR_VALUE, "%s", n ? "item 0 is not a tensor" : "the sequence is empty");
     j->rank = first->rank + j->stack;
     j->dtype = first->dtype;
     if (axis < -(int64_t)j->rank || axis >= (int64_t)j->rank || j->rank > SIB_MAX_RANK)
-        return ref_fail(c, SIB_ERR_VALUE, "axis %lld is outside [-%zu, %zu)", (long long)axis, j->rank,
-                        j->rank);
+        return ref_fail(c, SIB_ERR_VALUE, "axis %lld is out of range, expected [-%zu, %zu)", (long long)axis,
+                        j->rank, j->rank);
     if (sib_dtype_bits(j->dtype) < 8)
-        return ref_fail(c, SIB_ERR_UNSUPPORTED, "sequences of %s are not joined", sib_dtype_name(j->dtype));
+        return ref_fail(c, SIB_ERR_UNSUPPORTED, "sequences of %s cannot be concatenated",
+                        sib_dtype_name(j->dtype));
     j->axis = (size_t)(axis < 0 ? axis + (int64_t)j->rank : axis);
     for (size_t k = 0, at = 0; k < j->rank; k++)
         j->dims[k] = k == j->axis ? (at += !j->stack, 0) : first->dims[at++];
@@ -316,8 +318,8 @@ sib_code ref_sequence_split(const ref_call *c)
     size_t n = 0;
     sib_value *made = NULL;
     if (axis < 0 || axis >= (int64_t)t->rank || sizes->dtype != SIB_I64)
-        return ref_fail(c, SIB_ERR_ARGUMENT, "axis %lld of rank %zu by sizes of %s", (long long)axis, t->rank,
-                        sib_dtype_name(sizes->dtype));
+        return ref_fail(c, SIB_ERR_ARGUMENT, "axis %lld of rank %zu cannot be split by sizes of %s",
+                        (long long)axis, t->rank, sib_dtype_name(sizes->dtype));
     int64_t whole = t->dims[axis];
     sib_code code = cut_sizes(c, sizes, whole, &alike, &n);
     if (code == SIB_OK)
@@ -357,6 +359,6 @@ sib_code ref_optional_get(const ref_call *c)
     if (v && sib_value_get_kind(v) != SIB_VALUE_OPTIONAL)
         return ref_give_shared(c, 0, v);
     if (!v || !sib_value_count(v))
-        return ref_fail(c, SIB_ERR_VALUE, "the optional holds nothing");
+        return ref_fail(c, SIB_ERR_VALUE, "the optional is empty");
     return ref_give_shared(c, 0, v->items[0]);
 }

@@ -123,7 +123,8 @@ sib_code ref_string_split(const ref_call *c)
     int64_t dims[SIB_MAX_RANK], max = 0;
     sib_str part;
     if (x->rank + 1 > SIB_MAX_RANK || (!start.spaces && !start.delimiter.length))
-        return ref_fail(c, SIB_ERR_VALUE, "rank %zu, or nothing to split at", x->rank);
+        return ref_fail(c, SIB_ERR_VALUE, "expected a list of strings and a delimiter, found rank %zu",
+                        x->rank);
     const sib_str *strings = (const sib_str *)x->data;
     for (size_t i = 0; i < x->count; i++) {
         splitter p = start;

@@ -97,7 +97,7 @@ static sib_code vectorizer_make(const ref_call *c, vectorizer *v, int64_t column
         return ref_fail(c, SIB_ERR_VALUE, "%zu weights for %zu n-grams", n_weights, v->n_grams);
     for (size_t i = 0; i < v->n_grams; i++)
         if (v->columns[i] < 0 || v->columns[i] >= columns)
-            return ref_fail(c, SIB_ERR_VALUE, "ngram_indexes holds %lld, the output has %lld columns",
+            return ref_fail(c, SIB_ERR_VALUE, "ngram_indexes holds %lld, but the output has %lld columns",
                             (long long)v->columns[i], (long long)columns);
     v->pool = mem_alloc(v->n_grams, sizeof *v->pool);
     v->counts = mem_alloc(v->n_grams, sizeof *v->counts);

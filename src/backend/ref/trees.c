@@ -69,14 +69,13 @@ static sib_code check_indices(const ref_call *c, const forest *f, size_t feature
     for (size_t i = 0; i < f->n_nodes; i++)
         if (!place_fits(f, f->yes[i]) || !place_fits(f, f->no[i]) || f->features[i] < 0 ||
             (uint64_t)f->features[i] >= features || f->modes[i] < 0 || f->modes[i] >= MODES)
-            return ref_fail(
-                c, SIB_ERR_VALUE,
-                "node %zu asks for feature %lld of %zu by mode %lld and branches to %lld and %lld", i,
-                (long long)f->features[i], features, (long long)f->modes[i], (long long)f->yes[i],
-                (long long)f->no[i]);
+            return ref_fail(c, SIB_ERR_VALUE,
+                            "node %zu tests feature %lld of %zu in mode %lld and branches to %lld and %lld",
+                            i, (long long)f->features[i], features, (long long)f->modes[i],
+                            (long long)f->yes[i], (long long)f->no[i]);
     for (size_t i = 0; i < f->n_roots; i++)
         if (!place_fits(f, f->roots[i]))
-            return ref_fail(c, SIB_ERR_VALUE, "tree %zu begins at node %lld, which is not there", i,
+            return ref_fail(c, SIB_ERR_VALUE, "tree %zu begins at node %lld, which does not exist", i,
                             (long long)f->roots[i]);
     for (size_t i = 0; i < f->n_weights; i++)
         if (f->targets[i] < 0 || (uint64_t)f->targets[i] >= targets)
@@ -84,7 +83,7 @@ static sib_code check_indices(const ref_call *c, const forest *f, size_t feature
                             (long long)f->targets[i], targets);
     if (!starts_fit(f->leaf_starts, f->n_leaves, f->n_weights) ||
         !starts_fit(f->member_starts, f->n_nodes, f->n_members))
-        return ref_fail(c, SIB_ERR_VALUE, "leaf_starts or member_starts do not part their lists");
+        return ref_fail(c, SIB_ERR_VALUE, "leaf_starts or member_starts do not divide their lists");
     return SIB_OK;
 }
 
@@ -184,9 +183,10 @@ sib_code ref_trees(const ref_call *c)
     if (x->dtype != SIB_F64 || splits->dtype != SIB_F64 || weights->dtype != SIB_F64 ||
         members->dtype != SIB_F64 || x->rank != 2 || splits->count != f.n_nodes ||
         weights->count != f.n_weights)
-        return ref_fail(c, SIB_ERR_ARGUMENT,
-                        "%zu nodes with %zu weights are given other numbers of them, in %s", f.n_nodes,
-                        f.n_weights, sib_dtype_name(x->dtype));
+        return ref_fail(
+            c, SIB_ERR_ARGUMENT,
+            "rows, splits, weights or members do not fit %zu nodes with %zu weights; rows are of %s",
+            f.n_nodes, f.n_weights, sib_dtype_name(x->dtype));
     f.splits = (const double *)splits->data;
     f.weights = (const double *)weights->data;
     f.members = (const double *)members->data;
@@ -243,7 +243,7 @@ sib_code ref_couple_pairs(const ref_call *c)
     if (!out)
         return SIB_OK;
     if (r->dtype != SIB_F64 || r->rank != 3 || r->dims[1] != r->dims[2])
-        return ref_fail(c, SIB_ERR_ARGUMENT, "pairs of float64 [n, k, k] are wanted");
+        return ref_fail(c, SIB_ERR_ARGUMENT, "expected pairs, float64 [n, k, k]");
     size_t n = (size_t)r->dims[0], k = (size_t)r->dims[1];
     double *scratch = mem_alloc(k * k + k, sizeof *scratch);
     if (!scratch)

@@ -96,7 +96,7 @@ sib_code ref_windows(const ref_call *c)
     size_t lead = a->rank - w.n;
     if (w.n < 1 || w.n > a->rank || spec.stride.n != w.n || spec.dilation.n != w.n || spec.before.n != w.n ||
         out->rank != a->rank + w.n)
-        return ref_fail(c, SIB_ERR_ARGUMENT, "windows of %zu axes over an input of rank %zu", w.n, a->rank);
+        return ref_fail(c, SIB_ERR_ARGUMENT, "windows over %zu axes of an input of rank %zu", w.n, a->rank);
     w.size = a->dims + lead;
     w.places = out->dims + a->rank;
     sib_code code = ref_plane_read(c, a, &from);

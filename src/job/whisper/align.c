@@ -17,7 +17,7 @@ sib_code whisper_warp(const double *cost, size_t rows, size_t columns, int64_t *
 {
     size_t cells, width = columns + 1;
     if (!size_mul(rows + 1, width, &cells))
-        return err_set(err, SIB_ERR_SIZE, "an alignment of %zu by %zu does not fit", rows, columns);
+        return err_set(err, SIB_ERR_SIZE, "an alignment of %zu by %zu does not fit in memory", rows, columns);
     unsigned char *steps = mem_alloc(cells, 1);      /* (rows + 1, columns + 1) */
     double *above = mem_alloc(width, sizeof *above); /* sums of the previous row */
     double *current = mem_alloc(width, sizeof *current);
@@ -178,11 +178,9 @@ static sib_code make_tokens(const whisper_decoder *d, const int32_t *text, size_
 {
     const whisper_tokens *w = d->tokens;
     if (w->n_start + n + 2 > d->model->n_text_ctx)
-        return err_set(
-            err, SIB_ERR_ARGUMENT,
-            "sample_len: %zu tokens of a window are too many for the alignment of words, which has room "
-            "for %zu",
-            n, d->model->n_text_ctx - size_min(w->n_start + 2, d->model->n_text_ctx));
+        return err_set(err, SIB_ERR_ARGUMENT,
+                       "sample_len: a window has %zu tokens, but the alignment of words has room for %zu", n,
+                       d->model->n_text_ctx - size_min(w->n_start + 2, d->model->n_text_ctx));
     sib_code code = ids_append(out, w->start, w->n_start, err);
     if (code == SIB_OK)
         code = ids_add(out, w->no_timestamps, err);
@@ -195,7 +193,8 @@ static sib_code alignment_make(alignment *a, sib_error *err)
 {
     size_t cells;
     if (!size_mul(a->n_tokens, a->n_audio, &cells))
-        return err_set(err, SIB_ERR_SIZE, "an alignment of %zu by %zu does not fit", a->n_tokens, a->n_audio);
+        return err_set(err, SIB_ERR_SIZE, "an alignment of %zu by %zu does not fit in memory", a->n_tokens,
+                       a->n_audio);
     a->weights = mem_alloc(cells, sizeof *a->weights);
     a->matrix = mem_calloc(cells, sizeof *a->matrix);
     a->medians = mem_alloc(a->n_audio, sizeof *a->medians);
@@ -222,7 +221,7 @@ sib_code whisper_align(whisper_decoder *d, const int32_t *text, size_t n, size_t
     if (code == SIB_OK)
         code = alignment_make(&a, err);
     if (code == SIB_OK && (!size_mul(n_heads, tokens.n, &n_scores) || !size_mul(n_scores, stride, &n_scores)))
-        code = err_set(err, SIB_ERR_SIZE, "attention of %zu heads does not fit", n_heads);
+        code = err_set(err, SIB_ERR_SIZE, "attention of %zu heads does not fit in memory", n_heads);
     if (code == SIB_OK) {
         scores = mem_alloc(n_scores, sizeof *scores);
         code = scores ? m->align(m->self, tokens.n, tokens.ids, n_heads, heads, scores, d->logits, err)

@@ -65,7 +65,7 @@ sib_code whisper_logits_room(whisper_decoder *d, size_t rows, sib_error *err)
 {
     size_t wanted;
     if (!size_mul(rows, d->model->n_vocab, &wanted))
-        return err_set(err, SIB_ERR_SIZE, "logits of %zu rows do not fit", rows);
+        return err_set(err, SIB_ERR_SIZE, "logits of %zu rows do not fit in memory", rows);
     return ARRAY_RESERVE(d->logits, d->n_logits, wanted, "logits", err);
 }
 
@@ -100,8 +100,8 @@ static sib_code make_prompt(const whisper_decoder *d, const int32_t *previous, s
         code = ids_append(out, d->prefix.ids, d->prefix.n, err);
     if (code == SIB_OK && out->n > n_ctx)
         code = err_set(err, SIB_ERR_ARGUMENT,
-                       "prefix: with %zu tokens the prompt has %zu, the model's context %zu", d->prefix.n,
-                       out->n, n_ctx);
+                       "prefix: with its %zu tokens the prompt has %zu, but the model's context has %zu",
+                       d->prefix.n, out->n, n_ctx);
     return code;
 }
 

@@ -34,7 +34,7 @@ static sib_code check_temperatures(const whisper_options *o, const whisper_model
         if (!(t >= 0) || isinf(t))
             return err_set(err, SIB_ERR_ARGUMENT, "temperature is %g, expected 0 or more", t);
         if (t == 0 && !isnan(o->patience) && o->beam_size == 0)
-            return err_set(err, SIB_ERR_ARGUMENT, "patience is given without beam_size");
+            return err_set(err, SIB_ERR_ARGUMENT, "patience needs beam_size");
     }
     if (o->best_of > WHISPER_MAX_WIDTH)
         return err_set(err, SIB_ERR_ARGUMENT, "best_of is %zu, expected at most %d", o->best_of,
@@ -46,7 +46,7 @@ static sib_code check_temperatures(const whisper_options *o, const whisper_model
         double candidates = rint((double)o->beam_size * o->patience);
         if (!(candidates >= 1 && candidates <= 64 * WHISPER_MAX_WIDTH))
             return err_set(err, SIB_ERR_ARGUMENT,
-                           "patience is %g, which asks for %g ended hypotheses, expected 1 to %d",
+                           "patience is %g, which gives %g complete hypotheses, expected 1 to %d",
                            o->patience, candidates, 64 * WHISPER_MAX_WIDTH);
     }
     if (o->length_penalty < 0 || o->length_penalty > 1)
@@ -64,20 +64,21 @@ sib_code whisper_options_check(const whisper_options *o, const whisper_model *m,
                        o->max_initial_timestamp);
     for (size_t i = 0; i < o->n_clips; i++)
         if (!(o->clip_timestamps[i] >= 0 && o->clip_timestamps[i] < 1e9))
-            return err_set(err, SIB_ERR_ARGUMENT, "clip_timestamps: %g s is no time within a recording",
+            return err_set(err, SIB_ERR_ARGUMENT, "clip_timestamps: %g s is out of range for a recording",
                            o->clip_timestamps[i]);
     if (o->word_timestamps && (!o->prepend_punctuations || !o->append_punctuations))
         return err_set(err, SIB_ERR_ARGUMENT, "%s is missing, which word_timestamps needs",
                        o->prepend_punctuations ? "append_punctuations" : "prepend_punctuations");
     if (o->word_timestamps && !m->align)
-        return err_set(err, SIB_ERR_ARGUMENT, "word_timestamps: the model gives no attention");
+        return err_set(err, SIB_ERR_ARGUMENT, "word_timestamps: the model has no attention outputs");
     for (size_t i = 0; i < m->n_alignment_heads && m->alignment_heads; i++) {
         const int32_t *head = m->alignment_heads[i];
         if (head[0] < 0 || (size_t)head[0] >= m->n_text_layer || head[1] < 0 ||
             (size_t)head[1] >= m->n_text_head)
-            return err_set(err, SIB_ERR_ARGUMENT,
-                           "alignment_heads: head %d of layer %d, the model has %zu heads in %zu layers",
-                           (int)head[1], (int)head[0], m->n_text_head, m->n_text_layer);
+            return err_set(
+                err, SIB_ERR_ARGUMENT,
+                "alignment_heads: head %d of layer %d is out of range, the model has %zu heads in %zu layers",
+                (int)head[1], (int)head[0], m->n_text_head, m->n_text_layer);
     }
     return SIB_OK;
 }

@@ -185,8 +185,7 @@ sib_code whisper_tokens_suppressed(const whisper_tokens *w, const char *list, to
         const char *from = at;
         if (!read_id(&at, &id))
             return err_set(err, SIB_ERR_ARGUMENT,
-                           "suppress_tokens: expected whole numbers with commas between them, at '%.40s'",
-                           from);
+                           "suppress_tokens: expected integers separated by commas at '%.40s'", from);
         if (id < -1 || (id >= 0 && (size_t)id >= w->n_vocab))
             return err_set(err, SIB_ERR_ARGUMENT, "suppress_tokens: %ld is neither -1 nor a token below %zu",
                            id, w->n_vocab);

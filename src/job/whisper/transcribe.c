@@ -86,7 +86,7 @@ static sib_code detect_language(transcription *t, const char **language, double 
         }
     }
     if (!*language)
-        return err_set(err, SIB_ERR_VALUE, "the tokenizer has no language token, <|en|> for one");
+        return err_set(err, SIB_ERR_VALUE, "the tokenizer has no language tokens, such as <|en|>");
     if (isnan(sum))
         return err_set(err, SIB_ERR_VALUE, "the model's logits of languages hold NaN or infinity");
     *probability = 1 / sum;
@@ -101,7 +101,7 @@ static sib_code choose_language(transcription *t, whisper_transcript *out, sib_e
     if (t->options->language) {
         language = whisper_language_code(t->options->language);
         if (!language)
-            return err_set(err, SIB_ERR_ARGUMENT, "language '%.40s' is none of Whisper's",
+            return err_set(err, SIB_ERR_ARGUMENT, "language '%.40s' is not one of Whisper's",
                            t->options->language);
     } else if (t->model->multilingual) {
         code = detect_language(t, &language, &out->language_probability, err);
@@ -182,7 +182,7 @@ static sib_code report_text(transcription *t, bool at_end, sib_error *err)
         memmove(t->raw.data, t->raw.data + taken, t->raw.n);
     if (t->watch && t->watch->text && t->text.n > before)
         code = t->watch->text(t->watch->context, t->text.data + before, t->text.n - before, err);
-    return code == SIB_OK ? code : err_set(err, code, "whoever is told the text ended the transcription");
+    return code == SIB_OK ? code : err_set(err, code, "the text callback ended the transcription");
 }
 
 /* Stores the window's segments, and passes on those with text. */
@@ -207,7 +207,7 @@ static sib_code keep(transcription *t, whisper_segments *window, sib_error *err)
         if (t->watch && t->watch->segment && t->segments.data[i].text[0]) {
             code = t->watch->segment(t->watch->context, &t->segments.data[i], err);
             if (code != SIB_OK)
-                err_set(err, code, "whoever is told the segments ended the transcription");
+                err_set(err, code, "the segment callback ended the transcription");
         }
     return code == SIB_OK ? report_text(t, false, err) : code;
 }
@@ -287,7 +287,7 @@ static sib_code report_progress(const transcription *t, sib_error *err)
         return SIB_OK;
     sib_code code = t->watch->progress(t->watch->context, whisper_frame_time(size_min(t->seek, t->content)),
                                        whisper_frame_time(t->content), err);
-    return code == SIB_OK ? code : err_set(err, code, "whoever is told the progress ended the transcription");
+    return code == SIB_OK ? code : err_set(err, code, "the progress callback ended the transcription");
 }
 
 /* Transcribes all windows from frame `from` to frame `to`. Words may move back, but every frame is reached in
@@ -350,7 +350,8 @@ sib_code whisper_transcribe_features(const whisper_model *m, const sib_tokenizer
     *out = (whisper_transcript){0};
     sib_code code = whisper_options_check(o, m, err);
     if (code == SIB_OK && n_frames < whisper_window_frames(m))
-        code = err_set(err, SIB_ERR_ARGUMENT, "features of %zu frames, of which %zu are a window of silence",
+        code = err_set(err, SIB_ERR_ARGUMENT,
+                       "features have %zu frames, expected more than the %zu of a window of silence",
                        n_frames, whisper_window_frames(m));
     if (code == SIB_OK)
         code = whisper_tokens_find(&t.tokens, tokenizer, m, err);

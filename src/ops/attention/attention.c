@@ -14,7 +14,8 @@ sib_dtype attention_wide(sib_dtype dtype)
 mval attention_split_heads(lowering *l, mval x, int64_t heads)
 {
     if (l_ok(l) && heads < 1)
-        return l_fail(l, SIB_ERR_ARGUMENT, "%lld heads, it needs at least 1", (long long)heads);
+        return l_fail(l, SIB_ERR_ARGUMENT, "the number of heads is %lld, expected at least 1",
+                      (long long)heads);
     dim h = d_const(l, heads);
     dim dims[4] = {m_dim(l, x, 0), m_dim(l, x, 1), h, d_floor_div(l, m_dim(l, x, 2), h)};
     return m_swap(l, m_reshape(l, x, 4, dims), 1, 2); /* [B, S, H, D] → [B, H, S, D] */
@@ -33,7 +34,7 @@ mval attention_matmul(lowering *l, mval a, mval b)
     if (!l_ok(l))
         return MVAL_NONE;
     if (n != 4 || k != 4)
-        return l_fail(l, SIB_ERR_ARGUMENT, "heads of rank %d and %d, both need 4", n, k);
+        return l_fail(l, SIB_ERR_ARGUMENT, "heads have rank %d and %d, expected 4", n, k);
     if (dim_same(x[1], y[1]))
         return m_matmul(l, a, b);
     if (dim_is_const(l->graph->dims, x[1], &heads) && dim_is_const(l->graph->dims, y[1], &shared) &&
@@ -105,7 +106,7 @@ static mval head_input(lowering *l, size_t i, int64_t heads)
     if (!l_ok(l) || rank == 4)
         return x;
     if (rank != 3)
-        return l_fail(l, SIB_ERR_ARGUMENT, "input %zu has rank %d, it needs 3 or 4", i, rank);
+        return l_fail(l, SIB_ERR_ARGUMENT, "input %zu has rank %d, expected 3 or 4", i, rank);
     return attention_split_heads(l, x, heads);
 }
 
@@ -199,7 +200,8 @@ void lower_ONNX_Attention(lowering *l, const node *n)
     attention_spec spec = spec_attention(n);
     declare_dtypes(l);
     if (l_has(l, IN_PAST_KEY) != l_has(l, IN_PAST_VALUE) || (l_has(l, IN_NONPAD) && l_has(l, IN_PAST_KEY))) {
-        l_fail(l, SIB_ERR_ARGUMENT, "past_key and past_value come together, and without nonpad_kv_seqlen");
+        l_fail(l, SIB_ERR_ARGUMENT,
+               "past_key and past_value must be given together, and without nonpad_kv_seqlen");
         return;
     }
     bool packed = m_rank(l, l_in(l, IN_Q)) == 3;

@@ -170,7 +170,7 @@ static bool refused(lowering *l, const node *n)
                   l_has(l, GQA_K_SCALE) || l_has(l, GQA_V_SCALE);
     bool window = spec.sliding_window_cache;
     if (packed || window)
-        l_fail(l, SIB_ERR_UNSUPPORTED, "%s is not built",
+        l_fail(l, SIB_ERR_UNSUPPORTED, "%s is not supported",
                packed ? "a quantized cache" : "sliding_window_cache");
     return packed || window;
 }

@@ -55,7 +55,7 @@ static mval mask_bias(lowering *l, const ms_scores *s, dim batch, dim n_queries,
         dim zero = d_const(l, 0), first = d_sub(l, n_keys, n_queries);
         mask = m_slice(l, m_slice(l, mask, 2, first, n_queries, 1), 3, zero, n_keys, 1);
     } else if (l_ok(l))
-        return l_fail(l, SIB_ERR_ARGUMENT, "a mask of rank %d, it needs 1 to 4", rank);
+        return l_fail(l, SIB_ERR_ARGUMENT, "the mask has rank %d, expected 1 to 4", rank);
     hidden = m_less(l, mask, m_scalar_int(l, SIB_I64, 1));
     return attention_hide(l, hidden, dtype, s->filter);
 }
@@ -121,7 +121,7 @@ static mval past_length(lowering *l, mval past, mval used, int axis)
 static bool refuse(lowering *l, bool wanted, const char *what)
 {
     if (wanted && l_ok(l))
-        l_fail(l, SIB_ERR_UNSUPPORTED, "%s is not built", what);
+        l_fail(l, SIB_ERR_UNSUPPORTED, "%s is not supported", what);
     return wanted;
 }
 
@@ -132,7 +132,7 @@ static void projected_widths(lowering *l, const node *n, dim width, dim out[3])
 {
     spec_ints sizes = spec_attention_ms(n).qkv_hidden_sizes;
     if (sizes.n && sizes.n != 3)
-        l_fail(l, SIB_ERR_ARGUMENT, "qkv_hidden_sizes has %zu numbers, it needs 3", sizes.n);
+        l_fail(l, SIB_ERR_ARGUMENT, "qkv_hidden_sizes has %zu numbers, expected 3", sizes.n);
     for (size_t i = 0; i < 3; i++)
         out[i] = sizes.n == 3 ? d_const(l, sizes.v[i]) : d_floor_div(l, width, d_const(l, 3));
 }

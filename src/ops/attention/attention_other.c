@@ -23,7 +23,7 @@ static mval apart(lowering *l, mval x, dim a, dim b, bool column)
     dim dims[SIB_MAX_RANK];
     int rank = m_dims(l, x, dims);
     if (l_ok(l) && rank != 3)
-        return l_fail(l, SIB_ERR_ARGUMENT, "an input has rank %d, it needs 3: [batch, steps, heads * width]",
+        return l_fail(l, SIB_ERR_ARGUMENT, "an input has rank %d, expected 3: [batch, steps, heads * width]",
                       rank);
     if (!l_ok(l))
         return MVAL_NONE;
@@ -40,12 +40,12 @@ static linear_inputs read_linear(lowering *l, const node *n)
     bool delta = spec.update_rule == UPDATE_DELTA || spec.update_rule == UPDATE_GATED_DELTA;
     linear_inputs in = {.gate = MVAL_NONE, .beta = MVAL_NONE};
     if (q_heads % kv_heads)
-        l_fail(l, SIB_ERR_ARGUMENT, "q_num_heads %lld is no multiple of kv_num_heads %lld",
+        l_fail(l, SIB_ERR_ARGUMENT, "q_num_heads %lld is not a multiple of kv_num_heads %lld",
                (long long)q_heads, (long long)kv_heads);
     else if (gated != l_has(l, 4) || delta != l_has(l, 5))
         l_fail(l, SIB_ERR_ARGUMENT,
-               "decay goes with update_rule gated and gated_delta, beta with delta and "
-               "gated_delta, and neither with another");
+               "update_rule gated and gated_delta need decay, delta and gated_delta need beta, others need "
+               "neither");
     if (!l_ok(l))
         return in;
     dim h = d_const(l, kv_heads), one = d_const(l, 1);
@@ -123,8 +123,8 @@ static mval through_graph(lowering *l, graph *g, const char *name, mval x)
         return x;
     l_inline(l, g, 1, &x, 1, &y);
     if (l_ok(l) && m_dtype(l, y) != m_dtype(l, x))
-        return l_fail(l, SIB_ERR_ARGUMENT, "%s gives %s where %s is wanted", name,
-                      sib_dtype_name(m_dtype(l, y)), sib_dtype_name(m_dtype(l, x)));
+        return l_fail(l, SIB_ERR_ARGUMENT, "%s gives %s, expected %s", name, sib_dtype_name(m_dtype(l, y)),
+                      sib_dtype_name(m_dtype(l, x)));
     return y;
 }
 
@@ -138,7 +138,7 @@ void lower_PREVIEW_FlexAttention(lowering *l, const node *n)
     l_declare(l, 0, dtype, 0, NULL);
     int q_rank = m_rank(l, q), k_rank = m_rank(l, k), v_rank = m_rank(l, v);
     if (l_ok(l) && (q_rank != 4 || k_rank != 4 || v_rank != 4)) {
-        l_fail(l, SIB_ERR_ARGUMENT, "query, key and value of ranks %d, %d and %d, they need rank 4", q_rank,
+        l_fail(l, SIB_ERR_ARGUMENT, "query, key and value have ranks %d, %d and %d, expected 4", q_rank,
                k_rank, v_rank);
         return;
     }

@@ -41,7 +41,7 @@ static mval cache_at(lowering *l, mval cache, mval positions, dim half, int head
     dim wide = m_dim(l, rows, -1);
     if (l_ok(l) && dim_is_const(l->graph->dims, wide, &have) && dim_is_const(l->graph->dims, half, &want) &&
         have != want)
-        return l_fail(l, SIB_ERR_ARGUMENT, "a cache of %lld columns for rotations of %lld pairs",
+        return l_fail(l, SIB_ERR_ARGUMENT, "the cos cache has %lld columns, but the rotation has %lld pairs",
                       (long long)have, (long long)want);
     return m_unsqueeze(l, rows, head_axis);
 }
@@ -56,13 +56,14 @@ void lower_ONNX_RotaryEmbedding(lowering *l, const node *n)
     m_dims(l, x, dims);
     l_declare(l, 0, m_dtype(l, x), rank, dims);
     if (l_ok(l) && rank != 3 && rank != 4) {
-        l_fail(l, SIB_ERR_ARGUMENT, "X has rank %d, it needs 3 or 4", rank);
+        l_fail(l, SIB_ERR_ARGUMENT, "X has rank %d, expected 3 or 4", rank);
         return;
     }
     if (rank == 3) {
         int64_t heads = spec.num_heads;
         if (heads < 1) {
-            l_fail(l, SIB_ERR_ARGUMENT, "num_heads is %lld, X of rank 3 needs at least 1", (long long)heads);
+            l_fail(l, SIB_ERR_ARGUMENT, "num_heads is %lld, expected at least 1 for X of rank 3",
+                   (long long)heads);
             return;
         }
         dim h = d_const(l, heads), apart[4] = {dims[0], dims[1], h, d_floor_div(l, dims[2], h)};
@@ -87,11 +88,11 @@ void lower_MS_RotaryEmbedding(lowering *l, const node *n)
     m_dims(l, x, dims);
     l_declare(l, 0, m_dtype(l, x), rank, dims);
     if (l_ok(l) && rank != 3 && rank != 4) {
-        l_fail(l, SIB_ERR_ARGUMENT, "input has rank %d, it needs 3 or 4", rank);
+        l_fail(l, SIB_ERR_ARGUMENT, "input has rank %d, expected 3 or 4", rank);
         return;
     }
     if (spec.scale != 1) {
-        l_fail(l, SIB_ERR_UNSUPPORTED, "a scale other than 1 is not built");
+        l_fail(l, SIB_ERR_UNSUPPORTED, "a scale other than 1 is not supported");
         return;
     }
     int64_t rotary = spec.rotary_embedding_dim, heads = spec.num_heads;

@@ -70,7 +70,7 @@ void lower_MS_BiasSoftmax(lowering *l, const node *n)
         int tail = rank - axis, lead = small - tail;
         for (int i = 0; i < rank; i++)
             wide[i] = i < lead ? to[i] : i >= axis ? to[small - (rank - i)] : d_const(l, 1);
-        bias = lead < 0 ? l_fail(l, SIB_ERR_ARGUMENT, "bias has rank %d, it needs %d or more", small, tail)
+        bias = lead < 0 ? l_fail(l, SIB_ERR_ARGUMENT, "bias has rank %d, expected at least %d", small, tail)
                         : m_reshape(l, bias, (size_t)rank, wide);
     }
     mval sum = m_flatten(l, m_add(l, x, bias), axis, rank);
@@ -88,7 +88,8 @@ void lower_MS_ExpandDims(lowering *l, const node *n)
     int64_t axis = m_int(l, l_in(l, 1));
     int rank = m_rank(l, x);
     if (l_ok(l) && (axis < -rank - 1 || axis > rank))
-        l_fail(l, SIB_ERR_ARGUMENT, "axis %lld is outside [%d, %d]", (long long)axis, -rank - 1, rank);
+        l_fail(l, SIB_ERR_ARGUMENT, "axis %lld is out of range, expected %d to %d", (long long)axis,
+               -rank - 1, rank);
     l_out(l, 0, m_unsqueeze(l, x, (int)axis));
 }
 
@@ -159,7 +160,7 @@ void lower_MS_Inverse(lowering *l, const node *n)
     int rank = m_dims(l, x, dims);
     l_declare(l, 0, m_dtype(l, x), rank, dims);
     if (l_ok(l) && rank < 2) {
-        l_fail(l, SIB_ERR_ARGUMENT, "X has rank %d, it needs at least 2", rank);
+        l_fail(l, SIB_ERR_ARGUMENT, "X has rank %d, expected at least 2", rank);
         return;
     }
     int64_t size = m_number(l, dims[rank > 1 ? rank - 1 : 0]);
@@ -201,7 +202,7 @@ void lower_MS_CDist(lowering *l, const node *n)
 void lower_MS_LinearAttention(lowering *l, const node *n)
 {
     if (spec_linear_attention(n).state_window != 0)
-        l_fail(l, SIB_ERR_UNSUPPORTED, "state_window is not built");
+        l_fail(l, SIB_ERR_UNSUPPORTED, "state_window is not supported");
     else
         lower_ONNX_LinearAttention(l, n);
 }
@@ -228,11 +229,11 @@ void lower_MS_CausalConvWithState(lowering *l, const node *n)
     l_declare(l, 1, m_dtype(l, x), 0, NULL);
     if (spec.state_window || spec.channels_last || spec.ndim != 1) {
         l_fail(l, SIB_ERR_UNSUPPORTED,
-               "state_window, channels_last and more than one dimension are not built");
+               "state_window, channels_last and more than one dimension are not supported");
         return;
     }
     if (l_ok(l) && (rank != 3 || m_rank(l, w) != 3)) {
-        l_fail(l, SIB_ERR_ARGUMENT, "input and weight of ranks %d and %d, both need 3", rank, m_rank(l, w));
+        l_fail(l, SIB_ERR_ARGUMENT, "input and weight have ranks %d and %d, expected 3", rank, m_rank(l, w));
         return;
     }
     int64_t taps = m_size(l, w, 2), dilation = spec.dilation;

@@ -55,7 +55,7 @@ void lower_MS_RelativePositionBias(lowering *l, const node *n)
 void lower_MS_GatedRelativePositionBias(lowering *l, const node *n)
 {
     if (l_has(l, 6)) {
-        l_fail(l, SIB_ERR_UNSUPPORTED, "token_offset (packed tokens) is not built");
+        l_fail(l, SIB_ERR_UNSUPPORTED, "token_offset (packed tokens) is not supported");
         return;
     }
     mval q = attention_split_heads(l, m_add(l, l_in(l, 0), l_in(l, 1)), spec_position_bias(n).num_heads);

@@ -62,9 +62,9 @@ static bool read_table(lowering *l, const node *n, block_table *t)
                        .block = spec.block_size,
                        .in_bytes = m_dtype(l, data) == SIB_U8};
     if (t->in_bytes && t->bits != 2 && t->bits != 4 && t->bits != 8)
-        l_fail(l, SIB_ERR_ARGUMENT, "bits is %lld, it needs 2, 4 or 8", (long long)t->bits);
+        l_fail(l, SIB_ERR_ARGUMENT, "bits is %lld, expected 2, 4 or 8", (long long)t->bits);
     if (t->in_bytes && t->gather_axis == t->quantize_axis)
-        l_fail(l, SIB_ERR_ARGUMENT, "gather_axis and quantize_axis are one, which uint8 data cannot have");
+        l_fail(l, SIB_ERR_ARGUMENT, "gather_axis and quantize_axis must differ for uint8 data");
     return l_ok(l);
 }
 

@@ -187,7 +187,7 @@ void lower_ONNX_SwiGLU(lowering *l, const node *n)
     if (!elem_takes(l, a, "A", ELEM_FLOATS) || !elem_takes(l, b, "B", ELEM_FLOATS))
         return;
     if (!elem_same_dims(l, a, b))
-        l_fail(l, SIB_ERR_ARGUMENT, "A and B have other dims");
+        l_fail(l, SIB_ERR_ARGUMENT, "A and B have different dims");
     elem_declare(l, m_dtype(l, a));
     if (l_ok(l) && m_dtype(l, a) != m_dtype(l, b))
         l_fail(l, SIB_ERR_ARGUMENT, "A is %s and B %s, expected one dtype", sib_dtype_name(m_dtype(l, a)),

@@ -130,7 +130,7 @@ static mval item_in(lowering *l, const node *n, size_t i, elem_set takes)
         return l_fail(l, SIB_ERR_ARGUMENT, "input %zu is %s, expected %s as input 0", i,
                       sib_dtype_name(m_dtype(l, item)), sib_dtype_name(m_dtype(l, first)));
     if (n->version < 8 && !elem_same_dims(l, first, item))
-        return l_fail(l, SIB_ERR_ARGUMENT, "input %zu has other dims than input 0", i);
+        return l_fail(l, SIB_ERR_ARGUMENT, "input %zu and input 0 have different dims", i);
     return n->version < 8 ? m_broadcast_like(l, item, first) : item;
 }
 

@@ -39,7 +39,7 @@ static sib_dtype named_dtype(lowering *l, sib_str name)
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (str_is(name, names[i].name))
             return names[i].dtype;
-    l_fail(l, SIB_ERR_ARGUMENT, "to is '%.*s', which names no dtype", (int)name.length, name.data);
+    l_fail(l, SIB_ERR_ARGUMENT, "to is '%.*s', which is not a dtype", (int)name.length, name.data);
     return SIB_F32;
 }
 
@@ -85,7 +85,7 @@ void lower_ONNX_BitCast(lowering *l, const node *n)
     mval x = l_in(l, 0);
     sib_dtype to = spec_cast(n).to;
     if (to == SIB_STRING)
-        l_fail(l, SIB_ERR_ARGUMENT, "strings have no bits of a fixed number");
+        l_fail(l, SIB_ERR_ARGUMENT, "strings have no fixed width");
     elem_declare(l, to);
     if (elem_takes(l, x, "input", ELEM_ALL & ~ELEM(SIB_STRING)))
         l_out(l, 0, m_cast(l, m_bitcast(l, as_declared(l, x), to), to));

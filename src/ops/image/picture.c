@@ -36,7 +36,7 @@ void lower_ONNX_MaxUnpool(lowering *l, const node *n)
         if (l->symbolic)
             l_declare(l, 0, m_dtype(l, x), rank, wanted);
         if (m_elements(l, l_in(l, 2), wanted, SIB_MAX_RANK) != (size_t)rank && l_ok(l))
-            l_fail(l, SIB_ERR_ARGUMENT, "an output shape of other than rank %d", rank);
+            l_fail(l, SIB_ERR_ARGUMENT, "the output shape must have %d numbers", rank);
     }
     dim total = d_product(l, (size_t)rank, dims);
     mval empty = m_filled(l, m_scalar_like(l, x, 0), 1, &total);
@@ -121,7 +121,7 @@ void lower_ONNX_Col2Im(lowering *l, const node *n)
     sib_dtype dtype = m_dtype(l, x);
     int rank = m_dims(l, x, dims), length = given_length(l, l_in(l, 1));
     if (l_ok(l) && rank != 3)
-        l_fail(l, SIB_ERR_ARGUMENT, "columns of rank %d, 3 is wanted", rank);
+        l_fail(l, SIB_ERR_ARGUMENT, "columns have rank %d, expected 3", rank);
     for (int i = 0; i < SIB_MAX_RANK; i++)
         out[i] = i || !l_ok(l) ? DIM_NONE : dims[0];
     bool ranked = length > 0 && length <= SIB_MAX_RANK - 2;
@@ -174,7 +174,7 @@ void lower_ONNX_ImageDecoder(lowering *l, const node *n)
     sib_str format = spec_image(n).pixel_format;
     bool grey = str_is(format, "Grayscale");
     if (!grey && !str_is(format, "RGB") && !str_is(format, "BGR")) {
-        l_fail(l, SIB_ERR_UNSUPPORTED, "pixel_format '%.*s' is none of RGB, BGR and Grayscale",
+        l_fail(l, SIB_ERR_UNSUPPORTED, "pixel_format is '%.*s', expected RGB, BGR or Grayscale",
                (int)format.length, format.data);
         return;
     }

@@ -50,7 +50,7 @@ static bins align_axis(lowering *l, const node *n, mval start, mval end, int64_t
         int64_t regions = m_size(l, size, 0);
         double most = regions ? m_float(l, m_reduce_axis(l, MILLI_reduce_max, b.counts, 0, DROP_DIMS)) : 0;
         if (!(most >= 0 && most < INT32_MAX)) {
-            l_fail(l, SIB_ERR_ARGUMENT, "a region of %g samples a bin", most);
+            l_fail(l, SIB_ERR_ARGUMENT, "a region has %g samples per bin, which is too many", most);
             most = 0;
         }
         b.most = (int64_t)most;
@@ -106,7 +106,7 @@ void lower_ONNX_RoiAlign(lowering *l, const node *n)
     sib_dtype dtype = m_dtype(l, x);
     int rank = m_rank(l, x), box_rank = m_rank(l, boxes);
     if (l_ok(l) && (rank != 4 || box_rank != 2))
-        l_fail(l, SIB_ERR_ARGUMENT, "an image of rank %d and regions of rank %d: 4 and 2 are wanted", rank,
+        l_fail(l, SIB_ERR_ARGUMENT, "image and regions have rank %d and %d, expected 4 and 2", rank,
                box_rank);
     dim regions = m_dim(l, boxes, 0), channels = m_dim(l, x, 1);
     if (!l_ok(l))
@@ -119,8 +119,8 @@ void lower_ONNX_RoiAlign(lowering *l, const node *n)
     int64_t down = 1, along = 1;
     if (l_ok(l) && (!i64_mul(high, rows.most, &down) || !i64_mul(wide, columns.most, &along) ||
                     down > INT32_MAX || along > INT32_MAX))
-        l_fail(l, SIB_ERR_SIZE, "%lld by %lld bins of %lld by %lld samples a region", (long long)high,
-               (long long)wide, (long long)rows.most, (long long)columns.most);
+        l_fail(l, SIB_ERR_SIZE, "%lld by %lld bins of %lld by %lld samples per region are too many",
+               (long long)high, (long long)wide, (long long)rows.most, (long long)columns.most);
     mval y = across(l, rows.at, 0, along), z = across(l, columns.at, 1, down); /* [R, P] */
     mval counted = m_and(l, across(l, rows.counted, 0, along), across(l, columns.counted, 1, down));
     mval hit = m_and(l, near(l, y, s.size[0]), near(l, z, s.size[1]));
@@ -180,8 +180,8 @@ void lower_ONNX_MaxRoiPool(lowering *l, const node *n)
     int rank = m_dims(l, x, dims), other = m_rank(l, regions);
     if (l_ok(l) && (rank != 4 || other != 2 || count != 2 || pooled[0] < 1 || pooled[1] < 1))
         l_fail(l, SIB_ERR_ARGUMENT,
-               "an image of rank %d, regions of rank %d, %zu sizes: 4, 2 and 2 are wanted", rank, other,
-               count);
+               "image and regions have rank %d and %d, and there are %zu sizes, expected 4, 2 and 2", rank,
+               other, count);
     if (!l_ok(l))
         return;
     mval low = m_scalar_like(l, x, -INFINITY);

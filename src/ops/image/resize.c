@@ -29,8 +29,8 @@ static bool table_fits(lowering *l, int64_t rows, int64_t columns)
 {
     int64_t size = 0;
     if (!i64_mul(rows, columns, &size) || size > TABLE_MAX)
-        l_fail(l, SIB_ERR_SIZE, "an axis resampled to %lld positions with %lld weights each", (long long)rows,
-               (long long)columns);
+        l_fail(l, SIB_ERR_SIZE, "an axis cannot be resampled to %lld positions with %lld weights each",
+               (long long)rows, (long long)columns);
     else if (l_ok(l) && l->symbolic && size > TABLE_SYMBOLIC)
         l->status = LOWER_NEEDS_DIMS;
     return l_ok(l);
@@ -98,7 +98,7 @@ static mval resample(lowering *l, const resize_rule *r, double beyond, const res
     }
     bool average = any && r->filter != RESIZE_NEAREST;
     if (average && dtype == SIB_STRING)
-        return l_fail(l, SIB_ERR_ARGUMENT, "strings have no average, only mode nearest takes them");
+        return l_fail(l, SIB_ERR_ARGUMENT, "strings need mode nearest");
     if (average && !m_is(l, x, SIB_KIND_COMPLEX))
         x = m_cast(l, x, SIB_F64);
     for (int i = 0; i < rank && l_ok(l); i++)
@@ -122,7 +122,7 @@ static size_t floats_of(lowering *l, mval v, double *out, size_t max)
     const sib_tensor *t = m_content(l, v);
     size_t n = t ? sib_tensor_count(t) : 0;
     if (n > max || (t && sib_tensor_rank(t) > 1)) {
-        l_fail(l, SIB_ERR_ARGUMENT, "a list of at most %zu numbers is wanted", max);
+        l_fail(l, SIB_ERR_ARGUMENT, "expected a list of at most %zu numbers", max);
         return 0;
     }
     for (int64_t i = 0; t && i < (int64_t)n; i++)
@@ -214,12 +214,14 @@ static void resize_to(lowering *l, const resize_spec *s, mval x, const resize_ta
         } else {
             a->up = t->scales[i];
             if (!(a->up > 0) || isinf(a->up))
-                l_fail(l, SIB_ERR_ARGUMENT, "scale %g of axis %d: more than 0 is wanted", a->up, t->axes[i]);
+                l_fail(l, SIB_ERR_ARGUMENT, "scale is %g on axis %d, expected more than 0", a->up,
+                       t->axes[i]);
             else
                 a->out = m_number(l, scaled(l, d_const(l, a->in), a->up));
         }
         if (l_ok(l) && a->out < 0)
-            l_fail(l, SIB_ERR_ARGUMENT, "size %lld of axis %d", (long long)a->out, t->axes[i]);
+            l_fail(l, SIB_ERR_ARGUMENT, "size is %lld on axis %d, expected 0 or more", (long long)a->out,
+                   t->axes[i]);
         if (roi) {
             a->start = roi[i];
             a->end = roi[t->n + i];
@@ -290,13 +292,13 @@ void lower_ONNX_Resize(lowering *l, const node *n)
     bool region = s.coordinate_transformation_mode == RESIZE_TF_CROP_AND_RESIZE;
     t.by_size = has_list(l, 3, 2);
     if (l_ok(l) && t.by_size == has_list(l, 2, 3))
-        l_fail(l, SIB_ERR_ARGUMENT, "one of scales and sizes is wanted, not %s", t.by_size ? "both" : "none");
+        l_fail(l, SIB_ERR_ARGUMENT, "expected one of scales and sizes, not %s", t.by_size ? "both" : "none");
     if (!t.by_size)
         scales_from(l, l_in(l, 2), &t);
     else if (m_elements(l, l_in(l, 3), t.sizes, SIB_MAX_RANK) != (size_t)t.n && l_ok(l))
-        l_fail(l, SIB_ERR_ARGUMENT, "sizes of other than %d axes", t.n);
+        l_fail(l, SIB_ERR_ARGUMENT, "sizes must have %d numbers", t.n);
     if (region && floats_of(l, l_in(l, 1), roi, 2 * SIB_MAX_RANK) != 2 * (size_t)t.n && l_ok(l))
-        l_fail(l, SIB_ERR_ARGUMENT, "roi of other than two numbers for each of %d axes", t.n);
+        l_fail(l, SIB_ERR_ARGUMENT, "roi must have two numbers for each of %d axes", t.n);
     if (l_ok(l))
         resize_to(l, &s, x, &t, region ? roi : NULL);
 }
@@ -315,7 +317,7 @@ void lower_ONNX_Upsample(lowering *l, const node *n)
         t.scales[i] = 1;
     if (n->version < 7 && l_ok(l)) {
         if (rank != 4)
-            l_fail(l, SIB_ERR_ARGUMENT, "a tensor of rank %d: rank 4 is wanted", rank);
+            l_fail(l, SIB_ERR_ARGUMENT, "a tensor of rank %d, expected 4", rank);
         t.scales[2] = s.height_scale;
         t.scales[3] = s.width_scale;
     } else if (n->version < 9) {

@@ -43,8 +43,8 @@ void lower_ONNX_AffineGrid(lowering *l, const node *n)
         l_declare(l, 0, dtype, ranked ? length : 0, ranked ? unknown : NULL);
     int k = (int)m_elements(l, l_in(l, 1), size, 5) - 2; /* axes of the image */
     if (l_ok(l) && (rank != 3 || k < 2)) {
-        l_fail(l, SIB_ERR_ARGUMENT, "theta of rank %d and a size of %d numbers: 3, and 4 or 5 are wanted",
-               rank, k + 2);
+        l_fail(l, SIB_ERR_ARGUMENT, "theta has rank %d and size %d numbers, expected 3, and 4 or 5", rank,
+               k + 2);
         return;
     }
     for (int i = 0; i < k && l_ok(l); i++) { /* columns of x, y, z: the last axis first */
@@ -85,8 +85,7 @@ void lower_ONNX_GridSample(lowering *l, const node *n)
     sib_dtype dtype = m_dtype(l, x);
     int rank = m_dims(l, x, dims), other = m_dims(l, grid, places);
     if (l_ok(l) && (s.n < 1 || other != rank)) {
-        l_fail(l, SIB_ERR_ARGUMENT, "an image of rank %d and a grid of rank %d: both have at least 3", rank,
-               other);
+        l_fail(l, SIB_ERR_ARGUMENT, "image and grid have rank %d and %d, expected at least 3", rank, other);
         return;
     }
     if (!l_ok(l))
@@ -95,7 +94,7 @@ void lower_ONNX_GridSample(lowering *l, const node *n)
     memcpy(out + 2, places + 1, sizeof *out * (size_t)s.n);
     l_declare(l, 0, dtype, rank, out);
     if (s.filter != SAMPLE_NEAREST && dtype == SIB_STRING)
-        l_fail(l, SIB_ERR_ARGUMENT, "strings have no average, only mode nearest takes them");
+        l_fail(l, SIB_ERR_ARGUMENT, "strings need mode nearest");
     dim points = d_product(l, (size_t)s.n, places + 1), flat[3] = {places[0], points, d_const(l, s.n)};
     grid = m_reshape(l, m_cast(l, grid, SIB_F64), 3, flat);
     for (int i = 0; i < s.n && l_ok(l); i++) {
@@ -215,7 +214,8 @@ void lower_ONNX_DeformConv(lowering *l, const node *n)
     }
     int64_t images = m_number(l, dims[0]), channels = m_number(l, dims[1]), filters = m_number(l, out[1]);
     if (l_ok(l) && (channels % d.groups || channels % d.offset_groups || filters % d.groups))
-        l_fail(l, SIB_ERR_ARGUMENT, "%lld channels and %lld filters in %lld groups and %lld offset groups",
+        l_fail(l, SIB_ERR_ARGUMENT,
+               "%lld channels and %lld filters cannot be divided into %lld groups and %lld offset groups",
                (long long)channels, (long long)filters, (long long)d.groups, (long long)d.offset_groups);
     if (!l_ok(l))
         return;

@@ -18,7 +18,8 @@ bool elem_takes(lowering *l, mval v, const char *what, elem_set set)
     }
     if (elem_in(set & ~ELEM(SIB_DTYPE_UNKNOWN), dtype))
         return true;
-    l_fail(l, SIB_ERR_ARGUMENT, "%s is %s, which this operator does not take", what, sib_dtype_name(dtype));
+    l_fail(l, SIB_ERR_ARGUMENT, "%s is %s, which this operator does not support", what,
+           sib_dtype_name(dtype));
     return false;
 }
 
@@ -114,6 +115,6 @@ mval elem_legacy_broadcast(lowering *l, const node *n, mval a, mval b)
     if (spec_broadcast(n).broadcast)
         return legacy_align(l, n, a, b);
     if (!elem_same_dims(l, a, b))
-        l_fail(l, SIB_ERR_ARGUMENT, "A and B have other dims, and attribute broadcast is not 1");
+        l_fail(l, SIB_ERR_ARGUMENT, "A and B have different dims, and attribute broadcast is not 1");
     return m_broadcast_like(l, b, a);
 }

@@ -7,7 +7,7 @@ static void from_floats(lowering *l, mval v, given_list *list)
     if (!t)
         return;
     if (sib_tensor_rank(t) > 1 || sib_tensor_count(t) > GIVEN_MAX) {
-        l_fail(l, SIB_ERR_ARGUMENT, "a list of at most %d numbers is wanted", GIVEN_MAX);
+        l_fail(l, SIB_ERR_ARGUMENT, "expected a list of at most %d numbers", GIVEN_MAX);
         return;
     }
     list->n = sib_tensor_count(t);
@@ -15,7 +15,7 @@ static void from_floats(lowering *l, mval v, given_list *list)
         double number = 0.5;
         sib_tensor_get(t, &i, &number, NULL);
         if (!(number > -1e9 && number < 1e9) || number != (double)(int64_t)number)
-            l_fail(l, SIB_ERR_ARGUMENT, "%g where an integer is wanted", number);
+            l_fail(l, SIB_ERR_ARGUMENT, "expected an integer, not %g", number);
         else
             list->items[i] = d_const(l, (int64_t)number);
     }

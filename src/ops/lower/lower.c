@@ -79,7 +79,7 @@ void lower_node(lowering *l, const graph *source, node_id index, mval *outs, val
     run_lowering(l, n);
     for (uint32_t i = 0; i < n->outputs.n && l_ok(l); i++)
         if (l_wants(l, i) && outs[i].id == NO_VALUE && n->op->control == CONTROL_NONE)
-            l_fail(l, SIB_ERR_UNSUPPORTED, "output %u is not given", i);
+            l_fail(l, SIB_ERR_UNSUPPORTED, "output %u is not computed", i);
 }
 
 /* ---- Subgraphs in place ---------------------------------------------------------------------------- */
@@ -115,7 +115,7 @@ static mval import_inlined(lowering *l, const graph *source, value_id v)
             if (source->captures[i].inner == v)
                 in->values[v] = import_inlined(l, in->source, source->captures[i].outer);
     if (in->values[v].id == NO_VALUE && l_ok(l))
-        l_fail(l, SIB_ERR_FORMAT, "a value of its subgraph is used before it is there");
+        l_fail(l, SIB_ERR_FORMAT, "a value of its subgraph is used before it is computed");
     return in->values[v];
 }
 
@@ -141,7 +141,7 @@ static void lower_inside(lowering *l, inlined *in)
         l->outs = outs;
         l->declared = declared;
         if (n->op && n->op->control != CONTROL_NONE)
-            l_fail(l, SIB_ERR_UNSUPPORTED, "control flow inside a subgraph that is lowered in place");
+            l_fail(l, SIB_ERR_UNSUPPORTED, "control flow in its subgraph is not supported");
         run_lowering(l, n);
         for (uint32_t k = 0; k < n->outputs.n; k++)
             if (n->outputs.ids[k] != NO_VALUE)
@@ -156,7 +156,7 @@ void l_inline(lowering *l, graph *subgraph, size_t n_in, const mval *in, size_t 
     if (!l_ok(l))
         return;
     if (n_in != subgraph->inputs.n || n_out != subgraph->outputs.n || l->depth >= INLINE_DEPTH) {
-        l_fail(l, SIB_ERR_ARGUMENT, "its subgraph has %u inputs and %u outputs where %zu and %zu are wanted",
+        l_fail(l, SIB_ERR_ARGUMENT, "its subgraph has %u inputs and %u outputs, expected %zu and %zu",
                subgraph->inputs.n, subgraph->outputs.n, n_in, n_out);
         return;
     }

@@ -17,7 +17,7 @@ value_type types_widen(const lowering *l, value_type t)
 static void fail_merge(lowering *l, const value_type *a, const value_type *b)
 {
     char x[100], y[100];
-    l_fail(l, SIB_ERR_ARGUMENT, "%s and %s cannot be one type", type_text(l->graph->dims, a, x, sizeof x),
+    l_fail(l, SIB_ERR_ARGUMENT, "%s and %s are not compatible", type_text(l->graph->dims, a, x, sizeof x),
            type_text(l->graph->dims, b, y, sizeof y));
 }
 

@@ -79,8 +79,7 @@ static void meet(lowering *l, einsum *e, int label, dim d)
     dim_is_const(l->graph->dims, *size, &have);
     dim_is_const(l->graph->dims, d, &got);
     if (have >= 0 && got >= 0 && have != got && have != 1 && got != 1)
-        l_fail(l, SIB_ERR_ARGUMENT, "a label stands for dims of %lld and %lld", (long long)have,
-               (long long)got);
+        l_fail(l, SIB_ERR_ARGUMENT, "a label is for dims of %lld and %lld", (long long)have, (long long)got);
     else if (have == 1 || (have < 0 && got > 1))
         *size = d;
     else if (have < 0 && got < 0)
@@ -101,7 +100,7 @@ static void take_diagonal(lowering *l, term *t, int first, int second)
     int64_t rows, columns;
     if (l_ok(l) && dim_is_const(l->graph->dims, n, &rows) && dim_is_const(l->graph->dims, other, &columns) &&
         rows != columns)
-        l_fail(l, SIB_ERR_ARGUMENT, "a label stands twice in a term, for dims of %lld and %lld",
+        l_fail(l, SIB_ERR_ARGUMENT, "a label occurs twice in a term, for dims of %lld and %lld",
                (long long)rows, (long long)columns);
     mval v = m_move(l, t->v, second, first + 1); /* neighbours: every (n + 1)th of n * n elements */
     v = m_flatten(l, v, first, first + 2);
@@ -233,7 +232,7 @@ static void read_equation(lowering *l, const node *n, einsum *e)
         while (end < arrow && text.data[end] != ',')
             end++;
         if ((i + 1 < e->n) != (end < arrow)) {
-            l_fail(l, SIB_ERR_ARGUMENT, "its equation has another number of terms than the %zu inputs", e->n);
+            l_fail(l, SIB_ERR_ARGUMENT, "its equation must have as many terms as the %zu inputs", e->n);
             return;
         }
         term *t = &e->terms[i];
@@ -255,7 +254,7 @@ static void read_equation(lowering *l, const node *n, einsum *e)
         read_term(l, e, text.data + arrow + 2, text.length - arrow - 2, -1, &e->out);
         for (int i = 0; i < e->out.n && l_ok(l); i++)
             if (!e->uses[e->out.labels[i]] || find(&e->out, e->out.labels[i]) != i)
-                l_fail(l, SIB_ERR_ARGUMENT, "a label of the output stands in no input, or twice");
+                l_fail(l, SIB_ERR_ARGUMENT, "a label of the output is in no input, or occurs twice");
         return;
     }
     for (int k = e->wide;
@@ -263,7 +262,7 @@ static void read_equation(lowering *l, const node *n, einsum *e)
         e->out.labels[e->out.n++] = ELLIPSIS + k;
     for (int i = 0; i < LETTERS && l_ok(l); i++) {
         if (e->uses[i] == 1 && e->out.n == SIB_MAX_RANK)
-            l_fail(l, SIB_ERR_SIZE, "more than %d axes come out", SIB_MAX_RANK);
+            l_fail(l, SIB_ERR_SIZE, "the output has more than %d axes", SIB_MAX_RANK);
         else if (e->uses[i] == 1)
             e->out.labels[e->out.n++] = i;
     }
@@ -280,7 +279,7 @@ static void contract(lowering *l, einsum *e)
     l_declare(l, 0, dtype, e->out.n, dims);
     for (size_t i = 0; i < e->n && l_ok(l); i++) {
         if (m_dtype(l, e->terms[i].v) != dtype)
-            l_fail(l, SIB_ERR_ARGUMENT, "inputs of %s and %s", sib_dtype_name(dtype),
+            l_fail(l, SIB_ERR_ARGUMENT, "inputs are of %s and %s, expected one dtype", sib_dtype_name(dtype),
                    sib_dtype_name(m_dtype(l, e->terms[i].v)));
         if (floats && e->n > 2) /* several products are rounded only once, at the end */
             e->terms[i].v = m_cast(l, e->terms[i].v, SIB_F64);
@@ -332,7 +331,7 @@ void lower_ONNX_Det(lowering *l, const node *n)
         return;
     if (rank < 2 || (dim_is_const(l->graph->dims, dims[rank - 1], &columns) &&
                      dim_is_const(l->graph->dims, dims[rank - 2], &rows) && rows != columns)) {
-        l_fail(l, SIB_ERR_ARGUMENT, "a tensor of rank %d: square matrices are wanted", rank);
+        l_fail(l, SIB_ERR_ARGUMENT, "a tensor of rank %d, expected square matrices", rank);
         return;
     }
     value_type type = m_tensor_type(l, m_dtype(l, x), (size_t)rank - 2, dims);

@@ -150,7 +150,8 @@ void lower_MS_MatMulNBits(lowering *l, const node *n)
     elem_takes(l, a, "A", ELEM_FLOATS);
     elem_declare(l, m_dtype(l, a));
     if ((bits != 2 && bits != 4 && bits != 8) || block % 8 || spec.weight_prepacked) {
-        l_fail(l, SIB_ERR_UNSUPPORTED, "%lld bits in blocks of %lld, or packed in another way",
+        l_fail(l, SIB_ERR_UNSUPPORTED,
+               "weights of %lld bits in blocks of %lld, or in another packing, are not supported",
                (long long)bits, (long long)block);
         return;
     }

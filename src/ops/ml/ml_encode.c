@@ -64,7 +64,7 @@ void lower_ML_CategoryMapper(lowering *l, const node *n)
     spec_strings strings = spec.cats_strings;
     spec_ints ints = spec.cats_int64s;
     if (l_ok(l) && strings.n != ints.n)
-        l_fail(l, SIB_ERR_ARGUMENT, "%zu strings stand beside %zu integers", strings.n, ints.n);
+        l_fail(l, SIB_ERR_ARGUMENT, "there are %zu strings for %zu integers", strings.n, ints.n);
     if (!l_ok(l))
         return;
     mval words = m_reverse(l, m_strings(l, strings.n, strings.v), 0),
@@ -93,7 +93,7 @@ static mval encoder_list(lowering *l, const char *what, const sib_tensor *t, spe
     if (floats.n)
         return m_floats(l, floats.n, floats.v);
     return l_fail(l, SIB_ERR_ARGUMENT,
-                  "none of the attributes %s_tensor, _strings, _int64s and _floats is given", what);
+                  "expected one of the attributes %s_tensor, _strings, _int64s and _floats", what);
 }
 
 /* The value of keys that are not listed, [1]. */
@@ -142,7 +142,7 @@ void lower_ML_LabelEncoder(lowering *l, const node *n)
     mval values = encoder_list(l, "values", spec.values_tensor, spec.values_strings, spec.values_int64s,
                                spec.values_floats, &n_values);
     if (l_ok(l) && n_keys != n_values)
-        l_fail(l, SIB_ERR_ARGUMENT, "%zu keys stand beside %zu values", n_keys, n_values);
+        l_fail(l, SIB_ERR_ARGUMENT, "there are %zu keys for %zu values", n_keys, n_values);
     mval other = encoder_default(l, &spec, values);
     if (n->version >= 4) {
         keys = m_reverse(l, keys, 0);
@@ -166,7 +166,7 @@ void lower_ML_OneHotEncoder(lowering *l, const node *n)
         x = m_cast(l, x, SIB_I64);
     }
     if (l_ok(l) && !count)
-        l_fail(l, SIB_ERR_ARGUMENT, "no categories of the kind of X (%s) are given",
+        l_fail(l, SIB_ERR_ARGUMENT, "there are no categories of X's type (%s)",
                sib_dtype_name(m_dtype(l, x)));
     mval columns = m_iota(l, SIB_I64, d_const(l, (int64_t)count)), at = m_lookup(l, x, list);
     if (!spec.zeros) /* a gather at -1 fails */
@@ -182,7 +182,7 @@ static mval per_feature(lowering *l, mval list, size_t count, mval x, const char
     int64_t features = -1;
     int rank = m_rank(l, x);
     if (l_ok(l) && rank < 1 && count != 1)
-        return l_fail(l, SIB_ERR_ARGUMENT, "X is a scalar, %s has %zu values", name, count);
+        return l_fail(l, SIB_ERR_ARGUMENT, "X is a scalar, but %s has %zu values", name, count);
     if (l_ok(l) && rank > 0)
         dim_is_const(l->graph->dims, m_dim(l, x, -1), &features);
     if (l_ok(l) && (count == 0 || (count != 1 && features >= 0 && (uint64_t)features != count)))
@@ -340,7 +340,7 @@ void lower_ML_ZipMap(lowering *l, const node *n)
     if (l_ok(l) && (rank < 1 || rank > 2))
         l_fail(l, SIB_ERR_ARGUMENT, "X has rank %d, expected [N, C] or [C]", rank);
     if (l_ok(l) && dim_is_const(l->graph->dims, m_dim(l, x, -1), &width) && (uint64_t)width != count)
-        l_fail(l, SIB_ERR_ARGUMENT, "%zu labels are given for rows of %lld", count, (long long)width);
+        l_fail(l, SIB_ERR_ARGUMENT, "there are %zu labels for rows of %lld", count, (long long)width);
     if (rank == 1)
         x = m_unsqueeze(l, x, 0);
     l_out(l, 0, types_emit(l, MILLI_map_make, 2, (mval[]){keys, x}, 0, NULL, type));

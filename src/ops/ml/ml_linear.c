@@ -66,7 +66,7 @@ void lower_ML_LinearClassifier(lowering *l, const node *n)
         return;
     }
     if (l_ok(l) && classes != n_labels)
-        l_fail(l, SIB_ERR_ARGUMENT, "%zu scores are given %zu labels", classes, n_labels);
+        l_fail(l, SIB_ERR_ARGUMENT, "there are %zu scores for %zu labels", classes, n_labels);
     l_out(l, 0, choose(l, labels, m_arg(l, MILLI_arg_max, scores, 1, false, DROP_DIMS)));
     l_out(l, 1, m_cast(l, ml_transform(l, scores, spec.post_transform), SIB_F32));
 }

@@ -153,7 +153,7 @@ static void read_old_nodes(lowering *l, const tree_nodes_spec *spec, old_nodes *
     qsort(o->keys, o->n, sizeof *o->keys, compare_keys);
     for (size_t i = 1; i < o->n && l_ok(l); i++)
         if (!compare_keys(&o->keys[i - 1], &o->keys[i]))
-            l_fail(l, SIB_ERR_ARGUMENT, "node %lld of tree %lld is there twice", (long long)o->keys[i].id,
+            l_fail(l, SIB_ERR_ARGUMENT, "node %lld of tree %lld occurs twice", (long long)o->keys[i].id,
                    (long long)o->keys[i].tree);
 }
 
@@ -162,7 +162,7 @@ static int64_t child_of(lowering *l, const old_nodes *o, size_t i, int64_t id)
     const node_key *k = find_key(o->keys, o->n, o->trees[i], id);
     if (k)
         return o->places[k->at];
-    l_fail(l, SIB_ERR_ARGUMENT, "node %lld of tree %lld branches to node %lld, which is not there",
+    l_fail(l, SIB_ERR_ARGUMENT, "node %lld of tree %lld branches to node %lld, which does not exist",
            (long long)o->ids[i], (long long)o->trees[i], (long long)id);
     return 0;
 }
@@ -227,7 +227,7 @@ static bool build_leaves(lowering *l, const tree_nodes_spec *spec, const old_nod
     for (size_t i = 0; i < count && l_ok(l); i++) {
         const node_key *k = find_key(o->keys, o->n, trees[i], ids[i]);
         if (!k || o->places[k->at] >= 0)
-            l_fail(l, SIB_ERR_ARGUMENT, "a weight is given to node %lld of tree %lld, which is no leaf",
+            l_fail(l, SIB_ERR_ARGUMENT, "a weight is given to node %lld of tree %lld, which is not a leaf",
                    (long long)ids[i], (long long)trees[i]);
         else if (targets[i] < 0 || (uint64_t)targets[i] >= f->targets)
             l_fail(l, SIB_ERR_ARGUMENT, "a weight is given to target or class %lld, expected 0 to %zu",

@@ -27,7 +27,7 @@ static void check_channels(lowering *l, dim channels, dim m, dim of_group, int64
     if (!l_ok(l))
         return;
     if (dim_is_const(t, channels, &c) && dim_is_const(t, whole, &k) && c != k)
-        l_fail(l, SIB_ERR_ARGUMENT, "X has %lld channels, where W and %lld groups make %lld", (long long)c,
+        l_fail(l, SIB_ERR_ARGUMENT, "X has %lld channels, but W with %lld groups needs %lld", (long long)c,
                (long long)group, (long long)k);
     else if (dim_is_const(t, m, &features) && features % group)
         l_fail(l, SIB_ERR_ARGUMENT, "W has %lld features, which %lld groups do not divide",
@@ -40,7 +40,7 @@ mval nn_conv(lowering *l, mval x, mval w, const spatial *s, int64_t group)
     m_dims(l, x, xd);
     int rank = m_dims(l, w, wd);
     if (l_ok(l) && rank != s->n + 2)
-        return l_fail(l, SIB_ERR_ARGUMENT, "W has rank %d, expected %d as X has", rank, s->n + 2);
+        return l_fail(l, SIB_ERR_ARGUMENT, "W has rank %d, expected %d as X", rank, s->n + 2);
     if (!l_ok(l))
         return MVAL_NONE;
     check_channels(l, xd[1], wd[0], wd[1], group);

@@ -313,7 +313,7 @@ static void skip_normalization(lowering *l, const node *n, mval sum, mval gamma,
     if (is_centred)
         l_out(l, 1, m_cast(l, mean, SIB_F32));
     else if (l_wants(l, 1))
-        l_fail(l, SIB_ERR_UNSUPPORTED, "output 1, a mean that is not taken, cannot be given");
+        l_fail(l, SIB_ERR_UNSUPPORTED, "output 1, the mean, does not exist for this operator");
     l_out(l, 2, m_cast(l, inverse, SIB_F32));
     l_out(l, 3, m_cast_like(l, sum, like));
 }

@@ -240,7 +240,7 @@ void lower_SIBYL_AveragePool3x3(lowering *l, const node *n)
         s.extent[i] = d_const(l, 3);
         s.pads[i] = s.pads[2 + i] = same;
         if (!same && dim_is_const(l->graph->dims, s.in[i], &size) && size < 3)
-            l_fail(l, SIB_ERR_ARGUMENT, "axis %d of size %lld has no whole neighbourhood of 3", rank - 2 + i,
+            l_fail(l, SIB_ERR_ARGUMENT, "axis %d of size %lld has no full neighbourhood of 3", rank - 2 + i,
                    (long long)size);
     }
     if (!spatial_place(l, &s, false))

@@ -190,7 +190,7 @@ static dim length_of(lowering *l, mval v)
 {
     dim d = DIM_NONE;
     if (m_elements(l, v, &d, 1) != 1 && l_ok(l))
-        l_fail(l, SIB_ERR_ARGUMENT, "one length is wanted");
+        l_fail(l, SIB_ERR_ARGUMENT, "expected one length");
     return l_ok(l) ? d : DIM_NONE;
 }
 
@@ -212,7 +212,7 @@ void lower_ONNX_DFT(lowering *l, const node *n)
     int64_t asked = n->version < 20 ? spec.axis : l_has(l, 2) ? m_int(l, l_in(l, 2)) : -2;
     int axis = m_axis(l, asked, rank, "axis");
     if (l_ok(l) && axis == rank - 1)
-        l_fail(l, SIB_ERR_ARGUMENT, "axis %lld is that of real and imaginary parts", (long long)asked);
+        l_fail(l, SIB_ERR_ARGUMENT, "axis %lld is the axis of real and imaginary parts", (long long)asked);
     if (!l_ok(l))
         return;
     dim length = onesided && inverse ? d_mul(l, two, d_sub(l, dims[axis], one)) : dims[axis];
@@ -327,7 +327,7 @@ static mval mirrored(lowering *l, mval x, int64_t margin)
     int64_t size;
     dim n = m_dim(l, x, -1), m = d_const(l, margin), one = d_const(l, 1);
     if (l_ok(l) && dim_is_const(l->graph->dims, n, &size) && size <= margin)
-        return l_fail(l, SIB_ERR_ARGUMENT, "%lld samples cannot be mirrored by %lld, more are needed",
+        return l_fail(l, SIB_ERR_ARGUMENT, "%lld samples are too few to be reflected by %lld",
                       (long long)size, (long long)margin);
     mval front = m_reverse(l, m_slice(l, x, -1, one, m, 1), -1);
     mval back = m_reverse(l, m_slice(l, x, -1, d_sub(l, d_sub(l, n, m), one), m, 1), -1);

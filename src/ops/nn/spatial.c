@@ -15,7 +15,7 @@ static void read_kernel(lowering *l, spec_ints given, mval w, spatial *s)
     }
     int rank = m_rank(l, w);
     if (l_ok(l) && rank != s->n + 2)
-        l_fail(l, SIB_ERR_ARGUMENT, "W has rank %d, expected %d as X has", rank, s->n + 2);
+        l_fail(l, SIB_ERR_ARGUMENT, "W has rank %d, expected %d as X", rank, s->n + 2);
     for (int i = 0; i < s->n && l_ok(l); i++) {
         int64_t size;
         dim d = m_dim(l, w, i + 2);

@@ -123,7 +123,7 @@ static sib_dtype quantized_dtype(lowering *l, const node *n, mval zero)
         dtype = m_dtype(l, zero);
     }
     if (l_ok(l) && !elem_in(QUANT_DTYPES, dtype))
-        l_fail(l, SIB_ERR_ARGUMENT, "nothing is quantized to %s", sib_dtype_name(dtype));
+        l_fail(l, SIB_ERR_ARGUMENT, "quantizing to %s is not supported", sib_dtype_name(dtype));
     return dtype;
 }
 
@@ -191,7 +191,7 @@ static void dequantize_linear(lowering *l, const node *n)
     if (spec.output_dtype)
         dtype = spec.output_dtype;
     if (l_ok(l) && !elem_in(ELEM_FLOATS, dtype))
-        l_fail(l, SIB_ERR_ARGUMENT, "the output would be %s, expected a wider float by output_dtype",
+        l_fail(l, SIB_ERR_ARGUMENT, "the output would be %s, expected output_dtype to name a wider float",
                sib_dtype_name(dtype));
     elem_declare(l, dtype);
     grain g = read_grain(l, n, x, scale);

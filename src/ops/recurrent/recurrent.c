@@ -24,7 +24,7 @@ static mval wide_input(lowering *l, const recurrent *o, size_t input)
 {
     mval v = l_in_or_none(l, input);
     if (v.id != NO_VALUE && m_dtype(l, v) != o->dtype && l_ok(l))
-        return l_fail(l, SIB_ERR_ARGUMENT, "input %zu is %s where X is %s", input,
+        return l_fail(l, SIB_ERR_ARGUMENT, "input %zu is %s, expected %s as X", input,
                       sib_dtype_name(m_dtype(l, v)), sib_dtype_name(o->dtype));
     return v.id == NO_VALUE ? v : m_cast(l, v, o->wide);
 }
@@ -68,7 +68,7 @@ static void read_recurrent(lowering *l, const node *n, int gates, int activation
     o->batch_first = o->spec.layout;
     mval x = l_in(l, 0);
     if (l_ok(l) && (m_rank(l, x) != 3 || !m_is(l, x, SIB_KIND_FLOAT)) && l_ok(l))
-        l_fail(l, SIB_ERR_ARGUMENT, "X is %s of rank %d, it needs floats of rank 3",
+        l_fail(l, SIB_ERR_ARGUMENT, "X is %s of rank %d, expected floats of rank 3",
                sib_dtype_name(m_dtype(l, x)), m_rank(l, x));
     o->dtype = m_dtype(l, x);
     o->wide = o->dtype == SIB_F16 || o->dtype == SIB_BF16 ? SIB_F32 : o->dtype;

@@ -121,7 +121,7 @@ void recurrent_activations(lowering *l, const recurrent_spec *spec, int directio
     spec_strings names = spec->activations;
     /* RNN's default list has two names even for one direction */
     if (names.n && names.n < wanted)
-        l_fail(l, SIB_ERR_ARGUMENT, "%zu activations where %zu are wanted", names.n, wanted);
+        l_fail(l, SIB_ERR_ARGUMENT, "there are %zu activations, expected %zu", names.n, wanted);
     for (size_t i = 0; i < wanted && l_ok(l); i++) {
         sib_str name = names.n ? names.v[i] : str_of(defaults[i % (size_t)per_cell]);
         const struct activation_row *row = activation_named(name);

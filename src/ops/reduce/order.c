@@ -55,7 +55,7 @@ void lower_ONNX_TopK(lowering *l, const node *n)
     int64_t wanted, have;
     if (l_ok(l) && dim_is_const(l->graph->dims, k[0], &wanted) &&
         (wanted < 0 || (dim_is_const(l->graph->dims, size, &have) && wanted > have)))
-        l_fail(l, SIB_ERR_ARGUMENT, "K is %lld along axis %d of another size", (long long)wanted, at);
+        l_fail(l, SIB_ERR_ARGUMENT, "K is %lld, which is out of range on axis %d", (long long)wanted, at);
     mval values = m_sort(l, x, at, spec.largest, &indices);
     l_out(l, 0, m_slice(l, values, at, zero, k[0], 1));
     l_out(l, 1, m_slice(l, indices, at, zero, k[0], 1));

@@ -16,7 +16,7 @@ static graph *body_of(lowering *l, graph *g, const char *which, size_t n_in, siz
     if (!l_ok(l))
         return NULL;
     if (!l->infer_subgraph) {
-        l_fail(l, SIB_ERR_UNSUPPORTED, "it runs graphs, which only a session does");
+        l_fail(l, SIB_ERR_UNSUPPORTED, "it runs subgraphs, which needs a session");
         return NULL;
     }
     if (g->inputs.n != n_in || g->outputs.n < n_out) {
@@ -325,7 +325,8 @@ void lower_ONNX_Scan(lowering *l, const node *n)
     size_t given = n->inputs.n > p.first ? n->inputs.n - p.first : 0;
     control_room r = {0};
     if (scans > given) {
-        l_fail(l, SIB_ERR_ARGUMENT, "num_scan_inputs is %lld of %zu inputs", (long long)scans, given);
+        l_fail(l, SIB_ERR_ARGUMENT, "num_scan_inputs is %lld, but there are %zu inputs", (long long)scans,
+               given);
         return;
     }
     p.n_scan = (size_t)scans;

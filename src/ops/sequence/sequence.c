@@ -170,7 +170,7 @@ void lower_ONNX_Optional(lowering *l, const node *n)
     }
     const value_type *wanted = spec_optional(n).type;
     if (!wanted) {
-        l_fail(l, SIB_ERR_ARGUMENT, "neither an input nor attribute type says what it could hold");
+        l_fail(l, SIB_ERR_ARGUMENT, "neither an input nor attribute type gives the type that it holds");
         return;
     }
     attribute empty = attribute_int("empty", 1);

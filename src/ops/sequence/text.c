@@ -69,7 +69,7 @@ static void check_locale(lowering *l, sib_str locale)
     for (size_t i = 0; i < sizeof special / sizeof *special; i++)
         if (locale.length >= 2 && !strncasecmp(locale.data, special[i], 2) &&
             (locale.length == 2 || locale.data[2] == '_' || locale.data[2] == '-' || locale.data[2] == '.'))
-            l_fail(l, SIB_ERR_UNSUPPORTED, "letter case by the rules of locale %.*s is not built",
+            l_fail(l, SIB_ERR_UNSUPPORTED, "letter case by the rules of locale %.*s is not supported",
                    (int)locale.length, locale.data);
 }
 
@@ -132,12 +132,12 @@ void lower_ONNX_TfIdfVectorizer(lowering *l, const node *n)
         l_fail(l, SIB_ERR_ARGUMENT, "X has rank %d, expected 1 or 2", rank);
     if (l_ok(l) && ((n_strings != 0) == (n_ints != 0) || (dtype == SIB_STRING) != (n_strings != 0)))
         l_fail(l, SIB_ERR_ARGUMENT,
-               "X of %s needs a pool of the same kind: %zu strings and %zu integers are given",
+               "X of %s needs a pool of the same type, found %zu strings and %zu integers",
                sib_dtype_name(dtype), n_strings, n_ints);
     if (l_ok(l) && last < 0)
-        l_fail(l, SIB_ERR_ARGUMENT, "ngram_indexes holds no column");
+        l_fail(l, SIB_ERR_ARGUMENT, "ngram_indexes is empty");
     if (l_ok(l) && last == INT64_MAX)
-        l_fail(l, SIB_ERR_SIZE, "ngram_indexes holds a column that leaves 64 bits");
+        l_fail(l, SIB_ERR_SIZE, "ngram_indexes holds a column that does not fit in 64 bits");
     if (!l_ok(l))
         return;
     dims[rank - 1] = d_const(l, last + 1);

@@ -102,7 +102,7 @@ static dim float_range_count(lowering *l, double start, double limit, double del
     if (!l_ok(l))
         return DIM_NONE;
     if (!(fabs(count) < 9007199254740992.0)) {
-        l_fail(l, SIB_ERR_ARGUMENT, "from %g to %g by %g has no number of elements", start, limit, delta);
+        l_fail(l, SIB_ERR_ARGUMENT, "the range from %g to %g by %g is not finite", start, limit, delta);
         return DIM_NONE;
     }
     return d_const(l, count > 0 ? (int64_t)count : 0);

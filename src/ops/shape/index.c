@@ -117,7 +117,7 @@ void lower_ONNX_TensorScatter(lowering *l, const node *n)
     tensor_scatter_spec spec = spec_tensor_scatter(n);
     int rank = m_rank(l, cache), axis = m_axis(l, spec.axis, rank, "axis");
     if (l_ok(l) && !axis) {
-        l_fail(l, SIB_ERR_ARGUMENT, "axis 0 is that of the batch, another one is wanted");
+        l_fail(l, SIB_ERR_ARGUMENT, "axis 0 is the batch axis, expected another one");
         return;
     }
     if (l_ok(l) && m_rank(l, update) != rank) {

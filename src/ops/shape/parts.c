@@ -91,7 +91,8 @@ void lower_ONNX_Split(lowering *l, const node *n)
     if (spec.split.v || l_has(l, 1))
         listed = given_sizes(l, n, spec.split, x, at, sizes, parts);
     else if (spec.num_outputs != SPEC_ABSENT && spec.num_outputs != (int64_t)parts)
-        l_fail(l, SIB_ERR_ARGUMENT, "num_outputs %lld with %zu outputs", (long long)spec.num_outputs, parts);
+        l_fail(l, SIB_ERR_ARGUMENT, "num_outputs is %lld, but there are %zu outputs",
+               (long long)spec.num_outputs, parts);
     else
         equal_parts(l, dims[at], parts, n->version >= 18, sizes);
     if (l_ok(l) && listed != parts)
@@ -105,7 +106,7 @@ void lower_ONNX_Split(lowering *l, const node *n)
     }
     int64_t total, used;
     if (l_ok(l) && number_of(l, start, &used) && number_of(l, dims[at], &total) && used != total)
-        l_fail(l, SIB_ERR_ARGUMENT, "parts of %lld elements together out of %lld", (long long)used,
+        l_fail(l, SIB_ERR_ARGUMENT, "the parts have %lld elements together, expected %lld", (long long)used,
                (long long)total);
 }
 
@@ -224,8 +225,8 @@ void lower_ONNX_Slice(lowering *l, const node *n)
     if (!starts.given || starts.n != ends.n || (listed.given && listed.n != starts.n) ||
         (steps.given && steps.n != starts.n)) {
         l_fail(l, SIB_ERR_ARGUMENT,
-               "%zu starts, %zu ends, %zu axes and %zu steps: as many of each are wanted", starts.n, ends.n,
-               listed.given ? listed.n : starts.n, steps.given ? steps.n : starts.n);
+               "there are %zu starts, %zu ends, %zu axes and %zu steps, expected as many of each", starts.n,
+               ends.n, listed.given ? listed.n : starts.n, steps.given ? steps.n : starts.n);
         return;
     }
     int count = given_axes(l, &listed, rank, (int)starts.n, axes);
@@ -244,7 +245,7 @@ static mval continue_axis(lowering *l, mval x, int at, dim before, dim after, pa
     dim n = m_dim(l, x, at), one = d_const(l, 1);
     int64_t size;
     if (l_ok(l) && number_of(l, n, &size) && !size)
-        return l_fail(l, SIB_ERR_ARGUMENT, "axis %d has no element that its border could repeat", at);
+        return l_fail(l, SIB_ERR_ARGUMENT, "axis %d has no element for its border to repeat", at);
     mval i = m_iota(l, SIB_I64, d_add(l, d_add(l, before, n), after));
     i = m_sub(l, i, m_dim_scalar(l, before));
     mval last = m_dim_scalar(l, d_sub(l, n, one)), zero = m_scalar_int(l, SIB_I64, 0);
@@ -275,7 +276,7 @@ static mval crop(lowering *l, mval x, int at, dim *before, dim *after)
         *after = zero;
     }
     if (l_ok(l) && number_of(l, count, &size) && size < 0)
-        return l_fail(l, SIB_ERR_ARGUMENT, "negative pads take %lld elements more than axis %d has",
+        return l_fail(l, SIB_ERR_ARGUMENT, "negative pads remove %lld elements more than axis %d has",
                       (long long)-size, at);
     return dim_same(count, n) ? x : m_slice(l, x, at, start, count, 1);
 }
@@ -301,7 +302,7 @@ void lower_ONNX_Pad(lowering *l, const node *n)
     if (!l_ok(l))
         return;
     if (pads.n != 2 * (size_t)count) {
-        l_fail(l, SIB_ERR_ARGUMENT, "%zu pads for %d axes: two for each are wanted", pads.n, count);
+        l_fail(l, SIB_ERR_ARGUMENT, "there are %zu pads for %d axes, expected two for each", pads.n, count);
         return;
     }
     for (int i = 0; i < count && l_ok(l); i++) {
@@ -347,7 +348,7 @@ void lower_ONNX_CenterCropPad(lowering *l, const node *n)
     for (int i = 0; i < count && l_ok(l); i++) {
         int64_t have = m_size(l, x, axes[i]), want = m_number(l, shape.items[i]);
         if (want < 0)
-            l_fail(l, SIB_ERR_ARGUMENT, "axis %d is to have the size %lld", axes[i], (long long)want);
+            l_fail(l, SIB_ERR_ARGUMENT, "axis %d would have size %lld", axes[i], (long long)want);
         else if (want < have)
             x = m_slice_numbers(l, x, axes[i], (have - want) / 2, want);
         else if (want > have)
@@ -384,7 +385,8 @@ void lower_ONNX_ReverseSequence(lowering *l, const node *n)
     int batch = m_axis(l, spec.batch_axis, rank, "batch_axis");
     int time = m_axis(l, spec.time_axis, rank, "time_axis");
     if (l_ok(l) && (batch == time || batch > 1 || time > 1)) {
-        l_fail(l, SIB_ERR_ARGUMENT, "batch_axis %d and time_axis %d: one is 0, the other 1", batch, time);
+        l_fail(l, SIB_ERR_ARGUMENT, "batch_axis is %d and time_axis %d, expected 0 and 1 or 1 and 0", batch,
+               time);
         return;
     }
     x = m_swap(l, x, 0, batch); /* [B, T, ...] */
@@ -404,7 +406,7 @@ void lower_ONNX_Compress(lowering *l, const node *n)
     bool flat = axis == SPEC_ABSENT;
     int rank = m_rank(l, x), at = flat ? 0 : m_axis(l, axis, rank, "axis");
     if (l_ok(l) && m_rank(l, condition) != 1)
-        l_fail(l, SIB_ERR_ARGUMENT, "the condition has rank %d, 1 is wanted", m_rank(l, condition));
+        l_fail(l, SIB_ERR_ARGUMENT, "the condition has rank %d, expected 1", m_rank(l, condition));
     if (flat)
         x = m_flatten(l, x, 0, rank);
     value_type type = m_tensor_type(l, SIB_I64, 2, (dim[]){d_const(l, 1), DIM_NONE});

@@ -51,11 +51,12 @@ static dim rest_of(lowering *l, int rank, const dim *old, size_t n, const dim *t
     if (!l_ok(l))
         return DIM_NONE;
     if (number_of(l, by, &part) && part == 0) {
-        l_fail(l, SIB_ERR_ARGUMENT, "a target dim of -1 beside one of 0 can be any number");
+        l_fail(l, SIB_ERR_ARGUMENT, "target dims have both -1 and 0, so that -1 is not determined");
         return DIM_NONE;
     }
     if (number_of(l, rest, &whole) && number_of(l, by, &part) && whole % part) {
-        l_fail(l, SIB_ERR_ARGUMENT, "%lld elements cannot be shared among %lld for a target dim of -1",
+        l_fail(l, SIB_ERR_ARGUMENT,
+               "%lld elements are not a multiple of %lld, so that target dim -1 is not determined",
                (long long)whole, (long long)part);
         return DIM_NONE;
     }
@@ -74,7 +75,7 @@ void lower_ONNX_Reshape(lowering *l, const node *n)
     declare_rank(l, x, l_has(l, 1) ? given_length(l, l_in(l, 1)) : -1);
     given_list shape = given_dims(l, spec.shape, 1);
     if (l_ok(l) && (!shape.given || shape.n > SIB_MAX_RANK)) {
-        l_fail(l, SIB_ERR_ARGUMENT, "a target of %zu dims, at most %d are possible", shape.n, SIB_MAX_RANK);
+        l_fail(l, SIB_ERR_ARGUMENT, "the target has %zu dims, expected at most %d", shape.n, SIB_MAX_RANK);
         return;
     }
     int rank = m_dims(l, x, old);
@@ -86,10 +87,11 @@ void lower_ONNX_Reshape(lowering *l, const node *n)
             open = i;
         else if (known && number < 0)
             l_fail(l, SIB_ERR_ARGUMENT, "target dim %zu is %lld%s", i, (long long)number,
-                   number == -1 ? ", as one before it" : "");
+                   number == -1 ? ", like one before it" : "");
         else if (known && !number && !allow_zero) {
             if (i >= (size_t)rank)
-                l_fail(l, SIB_ERR_ARGUMENT, "target dim %zu is 0, which copies a dim that rank %d has not", i,
+                l_fail(l, SIB_ERR_ARGUMENT,
+                       "target dim %zu is 0, which copies a dim that a tensor of rank %d does not have", i,
                        rank);
             else
                 target[i] = old[i];
@@ -178,7 +180,7 @@ void lower_ONNX_Transpose(lowering *l, const node *n)
     spec_ints perm = spec_transpose(n).perm;
     int rank = m_rank(l, x);
     if (perm.v && l_ok(l) && perm.n != (size_t)rank) {
-        l_fail(l, SIB_ERR_ARGUMENT, "perm has %zu axes, the tensor %d", perm.n, rank);
+        l_fail(l, SIB_ERR_ARGUMENT, "perm has %zu axes, but the tensor %d", perm.n, rank);
         return;
     }
     for (int i = 0; i < rank; i++)
@@ -201,7 +203,7 @@ void lower_ONNX_DepthToSpace(lowering *l, const node *n)
         return;
     if (rank != 4 || (number_of(l, d[1], &channels) && channels % (block * block))) {
         l_fail(l, SIB_ERR_ARGUMENT,
-               "blocksize %lld in a tensor of rank %d: rank 4 and channels in blocks are wanted",
+               "blocksize is %lld in a tensor of rank %d, expected rank 4 and channels in whole blocks",
                (long long)block, rank);
         return;
     }
@@ -228,7 +230,7 @@ void lower_ONNX_SpaceToDepth(lowering *l, const node *n)
         fits = !number_of(l, d[i], &size) || size % block == 0;
     if (!fits) {
         l_fail(l, SIB_ERR_ARGUMENT,
-               "blocksize %lld in a tensor of rank %d: rank 4 and a plane of whole blocks are wanted",
+               "blocksize is %lld in a tensor of rank %d, expected rank 4 and a plane of whole blocks",
                (long long)block, rank);
         return;
     }

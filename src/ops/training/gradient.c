@@ -154,7 +154,7 @@ static void differentiate(lowering *l, stretch *s, size_t n_in, size_t n_xs, mva
         p.depends[in[i].id] = true;
     mark_dependent(l->graph, &p, first, end);
     if (!m_is(l, y, SIB_KIND_FLOAT)) {
-        l_fail(l, SIB_ERR_ARGUMENT, "y is %s, it needs floats", sib_dtype_name(m_dtype(l, y)));
+        l_fail(l, SIB_ERR_ARGUMENT, "y is %s, expected floats", sib_dtype_name(m_dtype(l, y)));
         return;
     }
     walk_back(l, &p, first, end, y);
@@ -187,7 +187,7 @@ void lower_TRAINING_Gradient(lowering *l, const node *n)
     stretch s = {.source = l->source, .end = (uint32_t)(n - l->source->nodes)};
     size_t n_in = n_xs + n_zs;
     if (l->depth >= ORDER_LIMIT) {
-        l_fail(l, SIB_ERR_UNSUPPORTED, "derivatives of more than order %d are not built", ORDER_LIMIT);
+        l_fail(l, SIB_ERR_UNSUPPORTED, "derivatives of more than order %d are not supported", ORDER_LIMIT);
         return;
     }
     if (n_in != n->inputs.n) {
@@ -214,10 +214,10 @@ void lower_TRAINING_Gradient(lowering *l, const node *n)
     name_inputs(l, &s, spec.zs.v, n_zs);
     value_id y = value_named(l->source, spec.y);
     if (l_ok(l) && y == NO_VALUE)
-        l_fail(l, SIB_ERR_ARGUMENT, "y names no value");
+        l_fail(l, SIB_ERR_ARGUMENT, "y does not name a value");
     node_id maker = l_ok(l) ? producer_of(l->source, y) : NO_NODE;
     if (maker != NO_NODE && maker >= s.end)
-        l_fail(l, SIB_ERR_ARGUMENT, "y stands behind the Gradient");
+        l_fail(l, SIB_ERR_ARGUMENT, "y depends on the result of Gradient");
     id_list inputs = s.part.inputs;
     if (!l_ok(l))
         return;

@@ -324,7 +324,7 @@ static void back_slice(const back *k)
         int64_t count = 1, start = spec.start.v[i], step = spec.step.v[i];
         dim_is_const(k->l->graph->dims, to[i], &count);
         if (step == 0)
-            l_fail(k->l, SIB_ERR_UNSUPPORTED, "the derivative of a slice with step 0 is not built");
+            l_fail(k->l, SIB_ERR_UNSUPPORTED, "the derivative of a slice with step 0 is not supported");
         else if (count == 0)
             return; /* no gradient */
         else if (!dim_same(from[i], to[i]) || start || step != 1)
@@ -386,7 +386,7 @@ static void back_gather(const back *k)
 static void back_gather_nd(const back *k)
 {
     if (spec_gather(k->n).batch_dims != 0) {
-        l_fail(k->l, SIB_ERR_UNSUPPORTED, "the derivative of gather_nd with batch axes is not built");
+        l_fail(k->l, SIB_ERR_UNSUPPORTED, "the derivative of gather_nd with batch axes is not supported");
         return;
     }
     give(k, 0, m_scatter_nd(k->l, zeros_like(k->l, k->a), k->b, k->g, "add"));
@@ -402,7 +402,7 @@ static void back_scatter_nd(const back *k)
         give(k, 0, m_scatter_nd(k->l, k->g, k->b, zeros_like(k->l, taken), "none"));
     else {
         l_fail(k->l, SIB_ERR_UNSUPPORTED,
-               "the derivative of scatter_nd with a product or an extreme is not built");
+               "the derivative of scatter_nd with a product or an extreme is not supported");
         return;
     }
     give(k, 2, taken);
@@ -523,7 +523,7 @@ static mval input_of(const node *n, uint32_t i)
 void gradient_through(lowering *l, gradient_pass *p, const node *n, const mval *g)
 {
     if (!rules[n->milli->kind]) {
-        l_fail(l, SIB_ERR_UNSUPPORTED, "the derivative of milli-op %s is not built", n->milli->name);
+        l_fail(l, SIB_ERR_UNSUPPORTED, "the derivative of milli-op %s is not supported", n->milli->name);
         return;
     }
     if (g[0].id == NO_VALUE) /* only the second output has a gradient: indices, which have no derivative */

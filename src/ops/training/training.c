@@ -14,7 +14,8 @@ static size_t tensors(lowering *l, const node *n, size_t lists)
 {
     size_t given = n->inputs.n - 2;
     if (given % lists)
-        l_fail(l, SIB_ERR_ARGUMENT, "%zu tensors behind R and T, a multiple of %zu is wanted", given, lists);
+        l_fail(l, SIB_ERR_ARGUMENT, "there are %zu tensors after R and T, expected a multiple of %zu", given,
+               lists);
     return l_ok(l) ? given / lists : 0;
 }
 

@@ -28,7 +28,7 @@ sib_code body_begin(body *b, const frame *f, const graph *g, const char *which, 
     sib_code code = b->g ? SIB_OK : body_make(b, f, g, which, err);
     if (code == SIB_OK && n_in != SIZE_MAX && b->g->inputs.n != n_in)
         code =
-            err_set(err, SIB_ERR_FORMAT, "%s has %u inputs where %zu are given", which, b->g->inputs.n, n_in);
+            err_set(err, SIB_ERR_FORMAT, "%s has %u inputs, but %zu are given", which, b->g->inputs.n, n_in);
     for (uint32_t i = 0; code == SIB_OK && i < b->g->n_captures; i++)
         if (!graph_find_constant(b->g, b->g->captures[i].inner)) /* plans look constants up */
             code = frame_value(f, b->g->captures[i].outer, &b->captured[i], err);

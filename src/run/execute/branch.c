@@ -18,7 +18,7 @@ sib_code run_if(frame *f, const node *n, control *c, sib_error *err)
     code = body_begin(b, f, condition ? c->spec.then_branch : c->spec.else_branch,
                       condition ? "then_branch" : "else_branch", 0, err);
     if (code == SIB_OK && b->g->outputs.n < n->outputs.n)
-        code = err_set(err, SIB_ERR_FORMAT, "its branch has %u outputs where %u are wanted", b->g->outputs.n,
+        code = err_set(err, SIB_ERR_FORMAT, "its branch has %u outputs, expected %u", b->g->outputs.n,
                        n->outputs.n);
     if (code == SIB_OK)
         code = body_run(b, f, n, -1, err);
@@ -77,9 +77,9 @@ sib_code run_sequence_map(frame *f, const node *n, control *c, sib_error *err)
     for (uint32_t i = 0; i < n->inputs.n && code == SIB_OK; i++)
         code = control_share(f, n, i, &c->carried[i], err);
     if (code == SIB_OK && (!n->inputs.n || sib_value_get_kind(c->carried[0]) != SIB_VALUE_SEQUENCE))
-        code = err_set(err, SIB_ERR_ARGUMENT, "input 0 is no sequence");
+        code = err_set(err, SIB_ERR_ARGUMENT, "input 0 is not a sequence");
     if (code == SIB_OK && b->g->outputs.n < n->outputs.n)
-        code = err_set(err, SIB_ERR_FORMAT, "its body has %u outputs where %u are wanted", b->g->outputs.n,
+        code = err_set(err, SIB_ERR_FORMAT, "its body has %u outputs, expected %u", b->g->outputs.n,
                        n->outputs.n);
     if (code == SIB_OK)
         code = map_items(f, n, c, sib_value_count(c->carried[0]), made, &charged, err);

@@ -78,7 +78,7 @@ static sib_code check_text(const frame *f, const step *st, buffer *const *output
     if (f->run->memory <= f->run->memory_limit && *text <= f->run->memory_limit - f->run->memory)
         return SIB_OK;
     return err_set(err, SIB_ERR_MEMORY,
-                   "its strings and what is there need %llu bytes, above the limit of %llu",
+                   "its strings and the values that exist need %llu bytes, above the limit of %llu",
                    (unsigned long long)(f->run->memory + *text), (unsigned long long)f->run->memory_limit);
 }
 

@@ -71,7 +71,7 @@ sib_code frame_value(const frame *f, value_id v, const sib_value **out, sib_erro
         return SIB_OK;
     const sib_tensor *constant = x->constant ? x->constant : graph_find_constant(f->ex->g, v);
     if (!constant)
-        return err_set(err, SIB_ERR_FORMAT, "value '%.*s' is used before it is there", (int)x->name.length,
+        return err_set(err, SIB_ERR_FORMAT, "value '%.*s' is used before it is computed", (int)x->name.length,
                        x->name.data);
     return constant_value(f->ex, v, constant, out, err);
 }

@@ -54,7 +54,8 @@ static sib_code open_empty(control *c, stack *s, const value_type *t, sib_error 
     int64_t dims[SIB_MAX_RANK] = {0};
     size_t rank = t->shape.rank;
     if (rank >= SIB_MAX_RANK || !t->dtype)
-        return err_set(err, SIB_ERR_ARGUMENT, "an output of no steps whose type the body does not say");
+        return err_set(err, SIB_ERR_ARGUMENT,
+                       "an output without iterations has no type: the body does not declare it");
     for (size_t i = 0; i < rank; i++)
         if (dim_eval(g->dims, t->shape.dims[i], &c->sizes, &dims[i], NULL) != SIB_OK)
             dims[i] = 0;

@@ -53,7 +53,7 @@ static sib_code convert(const sib_value *v, sib_dtype dtype, sib_value **out, si
     const sib_tensor *t = sib_value_tensor(v);
     sib_tensor *made = NULL;
     if (!t)
-        return err_set(err, SIB_ERR_ARGUMENT, "an input is no tensor");
+        return err_set(err, SIB_ERR_ARGUMENT, "an input is not a tensor");
     if (t->dtype == dtype)
         return sib_value_copy(v, out, err);
     sib_code code = sib_tensor_convert(t, dtype, SIB_OVERFLOW_IEEE, &made, err);

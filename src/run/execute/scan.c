@@ -44,7 +44,7 @@ static sib_code scan_length(const scan_shape *s, const slice *scanned, int64_t *
                            (long long)n, (long long)*out);
         *out = n;
     }
-    return *out < 0 ? err_set(err, SIB_ERR_ARGUMENT, "nothing is scanned") : SIB_OK;
+    return *out < 0 ? err_set(err, SIB_ERR_ARGUMENT, "there is no input to scan") : SIB_OK;
 }
 
 /* Binds the symbols of a body that runs no step. */
@@ -139,7 +139,7 @@ static sib_code fill_rest(control *c, stack *s, value_id id, sib_error *err)
         known = dim_eval(g->dims, t->shape.dims[k], &c->sizes, &dims[k], NULL) == SIB_OK;
     return known ? stack_open(s, t->dtype, t->shape.rank, dims, err)
                  : err_set(err, SIB_ERR_ARGUMENT,
-                           "a row of no steps, with an output whose type the body does not say");
+                           "an output of a row without iterations has no type: the body does not declare it");
 }
 
 /* Cuts row `row` out of the node's inputs from 1 on: carried values and scanned inputs. */
@@ -150,7 +150,7 @@ static sib_code cut_row(const frame *f, const node *n, control *c, int64_t row, 
         const sib_value *whole;
         code = control_input(f, n, i + 1, &whole, err);
         if (code == SIB_OK && (!whole || !sib_value_tensor(whole)))
-            code = err_set(err, SIB_ERR_ARGUMENT, "input %zu is no tensor", i + 1);
+            code = err_set(err, SIB_ERR_ARGUMENT, "input %zu is not a tensor", i + 1);
         if (code == SIB_OK)
             code = slice_cut(&c->rows[i], sib_value_tensor(whole), 0, row, err);
         if (code == SIB_OK && i < c->n_carried) {
@@ -175,8 +175,8 @@ static sib_code scan8_row(const frame *f, const node *n, control *c, int64_t row
     if (code == SIB_OK)
         code = scan_length(&s, c->slices, &steps, err);
     if (code == SIB_OK && (length < -1 || length > steps))
-        code = err_set(err, SIB_ERR_ARGUMENT, "row %lld is %lld steps long of %lld", (long long)row,
-                       (long long)length, (long long)steps);
+        code = err_set(err, SIB_ERR_ARGUMENT, "row %lld is %lld steps long, expected at most %lld",
+                       (long long)row, (long long)length, (long long)steps);
     if (code == SIB_OK)
         code = scan_steps(f, n, c, &s, length < 0 ? steps : length, steps, err);
     for (size_t i = 0; i < c->n_stacks && code == SIB_OK && length >= 0 && length < steps; i++)
@@ -200,7 +200,8 @@ static sib_code row_length(const sib_tensor *lengths, int64_t row, int64_t *out,
     double steps = -1;
     sib_code code = lengths ? sib_tensor_get(lengths, (int64_t[]){row}, &steps, err) : SIB_OK;
     if (code == SIB_OK && lengths && !(steps >= 0 && steps <= 0x1p53))
-        code = err_set(err, SIB_ERR_ARGUMENT, "row %lld is %g steps long", (long long)row, steps);
+        code = err_set(err, SIB_ERR_ARGUMENT, "row %lld is %g steps long, expected an integer",
+                       (long long)row, steps);
     *out = code == SIB_OK ? (int64_t)steps : -1;
     return code;
 }
@@ -220,7 +221,7 @@ static sib_code scan_batch(frame *f, const node *n, control *c, sib_error *err)
     if (code == SIB_OK && v) {
         lengths = sib_value_tensor(v);
         if (!lengths || lengths->rank != 1 || lengths->dims[0] != batch)
-            code = err_set(err, SIB_ERR_ARGUMENT, "sequence_lens has not %lld elements, one a row",
+            code = err_set(err, SIB_ERR_ARGUMENT, "sequence_lens must have %lld elements, one per row",
                            (long long)batch);
     }
     for (size_t i = 0; i < c->n_outputs && code == SIB_OK; i++)
@@ -235,7 +236,7 @@ static sib_code scan_batch(frame *f, const node *n, control *c, sib_error *err)
         sib_value *made = NULL;
         code = i < c->n_outputs && c->row_stacks[i].value
                    ? stack_end(&c->row_stacks[i], &made, err)
-                   : err_set(err, SIB_ERR_ARGUMENT, "a scan over no rows");
+                   : err_set(err, SIB_ERR_ARGUMENT, "a scan over a batch of size 0");
         if (code == SIB_OK)
             control_output(f, n, i, made);
     }

@@ -55,10 +55,10 @@ sib_code slice_cut(slice *s, const sib_tensor *t, int64_t axis, int64_t index, s
     size_t n = 0, outer, inner;
     sib_value_free(&s->value);
     if (t->rank == 0)
-        return err_set(err, SIB_ERR_ARGUMENT, "a scalar has no axis to take parts along");
+        return err_set(err, SIB_ERR_ARGUMENT, "a scalar has no axis to slice along");
     size_t at = (size_t)(axis < 0 ? axis + (int64_t)t->rank : axis);
     if (at >= t->rank || index < 0 || index >= t->dims[at])
-        return err_set(err, SIB_ERR_ARGUMENT, "there is no part %lld along axis %lld", (long long)index,
+        return err_set(err, SIB_ERR_ARGUMENT, "index %lld is out of range along axis %lld", (long long)index,
                        (long long)axis);
     for (size_t i = 0; i < t->rank; i++)
         if (i != at)
@@ -103,8 +103,8 @@ static sib_code make_room(stack *s, bool keep, int64_t room, sib_dtype dtype, si
     int64_t all[SIB_MAX_RANK];
     size_t at = axis_of(s, rank + 1);
     if (rank >= SIB_MAX_RANK || at > rank)
-        return err_set(err, SIB_ERR_ARGUMENT, "parts of rank %zu cannot be put together along axis %lld",
-                       rank, (long long)s->axis);
+        return err_set(err, SIB_ERR_ARGUMENT, "parts of rank %zu cannot be stacked along axis %lld", rank,
+                       (long long)s->axis);
     for (size_t i = 0; i <= rank; i++)
         all[i] = i < at ? dims[i] : i == at ? room : dims[i - 1];
     uint64_t count;
@@ -153,7 +153,7 @@ static sib_code check_part(const stack *s, int64_t index, const sib_tensor *t, s
     sib_dtype dtype = s->value->tensor->dtype;
     if (t->dtype == dtype && t->rank == rank && !memcmp(t->dims, dims, rank * sizeof *dims))
         return SIB_OK;
-    return err_set(err, SIB_ERR_ARGUMENT, "part %lld is %s %s, the first %s %s", (long long)index,
+    return err_set(err, SIB_ERR_ARGUMENT, "part %lld is of %s %s, the first of %s %s", (long long)index,
                    sib_dtype_name(t->dtype), shape_text(t->rank, t->dims, here), sib_dtype_name(dtype),
                    shape_text(rank, dims, there));
 }
@@ -221,7 +221,7 @@ sib_code stack_put(stack *s, int64_t index, const sib_value *part, sib_error *er
     const sib_tensor *t = sib_value_tensor(part);
     sib_tensor *dense = NULL;
     if (!t)
-        return err_set(err, SIB_ERR_ARGUMENT, "part %lld is no tensor", (long long)index);
+        return err_set(err, SIB_ERR_ARGUMENT, "part %lld is not a tensor", (long long)index);
     if (t->dense)
         return put_dense(s, index, t, err);
     sib_code code = sib_tensor_copy(t, &dense, err);

@@ -89,7 +89,7 @@ sib_code evaluate_node(const node *n, const sib_tensor *const *in, sib_tensor **
             continue;
         const sib_tensor *t = sib_value_tensor(values[k++]);
         if (!t)
-            code = err_set(err, SIB_ERR_UNSUPPORTED, "an operator gives no tensor to fold");
+            code = err_set(err, SIB_ERR_UNSUPPORTED, "an operator without a tensor output cannot be folded");
         else /* outputs own their memory, or are a constant that outlives the graph */
             code = sib_tensor_is_dense(t) ? tensor_view(t, t->rank, &out[i], err)
                                           : sib_tensor_copy(t, &out[i], err);

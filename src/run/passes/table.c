@@ -2,13 +2,12 @@
 
 static const char identity[] = "the input of an Identity is used in place of its output";
 static const char noop[] =
-    "nodes that change nothing are dropped: a Cast to the type that the value has, a Reshape to the "
-    "same dims, an Add of 0";
+    "nodes that change nothing are dropped: a Cast to the same type, a Reshape to the same dims, an Add of 0";
 static const char constants[] =
-    "what does not depend on the inputs is computed once, unless that makes it much larger";
+    "what does not depend on the inputs is computed once, unless the result is much larger";
 static const char transposes[] =
-    "consecutive Transposes are merged or cancelled, those before a product become part of it, "
-    "and those that another one behind elementwise nodes undoes are removed";
+    "consecutive Transposes are merged or cancelled, those before a product become part of it, and those "
+    "that are undone by another after elementwise nodes are removed";
 
 /* Passes that simplify run first, so that the others find the plainest form, and again last, to clean up. */
 static const pass table[] = {
@@ -27,25 +26,24 @@ static const pass table[] = {
      "themselves; "
      "results may differ by one step of the output",
      pass_quantized},
-    {"normalization", "arithmetic that is a LayerNormalization or RMSNormalization becomes one node",
+    {"normalization", "arithmetic that computes a LayerNormalization or RMSNormalization becomes one node",
      pass_normalization},
-    {"gelu", "arithmetic that is a Gelu, exact or by tanh, becomes one node", pass_gelu},
+    {"gelu", "arithmetic that computes a Gelu, exact or by tanh, becomes one node", pass_gelu},
     {"attention", "products of queries, keys and values around a Softmax become an Attention",
      pass_attention},
     {"affine",
-     "scales and offsets by channel behind a convolution or a Gemm, BatchNormalization among them, are put "
-     "into its weights",
+     "scales and offsets per channel after a convolution or a Gemm, BatchNormalization among them, are "
+     "folded into its weights",
      pass_affine},
     {"transposes", transposes, pass_transposes},
-    {"dequantized", "weights of few bits become floats, unless they are very many", pass_dequantized},
+    {"dequantized", "weights of few bits become floats, unless they are very large", pass_dequantized},
     {"constants", constants, pass_constants},
     {"identity", identity, pass_identity},
     {"noop", noop, pass_noop},
     {"dead", "nodes whose outputs nothing uses are dropped", pass_dead},
     {PASS_ELEMENTWISE,
-     "chains of elementwise nodes, behind a product or a convolution or alone, become one step; this pass "
-     "runs when dims "
-     "are known, over each plan",
+     "chains of elementwise nodes, after a product or a convolution or alone, become one step; this pass "
+     "runs when dims are known, over each plan",
      NULL},
 };
 

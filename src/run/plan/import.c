@@ -118,7 +118,7 @@ mval planner_import(lowering *l, const graph *source, value_id v)
             to->from_file = to->lasting && x->from_file && x->constant == constant;
         }
     } else
-        return l_fail(l, SIB_ERR_FORMAT, "value '%.*s' is used before it is there", (int)x->name.length,
+        return l_fail(l, SIB_ERR_FORMAT, "value '%.*s' is used before it is computed", (int)x->name.length,
                       x->name.data);
     if (l_ok(l))
         p->map[v] = made.id;

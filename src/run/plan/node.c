@@ -160,7 +160,8 @@ static sib_code provide_elements(planner *p, lowering *l, value_id planned, uint
     if (source == NO_VALUE || !p->live[source] || p->wants_content[source])
         return SIB_OK;
     if (!sib_value_tensor(p->live[source]))
-        return err_set(err, SIB_ERR_ARGUMENT, "the elements of a tensor are wanted where there is none");
+        return err_set(err, SIB_ERR_ARGUMENT,
+                       "the elements of a tensor are needed, but the value is not a tensor");
     p->wants_content[source] = true;
     *out = AGAIN;
     value_id leaf = p->map[source];

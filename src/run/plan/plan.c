@@ -63,9 +63,9 @@ static sib_code plan_nodes(planner *p, node_id begin, sib_error *err)
         if (code == SIB_ERR_SIZE && limited && !budget.ops) {
             if (err)
                 *err = (sib_error)SIB_ERROR_INIT;
-            code =
-                err_set(err, SIB_ERR_MEMORY, "planning takes more than the %llu bytes that the limit leaves",
-                        (unsigned long long)p->request->memory_limit);
+            code = err_set(err, SIB_ERR_MEMORY,
+                           "planning needs more than the %llu bytes that the memory limit leaves",
+                           (unsigned long long)p->request->memory_limit);
         }
         if (v == RUNS_ALONE)
             break;

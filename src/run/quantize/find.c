@@ -182,7 +182,7 @@ static sib_code look(search *s, sib_error *err)
               (p->options.weights == SIB_WEIGHTS_INT8 && p->options.block && p->opset < 21);
     if (p->options.dynamic && p->opset < 11)
         return err_set(err, SIB_ERR_UNSUPPORTED,
-                       "the model is of opset %lld, and DynamicQuantizeLinear is there from 11 on",
+                       "the model is of opset %lld, DynamicQuantizeLinear needs opset 11",
                        (long long)p->opset);
     for (node_id i = 0; i < g->n_nodes; i++)
         add_layer(s, i);

@@ -122,15 +122,14 @@ static sib_code read_options(sib_quantize_options *o, sib_error *err)
 {
     bool int4 = o->weights == SIB_WEIGHTS_INT4, int8 = o->weights == SIB_WEIGHTS_INT8;
     if (!int4 && !int8 && o->weights != SIB_WEIGHTS_F16)
-        return err_set(err, SIB_ERR_ARGUMENT, "weights is %d, which is none of int8, int4 and f16",
-                       (int)o->weights);
+        return err_set(err, SIB_ERR_ARGUMENT, "weights is %d, expected int8, int4 or f16", (int)o->weights);
     if (o->block && (o->block < BLOCK_MIN || o->block > BLOCK_MAX || (o->block & (o->block - 1))))
         return err_set(err, SIB_ERR_ARGUMENT, "block is %lld, expected a power of two from %d to %d",
                        (long long)o->block, BLOCK_MIN, BLOCK_MAX);
     if (o->block && !int4 && !int8)
-        return err_set(err, SIB_ERR_ARGUMENT, "float16 weights have no blocks");
+        return err_set(err, SIB_ERR_ARGUMENT, "float16 weights cannot be in blocks");
     if (o->dynamic && (!int8 || o->block))
-        return err_set(err, SIB_ERR_ARGUMENT, "dynamic quantization is of int8 weights without blocks");
+        return err_set(err, SIB_ERR_ARGUMENT, "dynamic quantization needs int8 weights without blocks");
     if (o->n_sets && !o->sets)
         return err_set(err, SIB_ERR_ARGUMENT, "sets is NULL with n_sets %zu", o->n_sets);
     if (int4 && !o->block)
@@ -190,7 +189,8 @@ sib_code sib_model_quantize(sib_model *m, const sib_quantize_options *options, s
     if (!m)
         return err_set(err, SIB_ERR_ARGUMENT, "the model is NULL");
     if (atomic_load(&m->references) > 1)
-        return err_set(err, SIB_ERR_ARGUMENT, "a session holds the model: quantize before sessions are made");
+        return err_set(err, SIB_ERR_ARGUMENT,
+                       "a session holds the model: quantize it before creating sessions");
     quant_plan p = {.model = m->onnx};
     if (options)
         p.options = *options;

@@ -40,7 +40,7 @@ static sib_code check_numbers(const rounding *r)
             return err_set(r->err, SIB_ERR_VALUE, "node %s: its weights hold NaN or infinities",
                            layer_text(r, text, sizeof text));
         if (half && fabsf(x) >= 65520)
-            return err_set(r->err, SIB_ERR_VALUE, "node %s: its weight %g is beyond float16",
+            return err_set(r->err, SIB_ERR_VALUE, "node %s: its weight %g is out of float16's range",
                            layer_text(r, text, sizeof text), (double)x);
     }
     return SIB_OK;

@@ -312,7 +312,7 @@ sib_code merges_apply(const merges *m, int32_t *ids, size_t n, size_t *left, sib
 {
     part few[FEW], *parts = few;
     if (n > (size_t)INT32_MAX)
-        return err_set(err, SIB_ERR_SIZE, "%zu symbols in one piece of text, at most %d are taken", n,
+        return err_set(err, SIB_ERR_SIZE, "a piece of text has %zu symbols, expected at most %d", n,
                        INT32_MAX);
     if (n > FEW && !(parts = mem_alloc(n, sizeof *parts)))
         return err_memory(err, n * sizeof *parts, "the symbols of a text");

@@ -70,7 +70,8 @@ static sib_code read_line(vocab *v, const text_source *source, sib_str line, uin
                           (int)size_min(base64.length, 64), base64.data);
     if (rank >= n)
         return err_set_at(err, SIB_ERR_FORMAT, offset,
-                          "%s: rank %u, expected ranks below the number of lines, %u", source->name, rank, n);
+                          "%s: rank %u is out of range, expected ranks below the number of lines, %u",
+                          source->name, rank, n);
     sib_error why = SIB_ERROR_INIT;
     sib_code code = vocab_add(v, (int32_t)rank, (sib_str){bytes->data, size}, 0, &why);
     return code == SIB_OK ? code : err_set_at(err, code, offset, "%s: %s", source->name, why.message);
@@ -133,9 +134,8 @@ static sib_code count_languages(const vocab *v, const text_source *source, size_
         return SIB_OK;
     if (n_vocab < v->n + N_WHISPER_OTHERS || n_vocab > v->n + N_WHISPER_OTHERS + n_languages)
         return err_set(err, SIB_ERR_VALUE,
-                       "%s: a Whisper with these %zu ranks has %zu ids and one a language, up to %zu "
-                       "languages; the model has "
-                       "%zu",
+                       "%s: a Whisper with these %zu ranks has %zu ids and one per language, up to %zu "
+                       "languages; the model has %zu",
                        source->name, v->n, v->n + N_WHISPER_OTHERS, n_languages, n_vocab);
     *out = n_vocab - v->n - N_WHISPER_OTHERS;
     return SIB_OK;

@@ -27,7 +27,7 @@ static sib_code place_token(sib_tokenizer *t, const json_part *p, const added_to
     if (vocab_token(&t->vocab, a->id)) {
         sib_code code = same_token(&t->vocab, a->id, content, byte_level, &same, err);
         if (code == SIB_OK && !same)
-            return json_part_bad(p, SIB_ERR_FORMAT, err, "its id stands for another token");
+            return json_part_bad(p, SIB_ERR_FORMAT, err, "its id is that of another token");
         t->vocab.tokens[a->id].flags |= (uint8_t)(TOKEN_ADDED | (a->special ? TOKEN_SPECIAL : 0));
         return code;
     }
@@ -50,7 +50,7 @@ static sib_code read_token(const json_part *p, added_token *a, sib_str *content,
     if (code == SIB_OK)
         code = json_part_string(p, "content", content, err);
     if (code == SIB_OK && (id < 0 || id >= VOCAB_MAX_IDS))
-        return json_part_bad(p, SIB_ERR_FORMAT, err, "has no id that can be");
+        return json_part_bad(p, SIB_ERR_FORMAT, err, "its id is out of range");
     if (code == SIB_OK && !content->length)
         return json_part_bad(p, SIB_ERR_FORMAT, err, "has no content");
     a->id = (int32_t)id;

@@ -63,7 +63,7 @@ sib_code json_post_read(sib_tokenizer *t, json_tokenizer *j, const json_part *p,
     if (!p->value || strcmp(type, "ByteLevel") == 0) /* it only changes offsets */
         return SIB_OK;
     if (p->depth > JSON_MAX_DEPTH)
-        return json_part_bad(p, SIB_ERR_UNSUPPORTED, err, "more steps than are taken");
+        return json_part_bad(p, SIB_ERR_UNSUPPORTED, err, "has too many steps");
     if (strcmp(type, "Sequence") == 0) {
         json_part list = json_part_at(p, "processors");
         for (size_t i = 0; i < json_array_size(list.value) && code == SIB_OK; i++) {

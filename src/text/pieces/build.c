@@ -50,11 +50,11 @@ static sib_code add_piece(reader *r, size_t i, byte_buffer *scratch)
     int32_t type = r->source->types ? r->source->types[i] : PIECE_NORMAL;
     uint8_t flags = flags_of(type);
     if (type < PIECE_NORMAL || type > PIECE_BYTE)
-        return bad_piece(r, i, "has a type that is none");
+        return bad_piece(r, i, "has an unknown type");
     if (type == PIECE_BYTE && !byte_piece(s, &r->p->bytes[i]))
-        return bad_piece(r, i, "is to be a byte, as <0x0A>");
+        return bad_piece(r, i, "must be a byte, as <0x0A>");
     if (type == PIECE_UNKNOWN && r->p->unknown >= 0)
-        return bad_piece(r, i, "is a second unknown one");
+        return bad_piece(r, i, "is a second unknown piece");
     if (type == PIECE_UNKNOWN)
         r->p->unknown = (int32_t)i;
     r->p->types[i] = (uint8_t)type;
@@ -126,7 +126,7 @@ static sib_code rank_scores(reader *r, uint32_t *ranks, ranked *order)
     size_t n = r->source->n;
     for (size_t i = 0; i < n; i++) {
         if (!r->source->scores || !isfinite(r->source->scores[i]))
-            return bad_piece(r, i, "has no score that is a number");
+            return bad_piece(r, i, "must have a number as score");
         order[i] = (ranked){r->source->scores[i], (uint32_t)i};
     }
     qsort(order, n, sizeof *order, by_score);
@@ -176,7 +176,7 @@ static sib_code open_unigram(reader *r)
         return err_memory(r->err, r->source->n * sizeof *u->scores, "scores");
     for (size_t i = 0; i < r->source->n; i++) {
         if (!r->source->scores || !isfinite(r->source->scores[i]))
-            return bad_piece(r, i, "has no score that is a number");
+            return bad_piece(r, i, "must have a number as score");
         u->scores[i] = (double)(float)r->source->scores[i];
     }
     u->single = true;
@@ -223,7 +223,7 @@ static sib_code add_merge(reader *r, size_t i, byte_buffer *scratch)
     if (scratch->code != SIB_OK)
         return scratch->code;
     if (a < 0 || b < 0 || both < 0)
-        return err_set(r->err, SIB_ERR_FORMAT, "%s: merge %zu, '%.*s', is not of tokens or gives none",
+        return err_set(r->err, SIB_ERR_FORMAT, "%s: merge %zu, '%.*s', is not of tokens or does not give one",
                        r->source->name, i, (int)size_min(m.length, 64), m.data);
     sib_code code = merges_add(&r->p->bpe.merges, a, b, (uint32_t)i, both, &again, r->err);
     return code == SIB_OK && again ? err_set(r->err, SIB_ERR_FORMAT, "%s: merge %zu, '%.*s', occurs twice",

@@ -38,7 +38,7 @@ static sib_code read_strings(const json_part *p, sib_str **out, size_t *n, sib_e
 static sib_code check_numbers(const json_part *p, size_t n, bool integers, sib_error *err)
 {
     if (json_array_size(p->value) != n)
-        return json_part_bad(p, SIB_ERR_FORMAT, err, "has not as many items as there are pieces");
+        return json_part_bad(p, SIB_ERR_FORMAT, err, "must have as many items as there are pieces");
     for (size_t i = 0; i < n; i++) {
         const json_t *x = json_array_get(p->value, i);
         json_part at = json_part_item(p, i);

@@ -59,10 +59,10 @@ static const char *check_units(const charsmap *m)
             continue;
         uint32_t place = (uint32_t)i ^ unit_offset(unit);
         if (place >= m->n_units)
-            return "the trie of the map leads out of it";
+            return "the map's trie has an index out of range";
         uint32_t value = unit_value(m->units[place]);
         if (value > m->n_texts || (value < m->n_texts && utf8_follows((uint8_t)m->texts[value])))
-            return "the trie of the map leads to no text";
+            return "the map's trie points outside the texts";
     }
     return NULL;
 }
@@ -83,7 +83,7 @@ static sib_code take_bytes(charsmap *m, const uint8_t *bytes, size_t size, const
         size < 4 ? 0
                  : bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 | (uint32_t)bytes[3] << 24;
     if (trie < 4 || trie % 4 || trie > size - 4) {
-        *words = "the size of the map's trie is none that fits";
+        *words = "the size of the map's trie is invalid";
         return SIB_OK;
     }
     m->n_units = trie / 4;

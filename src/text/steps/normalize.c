@@ -118,7 +118,7 @@ static sib_code read_content(step *s, const json_part *p, const char *key, sib_e
     sib_str content = {0};
     sib_code code = json_part_string(p, key, &content, err);
     if (code == SIB_OK && !content.data)
-        code = json_part_bad(p, SIB_ERR_FORMAT, err, "has no text to put in");
+        code = json_part_bad(p, SIB_ERR_FORMAT, err, "must have a replacement text");
     if (code == SIB_OK) {
         buf_add(&s->content, content.data, content.length, err);
         code = s->content.code;
@@ -245,7 +245,7 @@ static sib_code read_part(normalizer *n, const json_part *p, sib_error *err)
 {
     const char *type = json_part_type(p);
     if (p->depth > JSON_MAX_DEPTH || n->n == MAX_STEPS)
-        return json_part_bad(p, SIB_ERR_UNSUPPORTED, err, "more steps than are taken");
+        return json_part_bad(p, SIB_ERR_UNSUPPORTED, err, "has too many steps");
     if (strcmp(type, "Sequence") == 0) {
         json_part list = json_part_at(p, "normalizers");
         sib_code code = SIB_OK;

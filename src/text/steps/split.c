@@ -394,7 +394,7 @@ static sib_code read_part(splitter *s, const json_part *p, sib_error *err)
 {
     const char *type = json_part_type(p);
     if (p->depth > JSON_MAX_DEPTH || s->n == MAX_STEPS)
-        return json_part_bad(p, SIB_ERR_UNSUPPORTED, err, "more steps than are taken");
+        return json_part_bad(p, SIB_ERR_UNSUPPORTED, err, "has too many steps");
     if (strcmp(type, "Sequence") == 0) {
         json_part list = json_part_at(p, "pretokenizers");
         sib_code code = SIB_OK;

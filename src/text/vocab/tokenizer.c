@@ -32,8 +32,8 @@ sib_code tokenizer_create(const tokenizer_kind *kind, const char *name, size_t n
     t->kind = kind;
     sib_code code = fill(t, source, err);
     if (code == SIB_OK && n_vocab && n_vocab < t->vocab.n)
-        code = err_set(err, SIB_ERR_VALUE, "%s: has ids up to %zu, the model has %zu", name, t->vocab.n - 1,
-                       n_vocab);
+        code = err_set(err, SIB_ERR_VALUE, "%s: has ids up to %zu, but the model has %zu", name,
+                       t->vocab.n - 1, n_vocab);
     if (code == SIB_OK && n_vocab > t->vocab.n)
         code = vocab_widen(&t->vocab, n_vocab, err);
     if (code == SIB_OK)

@@ -73,7 +73,7 @@ sib_code trie_build(trie *t, trie_key *keys, size_t n, sib_error *err)
         qsort(keys, n, sizeof *keys, by_bytes);
     for (size_t i = 1; i < n; i++)
         if (compare(keys[i - 1].bytes, keys[i].bytes) == 0)
-            return err_set(err, SIB_ERR_FORMAT, "ids %d and %d stand for the same bytes '%.*s'",
+            return err_set(err, SIB_ERR_FORMAT, "ids %d and %d have the same bytes '%.*s'",
                            (int)keys[i - 1].id, (int)keys[i].id, (int)size_min(keys[i].bytes.length, 64),
                            keys[i].bytes.data);
     if (n >= UINT32_MAX || !count_nodes(keys, n, &nodes))

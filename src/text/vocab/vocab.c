@@ -100,7 +100,7 @@ static sib_code grow_slots(vocab *v, sib_error *err)
 sib_code vocab_widen(vocab *v, size_t n, sib_error *err)
 {
     if (n > VOCAB_MAX_IDS)
-        return err_set(err, SIB_ERR_SIZE, "%zu ids, the limit is %u", n, VOCAB_MAX_IDS);
+        return err_set(err, SIB_ERR_SIZE, "there are %zu ids, the limit is %u", n, VOCAB_MAX_IDS);
     sib_code code = ARRAY_RESERVE(v->tokens, v->capacity, n, "a vocabulary", err);
     if (code == SIB_OK && n > v->n) {
         memset(v->tokens + v->n, 0, (n - v->n) * sizeof *v->tokens);
@@ -112,12 +112,13 @@ sib_code vocab_widen(vocab *v, size_t n, sib_error *err)
 sib_code vocab_add(vocab *v, int32_t id, sib_str bytes, uint8_t flags, sib_error *err)
 {
     if (id < 0 || (uint32_t)id >= VOCAB_MAX_IDS)
-        return err_set(err, SIB_ERR_SIZE, "id %d, expected 0 to %u", (int)id, VOCAB_MAX_IDS - 1);
+        return err_set(err, SIB_ERR_SIZE, "id %d is out of range, expected 0 to %u", (int)id,
+                       VOCAB_MAX_IDS - 1);
     if (bytes.length > VOCAB_MAX_BYTES - v->bytes.n)
         return err_set(err, SIB_ERR_SIZE, "the tokens have more than %u bytes", VOCAB_MAX_BYTES);
     if (bytes.length > VOCAB_MAX_TOKEN)
-        return err_set(err, SIB_ERR_SIZE, "id %d has %zu bytes, tokens of up to %u are taken", (int)id,
-                       bytes.length, VOCAB_MAX_TOKEN);
+        return err_set(err, SIB_ERR_SIZE, "id %d has %zu bytes, expected at most %u", (int)id, bytes.length,
+                       VOCAB_MAX_TOKEN);
     sib_code code = vocab_widen(v, (size_t)id + 1, err);
     if (code == SIB_OK)
         code = grow_slots(v, err);
@@ -129,7 +130,7 @@ sib_code vocab_add(vocab *v, int32_t id, sib_str bytes, uint8_t flags, sib_error
     if (!(flags & TOKEN_HIDDEN)) {
         int32_t other = vocab_find_hashed(v, bytes.data, bytes.length, hash);
         if (other >= 0)
-            return err_set(err, SIB_ERR_FORMAT, "ids %d and %d stand for the same bytes '%.*s'", (int)other,
+            return err_set(err, SIB_ERR_FORMAT, "ids %d and %d have the same bytes '%.*s'", (int)other,
                            (int)id, (int)size_min(bytes.length, 64), bytes.data);
     }
     uint32_t at = (uint32_t)v->bytes.n;

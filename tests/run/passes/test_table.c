@@ -44,7 +44,7 @@ TEST(names_choose_passes)
     tiny t = chain();
     sib_model *m = tiny_model(&t);
     CHECK_FAILS(sib_session_create(m, &o, &s, &err), SIB_ERR_ARGUMENT, err,
-                "'no_such' is no pass; there are");
+                "'no_such' is not a pass; the passes are");
     sib_model_free(&m);
 }
 

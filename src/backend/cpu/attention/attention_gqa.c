@@ -193,8 +193,8 @@ static sib_code turn(const cpu_call *c, const attention_state *a, float *made, f
         for (size_t row = 0; row < a->call.queries; row++) {
             size_t place = attention_past_of(c, a, b) + row, at = place * s->half;
             if (place >= s->rows)
-                return cpu_fail(c, SIB_ERR_VALUE, "position %zu is outside the cache of %zu rows", place,
-                                s->rows);
+                return cpu_fail(c, SIB_ERR_VALUE, "position %zu is out of range for the cache of %zu rows",
+                                place, s->rows);
             for (size_t i = 0; i < 2; i++) {
                 const attention_source *from = &s->from[i];
                 const float *x = (const float *)cpu_in(c, from->input)->data + from->first + b * from->batch +

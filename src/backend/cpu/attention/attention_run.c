@@ -71,7 +71,8 @@ static sib_code set_places(going *g)
     if (a->used != ATTENTION_NONE) {
         all = *numbers(g->c, a->used);
         if (all < 0 || all + (int64_t)a->k.n > (int64_t)a->room)
-            return cpu_fail(g->c, SIB_ERR_VALUE, "a past of %lld rows and %zu new ones in a buffer of %zu",
+            return cpu_fail(g->c, SIB_ERR_VALUE,
+                            "a past of %lld rows and %zu new ones do not fit in a buffer of %zu",
                             (long long)all, a->k.n, a->room);
         o->keys = (size_t)all + a->k.n;
     }

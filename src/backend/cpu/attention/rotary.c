@@ -102,7 +102,7 @@ static sib_code run(const cpu_call *c)
             if (positions && at < 0)
                 at += (int64_t)s->rows;
             if (positions && (at < 0 || at >= (int64_t)s->rows))
-                return cpu_fail(c, SIB_ERR_VALUE, "position %lld is outside the cache of %zu rows",
+                return cpu_fail(c, SIB_ERR_VALUE, "position %lld is out of range for the cache of %zu rows",
                                 (long long)at, s->rows);
             for (size_t h = 0; h < s->heads; h++) {
                 size_t place = b * s->x.batch + h * s->x.head + i * s->x.row;

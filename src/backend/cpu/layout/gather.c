@@ -95,7 +95,7 @@ sib_code cpu_gather_fail(const cpu_call *c, const gather_plan *p, size_t place)
     int64_t index;
     size_t which;
     gather_fault(p, cpu_in(c, 1)->data, place, &index, &which);
-    return cpu_fail(c, SIB_ERR_VALUE, "index %" PRId64 " is outside axis %zu of size %" PRId64, index,
+    return cpu_fail(c, SIB_ERR_VALUE, "index %" PRId64 " is out of range on axis %zu of size %" PRId64, index,
                     p->axis + which, p->size[which]);
 }
 

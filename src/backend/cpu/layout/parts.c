@@ -186,7 +186,7 @@ static sib_code run_reverse(const cpu_call *c)
         return SIB_OK;
     for (int64_t b = 0; b < s->batches; b++)
         if (length[b] > s->steps)
-            return cpu_fail(c, SIB_ERR_VALUE, "index %" PRId64 " is outside axis 1 of size %" PRId64,
+            return cpu_fail(c, SIB_ERR_VALUE, "index %" PRId64 " is out of range on axis 1 of size %" PRId64,
                             length[b] - 1, s->steps);
     const char *from = cpu_in(c, 0)->data;
     for (int64_t t = 0; t < s->steps; t++)

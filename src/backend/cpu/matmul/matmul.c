@@ -113,7 +113,7 @@ static sib_code pack_b(const cpu_self *self, const value *b, const cpu_matmul_sh
                      .fill = fill_pack};
     if (!(t->dtype == SIB_F32 ? gemm_packed_bytes : gemm_packed_half_bytes)(shape->k, shape->n,
                                                                             shape->b_matrices, &bytes))
-        return err_set(err, SIB_ERR_SIZE, "packed weights are more than memory holds");
+        return err_set(err, SIB_ERR_SIZE, "packed weights do not fit in memory");
     snprintf(how, sizeof how, "gemm %zu %zu %zu", shape->k, shape->n, shape->b_row);
     sib_code code = cpu_pack_rows(self, b, how, bytes, &rows, &context, &packed, &s->owned, err);
     s->g.packed = packed;

@@ -144,7 +144,7 @@ static sib_code prepare(const cpu_self *self, const node_view *n, void **state, 
     sib_code code =
         gemm_packed_bits_bytes(&given, &bytes)
             ? cpu_pack(self, n->in[IN_Q], how, bytes, fill_pack, &context, &packed, &s->owned, err)
-            : err_set(err, SIB_ERR_SIZE, "packed weights are more than memory holds");
+            : err_set(err, SIB_ERR_SIZE, "packed weights do not fit in memory");
     if (code != SIB_OK) {
         cpu_matmul_release(s);
         return code;

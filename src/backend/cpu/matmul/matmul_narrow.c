@@ -218,7 +218,7 @@ static sib_code pack_b(const cpu_self *self, const node_view *n, const narrow_no
     gemm_bits bits = whole_of(w->dtype) ? bits_of(w) : (gemm_bits){0};
     if (!(bits.bits ? gemm_packed_bits_bytes(&bits, &bytes)
                     : gemm_packed_half_bytes(w->shape.k, w->shape.n, 1, &bytes)))
-        return err_set(err, SIB_ERR_SIZE, "packed weights are more than memory holds");
+        return err_set(err, SIB_ERR_SIZE, "packed weights do not fit in memory");
     b.lasting = b.lasting && (!scale || scale->lasting) && (!zero || zero->lasting);
     b.from_file = b.from_file && (!scale || scale->from_file) && (!zero || zero->from_file);
     if (snprintf(how, sizeof how, "narrow %d %zu %p %p", w->turned, w->block, (const void *)context.scale,

@@ -225,7 +225,7 @@ static const float *row_at(const cpu_call *c, const embed_table *t, size_t at)
         id = ((const int32_t *)(const void *)cpu_in(c, t->ids)->data)[at];
     int64_t row = id < 0 ? id + t->rows : id;
     if (row < 0 || row >= t->rows) {
-        cpu_fail(c, SIB_ERR_VALUE, "index %lld is outside axis 0 of size %lld", (long long)id,
+        cpu_fail(c, SIB_ERR_VALUE, "index %lld is out of range on axis 0 of size %lld", (long long)id,
                  (long long)t->rows);
         return NULL;
     }

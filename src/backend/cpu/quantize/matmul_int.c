@@ -117,7 +117,7 @@ static sib_code pack_b(const cpu_self *self, const value *b, const cpu_matmul_sh
     if (!t || !t->dense || !shape->b_matrices)
         return SIB_OK;
     if (!gemm_int_packed_bytes(shape->k, shape->n, shape->b_matrices, &bytes))
-        return err_set(err, SIB_ERR_SIZE, "packed weights are more than memory holds");
+        return err_set(err, SIB_ERR_SIZE, "packed weights do not fit in memory");
     pack_context context = {shape, t->dtype == SIB_I8};
     snprintf(how, sizeof how, "gemm bytes %zu %zu", shape->k, shape->n);
     sib_code code = cpu_pack(self, b, how, bytes, fill_pack, &context, &packed, &s->owned, err);

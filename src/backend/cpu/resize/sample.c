@@ -131,11 +131,11 @@ static sib_code run_roi(const cpu_call *c)
     const int64_t *images = (const int64_t *)cpu_in(c, 2)->data;
     for (size_t i = 0; i < r->regions; i++)
         if (images[i] < 0 || images[i] >= s->images)
-            return cpu_fail(c, SIB_ERR_VALUE, "index %" PRId64 " is outside axis 0 of size %" PRId64,
+            return cpu_fail(c, SIB_ERR_VALUE, "index %" PRId64 " is out of range on axis 0 of size %" PRId64,
                             images[i], s->images);
     size_t bytes = sample_regions_scratch(r, boxes, threads_of(c));
     if (bytes == 0)
-        return cpu_fail(c, SIB_ERR_SIZE, "a region has more samples than can be taken");
+        return cpu_fail(c, SIB_ERR_SIZE, "a region has too many samples");
     void *scratch = cpu_scratch_take(c, bytes);
     if (!scratch)
         return cpu_no_memory(c, bytes);
