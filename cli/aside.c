@@ -1,7 +1,7 @@
 #include "aside.h"
 
 #include "files.h"
-#include "words.h"
+#include "messages.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The one that is begun: a command that leaves by exit() clears it away, too. */
+/* The current one, which a command that ends by exit() also removes. */
 static cli_aside *begun;
 
 static void end_begun(void)

@@ -14,7 +14,7 @@ typedef enum cli_operands { CLI_FILES, CLI_FOLDERS, CLI_COMMANDS, CLI_TEXTS } cl
 typedef struct cli_verb {
     const char *name, *help;
     int (*run)(const void *settings); /* of the command; returns an exit code */
-    bool operands;                    /* names may stand behind it */
+    bool operands;                    /* names may follow it */
 } cli_verb;
 
 typedef struct cli_command {
@@ -25,7 +25,7 @@ typedef struct cli_command {
     const cli_verb *verbs;     /* ends with a row without a name; or NULL */
     cli_operands takes;
     const char *more; /* sentences that help and manual print; or NULL */
-    /* argv: what stands behind the command's name. Returns an exit code. */
+    /* argv: what follows the command's name. Returns an exit code. */
     int (*run)(const struct cli_command *self, int argc, char **argv);
 } cli_command;
 
@@ -53,24 +53,24 @@ CLI_COMMANDS(CLI_COMMAND_DECLARED)
 /* Ends with NULL. */
 extern const cli_command *const cli_commands[];
 
-/* The command called `name`, or NULL. */
+/* Returns the command called `name`, or NULL. */
 const cli_command *cli_command_named(const char *name);
 
-/* Reads argv into settings as cli_parse does. False where there is nothing more to do, after help or
-   misuse; *code is then the exit code. */
+/* Reads argv into settings as cli_parse does. Returns false if the command must end, after help or misuse;
+   *code is then the exit code. */
 bool cli_begin(const cli_command *command, int argc, char **argv, void *settings, int *n_operands, int *code);
 
-/* The verb that the operands argv (n) begin with, or NULL with a line on stderr; names behind it are
-   checked. */
+/* Returns the verb that the operands argv (n) begin with, or NULL with a line on stderr; checks the names
+   after it. */
 const cli_verb *cli_verb_of(const cli_command *command, int n, char **argv);
 
-/* Help of one command, or of all where `command` is NULL, on `out`. */
+/* Prints the help of one command, or of all if `command` is NULL, to `out`. */
 void cli_help(const cli_command *command, FILE *out);
 
-/* ---- Made of the tables when Sibyl is built ---- */
+/* ---- Generated from the tables when Sibyl is built ---- */
 
-/* The manual on `out`: the file `path` with its lines @SYNOPSIS@, @COMMANDS@, @OPTIONS@ and @PASSES@
-   replaced. Gives an exit code. */
+/* Prints the manual to `out`: the file `path` with its lines @SYNOPSIS@, @COMMANDS@, @OPTIONS@ and @PASSES@
+   replaced. Returns an exit code. */
 int cli_manual(const char *path, FILE *out);
 
 /* Completion for a shell: index into cli_shells. */

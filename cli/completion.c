@@ -1,13 +1,13 @@
-/* Completion scripts for bash, zsh and fish, made of the tables of commands and options. */
+/* Completion scripts for bash, zsh and fish, generated from the tables of commands and options. */
 #include "command.h"
-#include "words.h"
+#include "messages.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 const char *const cli_shells[] = {"bash", "zsh", "fish", NULL};
 
-/* What a shell offers where a value or an operand stands. */
+/* What a shell offers for a value or an operand. */
 typedef enum offer { OFFER_NOTHING, OFFER_WORDS, OFFER_FILES, OFFER_FOLDERS } offer;
 
 static offer offer_of(const cli_option *o)
@@ -47,8 +47,7 @@ static void put_verbs(const cli_command *c, FILE *out)
         put_commands(out);
 }
 
-/* Help up to where its details begin, for a place between single quotes. escape: characters that take a
-   backslash. */
+/* Prints help up to its details, for use between single quotes. escape: characters that need a backslash. */
 static void put_short(const char *help, const char *escape, FILE *out)
 {
     size_t n = strcspn(help, ";:(");

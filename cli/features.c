@@ -1,9 +1,9 @@
-/* sibyl features IN...: options, names and words; the work is features_job.c's. */
+/* sibyl features IN...: options, names and output; the work is done in features_job.c. */
 #include "command.h"
 #include "features_job.h"
 #include "files.h"
+#include "messages.h"
 #include "shared_options.h"
-#include "words.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -26,8 +26,7 @@ static const char *const pcm_formats[] = {"s16le", "f32le", NULL};
 static const char *const widths[] = {"int16", "int8", NULL};
 static const sib_dtype width_types[] = {SIB_I16, SIB_I8};
 
-/* A number of bands that no front end has is a bad request, not a misspelt one: it fails with 1, as other
-   bad input does. */
+/* A number of bands that no front end has is bad input, not misuse: it fails with exit code 1. */
 #define MAX_BANDS    4096
 #define PRESET_BANDS INT32_MIN
 
@@ -88,7 +87,8 @@ static const char more[] =
 
 /* ---- Names ---- */
 
-/* Where an output of `in` goes: `named` is a file with one input, a folder with several (or if it is one). */
+/* The path of an output of `in`: `named` is a file with one input, and a folder with several or if it exists
+   as one. */
 static char *output_path(const char *in, const char *named, bool several, const char *extension)
 {
     char *stem = strcmp(in, "-") == 0 ? cli_format("features") : file_stem(in);
@@ -109,7 +109,7 @@ static int by_output(const void *a, const void *b)
     return strcmp((*(const feature_job *const *)a)->npy, (*(const feature_job *const *)b)->npy);
 }
 
-/* Two inputs that would write one file. */
+/* Finds two inputs that would write one file. */
 static int check_collisions(const cli_command *self, const feature_job *jobs, size_t n)
 {
     const feature_job **sorted = cli_alloc(n, sizeof *sorted);
@@ -127,7 +127,7 @@ static int check_collisions(const cli_command *self, const feature_job *jobs, si
     return code;
 }
 
-/* Outputs that would replace a recording, or each other. */
+/* Finds outputs that would replace a recording, or each other. */
 static int check_overwriting(const cli_command *self, const feature_job *jobs, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
@@ -149,7 +149,7 @@ static bool folder_of_takes(const char *path)
     return takes;
 }
 
-/* Told before anything is decoded. */
+/* Checks the folders before anything is decoded. */
 static int check_folders(const settings *s, const feature_job *jobs, size_t n)
 {
     const char *named[] = {s->out, s->png};
@@ -163,7 +163,7 @@ static int check_folders(const settings *s, const feature_job *jobs, size_t n)
     return CLI_DONE;
 }
 
-/* True for a file whose name says that it is another picture than a PNG. */
+/* Returns true for a file whose name has the ending of another image format than PNG. */
 static bool named_otherwise(const char *png)
 {
     const char *slash = strrchr(png, '/'), *dot = strrchr(slash ? slash : png, '.');
@@ -197,7 +197,7 @@ static int name_outputs(const cli_command *self, const settings *s, char **input
     return code == CLI_DONE ? check_folders(s, jobs, n) : code;
 }
 
-/* ---- Words ---- */
+/* ---- Output ---- */
 
 static void warning_to_json(void *context, const char *sentence)
 {

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Samples asked for at once: a second. */
+/* Samples read at once: a second. */
 #define BLOCK 16000
 
 /* Share of the bar. */
@@ -17,7 +17,7 @@ typedef struct watcher {
     const feature_tools *tools;
 } watcher;
 
-/* Puts the recording's name before what the library says of its samples. */
+/* Prepends the recording's name to the library's message about its samples. */
 static void fail_named(feature_job *job, sib_code code, const sib_error *why)
 {
     job->err.code = code;

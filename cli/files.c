@@ -1,6 +1,6 @@
 #include "files.h"
 
-#include "words.h"
+#include "messages.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* "talk" of "talks/talk.flac"; a name that is nothing but extension stays whole. */
+/* "talk" of "talks/talk.flac"; a name that is only an extension is kept. */
 char *file_stem(const char *path);
 
 /* "v1.2" of "cases/v1.2/". */
@@ -21,26 +21,26 @@ bool file_is_folder(const char *path);
 /* The folder that `path` lies in: "." for a bare name. */
 char *file_folder(const char *path);
 
-/* True where files can be written into `folder`; else false, with a line on stderr that says why. */
+/* Returns true if files can be written into `folder`; else false, with the reason on stderr. */
 bool file_folder_takes(const char *folder);
 
-/* The same of a folder that is made where its parent exists. */
+/* The same; creates the folder if its parent exists. */
 bool file_folder_ready(const char *folder);
 
-/* Writes a complete file or, with a line on stderr and false, none: beside it first, under its name
-   with ".part". */
+/* Writes a file completely, first as NAME.part in the same folder. On failure returns false, with a line on
+   stderr, and leaves no file. */
 bool file_put(const char *path, const char *data, size_t size);
 
-/* All that a stream still gives, a NUL behind it; *size (may be NULL): bytes without it. name: for
-   messages. NULL with a line on stderr where it cannot be read or has more than `max` bytes. */
+/* Reads the rest of a stream and appends a NUL; *size (may be NULL): bytes without it. name: for messages.
+   Returns NULL, with a line on stderr, if it cannot be read or has more than `max` bytes. */
 char *file_read_stream(FILE *f, const char *name, size_t max, size_t *size);
-/* The same of a file. */
+/* The same for a file. */
 char *file_read(const char *path, size_t max, size_t *size);
 
-/* True where both names exist and lead to one file. */
+/* Returns true if both names exist and lead to one file. */
 bool file_same(const char *a, const char *b);
 
-/* True where `path` leads to this process' standard output. */
+/* Returns true if `path` leads to this process's standard output. */
 bool file_is_stdout(const char *path);
 
 #endif

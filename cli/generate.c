@@ -1,4 +1,4 @@
-/* sibyl generate --model M: text on from a text. */
+/* sibyl generate --model M: continues a text. */
 #include "command.h"
 #include "files.h"
 #include "interrupt.h"
@@ -43,7 +43,7 @@ static const char more[] =
     "Continues a text with a language model, token by token, and shows the text as it is made; or prints "
     "how likely a text is. 'sibyl job --ports MODEL' lists all inputs of a model.";
 
-/* A number of the settings as an input; given: it was. */
+/* Adds a number of the settings as an input if it was given. */
 static bool add_number(job_inputs *in, const sib_job *job, const char *name, double value, bool given)
 {
     char text[40];
@@ -67,7 +67,7 @@ static bool add_stops(job_inputs *in, const sib_job *job, const cli_list *stops)
 static bool add_inputs(job_inputs *in, const sib_job *job, const settings *s, const char *prompt, size_t size)
 {
     bool done = prompt ? job_inputs_add(in, job, "text", "") : job_inputs_add(in, job, "tokens", s->tokens);
-    if (done && prompt) { /* as it stands, a first @ too */
+    if (done && prompt) { /* verbatim, even with an @ at its start */
         in->items[in->n - 1].value.text.data = prompt;
         in->items[in->n - 1].value.text.size = size;
     }

@@ -1,6 +1,6 @@
 /* sibyl help [COMMAND] */
 #include "command.h"
-#include "words.h"
+#include "messages.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -8,10 +8,10 @@
 /* ---- What help prints
    ------------------------------------------------------------------------------------ */
 
-#define HELP_COLUMN 26 /* of the text behind an option */
+#define HELP_COLUMN 26 /* of the text after an option */
 #define HELP_WIDTH  80
 
-/* Text from column `from` on, lines broken to HELP_WIDTH; the cursor stands at column `at`. */
+/* Text from column `from` on, with lines broken at HELP_WIDTH; the cursor is at column `at`. */
 static void put_wrapped(const char *text, size_t from, size_t at, FILE *out)
 {
     while (*text) {
@@ -26,7 +26,7 @@ static void put_wrapped(const char *text, size_t from, size_t at, FILE *out)
     putc('\n', out);
 }
 
-/* "left", and behind it in its column the text. */
+/* Prints "left", and the text in its column. */
 static void put_row(const char *left, const char *text, FILE *out)
 {
     size_t at = (size_t)fprintf(out, "%s", left);
@@ -88,8 +88,7 @@ void cli_help(const cli_command *command, FILE *out)
     }
 }
 
-/* ---- What the commands begin with
-   ------------------------------------------------------------------------ */
+/* ---- Shared by the commands ---------------------------------------------------------------------------- */
 
 bool cli_begin(const cli_command *command, int argc, char **argv, void *settings, int *n_operands, int *code)
 {

@@ -1,10 +1,10 @@
-/* sibyl import CHECKPOINT... -o MODEL.onnx: weights of other programs as a model. */
+/* sibyl import CHECKPOINT... -o MODEL.onnx: makes a model of other programs' weights. */
 #include "aside.h"
 #include "command.h"
 #include "files.h"
 #include "interrupt.h"
+#include "messages.h"
 #include "shared_options.h"
-#include "words.h"
 
 #include <errno.h>
 #include <math.h>
@@ -17,7 +17,7 @@ typedef struct settings {
     bool check, json;
 } settings;
 
-static const char *const dtype_words[] = {"f32", "f16", "bf16", "int8", NULL};
+static const char *const dtype_names[] = {"f32", "f16", "bf16", "int8", NULL};
 static const sib_dtype dtypes[] = {SIB_F32, SIB_F16, SIB_BF16, SIB_I8};
 
 static const cli_option options[] = {
@@ -27,7 +27,7 @@ static const cli_option options[] = {
         .more =
             "All files appear complete or not at all. The job is written where the model has its tokenizer: "
             "commands that take the model run it, and it may be changed (docs/jobs.md)."),
-    OPT_CHOICE("dtype", dtype, dtype_words, "type of matrices and embeddings (default: f32)",
+    OPT_CHOICE("dtype", dtype, dtype_names, "type of matrices and embeddings (default: f32)",
                .more =
                    "int8 has a scale for each output channel. Norms, biases and convolutions stay float32."),
     OPT_INTEGER("opset", opset, "N", 20, 23,
@@ -93,7 +93,7 @@ static void show_problems(const sib_import_report *r)
         fprintf(stderr, "%s: %s\n", sib_import_fault_name(p.fault), p.text);
 }
 
-/* job: the document beside the model, or NULL. */
+/* job: path of the model's job document, or NULL. */
 static void show(const sib_import_report *r, const settings *s, const char *job)
 {
     sib_import_totals t;
@@ -104,7 +104,7 @@ static void show(const sib_import_report *r, const settings *s, const char *job)
            (unsigned long long)t.parameters, 1e-6 * (double)t.bytes_read);
     if (s->out)
         printf("  written     %s and %s.data, %.1f MB as %s\n", s->out, s->out,
-               1e-6 * (double)t.bytes_written, dtype_words[s->dtype]);
+               1e-6 * (double)t.bytes_written, dtype_names[s->dtype]);
     printf("  tokenizer   %s\n", t.tokenizer ? t.tokenizer : "none found; give one with --tokenizer");
     if (job)
         printf("  job         %s\n", job);
@@ -159,8 +159,8 @@ static void show_progress(void *progress, double part, const char *what)
     cli_progress_show(progress, part, "importing", what);
 }
 
-/* The document of the model's job beside it, where Sibyl has one and the model its tokenizer. False with
-   *err where it cannot be written. */
+/* Writes the model's job document next to it, if Sibyl has one for it and the model has its tokenizer.
+   Returns false, with *err, if it cannot be written. */
 static bool store_job(const sib_import_report *r, const char *model, char **job, sib_error *err)
 {
     sib_import_totals t;

@@ -1,10 +1,10 @@
 #include "interrupt.h"
 
-#include "words.h"
+#include "messages.h"
 
 #include <signal.h>
 
-/* A handler can reach nothing else. */
+/* Global, since a signal handler has no context. */
 static sib_cancel *interrupted;
 static struct sigaction before;
 

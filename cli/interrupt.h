@@ -1,10 +1,10 @@
-/* Ctrl-C ends the work with what is done so far put in order, not the program. */
+/* Ctrl-C cancels the work, so that the program can clean up and report. */
 #ifndef CLI_INTERRUPT_H
 #define CLI_INTERRUPT_H
 
 #include <sibyl/sibyl.h>
 
-/* A flag that Ctrl-C sets from now on; NULL, with a line on stderr, where it cannot be had. One at a time. */
+/* Returns a flag that Ctrl-C sets from now on; NULL, with a line on stderr, on failure. One at a time. */
 const sib_cancel *interrupt_begin(void);
 void interrupt_end(void);
 

@@ -5,7 +5,7 @@
 #include "job_model.h"
 #include "job_values.h"
 #include "model/model_inputs.h"
-#include "model/value_words.h"
+#include "model/value_text.h"
 #include "shared_options.h"
 
 #include <stdlib.h>
@@ -16,7 +16,7 @@ typedef struct settings {
     cli_list inputs, outputs, taps;
     long threads, max_steps;
     bool confine, describe, ports, json;
-    double max_seconds; /* 0: the usual */
+    double max_seconds; /* 0: the default */
 } settings;
 
 static const cli_option options[] = {
@@ -140,7 +140,7 @@ static int run_job(const settings *s, const sib_job *job)
     return done ? CLI_DONE : CLI_FAILED;
 }
 
-/* The document as it is, of a model or of features. */
+/* Prints the job document of a model, or of features. */
 static int describe(const settings *s, const char *model)
 {
     sib_error err = SIB_ERROR_INIT;

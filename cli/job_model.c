@@ -1,13 +1,14 @@
 #include "job_model.h"
 
 #include "files.h"
-#include "words.h"
+#include "messages.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-/* FOLDER/NAME/job.json, or FOLDER/NAME/NAME.onnx, where one of them is; else NULL. Released with free. */
+/* Returns FOLDER/NAME/job.json or FOLDER/NAME/NAME.onnx if one of them exists, else NULL. Released with
+   free. */
 static char *installed_in(const char *folder, const char *name)
 {
     char *paths[] = {cli_format("%s/%s/job.json", folder, name),
@@ -21,7 +22,7 @@ static char *installed_in(const char *folder, const char *name)
     return found;
 }
 
-/* ../share/sibyl/models from the program's folder. Released with free; NULL where that is not known. */
+/* Returns ../share/sibyl/models from the program's folder, NULL if that is unknown. Released with free. */
 static char *own_models(void)
 {
     char path[4096];

@@ -1,7 +1,7 @@
 #include "job_values.h"
 
 #include "files.h"
-#include "model/value_words.h"
+#include "model/value_text.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -16,7 +16,7 @@ static bool bad(const char *name, const char *text, const char *expected)
     return false;
 }
 
-/* Numbers with commas between. *n: how many. NULL where there is something else. */
+/* Parses numbers separated by commas. *n: how many. Returns NULL for anything else. */
 static double *read_numbers(const char *text, size_t *n)
 {
     size_t commas = 0;

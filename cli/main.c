@@ -1,6 +1,6 @@
 /* sibyl COMMAND ...: finds the command in the table and runs it. */
 #include "command.h"
-#include "words.h"
+#include "messages.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -37,7 +37,7 @@ static int dispatch(int argc, char **argv)
     return command->run(command, argc - 2, argv + 2);
 }
 
-/* jansson leaves out what it has no memory for: half a document would look complete. */
+/* jansson omits what it has no memory for, so that half a document would look complete */
 static void *take_bytes(size_t n)
 {
     return cli_alloc(n, 1);

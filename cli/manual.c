@@ -1,6 +1,6 @@
-/* The manual page: a template's prose, and what the tables of commands, options and passes say. */
+/* The manual page: a template's prose, and text from the tables of commands, options and passes. */
 #include "command.h"
-#include "words.h"
+#include "messages.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -33,7 +33,7 @@ static bool same(const char *word, size_t n, const char *other)
     return other && strlen(other) == n && !memcmp(word, other, n);
 }
 
-/* Bold for options and their choices, italic for what the option's value is called. */
+/* Bold for options and their choices, italic for the name of an option's value. */
 static char font_of(const char *word, size_t n, const cli_option *o)
 {
     if (n > 2 && word[0] == '-' && word[1] == '-')
@@ -59,7 +59,7 @@ static void put_sentences(const char *text, const cli_option *o, FILE *out)
         if (font)
             put_font(font, text, core, out);
         else {
-            /* names, as in "conv1d, models: ...", stay as they are */
+            /* names, as in "conv1d, models: ...", are not capitalised */
             bool large = first && core && core == n && strspn(text, "abcdefghijklmnopqrstuvwxyz-'") >= core;
             if (large)
                 putc(toupper((unsigned char)*text), out);
@@ -74,8 +74,7 @@ static void put_sentences(const char *text, const cli_option *o, FILE *out)
     putc('\n', out);
 }
 
-/* ---- What stands in for the template's marks
-   --------------------------------------------------------------- */
+/* ---- What replaces the template's marks ------------------------------------------------------------- */
 
 /* Names in capitals are italic, everything else is bold but for punctuation. */
 static void put_usage(const char *operands, FILE *out)

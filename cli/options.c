@@ -1,7 +1,7 @@
 #include "options.h"
 
 #include "command.h"
-#include "words.h"
+#include "messages.h"
 
 #include <errno.h>
 #include <math.h>
@@ -58,7 +58,7 @@ static bool set_number(const cli_command *c, const cli_option *o, const char *va
     return true;
 }
 
-/* -1 where value is none of the choices. */
+/* Returns -1 if value is not one of the choices. */
 static int find_choice(const cli_option *o, const char *value)
 {
     for (int i = 0; o->choices[i]; i++)
@@ -116,7 +116,7 @@ static bool set_option(const cli_command *c, const cli_option *o, const char *va
     return false;
 }
 
-/* Finds the option in `word` and its value in the same word, NULL where there is none. */
+/* Finds the option in `word` and its value in the same word, NULL if there is none. */
 static const cli_option *read_word(const cli_command *c, const char *word, const char **value)
 {
     const cli_option *o;

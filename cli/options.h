@@ -1,6 +1,6 @@
-/* Options from a table: "--name VALUE", "--name=VALUE", "-o VALUE" or "-oVALUE"; behind "--" everything is
-   an operand, and "-" is one. Help, manual and completions are made of the same table: an option costs one
-   row. */
+/* Options from a table: "--name VALUE", "--name=VALUE", "-o VALUE" or "-oVALUE"; after "--" everything is an
+   operand, and "-" is one. Help, manual and completions are generated from the same table: an option costs
+   one row. */
 #ifndef CLI_OPTIONS_H
 #define CLI_OPTIONS_H
 
@@ -16,7 +16,7 @@ typedef enum cli_option_kind {
     CLI_INTEGER,  /* long, min .. max */
     CLI_NUMBER,   /* double, min .. max */
     CLI_CHOICE,   /* int, index into choices */
-    CLI_OPTIONAL, /* the same; index 0 where none of the choices follows */
+    CLI_OPTIONAL, /* the same; index 0 if none of the choices follows */
     CLI_LIST      /* cli_list, an item for each time the option is given */
 } cli_option_kind;
 
@@ -26,7 +26,7 @@ typedef struct cli_list {
     size_t n;
 } cli_list;
 
-/* Name i of a list, NULL behind its end; what it stands for in *meaning, which may be NULL. */
+/* Returns name i of a list, NULL past its end; its meaning in *meaning, which may be NULL. */
 typedef const char *(*cli_names)(size_t i, const char **meaning);
 
 typedef struct cli_option {
@@ -34,19 +34,18 @@ typedef struct cli_option {
     char letter;      /* or 0 */
     cli_option_kind kind;
     size_t field;      /* offset in the settings */
-    const char *value; /* what help calls the value; NULL for flags and choices */
+    const char *value; /* name of the value in help; NULL for flags and choices */
     const char
         *help; /* begins in lower case and ends without a period; lines are broken where it is printed */
     const char *more; /* further sentences, for the manual alone; or NULL */
     double min, max;
     bool above;                 /* min itself is out of range */
     const char *const *choices; /* ends with NULL */
-    cli_names names;   /* values that completion offers; those with a meaning are listed by the manual */
-    const char *offer; /* likewise, with blanks between */
+    cli_names names;            /* values that completion offers; the manual lists those with a meaning */
+    const char *offer;          /* likewise, separated by blanks */
 } cli_option;
 
-/* Rows of a table whose settings have the type `settings`. Behind the help may stand more fields: .letter
-   = 'o'. */
+/* Rows of a table whose settings have the type `settings`. More fields may follow the help: .letter = 'o'. */
 #define OPT(name_, kind_, field_, ...)                                                                       \
     {                                                                                                        \
         .name = name_, .kind = kind_, .field = offsetof(settings, field_), .help = __VA_ARGS__               \
@@ -75,19 +74,19 @@ struct cli_command;
 cli_parsed cli_parse(const struct cli_command *command, int argc, char **argv, void *settings,
                      int *n_operands);
 
-/* The row of --help, which every table has besides its own. */
+/* The row of --help, which is part of every table. */
 extern const cli_option cli_option_help;
 
 /* Calls `row` for each option of a table, --help last. */
 void cli_options_each(const cli_option *options, void (*row)(const cli_option *o, void *context),
                       void *context);
 
-/* What stands behind the option's name in help: "N", "int8|int16", "[int16|int8]"; "" for flags. Released
-   with free. */
+/* What follows the option's name in help: "N", "int8|int16", "[int16|int8]"; "" for flags. Released with
+   free. */
 char *cli_option_value(const cli_option *o);
 
-/* Word i of those that may stand behind the option, NULL behind the last. buffer: 64 bytes, where the word
-   may stand. */
+/* Returns value i of those that the option may have, NULL past the last. buffer: 64 bytes, in which it may be
+   written. */
 const char *cli_option_word(const cli_option *o, size_t i, char buffer[64]);
 
 #endif

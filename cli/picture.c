@@ -1,6 +1,6 @@
 #include "picture.h"
 
-#include "words.h"
+#include "messages.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -8,7 +8,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#define ROWS 20 /* two bands' levels a row in colour, one without */
+#define ROWS 20 /* a row shows the levels of two bands in colour, of one without */
 
 /* Levels 0 to 1, row 0 the highest bands: (rows, columns). */
 typedef struct picture {
@@ -25,7 +25,7 @@ size_t picture_columns(FILE *out)
     return size.ws_col > 160 ? 160 : size.ws_col;
 }
 
-/* Means of features (bands, frames) over the cells of the picture, stretched to 0 .. 1. */
+/* Means of features (bands, frames) over the cells of the picture, scaled to 0 .. 1. */
 static void shrink(picture *p, const float *features, size_t bands, size_t frames)
 {
     float low = INFINITY, high = -INFINITY;
@@ -80,7 +80,7 @@ static void colour_of(float level, int rgb[3])
         rgb[k] = (int)lroundf(stops[i][k] + (at - (float)i) * (stops[i + 1][k] - stops[i][k]));
 }
 
-/* Two levels a character: the upper half block in one colour on the other. */
+/* Two levels per character: the upper half block in one colour, the background in the other. */
 static void show_colours(const picture *p, FILE *out)
 {
     for (size_t r = 0; r + 1 < p->rows; r += 2) {
@@ -123,8 +123,8 @@ static void show_time(const picture *p, FILE *out)
     putc('\n', out);
 }
 
-/* One line of words, those that begin behind what stands there already; the others are left for the next.
-   words: (n). */
+/* Prints a line of those words that begin after the end of the previous one; the others are left for the next
+   line. words: (n). */
 static bool show_line(const picture *p, const sib_word **words, size_t n, FILE *out)
 {
     size_t at = 0;
@@ -136,7 +136,7 @@ static bool show_line(const picture *p, const sib_word **words, size_t n, FILE *
         size_t column = (size_t)(fmax(words[i]->start, 0) / p->seconds * (double)p->columns), width = 0;
         for (const char *c = text; *c; c++) /* characters of UTF-8 */
             width += (*c & 0xC0) != 0x80;
-        if (column + width > p->columns) /* words at the end move in */
+        if (column + width > p->columns) /* the last words move to the left */
             column = p->columns > width ? p->columns - width : 0;
         if (column < at) {
             left = true;

@@ -1,6 +1,6 @@
 #include "recording.h"
 
-#include "words.h"
+#include "messages.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +13,7 @@ static size_t hash_of(const char *name)
     return (size_t)(h ^ (h >> 31));
 }
 
-/* The slot of a name: where it stands or would. */
+/* The slot that holds a name, or the free one for it. */
 static size_t slot_of(const recording *r, const char *name)
 {
     size_t at = hash_of(name) & (r->n_slots - 1);

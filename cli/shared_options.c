@@ -1,6 +1,6 @@
 #include "shared_options.h"
 
-#include "words.h"
+#include "messages.h"
 
 const char *backend_names(size_t i, const char **meaning)
 {
@@ -9,7 +9,7 @@ const char *backend_names(size_t i, const char **meaning)
     return sib_backend_name(i);
 }
 
-const char *pass_words(size_t i, const char **meaning)
+const char *pass_option_names(size_t i, const char **meaning)
 {
     static const char *const all[] = {"all", "-all"};
     if (meaning)

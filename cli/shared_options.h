@@ -1,5 +1,4 @@
-/* Rows that several commands have, each once. The settings have the type `settings`; what differs is an
-   argument. */
+/* Rows shared by several commands. The settings have the type `settings`; arguments give what differs. */
 #ifndef CLI_SHARED_OPTIONS_H
 #define CLI_SHARED_OPTIONS_H
 
@@ -29,8 +28,8 @@
 
 /* A cli_names of this build's backends. */
 const char *backend_names(size_t i, const char **meaning);
-/* A cli_names of what --passes takes: "all", "-all", and each pass. */
-const char *pass_words(size_t i, const char **meaning);
+/* A cli_names of the values of --passes: "all", "-all", and each pass. */
+const char *pass_option_names(size_t i, const char **meaning);
 
 #define OPT_BACKENDS(name, field, ...) OPT_TEXT(name, field, "LIST", __VA_ARGS__, .names = backend_names)
 #define OPT_BACKEND                                                                                          \
@@ -50,26 +49,26 @@ typedef struct pass_settings {
 #define OPT_PASSES                                                                                           \
     OPT_TEXT("passes", passes.names, "LIST",                                                                 \
              "passes over the graph: all, -all for none, -NAME for all but one, -all,NAME for one alone",    \
-             .names = pass_words,                                                                            \
+             .names = pass_option_names,                                                                     \
              .more = "Default: all, where a backend other than ref runs. The section PASSES has the list."), \
         OPT_INTEGER("pass-limit", passes.limit, "N", 0, INT_MAX,                                             \
                     "let passes make at most N edits, to find the one that breaks a model")
 
-/* Puts what the options say into those of a session. */
+/* Copies the settings to the options of a session. */
 void passes_apply(const pass_settings *s, sib_session_options *out);
-/* True where one of the options was given. */
+/* Returns true if one of the options was given. */
 bool passes_named(const pass_settings *s);
 
-/* ---- Opening models -------------------------------------------------------------------------------------- */
+/* ---- Opening models --------------------------------------------------------------------------------- */
 
 /* The settings hold a double called `open_memory`. */
 #define OPT_OPEN_MEMORY                                                                                      \
     OPT_NUMBER("open-memory", open_memory, "MB", 0, 1e9, "limit of the memory that opening the model takes", \
                .more = "Default: a limit that grows with the size of the file.", .above = true)
-/* Limits of opening: all by the option where it was given (above 0), else the defaults. */
+/* Limits of opening: those of the option if it was given (above 0), else the defaults. */
 sib_open_options open_limits(double open_memory);
 
-/* ---- Inputs of models ------------------------------------------------------------------------------------ */
+/* ---- Inputs of models ------------------------------------------------------------------------------- */
 
 typedef struct input_settings {
     cli_list inputs;    /* NAME=FILE.npy, NAME=FILE.npz, NAME=FILE.pb, FILE.npz, NAME=TEXT */
@@ -98,7 +97,7 @@ typedef struct input_settings {
 
 #define OPT_MODEL(help)     OPT_FILE("model", model, "MODEL", help)
 #define OPT_TOKENIZER(help) OPT_FILE("tokenizer", tokenizer, "FILE", help)
-/* False, with a line on stderr for each value of --tap that showed nothing. matched: (taps->n). */
+/* Returns false, with a line on stderr for each value of --tap that matched nothing. matched: (taps->n). */
 bool taps_all_matched(const cli_list *taps, const bool *matched);
 
 #define OPT_JOB_INPUT(...) OPT_LIST("input", inputs, "NAME=WHAT", __VA_ARGS__, .letter = 'i')

@@ -1,9 +1,9 @@
-/* sibyl tokenize --model M [TEXT|-]: a text as tokens, and tokens as a text. */
+/* sibyl tokenize --model M [TEXT|-]: text to tokens, and tokens to text. */
 #include "command.h"
 #include "files.h"
 #include "job_model.h"
+#include "messages.h"
 #include "shared_options.h"
-#include "words.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -35,11 +35,11 @@ static const char more[] = "Prints a line for each token: its id and its bytes. 
                            "the tokenizer. Tokenizers are ranks of tiktoken, a tokenizer.json, pieces of "
                            "SentencePiece, or the vocabulary of RWKV World. The text may hold any bytes.";
 
-/* Where a tokenizer comes from: a file of its own, or a job. */
+/* The source of a tokenizer: its file, or a job. */
 typedef struct source {
     sib_tokenizer *own;
     sib_job *job;
-    const sib_tokenizer *tokenizer; /* of one of them; NULL, with a line on stderr, where it failed */
+    const sib_tokenizer *tokenizer; /* of one of them; NULL, with a line on stderr, on failure */
 } source;
 
 static bool ends_with(const char *text, const char *end)
@@ -72,7 +72,7 @@ static void open_source(const settings *s, source *out)
 /* ---- What is shown
    ------------------------------------------------------------------------------------------------ */
 
-/* Bytes with everything that does not print as \n or \xFF. */
+/* Bytes, those that are not printable as \n or \xFF. */
 static char *shown(const char *bytes, size_t n)
 {
     char *text = cli_alloc(4 * n + 1, 1), *at = text;
@@ -87,7 +87,7 @@ static char *shown(const char *bytes, size_t n)
         else
             *at++ = (char)c;
     }
-    /* What is no character is shown as bytes, all of it. */
+    /* Text that is not valid UTF-8 is shown as bytes. */
     json_t *valid = json_stringn(text, (size_t)(at - text));
     if (!valid) {
         at = text;

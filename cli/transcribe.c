@@ -19,10 +19,10 @@ typedef struct settings {
     long beam, best_of, threads;
     int task, format;
     bool word_timestamps, picture, quiet;
-    double max_seconds; /* 0: the usual */
+    double max_seconds; /* 0: the default */
 } settings;
 
-static const char *const task_words[] = {"transcribe", "translate", NULL};
+static const char *const task_names[] = {"transcribe", "translate", NULL};
 
 static const cli_option options[] = {
     OPT_MODEL("an ONNX model that 'sibyl import' made, a job's document, a folder with one, or the name of "
@@ -30,7 +30,7 @@ static const cli_option options[] = {
               "model (default: digits)"),
     OPT_TOKENIZER("the model's tokenizer, where there is none in its folder"),
     OPT_TEXT("language", language, "L", "spoken language, as de or german (default: detected)"),
-    OPT_CHOICE("task", task, task_words, "transcribe (default), or translate into English"),
+    OPT_CHOICE("task", task, task_names, "transcribe (default), or translate into English"),
     OPT_CHOICE("format", format, transcript_formats,
                "format to write; without it, lines with their times are shown as they are recognised"),
     OPT_OUT_FOLDER("write DIR/NAME.FORMAT for each recording (default format: txt)"),
@@ -98,7 +98,7 @@ static bool add_options(job_inputs *in, const settings *s, const sib_job *job, b
     const struct {
         const char *name, *text;
     } given[] = {{"language", s->language},
-                 {"task", task_words[s->task]},
+                 {"task", task_names[s->task]},
                  {"word_timestamps", s->word_timestamps || s->picture ? "true" : NULL},
                  {"beam_size", s->beam > 1 ? beam : NULL},
                  {"best_of", best},
@@ -115,7 +115,8 @@ static bool add_options(job_inputs *in, const settings *s, const sib_job *job, b
     return done && job_inputs_add_list(in, job, &s->inputs);
 }
 
-/* Speech of the recording as "start,end,start,end". NULL with a line on stderr. */
+/* Finds speech in the recording, as "start,end,start,end". Returns NULL, with a line on stderr, on
+   failure. */
 static char *speech_clips(listener *l, const sib_port_value *audio)
 {
     static const char *const wanted[] = {"spans"};
@@ -134,7 +135,7 @@ static char *speech_clips(listener *l, const sib_port_value *audio)
     for (size_t i = 0; i < spans->spans.n; i++)
         used += (size_t)snprintf(text + used, room - used, "%s%.3f,%.3f", i ? "," : "",
                                  spans->spans.data[i].start, spans->spans.data[i].end);
-    if (!spans->spans.n) /* nothing is heard */
+    if (!spans->spans.n) /* nothing is transcribed */
         snprintf(text, room, "0,0");
     sib_job_result_free(&r);
     return text;
@@ -152,7 +153,7 @@ static bool write_file(const char *folder, const char *recording, const transcri
     if (f)
         transcript_write(t, format, f);
     bool done = f && !ferror(f);
-    if (f && (fclose(f) || errno == ENOMEM)) /* glibc's fclose says nothing of memory that it lacks */
+    if (f && (fclose(f) || errno == ENOMEM)) /* glibc's fclose does not report that memory ran out */
         done = false;
     if (done)
         done = file_put(path, text, size);
@@ -258,7 +259,7 @@ static bool transcribe_all(const settings *s, listener *l, int n, char **paths)
     return failed == 0;
 }
 
-/* True where each recording gets files of its own; else a line on stderr. */
+/* Returns true if each recording has its own files, else false with a line on stderr. */
 static bool names_differ(int n, char **paths)
 {
     bool differ = true;

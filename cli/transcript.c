@@ -8,7 +8,7 @@
 
 const char *const transcript_formats[] = {"txt", "json", "srt", "vtt", "tsv", "all", NULL};
 
-/* "01:02.345", with "00:" in front where hours are wanted or there are any. */
+/* "01:02.345", with hours before it if they are requested or not 0. */
 static void write_time(double seconds, bool hours, char point, FILE *out)
 {
     long long ms = llround(fmax(seconds, 0) * 1000);
@@ -34,7 +34,7 @@ static void write_text(const char *text, bool arrow, FILE *out)
     }
 }
 
-/* Times of a segment as subtitles have them: those of its words where they are known. */
+/* Times of a segment for subtitles: those of its words if they are known. */
 static double begin_of(const sib_segment *s)
 {
     return s->n_words ? s->words[0].start : s->start;

@@ -2,7 +2,7 @@
 #ifndef CLI_TRANSCRIPT_H
 #define CLI_TRANSCRIPT_H
 
-#include "words.h"
+#include "messages.h"
 
 typedef enum transcript_format {
     TRANSCRIPT_TXT,

@@ -14,7 +14,7 @@ typedef struct settings {
     cli_list inputs;
     long threads;
     bool json;
-    double max_seconds; /* 0: the usual */
+    double max_seconds; /* 0: the default */
 } settings;
 
 static const cli_option options[] = {

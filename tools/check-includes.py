@@ -16,7 +16,7 @@ MAY_INCLUDE = {
     "base": [],
     "tensor": [],
     "simd": [],
-    "kernel": ["tensor", "simd", "spec/words.h", "spec/resize_axis.h"],
+    "kernel": ["tensor", "simd", "spec/enums.h", "spec/resize_axis.h"],
     "audio": [],
     "features": ["simd"],
     "tile": [],

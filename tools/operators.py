@@ -180,7 +180,7 @@ def runs(numbers):
     return ", ".join(f"{a}" if a == b else f"{a}–{b}" for a, b in parts) or "none"
 
 
-def dtype_words(dtypes):
+def dtype_names(dtypes):
     left, words = set(dtypes), []
     for word, members in GROUPS:
         if left.issuperset(members):
@@ -273,7 +273,7 @@ def page(operators, milli, seen, official):
             heading = o.family
             text += TABLE.format(title=heading)
         it = seen[DOMAINS[o.domain][0], o.name]
-        text += table_row(said_of(o) + [runs(it.versions), dtype_words(it.dtypes),
+        text += table_row(said_of(o) + [runs(it.versions), dtype_names(it.dtypes),
                                         tally(it.official_passed, it.official), own_words(o, it), cpu_words(it)]) + "\n"
     return text + MILLI + "\n".join(milli_lines(milli)) + "\n"
 

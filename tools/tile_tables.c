@@ -1,4 +1,5 @@
-/* Writes the constants of the fixed-point kernel, computed in double by what makes the tables of the float path:
+/* Writes the constants of the fixed-point kernel, computed in double by what makes the tables of the float
+   path:
        tile_tables numbers   src/tile/tile_tables.c
        tile_tables BANDS     src/tile/tile_bank_BANDS.c
    to standard output. tests/tile compares the sources with it. */

@@ -71,7 +71,7 @@ static const cli_verb verbs[] = {
      bench_first, true},
     {0}};
 
-/* One per processor that this process may use; 0 where that is not known. */
+/* One per processor that this process may use; 0: unknown. */
 static unsigned processors(void)
 {
     sib_pool *pool = NULL;

@@ -1,14 +1,14 @@
-/* What the benchmarks share: figures measured alternately, and the report. */
+/* Shared by the benchmarks: figures measured alternately, and the report. */
 #ifndef CLI_BENCH_H
 #define CLI_BENCH_H
 
+#include "messages.h"
 #include "shared_options.h"
-#include "words.h"
 
 typedef struct bench_settings {
     bool json, peers;
-    bool fresh;           /* models: first runs in processes of their own */
-    bool claims;          /* models: the share of time that passes in claimed operators */
+    bool fresh;           /* models: first runs, each in its own process */
+    bool claims;          /* models: the share of time spent in claimed operators */
     bool error;           /* conv1d, models: errors against ref in double */
     int weights;          /* whisper: a whisper_weights */
     long threads;         /* 0: the benchmark's own choice */
@@ -18,12 +18,12 @@ typedef struct bench_settings {
     const char *backend;  /* of sessions; NULL: all */
     pass_settings passes; /* of sessions */
     cli_list dims;        /* T=100, for random inputs */
-    char **operands;      /* (n_operands) what stands behind the benchmark's name */
+    char **operands;      /* (n_operands) what follows the benchmark's name */
     int n_operands;
 } bench_settings;
 
-/* One figure: measured once per round, alternating with the others, so that whatever disturbs the machine
-   disturbs all of them. */
+/* One figure: measured once per round, alternating with the others, so that disturbances of the machine
+   affect all of them. */
 typedef struct bench_figure {
     const char *name;
     const char *unit;
@@ -39,11 +39,11 @@ typedef struct bench_figure {
     uint64_t allocations; /* of the library, in the last round */
 } bench_figure;
 
-/* Fills values and series, in rounds as the settings say. Gives an exit code. */
+/* Fills values and series, in rounds according to the settings. Returns an exit code. */
 int bench_run(bench_figure *figures, size_t n, const bench_settings *settings, const char *what);
 void bench_free(bench_figure *figures, size_t n);
 
-/* The figure of that name, NULL where it is missing or failed. */
+/* Returns the figure of that name, NULL if it is missing or failed. */
 const bench_figure *bench_find(const bench_figure *figures, size_t n, const char *name);
 
 /* A line of the report: "sibyl / torch = 0.19 (bar 0.20: met)". */
@@ -66,14 +66,14 @@ typedef struct bench_report {
 int bench_report_begin(bench_report *report, const bench_settings *settings, const char *name);
 void bench_report_figures(bench_report *report, const bench_figure *figures, size_t n);
 void bench_report_ratios(bench_report *report, const bench_ratio *ratios, size_t n);
-/* A line of words, kept under "notes" in JSON. */
+/* A line of text; in JSON an item of "notes". */
 void bench_report_note(bench_report *report, const char *format, ...) CLI_PRINTF(2, 3);
-/* A value of its own in the document; takes ownership of `value`. Text leaves it out. */
+/* A member of the JSON document, not of the text; takes ownership of `value`. */
 void bench_report_value(bench_report *report, const char *name, json_t *value);
-/* Tells memory, counters and monitor, prints the JSON document, and frees. */
+/* Reports memory, counters and monitor, prints the JSON document, and frees. */
 void bench_report_end(bench_report *report);
 
-/* The same noise for everybody: xorshift64*, uniform in [-1, 1). */
+/* Noise that is the same on every machine: xorshift64*, uniform in [-1, 1). */
 double bench_uniform(uint64_t *state);
 
 /* The benchmarks; of: a bench_settings. */

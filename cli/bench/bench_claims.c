@@ -1,4 +1,4 @@
-/* The share of a model's time that passes in operators which a backend other than ref has claimed. */
+/* The share of a model's time spent in operators that a backend other than ref has claimed. */
 #include "bench/bench_models.h"
 
 #include <string.h>
@@ -8,11 +8,11 @@
 #define MAX_RUNS    200
 #define MAX_SECONDS 0.3
 
-/* Below this share what ref ran is named. */
+/* Below this share, the operators that ref ran are named. */
 #define CLAIMS_BAR 0.99
 
-/* Sums the rows of a profile, operator by operator; the longest rows come first, so what ref ran longest
-   is named first. */
+/* Sums the rows of a profile, operator by operator; the longest rows come first, so what ref ran longest is
+   named first. */
 static void sum_rows(const sib_profile *p, claims *out)
 {
     sib_profile_row row;
@@ -46,7 +46,7 @@ void claims_measure(engine *e, claims *out, char *why, size_t bytes)
     sib_profile_free(&p);
 }
 
-/* A model whose run has no step (all of it constant) leaves nothing to ref. */
+/* a constant model runs no step, so none on ref */
 double claims_share(const claims *c)
 {
     return c->seconds > 0 ? c->claimed / c->seconds : 1;

@@ -102,7 +102,7 @@ static void print_figures(bench_report *report, const bench_figure *figures, siz
         const bench_figure *ours = bench_find(figures, n, cases[i].name);
         const bench_figure *theirs = bench_find(figures, n, cases[i].torch_name);
         if (ours && peak) {
-            /* the best rate of all rounds is what the machine can do */
+            /* the peak is the best rate of all rounds */
             bool last = i == N_CASES - N_DTYPES;
             snprintf(names[k], sizeof names[k], "%s / peak", cases[i].name);
             ratios[k] =
@@ -122,15 +122,15 @@ static void print_error(bench_report *report, json_t *list, const char *name, co
                         const result_error *e)
 {
     char text[120];
-    error_words(e, text, sizeof text);
+    error_text(e, text, sizeof text);
     json_array_append_new(
         list, json_pack("{s:s, s:s, s:o}", "name", name, "against", against, "error", error_to_json(e)));
     if (!report->settings->json)
         printf("%-24s %-16s %s\n", name, against, text);
 }
 
-/* Each result against the exact one of its own arrays, and the narrow ones against that of the float32
-   arrays, of which theirs were rounded. */
+/* Each result against the exact one of its own arrays, and those of narrow types also against that of the
+   float32 arrays from which theirs were rounded. */
 static void print_errors(bench_report *report, const conv_case *cases)
 {
     char why[640] = "";
@@ -159,7 +159,7 @@ static void print_errors(bench_report *report, const conv_case *cases)
     bench_report_value(report, "errors", list);
 }
 
-/* torch's figures behind ours; returns how many figures there are then. */
+/* Appends torch's figures to ours; returns the total number. */
 static size_t add_torch(bench_report *report, peer_torch **torch, conv_case *cases, unsigned threads,
                         bench_figure *figures, size_t n)
 {

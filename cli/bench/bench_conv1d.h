@@ -11,8 +11,8 @@ typedef struct conv_arrays {
     void *x, *w, *bias, *y;
 } conv_arrays;
 
-/* The result by the definition in double, as float64; released with sib_tensor_free. NULL, with words in
-   why, where that fails. spec: without groups, dilation and gelu. */
+/* The result by the definition in double, as float64; released with sib_tensor_free. Returns NULL, with the
+   reason in why, on failure. spec: without groups, dilation and gelu. */
 sib_tensor *conv1d_exact(const conv_arrays *c, char *why, size_t bytes);
 
 /* Adds c->y against an exact result. */

@@ -3,8 +3,8 @@
 
 #include <stdlib.h>
 
-/* The elements (n) of a dense array as double; released with sib_tensor_free. NULL, with words in why,
-   where that fails. */
+/* The elements (n) of a dense array as double; released with sib_tensor_free. Returns NULL, with the reason
+   in why, on failure. */
 static sib_tensor *widened(sib_dtype dtype, int64_t n, void *data, char *why, size_t bytes)
 {
     sib_error err = SIB_ERROR_INIT;

@@ -1,6 +1,6 @@
 #include "bench/bench_engine.h"
 
-#include "words.h"
+#include "messages.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -114,7 +114,7 @@ static double run_torch(engine *e, char *why, size_t bytes)
 
 double engine_run(engine *e, char *why, size_t bytes)
 {
-    if (e->kind == ENGINE_TORCH) /* by its own clock, so that orders and answers cost it nothing */
+    if (e->kind == ENGINE_TORCH) /* timed in its process, without the cost of requests and answers */
         return run_torch(e, why, bytes);
     uint64_t begin = sib_time_ns();
     bool ok = e->peer ? peer_ort_run(e->peer, why, bytes) : run_and_drop(e, NULL, why, bytes);

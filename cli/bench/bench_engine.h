@@ -8,7 +8,7 @@
 
 #include <sibyl/sibyl.h>
 
-/* The first two run files and give outputs; torch runs a network of its own that costs the same. */
+/* The first two run files and have outputs; torch runs an equivalent network built in its process. */
 typedef enum engine_kind { ENGINE_SIBYL, ENGINE_ORT, ENGINE_TORCH, ENGINE_KINDS } engine_kind;
 #define ENGINES_OF_FILES ENGINE_TORCH
 
@@ -26,21 +26,22 @@ typedef struct engine engine;
 /* "sibyl", "onnxruntime", "torch" */
 const char *engine_name(engine_kind kind);
 
-/* Loads the model at path; for torch, what peer_torch_whisper takes. NULL with words in why (bytes). */
+/* Loads the model at path; for torch, the request for peer_torch_whisper. Returns NULL, with the reason in
+   why (bytes), on failure. */
 engine *engine_open(engine_kind kind, const engine_settings *settings, const char *path, char *why,
                     size_t bytes);
 void engine_close(engine *e);
 
-/* The inputs of the runs to come, which must outlive the engine: (n) */
+/* Sets the inputs of later runs, (n), which must outlive the engine. */
 bool engine_bind(engine *e, size_t n, const sib_named_value *inputs, char *why, size_t bytes);
 
-/* One run; its outputs are made and dropped. Gives its seconds, negative on a failure. */
+/* Runs once and drops the outputs. Returns the seconds, negative on failure. */
 double engine_run(engine *e, char *why, size_t bytes);
 
-/* One run of Sibyl's, its steps added to a profile. */
+/* One run of Sibyl, with its steps added to a profile. */
 bool engine_profile(engine *e, sib_profile *profile, char *why, size_t bytes);
 
-/* One run whose outputs the caller owns: (n_outputs of the model), NULL for what is no tensor. */
+/* One run whose outputs the caller owns: (n_outputs of the model), NULL for values that are not tensors. */
 bool engine_outputs(engine *e, sib_value **out, char *why, size_t bytes);
 
 #endif

@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-/* The larger one, or NaN where either is: a result that is no number is no small error. */
+/* Returns the larger one, or NaN if either is, so that NaN never counts as a small error. */
 static double larger(double a, double b)
 {
     return isnan(a) || a >= b ? a : b;
@@ -15,7 +15,7 @@ static void add_elements(result_error *e, const double *got, const double *exact
         exact_sum += isfinite(exact[i]) ? exact[i] * exact[i] : 0;
     double rms = sqrt(exact_sum / (double)n);
     for (uint64_t i = 0; i < n; i++) {
-        /* equal infinities differ by nothing, nor do two elements that are no numbers */
+        /* equal infinities, or two NaN: no difference */
         bool same = got[i] == exact[i] || (isnan(got[i]) && isnan(exact[i]));
         double d = same ? 0 : fabs(got[i] - exact[i]);
         sum += d * d;
@@ -80,7 +80,7 @@ json_t *error_to_json(const result_error *e)
                      cli_json_number(e->rms), "worst", cli_json_number(e->worst));
 }
 
-void error_words(const result_error *e, char *text, size_t bytes)
+void error_text(const result_error *e, char *text, size_t bytes)
 {
     snprintf(text, bytes, "max abs %.2g, RMS %.2g, worst %.2g", e->max_abs, e->rms, e->worst);
 }

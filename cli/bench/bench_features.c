@@ -16,7 +16,7 @@
 #define MAX_FIGURE 16
 #define US         1e6
 
-/* Bars that the project sets itself, in time per frame. */
+/* The project's own bars, in time per frame. */
 #define TORCH_BAR   0.20
 #define FFTW_BAR    0.80
 #define PRECISE_BAR 1.00
@@ -30,7 +30,7 @@
 /* Chunks of the longer recording, on which the cost of waking threads no longer shows. */
 #define LONG_CHUNKS 10
 
-/* One way of ours to compute features. */
+/* One of our ways to compute features. */
 typedef struct {
     const float *samples; /* (chunks, N_SAMPLES): chunks of 30 s, one recording */
     size_t chunks;
@@ -55,7 +55,7 @@ static double measure_own(void *context)
     return sib_timer_seconds(&timer) * US / (double)frames;
 }
 
-/* One way of ours to compute features in fixed point. */
+/* One of our ways to compute features in fixed point. */
 typedef struct {
     const int16_t *samples; /* (chunks, N_SAMPLES) */
     size_t chunks;
@@ -254,7 +254,7 @@ static void print_figures(bench_report *report, const bench_figure *figures, siz
                                     fixed_threads->threads == 2 ? TALK_BAR : 0, false};
     add_ratio(ratios, &k, "whisper-128 / whisper-80", w128, w80, 0, false);
     add_ratio(ratios, &k, "stream-80 / whisper-80", stream, w80, 0, false);
-    /* the bar is for two; with more threads the ratio is shown without one */
+    /* the bar is for two threads; with more, the ratio is shown without a bar */
     add_ratio(ratios, &k, "one thread / several", w80, threads,
               threads && threads->threads == 2 ? SCALING_BAR : 0, true);
     add_ratio(ratios, &k, "one thread / several, 5 min", longer, longer_threads,

@@ -1,4 +1,4 @@
-/* sibyl bench first: a model opened and run once in a process that has done nothing else. */
+/* sibyl bench first: a model opened and run once in a fresh process. */
 #include "bench/bench_models.h"
 
 #include "command.h"
@@ -15,8 +15,7 @@ extern char **environ;
 
 #define RESTING_RUNS 10
 
-/* ---- In the process of its own
-   ---------------------------------------------------------------------------- */
+/* ---- In the child process ----------------------------------------------------------------------------- */
 
 static double grown(uint64_t now, uint64_t before)
 {
@@ -74,11 +73,10 @@ int bench_first(const void *of)
     return ok ? CLI_DONE : cli_fail("%s: %s", settings->operands[1], *why ? why : "no model was found");
 }
 
-/* ---- From outside
-   ------------------------------------------------------------------------------------------- */
+/* ---- In the parent process ---------------------------------------------------------------------------- */
 
-/* The words that the child gets, ending with NULL; released with free. */
-static char **words_of(engine_kind kind, const model_case *c, const bench_settings *s, char *threads)
+/* The child's arguments, ending with NULL; released with free. */
+static char **arguments_of(engine_kind kind, const model_case *c, const bench_settings *s, char *threads)
 {
     char **argv = cli_alloc(14 + 2 * s->dims.n, sizeof *argv);
     size_t n = 0;
@@ -107,7 +105,7 @@ void first_run_measure(engine_kind kind, const model_case *c, const bench_settin
     pid_t pid;
     posix_spawn_file_actions_t actions;
     snprintf(threads, sizeof threads, "%ld", settings->threads ? settings->threads : 1);
-    char **argv = words_of(kind, c, settings, threads);
+    char **argv = arguments_of(kind, c, settings, threads);
     if (pipe2(answer, O_CLOEXEC) == 0) {
         posix_spawn_file_actions_init(&actions);
         posix_spawn_file_actions_adddup2(&actions, answer[1], STDOUT_FILENO);

@@ -11,16 +11,15 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A round is a block of runs of one engine and a block of the other, each about so long. */
+/* Seconds of a block; a round is a block of runs of each engine. */
 #define BLOCK_SECONDS   0.002
 #define DEFAULT_SECONDS 0.5 /* a model */
 #define MIN_ROUNDS      3
 
-/* Outputs of the two engines may differ so much: other order of sums, other approximations. */
+/* Tolerance between the outputs of the two engines: other order of sums, other approximations. */
 static const sib_tolerance agreement = {.rtol = 1e-2, .atol = 1e-3};
 
-/* ---- The models that are named
-   ---------------------------------------------------------------------------- */
+/* ---- The models that are given ------------------------------------------------------------------------ */
 
 static void add_model(models *list, char *path, char *name)
 {
@@ -140,7 +139,7 @@ bench_inputs *bench_inputs_read(model_case *c, const bench_settings *settings, c
 /* ---- Measuring
    --------------------------------------------------------------------------------------------- */
 
-/* Runs n times and keeps the times. */
+/* Runs n times and stores the times. */
 static bool run_block(engine *e, side *s, size_t n)
 {
     if (s->n + n > s->room) {
@@ -169,7 +168,7 @@ static void drop_values(sib_value **items, size_t n)
     free(items);
 }
 
-/* Opens an engine and runs it once, and then until its time is known. Gives the runs of a block, 0 on a
+/* Opens an engine and runs it once, then until its time is known. Returns the runs of a block, 0 on
    failure. */
 static size_t make_ready(engine_kind kind, const engine_settings *es, const model_case *c,
                          const bench_inputs *in, engine **out, side *s)
@@ -186,8 +185,8 @@ static size_t make_ready(engine_kind kind, const engine_settings *es, const mode
     return seconds < BLOCK_SECONDS ? (size_t)(BLOCK_SECONDS / fmax(seconds, 1e-7)) : 1;
 }
 
-/* Errors of what the engines make against ref in double, of the file at path; own: the model's own, not
-   its like in float32. */
+/* Errors of the engines' outputs against those of ref in double, of the file at path. own: that is the model
+   itself, not its float32 counterpart. */
 static void measure_errors(model_case *c, const char *path, bool own, size_t n_outputs,
                            const bench_inputs *in, sib_value **got[ENGINES_OF_FILES])
 {
@@ -203,7 +202,7 @@ static void measure_errors(model_case *c, const char *path, bool own, size_t n_o
     drop_values(exact, n_outputs);
 }
 
-/* Against the model in double, and against its like with float32 weights where there is one. */
+/* Against the model in double, and against its float32 counterpart if there is one. */
 static void compare_with_exact(model_case *c, engine *const engines[ENGINE_KINDS],
                                const size_t block[ENGINE_KINDS], const bench_inputs *in)
 {
@@ -245,8 +244,8 @@ static void compare(model_case *c, engine *const engines[ENGINE_KINDS], const be
     drop_values(b, in->n_outputs);
 }
 
-/* Alternating blocks of both, each begun with a run that does not count: it finds the caches as the other
-   left them. */
+/* Alternating blocks of both, each after a run that does not count, since it finds the caches as the other
+   engine left them. */
 static void measure_rounds(model_case *c, const bench_settings *settings, engine *engines[ENGINE_KINDS],
                            size_t block[ENGINE_KINDS])
 {

@@ -6,15 +6,15 @@
 #include "bench/bench_engine.h"
 #include "bench/bench_error.h"
 
-/* What a first run in a process of its own takes. */
+/* Cost of a first run in a fresh process. */
 typedef struct first_run {
     bool known;
-    double open, run; /* seconds: until the session is there, and of the first run */
+    double open, run; /* seconds: until the session exists, and of the first run */
     double resting,
         peak; /* bytes that opening and running added to the process: after ten runs, and at most */
 } first_run;
 
-/* Where the time of runs passed, as a profile of steps tells. */
+/* Where runs spend their time, from a profile of steps. */
 typedef struct claims {
     bool known;
     double claimed, seconds; /* in operators and milli-ops that a backend other than ref ran, and in all */
@@ -35,9 +35,9 @@ typedef struct model_case {
     char *path, *name; /* the file and what it is called; released with free */
     char *data;        /* folder with inputs, or NULL: random ones */
     char *plain;       /* the file of the same network with float32 weights, where it has others, or NULL */
-    char *torch;       /* what peer_torch_whisper takes for the same network, or NULL */
+    char *torch;       /* request for peer_torch_whisper for the same network, or NULL */
     size_t nodes;
-    double flops, bytes; /* of a run, 0 where they are not known */
+    double flops, bytes; /* of a run, 0: unknown */
     side sides[ENGINE_KINDS];
     claims claims;
     char no_error[640]; /* why there are no errors, or "" */
@@ -60,11 +60,11 @@ bench_inputs *bench_inputs_read(model_case *c, const bench_settings *settings, c
 void bench_inputs_free(bench_inputs *in);
 const sib_named_value *bench_inputs_named(const bench_inputs *in, size_t *n);
 
-/* Measures and tells all of them. False where no model could be measured. peak: of the machine with as
+/* Measures and reports all of them. Returns false if no model could be measured. peak: of the machine with as
    many threads, for models whose flops and bytes are known; NULL for none. */
 bool models_measure(bench_report *report, models *list, const sib_peak *peak);
 
-/* The first run of a model in a process of its own (this program again, as `bench first`). */
+/* Measures the first run of a model in a fresh process (this program, as `bench first`). */
 void first_run_measure(engine_kind kind, const model_case *c, const bench_settings *settings, first_run *out);
 
 /* bench_claims.c: profiles some runs of Sibyl's engine e, which is warm. */

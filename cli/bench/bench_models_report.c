@@ -35,7 +35,7 @@ static void print_side(const side *s)
         printf(" %11s %11s", "-", "-");
 }
 
-/* Ahead of the numbers: rates of what is known of the run. */
+/* Before the times: rates, where the run's flops and bytes are known. */
 static void print_cost(const model_case *c, const side *s, const sib_peak *peak)
 {
     if (!s->n || c->flops <= 0) {
@@ -75,7 +75,7 @@ static void print_first(const model_case *c)
     }
 }
 
-/* torch has a row below the model: it runs few of them. */
+/* torch has a separate row, since it runs few of the models. */
 static void print_torch(const model_case *c)
 {
     const side *ours = &c->sides[ENGINE_SIBYL], *theirs = &c->sides[ENGINE_TORCH];
@@ -93,7 +93,7 @@ static void print_errors(const model_case *c)
         char text[120];
         if (!e->known)
             continue;
-        error_words(e, text, sizeof text);
+        error_text(e, text, sizeof text);
         printf("  error of %-11s to ref in double, %-15s %s\n",
                engine_name((engine_kind)(k % ENGINES_OF_FILES)),
                k >= ENGINES_OF_FILES ? "float32 weights:" : "same weights:", text);
@@ -169,7 +169,7 @@ void models_report_case(bench_report *report, json_t *list, const model_case *c,
     fflush(stdout);
 }
 
-/* The geometric means of what first runs take. */
+/* The geometric means of the costs of first runs. */
 static void print_first_summary(bench_report *report, const models *list)
 {
     static const char *const names[] = {"geometric mean, time to first result",

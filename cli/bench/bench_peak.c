@@ -1,14 +1,14 @@
-/* sibyl bench peak: what the machine can do at most. */
+/* sibyl bench peak: the machine's peak rates. */
 #include "bench/bench.h"
 
 #include "command.h"
 
-/* One measurement takes about so long. */
+/* Seconds of one measurement. */
 #define SLICE_SECONDS 0.05
 
 typedef struct {
     sib_pool *pool;
-    double read_bytes; /* found along with the rate of the multiply-adds */
+    double read_bytes; /* measured together with the rate of multiply-adds */
 } peak_context;
 
 static double measure_fma(void *context)

@@ -1,4 +1,4 @@
-/* What the benchmarks share: measuring in rounds, and the report. */
+/* Shared by the benchmarks: measuring in rounds, and the report. */
 #include "bench/bench.h"
 
 #include "command.h"
@@ -14,7 +14,7 @@
 #define DEFAULT_SECONDS 5.0
 #define MAX_ROUNDS      1000000
 
-/* Twice: the first finds the caches as the figure before has left them, the second counts. */
+/* Twice: the first run finds the caches as the previous figure left them, only the second counts. */
 static void measure(bench_figure *f, size_t round)
 {
     sib_alloc_counters before, after;
@@ -96,9 +96,9 @@ double bench_uniform(uint64_t *state)
     return (double)(int64_t)(x * UINT64_C(0x2545F4914F6CDD1D)) / 9223372036854775808.0;
 }
 
-/* ---- Telling ---- */
+/* ---- The report ---- */
 
-/* "model name" of /proc/cpuinfo, where there is one. */
+/* "model name" of /proc/cpuinfo, if there is one. */
 static void processor_name(char *name, size_t bytes)
 {
     char line[512];

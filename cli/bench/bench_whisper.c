@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The decoder: a prompt of so many tokens, and a step behind so many positions. */
+/* The decoder's prompt in tokens, and the positions before its step. */
 #define PROMPT       256
 #define PAST         100
 #define PEAK_SECONDS 0.5
@@ -22,13 +22,13 @@ static const whisper_part shapes[] = {{0, 0}, {PROMPT, 0}, {1, PAST}};
 /* ---- Files
    ----------------------------------------------------------------------------------------------------- */
 
-/* What a symbol of the model's dims is: one sequence, one row of logits. */
+/* The value of a symbol of the model's dims: one sequence, one row of logits. */
 static int64_t size_of(const char *symbol, whisper_part p)
 {
     return !strcmp(symbol, "P") ? p.past : !strcmp(symbol, "N") ? p.tokens : 1;
 }
 
-/* Numbers of a tensor: noise for floats, tokens upward from the past, and the last token's place. */
+/* Elements of a tensor: noise for floats, else ascending tokens, or the index of the last token. */
 static bool save_input(const char *folder, size_t i, const sib_value_info *info, whisper_part p)
 {
     sib_error err = SIB_ERROR_INIT;
@@ -74,8 +74,8 @@ static bool save_inputs(const char *folder, whisper_part p)
     return ok;
 }
 
-/* The same network in torch, as peer_torch_whisper takes it. */
-static char *torch_words(size_t part)
+/* The request for the same network in peer_torch_whisper. */
+static char *torch_request(size_t part)
 {
     const whisper_dims *d = &whisper_tiny;
     return cli_format("%s %d %d %d %d %d %d %d %d %d", part == 0 ? "encoder" : "decoder", (int)d->mels,
@@ -83,7 +83,7 @@ static char *torch_words(size_t part)
                       (int)d->vocabulary, part == 1 ? PROMPT : 1, part == 2 ? PAST : 0);
 }
 
-/* Writes one network with its inputs, and where errors are asked for its like with float32 weights, and
+/* Writes one network with its inputs and, if errors are measured, its counterpart with float32 weights, and
    adds it to the list. */
 static bool make_case(models *list, const char *root, const char *checkpoint, size_t part, whisper_form form,
                       bool error)
@@ -102,7 +102,7 @@ static bool make_case(models *list, const char *root, const char *checkpoint, si
         list->items[list->n - 1].bytes = cost.bytes;
     }
     if (ok && form.weights == WHISPER_F32 && !form.decomposed)
-        list->items[list->n - 1].torch = torch_words(part);
+        list->items[list->n - 1].torch = torch_request(part);
     if (ok && error && form.weights != WHISPER_F32) {
         list->items[list->n - 1].plain = file_join(folder, "plain.onnx");
         form.weights = WHISPER_F32; /* before they were rounded */
@@ -114,7 +114,7 @@ static bool make_case(models *list, const char *root, const char *checkpoint, si
     return ok;
 }
 
-/* Takes away what make_case wrote. */
+/* Removes the files of make_case. */
 static void remove_cases(const models *list, const char *root)
 {
     for (size_t i = 0; i < list->n; i++) {

@@ -1,6 +1,6 @@
 #include "bench/peer_fftw.h"
 
-#include "words.h"
+#include "messages.h"
 
 #include <dlfcn.h>
 #include <math.h>
@@ -39,7 +39,7 @@ struct peer_fftw {
     float window[FFTW_N_FFT];
 };
 
-/* The two loops around the transform are compiled for AVX2 too, so that they are not what holds FFTW back. */
+/* The two loops around the transform are compiled for AVX2 too, so that they do not slow FFTW down. */
 static inline __attribute__((always_inline)) void window_loop(const float *x, const float *w, float *out)
 {
     for (size_t i = 0; i < FFTW_N_FFT; i++)

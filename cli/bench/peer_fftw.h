@@ -12,15 +12,15 @@
 
 typedef struct peer_fftw peer_fftw;
 
-/* NULL with words in why (bytes) where FFTW cannot be had. */
+/* Returns NULL, with the reason in why (bytes), if FFTW is not available. */
 peer_fftw *peer_fftw_open(char *why, size_t bytes);
 void peer_fftw_close(peer_fftw *peer);
 
-/* Frames at once, the fastest of a few that were tried. */
+/* Frames per batch, the fastest of a few that were tried. */
 size_t peer_fftw_batch(const peer_fftw *peer);
 
-/* Power of n_frames frames, frame t being samples[160 t .. 160 t + 400). It lies in the peer's own memory
-   until the next batch. Returns a sum of some of it, so that no work can be left out. */
+/* Power of n_frames frames, frame t being samples[160 t .. 160 t + 400). The peer owns the result, which is
+   valid until the next batch. Returns a sum of some of it, so that the compiler cannot remove the work. */
 double peer_fftw_run(peer_fftw *peer, const float *samples, size_t n_frames);
 
 /* Power of one frame, (FFTW_BINS), to check that both compute the same. */

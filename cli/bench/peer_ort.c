@@ -2,7 +2,7 @@
 
 #include "bench/peer_ort_api.h"
 #include "bench/peer_python.h"
-#include "words.h"
+#include "messages.h"
 
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -41,7 +41,7 @@ struct peer_ort_session {
 
 /* ---- Finding the library ------------------------------------------------------------------------------- */
 
-/* The first line that `python -c script` prints; false where it cannot be run or prints none. */
+/* Gets the first line that `python -c script` prints. Returns false if it cannot be run or prints none. */
 static bool ask(const char *python, const char *script, char *line, size_t bytes)
 {
     int out[2];
@@ -87,7 +87,7 @@ static bool load(peer_ort *p, const char *path, char *why, size_t bytes)
     return true;
 }
 
-/* The library in the package of this Python. */
+/* Finds the library in the package of this Python. */
 static bool load_from_python(peer_ort *p, const char *python, char *why, size_t bytes)
 {
     char folder[3000];
@@ -123,7 +123,7 @@ static bool find(peer_ort *p, char *why, size_t bytes)
 /* ---- Opening
    --------------------------------------------------------------------------------------------- */
 
-/* True where status tells of no error; otherwise its message goes into why. */
+/* Returns true if status is no error, else copies its message to why. */
 static bool fine(const peer_ort *p, ort_status *status, char *why, size_t bytes)
 {
     if (!status)
@@ -266,7 +266,7 @@ static bool bind_one(peer_ort *p, const sib_named_value *in, ort_value **out, ch
     size_t size = (sib_tensor_count(t) * sib_dtype_bits(sib_tensor_dtype(t)) + 7) / 8;
     static char nothing; /* address for the elements of an empty tensor */
     void *data = size ? sib_tensor_data((sib_tensor *)t) : &nothing;
-    /* its numbers of element types are ONNX's, as ours are */
+    /* its element types have ONNX's numbers, like ours */
     return fine(p,
                 p->api->create_tensor_over(p->memory, data, size, sib_tensor_dims(t), sib_tensor_rank(t),
                                            (int)sib_tensor_dtype(t), out),
@@ -305,7 +305,7 @@ bool peer_ort_run(peer_ort_session *s, char *why, size_t bytes)
     return ok;
 }
 
-/* A copy of a tensor that is neither strings nor packed; NULL otherwise. */
+/* Returns a copy of a tensor; NULL for strings and packed types. */
 static sib_value *copy_of(const peer_ort *p, const ort_value *v)
 {
     ort_shape *shape = NULL;

@@ -1,5 +1,5 @@
-/* The part of onnxruntime's documented C interface (version 11 and later: entries are only ever added
-   behind) that the benchmarks call. Entries between are not named. */
+/* The part of onnxruntime's documented C interface (version 11 and later: entries are only added at the end)
+   that the benchmarks call. Entries between these are not named. */
 #ifndef CLI_PEER_ORT_API_H
 #define CLI_PEER_ORT_API_H
 
@@ -75,7 +75,7 @@ typedef struct ort_api {
     void (*release_session_options)(ort_session_options *);
 } ort_api;
 
-/* Places of the entries in that interface. */
+/* Indices of the entries in that interface. */
 #define ORT_AT(entry, place)                                                                                 \
     _Static_assert(offsetof(ort_api, entry) == (place) * sizeof(ort_unnamed), "the place of " #entry)
 ORT_AT(get_error_message, 2);

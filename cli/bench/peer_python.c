@@ -1,6 +1,6 @@
 #include "bench/peer_python.h"
 
-#include "words.h"
+#include "messages.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-/* Where a Python is looked for that has what others are measured with. */
+/* Finds a Python that has the packages that Sibyl is compared with. */
 #ifndef CLI_PEER_PYTHON_H
 #define CLI_PEER_PYTHON_H
 
@@ -6,8 +6,8 @@
 
 #define PEER_PYTHONS 4
 
-/* Pythons in order of choice: $SIBYL_PYTHON alone where it is set, else those of virtual environments
-   beside the build, else "python3". Fills paths and returns how many; each is released with free. */
+/* Pythons in order of preference: only $SIBYL_PYTHON if it is set, else those of virtual environments next to
+   the build, else "python3". Fills paths and returns how many; each is released with free. */
 size_t peer_pythons(char *paths[PEER_PYTHONS]);
 
 #endif

@@ -1,8 +1,8 @@
 #include "bench/peer_torch.h"
 
 #include "bench/peer_python.h"
+#include "messages.h"
 #include "torch_peer_script.h"
-#include "words.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,7 +22,7 @@ struct peer_torch {
     void (*old_pipe)(int);
 };
 
-/* Starts `python -c script` between two pipes, its errors thrown away. */
+/* Starts `python -c script` between two pipes and discards its stderr. */
 static bool start(peer_torch *p, const char *python)
 {
     int in[2], out[2];
@@ -70,7 +70,7 @@ static bool answer(peer_torch *p, char *line, size_t bytes)
     return true;
 }
 
-/* Says in `why` what is wrong with this Python, or fills the version. */
+/* Fills the version, or `why` with what is wrong with this Python. */
 static bool try_python(peer_torch *p, const char *python, char *why, size_t bytes)
 {
     char line[512];
@@ -105,7 +105,7 @@ static bool find_python(peer_torch *p, char *why, size_t bytes)
 peer_torch *peer_torch_open(char *why, size_t bytes)
 {
     peer_torch *p = cli_alloc(1, sizeof *p);
-    p->old_pipe = signal(SIGPIPE, SIG_IGN); /* a Python that dies shows as a failed write */
+    p->old_pipe = signal(SIGPIPE, SIG_IGN); /* a Python that ended is noticed by a failed write */
     if (find_python(p, why, bytes))
         return p;
     peer_torch_close(p);
@@ -126,7 +126,7 @@ const char *peer_torch_version(const peer_torch *p)
     return p->version;
 }
 
-/* True when the order was carried out. */
+/* Returns true if the request succeeded. */
 static bool done(peer_torch *p)
 {
     char line[64];

@@ -1,4 +1,4 @@
-/* torch in a Python of its own, that measures on request (see bench/torch_peer.py). */
+/* torch in a Python process that measures on request (see bench/torch_peer.py). */
 #ifndef CLI_PEER_TORCH_H
 #define CLI_PEER_TORCH_H
 
@@ -7,7 +7,7 @@
 
 typedef struct peer_torch peer_torch;
 
-/* NULL with words in why (bytes) where no Python with torch is found. */
+/* Returns NULL, with the reason in why (bytes), if no Python with torch is found. */
 peer_torch *peer_torch_open(char *why, size_t bytes);
 void peer_torch_close(peer_torch *peer);
 
@@ -21,14 +21,14 @@ bool peer_torch_features(peer_torch *peer, const float *samples, size_t n_sample
 /* OpenAI's formula in float32 and in double: (n_mels, n_samples / 160) each. */
 bool peer_torch_features_result(peer_torch *peer, float *single, double *precise, size_t count);
 
-/* Prepares a convolution; what peer_torch_run measures from then on. dtype: "float32", ... */
+/* Prepares a convolution, which peer_torch_run then measures. dtype: "float32", ... */
 bool peer_torch_conv1d(peer_torch *peer, size_t slot, const long shape[7], const char *dtype, int threads);
 
-/* Prepares a network of Whisper with random weights, in place of what the slot held. what: "encoder 80
-   3000 384 6 4 448 51865 1 0", the part, whisper_dims, tokens and positions behind which they stand. */
+/* Prepares a network of Whisper with random weights, in place of what the slot held. what: "encoder 80 3000
+   384 6 4 448 51865 1 0", the part, whisper_dims, tokens, and positions before them. */
 bool peer_torch_whisper(peer_torch *peer, size_t slot, const char *what, unsigned threads);
 
-/* Runs what `slot` holds once (0: the features) and gives its seconds, negative on a failure. */
+/* Runs what `slot` holds once (0: the features). Returns the seconds, negative on failure. */
 double peer_torch_run(peer_torch *peer, size_t slot);
 
 #endif

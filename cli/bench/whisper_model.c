@@ -147,7 +147,7 @@ bool whisper_checkpoint(const char *path, const whisper_dims *d)
     uint64_t noise = UINT64_C(0x9E3779B97F4A7C15);
     draw(&w, d);
     char *header = header_of(&w);
-    uint64_t length = strlen(header); /* little-endian, as the machines are that this runs on */
+    uint64_t length = strlen(header); /* little-endian, as all supported machines are */
     FILE *f = fopen(path, "wb");
     bool ok = f && fwrite(&length, sizeof length, 1, f) == 1 && fwrite(header, 1, length, f) == length;
     for (size_t i = 0; i < w.n && ok; i++)
@@ -165,7 +165,7 @@ bool whisper_checkpoint(const char *path, const whisper_dims *d)
 /* ---- A part of the model
    ----------------------------------------------------------------------------------- */
 
-/* What a run costs beside reading the weights. */
+/* The cost of a run apart from reading the weights. */
 static whisper_cost cost_of(const whisper_dims *d, whisper_part p)
 {
     double s = (double)d->state, heard = (double)d->frames / 2, n = p.tokens ? (double)p.tokens : heard,
@@ -181,7 +181,7 @@ static whisper_cost cost_of(const whisper_dims *d, whisper_part p)
     return c;
 }
 
-/* The names of what the part gives; released with free, and each of them. */
+/* The names of the part's outputs; released with free, each and the list. */
 static char **outputs_of(const whisper_dims *d, whisper_part p, size_t *n)
 {
     char **names = cli_alloc(1 + 2 * (size_t)d->layers, sizeof *names);

@@ -1,14 +1,14 @@
 #include "model/case_files.h"
 
 #include "files.h"
-#include "words.h"
+#include "messages.h"
 
 #include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-/* Cases stand at most so deep below the folder that is named. */
+/* Max depth of cases below the given folder. */
 #define DEPTH_LIMIT 6
 
 static int visible(const struct dirent *e)
@@ -61,8 +61,8 @@ size_t case_named_inputs(const sib_model *m, const case_values *in, sib_named_va
     return n;
 }
 
-/* The test data of release 1.12 and before hold bfloat16 as uint16 of the same bits: those are taken for
-   what the model wants. */
+/* The test data of release 1.12 and before hold bfloat16 as uint16 of the same bits, which are reinterpreted
+   as the model's type. */
 static void recast_bfloat16(case_reading *r, const sib_value_info *like, sib_value **v)
 {
     const sib_tensor *t = *v ? sib_value_tensor(*v) : NULL;
@@ -82,7 +82,7 @@ static void recast_bfloat16(case_reading *r, const sib_value_info *like, sib_val
     sib_tensor_free(&copy);
 }
 
-/* Reads FOLDER/KIND_i.pb, NULL where there is no such file. */
+/* Reads FOLDER/KIND_i.pb. Returns NULL if there is no such file. */
 static bool load_one(case_reading *r, const char *folder, const char *kind, size_t i,
                      const sib_value_info *like, sib_value **out)
 {
@@ -97,8 +97,8 @@ static bool load_one(case_reading *r, const char *folder, const char *kind, size
     return ok;
 }
 
-/* The place of the input that a file is for: files are numbered as the inputs that have no default are,
-   unless there are as many as inputs in all. */
+/* The index of the input that a file is for: files are numbered like the inputs without defaults, unless
+   there are as many files as inputs. */
 static size_t *input_places(const sib_model *m, const char *folder, size_t *n)
 {
     sib_model_info info;

@@ -5,29 +5,29 @@
 
 #include <sibyl/sibyl.h>
 
-/* Calls found for every case at or below `folder`, in order of names. path: the case's folder, valid
-   during the call. */
+/* Calls `found` for every case at or below `folder`, in order of names. path: the case's folder, valid during
+   the call. */
 void case_find(const char *folder, void (*found)(void *context, const char *path), void *context);
 
 /* Values of one side, in order of the model's inputs or outputs. */
 typedef struct case_values {
     size_t n;
-    sib_value **items; /* (n) owned; NULL where there is none */
+    sib_value **items; /* (n) owned; NULL: none */
 } case_values;
 
-/* What reading noticed. */
+/* Notes of the reader. */
 typedef struct case_reading {
-    bool recast;   /* bfloat16 stood as uint16 in the files */
-    char why[600]; /* where reading failed: the file, and why */
+    bool recast;   /* the files hold bfloat16 as uint16 */
+    char why[600]; /* if reading failed: the file, and why */
 } case_reading;
 
-/* Reads the inputs or outputs of a data set (its folder). False where a file cannot be read; values read
-   until then stay in out, which case_values_free takes in any case. */
+/* Reads the inputs or outputs of a data set (its folder). Returns false if a file cannot be read; release
+   `out` with case_values_free in either case. */
 bool case_load_inputs(const sib_model *m, const char *folder, case_values *out, case_reading *reading);
 bool case_load_outputs(const sib_model *m, const char *folder, case_values *out, case_reading *reading);
 void case_values_free(case_values *v);
 
-/* The inputs that are there, by name. given: (in->n); returns how many. */
+/* Lists the inputs that exist, by name. given: (in->n); returns how many. */
 size_t case_named_inputs(const sib_model *m, const case_values *in, sib_named_value *given);
 
 #endif

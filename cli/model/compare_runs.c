@@ -1,14 +1,14 @@
 #include "model/compare_runs.h"
 
 #include "files.h"
+#include "messages.h"
 #include "model/model_inputs.h"
-#include "words.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-/* t in the dtype of `like`, where t is float64 and that a narrower float; else NULL. */
+/* Returns t rounded to the dtype of `like` if t is float64 and `like` a narrower float, else NULL. */
 static sib_tensor *rounded_tensor(const sib_tensor *t, const sib_tensor *like)
 {
     sib_tensor *out = NULL;
@@ -18,8 +18,8 @@ static sib_tensor *rounded_tensor(const sib_tensor *t, const sib_tensor *like)
     return out;
 }
 
-/* a with the narrower floats of b where it has float64: tensors, values of maps, items of sequences and
-   optionals. NULL where nothing is to be rounded or memory fails. */
+/* Returns a with its float64 rounded to the narrower floats of b: tensors, values of maps, items of sequences
+   and optionals. NULL if there is nothing to round or memory runs out. */
 static sib_value *rounded(const sib_value *a, const sib_value *b, int depth)
 {
     sib_value *v = NULL;

@@ -6,11 +6,11 @@
 
 /* Comparison of one value. */
 typedef struct difference {
-    const char *name, *node, *op_type; /* of the recording b */
+    const char *name, *node, *op_type; /* in recording b */
     bool milli;
-    bool compared; /* both have it, of one dtype and dims */
+    bool compared; /* both runs have it, with the same dtype and dims */
     sib_comparison figures;
-    char why[320]; /* where it could not be compared */
+    char why[320]; /* if it could not be compared: why */
 } difference;
 
 typedef struct comparison {
@@ -19,8 +19,8 @@ typedef struct comparison {
     const difference *first; /* the first that leaves tolerance, or NULL */
 } comparison;
 
-/* Compares every value of b that a has too; a is the reference. Values of a that are float64 where b has a
-   narrower float (a run in double) are rounded to b's dtype first. */
+/* Compares every value of b that a also has; a is the reference. Values of a that are float64 where b has a
+   narrower float (a run in double) are first rounded to b's dtype. */
 void compare_recordings(const recording *a, const recording *b, const sib_tolerance *tolerance,
                         comparison *out);
 /* The same with a folder of NAME.npy files as a. */
@@ -28,7 +28,7 @@ void compare_with_folder(const char *folder, const recording *b, const sib_toler
                          comparison *out);
 void comparison_free(comparison *c);
 
-/* A table by value: max abs, max rel, max ULP; then the first value that leaves tolerance. */
+/* Prints a table of values: max abs, max rel, max ULP; then the first value that leaves tolerance. */
 void comparison_show(const comparison *c, bool all);
 
 #endif

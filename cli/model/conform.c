@@ -1,11 +1,11 @@
 /* sibyl conform: cases of the ONNX backend tests, run and compared. */
 #include "command.h"
 #include "files.h"
+#include "messages.h"
 #include "model/case_files.h"
 #include "model/conform_case.h"
 #include "options.h"
 #include "shared_options.h"
-#include "words.h"
 
 #include <fnmatch.h>
 #include <pthread.h>
@@ -74,8 +74,7 @@ static void add_case(void *context, const char *path)
     list->items[list->n++] = (conform_case){.path = cli_format("%s", path), .name = name};
 }
 
-/* ---- Cases whose reference is off
-   ------------------------------------------------------------------------ */
+/* ---- Cases whose reference is inexact --------------------------------------------------------------- */
 
 typedef struct exceptions {
     case_exception *items; /* (n) */
@@ -138,7 +137,7 @@ static void exceptions_free(exceptions *e)
 typedef struct queue {
     case_list *cases;
     const conform_settings *shared;
-    const struct settings *words;
+    const struct settings *names;
     size_t *order; /* (cases->n) the heaviest first */
     size_t next;
     pthread_mutex_t lock;
@@ -160,14 +159,14 @@ static void *work(void *context)
         pthread_mutex_lock(&q->lock);
         if (c->verdict != CASE_PASSED)
             printf("%s %s: %s\n", verdicts[c->verdict], c->name, c->reason);
-        else if (q->words->verbose)
+        else if (q->names->verbose)
             printf("pass %s %.3f s\n", c->name, c->seconds);
         fflush(stdout);
         pthread_mutex_unlock(&q->lock);
     }
 }
 
-/* Whole networks first, so that none of them is left for the end. */
+/* Entire networks first, so that none is left for the end. */
 static size_t *by_weight(const case_list *cases)
 {
     size_t *order = cli_alloc(cases->n + 1, sizeof *order), n = 0;
@@ -185,7 +184,7 @@ static void run_cases(case_list *cases, const settings *s, const exceptions *kno
                                .tolerance = {.atol = s->atol, .rtol = s->rtol},
                                .exceptions = known->items,
                                .n_exceptions = known->n};
-    queue q = {.cases = cases, .shared = &shared, .words = s, .order = by_weight(cases)};
+    queue q = {.cases = cases, .shared = &shared, .names = s, .order = by_weight(cases)};
     long jobs = s->jobs ? s->jobs : sysconf(_SC_NPROCESSORS_ONLN);
     pthread_t *threads = cli_alloc((size_t)jobs, sizeof *threads);
     long started = 0;
@@ -205,12 +204,12 @@ static void run_cases(case_list *cases, const settings *s, const exceptions *kno
 
 static int write_json(const case_list *cases, const size_t counts[3], double seconds, const char *path)
 {
-    static const char *const words[] = {"failed", "passed", "skipped"};
+    static const char *const names[] = {"failed", "passed", "skipped"};
     json_t *list = json_array();
     for (size_t i = 0; i < cases->n; i++) {
         const conform_case *c = &cases->items[i];
         json_t *j = json_pack("{s:o, s:o, s:s, s:I, s:o}", "case", cli_json_text(c->name), "path",
-                              cli_json_text(c->path), "verdict", words[c->verdict], "outputs",
+                              cli_json_text(c->path), "verdict", names[c->verdict], "outputs",
                               (json_int_t)c->outputs, "seconds", cli_json_number(c->seconds));
         if (c->verdict != CASE_PASSED)
             json_object_set_new(j, "reason", cli_json_text(c->reason));
@@ -284,15 +283,15 @@ static bool was_recast(const conform_case *c)
     return c->recast;
 }
 
-/* Names the cases that something special holds for. */
-static void show_special(const case_list *cases, const char *words, bool (*holds)(const conform_case *))
+/* Lists the cases for which `holds` is true. */
+static void show_special(const case_list *cases, const char *names, bool (*holds)(const conform_case *))
 {
     size_t n = 0;
     for (size_t i = 0; i < cases->n; i++)
         n += holds(&cases->items[i]);
     if (!n)
         return;
-    printf("%zu %s:", n, words);
+    printf("%zu %s:", n, names);
     for (size_t i = 0; i < cases->n; i++)
         if (holds(&cases->items[i]))
             printf(" %s", cases->items[i].name);

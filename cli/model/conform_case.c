@@ -2,8 +2,8 @@
 #include "model/conform_case.h"
 
 #include "files.h"
+#include "messages.h"
 #include "model/case_files.h"
-#include "words.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -14,11 +14,11 @@ static void fail(conform_case *c, const char *where, const char *why)
     snprintf(c->reason, sizeof c->reason, "%s%s%s", where, *where ? ": " : "", why);
 }
 
-/* ---- Draws ------------------------------------------------------------------------------------------ */
+/* ---- Random outputs ---------------------------------------------------------------------------------- */
 
-/* True where the model draws random numbers. Most have no seed; where Bernoulli has one, the expected
-   output of the official cases was drawn from the state that numpy.random.seed had after the input was
-   made, not from that seed. */
+/* Returns true if the model draws random numbers. Most have no seed; for a Bernoulli with one, the official
+   cases drew the expected output from the state of numpy.random after the input was generated, not from that
+   seed. */
 static bool draws(const sib_model *m)
 {
     static const char *const random[] = {"RandomUniform",    "RandomNormal", "RandomUniformLike",
@@ -31,8 +31,8 @@ static bool draws(const sib_model *m)
     return false;
 }
 
-/* Two samples of one distribution: their means differ by less than five times what chance allows, and
-   neither has values far outside the other's. */
+/* Two samples of one distribution: their means differ by at most five standard errors, and neither has values
+   far out of the other's range. */
 static bool same_distribution(const sib_tensor *a, const sib_tensor *b, char *why, size_t size)
 {
     sib_stats x, y;
@@ -60,7 +60,7 @@ static bool same_distribution(const sib_tensor *a, const sib_tensor *b, char *wh
 
 /* ---- Half floats ------------------------------------------------------------------------------------- */
 
-/* Rounding steps at the scale of a tensor, its largest magnitude, that a chain of operators may add up to. */
+/* Rounding steps, at a tensor's largest magnitude, that a chain of operators may accumulate. */
 #define HALF_STEPS 16
 
 /* The narrowest float that a value of the model has: SIB_F16, SIB_BF16, or SIB_DTYPE_UNKNOWN where all are
@@ -75,11 +75,10 @@ static sib_dtype half_of(const sib_model *m)
     return half;
 }
 
-/* Some references run a model of half floats in float32 from end to end. That is so where the expected
-   output agrees with the run in double; ours, rounded at each operator as the model declares, must then be
-   within HALF_STEPS steps of half floats at the tensor's scale: elements near 0 are differences of larger
-   numbers, whose rounding they keep. The output itself may be float32. exact: output i of the run in
-   double. */
+/* Some references run a model of half floats in float32 from end to end. That is so where the expected output
+   agrees with the run in double; ours, rounded at each operator as the model declares, must then be within
+   HALF_STEPS steps of half floats at the tensor's scale: elements near 0 are differences of larger numbers,
+   whose rounding they keep. The output itself may be float32. exact: output i of the run in double. */
 static bool reference_was_wider(conform_case *c, const sib_model *m, const sib_value *got,
                                 const sib_value *expected, const sib_value *exact,
                                 const sib_tolerance *tolerance)
@@ -105,11 +104,11 @@ static bool reference_was_wider(conform_case *c, const sib_model *m, const sib_v
     return ok;
 }
 
-/* Output i of a run in double, or NULL. */
+/* Returns output i of a run in double, or NULL. */
 static sib_value *run_in_double(const sib_session *session, const conform_settings *s, size_t n,
                                 const sib_named_value *given, size_t i)
 {
-    sib_model *m = (sib_model *)sib_session_model(session); /* the new session keeps it as the old one does */
+    sib_model *m = (sib_model *)sib_session_model(session); /* shared by both sessions */
     sib_session_options options = {.backends = s->backend, .threads = 1, .oracle = true};
     sib_session *wide = NULL;
     sib_value_info info;
@@ -130,7 +129,7 @@ static void find_exception(conform_case *c, const conform_settings *s)
             c->exception = &s->exceptions[i];
 }
 
-/* Compares output i; where it leaves tolerance, says why in c. */
+/* Compares output i; if it leaves tolerance, stores why in c. */
 static bool compare(conform_case *c, const sib_model *m, size_t i, const sib_value *got,
                     const sib_value *expected, const sib_tolerance *tolerance)
 {

@@ -9,7 +9,7 @@
 
 typedef enum case_verdict { CASE_FAILED, CASE_PASSED, CASE_SKIPPED } case_verdict;
 
-/* A case whose reference is known to be off, and why. */
+/* A case whose reference is known to be inexact, and why. */
 typedef struct case_exception {
     char *name, *reason; /* released with free */
     sib_tolerance tolerance;
@@ -25,18 +25,18 @@ typedef struct conform_settings {
 } conform_settings;
 
 typedef struct conform_case {
-    char *path, *name; /* the folder, and what it is called in reports; released with free */
+    char *path, *name; /* the folder, and its name in reports; released with free */
     case_verdict verdict;
-    bool by_distribution; /* a draw that cannot be repeated: dtype, dims and distribution were compared */
-    bool by_double;       /* half floats whose reference kept more precision: see conform_case.c */
-    bool recast;          /* bfloat16 stood as uint16 in the files */
+    bool by_distribution;            /* random output: only dtype, dims and distribution were compared */
+    bool by_double;                  /* half floats whose reference kept more precision: see conform_case.c */
+    bool recast;                     /* the files hold bfloat16 as uint16 */
     const case_exception *exception; /* the one that applied, or NULL */
     size_t outputs;                  /* compared */
     double seconds;
     char reason[700]; /* why it failed or was skipped */
 } conform_case;
 
-/* Opens the model and runs every data set; each output that is there is compared. */
+/* Opens the model, runs every data set and compares each output for which a file exists. */
 void conform_case_run(conform_case *c, const conform_settings *settings);
 
 #endif

@@ -1,10 +1,10 @@
-/* sibyl diff MODEL: where two backends, or Sibyl and values of another runtime, part. */
+/* sibyl diff MODEL: where two backends, or Sibyl and another runtime, differ. */
 #include "command.h"
 #include "files.h"
+#include "messages.h"
 #include "model/compare_runs.h"
 #include "model/model_inputs.h"
 #include "shared_options.h"
-#include "words.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -89,7 +89,7 @@ static int compare(sib_model *m, const settings *s, const model_inputs *in)
     return code;
 }
 
-/* Everything behind the options. */
+/* The work after the options are parsed. */
 static int diff_named(const cli_command *self, const settings *s, int n, char **names)
 {
     if (n != 1)

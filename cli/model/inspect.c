@@ -1,7 +1,7 @@
 /* sibyl inspect MODEL: what a model is made of. */
 #include "command.h"
+#include "messages.h"
 #include "shared_options.h"
-#include "words.h"
 
 #include <stdlib.h>
 #include <string.h>

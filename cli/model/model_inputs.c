@@ -1,7 +1,7 @@
 #include "model/model_inputs.h"
 
 #include "files.h"
-#include "words.h"
+#include "messages.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -61,7 +61,7 @@ static bool fill(const json_t *j, sib_tensor *flat, int64_t *at, sib_error *err)
     return sib_tensor_set_string(flat, &index, (sib_str){number, strlen(number)}, err) == SIB_OK;
 }
 
-/* Text as JSON: what is no array is put into one; words that are no JSON are taken as strings, cut at
+/* Text as JSON: a value that is not an array becomes one; text that is not JSON becomes strings, split at
    commas. */
 static json_t *as_json(const char *text, bool strings, bool *bare)
 {
@@ -78,7 +78,7 @@ static json_t *as_json(const char *text, bool strings, bool *bare)
     return list;
 }
 
-/* Dims of text without brackets: what the model says where the count fits it, else [n]. */
+/* Dims of text without brackets: those that the model declares if the count fits, else [n]. */
 static void shape_bare(const sib_value_info *info, nested *shape)
 {
     int64_t known = 1;
@@ -210,7 +210,7 @@ static double draw(uint64_t *state)
     return (double)((*state * UINT64_C(0x2545F4914F6CDD1D)) >> 11) / 9007199254740992.0;
 }
 
-/* Size of a symbolic dim from --dim; -1 where it is not given. */
+/* Returns the size of a symbolic dim from --dim, -1 if it is not given. */
 static int64_t given_dim(const input_settings *s, const char *name)
 {
     for (size_t i = 0; i < s->dims.n; i++) {
@@ -283,7 +283,7 @@ static bool check_names(const sib_model *model, const input_settings *s)
     return true;
 }
 
-/* What is given for an input, or NULL; *ok is false where it cannot be read. */
+/* Returns the value given for an input, or NULL; sets *ok to false if it cannot be read. */
 static sib_value *given_input(const sib_value_info *info, const input_settings *s, bool *ok)
 {
     size_t n = strlen(info->name);

@@ -1,4 +1,4 @@
-/* What a model is given on the command line: files, text, or random numbers. */
+/* Inputs of a model on the command line: files, text, or random numbers. */
 #ifndef CLI_MODEL_INPUTS_H
 #define CLI_MODEL_INPUTS_H
 
@@ -11,12 +11,12 @@ typedef struct model_inputs {
     sib_value **values;     /* (n) owned */
 } model_inputs;
 
-/* Reads or draws them. Says on stderr what is wrong and returns false. */
+/* Reads them or draws random ones. Returns false, with a line on stderr, on failure. */
 bool model_inputs_read(const sib_model *model, const input_settings *settings, model_inputs *out);
 void model_inputs_free(model_inputs *in);
 
-/* A value of the model as file name: '/', ':' and others that file systems dislike become '_'. Released
-   with free. */
+/* A value of the model as file name: '/', ':' and other characters that file systems refuse become '_'.
+   Released with free. */
 char *value_file_name(const char *name);
 
 #endif

@@ -1,16 +1,16 @@
 /* sibyl quantize MODEL -o OUT.onnx: a model whose weights take fewer bits. */
 #include "command.h"
 #include "files.h"
+#include "messages.h"
 #include "model/case_files.h"
 #include "shared_options.h"
-#include "words.h"
 
 #include <dirent.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Weights from which on they stand in a second file: readers of protobuf take up to 2 GiB. */
+/* Size from which weights go to a second file: protobuf is limited to 2 GiB. */
 #define EXTERNAL_FROM ((uint64_t)1900 << 20)
 
 typedef struct settings {
@@ -20,14 +20,14 @@ typedef struct settings {
     bool dynamic, report, json;
 } settings;
 
-static const char *const weight_words[] = {"int8", "int4", "f16", NULL};
+static const char *const weight_names[] = {"int8", "int4", "f16", NULL};
 
 static const cli_option options[] = {
     OPT_FILE("out", out, "OUT.onnx", "the file to write", .letter = 'o',
              .more = "Not the model itself. Weights of 1.9 GiB and more go to a second file OUT.onnx.data in "
                      "its folder."),
     OPT_CHOICE(
-        "weights", weights, weight_words, "type of the weights (default: int8)",
+        "weights", weights, weight_names, "type of the weights (default: int8)",
         .more =
             "int8 and int4 are integers with scales. MatMul and Gemm with constant weights are changed, for "
             "int8 Conv too, for f16 Conv and Gather."),
@@ -65,7 +65,7 @@ static const char more[] =
 typedef struct calibration {
     size_t n;
     sib_quantize_inputs *sets; /* (n) */
-    sib_named_value **items;   /* (n) as sets have them */
+    sib_named_value **items;   /* (n) in the order of sets */
     case_values *values;       /* (n) */
 } calibration;
 
@@ -126,7 +126,7 @@ static int is_set(const struct dirent *e)
     return !strncmp(e->d_name, "test_data_set_", 14) || (n > 4 && !strcmp(e->d_name + n - 4, ".npz"));
 }
 
-/* Every set of the folder; the folder itself where it holds input_0.pb and no set. */
+/* Adds every set of the folder; the folder itself if it holds input_0.pb and no set. */
 static bool read_sets(const sib_model *m, const char *folder, calibration *c)
 {
     struct dirent **entries = NULL;
@@ -179,11 +179,11 @@ static void show(const sib_quantize_report *r, const settings *s)
     for (size_t i = 0; s->calibrate && sib_quantize_report_output(r, i, &o); i++)
         printf("output %s: relative RMS error %s\n", o.name, error_text(o.error, a, sizeof a));
     if (t.n_rows)
-        printf("%zu layers as %s: %llu bytes of weights became %llu\n", t.n_rows, weight_words[s->weights],
+        printf("%zu layers as %s: %llu bytes of weights became %llu\n", t.n_rows, weight_names[s->weights],
                (unsigned long long)t.bytes_before, (unsigned long long)t.bytes_after);
     else
         printf("no layer found whose weights can be %s: the model stays as it is\n",
-               weight_words[s->weights]);
+               weight_names[s->weights]);
 }
 
 static json_t *document(const sib_quantize_report *r, const settings *s)
@@ -205,7 +205,7 @@ static json_t *document(const sib_quantize_report *r, const settings *s)
         json_array_append_new(outputs, json_pack("{s:o, s:o}", "name", cli_json_text(o.name), "error",
                                                  cli_json_number(o.error)));
     return json_pack("{s:o, s:s, s:I, s:I, s:o, s:o}", "path", cli_json_text(s->out), "weights",
-                     weight_words[s->weights], "bytes_before", (json_int_t)t.bytes_before, "bytes_after",
+                     weight_names[s->weights], "bytes_before", (json_int_t)t.bytes_before, "bytes_after",
                      (json_int_t)t.bytes_after, "layers", layers, "outputs", outputs);
 }
 

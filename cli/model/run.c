@@ -1,11 +1,11 @@
-/* sibyl run MODEL: a model run once, with any of its values shown or written. */
+/* sibyl run MODEL: runs a model once and shows or writes any of its values. */
 #include "command.h"
 #include "files.h"
+#include "messages.h"
 #include "model/compare_runs.h"
 #include "model/model_inputs.h"
-#include "model/value_words.h"
+#include "model/value_text.h"
 #include "shared_options.h"
-#include "words.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -90,7 +90,7 @@ static bool show_outputs(const sib_model *m, const settings *s, sib_value *const
     return ok;
 }
 
-/* One run; recorded where `into` is given. */
+/* Runs once; records values if `into` is given. */
 static bool run_once(sib_model *m, const settings *s, bool oracle, const model_inputs *in, recording *into)
 {
     sib_session *session = NULL;
@@ -159,7 +159,7 @@ static bool show_errors(sib_model *m, const settings *s, const model_inputs *in)
     return ok;
 }
 
-/* Everything behind the options. */
+/* The work after the options are parsed. */
 static int run_named(const cli_command *self, const settings *s, int n, char **names)
 {
     if (n != 1)

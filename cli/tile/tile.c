@@ -1,4 +1,4 @@
-/* sibyl tile plan|simulate|emit: options, and which of them a verb takes. */
+/* sibyl tile plan|simulate|emit: options, and those of each verb. */
 #include "tile/tile.h"
 
 #include "shared_options.h"
@@ -11,7 +11,7 @@ typedef tile_settings settings;
 
 static const char *const outs[] = {"int8", "int16", NULL};
 
-/* Numbers that no plan has, as batch 0, are bad requests, not misspelt ones: the library refuses them. */
+/* Numbers that no plan has, such as batch 0, are bad input, not misuse: the library refuses them. */
 #define MAX_COUNT 4294967295.0
 
 static const cli_option options[] = {
@@ -117,7 +117,7 @@ bool tile_plan_of(const tile_settings *s, uint64_t frames, sib_tile_plan *out)
 
 /* ---- The verbs ---- */
 
-/* Options that the verb leaves unread would be silently ignored: the first of them, or NULL. */
+/* Returns the first option that the verb does not use, which would be silently ignored, or NULL. */
 static const char *stray_option(const char *verb, const tile_settings *s)
 {
     const bool plans = strcmp(verb, "plan") == 0, simulates = strcmp(verb, "simulate") == 0;

@@ -8,7 +8,7 @@
 #define RATE  16000
 #define BLOCK 16000
 
-/* Codecs whose samples are 16 bits, or may be: then each sample is looked at. */
+/* Codecs whose samples are 16 bits, or may be: then each sample is checked. */
 static bool is_16_bit(const char *codec)
 {
     static const char *const codecs[] = {"pcm_s16le", "pcm_s16be", "flac", "alac", "wavpack"};

@@ -1,4 +1,5 @@
-/* Decoding. The samples stay where the library put them; an object that owns them lends them out as a buffer. */
+/* Decoding. The samples stay where the library put them; an object that owns them lends them out as a
+   buffer. */
 #include "ext.h"
 
 #include <string.h>

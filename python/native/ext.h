@@ -67,7 +67,8 @@ sib_mel *mel_of(PyObject *handle);
 /* The model in a handle, or NULL with an exception set; borrowed. */
 sib_model *model_of(PyObject *handle);
 
-/* A converter of PyArg_ParseTuple ("O&"): a path as bytes, which keep it, or NULL for None. out: const char **. */
+/* A converter of PyArg_ParseTuple ("O&"): a path as bytes, which keep it, or NULL for None. out: const char
+   **. */
 int path_of(PyObject *given, void *out);
 
 /* Texts (n) of a list of str, which keeps them; released with PyMem_Free. NULL with an exception set. */
@@ -91,14 +92,14 @@ typedef struct port_memory {
     const char **texts; /* of a list of texts, which lie in Python's objects */
 } port_memory;
 
-/* `given` as a value of `type`, which stays where it is: a value's handle (audio, tensor), an array of int32 (tokens) or
-   float64 (numbers), bytes (text), a list of bytes (texts), a number, a bool. memory: to be released with
-   port_memory_free, after a failure too. False with an exception set. */
+/* `given` as a value of `type`, which stays where it is: a value's handle (audio, tensor), an array of int32
+   (tokens) or float64 (numbers), bytes (text), a list of bytes (texts), a number, a bool. memory: to be
+   released with port_memory_free, after a failure too. False with an exception set. */
 bool port_value_of(PyObject *given, int type, sib_port_value *out, port_memory *memory);
 void port_memory_free(port_memory *memory);
 
-/* A value other than a tensor as Python has it: str (bytes that are no UTF-8 as surrogateescape), int, float, bool, lists
-   of them, and lists of dicts. New reference, or NULL with an exception set. */
+/* A value other than a tensor as Python has it: str (bytes that are no UTF-8 as surrogateescape), int, float,
+   bool, lists of them, and lists of dicts. New reference, or NULL with an exception set. */
 PyObject *port_value_give(const sib_port_value *v);
 PyObject *port_segment(const sib_segment *s);
 PyObject *port_text(const char *text, size_t size);

@@ -254,7 +254,8 @@ static void take_listener(run_call *c, PyObject *module, PyObject *const *functi
     o->on_tap = l->on_tap == Py_None ? NULL : on_tap;
 }
 
-/* All outputs of r, which is taken over: its tensors are lent when it is gone, so that nobody else has them. */
+/* All outputs of r, which is taken over: its tensors are lent when it is gone, so that nobody else has
+   them. */
 static PyObject *give_outputs(PyObject *module, sib_job_result *r)
 {
     sib_job_value v;

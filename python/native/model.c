@@ -88,7 +88,7 @@ static PyObject *text(const char *s)
     return s ? PyUnicode_DecodeUTF8(s, (Py_ssize_t)strlen(s), "replace") : Py_NewRef(Py_None);
 }
 
-/* ---- Descriptions --------------------------------------------------------------------------------------- */
+/* ---- Descriptions ----------------------------------------------------------------------------------- */
 
 static PyObject *value_dict(const sib_value_info *v)
 {

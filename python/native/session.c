@@ -87,7 +87,7 @@ static PyObject *backend_names(PyObject *module, PyObject *unused)
     return list;
 }
 
-/* ---- Cancelling and profiles ------------------------------------------------------------------------------ */
+/* ---- Cancelling and profiles ------------------------------------------------------------------------ */
 
 static void cancel_release(PyObject *handle)
 {
@@ -159,7 +159,7 @@ static PyObject *profile_rows(PyObject *module, PyObject *args)
     return list;
 }
 
-/* ---- Taps -------------------------------------------------------------------------------------------------- */
+/* ---- Taps ------------------------------------------------------------------------------------------- */
 
 /* Values as a run showed them, copied; filled without the interpreter's lock. */
 typedef struct tapped {
@@ -233,7 +233,7 @@ static PyObject *tapped_list(PyObject *module, tapped *t)
     return list;
 }
 
-/* ---- Running ------------------------------------------------------------------------------------------------- */
+/* ---- Running ---------------------------------------------------------------------------------------- */
 
 /* What a run is given, in the library's terms. */
 typedef struct run_call {

@@ -1,5 +1,5 @@
-/* Values on their way in and out: arrays that are lent to the library, and memory of the library that is lent to
-   arrays. */
+/* Values on their way in and out: arrays that are lent to the library, and memory of the library that is lent
+   to arrays. */
 #include "ext.h"
 
 #include <string.h>

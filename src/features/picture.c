@@ -51,7 +51,7 @@ typedef struct {
     size_t width, height;        /* of the plot */
     double low, high;            /* values at the ends of the colour scale */
     double first_band, first_at; /* band of row 0; samples from the start to the middle of frame 0 */
-} picture;
+} image;
 
 /* ---- Drawing ---- */
 
@@ -112,7 +112,7 @@ static void step_label(char label[MAX_LABEL], double k, double step)
         snprintf(label, MAX_LABEL, "%.3g", value);
 }
 
-static void time_axis(canvas *c, const picture *p)
+static void time_axis(canvas *c, const image *p)
 {
     double rate = p->spec->sample_rate,
            per_column = (double)p->spec->hop_length * (double)p->cells->group / rate;
@@ -134,7 +134,7 @@ static void time_axis(canvas *c, const picture *p)
     text_centred(c, LEFT + p->width / 2, y + TICK + GAP + LINE_HEIGHT, "time (s)");
 }
 
-static void frequency_axis(canvas *c, const picture *p)
+static void frequency_axis(canvas *c, const image *p)
 {
     size_t every = size_max(1, size_ceil_div(BAND_SPACING, p->y_scale));
     fill(c, LEFT - 1, TOP, 1, p->height, PALETTE_BLACK);
@@ -155,7 +155,7 @@ static const char *value_name(const sib_mel_spec *spec)
     return spec->offset != 0 || spec->gain != 1 ? "value" : names[spec->log];
 }
 
-static void colour_bar(canvas *c, const picture *p)
+static void colour_bar(canvas *c, const image *p)
 {
     size_t x = LEFT + p->width + BAR_GAP;
     for (size_t y = 0; y < p->height; y++)
@@ -217,7 +217,7 @@ void picture_cells_add(picture_cells *c, const float *features, size_t row_strid
         }
 }
 
-static void find_range(picture *p)
+static void find_range(image *p)
 {
     double low = INFINITY, high = -INFINITY;
     for (size_t i = 0; i < p->cells->bands * p->cells->columns; i++)
@@ -237,7 +237,7 @@ static void find_range(picture *p)
     p->high = high;
 }
 
-static uint8_t colour_of(const picture *p, float v)
+static uint8_t colour_of(const image *p, float v)
 {
     if (isnan(v))
         return PALETTE_NAN;
@@ -245,7 +245,7 @@ static uint8_t colour_of(const picture *p, float v)
     return (uint8_t)lround(t * (PALETTE_STEPS - 1));
 }
 
-static void plot(canvas *c, const picture *p)
+static void plot(canvas *c, const image *p)
 {
     for (size_t b = 0; b < p->cells->bands; b++)
         for (size_t column = 0; column < p->cells->columns; column++)
@@ -356,7 +356,7 @@ static sib_code write_png(const canvas *c, const char *path, sib_error *err)
     return code;
 }
 
-static sib_code lay_out(picture *p, canvas *c, sib_error *err)
+static sib_code lay_out(image *p, canvas *c, sib_error *err)
 {
     p->x_scale = size_max(1, WANTED_WIDTH / p->cells->columns);
     p->y_scale = size_max(1, WANTED_HEIGHT / p->cells->bands);

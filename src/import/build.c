@@ -257,7 +257,7 @@ static bool same_dims(const weight *w, size_t rank, const int64_t *dims)
     return true;
 }
 
-static const char *dims_words(size_t rank, const int64_t *dims, char *text, size_t size)
+static const char *dims_text(size_t rank, const int64_t *dims, char *text, size_t size)
 {
     size_t used = (size_t)snprintf(text, size, "[");
     for (size_t i = 0; i < rank && used < size; i++)
@@ -282,9 +282,9 @@ static const weight *take(build *b, const char *name, size_t rank, const int64_t
     b->taken[i] = true;
     if (same_dims(w, rank, dims))
         return w;
-    b->code = report_add(b->report, SIB_IMPORT_SHAPE, theirs, b->err, "%s: is %s, expected %s", theirs,
-                         dims_words(w->rank, w->dims, have, sizeof have),
-                         dims_words(rank, dims, want, sizeof want));
+    b->code =
+        report_add(b->report, SIB_IMPORT_SHAPE, theirs, b->err, "%s: is %s, expected %s", theirs,
+                   dims_text(w->rank, w->dims, have, sizeof have), dims_text(rank, dims, want, sizeof want));
     return NULL;
 }
 
@@ -302,7 +302,7 @@ static dim dim_of(dim_table *t, char *word)
     return sum;
 }
 
-static value_type type_of_words(build *b, sib_dtype dtype, const char *format, va_list args)
+static value_type parse_type(build *b, sib_dtype dtype, const char *format, va_list args)
 {
     char words[300], *state = NULL;
     value_type type = type_tensor(dtype);
@@ -331,7 +331,7 @@ value_id build_input(build *b, const char *name, sib_dtype dtype, const char *di
 {
     va_list args;
     va_start(args, dims);
-    value_type type = type_of_words(b, dtype, dims, args);
+    value_type type = parse_type(b, dtype, dims, args);
     va_end(args);
     value_id v = new_value(b, name, &type);
     if (b->code == SIB_OK)
@@ -343,7 +343,7 @@ void build_output(build *b, value_id x, const char *name, sib_dtype dtype, const
 {
     va_list args;
     va_start(args, dims);
-    value_type type = type_of_words(b, dtype, dims, args);
+    value_type type = parse_type(b, dtype, dims, args);
     va_end(args);
     bool ok = true;
     if (b->code != SIB_OK || x == NO_VALUE)

@@ -22,20 +22,21 @@
     }                                                                                                        \
     ;                                                                                                        \
     const spec_table spec_table_##family = {sizeof family##_rows / sizeof *family##_rows, family##_rows};
-#define INT(family, field, ...)               ROW(family, field, INT, .number = __VA_ARGS__)
-#define FLAG(family, field, ...)              ROW(family, field, FLAG, .number = __VA_ARGS__)
-#define FLOAT(family, field, ...)             ROW(family, field, FLOAT, .number = __VA_ARGS__)
-#define NUMBER(family, field, ...)            ROW(family, field, NUMBER, .number = __VA_ARGS__)
-#define DTYPE(family, field, ...)             ROW(family, field, DTYPE, .number = __VA_ARGS__)
-#define WORD(family, field, type, words, ...) ROW(family, field, WORD, .text = words, .number = __VA_ARGS__)
-#define TEXT(family, field, ...)              ROW(family, field, TEXT, .text = __VA_ARGS__)
-#define INTS(family, field, ...)              ROW(family, field, INTS, __VA_ARGS__)
-#define FLOATS(family, field, ...)            ROW(family, field, FLOATS, __VA_ARGS__)
-#define STRINGS(family, field, ...)           ROW(family, field, STRINGS, __VA_ARGS__)
-#define TENSOR(family, field, ...)            ROW(family, field, TENSOR, __VA_ARGS__)
-#define GRAPH(family, field, ...)             ROW(family, field, GRAPH, __VA_ARGS__)
-#define TYPE(family, field, ...)              ROW(family, field, TYPE, __VA_ARGS__)
-#define PART(family, other)                   ROW(family, other, PART, .part = &spec_table_##other)
+#define INT(family, field, ...)    ROW(family, field, INT, .number = __VA_ARGS__)
+#define FLAG(family, field, ...)   ROW(family, field, FLAG, .number = __VA_ARGS__)
+#define FLOAT(family, field, ...)  ROW(family, field, FLOAT, .number = __VA_ARGS__)
+#define NUMBER(family, field, ...) ROW(family, field, NUMBER, .number = __VA_ARGS__)
+#define DTYPE(family, field, ...)  ROW(family, field, DTYPE, .number = __VA_ARGS__)
+#define ENUM(family, field, type, choices, ...)                                                              \
+    ROW(family, field, ENUM, .text = choices, .number = __VA_ARGS__)
+#define TEXT(family, field, ...)    ROW(family, field, TEXT, .text = __VA_ARGS__)
+#define INTS(family, field, ...)    ROW(family, field, INTS, __VA_ARGS__)
+#define FLOATS(family, field, ...)  ROW(family, field, FLOATS, __VA_ARGS__)
+#define STRINGS(family, field, ...) ROW(family, field, STRINGS, __VA_ARGS__)
+#define TENSOR(family, field, ...)  ROW(family, field, TENSOR, __VA_ARGS__)
+#define GRAPH(family, field, ...)   ROW(family, field, GRAPH, __VA_ARGS__)
+#define TYPE(family, field, ...)    ROW(family, field, TYPE, __VA_ARGS__)
+#define PART(family, other)         ROW(family, other, PART, .part = &spec_table_##other)
 #define ALSO(family, field, which, ...)                                                                      \
     {.kind = SPEC_##which, .offset = offsetof(family##_spec, field), .name = __VA_ARGS__},
 #include "spec/spec.def"
@@ -55,7 +56,7 @@
 #define FLOAT(...)
 #define NUMBER(...)
 #define DTYPE(...)
-#define WORD(...)
+#define ENUM(...)
 #define TEXT(...)
 #define INTS(...)
 #define FLOATS(...)

@@ -3,7 +3,7 @@
 #ifndef SPEC_RESIZE_AXIS_H
 #define SPEC_RESIZE_AXIS_H
 
-#include "spec/words.h"
+#include "spec/enums.h"
 
 #include <stdbool.h>
 #include <stddef.h>

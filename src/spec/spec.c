@@ -26,8 +26,8 @@ static int word_index(const char *list, sib_str word, int64_t version)
     }
 }
 
-/* "none, add or mul": the words of a list that exist in an opset, each in its first spelling. */
-static const char *words_text(const char *list, int64_t version, char *out, size_t size)
+/* "none, add or mul": the choices of a list that exist in an opset, each in its first spelling. */
+static const char *choices_text(const char *list, int64_t version, char *out, size_t size)
 {
     size_t used = 0, last = 0, count = 0;
     out[0] = 0;
@@ -63,7 +63,7 @@ static attribute_kind kind_of(spec_kind kind)
 {
     static const attribute_kind kinds[] = {
         [SPEC_INT] = ATTR_INT,         [SPEC_FLAG] = ATTR_INT,      [SPEC_FLOAT] = ATTR_FLOAT,
-        [SPEC_NUMBER] = ATTR_FLOAT,    [SPEC_DTYPE] = ATTR_INT,     [SPEC_WORD] = ATTR_STRING,
+        [SPEC_NUMBER] = ATTR_FLOAT,    [SPEC_DTYPE] = ATTR_INT,     [SPEC_ENUM] = ATTR_STRING,
         [SPEC_TEXT] = ATTR_STRING,     [SPEC_INTS] = ATTR_INTS,     [SPEC_FLOATS] = ATTR_FLOATS,
         [SPEC_STRINGS] = ATTR_STRINGS, [SPEC_TENSOR] = ATTR_TENSOR, [SPEC_GRAPH] = ATTR_GRAPH,
         [SPEC_TYPE] = ATTR_TYPE};
@@ -139,7 +139,7 @@ static void put(const spec_row *r, const node *n, void *field)
     case SPEC_DTYPE:
         PUT(sib_dtype, dtype_of(r, a));
         break;
-    case SPEC_WORD:
+    case SPEC_ENUM:
         PUT(int, word_of(r, a, n->version)); /* enums without negative constants are as wide as int */
         break;
     case SPEC_TEXT:
@@ -232,10 +232,11 @@ static sib_code check_row(const spec_row *r, const node *n, sib_error *err)
             return err_set(err, SIB_ERR_ARGUMENT, "attribute %s is %lld, which is not a dtype", r->name,
                            (long long)a->i);
         return SIB_OK;
-    case SPEC_WORD:
+    case SPEC_ENUM:
         if (word_index(r->text, a->s, n->version) < 0)
             return err_set(err, SIB_ERR_ARGUMENT, "attribute %s is '%.*s', expected %s", r->name,
-                           (int)a->s.length, a->s.data, words_text(r->text, n->version, words, sizeof words));
+                           (int)a->s.length, a->s.data,
+                           choices_text(r->text, n->version, words, sizeof words));
         return SIB_OK;
     case SPEC_INTS:
     case SPEC_FLOATS:

@@ -11,8 +11,8 @@
 #define SPEC_SPEC_H
 
 #include "graph/graph.h"
+#include "spec/enums.h"
 #include "spec/resize_axis.h"
-#include "spec/words.h"
 
 /* Lists. v is NULL where the attribute is absent, but not where the list is empty. */
 typedef struct spec_ints {
@@ -39,7 +39,7 @@ typedef enum spec_kind {
     SPEC_FLOAT,   /* double */
     SPEC_NUMBER,  /* double, from a float or an int */
     SPEC_DTYPE,   /* sib_dtype, from an int; 0 is SIB_DTYPE_UNKNOWN: not given */
-    SPEC_WORD,    /* an enum, from a string */
+    SPEC_ENUM,    /* an enum, from a string */
     SPEC_TEXT,    /* sib_str */
     SPEC_INTS,    /* spec_ints */
     SPEC_FLOATS,  /* spec_floats */
@@ -57,9 +57,9 @@ typedef struct spec_row {
     size_t offset;        /* of the field */
     const char *only;     /* operators that the row applies to, "A|B"; NULL: all of the family */
     int64_t since, until; /* opsets that it applies to; 0: no bound */
-    double number;        /* default; the index where the kind is SPEC_WORD */
-    const char
-        *text; /* default of a text; the words, "a|b": "a,b" are two spellings of one, "a:11" is known from
+    double number;        /* default; the index where the kind is SPEC_ENUM */
+    const char *
+        text; /* default of a text; the choices of an enum, "a|b": "a,b" are two spellings of one, "a:11" is known from
                            opset 11 on */
     double min, max;  /* bounds of a number or of each list item; none unless min < max */
     size_t max_items; /* 0: any number */
@@ -76,7 +76,7 @@ typedef struct spec_table {
 void spec_read(const spec_table *t, const node *n, void *out);
 
 /* Errors: SIB_ERR_ARGUMENT, with the attribute's name and what was expected, where a required attribute is
-   missing, or one is of another kind, out of range, or none of the words. The message does not name the
+   missing, or one is of another kind, out of range, or none of the choices. The message does not name the
    node. */
 sib_code spec_check(const spec_table *t, const node *n, sib_error *err);
 
@@ -96,7 +96,7 @@ extern const spec_table spec_table_none;
 #define FLOAT(family, field, ...)      double field;
 #define NUMBER(family, field, ...)     double field;
 #define DTYPE(family, field, ...)      sib_dtype field;
-#define WORD(family, field, type, ...) type field;
+#define ENUM(family, field, type, ...) type field;
 #define TEXT(family, field, ...)       sib_str field;
 #define INTS(family, field, ...)       spec_ints field;
 #define FLOATS(family, field, ...)     spec_floats field;

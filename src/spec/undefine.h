@@ -6,7 +6,7 @@
 #undef FLOAT
 #undef NUMBER
 #undef DTYPE
-#undef WORD
+#undef ENUM
 #undef TEXT
 #undef INTS
 #undef FLOATS

@@ -201,7 +201,7 @@ TEST(test_tables)
         for (size_t k = 0; k < op->attributes->n; k++) {
             const spec_row *r = &op->attributes->rows[k];
             assert_true(r->name || (k && !r->required));
-            assert_true(r->kind != SPEC_WORD || !r->name || r->text);
+            assert_true(r->kind != SPEC_ENUM || !r->name || r->text);
         }
     }
     assert_int_equal(ops_find(STR(""), STR("Relu"))->attributes->n, 0);

@@ -108,12 +108,12 @@ sib_code ref_give_shared(const ref_call *c, size_t i, const sib_value *v)
 
 sib_code ref_fail(const ref_call *c, sib_code code, const char *format, ...)
 {
-    char words[sizeof c->err->message];
+    char text[sizeof c->err->message];
     va_list list;
     va_start(list, format);
-    vsnprintf(words, sizeof words, format, list);
+    vsnprintf(text, sizeof text, format, list);
     va_end(list);
-    return err_set(c->err, code, "%s: %s", c->node->milli->name, words);
+    return err_set(c->err, code, "%s: %s", c->node->milli->name, text);
 }
 
 sib_code ref_cancelled(const ref_call *c)

@@ -13,7 +13,7 @@
 typedef struct jpeg_source {
     struct jpeg_error_mgr handlers; /* first, since the library returns a pointer to it */
     jmp_buf back;
-    char words[JMSG_LENGTH_MAX];
+    char message[JMSG_LENGTH_MAX];
     bool cut; /* the file ends early */
     struct jpeg_decompress_struct jpeg;
     uint8_t *row; /* of CMYK pixels */
@@ -22,7 +22,7 @@ typedef struct jpeg_source {
 static void on_error(j_common_ptr jpeg)
 {
     jpeg_source *s = (jpeg_source *)jpeg->err;
-    s->handlers.format_message(jpeg, s->words);
+    s->handlers.format_message(jpeg, s->message);
     longjmp(s->back, 1);
 }
 
@@ -72,7 +72,7 @@ static sib_code read_rows(jpeg_source *s, image *to, sib_error *err)
 static sib_code read_all(jpeg_source *s, image_file from, image *to, sib_error *err)
 {
     if (setjmp(s->back))
-        return err_set(err, SIB_ERR_FORMAT, "JPEG: %s", s->words);
+        return err_set(err, SIB_ERR_FORMAT, "JPEG: %s", s->message);
     jpeg_create_decompress(&s->jpeg);
     jpeg_mem_src(&s->jpeg, from.data, (unsigned long)from.size);
     jpeg_read_header(&s->jpeg, TRUE);

@@ -10,7 +10,7 @@
 typedef struct j2k_source {
     image_file file;
     size_t at;
-    char words[160]; /* the first error message of OpenJPEG */
+    char message[160]; /* the first error message of OpenJPEG */
 } j2k_source;
 
 static OPJ_SIZE_T on_read(void *out, OPJ_SIZE_T n, void *user)
@@ -43,16 +43,16 @@ static OPJ_BOOL on_seek(OPJ_OFF_T to, void *user)
     return OPJ_TRUE;
 }
 
-static void on_error(const char *words, void *user)
+static void on_error(const char *message, void *user)
 {
     j2k_source *s = user;
-    if (!*s->words)
-        snprintf(s->words, sizeof s->words, "%.*s", (int)strcspn(words, "\n"), words);
+    if (!*s->message)
+        snprintf(s->message, sizeof s->message, "%.*s", (int)strcspn(message, "\n"), message);
 }
 
-static void on_other(const char *words, void *user)
+static void on_other(const char *message, void *user)
 {
-    (void)words;
+    (void)message;
     (void)user;
 }
 
@@ -119,7 +119,8 @@ static sib_code decode(opj_codec_t *codec, opj_stream_t *stream, const j2k_sourc
     opj_image_t *decoded = NULL;
     sib_code code = SIB_OK;
     if (!opj_read_header(stream, codec, &decoded))
-        code = err_set(err, SIB_ERR_FORMAT, "JPEG 2000: %s", *s->words ? s->words : "the header is damaged");
+        code =
+            err_set(err, SIB_ERR_FORMAT, "JPEG 2000: %s", *s->message ? s->message : "the header is damaged");
     else if (!decoded->numcomps || decoded->numcomps > 4 || decoded->x1 <= decoded->x0 ||
              decoded->y1 <= decoded->y0)
         code = err_set(err, SIB_ERR_UNSUPPORTED, "JPEG 2000: %u components of %u x %u", decoded->numcomps,
@@ -127,7 +128,8 @@ static sib_code decode(opj_codec_t *codec, opj_stream_t *stream, const j2k_sourc
     else
         code = image_begin(to, decoded->x1 - decoded->x0, decoded->y1 - decoded->y0, err);
     if (code == SIB_OK && (!opj_decode(codec, stream, decoded) || !opj_end_decompress(codec, stream)))
-        code = err_set(err, SIB_ERR_FORMAT, "JPEG 2000: %s", *s->words ? s->words : "the data are damaged");
+        code =
+            err_set(err, SIB_ERR_FORMAT, "JPEG 2000: %s", *s->message ? s->message : "the data are damaged");
     if (code == SIB_OK)
         code = put_pixels(decoded, to, err);
     if (decoded)

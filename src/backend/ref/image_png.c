@@ -12,22 +12,22 @@
 typedef struct png_source {
     image_file file;
     size_t at;
-    char words[160]; /* libpng's error message */
+    char message[160]; /* libpng's error message */
     png_structp png;
     png_infop info;
 } png_source;
 
-static void on_error(png_structp png, png_const_charp words)
+static void on_error(png_structp png, png_const_charp message)
 {
     png_source *s = png_get_error_ptr(png);
-    snprintf(s->words, sizeof s->words, "%s", words);
+    snprintf(s->message, sizeof s->message, "%s", message);
     png_longjmp(png, 1);
 }
 
-static void on_warning(png_structp png, png_const_charp words)
+static void on_warning(png_structp png, png_const_charp message)
 {
     (void)png;
-    (void)words;
+    (void)message;
 }
 
 static void on_read(png_structp png, png_bytep out, size_t n)
@@ -57,7 +57,7 @@ static void prepare(png_source *s)
 static sib_code read_all(png_source *s, image *to, sib_error *err)
 {
     if (setjmp(png_jmpbuf(s->png)))
-        return err_set(err, SIB_ERR_FORMAT, "PNG: %s", s->words);
+        return err_set(err, SIB_ERR_FORMAT, "PNG: %s", s->message);
     prepare(s);
     sib_code code =
         image_begin(to, png_get_image_width(s->png, s->info), png_get_image_height(s->png, s->info), err);

@@ -11,7 +11,7 @@
 typedef struct tiff_source {
     image_file file;
     uint64_t at;
-    char words[160]; /* the first error message of libtiff */
+    char message[160]; /* the first error message of libtiff */
 } tiff_source;
 
 static tmsize_t on_read(thandle_t handle, void *out, tmsize_t n)
@@ -56,8 +56,8 @@ static int on_error(TIFF *tiff, void *user, const char *module, const char *form
     tiff_source *s = user;
     (void)tiff;
     (void)module;
-    if (!*s->words)
-        vsnprintf(s->words, sizeof s->words, format, list);
+    if (!*s->message)
+        vsnprintf(s->message, sizeof s->message, format, list);
     return 1;
 }
 
@@ -88,11 +88,11 @@ static TIFF *open_file(tiff_source *s)
 static sib_code read_pixels(TIFF *tiff, const tiff_source *s, image *to, sib_error *err)
 {
     uint32_t width = 0, height = 0, *pixels;
-    char words[1024] = "";
+    char message[1024] = "";
     if (!TIFFGetField(tiff, TIFFTAG_IMAGEWIDTH, &width) || !TIFFGetField(tiff, TIFFTAG_IMAGELENGTH, &height))
         return err_set(err, SIB_ERR_FORMAT, "TIFF: the size is missing");
-    if (!TIFFRGBAImageOK(tiff, words))
-        return err_set(err, SIB_ERR_UNSUPPORTED, "TIFF: %.200s", words);
+    if (!TIFFRGBAImageOK(tiff, message))
+        return err_set(err, SIB_ERR_UNSUPPORTED, "TIFF: %.200s", message);
     sib_code code = image_begin(to, width, height, err);
     if (code != SIB_OK)
         return code;
@@ -101,7 +101,7 @@ static sib_code read_pixels(TIFF *tiff, const tiff_source *s, image *to, sib_err
     if (!pixels)
         return err_memory(err, n * sizeof *pixels, "the pixels of an image");
     if (!TIFFReadRGBAImageOriented(tiff, width, height, pixels, ORIENTATION_TOPLEFT, 1))
-        code = err_set(err, SIB_ERR_FORMAT, "TIFF: %s", *s->words ? s->words : "the data are damaged");
+        code = err_set(err, SIB_ERR_FORMAT, "TIFF: %s", *s->message ? s->message : "the data are damaged");
     for (size_t i = 0; i < n && code == SIB_OK; i++) {
         to->rgb[3 * i] = (uint8_t)TIFFGetR(pixels[i]);
         to->rgb[3 * i + 1] = (uint8_t)TIFFGetG(pixels[i]);
@@ -116,7 +116,7 @@ sib_code image_read_tiff(image_file from, image *to, sib_error *err)
     tiff_source s = {.file = from};
     TIFF *tiff = open_file(&s);
     if (!tiff)
-        return err_set(err, SIB_ERR_FORMAT, "TIFF: %s", *s.words ? s.words : "the file cannot be opened");
+        return err_set(err, SIB_ERR_FORMAT, "TIFF: %s", *s.message ? s.message : "the file cannot be opened");
     sib_code code = read_pixels(tiff, &s, to, err);
     TIFFClose(tiff);
     return code;

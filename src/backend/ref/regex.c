@@ -354,10 +354,10 @@ static sib_code matcher_make(const ref_call *c, matcher *m, sib_str pattern)
     mem_free(t.out);
     if (m->code)
         return SIB_OK;
-    char words[160] = "";
-    pcre2_get_error_message(number, (PCRE2_UCHAR *)words, sizeof words);
+    char why[160] = "";
+    pcre2_get_error_message(number, (PCRE2_UCHAR *)why, sizeof why);
     return ref_fail(c, SIB_ERR_VALUE, "pattern '%.*s': %s", (int)size_min(pattern.length, 100), pattern.data,
-                    words);
+                    why);
 }
 
 static sib_code match_one(const ref_call *c, matcher *m, sib_str s, bool *matches)
@@ -375,9 +375,9 @@ static sib_code match_one(const ref_call *c, matcher *m, sib_str s, bool *matche
     bool not_text = found <= PCRE2_ERROR_UTF8_ERR1 && found >= PCRE2_ERROR_UTF8_ERR21;
     if (found >= 0 || found == PCRE2_ERROR_NOMATCH || not_text)
         return SIB_OK;
-    char words[160] = "";
-    pcre2_get_error_message(found, (PCRE2_UCHAR *)words, sizeof words);
-    return ref_fail(c, SIB_ERR_VALUE, "matching a string of %zu bytes: %s", s.length, words);
+    char why[160] = "";
+    pcre2_get_error_message(found, (PCRE2_UCHAR *)why, sizeof why);
+    return ref_fail(c, SIB_ERR_VALUE, "matching a string of %zu bytes: %s", s.length, why);
 }
 
 sib_code ref_regex_match(const ref_call *c)

@@ -4,7 +4,7 @@
 #define KERNEL_SCATTER_H
 
 #include "kernel/layout/gather.h"
-#include "spec/words.h"
+#include "spec/enums.h"
 
 /* For each place k in order: there[i] = there[i] (operation) updates[k * n + i] for i < n, where there = data
    + offsets[k]. */

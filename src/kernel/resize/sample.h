@@ -4,7 +4,7 @@
 #define KERNEL_SAMPLE_H
 
 #include "base/pool.h"
-#include "spec/words.h"
+#include "spec/enums.h"
 
 #include <stdbool.h>
 #include <stddef.h>

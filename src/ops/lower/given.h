@@ -23,8 +23,8 @@ given_list given_dims(lowering *l, spec_ints attr, size_t i);
 /* The length of a list whose elements need not be known; -1 where the length is not known either. */
 int given_length(const lowering *l, mval list);
 
-/* The axes in such a list, for a tensor of this rank, normalized to [0, rank); fails where one is given twice.
-   out: room for SIB_MAX_RANK. Returns how many. Without a list: the first n_default axes. */
+/* The axes in such a list, for a tensor of this rank, normalized to [0, rank); fails where one is given
+   twice. out: room for SIB_MAX_RANK. Returns how many. Without a list: the first n_default axes. */
 int given_axes(lowering *l, const given_list *list, int rank, int n_default, int *out);
 
 /* 0, or "" for strings: a scalar of the dtype of x. */

@@ -56,7 +56,7 @@ void lower_ONNX_GatherND(lowering *l, const node *n)
 /* ---- Scatter --------------------------------------------------------------------------------- */
 
 /* The names that the milli-op has for the reductions. */
-static const char *const reduction_words[] = {"none", "add", "mul", "max", "min"};
+static const char *const reduction_names[] = {"none", "add", "mul", "max", "min"};
 
 /* Full coordinates [i..., j, k..., rank] for indices that replace the coordinate of axis `at`. */
 static mval coordinates(lowering *l, mval indices, int at)
@@ -79,7 +79,7 @@ void lower_ONNX_ScatterElements(lowering *l, const node *n)
 {
     mval x = l_in(l, 0), indices = l_in(l, 1), updates = l_in(l, 2);
     int rank = m_rank(l, x), at = m_axis(l, spec_scatter(n).axis, rank, "axis");
-    const char *reduction = reduction_words[spec_scatter(n).reduction];
+    const char *reduction = reduction_names[spec_scatter(n).reduction];
     if (l_ok(l) && (m_rank(l, indices) != rank || m_rank(l, updates) != rank)) {
         l_fail(l, SIB_ERR_ARGUMENT, "indices of rank %d and updates of rank %d into a tensor of rank %d",
                m_rank(l, indices), m_rank(l, updates), rank);
@@ -101,7 +101,7 @@ void lower_ONNX_ScatterND(lowering *l, const node *n)
 {
     mval x = l_in(l, 0), indices = l_in(l, 1), updates = l_in(l, 2);
     dim dims[SIB_MAX_RANK];
-    const char *reduction = reduction_words[spec_scatter(n).reduction];
+    const char *reduction = reduction_names[spec_scatter(n).reduction];
     m_dims(l, x, dims);
     if (l->symbolic)
         given_declare_like(l, x, dims);

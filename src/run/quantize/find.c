@@ -17,7 +17,8 @@ typedef struct search {
     uint32_t *weight_of, *input_of;
 } search;
 
-/* The index of the input that holds the node's weights; -1 where it has none to quantize. Sets *kind and *transposed. */
+/* The index of the input that holds the node's weights; -1 where it has none to quantize. Sets *kind and
+   *transposed. */
 static int layer_of(const search *s, const node *n, quant_kind *kind, bool *transposed)
 {
     const quant_plan *p = s->p;

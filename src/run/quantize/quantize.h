@@ -77,8 +77,9 @@ sib_code quant_rewrite(quant_plan *p, sib_error *err);
 
 /* ---- Numbers ------------------------------------------------------------------------------------------ */
 
-/* Quantizes columns w (n, k), with one scale per `block` weights of a column: q (n, k) within -min .. max, scales (n, ceil(k / block)). The ratio of clipping minimises the sum of h (w - q * scale)^2. h:
-   (k), NULL: 1. */
+/* Quantizes columns w (n, k), with one scale per `block` weights of a column: q (n, k) within -min .. max,
+   scales (n, ceil(k / block)). The ratio of clipping minimises the sum of h (w - q * scale)^2. h: (k), NULL:
+   1. */
 void quant_columns(const float *w, int64_t n, int64_t k, int64_t block, const float *h, float min, float max,
                    int8_t *q, float *scales);
 /* sqrt(sum (b - a)^2 / sum a^2) over n numbers. */

@@ -125,14 +125,14 @@ sib_tensor *cpu_out(const cpu_call *c, size_t i)
 
 sib_code cpu_fail(const cpu_call *c, sib_code code, const char *format, ...)
 {
-    char words[sizeof c->err->message];
+    char text[sizeof c->err->message];
     va_list list;
     va_start(list, format);
-    vsnprintf(words, sizeof words, format, list);
+    vsnprintf(text, sizeof text, format, list);
     va_end(list);
     if (c->node->milli)
-        return err_set(c->err, code, "%s: %s", c->node->milli->name, words);
-    return err_set(c->err, code, "%.*s: %s", (int)c->node->type.length, c->node->type.data, words);
+        return err_set(c->err, code, "%s: %s", c->node->milli->name, text);
+    return err_set(c->err, code, "%.*s: %s", (int)c->node->type.length, c->node->type.data, text);
 }
 
 sib_code cpu_no_memory(const cpu_call *c, size_t bytes)

@@ -23,13 +23,13 @@ typedef struct tree_attributes {
     post_transform transform;
 } tree_attributes;
 
-static const char *const mode_words[] = {"BRANCH_LEQ", "BRANCH_LT", "BRANCH_GTE", "BRANCH_GT", "LEAF"};
+static const char *const mode_names[] = {"BRANCH_LEQ", "BRANCH_LT", "BRANCH_GTE", "BRANCH_GT", "LEAF"};
 enum { MODE_LEAF = 4, MODES };
 
 static int mode_of(sib_str word)
 {
     int mode = 0;
-    while (mode < MODES && !str_is(word, mode_words[mode]))
+    while (mode < MODES && !str_is(word, mode_names[mode]))
         mode++;
     return mode;
 }

@@ -1,8 +1,8 @@
-#include "model/value_words.h"
+#include "model/value_text.h"
 
 #include "files.h"
+#include "messages.h"
 #include "model/model_inputs.h"
-#include "words.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +10,7 @@
 /* Elements shown of a tensor. */
 #define SHOWN 6
 
-const char *value_type_words(const sib_value *v, char *text, size_t size)
+const char *value_type_text(const sib_value *v, char *text, size_t size)
 {
     const sib_tensor *t = v ? sib_value_tensor(v) : NULL;
     if (!v || (sib_value_get_kind(v) == SIB_VALUE_OPTIONAL && !sib_value_count(v))) {
@@ -64,7 +64,7 @@ void value_show(const char *name, const sib_value *v, FILE *out)
     char type[300];
     sib_stats s;
     const sib_tensor *t = sib_value_tensor(v);
-    fprintf(out, "%s  %s", name, value_type_words(v, type, sizeof type));
+    fprintf(out, "%s  %s", name, value_type_text(v, type, sizeof type));
     if (t) {
         sib_error err = SIB_ERROR_INIT;
         bool many = sib_tensor_count(t) > 1;

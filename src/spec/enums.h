@@ -1,7 +1,7 @@
-/* The enums of attributes whose value is one of a few words, in the order of the words in spec.def. Kernels
+/* The enums of attributes whose value is one of a few strings, in the order of these in spec.def. Kernels
    include this header too, so it holds nothing else. */
-#ifndef SPEC_WORDS_H
-#define SPEC_WORDS_H
+#ifndef SPEC_ENUMS_H
+#define SPEC_ENUMS_H
 
 typedef enum auto_pad { PAD_EXPLICIT, PAD_VALID, PAD_SAME_UPPER, PAD_SAME_LOWER } auto_pad;
 typedef enum pad_mode { PAD_CONSTANT, PAD_REFLECT, PAD_EDGE, PAD_WRAP } pad_mode;

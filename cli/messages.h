@@ -1,6 +1,7 @@
-/* What the command says: failures on stderr, JSON, progress; and memory that it cannot do without. */
-#ifndef CLI_WORDS_H
-#define CLI_WORDS_H
+/* Messages of the command: failures on stderr, JSON, progress; and allocation that ends the program on
+   failure. */
+#ifndef CLI_MESSAGES_H
+#define CLI_MESSAGES_H
 
 #include <jansson.h>
 #include <sibyl/sibyl.h>
@@ -9,24 +10,23 @@ struct cli_command;
 
 #define CLI_PRINTF(text, first) __attribute__((format(printf, text, first)))
 
-/* "sibyl: ..." in one line on stderr (control characters become '?'); gives CLI_FAILED. */
+/* "sibyl: ..." in one line on stderr (control characters become '?'). Returns CLI_FAILED. */
 int cli_fail(const char *format, ...) CLI_PRINTF(1, 2);
 
-/* The same with a hint to the command's help (NULL: to `sibyl help`); gives CLI_USAGE. */
+/* The same with a hint to the command's help (NULL: to `sibyl help`). Returns CLI_USAGE. */
 int cli_usage(const struct cli_command *command, const char *format, ...) CLI_PRINTF(2, 3);
 
-/* n * size cleared bytes for small things; ends the program with a line on stderr where there are none.
-   Release with free. */
+/* Allocates n * size zeroed bytes; on failure ends the program with a line on stderr. Release with free. */
 void *cli_alloc(size_t n, size_t size);
 
 /* A new string; as cli_alloc. */
 char *cli_format(const char *format, ...) CLI_PRINTF(1, 2);
 
-/* A JSON string: bytes that are not UTF-8 become '?'. A number: null where it is not finite. */
+/* A JSON string: bytes that are not UTF-8 become '?'. A number: null if it is not finite. */
 json_t *cli_json_text(const char *text);
 json_t *cli_json_number(double x);
 
-/* Prints one document on stdout and drops it. */
+/* Prints one document to stdout and releases it. */
 void cli_json_print(json_t *document);
 
 /* A bar on stderr, on a terminal only, from the first second of work on. */
@@ -40,7 +40,7 @@ typedef struct cli_progress {
 void cli_progress_begin(cli_progress *p, size_t items);
 /* part: of the current item, 0 .. 1. */
 void cli_progress_show(cli_progress *p, double part, const char *doing, const char *what);
-/* Wipes the bar away; it comes back with the next show. */
+/* Removes the bar until the next cli_progress_show. */
 void cli_progress_clear(cli_progress *p);
 
 #endif
