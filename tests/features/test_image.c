@@ -9,7 +9,7 @@
 #include <sibyl/features.h>
 #include <unistd.h>
 
-static char folder[] = "/tmp/sibyl-picture-XXXXXX";
+static char folder[] = "/tmp/sibyl-image-XXXXXX";
 static char path[128];
 static sib_mel *mel;
 
