@@ -1,4 +1,4 @@
-# Set-up and daily work. `make` builds, and says what is missing; `make setup`, `make demo` and `make test` install it.
+# Set-up and daily work. `make` builds, and prints what is missing; `make setup`, `make demo` and `make test` install it.
 PRESET ?= release
 JOBS   ?= $(shell nproc 2>/dev/null || echo 2)
 PREFIX ?= /usr/local
@@ -15,16 +15,16 @@ build: need-build
 	@test -f build/$(PRESET)/build.ninja || cmake --preset $(PRESET)
 	@cmake --build --preset $(PRESET) -j $(JOBS)
 
-# Installs what a kind of work needs: make setup FOR="test check" (the kinds stand in tools/setup.sh), or FOR=all.
+# Installs what a kind of work needs: make setup FOR="test check" (the kinds are listed in tools/setup.sh), or FOR=all.
 setup:
 	@tools/setup.sh install $(FOR)
 
-# Says what a kind of work lacks and how to get it.
+# Prints what a kind of work needs and lacks, and how to get it.
 need-%:
 	@tools/setup.sh check $*
 
-# The main job, from a checkpoint to text: the model and the recording that the repository ships. A real Whisper goes the
-# same road.
+# The main job, from a checkpoint to text: the model and the recording that the repository ships. A real Whisper works
+# the same way.
 demo:
 	@tools/setup.sh install build
 	@$(MAKE) --no-print-directory all
@@ -33,12 +33,12 @@ demo:
 	build/sibyl transcribe assets/digits/sample.flac --model build/demo/digits.onnx --picture
 	build/sibyl features assets/digits/sample.flac -o build/demo/sample.npy --png build/demo/sample.png
 
-# Every test, of C and of Python; the last lines say how many cases were skipped and for want of what.
+# Every test, of C and of Python; the last lines count the skipped cases and what they need.
 test:
 	@tools/setup.sh install python
 	@$(MAKE) --no-print-directory -k test-c test-python; code=$$?; tools/skipped.sh $(PRESET); exit $$code
 
-# A folder that was configured before cmocka was there knows no tests: it is configured again.
+# A build folder configured before cmocka was installed has no tests: configure it again.
 test-c: need-test
 	@test -f build/$(PRESET)/tests/CTestTestfile.cmake || cmake --preset $(PRESET)
 	@$(MAKE) --no-print-directory all
@@ -69,13 +69,13 @@ neon: need-arm64
 		test_backend_cpu_attention test_backend_cpu_recurrent test_backend_random_graphs
 	SIBYL_QUICK=1 ctest --preset arm64 -j $(JOBS) --no-tests=error
 
-# The fixed-point kernel by every compiler and on every processor that it is for, bare Cortex-M4 and M33 among them: the same
-# bits, and what it takes of memory.
+# The fixed-point kernel with every compiler and on every processor that it is for, bare Cortex-M4 and M33 among
+# them: the same bits, and its memory.
 cortex: need-cortex
 	SIBYL_TARGETS=all tests/tile/targets.sh .
 	tests/tile/memory.py src
 
-# 10,000 models changed by chance under the sanitizers: read, and then the whole way to outputs; and documents of jobs.
+# 10,000 mutated models under the sanitizers: read, and then run to outputs; and mutated job documents.
 mutate: need-test
 	@test -f build/asan/build.ninja || cmake --preset asan
 	@cmake --build --preset asan -j $(JOBS) --target test_onnx_mutate test_run_mutate test_job_mutate
@@ -83,20 +83,20 @@ mutate: need-test
 	SIBYL_MUTATIONS=10000 build/asan/tests/run/test_run_mutate
 	SIBYL_MUTATIONS=10000 SIBYL_SOURCE=. build/asan/tests/job/test_job_mutate
 
-# Checkpoints changed by chance under the sanitizers: each reader for SECONDS. What fails stays in build/checkpoint.
+# Mutated checkpoints under the sanitizers: each reader for SECONDS. Failing files are kept in build/checkpoint.
 SECONDS ?= 60
 mutate-checkpoints: need-test
 	@test -f build/asan/build.ninja || cmake --preset asan
 	@cmake --build --preset asan -j $(JOBS) --target test_import_mutate
 	SIBYL_MUTATION_SECONDS=$(SECONDS) SIBYL_MUTATION_SAVE=build/checkpoint build/asan/tests/import/test_import_mutate
 
-# Tokenizers changed by chance, SECONDS in all, under the sanitizers.
+# Mutated tokenizers under the sanitizers, SECONDS in total.
 mutate-tokenizers: need-test
 	@test -f build/asan/build.ninja || cmake --preset asan
 	@cmake --build --preset asan -j $(JOBS) --target test_text_mutate
 	SIBYL_MUTATION_SECONDS=$(SECONDS) build/asan/tests/text/test_text_mutate
 
-# 20,000 random graphs, and every operator case changed by chance, on ref and on the fast backends.
+# 20,000 random graphs, and every operator case mutated, on ref and on the fast backends.
 random-graphs: build
 	SIBYL_RANDOM_GRAPHS=20000 SIBYL_RANDOM_SAVE=build/random build/$(PRESET)/tests/backend/test_backend_random_graphs
 	SIBYL_RANDOM_SAVE=build/random build/$(PRESET)/tests/backend/test_backend_random_graphs --every 1 tests/ops/*.cases
@@ -111,16 +111,16 @@ check: need-check all
 format: need-check
 	clang-format -i $$(tools/sources.sh)
 
-# docs/operators.md, from the lists of operators and what the cases show.
+# Generates docs/operators.md from the lists of operators and the results of the cases.
 operators: build
 	tools/operators.py --build build/$(PRESET) --jobs $(JOBS)
 
-# The constants of the fixed-point kernel, written anew.
+# Generates the constants of the fixed-point kernel.
 tile-tables: need-test build
 	@cmake --build --preset $(PRESET) -j $(JOBS) --target tile_tables
 	tests/tile/tables.sh build/$(PRESET)/tests/tile/tile_tables src/tile write
 
-# The model that ships, trained anew (under two hours on two cores; a second call goes on), and its figures. Needs the
+# Trains the model that ships (under two hours on two cores; a second call resumes), and prints its figures. Needs the
 # Free Spoken Digit Dataset: see assets/digits/README.md.
 digits: need-train
 	$(PYTHON) tools/train_digits.py train

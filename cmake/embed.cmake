@@ -1,4 +1,4 @@
-# Turns text files, one behind another, into a C header that holds them as a string:
+# Concatenates text files into a C header that holds them as a string:
 #   cmake "-DINPUT=file;file" -DOUTPUT=header -DNAME=name -P embed.cmake
 set(bytes "")
 foreach(file ${INPUT})

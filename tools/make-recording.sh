@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes assets/hello.flac, the recording that the demo decodes: one sentence spoken by espeak-ng.
-# Needs espeak-ng and ffmpeg. Another version of either makes other samples, so the file itself is kept too.
+# Needs espeak-ng and ffmpeg. Other versions of them produce other samples, so the file itself is in the repository.
 set -eu
 cd "$(dirname "$0")/.."
 mkdir -p assets

@@ -1,7 +1,7 @@
 #!/bin/sh
-# What each kind of work needs: Debian packages, Python packages in build/venv, arm64's libraries in build/arm64-root.
+# Installs what each kind of work needs: Debian packages, Python packages in build/venv, arm64's libraries in build/arm64-root.
 #   tools/setup.sh install KIND...  installs what is missing (apt with sudo where not root); a second call does nothing
-#   tools/setup.sh check KIND       exits 1 where something is missing, naming it and the command that installs it
+#   tools/setup.sh check KIND       exits 1 if something is missing, naming it and the command that installs it
 # KIND: build, test, python, peers, train, check, arm64, cortex, or all (what the tests before a change lands need)
 set -eu
 cd "$(dirname "$0")/.."
@@ -36,7 +36,7 @@ packages_of() {
 
 # missing_packages PACKAGE...: those that dpkg does not list as installed for this architecture.
 missing_packages() {
-    command -v dpkg-query >/dev/null || return 0 # another system: the build names what it lacks
+    command -v dpkg-query >/dev/null || return 0 # another system: the build reports what is missing
     here="^installed (all|$(dpkg --print-architecture))$" # not what is installed for another architecture
     for package in "$@"; do
         dpkg-query -W -f '${db:Status-Status} ${Architecture}\n' "$package" 2>/dev/null | grep -Eq "$here" ||
@@ -44,7 +44,7 @@ missing_packages() {
     done
 }
 
-# apt COMMAND...: apt-get, quiet; its own words where it fails. It waits a minute for another apt to end.
+# apt COMMAND...: runs apt-get quietly; prints its messages if it fails. Waits a minute for another apt to end.
 apt() {
     sudo=
     [ "$(id -u)" = 0 ] || sudo=sudo
@@ -68,14 +68,14 @@ install_packages() {
     apt install -y --no-install-recommends $missing
 }
 
-# fresh STAMP FILE...: true where STAMP holds the checksum of the files.
+# fresh STAMP FILE...: true if STAMP holds the checksum of the files.
 fresh() {
     stamp=$1
     shift
     [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$(cat "$@" | cksum)" ]
 }
 
-# The package is built from these, weights of models that it holds among them.
+# The package is built from these, including the weights of models in it.
 package_sources() {
     find python include src assets CMakeLists.txt cmake -type f \
         \( -name '*.py' -o -name '*.c' -o -name '*.h' -o -name '*.toml' -o -name '*.def' -o -name 'CMakeLists.txt' -o -name '*.in' -o -name '*.json' \
@@ -141,7 +141,7 @@ install_arm64_root() {
     echo "$libraries" >$root/packages
 }
 
-# extra_missing KIND: true where the kind lacks something that is no package of the system.
+# extra_missing KIND: true if the kind lacks something that is not a system package.
 extra_missing() {
     case "$1" in
     python) ! [ -f build/venv/requirements-test.stamp ] ;;

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Says how many cases the last `make test` skipped, for want of what, and how to get it.
+# Prints how many cases the last `make test` skipped, what they need, and how to get it.
 #   tools/skipped.sh PRESET
 cd "$(dirname "$0")/.." || exit 1
 reasons=$(mktemp)

@@ -54,7 +54,7 @@ static void forms(trial *t)
     }
 }
 
-static void spread(trial *t)
+static void to_channels_last(trial *t)
 {
     size_t lanes = t->k->conv2d_winograd.lanes, channels = t->bench ? lanes : trial_pick(t, 1, lanes);
     size_t n = 1 + trial_length(t) % 200, plane = n + trial_pick(t, 0, 5);
@@ -62,7 +62,7 @@ static void spread(trial *t)
     float *to = trial_out(t, sizeof *to, 1, n * lanes, n * lanes, TRIAL_ALONE);
     float *sizes = trial_out(t, sizeof *sizes, 1, n, n, TRIAL_ALONE);
     trial_fill_floats(t, sizes, n, FILL_UNIFORM);
-    CALL(t, n * lanes, conv2d_winograd.spread(x, plane, channels, n, to, sizes));
+    CALL(t, n * lanes, conv2d_winograd.to_channels_last(x, plane, channels, n, to, sizes));
     const float *before = trial_before(t, sizes);
     for (size_t j = 0; j < n; j++) {
         double size = (double)before[j];
@@ -89,7 +89,7 @@ static void gather(trial *t)
 
 static const trial_row rows[] = {
     DATA(conv2d_winograd.lanes),           ENTRY(conv2d_winograd.forms, forms),
-    DATA(conv2d_winograd.n_forms),         ENTRY(conv2d_winograd.spread, spread),
+    DATA(conv2d_winograd.n_forms),         ENTRY(conv2d_winograd.to_channels_last, to_channels_last),
     ENTRY(conv2d_winograd.gather, gather),
 };
 const trial_family family_conv2d_winograd = {"conv2d_winograd", rows, COUNT(rows)};

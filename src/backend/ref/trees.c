@@ -212,7 +212,7 @@ static void couple(size_t k, const double *r, double *q, double *qp, double *p)
             q[i * k + j] = -r[j * k + i] * r[i * k + j];
         }
     }
-    for (int step = 0; step < 100; step++) {
+    for (int iteration = 0; iteration < 100; iteration++) {
         double pqp = 0, worst = 0;
         for (size_t i = 0; i < k; i++) {
             qp[i] = 0;
