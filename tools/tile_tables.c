@@ -14,7 +14,7 @@
 
 static const double pi = 3.14159265358979323846;
 
-/* What whole weights of a band may add up to, and what is aimed at, since they are rounded. */
+/* Limit of the sum of a band's integer weights, and the target before rounding. */
 #define WEIGHT_LIMIT 3898
 #define WEIGHT_SUM   3890
 
@@ -62,7 +62,7 @@ static void write_log_row(int i)
 
 static void write_tables(void)
 {
-    printf("/* Written by tools/tile_tables.c; tile_tables.h tells what it holds. */\n");
+    printf("/* Written by tools/tile_tables.c; tile_tables.h describes the numbers. */\n");
     printf("/* clang-format off */\n#include \"tile/tile_tables.h\"\n\n");
     write_waves();
     printf("\nconst tile_log_row tile_log_rows[16] = {\n");
@@ -123,7 +123,7 @@ static void write_bank(const bank *b, size_t pairs)
         counts[s] = b->segments[s].count;
     counts[0] -= (long)lead;
     counts[b->bands] -= (long)(pairs - end);
-    printf("/* Written by tools/tile_tables.c; tile_kernel.h tells what it holds. */\n");
+    printf("/* Written by tools/tile_tables.c; tile_kernel.h describes the numbers. */\n");
     printf("/* clang-format off */\n#include \"tile/tile_kernel.h\"\n\n");
     char name[64];
     snprintf(name, sizeof name, "static const uint8_t counts[%d]", (int)b->bands + 1);

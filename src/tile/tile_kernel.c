@@ -1,10 +1,12 @@
-/* The fixed-point kernel; tile_kernel.h tells what is computed and in which formats.
+/* The fixed-point kernel; tile_kernel.h defines the steps and their formats.
  *
  * Why no sum overflows:
  *   y    |x w / 32| <= 2^15 2^16 / 2^5.
- *   z    the 16 window weights of a transform add up to 8 (to within their rounding), so |z| <= 8 2^26; s and d twice that.
- *   X    |s|, |d| <= 32767. A cosine or sine sum is made of three of four products each, 4 32767 2^14 < 2^31; they are
- *        quartered before they are added. With the centre, sum |cos(2 pi k n / 25)| + sum |sin(2 pi k n / 25)| <= 16.4, so
+ *   z    the 16 window weights of a transform add up to 8 (up to their rounding), so |z| <= 8 2^26; s and d
+ *        twice that.
+ *   X    |s|, |d| <= 32767. A cosine or sine sum consists of three sums of four products, each at most
+ *        4 32767 2^14 < 2^31, which are quartered before they are added. With the centre,
+ *        sum |cos(2 pi k n / 25)| + sum |sin(2 pi k n / 25)| <= 16.4, so
  *        |re|, |im| <= 16.4 32767 2^14 / 2^13 <= X_LIMIT.
  *   E    2 X_LIMIT^2 times weights that add up to at most 3898: below 2^53. */
 #include "tile/tile_kernel.h"
@@ -59,7 +61,7 @@ static inline void transform_even(const int32_t u[8], int32_t z[ROWS])
     z[IM(6)] = tile_sub(im, q2);
 }
 
-/* The same of the odd part: v[a] = y[a] - y[a + 8], giving bins 1, 3, 5 and 7. */
+/* The same for the odd part: v[a] = y[a] - y[a + 8], giving bins 1, 3, 5 and 7. */
 static inline void transform_odd(const int32_t v[8], int32_t z[ROWS])
 {
     const int32_t c1 = tile_cos16[0], c2 = tile_cos16[1], c3 = tile_cos16[2];
@@ -95,7 +97,7 @@ static void transform_column(const int16_t *pcm, int b, int32_t z[ROWS])
     transform_odd(v, z);
 }
 
-/* The least r for which every number of at most this magnitude, divided by 2^r and rounded, is below 2^15.
+/* The smallest r for which every number of at most this magnitude, divided by 2^r and rounded, is below 2^15.
  * (What would round up to 2^15 begins with 16 ones, so adding a 2^15th of it carries one bit farther.) */
 static inline int exponent_for(uint32_t magnitude)
 {
@@ -180,7 +182,7 @@ static inline uint64_t power_of(int32_t re, int32_t im)
     return (uint64_t)((int64_t)re * re) + (uint64_t)((int64_t)im * im);
 }
 
-/* Bin of a number below 800 that stands for a frequency modulo 400. */
+/* Bin of a number below 800, a frequency modulo 400. */
 static inline int bin_of(int k)
 {
     if (k >= TILE_FRAME_SAMPLES)
@@ -210,7 +212,7 @@ static void power_of_rows(const folded_row rows[ROWS], int k1, int bits, uint64_
     }
 }
 
-/* (log10(energy) + 4) / 4 in Q14 for E; `offset` in Q24 is what the scale of E takes away. */
+/* (log10(energy) + 4) / 4 in Q14 for E; `offset` in Q24 compensates for the scale of E. */
 static int32_t feature_of(uint64_t energy, int32_t offset)
 {
     if (energy == 0)
@@ -262,7 +264,7 @@ int32_t tile_frame(const tile_bank *bank, const int16_t *pcm, int16_t *out)
         exponents[k1] = fold_rows(work.z, k1, rows);
         exponent = exponents[k1] > exponent ? exponents[k1] : exponent;
     }
-    for (int k1 = 0; k1 < HALVES; k1++) /* from here on the powers stand where z stood */
+    for (int k1 = 0; k1 < HALVES; k1++) /* from here on the powers replace z */
         power_of_rows(rows, k1, 11 + exponent - exponents[k1], work.power);
     return features_of(bank, work.power, exponent, out);
 }

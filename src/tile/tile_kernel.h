@@ -5,19 +5,20 @@
    no recursion, no division. Right shifts of negative numbers must be arithmetic, as every compiler of
    these processors has them.
 
-   What is computed, with the Q format after each step (Qn: the number is the integer / 2^n; 1.0 is full scale):
+   The steps, with the Q format after each (Qn: the number is the integer / 2^n; 1.0 is full scale):
        x       int16 samples                                                  Q15
        y       x times a periodic Hann window in Q16                          Q26, |y| <= 2^26
        z       25 transforms of 16 points                                     Q26, |z| <= 2^29
        s, d    sums and differences of transforms b and 25 - b in 16 bits     Q(26 - r(k1))
-       X       9 transforms of 25 points                                      Q(27 - r), |re|, |im| < 1.05 2^20
+       X       9 transforms of 25 points, |re|, |im| < 1.05 2^20              Q(27 - r)
        P       re^2 + im^2                                                    Q(54 - 2 r)
-       E       sums of P times whole weights, at most 2^53, exact
+       E       sums of P times integer weights, at most 2^53, exact
        out     (log10(energy) + 4) / 4, log2 by a table of parabolas          Q14 or Q6
-   Block floating point: r(k1) is the least exponent for which all s and d of frequency k1 of the 16-point transforms fit,
-   r the largest r(k1), the one exponent that the frame's power has. Both are 0 where nothing need be shifted.
-   400 = 16 x 25 has no common factor, so sample (25 a + 16 b) mod 400 and bin (225 k1 + 176 k2) mod 400 make it
-   transforms of 16 and of 25 points without factors between (Good 1958, Thomas 1963). */
+   Block floating point: r(k1) is the smallest exponent for which all s and d of frequency k1 of the 16-point
+   transforms fit, r the largest r(k1), the one exponent of the frame's power. Both are 0 if no shift is
+   needed. 16 and 25 have no common factor, so with sample (25 a + 16 b) mod 400 and bin (225 k1 + 176 k2)
+   mod 400 a transform of 400 points becomes transforms of 16 and of 25 points without twiddle factors
+   between them (Good 1958, Thomas 1963). */
 #ifndef TILE_TILE_KERNEL_H
 #define TILE_TILE_KERNEL_H
 
@@ -35,7 +36,7 @@
 #define TILE_Q_INT16   14
 #define TILE_Q_INT8    6
 #define TILE_FLOOR     (-24576)            /* -1.5 in Q14: an energy of 1e-10 or less */
-#define TILE_RANGE     (2 << TILE_Q_INT16) /* 2.0: what Whisper keeps below the maximum, 80 dB */
+#define TILE_RANGE     (2 << TILE_Q_INT16) /* 2.0: the range that Whisper keeps below the maximum, 80 dB */
 #define TILE_COS25_ONE 16384               /* 1.0 in the tables of the 25-point transform */
 
 /* The bands of a front end, as tile_bank_80 and tile_bank_128. Bands are triangles over neighbouring
@@ -51,7 +52,7 @@ typedef struct tile_bank {
 
 extern const tile_bank tile_bank_80, tile_bank_128;
 
-/* What lasts from frame to frame. */
+/* State from frame to frame. */
 typedef struct tile_state {
     int32_t maximum; /* Q14: largest value of all frames so far */
 } tile_state;
@@ -64,16 +65,16 @@ void tile_reset(tile_state *state);
 int32_t tile_frame(const tile_bank *bank, const int16_t *pcm, int16_t *out);
 
 /* Features of n_frames frames before the clamp; the state's maximum is brought up to date.
-   pcm:  frame i is pcm[i step .. i step + 400): step 400 for frames one after another, 160 for a recording as it is.
-         Whisper centres its frames: frame i of a recording begins at sample 160 i - 200, with reflection at the ends. The
-         caller sees to that.
+   pcm:  frame i is pcm[i step .. i step + 400): step 400 for separate frames, 160 for a recording. Whisper
+         centres its frames: frame i of a recording begins at sample 160 i - 200, with reflection at the
+         ends, which the caller provides.
    out:  (n_frames, n_bands) in Q14, or in Q6 for int8. */
 void tile_frames_int16(tile_state *state, const tile_bank *bank, const int16_t *pcm, size_t step,
                        size_t n_frames, int16_t *out);
 void tile_frames_int8(tile_state *state, const tile_bank *bank, const int16_t *pcm, size_t step,
                       size_t n_frames, int8_t *out);
 
-/* Raises n values to the state's maximum - 2.0, in place. With the maximum of the whole recording, after
+/* Raises n values to the state's maximum - 2.0, in place. With the maximum of the entire recording, after
    its last frame, the result is Whisper's; after each frame it is the causal form with a running maximum. */
 void tile_clamp_int16(const tile_state *state, int16_t *values, size_t n);
 void tile_clamp_int8(const tile_state *state, int8_t *values, size_t n);

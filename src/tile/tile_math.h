@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #ifdef TILE_CHECKED
-/* Given by who builds the checked kernel; `where` names the operation. */
+/* Defined by the program with the checked kernel; `where` names the operation. */
 void tile_fault(const char *where);
 #define TILE_CHECK(holds, where)                                                                             \
     do {                                                                                                     \

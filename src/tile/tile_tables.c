@@ -1,4 +1,4 @@
-/* Written by tools/tile_tables.c; tile_tables.h tells what it holds. */
+/* Written by tools/tile_tables.c; tile_tables.h describes the numbers. */
 /* clang-format off */
 #include "tile/tile_tables.h"
 

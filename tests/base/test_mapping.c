@@ -1,4 +1,4 @@
-/* The bytes of files: small ones are copied, and survive that the file is truncated. */
+/* The bytes of files: small files are copied, and so survive truncation. */
 #include "check.h"
 
 #include "base/mapping.h"

@@ -1,4 +1,4 @@
-/* Names to numbers, and the keyed hash that their table stands on. */
+/* Names to numbers, and the keyed hash of their table. */
 #include "base/hash.h"
 #include "base/names.h"
 #include "check.h"

@@ -6,7 +6,7 @@
 #include <pthread.h>
 
 typedef struct numbers {
-    int first, n, made; /* made: how often it was */
+    int first, n, made; /* made: how often */
 } numbers;
 
 static sib_code fill(void *context, void *out, sib_error *err)

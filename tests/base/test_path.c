@@ -2,7 +2,7 @@
 #include "base/path.h"
 #include "check.h"
 
-/* Takes `made` over. */
+/* Frees `made`. */
 static void expect(char *made, const char *expected)
 {
     assert_non_null(made);

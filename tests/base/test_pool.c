@@ -42,7 +42,7 @@ TEST(every_item_once)
     }
 }
 
-/* Stays nested within each other, while other threads begin and end theirs. */
+/* Nested holds, while other threads begin and end theirs. */
 static void *stay_and_run(void *context)
 {
     sib_pool *pool = context;

@@ -117,7 +117,7 @@ TEST(memory_is_seen)
     assert_true(after.resident_peak >= after.resident);
 }
 
-/* Busy on this thread for so long. */
+/* Keeps this thread busy for that long. */
 static void toil(double seconds)
 {
     sib_timer timer = sib_timer_start();
@@ -174,7 +174,7 @@ TEST(the_monitor_thins_its_readings)
         assert_true(samples[n - 1].seconds >= 0.15);
         for (size_t i = 1; i < n; i++)
             assert_true(samples[i].seconds > samples[i - 1].seconds);
-        /* 150 readings were due: those kept are far apart. */
+        /* 150 readings were due: those kept have large intervals. */
         if (n > 2)
             assert_true(samples[1].seconds - samples[0].seconds > 0.004);
         sib_monitor_free(&monitor);

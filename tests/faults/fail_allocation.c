@@ -1,7 +1,7 @@
 /* A library for LD_PRELOAD that makes one allocation of a process fail, whichever library asks for it.
 
-   SIBYL_FAIL_AT=n     the n-th call of malloc, calloc, realloc, posix_memalign, aligned_alloc or memalign gives ENOMEM;
-                       counting begins when main() is near: calls of the dynamic linker are not counted
+   SIBYL_FAIL_AT=n     the n-th call of malloc, calloc, realloc, posix_memalign, aligned_alloc or memalign
+                       fails with ENOMEM; calls of the dynamic linker before main() are not counted
    SIBYL_FAIL_COUNT=f  the number of calls is written to file f when the process ends
 
    A process that crashes, or is ended by SIGABRT, prints its call stack to stderr first: the marker "call stack:", then a

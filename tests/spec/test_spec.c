@@ -1,4 +1,4 @@
-/* Attributes as structs: defaults, opsets, spellings, axes; and what spec_check says of bad ones. */
+/* Attributes as structs: defaults, opsets, spellings, axes; and the errors of spec_check. */
 #include "spec/spec.h"
 
 #include "base/error.h"
@@ -49,7 +49,7 @@ TEST(test_opsets)
     s = spec_softmax(&n);
     assert_int_equal(s.axis, -1);
     assert_true(spec_softmax_axes(&s, 4, &begin, &end) && begin == 3 && end == 4);
-    n = NODE("Softmax", 1, an_int("axis", 2)); /* behind the last axis: each element by itself */
+    n = NODE("Softmax", 1, an_int("axis", 2)); /* past the last axis: each element by itself */
     s = spec_softmax(&n);
     assert_true(spec_softmax_axes(&s, 2, &begin, &end) && begin == 2 && end == 2);
     assert_false(spec_softmax_axes(&s, 1, &begin, &end));
@@ -80,7 +80,7 @@ TEST(test_opsets)
     r = spec_resize(&n);
     assert_true(r.coordinate_transformation_mode == RESIZE_ALIGN_CORNERS &&
                 r.nearest_mode == RESIZE_PREFER_FLOOR);
-    assert_true(r.antialias && !spec_resize_rule(&r).antialias); /* which mode nearest leaves out */
+    assert_true(r.antialias && !spec_resize_rule(&r).antialias); /* mode nearest does not read it */
 }
 
 TEST(test_defaults)
