@@ -75,7 +75,8 @@ TEST(seconds_by_bytes)
         "-f lavfi -i anullsrc=r=8000 -t 900 -ac 1 silence.flac -t 3000 -ac 1 -frame_size 65535 dense.flac"));
     CHECK_OK(load(media_path("silence.flac"), 0, &n, &err), err);
     assert_int_equal(n, 900 * 16000);
-    CHECK_FAILS(load(media_path("dense.flac"), 0, &n, &err), SIB_ERR_SIZE, err, "which no recording does");
+    CHECK_FAILS(load(media_path("dense.flac"), 0, &n, &err), SIB_ERR_SIZE, err,
+                "which no real recording does");
 }
 
 TEST(shared_files)

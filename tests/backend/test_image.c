@@ -69,7 +69,7 @@ TEST(test_pnm)
     expect_failure("P6 0 1 255 \x07", 12, SIB_ERR_FORMAT, "no pixels");
     expect_failure("P6 99999999 99999999 255 \x07", 26, SIB_ERR_FORMAT, "PNM");
     expect_failure("P6 x", 4, SIB_ERR_FORMAT, "header");
-    expect_failure("", 0, SIB_ERR_FORMAT, "no BMP");
+    expect_failure("", 0, SIB_ERR_FORMAT, "not a BMP");
 }
 
 /* ---- BMP ----------------------------------------------------------------------------------------------- */

@@ -205,7 +205,7 @@ TEST(test_gather)
     fail_milli(MILLI_gather, 2, IN(a, indices), 1, first, SPEC(SIB_F32, 2, 2, 3), SIB_ERR_VALUE,
                "gather: index 4 is out of range on axis 0 of size 4");
     fail_milli(MILLI_gather, 2, IN(a, low), 1, first, SPEC(SIB_F32, 1, 2), SIB_ERR_VALUE,
-               "index -1 is outside");
+               "index -1 is out of range");
     sib_tensor *out = run_milli(MILLI_gather, 2, IN(a, none), 1, first, SPEC(SIB_F32, 1, 0));
     free_all(5, (sib_tensor *[]){a, low, none, out, indices});
 }

@@ -149,7 +149,7 @@ class BenchModels(Cases):
 
     def test_misuse(self):
         self.fails(2, "files or folders", "bench", "models")
-        self.fails(2, "no name behind it, got 'x'", "bench", "peak", "x")
+        self.fails(2, "no name after it, got 'x'", "bench", "peak", "x")
         (self.folder / "none").mkdir()
         self.fails(1, "no model was found", "bench", "models", "none", env=self.absent)
         self.assertEqual(sibyl("bench", "models", "theirs", folder=self.folder).returncode, 1)

@@ -198,7 +198,7 @@ class Transcribe(Jobs):
         self.silero()
         found = json.loads(self.done("transcribe", "quiet.wav", "--model", "digits.onnx", "--vad", "v.onnx", "--format", "json"))
         self.assertEqual((found["text"], found["segments"]), ("", []))
-        self.fails(1, "cannot both say what is heard", *self.words, "--vad", "v.onnx", "-i", "clip_timestamps=0,1")
+        self.fails(1, "both select what is transcribed", *self.words, "--vad", "v.onnx", "-i", "clip_timestamps=0,1")
 
     def test_several_recordings(self):
         write_wav(self.folder / "a.wav", tone(1))
@@ -227,7 +227,7 @@ class Transcribe(Jobs):
         self.fails(1, "speech-to-text", "transcribe", DIGITS / "sample.flac", "--model", "v.onnx")
         self.fails(1, "voice-activity", *self.words, "--vad", "digits.onnx")
         (self.folder / "digits.tiktoken").unlink()
-        self.fails(1, "no tokenizer stands beside it", *self.words)
+        self.fails(1, "there is no tokenizer in its folder", *self.words)
         self.done(*self.words, "--tokenizer", DIGITS / "digits.tiktoken", "--quiet")
 
     def test_document_beside_the_model(self):

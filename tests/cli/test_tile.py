@@ -92,8 +92,8 @@ class Plan(Case):
                                  ("missing.wav", ["--audio", "missing.wav"])):
             self.fails(1, words, "tile", "plan", *arguments)
         self.fails(2, "--call-cost takes a number from 0", "tile", "plan", "--call-cost", -0.5)
-        self.fails(2, "both tell", "tile", "plan", "--audio", "a.wav", "--frames", 3)
-        self.fails(2, "tile plan takes no name behind it", "tile", "plan", "a.wav")
+        self.fails(2, "both give", "tile", "plan", "--audio", "a.wav", "--frames", 3)
+        self.fails(2, "tile plan takes no name after it", "tile", "plan", "a.wav")
         self.fails(2, "does not take --fault", "tile", "plan", "--fault", "batch")
         self.fails(2, "does not take --output", "tile", "plan", "-o", "x")
         self.fails(2, "one of: plan, simulate, emit", "tile")
@@ -137,7 +137,7 @@ class Simulate(Case):
         self.assertNotIn("odd.npy", self.names())
 
     def test_faults(self):
-        for kind, words in (("lost-lock", "lost lock"), ("late-dma", "late DMA"), ("batch", "batches disagree"),
+        for kind, words in (("lost-lock", "lost lock"), ("late-dma", "late DMA"), ("batch", "batches differ"),
                             ("overrun", "overrun")):
             for tiles in (1, 11):
                 self.fails(1, [words, "tile ("], "tile", "simulate", "a.wav", "-o", "x.npy", "--fault", kind, "--tiles",

@@ -218,7 +218,7 @@ static const struct {
     {capture_too_late, SIB_ERR_FORMAT, "'d' (Hold): value 5 ('y') is captured before its producer"},
     {still_used, SIB_ERR_FORMAT, "value 1 ('a') is read but has no producer"},
     {output_gone, SIB_ERR_FORMAT, "value 5 ('y') is an output without a producer"},
-    {made_twice, SIB_ERR_FORMAT, "value 3 is an output of node 'c' (Cos) and by node 'c' (Neg)"},
+    {made_twice, SIB_ERR_FORMAT, "value 3 is an output of node 'c' (Cos) and of node 'c' (Neg)"},
     {name_taken, SIB_ERR_FORMAT, "('a') has the name of another value"},
     {placed_early, SIB_ERR_FORMAT, "'early' (Cos): value 3 ('c') is read before its producer"},
     {nobody_makes, SIB_ERR_FORMAT, "('ghost') is read but has no producer"},

@@ -114,16 +114,16 @@ TEST(test_folder)
     CHECK_FAILS(checkpoint_open(paths, 1, &c, &err), SIB_ERR_FORMAT, err, "no file with weights");
     file_save(sub, "config.json", text("{\"n\": 1, \"only\": 2}"));
     file_save(sub, "generation_config.json", text("{\"n\": 5, \"more\": 3}"));
-    file_save(sub, "tokenizer.json", text("not read"));
-    file_save(sub, "training_args.bin", text("not read"));
+    file_save(sub, "tokenizer.json", text("not supported"));
+    file_save(sub, "training_args.bin", text("not supported"));
     file_save(sub, "model.bin", one_weight("alone")); /* its content tells its format */
     CHECK_OK(checkpoint_open(paths, 1, &c, &err), err);
     assert_non_null(checkpoint_find(c, "alone"));
     checkpoint_free(&c);
     file_save(sub, "model-00002-of-00002.safetensors", one_weight("second"));
     file_save(sub, "model-00001-of-00002.safetensors", one_weight("first"));
-    file_save(sub, ".hidden.safetensors", text("not read"));
-    file_save(sub, "pytorch_model.bin", text("not read"));
+    file_save(sub, ".hidden.safetensors", text("not supported"));
+    file_save(sub, "pytorch_model.bin", text("not supported"));
     CHECK_OK(checkpoint_open(paths, 1, &c, &err), err);
     assert_int_equal(checkpoint_int(c, "n", 0), 1);
     assert_int_equal(checkpoint_int(c, "only", 0), 2);
@@ -142,9 +142,10 @@ TEST(test_folder)
     CHECK_FAILS(checkpoint_open(paths, 1, &c, &err), SIB_ERR_IO, err, "model-00003-of-00003.safetensors");
     file_save(sub, index, text("{\"weight_map\": {\"x\": \"../model.safetensors\"}}"));
     CHECK_FAILS(checkpoint_open(paths, 1, &c, &err), SIB_ERR_FORMAT, err,
-                "'../model.safetensors', which is no file");
+                "'../model.safetensors', which is not a file");
     file_save(sub, index, text("{\"weight_map\": {\"x\": 3}}"));
-    CHECK_FAILS(checkpoint_open(paths, 1, &c, &err), SIB_ERR_FORMAT, err, "no file beside it");
+    CHECK_FAILS(checkpoint_open(paths, 1, &c, &err), SIB_ERR_FORMAT, err,
+                "is not a file in the index's folder");
     file_save(sub, index, text("{}"));
     CHECK_FAILS(checkpoint_open(paths, 1, &c, &err), SIB_ERR_FORMAT, err, "no 'weight_map'");
     file_save(sub, "model.safetensors", one_weight("whole")); /* this file takes precedence over the index */
@@ -162,15 +163,15 @@ TEST(test_json_refused)
     checkpoint *c = NULL;
     CHECK_FAILS(file_open(text("{\"a\": 1, \"a\": 2}"), &c, &err), SIB_ERR_FORMAT, err, "duplicate");
     CHECK_FAILS(file_open(text("{\"a\": [{}, 1, \"b\", [true, null]], \"c\": 1.5} 2"), &c, &err),
-                SIB_ERR_FORMAT, err, "no JSON");
-    CHECK_FAILS(file_open(text("{\"a\": "), &c, &err), SIB_ERR_FORMAT, err, "no JSON");
+                SIB_ERR_FORMAT, err, "cannot be parsed as JSON");
+    CHECK_FAILS(file_open(text("{\"a\": "), &c, &err), SIB_ERR_FORMAT, err, "cannot be parsed as JSON");
     CHECK_FAILS(file_open(text("{\"a\": {\"b\": 1}, \"a.b\": 2}"), &c, &err), SIB_ERR_FORMAT, err,
                 "'a.b' occurs twice");
     CHECK_FAILS(file_open(text("{\"\": 1}"), &c, &err), SIB_ERR_FORMAT, err, "0 bytes");
     bytes b = text("{\"x\":");
     for (int i = 0; i < 40; i++)
         f_text(&b, "{\"x\":");
-    CHECK_FAILS(file_open(b, &c, &err), SIB_ERR_FORMAT, err, "no JSON");
+    CHECK_FAILS(file_open(b, &c, &err), SIB_ERR_FORMAT, err, "cannot be parsed as JSON");
     b = text("");
     for (int i = 0; i < 40; i++)
         f_text(&b, "{\"x\":");
@@ -210,7 +211,7 @@ TEST(test_read_strided)
     }
     sib_tensor *t = NULL;
     checkpoint none = {0};
-    CHECK_FAILS(weight_view(&none, &w, &t, &err), SIB_ERR_UNSUPPORTED, err, "stand apart");
+    CHECK_FAILS(weight_view(&none, &w, &t, &err), SIB_ERR_UNSUPPORTED, err, "with gaps");
     CHECK_FAILS(weight_read(&w, N, 1, SIB_F32, out, &err), SIB_ERR_ARGUMENT, err, "does not have");
     CHECK_FAILS(weight_read(&w, N + 1, 0, SIB_F32, out, &err), SIB_ERR_ARGUMENT, err, "does not have");
     CHECK_FAILS(weight_read(&w, 0, SIZE_MAX, SIB_F32, out, &err), SIB_ERR_ARGUMENT, err, "does not have");

@@ -105,7 +105,7 @@ TEST(test_refused)
     refused(file_rwkv(-1), SIB_ERR_FORMAT, "version is -1");
     refused(with_tensor(file_rwkv(100), "w", 2, 2, blocks, 18), SIB_ERR_UNSUPPORTED, "old version");
     refused(with_tensor(file_rwkv(100), "w", 2, 2, blocks, 20), SIB_ERR_UNSUPPORTED,
-            "q4_0 of an old version");
+            "q4_0 in an old version");
     refused(with_tensor(file_rwkv(101), "w", 4, 2, blocks, 20), SIB_ERR_UNSUPPORTED, "Q4_1_O");
     refused(with_tensor(file_rwkv(101), "w", 5, 2, blocks, 20), SIB_ERR_UNSUPPORTED, "Q4_2");
     refused(with_tensor(file_rwkv(101), "w", 6, 2, blocks, 20), SIB_ERR_UNSUPPORTED, "Q4_3");

@@ -109,7 +109,7 @@ TEST(test_keys_refused)
     refused(file_gguf(1, 0, 0), SIB_ERR_UNSUPPORTED, "version 1");
     refused(file_gguf(4, 0, 0), SIB_ERR_UNSUPPORTED, "version 4");
     refused(file_gguf(0x03000000, 0, 0), SIB_ERR_UNSUPPORTED, "big-endian");
-    refused(file_gguf(3, 0, UINT64_MAX), SIB_ERR_FORMAT, "a key takes 8 bytes");
+    refused(file_gguf(3, 0, UINT64_MAX), SIB_ERR_FORMAT, "a key has 8 bytes");
     refused(file_gguf(3, UINT64_MAX, 0), SIB_ERR_FORMAT, "name takes 8 bytes");
     bytes b = file_gguf(3, 0, 1);
     f_u64(&b, UINT64_MAX);

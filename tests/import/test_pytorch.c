@@ -194,25 +194,25 @@ TEST(test_malformed)
     REFUSED(".", SIB_ERR_FORMAT, "ends with 0 values");
     REFUSED("}}.", SIB_ERR_FORMAT, "ends with 2 values");
     REFUSED("}(.", SIB_ERR_FORMAT, "ends with 1 values");
-    REFUSED("u.", SIB_ERR_FORMAT, "a mark that is not there");
-    REFUSED("t.", SIB_ERR_FORMAT, "a mark that is not there");
-    REFUSED("(u.", SIB_ERR_FORMAT, "put into nothing");
+    REFUSED("u.", SIB_ERR_FORMAT, "a mark that was not set");
+    REFUSED("t.", SIB_ERR_FORMAT, "a mark that was not set");
+    REFUSED("(u.", SIB_ERR_FORMAT, "the stack has none");
     REFUSED("}(Nu.", SIB_ERR_FORMAT, "has no value");
-    REFUSED("}(NNe.", SIB_ERR_FORMAT, "put into a dict, expected a list");
-    REFUSED("](NNu.", SIB_ERR_FORMAT, "put into a list, expected a dict");
-    REFUSED("](Na.", SIB_ERR_FORMAT, "put into nothing");
+    REFUSED("}(NNe.", SIB_ERR_FORMAT, "adds items to a dict, expected a list");
+    REFUSED("](NNu.", SIB_ERR_FORMAT, "adds items to a list, expected a dict");
+    REFUSED("](Na.", SIB_ERR_FORMAT, "the stack has none");
     REFUSED("a.", SIB_ERR_FORMAT, "there is none");
     REFUSED("}N(s.", SIB_ERR_FORMAT, "there is none");
-    REFUSED("\x87.", SIB_ERR_FORMAT, "a tuple takes more");
-    REFUSED("R.", SIB_ERR_FORMAT, "more values than there are");
+    REFUSED("\x87.", SIB_ERR_FORMAT, "a tuple of the pickle pops more");
+    REFUSED("R.", SIB_ERR_FORMAT, "more values than the stack has");
     REFUSED("}}R.", SIB_ERR_FORMAT, "calls a dict");
     REFUSED("ccollections\nOrderedDict\n}R.", SIB_ERR_FORMAT, "with a dict");
-    REFUSED("ccollections\nOrderedDict\n](Ne\x85R.", SIB_ERR_FORMAT, "no pair");
-    REFUSED("NN\x93.", SIB_ERR_FORMAT, "named by None");
+    REFUSED("ccollections\nOrderedDict\n](Ne\x85R.", SIB_ERR_FORMAT, "not a pair");
+    REFUSED("NN\x93.", SIB_ERR_FORMAT, "names a global by None");
     REFUSED("q\0.", SIB_ERR_FORMAT, "there is none");
-    REFUSED("h\0.", SIB_ERR_FORMAT, "none was kept");
+    REFUSED("h\0.", SIB_ERR_FORMAT, "was not stored");
     REFUSED("}r\xFF\xFF\xFF\x7F.", SIB_ERR_FORMAT, "number 2147483647");
-    REFUSED("}q\5h\4.", SIB_ERR_FORMAT, "number 4 is asked for");
+    REFUSED("}q\5h\4.", SIB_ERR_FORMAT, "reads memoized value 4");
     REFUSED("X\xFF\xFF\xFF\xFFhm.", SIB_ERR_FORMAT, "4294967295 bytes");
     REFUSED("\x8D\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFFhm.", SIB_ERR_FORMAT, "18446744073709551615 bytes");
     REFUSED("\x8B\xFF\xFF\xFF\xFF.", SIB_ERR_FORMAT, "4294967295 bytes");
@@ -242,10 +242,10 @@ TEST(test_malformed)
                      "\x8C\6"
                      "device\x94\x93\x94"),
             SIB_ERR_FORMAT, "argument 6");
-    refused(torch_archive((bytes){0}), SIB_ERR_FORMAT, "a pickle of protocol 2 to 5 is expected");
+    refused(torch_archive((bytes){0}), SIB_ERR_FORMAT, "expected a pickle of protocol 2 to 5");
     bytes b = {0};
     f_text(&b, "(dp0\n.");
-    refused(torch_archive(b), SIB_ERR_FORMAT, "a pickle of protocol 2 to 5 is expected");
+    refused(torch_archive(b), SIB_ERR_FORMAT, "expected a pickle of protocol 2 to 5");
 }
 
 /* Dicts nested without end, and one that is repeated again and again. */
@@ -260,7 +260,7 @@ TEST(test_bounds)
     for (int i = 0; i < 100; i++)
         f_u8(&b, 's');
     f_u8(&b, '.');
-    refused(torch_archive(b), SIB_ERR_FORMAT, "nested deeper than 32");
+    refused(torch_archive(b), SIB_ERR_FORMAT, "nested more than 32 deep");
     b = begin(); /* a dict in itself */
     f_text(&b, "}q");
     f_u8(&b, 0);
@@ -268,7 +268,7 @@ TEST(test_bounds)
     f_text(&b, "h");
     f_u8(&b, 0);
     f_text(&b, "s.");
-    refused(torch_archive(b), SIB_ERR_FORMAT, "nested deeper than 32");
+    refused(torch_archive(b), SIB_ERR_FORMAT, "nested more than 32 deep");
     b = begin(); /* each dict holds the previous one twice: 2^25 numbers */
     k_int(&b, 1);
     for (int i = 0; i < 25; i++) {
@@ -305,7 +305,7 @@ TEST(test_bounds)
         f_u8(&b, (unsigned)i);
     }
     f_text(&b, "u.");
-    refused(torch_archive(b), SIB_ERR_FORMAT, "again and again");
+    refused(torch_archive(b), SIB_ERR_FORMAT, "too often");
 }
 
 /* A list of N pairs, and a dict made of it repeatedly, in two bytes each: N * N items. */
@@ -324,7 +324,7 @@ TEST(test_copies)
     for (int i = 0; i < N; i++)
         b_append(&b, "h\0h\3R", 5);
     f_text(&b, "t.");
-    refused(torch_archive(b), SIB_ERR_FORMAT, "one list again and again");
+    refused(torch_archive(b), SIB_ERR_FORMAT, "one list is repeated");
     sib_alloc_counters_get(&counters);
     assert_true(counters.bytes_peak < 64 << 20);
 }
@@ -340,7 +340,7 @@ TEST(test_large_pickle)
     k_text(&b, text);
     f_u8(&b, '.');
     free(text);
-    refused(torch_archive(b), SIB_ERR_SIZE, "goes on beyond 33554432 bytes");
+    refused(torch_archive(b), SIB_ERR_SIZE, "has more than 33554432 bytes");
 }
 
 static bytes one_tensor(torch_tensor t)
@@ -369,9 +369,9 @@ TEST(test_tensors_refused)
     refused(one_tensor((torch_tensor){"FloatStorage", "0", -6, 0, 2, two_three, three_one, false}),
             SIB_ERR_FORMAT, "-6 elements");
     refused(one_tensor((torch_tensor){"FloatStorage", "0", INT64_MAX, 0, 2, two_three, three_one, false}),
-            SIB_ERR_FORMAT, "its entry 24 bytes");
+            SIB_ERR_FORMAT, "its entry has 24 bytes");
     refused(one_tensor((torch_tensor){"FloatStorage", "0", 6, 1, 2, two_three, three_one, false}),
-            SIB_ERR_FORMAT, "leave storage '0'");
+            SIB_ERR_FORMAT, "are outside storage '0'");
     refused(one_tensor((torch_tensor){"FloatStorage", "0", 6, -1, 2, two_three, three_one, false}),
             SIB_ERR_FORMAT, "leave");
     refused(one_tensor((torch_tensor){"FloatStorage", "0", 6, INT64_MAX, 2, two_three, three_one, false}),
@@ -391,7 +391,7 @@ TEST(test_tensors_refused)
     refused(one_tensor((torch_tensor){"QInt8Storage", "0", 24, 0, 1, six_dim, ones, false}),
             SIB_ERR_UNSUPPORTED, "'torch.QInt8Storage'");
     refused(one_tensor((torch_tensor){"float32", "0", 6, 0, 1, six_dim, ones, false}), SIB_ERR_FORMAT,
-            "no type of storage");
+            "not a storage type");
 }
 
 /* A row repeated by a stride of 0, and an empty tensor. */
@@ -432,13 +432,13 @@ TEST(test_legacy_refused)
             SIB_ERR_FORMAT, "'1' occurs twice");
     refused(replaced(torch_legacy(torch_sample_pickle(true)), "X\1\0\0\0001X\1\0\0\0000e", 13,
                      "X\1\0\0\0001X\1\0\0\0002e"),
-            SIB_ERR_FORMAT, "nothing names");
+            SIB_ERR_FORMAT, "no tensor names");
     bytes b = torch_legacy(torch_sample_pickle(true));
     f_u8(&b, 0);
     refused(b, SIB_ERR_FORMAT, "1 bytes follow");
     b = torch_legacy(torch_sample_pickle(true));
     b.n--;
-    refused(b, SIB_ERR_FORMAT, "a storage takes 24 bytes");
+    refused(b, SIB_ERR_FORMAT, "a storage has 24 bytes");
     b = begin();
     f_text(&b, "cposix\nsystem\n.");
     refused(torch_legacy(b), SIB_ERR_UNSUPPORTED, "'posix.system'");
@@ -454,12 +454,12 @@ TEST(test_legacy_refused)
     b_append(&b, "(NNNttQs.", 9); /* a view of another */
     refused(torch_legacy(b), SIB_ERR_UNSUPPORTED, "a view of another");
     refused(replaced(torch_legacy(torch_sample_pickle(true)), "\x80\x02](X", 5, "\x80\x02}(X"),
-            SIB_ERR_FORMAT, "put into a dict");
+            SIB_ERR_FORMAT, "adds items to a dict");
     refused(replaced(torch_legacy(torch_sample_pickle(true)), "\x80\x02}(X", 5, "\x80\x02N.X"),
             SIB_ERR_FORMAT, "the system is None, expected a dict");
     b = begin(); /* the storages that follow are not named */
     f_text(&b, "}.");
-    refused(torch_legacy(b), SIB_ERR_FORMAT, "nothing names");
+    refused(torch_legacy(b), SIB_ERR_FORMAT, "no tensor names");
     b = begin();
     f_text(&b, "}");
     k_text(&b, "w");

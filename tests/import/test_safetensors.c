@@ -82,7 +82,7 @@ TEST(test_refused)
             "overlap");
     refused("{" ENTRY("a", "F32", "[1]", "[0,4]") "," ENTRY("b", "F32", "[2]", "[8,16]") "}", SIB_ERR_FORMAT,
             "4 bytes before weight 'b' belong to no weight");
-    refused("{" ENTRY("a", "F32", "[3]", "[0,12]") "}", SIB_ERR_FORMAT, "4 bytes behind the last weight");
+    refused("{" ENTRY("a", "F32", "[3]", "[0,12]") "}", SIB_ERR_FORMAT, "4 bytes after the last weight");
     refused("{" ENTRY("a", "F32", "[5]", "[0,20]") "}", SIB_ERR_FORMAT, "but the file has");
     refused("{" ENTRY("a", "F32", "[4]", "[16,32]") "}", SIB_ERR_FORMAT, "but the file has");
     refused("{" ENTRY("a", "F32", "[1]", "[9223372036854775804,9223372036854775807]") "}", SIB_ERR_FORMAT,
@@ -105,14 +105,14 @@ TEST(test_refused)
             "17 dims");
     refused("{" ENTRY("a", "F4", "[32]", "[0,16]") "}", SIB_ERR_UNSUPPORTED, "'F4'");
     refused("{\"a\":{\"shape\":[4],\"data_offsets\":[0,16]}}", SIB_ERR_FORMAT, "no 'dtype'");
-    refused("{\"a\":[1]}", SIB_ERR_FORMAT, "'a' is no object");
+    refused("{\"a\":[1]}", SIB_ERR_FORMAT, "'a' is not an object");
     refused("{\"__metadata__\":\"x\"}", SIB_ERR_FORMAT, "'__metadata__' is not an object");
     refused("{" ENTRY("a", "F32", "[4]", "[0,16]") "," ENTRY("a", "F32", "[4]", "[0,16]") "}", SIB_ERR_FORMAT,
             "duplicate");
     refused("{" ENTRY("a\\u0000b", "F32", "[4]", "[0,16]") "}", SIB_ERR_FORMAT, "JSON");
     refused("{" ENTRY("", "F32", "[4]", "[0,16]") "}", SIB_ERR_FORMAT, "0 bytes");
-    refused("{" ENTRY("a", "F32", "[4]", "[0,16]"), SIB_ERR_FORMAT, "no JSON");
-    refused("{}x", SIB_ERR_FORMAT, "no JSON");
+    refused("{" ENTRY("a", "F32", "[4]", "[0,16]"), SIB_ERR_FORMAT, "cannot be parsed as JSON");
+    refused("{}x", SIB_ERR_FORMAT, "cannot be parsed as JSON");
 }
 
 TEST(test_header_length)

@@ -64,8 +64,8 @@ TEST(test_entries_refused)
             "is compressed");
     refused(archive(&(zip_lie){.flags = 1}, false), SIB_ERR_UNSUPPORTED, "'m/data/0' is encrypted");
     refused(archive(&(zip_lie){.packed = 23}, false), SIB_ERR_FORMAT, "23 bytes packed and 24 unpacked");
-    refused(archive(&(zip_lie){.size = 25}, false), SIB_ERR_FORMAT, "says otherwise");
-    refused(archive(&(zip_lie){.local_size = 25}, false), SIB_ERR_FORMAT, "says otherwise");
+    refused(archive(&(zip_lie){.size = 25}, false), SIB_ERR_FORMAT, "something else");
+    refused(archive(&(zip_lie){.local_size = 25}, false), SIB_ERR_FORMAT, "something else");
     refused(archive(&(zip_lie){.size = 25, .flags = 8}, false), SIB_ERR_FORMAT,
             "extend past the end of the archive");
     refused(archive(&(zip_lie){.size = UINT64_MAX, .flags = 8, .wide = true}, true), SIB_ERR_FORMAT,
@@ -132,14 +132,14 @@ TEST(test_end)
 {
     refused(with_end(0, "XX", 2), SIB_ERR_FORMAT, "no directory at its end");
     refused(with_end(20, "\1", 1), SIB_ERR_FORMAT, "no directory at its end");
-    refused(with_end(4, "\1", 1), SIB_ERR_UNSUPPORTED, "more than one disk");
-    refused(with_end(10, "\xFF\xFF", 2), SIB_ERR_FORMAT, "not for 65535");
+    refused(with_end(4, "\1", 1), SIB_ERR_UNSUPPORTED, "several disks");
+    refused(with_end(10, "\xFF\xFF", 2), SIB_ERR_FORMAT, "but declares 65535");
     refused(with_end(12, "\xFF\xFF\xFF\x7F", 4), SIB_ERR_FORMAT, "extends past the end of the file");
     refused(with_end(16, "\xFF\xFF\xFF\x7F", 4), SIB_ERR_FORMAT, "extends past the end of the file");
     refused(with_end(16, "\0\0\0\0", 4), SIB_ERR_FORMAT, "directory is damaged");
     bytes b = archive(NULL, true);
     b.data[b.n - 22 - 20 + 8]++; /* the offset in the locator */
-    refused(b, SIB_ERR_FORMAT, "64-bit end is not where it says");
+    refused(b, SIB_ERR_FORMAT, "64-bit end record is not where its locator says");
     b = archive(NULL, true);
     memset(b.data + b.n - 22 - 20 - 56 + 32, 0xFF, 8); /* its number of entries */
     refused(b, SIB_ERR_FORMAT, "has room for 2 entries");

@@ -252,7 +252,7 @@ TEST(values_are_brought_to_the_model)
     expect(called(c.live[0], floats(DIMS(3, 2), OF(1, 2, 3, 4, 5, 6))), SIB_F16, DIMS(1, 2, 3),
            OF(-1, -3, -5, -2, -4, -6));
     in[0] = floats(DIMS(3), OF(1, 2, 3));
-    CHECK_FAILS(job_call_run(c.live[0], in, out, &err), SIB_ERR_ARGUMENT, err, "another number of axes");
+    CHECK_FAILS(job_call_run(c.live[0], in, out, &err), SIB_ERR_ARGUMENT, err, "must have as many axes");
     job_value_release(in[0]);
     calls_end(&c);
 }
@@ -287,18 +287,18 @@ TEST(what_a_model_lacks_is_named)
          SIB_ERR_FORMAT},
         {"\"inputs\": {\"a\": \"audio\"}, \"outputs\": {\"h.*\": \"z.*\"}", "has no output 'z.*'",
          SIB_ERR_FORMAT},
-        {"\"inputs\": {}, \"outputs\": {\"h\": \"heard\"}", "nothing feeds the model's input 'audio'",
+        {"\"inputs\": {}, \"outputs\": {\"h\": \"heard\"}", "the model's input 'audio' is missing",
          SIB_ERR_FORMAT},
         {"\"inputs\": {\"a\": \"audio\", \"b\": \"audio\"}, \"outputs\": {\"h\": \"heard\"}",
-         "several things feed the model's input 'audio'", SIB_ERR_FORMAT},
+         "the model's input 'audio' is given more than once", SIB_ERR_FORMAT},
         {"\"inputs\": {\"a\": \"audio\"}, \"outputs\": {\"h\": \"heard\"}, \"fixed\": {\"tokens\": 1}",
-         "the model needs no input 'tokens'", SIB_ERR_FORMAT},
+         "the model has no input 'tokens'", SIB_ERR_FORMAT},
         {"\"inputs\": {\"t\": \"tokens\"}, \"outputs\": {\"l\": \"logits\"}, \"state\": {\"p.*\": \"r.*\"}",
          "'r.0'", SIB_ERR_ARGUMENT},
         {"\"inputs\": {\"t\": \"tokens\"}, \"outputs\": {\"l\": \"logits\"}, \"state\": {\"o.*\": \"q.*\"}",
          "has no input 'o.*'", SIB_ERR_FORMAT},
         {"\"inputs\": {\"t\": \"tokens\"}, \"outputs\": {\"l\": \"logits\"}, \"state\": {\"p.*\": \"q.*\"}",
-         "nothing feeds the model's input 'c.0'", SIB_ERR_FORMAT},
+         "the model's input 'c.0' is missing", SIB_ERR_FORMAT},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char text[400];

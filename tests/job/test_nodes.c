@@ -105,7 +105,7 @@ TEST(features_are_those_of_sib_mel_compute)
         sib_job_value in;
         const char *words;
     } bad[] = {{a_text("preset", "cake"), "cake"},
-               {a_number("n_mels", 1.5), "it: n_mels is 1.5, expected a whole number"},
+               {a_number("n_mels", 1.5), "it: n_mels is 1.5, expected an integer"},
                {a_number("n_mels", -1), "n_mels is -1"},
                {a_number("padding", NAN), "padding is nan"}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {

@@ -304,7 +304,7 @@ TEST(only_what_is_needed_runs)
     assert_false(sib_job_result_get(r, 0, &v));
     sib_job_result_free(&r);
     CHECK_FAILS(sib_job_run(j, 0, NULL, 1, worse, NULL, &r, &err), SIB_ERR_ARGUMENT, err,
-                "bad: neither a text nor tokens");
+                "bad: expected a text or tokens");
     CHECK_FAILS(sib_job_run(j, 0, NULL, 1, unknown, NULL, &r, &err), SIB_ERR_ARGUMENT, err,
                 "has no output 'best'");
     assert_null(r);

@@ -93,11 +93,11 @@ TEST(models_that_generate_text)
     sib_error err = SIB_ERROR_INIT;
     char *text = NULL;
     CHECK_FAILS(sib_job_describe(in_folder("other.onnx"), NULL, &text, &err), SIB_ERR_IO, err,
-                "no tokenizer stands beside it (other.tokenizer.json");
+                "there is no tokenizer in its folder (other.tokenizer.json");
     assert_null(text);
     sib_job_options o = {.tokenizer = in_folder("nothing.json")};
     CHECK_FAILS(sib_job_describe(in_folder("other.onnx"), &o, &text, &err), SIB_ERR_IO, err,
-                "no such tokenizer");
+                "the tokenizer does not exist");
     static const char *const files[] = {"tokenizer.json", "other.tiktoken", "other.tokenizer.json"};
     for (size_t i = 0; i < 3; i++) { /* each takes precedence over those before */
         char place[60];
@@ -187,7 +187,7 @@ TEST(other_models_are_refused)
     CHECK_FAILS(sib_job_describe(in_folder("m.onnx"), NULL, &text, &err), SIB_ERR_UNSUPPORTED, err,
                 "m.onnx: there is no standard job for this model");
     CHECK_FAILS(sib_job_open(in_folder("m.onnx"), NULL, &j, &err), SIB_ERR_UNSUPPORTED, err,
-                "no job for this model");
+                "no standard job for this model");
     t = silero_like(true);
     save_model(&t, "v.onnx");
     sib_job_options o = {.kind = "speech-to-text"};
@@ -226,7 +226,7 @@ TEST(a_document_is_found_where_it_stands)
     sib_job_free(&j);
     sib_job_options o = {.kind = "voice-activity"};
     CHECK_FAILS(sib_job_open(in_folder("job.json"), &o, &j, &err), SIB_ERR_ARGUMENT, err,
-                "a job of kind features, not voice-activity");
+                "the job is of kind features, expected voice-activity");
     tiny t = counting(); /* for a model without one */
     save_model(&t, "m.onnx");
     save_text("m.job.json", text);
@@ -239,7 +239,7 @@ TEST(a_document_is_found_where_it_stands)
                 "m.job.json: job 'own': /kind");
     save_text("m.job.json", text); /* also if a kind is requested */
     CHECK_FAILS(sib_job_open(in_folder("m.onnx"), &o, &j, &err), SIB_ERR_ARGUMENT, err,
-                "m.job.json: the job is of kind features, not voice-activity");
+                "m.job.json: the job is of kind features, expected voice-activity");
     CHECK_FAILS(sib_job_open(NULL, NULL, &j, &err), SIB_ERR_ARGUMENT, err, "NULL");
     CHECK_FAILS(sib_job_describe(NULL, NULL, NULL, &err), SIB_ERR_ARGUMENT, err, "NULL");
     sib_free(text);
@@ -265,7 +265,8 @@ TEST(a_document_is_stored)
     sib_free(path);
     t = counting(); /* a model for which there is no job */
     save_model(&t, "none.onnx");
-    CHECK_FAILS(sib_job_store(in_folder("none.onnx"), NULL, &path, &err), SIB_ERR_UNSUPPORTED, err, "no job");
+    CHECK_FAILS(sib_job_store(in_folder("none.onnx"), NULL, &path, &err), SIB_ERR_UNSUPPORTED, err,
+                "no standard job");
     assert_null(path);
     assert_int_equal(access(in_folder("none.job.json"), F_OK), -1);
     CHECK_FAILS(sib_job_store(NULL, NULL, NULL, &err), SIB_ERR_ARGUMENT, err, "NULL");

@@ -86,7 +86,7 @@ TEST(test_writing_fails)
     CHECK_FAILS(onnx_write_file(m, "/dev/full", NULL, &err), SIB_ERR_IO, err, "/dev/full");
     CHECK_FAILS(onnx_write_file(m, "/tmp/m.onnx", "a/b", &err), SIB_ERR_ARGUMENT, err, "a/b");
     CHECK_FAILS(onnx_write_file(m, "/tmp/m.onnx", "m.onnx", &err), SIB_ERR_ARGUMENT, err,
-                "would be the model");
+                "would replace the model");
     onnx_free(&m);
     b_free(&file);
 }

@@ -123,9 +123,9 @@ TEST(test_refusals)
                   "bytes 20 to 36 of 'w.bin', which has 32");
     check_refused(tensor("w", "w.bin", "33", NULL), NULL, SIB_ERR_FORMAT, "which has 32");
     check_refused(tensor("w", "w.bin", "18446744073709551615", "16"), NULL, SIB_ERR_FORMAT, "which has 32");
-    check_refused(tensor("w", "w.bin", "18446744073709551616", NULL), NULL, SIB_ERR_FORMAT, "no number");
-    check_refused(tensor("w", "w.bin", "-4", NULL), NULL, SIB_ERR_FORMAT, "no number");
-    check_refused(tensor("w", "w.bin", NULL, "16x"), NULL, SIB_ERR_FORMAT, "no number");
+    check_refused(tensor("w", "w.bin", "18446744073709551616", NULL), NULL, SIB_ERR_FORMAT, "not a number");
+    check_refused(tensor("w", "w.bin", "-4", NULL), NULL, SIB_ERR_FORMAT, "not a number");
+    check_refused(tensor("w", "w.bin", NULL, "16x"), NULL, SIB_ERR_FORMAT, "not a number");
     check_refused(tensor("w", "w.bin", NULL, "12"), NULL, SIB_ERR_FORMAT,
                   "external data has 12, expected 16");
     check_refused(tensor("w", "empty.bin", NULL, NULL), NULL, SIB_ERR_FORMAT, "which has 0");
@@ -152,9 +152,9 @@ TEST(test_opened_file_stands_inside)
     CHECK_OK(mapping_open_inside(path_of("model/w.bin"), inside, &m, &err), err);
     mapping_release(m);
     CHECK_FAILS(mapping_open_inside(path_of("model/link.bin"), inside, &m, &err), SIB_ERR_FORMAT, err,
-                "does not stand in the folder");
+                "is no longer in the folder");
     CHECK_FAILS(mapping_open_inside(path_of("model/up/outside.bin"), inside, &m, &err), SIB_ERR_FORMAT, err,
-                "does not stand in the folder");
+                "is no longer in the folder");
     free(inside);
 }
 
@@ -189,7 +189,7 @@ TEST(test_model_files)
     CHECK_FAILS(onnx_read_file(path_of("model"), NULL, &m, &err), SIB_ERR_IO, err, "folder");
     CHECK_FAILS(onnx_read_file(path_of("model/pipe"), NULL, &m, &err), SIB_ERR_IO, err, "not a regular file");
     CHECK_FAILS(onnx_read_file(path_of("model/empty.bin"), NULL, &m, &err), SIB_ERR_FORMAT, err,
-                "no ONNX model");
+                "not an ONNX model");
 }
 
 TEST_FIXTURE(set_up, drop_folder)

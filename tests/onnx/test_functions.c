@@ -240,7 +240,7 @@ TEST(test_refusals)
     check_refused(m, NULL, SIB_ERR_FORMAT, "two functions are named 'F'");
     m = around(call_of("F", "call", "x x", "y"));
     b_message(&m, MODEL_FUNCTION, function("F"));
-    check_refused(m, NULL, SIB_ERR_FORMAT, "takes 1");
+    check_refused(m, NULL, SIB_ERR_FORMAT, "function 'F' has 1");
     m = around(call_of("F", "call", "x", "y"));
     b_message(&m, MODEL_FUNCTION, function("F"));
     check_refused(m, NULL, SIB_ERR_FORMAT, "does not compute its output 'b'");
@@ -248,7 +248,7 @@ TEST(test_refusals)
     m = around(call_of("F", "call", "x", "y"));
     b_message(&f, FUNCTION_NODE, b_node("Add", "add", "a x", "b")); /* x is not a value of the function */
     b_message(&m, MODEL_FUNCTION, f);
-    check_refused(m, NULL, SIB_ERR_FORMAT, "nothing makes its input 'x'");
+    check_refused(m, NULL, SIB_ERR_FORMAT, "its input 'x' does not exist");
     bytes n = b_node("Odd", "odd", "x", "y"), ref = b_attribute("k", 2);
     b_str(&ref, ATTRIBUTE_REF, "k");
     b_message(&n, NODE_ATTRIBUTE, ref);

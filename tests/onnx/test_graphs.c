@@ -185,7 +185,7 @@ TEST(test_refusals)
     check_refused(of_nodes("x a>a", "x x>b"), NULL, SIB_ERR_FORMAT, "'first' (Add)");
     check_refused(of_nodes("x x>a", "x x>a"), NULL, SIB_ERR_FORMAT, "two values are named 'a'");
     check_refused(of_nodes("x x>x", "x x>b"), NULL, SIB_ERR_FORMAT, "'first' (Add)");
-    check_refused(of_nodes("x x>a", "x y>b"), NULL, SIB_ERR_FORMAT, "nothing makes its input 'y'");
+    check_refused(of_nodes("x x>a", "x y>b"), NULL, SIB_ERR_FORMAT, "its input 'y' does not exist");
     bytes g = {0};
     b_message(&g, GRAPH_OUTPUT, b_info("y", (bytes){0}));
     check_refused(b_model(8, g), NULL, SIB_ERR_FORMAT, "output 'y' does not exist");
@@ -197,7 +197,7 @@ TEST(test_refusals)
     b_message(&g, GRAPH_INITIALIZER, b_floats("w", 1, (float[]){1}));
     b_message(&g, GRAPH_INITIALIZER, b_floats("w", 1, (float[]){1}));
     check_refused(b_model(8, g), NULL, SIB_ERR_FORMAT, "two initializers are named 'w'");
-    check_refused((bytes){0}, NULL, SIB_ERR_FORMAT, "no ONNX model");
+    check_refused((bytes){0}, NULL, SIB_ERR_FORMAT, "not an ONNX model");
     bytes no_graph = {0};
     b_int(&no_graph, MODEL_IR_VERSION, 8);
     check_refused(no_graph, NULL, SIB_ERR_FORMAT, "0 graphs");
@@ -218,7 +218,7 @@ TEST(test_hidden_names)
         b_message(&g, GRAPH_NODE, n);
         bytes file = b_model(8, g);
         if (kind < 2) {
-            check_refused(file, NULL, SIB_ERR_FORMAT, kind ? "graph around" : "");
+            check_refused(file, NULL, SIB_ERR_FORMAT, kind ? "in the outer graph" : "");
             continue;
         }
         onnx_model *m = read_model(file, NULL);
@@ -269,7 +269,7 @@ TEST(test_constants_of_one_name)
     onnx_model *m = read_model(b_model(8, g), NULL);
     assert_int_equal(m->graph->n_nodes, 2);
     assert_string_equal(m->graph->nodes[0].name.data, "new");
-    assert_true(noticed(m, "the last one counts"));
+    assert_true(noticed(m, "the last one is used"));
     onnx_free(&m);
 }
 

@@ -49,7 +49,7 @@ TEST(test_lengths)
     assert_null(FIRST(proto_attribute, &f, 0x0A, 0x02, 'a', 'b'));
     assert_true(f.bytes.size == 2 && f.bytes.data[1] == 'b');
     assert_non_null(strstr(FIRST(proto_attribute, &f, 0x0A, 0x03, 'a', 'b'), "its length goes beyond"));
-    assert_non_null(strstr(FIRST(proto_attribute, &f, 0x15, 1, 2, 3), "4 bytes expected"));
+    assert_non_null(strstr(FIRST(proto_attribute, &f, 0x15, 1, 2, 3), "expected 4 bytes"));
     /* empty messages, also at NULL */
     wire_open(&w, span(NULL, 0), &proto_node);
     assert_false(wire_next(&w, &f));

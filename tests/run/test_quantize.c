@@ -388,7 +388,7 @@ TEST(refusals)
                 "block is 24");
     CHECK_FAILS(
         sib_model_quantize(m, &(sib_quantize_options){.weights = SIB_WEIGHTS_F16, .block = 32}, &r, &err),
-        SIB_ERR_ARGUMENT, err, "no blocks");
+        SIB_ERR_ARGUMENT, err, "cannot be in blocks");
     CHECK_FAILS(sib_model_quantize(m, &(sib_quantize_options){.weights = (sib_weights)9}, &r, &err),
                 SIB_ERR_ARGUMENT, err, "weights is 9");
     CHECK_FAILS(sib_model_quantize(m, &(sib_quantize_options){.dynamic = true}, &r, &err),

@@ -263,7 +263,7 @@ TEST(planning_keeps_to_the_limit)
     sib_value *out[3];
     size_t n = inputs_of(&plain, 100000, in);
     CHECK_FAILS(sib_session_run(s, n, in, 0, NULL, out, &unrolled, &err), SIB_ERR_MEMORY, err,
-                "planning takes more than");
+                "planning needs more than");
     free_inputs(n, in);
     for (int64_t steps = 100; steps < 108; steps++) { /* each with a plan of some megabytes */
         n = inputs_of(&plain, steps, in);

@@ -234,7 +234,7 @@ TEST(strings_of_both_kinds)
     CHECK_FAILS(load_text("{'descr': '<U1', 'fortran_order': False, 'shape': (1,)}", beyond, 4, &t, &err),
                 SIB_ERR_FORMAT, err, "character");
     CHECK_FAILS(load_text("{'descr': '<U0', 'fortran_order': False, 'shape': (9,)}", "", 0, &t, &err),
-                SIB_ERR_FORMAT, err, "no bytes");
+                SIB_ERR_FORMAT, err, "elements have size 0");
     /* column after column */
     CHECK_OK(load_text("{'descr': '|S1', 'fortran_order': True, 'shape': (2, 2)}", "acbd", 4, &t, &err), err);
     for (int64_t i = 0; i < 4; i++) {

@@ -71,7 +71,8 @@ TEST(test_lists)
     sib_tokenizer_free(&t);
     CHECK_FAILS(tokenizer_of_pieces(&s, 3, &t, &err), SIB_ERR_VALUE, err, "the model has 3");
     s.scores = NULL;
-    CHECK_FAILS(tokenizer_of_pieces(&s, 0, &t, &err), SIB_ERR_FORMAT, err, "piece 0, '<unk>', has no score");
+    CHECK_FAILS(tokenizer_of_pieces(&s, 0, &t, &err), SIB_ERR_FORMAT, err,
+                "piece 0, '<unk>', must have a number as score");
 }
 
 /* ---- RWKV World ---------------------------------------------------------------------------------------- */
@@ -110,7 +111,7 @@ static const struct {
      "scores: must have as many"},
     {PIECES("\"model\":\"bpe\",\"pieces\":[\"a\"],\"scores\":[\"b\"]"), SIB_ERR_FORMAT, "scores[0]"},
     {PIECES("\"model\":\"bpe\",\"pieces\":[\"a\"],\"scores\":[0],\"types\":[9]"), SIB_ERR_FORMAT,
-     "piece 0, 'a', has a type"},
+     "piece 0, 'a', has an unknown type"},
     {PIECES("\"model\":\"bpe\",\"pieces\":[\"a\"],\"scores\":[0],\"types\":[6]"), SIB_ERR_FORMAT,
      "as <0x0A>"},
     {PIECES("\"model\":\"bpe\",\"pieces\":[\"a\",\"b\"],\"scores\":[0,0],\"types\":[2,2]"), SIB_ERR_FORMAT,

@@ -240,7 +240,8 @@ TEST(test_bad_files)
                 "'runes'");
     CHECK_FAILS(sib_tokenizer_open("/nowhere/r", NULL, &t, &err), SIB_ERR_IO, err, "/nowhere/r");
     CHECK_FAILS(sib_tokenizer_open("/", NULL, &t, &err), SIB_ERR_IO, err, "a folder");
-    CHECK_FAILS(sib_tokenizer_open(NULL, NULL, &t, &err), SIB_ERR_ARGUMENT, err, "neither");
+    CHECK_FAILS(sib_tokenizer_open(NULL, NULL, &t, &err), SIB_ERR_ARGUMENT, err,
+                "expected a file or a kind of tokenizer");
     buf_free(&b);
 }
 

@@ -209,7 +209,7 @@ static const struct {
     {WITH("\"added_tokens\":[{\"id\":1,\"content\":\"z\"}]"), SIB_ERR_FORMAT, "another token"},
     {WITH("\"added_tokens\":[{\"id\":50,\"content\":\"ab\"}]"), SIB_ERR_FORMAT, "has another id"},
     {WITH("\"added_tokens\":[{\"id\":50,\"content\":\"\"}]"), SIB_ERR_FORMAT, "no content"},
-    {WITH("\"added_tokens\":[{\"content\":\"q\"}]"), SIB_ERR_FORMAT, "no id"},
+    {WITH("\"added_tokens\":[{\"content\":\"q\"}]"), SIB_ERR_FORMAT, "its id is out of range"},
     {WITH("\"added_tokens\":[{\"id\":50,\"content\":\"q\",\"special\":true},{\"id\":51,\"content\":\"q\","
           "\"special\":true}]"),
      SIB_ERR_FORMAT, "same bytes 'q'"},
@@ -242,7 +242,7 @@ TEST(test_deep)
         buf_add(&b, "}", 1, &err);
         sib_code code = sib_tokenizer_open_bytes("deep", b.data, b.n, NULL, &t, &err);
         if (depth == 20)
-            CHECK_FAILS(code, SIB_ERR_UNSUPPORTED, err, "more steps");
+            CHECK_FAILS(code, SIB_ERR_UNSUPPORTED, err, "too many steps");
         else
             CHECK_FAILS(code, SIB_ERR_FORMAT, err, "depth");
         buf_free(&b);

@@ -264,7 +264,7 @@ TEST(refused)
     CHECK_FAILS(sib_tile_plan_make(&o, 1, &p, &err), SIB_ERR_ARGUMENT, err, "cost");
     o = asked(1, 1, 1);
     CHECK_FAILS(sib_tile_plan_make(&o, UINT64_MAX, &p, &err), SIB_ERR_SIZE, err, "overflow");
-    CHECK_FAILS(sib_tile_plan_best(&o, 0, &p, &err), SIB_ERR_ARGUMENT, err, "no frames");
+    CHECK_FAILS(sib_tile_plan_best(&o, 0, &p, &err), SIB_ERR_ARGUMENT, err, "number of frames");
     o = asked(UINT32_MAX, 2, 1); /* large, but no overflow */
     assert_false(planned(&o, 1).fits);
 }

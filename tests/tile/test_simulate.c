@@ -135,7 +135,7 @@ TEST(faults)
         const char *words;
     } kinds[] = {{SIB_TILE_LOST_LOCK, "lost lock"},
                  {SIB_TILE_LATE_DMA, "late DMA"},
-                 {SIB_TILE_BATCH, "batches disagree"},
+                 {SIB_TILE_BATCH, "batches differ"},
                  {SIB_TILE_OVERRUN, "overrun"}};
     make_recording(samples, MOST_SAMPLES, 5);
     for (size_t k = 0; k < 4; k++)
