@@ -269,7 +269,7 @@ typedef struct window_spec {
     int64_t kernel[SIB_MAX_RANK], stride[SIB_MAX_RANK], dilation[SIB_MAX_RANK]; /* (n) */
     dim before[SIB_MAX_RANK], after[SIB_MAX_RANK];                              /* (n), >= 0 */
 } window_spec;
-mval m_windows(lowering *l, mval a, const window_spec *w, mval outside);
+mval m_windows(lowering *l, mval a, const window_spec *w, mval fill);
 
 /* ---- Contraction, order, random ------------------------------------------------------------------------ */
 

@@ -347,7 +347,7 @@ mval m_pad_axis(lowering *l, mval a, int axis, dim before, dim after, mval filli
     return m_pad(l, a, front, back, filling);
 }
 
-mval m_windows(lowering *l, mval a, const window_spec *w, mval outside)
+mval m_windows(lowering *l, mval a, const window_spec *w, mval fill)
 {
     int64_t before[SIB_MAX_RANK], after[SIB_MAX_RANK];
     dim dims[SIB_MAX_RANK], out[2 * SIB_MAX_RANK];
@@ -356,8 +356,8 @@ mval m_windows(lowering *l, mval a, const window_spec *w, mval outside)
         return MVAL_NONE;
     if (lead < 0 || rank + w->n > SIB_MAX_RANK)
         return l_fail(l, SIB_ERR_ARGUMENT, "windows over %d axes of a tensor of rank %d", w->n, rank);
-    if (outside.id == NO_VALUE)
-        outside = m_scalar_like(l, a, 0);
+    if (fill.id == NO_VALUE)
+        fill = m_scalar_like(l, a, 0);
     memcpy(out, dims, sizeof *out * (size_t)lead);
     for (int i = 0; i < w->n && l_ok(l); i++) {
         int64_t reach, n;
@@ -382,7 +382,7 @@ mval m_windows(lowering *l, mval a, const window_spec *w, mval outside)
                               attribute_ints("dilation", k, w->dilation), attribute_ints("before", k, before),
                               attribute_ints("after", k, after)};
     value_type type = m_tensor_type(l, m_dtype(l, a), (size_t)rank + k, out);
-    return build_one(l, MILLI_windows, 2, (mval[]){a, outside}, 5, attributes, &type);
+    return build_one(l, MILLI_windows, 2, (mval[]){a, fill}, 5, attributes, &type);
 }
 
 /* ---- Gathers ------------------------------------------------------------------------------------------ */

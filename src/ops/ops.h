@@ -37,7 +37,7 @@ size_t loop_iteration_rank(const graph *body);
 
 /* Lowers node `index` of source through l, whose driver fields are set. outs, declared: (outputs of the
    node), cleared here; outs[i] stays MVAL_NONE for outputs that the node omits or that were not reached.
-   l->status tells whether it succeeded. Checks the numbers of inputs and outputs; an unknown operator fails
+   l->status is LOWER_OK on success. Checks the numbers of inputs and outputs; an unknown operator fails
    with SIB_ERR_UNSUPPORTED and its name. */
 void lower_node(lowering *l, const graph *source, node_id index, mval *outs, value_type *declared);
 

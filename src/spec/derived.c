@@ -27,8 +27,8 @@ int64_t spec_pads_given(const spatial_spec *s, size_t i)
 
 bool spec_softmax_axes(const softmax_spec *s, size_t rank, size_t *begin, size_t *end)
 {
-    bool behind = s->to_end && s->axis == (int64_t)rank; /* empty: a softmax per element */
-    if (behind)
+    bool is_empty = s->to_end && s->axis == (int64_t)rank; /* empty: a softmax per element */
+    if (is_empty)
         *begin = rank;
     else if (!spec_axis(s->axis, rank, begin))
         return false;

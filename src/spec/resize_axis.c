@@ -95,9 +95,9 @@ void resize_weigh(const resize_rule *r, const resize_axis *x, int64_t i, int64_t
     }
     for (int64_t k = 0; k < taps; k++) {
         double at = first + (double)k;
-        bool outside = at < 0 || at >= (double)x->in;
+        bool is_out = at < 0 || at >= (double)x->in;
         index[k] = clamped(at, x->in);
-        weight[k] = r->exclude_outside && outside ? 0 : kernel_at(r, (at - p) / stretch);
+        weight[k] = r->exclude_outside && is_out ? 0 : kernel_at(r, (at - p) / stretch);
         sum += weight[k];
         idle += weight[k] == 0;
         if (weight[k] != 0 && some < 0)

@@ -211,7 +211,7 @@ typedef struct heard {
     size_t n_texts, n_progress;
 } heard;
 
-static sib_code hear(void *context, const char *path, const sib_tensor *t, sib_error *err)
+static sib_code decode_tap(void *context, const char *path, const sib_tensor *t, sib_error *err)
 {
     heard *h = context;
     (void)err;
@@ -257,7 +257,7 @@ TEST(loops_stand_in_one_another_and_are_tapped)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         heard h = {0};
         sib_job_run_options o = {
-            .context = &h, .on_tap = hear, .taps = cases[i].taps, .n_taps = cases[i].n_taps};
+            .context = &h, .on_tap = decode_tap, .taps = cases[i].taps, .n_taps = cases[i].n_taps};
         sib_job_result *r = run_with(j, 1, &in, &o);
         expect_tensor(sib_job_result_find(r, "all"), SIB_F32, DIMS(2, 2, 1), OF(10, 21, 30, 41));
         sib_job_result_free(&r);
@@ -358,7 +358,7 @@ TEST(a_run_is_cancelled)
     heard h = {0};
     CHECK_OK(sib_cancel_create(&h.cancel, &err), err);
     sib_job_run_options o = {.context = &h,
-                             .on_tap = hear,
+                             .on_tap = decode_tap,
                              .taps = (const char *const[]){"*/next/y"},
                              .n_taps = 1,
                              .cancel = h.cancel};
@@ -391,7 +391,7 @@ TEST(what_callbacks_say_ends_the_run)
     static const char *const taps[] = {"*/model/less", "count/*/y", "outer*inner/y", "outer/all"};
     for (size_t k = 0; k < 4; k++) {
         heard h = {.fails_at = 1};
-        sib_job_run_options o = {.context = &h, .on_tap = hear, .taps = &taps[k], .n_taps = 1};
+        sib_job_run_options o = {.context = &h, .on_tap = decode_tap, .taps = &taps[k], .n_taps = 1};
         sib_error err = SIB_ERROR_INIT;
         sib_job_result *r = NULL;
         assert_int_equal(sib_job_run(j, 1, &in, 0, NULL, &o, &r, &err), SIB_ERR_VALUE);

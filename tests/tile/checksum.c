@@ -44,7 +44,7 @@ static checksum start(void)
     return c;
 }
 
-static void tell(const char *name, const checksum *c)
+static void print_checksum(const char *name, const checksum *c)
 {
     static const char digits[] = "0123456789abcdef";
     char line[64];
@@ -78,7 +78,7 @@ static void by_chance(void)
         }
         add_frame(&c, pcm);
     }
-    tell("chance", &c);
+    print_checksum("chance", &c);
 }
 
 static void recording(void)
@@ -100,7 +100,7 @@ static void recording(void)
         for (size_t i = 0; i < have; i++)
             pcm[i] = pcm[i + TILE_HOP_SAMPLES];
     }
-    tell("recording", &c);
+    print_checksum("recording", &c);
 }
 
 int main(void)

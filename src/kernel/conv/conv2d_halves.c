@@ -7,7 +7,7 @@
 /* Larger images with their results would not stay in the cache between uses (floats). */
 #define FLOATS_MAX (1024 * 1024)
 
-static size_t whole_lines(size_t floats)
+static size_t round_to_lines(size_t floats)
 {
     return size_ceil_div(floats, 16) * 16;
 }
@@ -29,8 +29,8 @@ sib_code conv2d_halves_make(const conv2d_plan *p, unsigned threads, conv2d_halve
         return code;
     conv2d_winograd_make(&h->plan, threads, 0, &h->transforms);
     h->used = h->transforms.form;
-    h->x_floats = whole_lines(channels * p->in_plane);
-    h->y_floats = whole_lines(features * p->out_plane);
+    h->x_floats = round_to_lines(channels * p->in_plane);
+    h->y_floats = round_to_lines(features * p->out_plane);
     h->scratch_floats = h->x_floats + h->y_floats + h->transforms.workers * h->transforms.scratch_floats;
     if (!h->used)
         conv2d_plan_free(&h->plan);

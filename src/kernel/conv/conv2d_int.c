@@ -13,7 +13,7 @@
 #define LINE_BYTES  64    /* of the cache */
 #define THREADS_MIN 4     /* times CONV2D_ALONE_WORK */
 
-static size_t whole_lines(size_t bytes)
+static size_t round_to_lines(size_t bytes)
 {
     return size_ceil_div(bytes, LINE_BYTES) * LINE_BYTES;
 }
@@ -121,12 +121,12 @@ static bool choose_layout(conv2d_int *i, const conv2d_plan *p)
         !size_mul(i->line_bytes, i->lines, &lines) || lines > INT32_MAX / 2 ||
         !size_mul(i->sum_row, (i->tiles->mr + 2) * sizeof(int32_t), &sums) || sums > INT32_MAX / 2)
         return false;
-    i->image_room = i->direct || i->plane ? 0 : whole_lines(image + CONV2D_INT_SLACK);
-    i->lines_room = i->plane ? 0 : whole_lines(lines + BYTES_SLACK * group);
-    i->scratch_floats = (i->image_room + i->lines_room + whole_lines(sums)) / sizeof(float);
-    i->packed_floats =
-        (whole_lines((features + 1) * i->groups * group * i->tiles->element) + whole_lines(8 * features)) /
-        sizeof(float);
+    i->image_room = i->direct || i->plane ? 0 : round_to_lines(image + CONV2D_INT_SLACK);
+    i->lines_room = i->plane ? 0 : round_to_lines(lines + BYTES_SLACK * group);
+    i->scratch_floats = (i->image_room + i->lines_room + round_to_lines(sums)) / sizeof(float);
+    i->packed_floats = (round_to_lines((features + 1) * i->groups * group * i->tiles->element) +
+                        round_to_lines(8 * features)) /
+                       sizeof(float);
     return true;
 }
 
@@ -226,7 +226,7 @@ conv2d_int_weights conv2d_int_packed(const conv2d_int *i, const conv2d_plan *p, 
 {
     size_t features = p->s.groups * p->s.m, row = i->groups * i->tiles->group * i->tiles->element;
     const char *a = packed;
-    const uint32_t *zeros = (const uint32_t *)(const void *)(a + whole_lines((features + 1) * row));
+    const uint32_t *zeros = (const uint32_t *)(const void *)(a + round_to_lines((features + 1) * row));
     return (conv2d_int_weights){a, a + features * row, zeros, zeros + features};
 }
 

@@ -16,7 +16,7 @@
 
 /* ---- Choice -------------------------------------------------------------------------------------------- */
 
-static size_t whole_lines(size_t floats)
+static size_t round_to_lines(size_t floats)
 {
     return size_ceil_div(floats, 16) * 16;
 }
@@ -115,12 +115,12 @@ void conv2d_winograd_make(const conv2d_plan *p, unsigned threads, size_t m, conv
         i->tiles[axis] = size_ceil_div(a[1 + axis].out, i->m);
     choose_blocks(p, threads, i);
     size_t pixels = (i->block[0] * i->m + 2) * (i->block[1] * i->m + 2), tiles = i->block[0] * i->block[1];
-    i->image_floats = whole_lines(pixels * k->lanes);
-    i->sizes_floats = whole_lines(pixels + tiles);
-    i->in_floats = whole_lines(i->in_floats);
-    i->sums_floats = whole_lines(i->places * tiles * i->group);
-    i->row_floats = whole_lines(i->m * i->m * p->k);
-    i->out_floats = whole_lines(i->m * i->block[1] * i->m * k->lanes);
+    i->image_floats = round_to_lines(pixels * k->lanes);
+    i->sizes_floats = round_to_lines(pixels + tiles);
+    i->in_floats = round_to_lines(i->in_floats);
+    i->sums_floats = round_to_lines(i->places * tiles * i->group);
+    i->row_floats = round_to_lines(i->m * i->m * p->k);
+    i->out_floats = round_to_lines(i->m * i->block[1] * i->m * k->lanes);
     i->scratch_floats =
         i->image_floats + i->sizes_floats + i->in_floats + i->sums_floats + i->row_floats + i->out_floats;
     i->packed_floats = WINOGRAD_HEAD + (i->places + 9) * p->s.c * i->columns;

@@ -143,8 +143,8 @@ static mval query_offset(lowering *l, dim n_queries)
 
 /* Sum of all that is added to the scores: attn_mask, is_causal, the windows, and -inf for keys beyond
    nonpad_kv_seqlen. MVAL_NONE if none applies. */
-static mval whole_bias(lowering *l, const node *n, const attention_spec *spec, dim n_queries, dim n_keys,
-                       sib_dtype dtype)
+static mval full_bias(lowering *l, const node *n, const attention_spec *spec, dim n_queries, dim n_keys,
+                      sib_dtype dtype)
 {
     bool causal = spec->is_causal;
     int64_t left = spec->left_window_size, right = spec->right_window_size;
@@ -155,8 +155,8 @@ static mval whole_bias(lowering *l, const node *n, const attention_spec *spec, d
         if (causal || right >= 0)
             hidden = m_less(l, distance, m_scalar_int(l, SIB_I64, causal ? 0 : -right));
         if (left >= 0) {
-            mval behind = m_less(l, m_scalar_int(l, SIB_I64, left), distance);
-            hidden = hidden.id == NO_VALUE ? behind : m_or(l, hidden, behind);
+            mval out_of_window = m_less(l, m_scalar_int(l, SIB_I64, left), distance);
+            hidden = hidden.id == NO_VALUE ? out_of_window : m_or(l, hidden, out_of_window);
         }
         bias = attention_add_bias(l, bias, attention_hide(l, hidden, dtype, -INFINITY));
     }
@@ -180,8 +180,8 @@ static mval probabilities(lowering *l, const attention_spec *spec, mval scores, 
     mval p = m_cast(l, m_softmax(l, m_cast(l, scores, precision), -1), dtype);
     if (bias.id == NO_VALUE)
         return p;
-    mval most = m_reduce_axis(l, MILLI_reduce_max, bias, -1, KEEP_DIMS);
-    return m_where(l, m_equal(l, most, m_scalar_like(l, most, -INFINITY)), m_scalar_like(l, p, 0), p);
+    mval max = m_reduce_axis(l, MILLI_reduce_max, bias, -1, KEEP_DIMS);
+    return m_where(l, m_equal(l, max, m_scalar_like(l, max, -INFINITY)), m_scalar_like(l, p, 0), p);
 }
 
 static void declare_dtypes(lowering *l)
@@ -214,7 +214,7 @@ void lower_ONNX_Attention(lowering *l, const node *n)
     mval left = m_mul(l, m_cast(l, q, wide), root), right = m_mul(l, m_cast(l, k, wide), root);
     mval raw = attention_matmul(l, left, m_swap(l, right, 2, 3)); /* [B, Hq, S, T] */
     mval capped = attention_softcap(l, raw, spec.softcap);
-    mval bias = whole_bias(l, n, &spec, n_queries, n_keys, wide);
+    mval bias = full_bias(l, n, &spec, n_queries, n_keys, wide);
     mval biased = attention_add_bias(l, capped, bias);
     mval p = probabilities(l, &spec, biased, bias);
     mval y = m_cast(l, attention_matmul(l, p, m_cast(l, v, wide)), dtype);

@@ -20,7 +20,7 @@ mval attention_matmul(lowering *l, mval a, mval b);
 mval attention_add_bias(lowering *l, mval a, mval b);
 /* What a bool mask `hidden` [...] adds to scores: `amount` where true, else 0. */
 mval attention_hide(lowering *l, mval hidden, sib_dtype dtype, double amount);
-/* out[..., i, j] = i + offset - j, int64: how far key j lies behind query i, negative for keys ahead.
+/* out[..., i, j] = i + offset - j, int64: the distance from key j to query i, negative for later keys.
    `offset`, a scalar or [B, 1, 1, 1], is the position of the first query. */
 mval attention_distance(lowering *l, dim n_queries, dim n_keys, mval offset);
 

@@ -86,11 +86,11 @@ static void rotate_heads(lowering *l, const node *n, gqa *o)
         return;
     bool interleaved = spec.rotary_interleaved;
     mval positions = query_positions(l, o), cosine = l_in(l, GQA_COS), sine = l_in(l, GQA_SIN);
-    dim turned = d_mul(l, m_dim(l, cosine, 1), d_const(l, 2));
+    dim rotated = d_mul(l, m_dim(l, cosine, 1), d_const(l, 2));
     cosine = m_unsqueeze(l, m_gather(l, cosine, positions, 0), 1); /* [B, 1, S, R / 2] */
     sine = m_unsqueeze(l, m_gather(l, sine, positions, 0), 1);
-    o->q = attention_rotate(l, o->q, cosine, sine, turned, interleaved);
-    o->k = attention_rotate(l, o->k, cosine, sine, turned, interleaved);
+    o->q = attention_rotate(l, o->q, cosine, sine, rotated, interleaved);
+    o->k = attention_rotate(l, o->k, cosine, sine, rotated, interleaved);
 }
 
 /* present [B, Nkv, room, D]: for each sequence its valid past rows, then the new ones, then zeros. */
@@ -199,10 +199,10 @@ void lower_MS_GroupQueryAttention(lowering *l, const node *n)
     o.room = l_has(l, GQA_PAST_KEY) ? d_max(l, m_dim(l, l_in(l, GQA_PAST_KEY), 2), o.total) : o.total;
     dim list[1] = {o.batch};
     o.length = m_reshape(l, m_add_number(l, m_cast(l, l_in(l, GQA_LENGTHS), SIB_I64), 1), 1, list);
-    mval behind = m_sub(l, o.length, m_dim_scalar(l, o.fresh));
+    mval excess = m_sub(l, o.length, m_dim_scalar(l, o.fresh));
     /* without past rows, shorter sequences of the batch are padded at their end */
     mval first = m_equal(l, m_dim_scalar(l, o.fresh), total), zero = m_scalar_int(l, SIB_I64, 0);
-    o.past = m_where(l, first, zero, behind);
+    o.past = m_where(l, first, zero, excess);
     o.q = normed(l, n, o.q, GQA_Q_NORM);
     o.k = normed(l, n, o.k, GQA_K_NORM);
     rotate_heads(l, n, &o);

@@ -85,7 +85,7 @@ mval ms_attend(lowering *l, mval q, mval k, mval v, const ms_scores *s, mval *qk
    `used` of them valid, and *present is that buffer with the new rows after the valid ones; otherwise
    *present is past and new rows. Returns the valid rows: [B, N, T, D]. past: MVAL_NONE for none; used:
    MVAL_NONE for all. */
-static mval ms_behind_past(lowering *l, mval past, mval used, mval fresh, mval *present)
+static mval ms_append_past(lowering *l, mval past, mval used, mval fresh, mval *present)
 {
     if (past.id == NO_VALUE) {
         *present = fresh;
@@ -171,7 +171,7 @@ static void attend_projected(lowering *l, const node *n, mval all, const project
     bool shared = spec.past_present_share_buffer;
     mval used = shared ? number_input(l, in->past_length) : MVAL_NONE;
     for (int i = 0; i < 2; i++)
-        y[i] = ms_behind_past(l, half_of(l, past, i), used, part[1 + i], &present[i]);
+        y[i] = ms_append_past(l, half_of(l, past, i), used, part[1 + i], &present[i]);
     ms_scores s = ms_scores_of(n);
     s.past = past_length(l, past, used, 3);
     s.mask = l_in_or_none(l, in->mask);
@@ -277,8 +277,8 @@ static void lower_heads(lowering *l, const node *n, const mha_inputs *in)
     l_declare(l, 0, dtype, 3, out);
     mval past_key = l_in_or_none(l, in->past_key), past_value = l_in_or_none(l, in->past_value);
     mval used = past_key.id == NO_VALUE ? MVAL_NONE : number_input(l, in->past_length);
-    k = ms_behind_past(l, past_key, used, k, &present[0]);
-    v = ms_behind_past(l, past_value, used, v, &present[1]);
+    k = ms_append_past(l, past_key, used, k, &present[0]);
+    v = ms_append_past(l, past_value, used, v, &present[1]);
     ms_scores s = ms_scores_of(n);
     s.past = past_length(l, past_key, used, 2);
     s.mask = l_in_or_none(l, in->mask);

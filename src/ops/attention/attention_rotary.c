@@ -12,16 +12,16 @@ static mval rotate(lowering *l, mval x, mval cosine, mval sine, dim rotary, bool
     mval x2 = m_slice(l, x, last, interleaved ? d_const(l, 1) : half, half, interleaved ? 2 : 1);
     mval parts[2] = {m_sub(l, m_mul(l, cosine, x1), m_mul(l, sine, x2)),
                      m_add(l, m_mul(l, sine, x1), m_mul(l, cosine, x2))};
-    mval turned = MVAL_NONE;
+    mval rotated = MVAL_NONE;
     if (interleaved) {
         mval pairs = m_stack(l, 2, parts, rank); /* [..., rotary / 2, 2] */
-        turned = m_flatten(l, pairs, last, rank + 1);
+        rotated = m_flatten(l, pairs, last, rank + 1);
     } else
-        turned = m_concat(l, 2, parts, last);
+        rotated = m_concat(l, 2, parts, last);
     if (dim_same(rotary, dims[last]))
-        return turned;
+        return rotated;
     mval rest = m_slice(l, x, last, rotary, d_sub(l, dims[last], rotary), 1);
-    return m_concat(l, 2, (mval[]){turned, rest}, last);
+    return m_concat(l, 2, (mval[]){rotated, rest}, last);
 }
 
 mval attention_rotate(lowering *l, mval x, mval cosine, mval sine, dim rotary, bool interleaved)
@@ -70,11 +70,11 @@ void lower_ONNX_RotaryEmbedding(lowering *l, const node *n)
         x = m_reshape(l, x, 4, apart);
     }
     int64_t rotary = spec.rotary_embedding_dim;
-    dim turned = rotary > 0 ? d_const(l, rotary) : m_dim(l, x, 3),
-        half = d_floor_div(l, turned, d_const(l, 2));
+    dim rotated = rotary > 0 ? d_const(l, rotary) : m_dim(l, x, 3),
+        half = d_floor_div(l, rotated, d_const(l, 2));
     mval cosine = cache_at(l, l_in(l, 1), positions, half, head_axis);
     mval sine = cache_at(l, l_in(l, 2), positions, half, head_axis);
-    mval y = attention_rotate(l, x, cosine, sine, turned, spec.interleaved);
+    mval y = attention_rotate(l, x, cosine, sine, rotated, spec.interleaved);
     l_out(l, 0, rank == 3 ? m_reshape(l, y, 3, dims) : y);
 }
 
@@ -96,19 +96,19 @@ void lower_MS_RotaryEmbedding(lowering *l, const node *n)
         return;
     }
     int64_t rotary = spec.rotary_embedding_dim, heads = spec.num_heads;
-    dim turned = rotary > 0 ? d_const(l, rotary) : d_mul(l, m_dim(l, cosine, 1), d_const(l, 2));
+    dim rotated = rotary > 0 ? d_const(l, rotary) : d_mul(l, m_dim(l, cosine, 1), d_const(l, 2));
     if (rank == 3) { /* without num_heads the head size is that of the rotation */
-        dim h = heads > 0 ? d_const(l, heads) : d_floor_div(l, dims[2], turned);
+        dim h = heads > 0 ? d_const(l, heads) : d_floor_div(l, dims[2], rotated);
         dim apart[4] = {dims[0], dims[1], h, d_floor_div(l, dims[2], h)};
         x = m_reshape(l, x, 4, apart); /* [B, S, H, D] */
     }
-    dim steps = m_dim(l, x, rank == 3 ? 1 : 2), half = d_floor_div(l, turned, d_const(l, 2));
+    dim steps = m_dim(l, x, rank == 3 ? 1 : 2), half = d_floor_div(l, rotated, d_const(l, 2));
     if (m_rank(l, positions) == 1) {
         dim both[2] = {dims[0], steps};
         positions = m_expand(l, m_add(l, m_iota(l, SIB_I64, steps), positions), 2, both);
     }
     cosine = cache_at(l, cosine, positions, half, head_axis);
     sine = cache_at(l, sine, positions, half, head_axis);
-    mval y = attention_rotate(l, x, cosine, sine, turned, spec.interleaved);
+    mval y = attention_rotate(l, x, cosine, sine, rotated, spec.interleaved);
     l_out(l, 0, rank == 3 ? m_reshape(l, y, 3, dims) : y);
 }

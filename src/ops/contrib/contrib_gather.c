@@ -14,14 +14,14 @@ static mval unpack_bytes(lowering *l, const block_table *t, mval x)
     if (x.id == NO_VALUE || !t->in_bytes || t->bits == 8)
         return x;
     int rank = m_rank(l, x);
-    mval turn = m_mul(l, m_iota(l, SIB_U8, d_const(l, 8 / t->bits)), m_scalar_int(l, SIB_U8, t->bits));
-    mval apart = m_binary(l, MILLI_shift_right, m_unsqueeze(l, x, rank), turn); /* [..., n, 8 / bits] */
+    mval shifts = m_mul(l, m_iota(l, SIB_U8, d_const(l, 8 / t->bits)), m_scalar_int(l, SIB_U8, t->bits));
+    mval apart = m_binary(l, MILLI_shift_right, m_unsqueeze(l, x, rank), shifts); /* [..., n, 8 / bits] */
     mval low = m_and(l, apart, m_scalar_int(l, SIB_U8, (1 << t->bits) - 1));
     return m_flatten(l, low, rank - 1, rank + 1);
 }
 
 /* One value per block repeated to one per element: each `block` times along an axis of n elements. */
-static mval spread(lowering *l, mval x, int axis, int64_t block, dim n)
+static mval broadcast_blocks(lowering *l, mval x, int axis, int64_t block, dim n)
 {
     dim dims[SIB_MAX_RANK + 1];
     if (x.id == NO_VALUE)
@@ -45,10 +45,11 @@ static mval dequantized(lowering *l, const block_table *t, mval data, mval scale
         zero = m_slice(l, zero, -1, d_const(l, 0), m_dim(l, scale, -1), 1);
     dim n = m_dim(l, x, t->quantize_axis);
     if (zero.id != NO_VALUE)
-        x = m_sub(l, x, spread(l, m_cast(l, zero, SIB_F32), t->quantize_axis, t->block, n));
+        x = m_sub(l, x, broadcast_blocks(l, m_cast(l, zero, SIB_F32), t->quantize_axis, t->block, n));
     else if (t->in_bytes)
         x = m_add_number(l, x, -(double)(INT64_C(1) << (t->bits - 1)));
-    return m_cast(l, m_mul(l, x, spread(l, m_cast(l, scale, SIB_F32), t->quantize_axis, t->block, n)), dtype);
+    return m_cast(
+        l, m_mul(l, x, broadcast_blocks(l, m_cast(l, scale, SIB_F32), t->quantize_axis, t->block, n)), dtype);
 }
 
 static bool read_table(lowering *l, const node *n, block_table *t)
@@ -80,9 +81,9 @@ void lower_MS_GatherBlockQuantized(lowering *l, const node *n)
     int axis = t.gather_axis;
     dim size = m_dim(l, data, axis);
     mval index = m_wrap_index(l, l_in(l, 1), size), none = m_scalar_int(l, SIB_I64, 0);
-    mval outside = m_or(l, m_less(l, index, none), m_less_equal(l, m_dim_scalar(l, size), index));
+    mval is_out = m_or(l, m_less(l, index, none), m_less_equal(l, m_dim_scalar(l, size), index));
     int extra = m_rank(l, index), rank = m_rank(l, data);
-    index = m_where(l, outside, none, index);
+    index = m_where(l, is_out, none, index);
     mval y = MVAL_NONE;
     if (axis == t.quantize_axis)
         y = m_gather(l, dequantized(l, &t, data, scale, zero), index, axis);
@@ -107,6 +108,6 @@ void lower_MS_GatherBlockQuantized(lowering *l, const node *n)
         y = m_reshape(l, y, (size_t)k, out);
     }
     for (int i = axis + 1; i < rank; i++) /* [j...] → [j..., 1...], to broadcast over the axes after it */
-        outside = m_unsqueeze(l, outside, extra + i - axis - 1);
-    l_out(l, 0, m_where(l, outside, m_scalar_like(l, y, 0), y));
+        is_out = m_unsqueeze(l, is_out, extra + i - axis - 1);
+    l_out(l, 0, m_where(l, is_out, m_scalar_like(l, y, 0), y));
 }

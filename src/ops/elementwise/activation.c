@@ -210,8 +210,8 @@ void lower_ONNX_ThresholdedRelu(lowering *l, const node *n)
 /* x + by in the dtype of x: exact for integers where `by` is an integer, else in float64. */
 static mval shifted(lowering *l, mval x, double by)
 {
-    bool whole = by > -9e18 && by < 9e18 && by == (double)(int64_t)by;
-    if (m_is(l, x, SIB_KIND_FLOAT) || !whole)
+    bool integer = by > -9e18 && by < 9e18 && by == (double)(int64_t)by;
+    if (m_is(l, x, SIB_KIND_FLOAT) || !integer)
         return m_cast_like(l, m_add_number(l, elem_wide(l, x), by), x);
     return m_add(l, x, m_scalar_int(l, m_dtype(l, x), (int64_t)by));
 }

@@ -88,7 +88,7 @@ void lower_ONNX_Mod(lowering *l, const node *n)
 /* An integer exponent as int64. A uint64 beyond its range becomes 2^62 plus its value modulo 2^62, which
    gives the same wrapped product: powers of even numbers are 0 either way, and the multiplicative order of
    odd ones divides 2^62. */
-static mval whole_exponent(lowering *l, mval b)
+static mval integer_exponent(lowering *l, mval b)
 {
     mval wrapped = m_cast(l, b, SIB_I64);
     if (m_dtype(l, b) != SIB_U64)
@@ -107,7 +107,7 @@ void lower_ONNX_Pow(lowering *l, const node *n)
     if (m_is(l, p.a, SIB_KIND_FLOAT) || m_is(l, p.b, SIB_KIND_FLOAT))
         power = m_pow(l, elem_wide(l, p.a), elem_wide(l, p.b));
     else
-        power = m_pow(l, m_cast(l, p.a, SIB_I64), whole_exponent(l, p.b));
+        power = m_pow(l, m_cast(l, p.a, SIB_I64), integer_exponent(l, p.b));
     elem_out(l, power, p.a);
 }
 

@@ -12,8 +12,8 @@ static mval round_to_power(lowering *l, mval x, bool nearest)
         bits = m_add(l, bits, m_scalar_int(l, SIB_I64, half));
     mval power = m_bitcast(l, m_and(l, bits, m_scalar_int(l, SIB_I64, ~fraction)), SIB_F64);
     /* infinities and NaN have no fraction to round, so they stay */
-    mval whole = m_or(l, m_is_inf(l, elem_wide(l, x)), m_is_nan(l, elem_wide(l, x)));
-    return m_where(l, whole, elem_wide(l, x), power);
+    mval special = m_or(l, m_is_inf(l, elem_wide(l, x)), m_is_nan(l, elem_wide(l, x)));
+    return m_where(l, special, elem_wide(l, x), power);
 }
 
 /* x as dtype `to` with the attributes of Cast and CastLike. */

@@ -1,7 +1,7 @@
 /* Regions of interest: RoiAlign, MaxRoiPool, NonMaxSuppression. */
 #include "ops/image/sampling.h"
 
-#include "ops/lower/given.h"
+#include "ops/lower/elem.h"
 
 #include "base/size.h"
 
@@ -17,10 +17,10 @@ static mval column_of(lowering *l, mval boxes, int k)
 
 /* Samples along one axis of each region: per bin `counts` samples, at the centres of its equal parts. */
 typedef struct bins {
-    mval at;      /* float64 [R, out * most]: positions */
+    mval at;      /* float64 [R, out * max]: positions */
     mval counts;  /* float64 [R]: samples per bin */
-    mval counted; /* bool [R, out * most]: true for the first counts[r] of each bin */
-    int64_t out, most;
+    mval counted; /* bool [R, out * max]: true for the first counts[r] of each bin */
+    int64_t out, max;
 } bins;
 
 /* start + (bin + (sample + 1/2) / count) * size / out. start, end: [R] in the dtype of the boxes, in which
@@ -31,7 +31,7 @@ static bins align_axis(lowering *l, const node *n, mval start, mval end, int64_t
     bool half_pixel = spec.coordinate_transformation_mode == ROI_HALF_PIXEL;
     double scale = spec.spatial_scale;
     int64_t ratio = spec.sampling_ratio;
-    bins b = {.out = out, .most = ratio};
+    bins b = {.out = out, .max = ratio};
     start = m_mul_number(l, start, scale);
     end = m_mul_number(l, end, scale);
     if (half_pixel) {
@@ -48,24 +48,24 @@ static bins align_axis(lowering *l, const node *n, mval start, mval end, int64_t
         mval samples = m_ceil(l, m_div(l, size, m_scalar_like(l, size, (double)out)));
         b.counts = m_max(l, m_cast(l, samples, SIB_F64), sample_number(l, 0));
         int64_t regions = m_size(l, size, 0);
-        double most = regions ? m_float(l, m_reduce_axis(l, MILLI_reduce_max, b.counts, 0, DROP_DIMS)) : 0;
-        if (!(most >= 0 && most < INT32_MAX)) {
-            l_fail(l, SIB_ERR_ARGUMENT, "a region has %g samples per bin, which is too many", most);
-            most = 0;
+        double max = regions ? m_float(l, m_reduce_axis(l, MILLI_reduce_max, b.counts, 0, DROP_DIMS)) : 0;
+        if (!(max >= 0 && max < INT32_MAX)) {
+            l_fail(l, SIB_ERR_ARGUMENT, "a region has %g samples per bin, which is too many", max);
+            max = 0;
         }
-        b.most = (int64_t)most;
+        b.max = (int64_t)max;
     }
-    /* [R, out, most] */
+    /* [R, out, max] */
     mval count = m_unsqueeze(l, m_unsqueeze(l, b.counts, -1), -1);
     mval bin = m_unsqueeze(l, m_iota(l, SIB_F64, d_const(l, out)), -1),
-         i = m_iota(l, SIB_F64, d_const(l, b.most));
+         i = m_iota(l, SIB_F64, d_const(l, b.max));
     mval part = m_div(l, m_add(l, i, sample_number(l, 0.5)), m_max(l, count, one));
     mval step = m_div(l, m_cast(l, size, SIB_F64), sample_number(l, (double)out));
     step = m_unsqueeze(l, m_unsqueeze(l, step, -1), -1);
     start = m_unsqueeze(l, m_unsqueeze(l, m_cast(l, start, SIB_F64), -1), -1);
     b.at = m_add(l, start, m_mul(l, m_add(l, bin, part), step));
     b.counted = m_less(l, i, count);
-    dim wide[3] = {m_dim(l, size, 0), d_const(l, out), d_const(l, b.most)};
+    dim wide[3] = {m_dim(l, size, 0), d_const(l, out), d_const(l, b.max)};
     b.counted = m_expand(l, b.counted, 3, wide);
     b.at = m_flatten(l, b.at, 1, 3);
     b.counted = m_flatten(l, b.counted, 1, 3);
@@ -117,10 +117,10 @@ void lower_ONNX_RoiAlign(lowering *l, const node *n)
     bins rows = align_axis(l, n, column_of(l, boxes, 1), column_of(l, boxes, 3), high);
     bins columns = align_axis(l, n, column_of(l, boxes, 0), column_of(l, boxes, 2), wide);
     int64_t down = 1, along = 1;
-    if (l_ok(l) && (!i64_mul(high, rows.most, &down) || !i64_mul(wide, columns.most, &along) ||
+    if (l_ok(l) && (!i64_mul(high, rows.max, &down) || !i64_mul(wide, columns.max, &along) ||
                     down > INT32_MAX || along > INT32_MAX))
         l_fail(l, SIB_ERR_SIZE, "%lld by %lld bins of %lld by %lld samples per region are too many",
-               (long long)high, (long long)wide, (long long)rows.most, (long long)columns.most);
+               (long long)high, (long long)wide, (long long)rows.max, (long long)columns.max);
     mval y = across(l, rows.at, 0, along), z = across(l, columns.at, 1, down); /* [R, P] */
     mval counted = m_and(l, across(l, rows.counted, 0, along), across(l, columns.counted, 1, down));
     mval hit = m_and(l, near(l, y, s.size[0]), near(l, z, s.size[1]));
@@ -129,8 +129,8 @@ void lower_ONNX_RoiAlign(lowering *l, const node *n)
     mval v = m_reduce_axis(l, mean ? MILLI_reduce_sum : MILLI_reduce_max, taps, 2, DROP_DIMS); /* [R, P, C] */
     v = m_where(l, m_unsqueeze(l, hit, -1), v, sample_number(l, 0));
     v = m_where(l, m_unsqueeze(l, counted, -1), v, sample_number(l, mean ? 0 : -INFINITY));
-    dim apart[6] = {regions,          d_const(l, high),         d_const(l, rows.most),
-                    d_const(l, wide), d_const(l, columns.most), channels};
+    dim apart[6] = {regions,          d_const(l, high),        d_const(l, rows.max),
+                    d_const(l, wide), d_const(l, columns.max), channels};
     v = m_reduce(l, mean ? MILLI_reduce_sum : MILLI_reduce_max, m_reshape(l, v, 6, apart), 2,
                  (int64_t[]){2, 4}, DROP_DIMS);
     mval count = m_mul(l, rows.counts, columns.counts);
@@ -211,7 +211,7 @@ void lower_ONNX_NonMaxSuppression(lowering *l, const node *n)
     mval out;
     for (size_t i = 2; i < 5; i++)
         if (l_has(l, i))
-            in[i] = given_scalar(l, l_in(l, i));
+            in[i] = elem_to_scalar(l, l_in(l, i));
     attribute attributes[] = {attribute_int("center_point", spec_nms(n).center_point_box)};
     value_type type = m_tensor_type(l, SIB_I64, 2, (dim[]){DIM_NONE, d_const(l, 3)});
     m_emit(l, MILLI_non_max_suppression, 5, in, 1, attributes, 1, &type, &out);

@@ -1,6 +1,7 @@
 /* Resize and Upsample. Axes are resampled one after the other by a table of indices and weights: the tensor
    is gathered by the indices, weighted and summed. */
-#include "ops/lower/given.h"
+#include "ops/lower/elem.h"
+#include "ops/lower/lists.h"
 
 #include "base/error.h"
 #include "base/size.h"
@@ -66,7 +67,7 @@ static mval resample_axis(lowering *l, const resize_rule *r, const resize_axis *
 }
 
 /* bool [out]: true where the source position is out of range; MVAL_NONE where none is. */
-static mval outside_of(lowering *l, const resize_rule *r, const resize_axis *axis)
+static mval out_of_range_of(lowering *l, const resize_rule *r, const resize_axis *axis)
 {
     bool any = false;
     sib_tensor *t = table_fits(l, axis->out, 1) ? table(l, SIB_BOOL, 1, &axis->out) : NULL;
@@ -105,13 +106,13 @@ static mval resample(lowering *l, const resize_rule *r, double beyond, const res
         if (changed[i])
             x = resample_axis(l, r, &axes[i], x, i);
     for (int i = 0; i < rank && r->mapping == RESIZE_TF_CROP_AND_RESIZE && l_ok(l); i++) {
-        mval out = outside_of(l, r, &axes[i]);
+        mval out = out_of_range_of(l, r, &axes[i]);
         for (int k = i + 1; k < rank && out.id != NO_VALUE; k++)
             out = m_unsqueeze(l, out, -1);
         if (out.id != NO_VALUE)
             x = m_where(l, out, m_scalar_like(l, x, beyond), x);
     }
-    return average ? given_narrow(l, x, dtype) : x;
+    return average ? elem_round(l, x, dtype) : x;
 }
 
 /* ---- Attributes and inputs ------------------------------------------------------------------------- */
@@ -190,7 +191,7 @@ static void declare_target(lowering *l, mval x, const resize_target *t, bool str
         *d = t->by_size ? stretch ? t->sizes[i] : DIM_NONE : scaled(l, *d, t->scales[i]);
     }
     if (l->symbolic)
-        given_declare_like(l, x, dims);
+        elem_declare_like(l, x, dims);
 }
 
 /* Resamples x as the target describes, whose axes are set. roi: (2 n) starts and ends, or NULL. */
@@ -242,7 +243,7 @@ static bool has_list(lowering *l, size_t i, size_t other)
     mval list = l_in(l, i);
     if (l_has(l, other) && m_rank(l, list) == 1)
         return m_size(l, list, 0) != 0;
-    return given_length(l, list) != 0;
+    return list_length(l, list) != 0;
 }
 
 /* Sets the axes of a target to all axes, in order. */
@@ -267,7 +268,7 @@ static void declare_rank(lowering *l, mval x)
     for (int i = 0; i < rank; i++)
         dims[i] = DIM_NONE;
     if (l->symbolic)
-        given_declare_like(l, x, dims);
+        elem_declare_like(l, x, dims);
 }
 
 /* Each axis of n elements becomes floor(n * scale) (or a given size) long; each output element is the
@@ -287,8 +288,8 @@ void lower_ONNX_Resize(lowering *l, const node *n)
         resize_to(l, &s, x, &t, NULL);
         return;
     }
-    given_list listed = given_dims(l, s.axes, 0);
-    t.n = given_axes(l, &listed, rank, rank, t.axes);
+    dim_list listed = list_dims(l, s.axes, 0);
+    t.n = list_axes(l, &listed, rank, rank, t.axes);
     bool region = s.coordinate_transformation_mode == RESIZE_TF_CROP_AND_RESIZE;
     t.by_size = has_list(l, 3, 2);
     if (l_ok(l) && t.by_size == has_list(l, 2, 3))

@@ -1,7 +1,8 @@
 /* Images sampled at the positions of a grid: AffineGrid, GridSample, DeformConv. */
 #include "ops/image/sampling.h"
 
-#include "ops/lower/given.h"
+#include "ops/lower/elem.h"
+#include "ops/lower/lists.h"
 
 #include "base/error.h"
 
@@ -34,7 +35,7 @@ void lower_ONNX_AffineGrid(lowering *l, const node *n)
     dim dims[SIB_MAX_RANK], size[5] = {DIM_NONE, DIM_NONE, DIM_NONE, DIM_NONE, DIM_NONE};
     bool align = spec_grid(n).align_corners;
     sib_dtype dtype = m_dtype(l, theta);
-    int rank = m_dims(l, theta, dims), length = given_length(l, l_in(l, 1));
+    int rank = m_dims(l, theta, dims), length = list_length(l, l_in(l, 1));
     dim unknown[5] = {l_ok(l) && rank == 3 ? dims[0] : DIM_NONE, DIM_NONE, DIM_NONE, DIM_NONE, DIM_NONE};
     bool ranked = length == 4 || length == 5;
     if (ranked)
@@ -116,7 +117,7 @@ void lower_ONNX_GridSample(lowering *l, const node *n)
     mval image = m_unsqueeze(l, m_iota(l, SIB_I64, dims[0]), 1);
     mval y = sample_points(l, &s, sample_table(l, x, 1), image, at); /* [N, P, C] */
     if (s.filter != SAMPLE_NEAREST)
-        y = given_narrow(l, y, dtype);
+        y = elem_round(l, y, dtype);
     if (l_ok(l))
         l_out(l, 0, m_reshape(l, m_swap(l, y, 1, 2), (size_t)rank, out));
 }
@@ -169,14 +170,14 @@ static bool read_deform(lowering *l, const node *n, mval x, mval w, deform *d)
     for (int i = 0; i < d->r; i++)
         d->kernel[i] = m_size(l, w, 2 + i);
     int64_t kernel[SIB_MAX_RANK];
-    given_numbers(l, spec.spatial.kernel_shape, "kernel_shape", r, 1, kernel);
+    list_numbers(l, spec.spatial.kernel_shape, "kernel_shape", r, 1, kernel);
     for (int i = 0; i < d->r && l_ok(l) && spec.spatial.kernel_shape.n; i++)
         if (kernel[i] != d->kernel[i])
             l_fail(l, SIB_ERR_ARGUMENT, "kernel_shape %lld on axis %d of weights of %lld",
                    (long long)kernel[i], i, (long long)d->kernel[i]);
-    given_numbers(l, spec.spatial.strides, "strides", r, 1, d->stride);
-    given_numbers(l, spec.spatial.dilations, "dilations", r, 1, d->dilation);
-    given_numbers(l, spec.spatial.pads, "pads", 2 * r, 0, d->pad);
+    list_numbers(l, spec.spatial.strides, "strides", r, 1, d->stride);
+    list_numbers(l, spec.spatial.dilations, "dilations", r, 1, d->dilation);
+    list_numbers(l, spec.spatial.pads, "pads", 2 * r, 0, d->pad);
     d->groups = spec.group;
     d->offset_groups = spec.offset_group;
     return l_ok(l);

@@ -1,7 +1,7 @@
 /* Values of images at fractional positions. Positions are float64, clamped before they become indices. */
 #include "ops/image/sampling.h"
 
-#include "ops/lower/given.h"
+#include "ops/lower/elem.h"
 
 mval sample_number(lowering *l, double number)
 {
@@ -104,9 +104,9 @@ mval sample_taps(lowering *l, const sampling *s, mval table, mval image, const m
     mval index = m_unsqueeze(l, image, -1), weight = MVAL_NONE, valid = MVAL_NONE;
     for (int i = 0; i < s->n && l_ok(l); i++) {
         mval p = m_unsqueeze(l, approached(l, s, i, at[i]), -1), ok;
-        mval whole = m_add(l, m_floor(l, p), offsets(l, s->filter)); /* [L..., P, k] */
-        mval w = weight_of(l, s->filter, m_sub(l, whole, p));
-        mval pixel = pixel_of(l, s, i, whole, &ok);
+        mval positions = m_add(l, m_floor(l, p), offsets(l, s->filter)); /* [L..., P, k] */
+        mval w = weight_of(l, s->filter, m_sub(l, positions, p));
+        mval pixel = pixel_of(l, s, i, positions, &ok);
         index = m_mul(l, index, m_scalar_int(l, SIB_I64, s->size[i]));
         index = crossed(l, MILLI_add, index, pixel);
         weight = i ? crossed(l, MILLI_mul, weight, w) : w;
@@ -134,7 +134,7 @@ static mval nearest(lowering *l, const sampling *s, mval table, mval image, cons
     mval values = m_gather(l, table, index, 0);
     if (valid.id == NO_VALUE)
         return values;
-    return m_where(l, m_unsqueeze(l, valid, -1), values, given_zero(l, table));
+    return m_where(l, m_unsqueeze(l, valid, -1), values, elem_zero(l, table));
 }
 
 mval sample_points(lowering *l, const sampling *s, mval table, mval image, const mval *at)

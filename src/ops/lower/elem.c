@@ -118,3 +118,30 @@ mval elem_legacy_broadcast(lowering *l, const node *n, mval a, mval b)
         l_fail(l, SIB_ERR_ARGUMENT, "A and B have different dims, and attribute broadcast is not 1");
     return m_broadcast_like(l, b, a);
 }
+
+mval elem_zero(lowering *l, mval x)
+{
+    if (m_dtype(l, x) != SIB_STRING)
+        return m_scalar_like(l, x, 0);
+    return m_reshape(l, m_strings(l, 1, &(sib_str){"", 0}), 0, NULL);
+}
+
+mval elem_to_scalar(lowering *l, mval x)
+{
+    return m_rank(l, x) ? m_reshape(l, x, 0, NULL) : x;
+}
+
+void elem_declare_like(lowering *l, mval x, const dim *dims)
+{
+    int rank = m_rank(l, x);
+    if (l_ok(l))
+        l_declare(l, 0, m_dtype(l, x), rank, dims);
+}
+
+mval elem_round(lowering *l, mval wide, sib_dtype dtype)
+{
+    sib_dtype_kind kind = sib_dtype_get_kind(dtype);
+    if (kind == SIB_KIND_INT || kind == SIB_KIND_UINT)
+        return m_cast_saturating(l, m_round(l, wide), dtype);
+    return m_cast(l, wide, dtype);
+}

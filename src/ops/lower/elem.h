@@ -52,4 +52,16 @@ bool elem_same_dims(lowering *l, mval a, mval b);
    from `axis` on (default: the last ones), or b has one element; without it both have the same dims. */
 mval elem_legacy_broadcast(lowering *l, const node *n, mval a, mval b);
 
+/* 0, or "" for strings: a scalar of the dtype of x. */
+mval elem_zero(lowering *l, mval x);
+
+/* A tensor of one element, of any rank, as a scalar. */
+mval elem_to_scalar(lowering *l, mval x);
+
+/* Declares output 0 with the dtype of x and these dims, before the lowering may stop for content. */
+void elem_declare_like(lowering *l, mval x, const dim *dims);
+
+/* float64 averages as dtype: floats are rounded, integers rounded half to even and saturated. */
+mval elem_round(lowering *l, mval wide, sib_dtype dtype);
+
 #endif

@@ -160,13 +160,13 @@ void lower_MS_MatMulNBits(lowering *l, const node *n)
     mval scales = m_cast(l, m_reshape_numbers(l, l_in(l, 2), 2, (int64_t[]){rows, blocks}), SIB_F32);
     mval zeros = zero_points(l, l_in_or_none(l, 3), rows, blocks, bits);
     bool each_zero = l_has(l, 3);
-    mval whole = m_cast(l, q, SIB_F32), weights; /* [N, blocks * block] */
-    if (l_has(l, 4)) {                           /* g_idx: the block of each k */
+    mval floats = m_cast(l, q, SIB_F32), weights; /* [N, blocks * block] */
+    if (l_has(l, 4)) {                            /* g_idx: the block of each k */
         mval g = m_slice_numbers(l, l_in(l, 4), 0, 0, k);
         mval zero = each_zero ? m_gather(l, zeros, g, 1) : zeros;
-        weights = m_mul(l, m_sub(l, m_slice_numbers(l, whole, 1, 0, k), zero), m_gather(l, scales, g, 1));
+        weights = m_mul(l, m_sub(l, m_slice_numbers(l, floats, 1, 0, k), zero), m_gather(l, scales, g, 1));
     } else {
-        mval apart = m_reshape_numbers(l, whole, 3, (int64_t[]){rows, blocks, block});
+        mval apart = m_reshape_numbers(l, floats, 3, (int64_t[]){rows, blocks, block});
         mval zero = each_zero ? m_unsqueeze(l, zeros, -1) : zeros;
         mval scaled3 = m_mul(l, m_sub(l, apart, zero), m_unsqueeze(l, scales, -1));
         weights =
@@ -181,22 +181,22 @@ void lower_MS_MatMulNBits(lowering *l, const node *n)
 
 /* Broadcasts a parameter to the weights w: one element, one per column of the product, or one per `block`
    weights of a column. */
-static mval weight_parameter(lowering *l, mval given, mval w, bool turned, int64_t block)
+static mval weight_parameter(lowering *l, mval given, mval w, bool transposed, int64_t block)
 {
     dim dims[SIB_MAX_RANK], of[SIB_MAX_RANK];
-    int axis = turned ? 1 : 0, rank = m_dims(l, given, of);
+    int axis = transposed ? 1 : 0, rank = m_dims(l, given, of);
     mval p = m_cast_like(l, given, w);
     m_dims(l, w, dims);
     if (!l_ok(l) || (rank < 2 && !block))
-        return rank == 1 && turned ? m_unsqueeze(l, p, -1) : p;
+        return rank == 1 && transposed ? m_unsqueeze(l, p, -1) : p;
     if (rank != 2 || block < 1)
         return l_fail(l, SIB_ERR_ARGUMENT, "a parameter of rank %d with block_size %lld", rank,
                       (long long)block);
     int64_t k = m_number(l, dims[axis]);
-    dim apart[3] = {of[0], turned ? of[1] : d_const(l, block), turned ? d_const(l, block) : of[1]};
-    dim joined[2] = {turned ? of[0] : d_mul(l, of[0], d_const(l, block)),
-                     turned ? d_mul(l, of[1], d_const(l, block)) : of[1]};
-    p = m_expand(l, m_unsqueeze(l, p, turned ? 2 : 1), 3, apart);
+    dim apart[3] = {of[0], transposed ? of[1] : d_const(l, block), transposed ? d_const(l, block) : of[1]};
+    dim joined[2] = {transposed ? of[0] : d_mul(l, of[0], d_const(l, block)),
+                     transposed ? d_mul(l, of[1], d_const(l, block)) : of[1]};
+    p = m_expand(l, m_unsqueeze(l, p, transposed ? 2 : 1), 3, apart);
     return m_slice_numbers(l, m_reshape(l, p, 2, joined), axis, 0, k);
 }
 
@@ -208,7 +208,7 @@ void lower_SIBYL_NarrowMatMul(lowering *l, const node *n)
 {
     narrow_spec spec = spec_narrow(n);
     mval a = l_in(l, 0), b = l_in(l, 1);
-    bool turned = spec.transB;
+    bool transposed = spec.transB;
     int64_t block = spec.block_size;
     elem_takes(l, a, "A", ELEM_FLOATS);
     elem_declare(l, m_dtype(l, a));
@@ -218,8 +218,8 @@ void lower_SIBYL_NarrowMatMul(lowering *l, const node *n)
     }
     mval x = nn_single(l, a), w = m_cast_like(l, b, x);
     if (l_has(l, 3))
-        w = m_sub(l, w, weight_parameter(l, l_in(l, 3), w, turned, block));
+        w = m_sub(l, w, weight_parameter(l, l_in(l, 3), w, transposed, block));
     if (l_has(l, 2))
-        w = m_mul(l, w, weight_parameter(l, l_in(l, 2), w, turned, block));
-    elem_out(l, matmul_any_rank(l, x, turned ? m_swap(l, w, 0, 1) : w), a);
+        w = m_mul(l, w, weight_parameter(l, l_in(l, 2), w, transposed, block));
+    elem_out(l, matmul_any_rank(l, x, transposed ? m_swap(l, w, 0, 1) : w), a);
 }

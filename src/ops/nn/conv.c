@@ -1,5 +1,5 @@
 /* Convolutions: windows reshaped to columns, multiplied by the weights. */
-#include "ops/lower/given.h"
+#include "ops/lower/lists.h"
 #include "ops/nn/nn.h"
 
 /* y + b, b [M] broadcast along axis 1. */
@@ -69,7 +69,7 @@ static transposed_axis transposed_place(lowering *l, const spatial *s, int i, in
 }
 
 /* Puts stride - 1 zeros between elements along an axis: [..., d, ...] → [..., (d - 1) * stride + 1, ...]. */
-static mval spread(lowering *l, mval x, int axis, int64_t stride)
+static mval insert_zeros(lowering *l, mval x, int axis, int64_t stride)
 {
     dim dims[SIB_MAX_RANK];
     int64_t size = 1;
@@ -86,7 +86,7 @@ static mval spread(lowering *l, mval x, int axis, int64_t stride)
 }
 
 /* W [C, M/G, k...] as the kernel of the equivalent convolution: [M, C/G, k...], flipped along each k. */
-static mval turned(lowering *l, mval w, int64_t group)
+static mval swap_channels(lowering *l, mval w, int64_t group)
 {
     dim dims[SIB_MAX_RANK], apart[SIB_MAX_RANK + 1], joined[SIB_MAX_RANK];
     int rank = m_dims(l, w, dims);
@@ -131,7 +131,7 @@ void lower_ONNX_ConvTranspose(lowering *l, const node *n)
     elem_declare(l, m_dtype(l, x));
     if (!spatial_read(l, &spec.spatial, x, w, &s))
         return;
-    given_numbers(l, spec.output_padding, "output_padding", (size_t)s.n, 0, more);
+    list_numbers(l, spec.output_padding, "output_padding", (size_t)s.n, 0, more);
     const int64_t *wanted = wanted_shape(l, spec.output_shape, s.n);
     dim dims[SIB_MAX_RANK] = {m_dim(l, x, 0), d_mul(l, m_dim(l, w, 1), d_const(l, group))};
     for (int i = 0; i < s.n; i++)
@@ -143,7 +143,7 @@ void lower_ONNX_ConvTranspose(lowering *l, const node *n)
         int64_t ahead = m_number(l, d_sub(l, s.extent[i], d_const(l, 1))) - a.before, out;
         if (l_ok(l) && dim_is_const(l->graph->dims, a.out, &out) && out < 0)
             l_fail(l, SIB_ERR_ARGUMENT, "axis %d of the output has size %lld", i + 2, (long long)out);
-        y = spread(l, y, i + 2, s.stride[i]);
+        y = insert_zeros(l, y, i + 2, s.stride[i]);
         /* windows of stride 1: before + in + after - extent + 1 = out; a negative `after` crops */
         dim after =
             d_sub(l, d_sub(l, d_add(l, a.out, d_sub(l, s.extent[i], d_const(l, 1))), m_dim(l, y, i + 2)),
@@ -153,18 +153,20 @@ void lower_ONNX_ConvTranspose(lowering *l, const node *n)
             y = m_slice(l, y, i + 2, cut, d_sub(l, m_dim(l, y, i + 2), cut), 1);
             ahead = 0;
         }
-        int64_t behind = m_number(l, after);
-        if (behind < 0) {
+        int64_t end = m_number(l, after);
+        if (end < 0) {
             y = m_slice(l, y, i + 2, d_const(l, 0), d_add(l, m_dim(l, y, i + 2), after), 1);
-            behind = 0;
+            end = 0;
         }
         s.stride[i] = 1;
         s.before[i] = d_const(l, ahead);
-        s.after[i] = d_const(l, behind);
+        s.after[i] = d_const(l, end);
         s.out[i] = a.out;
     }
-    elem_out(l, add_bias(l, nn_conv(l, y, turned(l, nn_single(l, w), group), &s, group), l_in_or_none(l, 2)),
-             x);
+    elem_out(
+        l,
+        add_bias(l, nn_conv(l, y, swap_channels(l, nn_single(l, w), group), &s, group), l_in_or_none(l, 2)),
+        x);
 }
 
 /* ---- Of quantized numbers ------------------------------------------------------------------------------ */
@@ -174,9 +176,9 @@ void lower_ONNX_ConvTranspose(lowering *l, const node *n)
 /* v - zero as int32. zero: omitted, one element, or one per entry of the axis. */
 static mval centred(lowering *l, mval v, mval zero, int axis)
 {
-    mval whole = m_cast(l, v, SIB_I32);
+    mval integers = m_cast(l, v, SIB_I32);
     if (zero.id == NO_VALUE || !l_ok(l))
-        return whole;
+        return integers;
     int rank = m_rank(l, v), given = m_rank(l, zero);
     int64_t count;
     zero = m_cast(l, zero, SIB_I32);
@@ -184,7 +186,7 @@ static mval centred(lowering *l, mval v, mval zero, int axis)
         zero = m_reshape(l, zero, 0, NULL);
     else if (given)
         zero = nn_channels(l, zero, rank - axis + 1);
-    return m_sub(l, whole, zero);
+    return m_sub(l, integers, zero);
 }
 
 /* Y = Conv(x - x_zero_point, w - w_zero_point) in int32; padding is x_zero_point. ONNX ConvInteger-10. */
@@ -293,13 +295,13 @@ void lower_ONNX_CausalConvWithState(lowering *l, const node *n)
     int64_t group = m_number(l, m_dim(l, w, 0));
     spatial s = {.n = 1, .kernel = {m_size(l, w, 2)}, .stride = {1}, .dilation = {1}};
     dim kept = d_const(l, s.kernel[0] - 1), zero = d_const(l, 0);
-    mval whole =
+    mval integers =
         l_has(l, 3) ? m_concat(l, 2, (mval[]){l_in(l, 3), x}, 2) : m_pad_axis(l, x, 2, kept, zero, MVAL_NONE);
-    s.in[0] = m_dim(l, whole, 2);
+    s.in[0] = m_dim(l, integers, 2);
     s.before[0] = s.after[0] = zero;
     s.out[0] = d_sub(l, s.in[0], kept);
-    mval y = nn_conv(l, nn_single(l, whole), nn_single(l, w), &s, group);
+    mval y = nn_conv(l, nn_single(l, integers), nn_single(l, w), &s, group);
     y = add_bias(l, y, l_in_or_none(l, 2));
     l_out(l, 0, m_cast_like(l, silu ? m_mul(l, y, m_sigmoid(l, y)) : y, x));
-    l_out(l, 1, m_slice(l, whole, 2, d_sub(l, s.in[0], kept), kept, 1));
+    l_out(l, 1, m_slice(l, integers, 2, d_sub(l, s.in[0], kept), kept, 1));
 }

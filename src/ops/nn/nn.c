@@ -23,10 +23,10 @@ static void check_channels(lowering *l, dim channels, dim m, dim of_group, int64
 {
     int64_t c, k, features;
     dim_table *t = l->graph->dims;
-    dim whole = d_mul(l, of_group, d_const(l, group));
+    dim expected = d_mul(l, of_group, d_const(l, group));
     if (!l_ok(l))
         return;
-    if (dim_is_const(t, channels, &c) && dim_is_const(t, whole, &k) && c != k)
+    if (dim_is_const(t, channels, &c) && dim_is_const(t, expected, &k) && c != k)
         l_fail(l, SIB_ERR_ARGUMENT, "X has %lld channels, but W with %lld groups needs %lld", (long long)c,
                (long long)group, (long long)k);
     else if (dim_is_const(t, m, &features) && features % group)

@@ -2,7 +2,7 @@
 #include "ops/nn/nn.h"
 
 /* v reshaped to broadcast with x [N, C, D...]: [C, 1...], or [C, D...] with attribute spatial 0. */
-static mval beside(lowering *l, mval v, mval x, bool by_channel)
+static mval per_channel(lowering *l, mval v, mval x, bool by_channel)
 {
     dim dims[SIB_MAX_RANK];
     int rank = m_dims(l, x, dims);
@@ -70,7 +70,7 @@ void lower_ONNX_BatchNormalization(lowering *l, const node *n)
     elem_declare(l, m_dtype(l, x));
     for (size_t i = 1; i < 5; i++)
         l_declare(l, i, kept, 0, NULL);
-    mval used_mean = beside(l, mean, x, by_channel), used_var = beside(l, var, x, by_channel);
+    mval used_mean = per_channel(l, mean, x, by_channel), used_var = per_channel(l, var, x, by_channel);
     if (training) {
         batch_statistics s = statistics_of(l, n, x, by_channel);
         dim dims[SIB_MAX_RANK];
@@ -89,7 +89,7 @@ void lower_ONNX_BatchNormalization(lowering *l, const node *n)
     }
     mval deviation = m_sqrt(l, m_add_number(l, used_var, spec.epsilon));
     mval y = m_div(l, m_sub(l, elem_wide(l, x), used_mean), deviation);
-    y = m_add(l, m_mul(l, y, beside(l, scale, x, by_channel)), beside(l, bias, x, by_channel));
+    y = m_add(l, m_mul(l, y, per_channel(l, scale, x, by_channel)), per_channel(l, bias, x, by_channel));
     elem_out(l, y, x);
 }
 
@@ -106,8 +106,8 @@ void lower_ONNX_InstanceNormalization(lowering *l, const node *n)
     for (int i = 2; i < rank; i++)
         axes[count++] = i;
     mval y = nn_standardize(l, elem_wide(l, x), count, axes, spec_norm(n).epsilon, true, NULL, NULL);
-    y = m_mul(l, y, beside(l, l_in(l, 1), x, true));
-    elem_out(l, m_add(l, y, beside(l, l_in(l, 2), x, true)), x);
+    y = m_mul(l, y, per_channel(l, l_in(l, 1), x, true));
+    elem_out(l, m_add(l, y, per_channel(l, l_in(l, 2), x, true)), x);
 }
 
 /* Y = (X - mean) / sqrt(var + epsilon) * scale + bias, statistics over a group of C / num_groups channels and
@@ -136,8 +136,9 @@ void lower_ONNX_GroupNormalization(lowering *l, const node *n)
                             NULL);
     if (each_channel)
         y = m_reshape(l, y, (size_t)rank, dims);
-    int beside_rank = each_channel ? rank : 3;
-    y = m_add(l, m_mul(l, y, nn_channels(l, scale, beside_rank)), nn_channels(l, bias, beside_rank));
+    int per_channel_rank = each_channel ? rank : 3;
+    y = m_add(l, m_mul(l, y, nn_channels(l, scale, per_channel_rank)),
+              nn_channels(l, bias, per_channel_rank));
     elem_out(l, m_reshape(l, y, (size_t)rank, dims), x);
 }
 

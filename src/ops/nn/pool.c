@@ -35,17 +35,17 @@ static mval placed(lowering *l, mval y, mval x, const spatial *s)
 static mval column_major(lowering *l, mval index, const spatial *s)
 {
     /* digits of the row-major index from the last axis on; in column-major the first axis is the fastest */
-    mval rest = index, spread = MVAL_NONE;
+    mval rest = index, broadcast = MVAL_NONE;
     mval zero = m_scalar_int(l, SIB_I64, 0);
-    spread = zero;
+    broadcast = zero;
     for (int i = s->n - 1; i >= 0; i--) {
         mval size = m_dim_scalar(l, s->in[i]);
         mval digit = m_mod(l, rest, size);
         rest = m_div(l, m_sub(l, rest, digit), size);
-        spread = m_add(l, spread, m_mul(l, digit, m_dim_scalar(l, d_product(l, (size_t)i, s->in))));
+        broadcast = m_add(l, broadcast, m_mul(l, digit, m_dim_scalar(l, d_product(l, (size_t)i, s->in))));
     }
     mval plane = m_dim_scalar(l, d_product(l, (size_t)s->n, s->in));
-    return m_add(l, m_mul(l, rest, plane), spread);
+    return m_add(l, m_mul(l, rest, plane), broadcast);
 }
 
 /* The row-major index in x of the maximum of each window, on ties the first. */
@@ -99,12 +99,12 @@ static mval window_counts(lowering *l, const spatial *s, bool with_padding)
         dims[i] = s->in[i];
         if (!with_padding)
             continue;
-        dim behind = s->after[i];
+        dim end = s->after[i];
         if (s->padding == PAD_EXPLICIT)
-            behind = d_min(l, behind, d_const(l, s->pads[s->n + i]));
-        dims[i] = d_add(l, d_add(l, s->before[i], dims[i]), behind);
+            end = d_min(l, end, d_const(l, s->pads[s->n + i]));
+        dims[i] = d_add(l, d_add(l, s->before[i], dims[i]), end);
         counted.before[i] = d_const(l, 0);
-        counted.after[i] = d_sub(l, s->after[i], behind);
+        counted.after[i] = d_sub(l, s->after[i], end);
     }
     mval ones = m_filled(l, elem_number(l, 1), (size_t)s->n, dims);
     return m_reduce(l, MILLI_reduce_sum, spatial_windows(l, ones, &counted, MVAL_NONE), (size_t)s->n, axes,

@@ -16,18 +16,18 @@ typedef struct complex_mval {
 
 /* cos and sign * sin of 2 pi (n * k mod N) / N for n < rows, k < columns: [rows, columns]. The product is
    taken modulo N as integers, so that angles stay small and exact; in double, rounded once to the dtype. */
-static complex_mval turns(lowering *l, sib_dtype dtype, dim rows, dim columns, dim length, double sign)
+static complex_mval twiddles(lowering *l, sib_dtype dtype, dim rows, dim columns, dim length, double sign)
 {
     mval n = m_unsqueeze(l, m_iota(l, SIB_I64, rows), 1), k = m_iota(l, SIB_I64, columns);
     mval size = m_dim_scalar(l, length);
-    mval turned = m_mod(l, m_mul(l, n, k), size);
-    mval angle = m_div(l, m_mul_number(l, elem_wide(l, turned), 2 * PI), elem_wide(l, size));
+    mval wrapped = m_mod(l, m_mul(l, n, k), size);
+    mval angle = m_div(l, m_mul_number(l, elem_wide(l, wrapped), 2 * PI), elem_wide(l, size));
     return (complex_mval){m_cast(l, m_cos(l, angle), dtype),
                           m_cast(l, m_mul_number(l, m_sin(l, angle), sign), dtype)};
 }
 
 /* a * w, element by element; a has both parts. */
-static complex_mval turned_by(lowering *l, complex_mval a, complex_mval w)
+static complex_mval multiplied_by(lowering *l, complex_mval a, complex_mval w)
 {
     return (complex_mval){m_sub(l, m_mul(l, a.re, w.re), m_mul(l, a.im, w.im)),
                           m_add(l, m_mul(l, a.re, w.im), m_mul(l, a.im, w.re))};
@@ -82,9 +82,9 @@ static complex_mval split(lowering *l, complex_mval x, int64_t p, int64_t m, dou
     dim b = m_dim(l, x.re, 0), r = m_dim(l, x.re, 1), dp = d_const(l, p), dm = d_const(l, m);
     dim apart[4] = {b, r, dp, dm}, joined[3] = {b, d_mul(l, dp, r), dm};
     x = laid_out(l, laid_out(l, x, 4, apart, NULL), 0, NULL, q_last); /* [B, R, M, q] */
-    x = multiplied(l, x, turns(l, dtype, dp, dp, dp, sign));          /* [B, R, M, k1] */
+    x = multiplied(l, x, twiddles(l, dtype, dp, dp, dp, sign));       /* [B, R, M, k1] */
     if (m > 1)
-        x = turned_by(l, x, turns(l, dtype, dm, dp, d_const(l, p * m), sign));
+        x = multiplied_by(l, x, twiddles(l, dtype, dm, dp, d_const(l, p * m), sign));
     return laid_out(l, x, 3, joined, k_first);
 }
 
@@ -103,7 +103,7 @@ static complex_mval complex_transform(lowering *l, complex_mval x, double sign)
     dim batch = d_product(l, (size_t)rank - 1, dims), rows[3] = {batch, d_const(l, 1), length};
     x = laid_out(l, x, 3, rows, NULL);
     if (!known)
-        x = multiplied(l, x, turns(l, m_dtype(l, x.re), length, length, length, sign));
+        x = multiplied(l, x, twiddles(l, m_dtype(l, x.re), length, length, length, sign));
     else if (n == 1 && x.im.id == NO_VALUE)
         x.im = m_mul_number(l, x.re, 0);
     while (known && n > 1 && l_ok(l)) {
@@ -119,17 +119,17 @@ static complex_mval complex_transform(lowering *l, complex_mval x, double sign)
    are not read. */
 static complex_mval mirrored_spectrum(lowering *l, complex_mval half, dim length)
 {
-    dim bins = m_dim(l, half.re, -1), one = d_const(l, 1), behind = d_sub(l, length, bins);
-    mval tail = m_reverse(l, m_slice(l, half.re, -1, one, behind, 1), -1);
-    complex_mval whole = {m_concat(l, 2, (mval[]){half.re, tail}, -1), MVAL_NONE};
+    dim bins = m_dim(l, half.re, -1), one = d_const(l, 1), missing = d_sub(l, length, bins);
+    mval tail = m_reverse(l, m_slice(l, half.re, -1, one, missing, 1), -1);
+    complex_mval full = {m_concat(l, 2, (mval[]){half.re, tail}, -1), MVAL_NONE};
     if (half.im.id == NO_VALUE)
-        return whole;
-    mval im_tail = m_slice(l, half.im, -1, one, behind, 1); /* for odd N all but the first */
+        return full;
+    mval im_tail = m_slice(l, half.im, -1, one, missing, 1); /* for odd N all but the first */
     mval zero = m_mul_number(l, m_slice(l, half.re, -1, d_const(l, 0), one, 1), 0);
-    mval middle = m_slice(l, half.im, -1, d_const(l, 0), d_sub(l, d_sub(l, bins, behind), one), 1);
+    mval middle = m_slice(l, half.im, -1, d_const(l, 0), d_sub(l, d_sub(l, bins, missing), one), 1);
     mval parts[] = {zero, im_tail, m_mul_number(l, middle, 0), m_neg(l, m_reverse(l, im_tail, -1))};
-    whole.im = m_concat(l, 4, parts, -1);
-    return whole;
+    full.im = m_concat(l, 4, parts, -1);
+    return full;
 }
 
 /* The same, using that the spectrum of a real signal is conjugate-symmetric: its second half is taken from
@@ -348,8 +348,8 @@ void lower_SIBYL_LogMelSpectrogram(lowering *l, const node *n)
     if (!l_ok(l))
         return;
     dim n_fft = d_const(l, m.n_fft);
-    mval turn = m_mul_number(l, m_iota(l, SIB_F64, n_fft), 2 * PI / (double)m.n_fft);
-    mval window = m_sub(l, elem_number(l, 0.5), m_mul_number(l, m_cos(l, turn), 0.5));
+    mval theta = m_mul_number(l, m_iota(l, SIB_F64, n_fft), 2 * PI / (double)m.n_fft);
+    mval window = m_sub(l, elem_number(l, 0.5), m_mul_number(l, m_cos(l, theta), 0.5));
     mval frames = frames_of(l, mirrored(l, elem_wide(l, x), m.n_fft / 2), m.n_fft, m.hop_length);
     dim count = d_floor_div(l, m_dim(l, x, -1), d_const(l, m.hop_length)); /* the last frame is dropped */
     frames = m_mul(l, m_slice(l, frames, -2, d_const(l, 0), count, 1), window);
@@ -359,7 +359,7 @@ void lower_SIBYL_LogMelSpectrogram(lowering *l, const node *n)
         m_reduce(l, MILLI_reduce_sum, m_square(l, spectrum), 1, &last, DROP_DIMS); /* [..., T, bins] */
     mval energy = m_matmul(l, mel_bank(l, &m), m_swap(l, power, -2, -1));          /* [..., n_mels, T] */
     mval y = m_mul_number(l, m_log(l, m_max(l, energy, elem_number(l, 1e-10))), 1 / log(10));
-    mval least = m_add_number(l, m_reduce(l, MILLI_reduce_max, y, 2, both, KEEP_DIMS), -8);
-    y = m_mul_number(l, m_add_number(l, m_max(l, y, least), 4), 0.25);
+    mval floor = m_add_number(l, m_reduce(l, MILLI_reduce_max, y, 2, both, KEEP_DIMS), -8);
+    y = m_mul_number(l, m_add_number(l, m_max(l, y, floor), 4), 0.25);
     elem_out(l, y, x);
 }

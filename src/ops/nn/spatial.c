@@ -1,5 +1,5 @@
 /* Sliding windows over spatial axes: the geometry of Conv and the pools. */
-#include "ops/lower/given.h"
+#include "ops/lower/lists.h"
 #include "ops/nn/nn.h"
 
 #include <string.h>
@@ -7,7 +7,7 @@
 /* Reads the kernel sizes from the attribute, else from the weights [M, C, kernel...]. */
 static void read_kernel(lowering *l, spec_ints given, mval w, spatial *s)
 {
-    given_numbers(l, given, "kernel_shape", (size_t)s->n, 0, s->kernel);
+    list_numbers(l, given, "kernel_shape", (size_t)s->n, 0, s->kernel);
     if (w.id == NO_VALUE) {
         if (!given.n && s->n)
             l_fail(l, SIB_ERR_ARGUMENT, "attribute kernel_shape is missing");
@@ -103,7 +103,7 @@ bool spatial_place(lowering *l, spatial *s, bool ceil_mode)
     return l_ok(l);
 }
 
-mval spatial_windows(lowering *l, mval x, const spatial *s, mval outside)
+mval spatial_windows(lowering *l, mval x, const spatial *s, mval fill)
 {
     window_spec w = {.n = s->n};
     memcpy(w.kernel, s->kernel, sizeof w.kernel);
@@ -111,5 +111,5 @@ mval spatial_windows(lowering *l, mval x, const spatial *s, mval outside)
     memcpy(w.dilation, s->dilation, sizeof w.dilation);
     memcpy(w.before, s->before, sizeof w.before);
     memcpy(w.after, s->after, sizeof w.after);
-    return m_windows(l, x, &w, outside);
+    return m_windows(l, x, &w, fill);
 }

@@ -87,7 +87,7 @@ static mval repeat_blocks(lowering *l, mval v, const grain *g, const char *what)
 }
 
 /* Makes a parameter broadcast with x: one element, one per entry of the axis, or one per block. */
-static mval beside(lowering *l, mval v, const grain *g, const char *what)
+static mval broadcast_to_x(lowering *l, mval v, const grain *g, const char *what)
 {
     dim dims[SIB_MAX_RANK];
     if (v.id == NO_VALUE || !l_ok(l))
@@ -153,14 +153,14 @@ static void quantize_linear(lowering *l, const node *n)
     sib_dtype dtype = quantized_dtype(l, n, zero), wide = quotient_dtype(l, n, scale);
     elem_declare(l, dtype);
     grain g = read_grain(l, n, x, scale);
-    scale = beside(l, scale, &g, "y_scale");
+    scale = broadcast_to_x(l, scale, &g, "y_scale");
     if (l_has(l, 2))
-        zero = beside(l, zero, &g, "y_zero_point");
+        zero = broadcast_to_x(l, zero, &g, "y_zero_point");
     mval ratio = m_div(l, m_cast(l, x, wide), m_cast(l, scale, wide));
-    bool whole = elem_in(QUANT_INTS, dtype);
-    if (whole)
+    bool integer = elem_in(QUANT_INTS, dtype);
+    if (integer)
         ratio = m_round(l, ratio);
-    l_out(l, 0, saturated(l, elem_wide(l, ratio), zero, dtype, whole || spec_quantize(n).saturate));
+    l_out(l, 0, saturated(l, elem_wide(l, ratio), zero, dtype, integer || spec_quantize(n).saturate));
 }
 
 /* ONNX QuantizeLinear-10, 13 (axis), 19 (floats of 8 bits), 21 (block_size, output_dtype), 23 (precision),
@@ -196,8 +196,8 @@ static void dequantize_linear(lowering *l, const node *n)
     elem_declare(l, dtype);
     grain g = read_grain(l, n, x, scale);
     if (l_has(l, 2))
-        zero = beside(l, zero, &g, "x_zero_point");
-    l_out(l, 0, m_cast(l, quant_from(l, x, beside(l, scale, &g, "x_scale"), zero), dtype));
+        zero = broadcast_to_x(l, zero, &g, "x_zero_point");
+    l_out(l, 0, m_cast(l, quant_from(l, x, broadcast_to_x(l, scale, &g, "x_scale"), zero), dtype));
 }
 
 /* ONNX DequantizeLinear-10, 13 (axis), 19 (floats of 8 bits), 21 (block_size), 23 (output_dtype), 24/25. */
@@ -218,11 +218,11 @@ void lower_MS_DequantizeLinear(lowering *l, const node *n)
    of X; then as QuantizeLinear. */
 static mval quant_dynamic(lowering *l, mval x, mval *scale, mval *zero)
 {
-    mval none = m_scalar_like(l, x, 0), most = m_scalar_like(l, x, 255);
+    mval none = m_scalar_like(l, x, 0), max = m_scalar_like(l, x, 255);
     mval low = m_min(l, m_reduce(l, MILLI_reduce_min, x, 0, NULL, DROP_DIMS), none);
     mval high = m_max(l, m_reduce(l, MILLI_reduce_max, x, 0, NULL, DROP_DIMS), none);
-    *scale = m_div(l, m_sub(l, high, low), most);
-    mval at = m_clamp(l, m_sub(l, none, m_div(l, low, *scale)), none, most);
+    *scale = m_div(l, m_sub(l, high, low), max);
+    mval at = m_clamp(l, m_sub(l, none, m_div(l, low, *scale)), none, max);
     *zero = m_cast(l, m_round(l, at), SIB_U8);
     mval ratio = m_round(l, m_div(l, x, *scale));
     return saturated(l, elem_wide(l, ratio), *zero, SIB_U8, true);

@@ -1,5 +1,5 @@
 /* Order and running values: Unique, TopK, ArgMax, ArgMin, Hardmax, CumSum, CumProd. */
-#include "ops/lower/given.h"
+#include "ops/lower/elem.h"
 
 /* The distinct elements, or slices along an axis; the index where each first appears; for each element its
    index among them; and their counts. Ascending, or in order of appearance. ONNX Unique-11. */
@@ -117,7 +117,7 @@ static void lower_running(lowering *l, const node *n, milli_kind kind, double st
     int64_t size;
     int rank = m_dims(l, x, dims);
     if (l->symbolic)
-        given_declare_like(l, x, dims);
+        elem_declare_like(l, x, dims);
     int at = m_axis(l, m_int(l, l_in(l, 1)), rank, "axis");
     if (!l_ok(l))
         return;

@@ -29,12 +29,12 @@ void lower_ONNX_StringSplit(lowering *l, const node *n)
     l_declare(l, 0, SIB_STRING, 0, NULL);
     l_declare(l, 1, SIB_I64, 0, NULL);
     sib_str delimiter = spec.delimiter;
-    int64_t most = spec.maxsplit;
+    int64_t max = spec.maxsplit;
     int rank = m_dims(l, x, dims);
     if (!l_ok(l))
         return;
     dims[rank] = DIM_NONE;
-    attribute attributes[] = {attribute_str("delimiter", delimiter), attribute_int("maxsplit", most),
+    attribute attributes[] = {attribute_str("delimiter", delimiter), attribute_int("maxsplit", max),
                               attribute_int("spaces", delimiter.length == 0)};
     value_type types[2] = {m_tensor_type(l, SIB_STRING, (size_t)rank + 1, dims),
                            m_tensor_type(l, SIB_I64, (size_t)rank, dims)};

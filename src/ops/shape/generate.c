@@ -109,7 +109,7 @@ static dim float_range_count(lowering *l, double start, double limit, double del
 }
 
 /* Length of an integer range, as a dim. */
-static dim whole_range_count(lowering *l, mval start, mval limit, mval delta)
+static dim int_range_count(lowering *l, mval start, mval limit, mval delta)
 {
     dim from, to, by;
     int64_t step;
@@ -142,7 +142,7 @@ void lower_ONNX_Range(lowering *l, const node *n)
     sib_dtype wide = m_is(l, in[0], SIB_KIND_FLOAT) ? SIB_F64 : m_dtype(l, in[0]);
     dim count = wide == SIB_F64
                     ? float_range_count(l, m_float(l, in[0]), m_float(l, in[1]), m_float(l, in[2]))
-                    : whole_range_count(l, in[0], in[1], in[2]);
+                    : int_range_count(l, in[0], in[1], in[2]);
     mval steps = m_mul(l, m_iota(l, wide, count), m_cast(l, in[2], wide));
     elem_out(l, m_add(l, steps, m_cast(l, in[0], wide)), in[0]);
 }
@@ -210,7 +210,7 @@ void lower_ONNX_Size(lowering *l, const node *n)
 static void window(lowering *l, const node *n, double a0, double a1, double a2)
 {
     window_function_spec spec = spec_window_function(n);
-    const double turn = 6.28318530717958647693;
+    const double two_pi = 6.28318530717958647693;
     mval size = l_in(l, 0);
     if (!elem_takes(l, size, "size", ELEM(SIB_I32) | ELEM(SIB_I64)))
         return;
@@ -222,7 +222,7 @@ static void window(lowering *l, const node *n, double a0, double a1, double a2)
     mval length = m_cast(l, m_dim_scalar(l, count), SIB_F64);
     if (!periodic)
         length = m_add_number(l, length, -1);
-    mval angle = m_div(l, m_mul_number(l, m_iota(l, SIB_F64, count), turn), length);
+    mval angle = m_div(l, m_mul_number(l, m_iota(l, SIB_F64, count), two_pi), length);
     mval y = m_sub(l, elem_number(l, a0), m_mul_number(l, m_cos(l, angle), a1));
     if (a2 != 0)
         y = m_add(l, y, m_mul_number(l, m_cos(l, m_mul_number(l, angle, 2)), a2));

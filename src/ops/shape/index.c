@@ -1,6 +1,6 @@
 /* Elements by index: Gather, Scatter and related operators, OneHot, NonZero. Negative indices count from the
    end; one that is out of range is an error at run time. */
-#include "ops/lower/given.h"
+#include "ops/lower/elem.h"
 
 #include <string.h>
 
@@ -104,7 +104,7 @@ void lower_ONNX_ScatterND(lowering *l, const node *n)
     const char *reduction = reduction_names[spec_scatter(n).reduction];
     m_dims(l, x, dims);
     if (l->symbolic)
-        given_declare_like(l, x, dims);
+        elem_declare_like(l, x, dims);
     l_out(l, 0, m_scatter_nd(l, x, wrap_coordinates(l, indices, x, 0), updates, reduction));
 }
 

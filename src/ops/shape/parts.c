@@ -1,5 +1,6 @@
 /* Slicing, cropping and padding: Split, Slice, Pad, CenterCropPad, Trilu, ReverseSequence, Compress. */
-#include "ops/lower/given.h"
+#include "ops/lower/elem.h"
+#include "ops/lower/lists.h"
 
 #include <string.h>
 
@@ -66,7 +67,7 @@ static size_t given_sizes(lowering *l, const node *n, spec_ints list, mval x, in
     }
     if (n->version >= 2)
         return m_elements(l, l_in(l, 1), sizes, parts);
-    given_list early = given_dims(l, NO_ATTRIBUTE, 1);
+    dim_list early = list_dims(l, NO_ATTRIBUTE, 1);
     memcpy(sizes, early.items, sizeof *sizes * (early.n < parts ? early.n : parts));
     return early.n;
 }
@@ -190,7 +191,7 @@ static mval slice_axis(lowering *l, mval x, int at, dim start, dim end, int64_t 
 static void declare_slice(lowering *l, mval x, const node *n)
 {
     dim dims[SIB_MAX_RANK];
-    int rank = m_dims(l, x, dims), length = given_length(l, l_in(l, 1));
+    int rank = m_dims(l, x, dims), length = list_length(l, l_in(l, 1));
     if (!l->symbolic || !l_ok(l))
         return;
     mval axes = n->version >= 10 && l_has(l, 3) ? l_in(l, 3) : MVAL_NONE;
@@ -216,10 +217,10 @@ void lower_ONNX_Slice(lowering *l, const node *n)
     bool inputs = n->version >= 10;
     if (inputs)
         declare_slice(l, x, n);
-    given_list starts = given_dims(l, spec.starts, inputs ? 1 : 0);
-    given_list ends = given_dims(l, spec.ends, inputs ? 2 : 0);
-    given_list listed = given_dims(l, spec.axes, inputs ? 3 : 0);
-    given_list steps = given_dims(l, spec.steps, inputs ? 4 : 0);
+    dim_list starts = list_dims(l, spec.starts, inputs ? 1 : 0);
+    dim_list ends = list_dims(l, spec.ends, inputs ? 2 : 0);
+    dim_list listed = list_dims(l, spec.axes, inputs ? 3 : 0);
+    dim_list steps = list_dims(l, spec.steps, inputs ? 4 : 0);
     if (!l_ok(l))
         return;
     if (!starts.given || starts.n != ends.n || (listed.given && listed.n != starts.n) ||
@@ -229,7 +230,7 @@ void lower_ONNX_Slice(lowering *l, const node *n)
                ends.n, listed.given ? listed.n : starts.n, steps.given ? steps.n : starts.n);
         return;
     }
-    int count = given_axes(l, &listed, rank, (int)starts.n, axes);
+    int count = list_axes(l, &listed, rank, (int)starts.n, axes);
     for (int i = 0; i < count && l_ok(l); i++)
         x = slice_axis(l, x, axes[i], starts.items[i], ends.items[i],
                        steps.given ? m_number(l, steps.items[i]) : 1);
@@ -295,10 +296,10 @@ void lower_ONNX_Pad(lowering *l, const node *n)
         dims[i] = DIM_NONE;
     }
     if (l->symbolic)
-        given_declare_like(l, x, dims);
-    given_list pads = given_dims(l, spec.pads, inputs ? 1 : 0);
-    given_list listed = given_dims(l, NO_ATTRIBUTE, inputs ? 3 : 0);
-    int count = given_axes(l, &listed, rank, rank, axes);
+        elem_declare_like(l, x, dims);
+    dim_list pads = list_dims(l, spec.pads, inputs ? 1 : 0);
+    dim_list listed = list_dims(l, NO_ATTRIBUTE, inputs ? 3 : 0);
+    int count = list_axes(l, &listed, rank, rank, axes);
     if (!l_ok(l))
         return;
     if (pads.n != 2 * (size_t)count) {
@@ -312,9 +313,9 @@ void lower_ONNX_Pad(lowering *l, const node *n)
     }
     if (spec.mode == PAD_CONSTANT) {
         if (inputs && l_has(l, 2))
-            filling = given_scalar(l, l_in(l, 2));
+            filling = elem_to_scalar(l, l_in(l, 2));
         else
-            filling = inputs ? given_zero(l, x) : m_scalar_like(l, x, spec.value);
+            filling = inputs ? elem_zero(l, x) : m_scalar_like(l, x, spec.value);
         l_out(l, 0, m_pad(l, x, before, after, filling));
         return;
     }
@@ -332,19 +333,19 @@ void lower_ONNX_CenterCropPad(lowering *l, const node *n)
     mval x = l_in(l, 0);
     dim dims[SIB_MAX_RANK];
     int axes[SIB_MAX_RANK], rank = m_dims(l, x, dims);
-    given_list listed = given_dims(l, spec_axes(n).axes, 0);
-    int count = given_axes(l, &listed, rank, rank, axes);
+    dim_list listed = list_dims(l, spec_axes(n).axes, 0);
+    int count = list_axes(l, &listed, rank, rank, axes);
     for (int i = 0; i < count; i++)
         dims[axes[i]] = DIM_NONE;
     if (l->symbolic)
-        given_declare_like(l, x, dims);
-    given_list shape = given_dims(l, NO_ATTRIBUTE, 1);
+        elem_declare_like(l, x, dims);
+    dim_list shape = list_dims(l, NO_ATTRIBUTE, 1);
     if (l_ok(l) && shape.n != (size_t)count)
         l_fail(l, SIB_ERR_ARGUMENT, "%zu sizes for %d axes", shape.n, count);
     for (int i = 0; i < count && l_ok(l); i++)
         dims[axes[i]] = shape.items[i];
     if (l->symbolic)
-        given_declare_like(l, x, dims);
+        elem_declare_like(l, x, dims);
     for (int i = 0; i < count && l_ok(l); i++) {
         int64_t have = m_size(l, x, axes[i]), want = m_number(l, shape.items[i]);
         if (want < 0)
@@ -353,7 +354,7 @@ void lower_ONNX_CenterCropPad(lowering *l, const node *n)
             x = m_slice_numbers(l, x, axes[i], (have - want) / 2, want);
         else if (want > have)
             x = m_pad_axis(l, x, axes[i], d_const(l, (want - have) / 2),
-                           d_const(l, want - have - (want - have) / 2), given_zero(l, x));
+                           d_const(l, want - have - (want - have) / 2), elem_zero(l, x));
     }
     l_out(l, 0, x);
 }
@@ -363,7 +364,7 @@ void lower_ONNX_CenterCropPad(lowering *l, const node *n)
 /* The last two axes where column - row >= k (upper) or <= k, 0 elsewhere. ONNX Trilu-14. */
 void lower_ONNX_Trilu(lowering *l, const node *n)
 {
-    mval x = l_in(l, 0), k = l_has(l, 1) ? given_scalar(l, l_in(l, 1)) : m_scalar_int(l, SIB_I64, 0);
+    mval x = l_in(l, 0), k = l_has(l, 1) ? elem_to_scalar(l, l_in(l, 1)) : m_scalar_int(l, SIB_I64, 0);
     int rank = m_rank(l, x);
     if (l_ok(l) && rank < 2) {
         l_fail(l, SIB_ERR_ARGUMENT, "a tensor of rank %d has no matrices", rank);
@@ -372,7 +373,7 @@ void lower_ONNX_Trilu(lowering *l, const node *n)
     mval row = m_unsqueeze(l, m_iota(l, SIB_I64, m_dim(l, x, -2)), 1); /* [h, 1] */
     mval above = m_sub(l, m_iota(l, SIB_I64, m_dim(l, x, -1)), row);   /* [h, w] */
     mval keep = spec_trilu(n).upper ? m_less_equal(l, k, above) : m_less_equal(l, above, k);
-    l_out(l, 0, m_where(l, keep, x, given_zero(l, x)));
+    l_out(l, 0, m_where(l, keep, x, elem_zero(l, x)));
 }
 
 /* The first len[b] steps of each row b reversed: out[b, t] = x[b, len[b] - 1 - t] for t < len[b]. ONNX

@@ -1,5 +1,5 @@
 /* Changes of dims and order: Reshape and related operators, Transpose, Expand, Tile, Concat. */
-#include "ops/lower/given.h"
+#include "ops/lower/lists.h"
 
 #include "base/alloc.h"
 
@@ -33,13 +33,13 @@ static dim rest_of(lowering *l, int rank, const dim *old, size_t n, const dim *t
 {
     bool used[SIB_MAX_RANK] = {false};
     dim rest = d_const(l, 1), by = d_const(l, 1);
-    int64_t whole, part;
+    int64_t total, part;
     for (size_t i = 0; i < n; i++) {
         bool crossed = i == open;
         if (copied[i])
             crossed = used[i] = true;
         for (int k = 0; k < rank && !crossed && l->symbolic; k++)
-            if (!used[k] && dim_same(old[k], target[i]) && !number_of(l, old[k], &whole) &&
+            if (!used[k] && dim_same(old[k], target[i]) && !number_of(l, old[k], &total) &&
                 !(k < (int)n && copied[k]))
                 crossed = used[k] = true;
         if (!crossed)
@@ -54,10 +54,10 @@ static dim rest_of(lowering *l, int rank, const dim *old, size_t n, const dim *t
         l_fail(l, SIB_ERR_ARGUMENT, "target dims have both -1 and 0, so that -1 is not determined");
         return DIM_NONE;
     }
-    if (number_of(l, rest, &whole) && number_of(l, by, &part) && whole % part) {
+    if (number_of(l, rest, &total) && number_of(l, by, &part) && total % part) {
         l_fail(l, SIB_ERR_ARGUMENT,
                "%lld elements are not a multiple of %lld, so that target dim -1 is not determined",
-               (long long)whole, (long long)part);
+               (long long)total, (long long)part);
         return DIM_NONE;
     }
     return d_floor_div(l, rest, by);
@@ -72,8 +72,8 @@ void lower_ONNX_Reshape(lowering *l, const node *n)
     reshape_spec spec = spec_reshape(n);
     bool copied[SIB_MAX_RANK] = {false}, allow_zero = spec.allowzero;
     size_t open = SIZE_MAX;
-    declare_rank(l, x, l_has(l, 1) ? given_length(l, l_in(l, 1)) : -1);
-    given_list shape = given_dims(l, spec.shape, 1);
+    declare_rank(l, x, l_has(l, 1) ? list_length(l, l_in(l, 1)) : -1);
+    dim_list shape = list_dims(l, spec.shape, 1);
     if (l_ok(l) && (!shape.given || shape.n > SIB_MAX_RANK)) {
         l_fail(l, SIB_ERR_ARGUMENT, "the target has %zu dims, expected at most %d", shape.n, SIB_MAX_RANK);
         return;
@@ -127,11 +127,11 @@ void lower_ONNX_Squeeze(lowering *l, const node *n)
 {
     mval x = l_in(l, 0);
     bool drop[SIB_MAX_RANK] = {false};
-    int axes[SIB_MAX_RANK], listed = l_has(l, 1) ? given_length(l, l_in(l, 1)) : -1;
+    int axes[SIB_MAX_RANK], listed = l_has(l, 1) ? list_length(l, l_in(l, 1)) : -1;
     int rank = m_rank(l, x);
     declare_rank(l, x, listed >= 0 && listed <= rank ? rank - listed : -1);
-    given_list list = given_dims(l, spec_axes(n).axes, 1);
-    int count = given_axes(l, &list, rank, 0, axes);
+    dim_list list = list_dims(l, spec_axes(n).axes, 1);
+    int count = list_axes(l, &list, rank, 0, axes);
     for (int i = 0; i < count; i++)
         drop[axes[i]] = true;
     if (!list.given)
@@ -151,9 +151,9 @@ void lower_ONNX_Unsqueeze(lowering *l, const node *n)
     dim dims[SIB_MAX_RANK], out[SIB_MAX_RANK];
     bool fresh[SIB_MAX_RANK] = {false};
     int axes[SIB_MAX_RANK], rank = m_dims(l, x, dims), next = 0;
-    int listed = l_has(l, 1) ? given_length(l, l_in(l, 1)) : -1;
+    int listed = l_has(l, 1) ? list_length(l, l_in(l, 1)) : -1;
     declare_rank(l, x, listed < 0 ? -1 : rank + listed);
-    given_list list = given_dims(l, spec_axes(n).axes, 1);
+    dim_list list = list_dims(l, spec_axes(n).axes, 1);
     int wide = rank + (int)list.n;
     if (l_ok(l) && (!list.given || wide > SIB_MAX_RANK)) {
         l_fail(l, SIB_ERR_ARGUMENT,
@@ -161,7 +161,7 @@ void lower_ONNX_Unsqueeze(lowering *l, const node *n)
                SIB_MAX_RANK);
         return;
     }
-    int count = given_axes(l, &list, wide, 0, axes);
+    int count = list_axes(l, &list, wide, 0, axes);
     for (int i = 0; i < count; i++)
         fresh[axes[i]] = true;
     for (int i = 0; i < wide && l_ok(l); i++)
@@ -261,9 +261,9 @@ void lower_ONNX_Expand(lowering *l, const node *n)
     (void)n;
     mval x = l_in(l, 0);
     dim dims[SIB_MAX_RANK], out[SIB_MAX_RANK];
-    int rank = m_dims(l, x, dims), length = given_length(l, l_in(l, 1));
+    int rank = m_dims(l, x, dims), length = list_length(l, l_in(l, 1));
     declare_rank(l, x, length < 0 ? -1 : length > rank ? length : rank);
-    given_list shape = given_dims(l, NO_ATTRIBUTE, 1);
+    dim_list shape = list_dims(l, NO_ATTRIBUTE, 1);
     if (l_ok(l) && shape.n > SIB_MAX_RANK)
         l_fail(l, SIB_ERR_SIZE, "a shape of rank %zu, at most %d is built", shape.n, SIB_MAX_RANK);
     if (!l_ok(l))
@@ -307,7 +307,7 @@ void lower_ONNX_Tile(lowering *l, const node *n)
         return;
     }
     declare_rank(l, x, rank);
-    given_list repeats = given_dims(l, NO_ATTRIBUTE, 1);
+    dim_list repeats = list_dims(l, NO_ATTRIBUTE, 1);
     for (size_t i = 0; i < repeats.n && l_ok(l); i++) {
         int64_t times;
         if (number_of(l, repeats.items[i], &times) && times < 0)

@@ -408,8 +408,8 @@ static void back_scatter_nd(const back *k)
     give(k, 2, taken);
 }
 
-/* Each element of each window is added back to where it came from, which windows over the flat positions of
-   the padded input tell. */
+/* Each element of each window is added back to its position, which windows over the flat positions of the
+   padded input give. */
 static void back_windows(const back *k)
 {
     lowering *l = k->l;
@@ -433,12 +433,12 @@ static void back_windows(const back *k)
     mval at =
         m_windows(l, m_reshape(l, m_iota(l, SIB_I64, room), n, padded), &w, MVAL_NONE); /* [k..., p...] */
     mval flat = m_flatten(l, at, 0, 2 * (int)n);
-    dim both[2] = {rows, m_dim(l, flat, 0)}, whole[SIB_MAX_RANK];
+    dim both[2] = {rows, m_dim(l, flat, 0)}, full[SIB_MAX_RANK];
     mval g = m_swap(l, m_reshape(l, k->g, 2, both), 0, 1); /* [k p, lead] */
     g = m_swap(l, scatter_rows(l, g, flat, room), 0, 1);   /* [lead, room] */
     for (int i = 0; i < rank; i++)
-        whole[i] = i < lead ? dims[i] : padded[i - lead];
-    g = m_reshape(l, g, (size_t)rank, whole);
+        full[i] = i < lead ? dims[i] : padded[i - lead];
+    g = m_reshape(l, g, (size_t)rank, full);
     for (int i = lead; i < rank; i++)
         g = m_slice(l, g, i, d_const(l, before[i - lead]), dims[i], 1);
     give(k, 0, g);

@@ -76,7 +76,7 @@ static bounds of_constant(const sib_tensor *t)
 
 static bounds bounds_of(const matcher *m, value_id v, int depth);
 
-static bool is_whole(sib_dtype t)
+static bool is_integer(sib_dtype t)
 {
     return t == SIB_BOOL || t == SIB_I8 || t == SIB_I16 || t == SIB_I32 || t == SIB_I64 || t == SIB_U8 ||
            t == SIB_U16 || t == SIB_U32 || t == SIB_U64;
@@ -144,7 +144,7 @@ static bounds bounds_of(const matcher *m, value_id v, int depth)
         return of_constant(t);
     if (v == NO_VALUE || depth <= 0)
         return nothing_known;
-    if (is_whole(match_dtype(m, v)))
+    if (is_integer(match_dtype(m, v)))
         return (bounds){0, 1, 0};
     const node *n = match_maker(m, v);
     if (!n || match_dtype(m, v) != SIB_F32) /* narrower floats overflow earlier */

@@ -122,8 +122,8 @@ static sib_code zero_of(matcher *m, const quantized *q, value_id *out)
 
 /* The bias in steps of x_scale * w_scale, int32 [C]. Returns false where it is not constant or its
    rounding error is too large. *code: failures of memory. */
-static bool whole_bias(matcher *m, value_id bias, const quantized *x, const quantized *w, const quantized *y,
-                       value_id *out, sib_code *code)
+static bool full_bias(matcher *m, value_id bias, const quantized *x, const quantized *w, const quantized *y,
+                      value_id *out, sib_code *code)
 {
     const sib_tensor *b = match_constant(m, bias), *ws = match_constant(m, w->scale);
     *out = NO_VALUE;
@@ -157,7 +157,7 @@ static sib_code fuse_conv(matcher *m, const node *n)
     match_add(&nodes, m, n);
     if (!read_input(m, node_in(n, 0), &x) || !read_weights(m, node_in(n, 1), 0, &w) ||
         !read_output(m, node_out(n, 0), &nodes, &y) || !match_closed(m, &nodes, y.q) ||
-        !whole_bias(m, node_in(n, 2), &x, &w, &y, &in[8], &code) || !pass_admit(m->run))
+        !full_bias(m, node_in(n, 2), &x, &w, &y, &in[8], &code) || !pass_admit(m->run))
         return code;
     memcpy(in, (value_id[]){x.q, x.scale, NO_VALUE, w.q, w.scale, NO_VALUE, y.scale, NO_VALUE},
            8 * sizeof *in);

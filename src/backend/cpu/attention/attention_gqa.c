@@ -182,7 +182,7 @@ static bool read_gqa(const node_view *n, gqa_state *s)
 }
 
 /* Rotates queries and keys by their positions. */
-static sib_code turn(const cpu_call *c, const attention_state *a, float *made, float *scratch)
+static sib_code rotate(const cpu_call *c, const attention_state *a, float *made, float *scratch)
 {
     const gqa_state *s = (const gqa_state *)a;
     const float *cosine = (const float *)cpu_in(c, IN_COS)->data,
@@ -201,8 +201,8 @@ static sib_code turn(const cpu_call *c, const attention_state *a, float *made, f
                                  row * from->row;
                 float *y = made + to[i]->first + b * to[i]->batch + row * to[i]->row;
                 for (size_t h = 0; h < (i ? a->call.kv_heads : a->call.heads); h++)
-                    rotary_turn(x + h * from->head, y + h * a->call.d, a->call.d, s->half, s->interleaved,
-                                cosine + at, sine + at);
+                    rotary_rotate(x + h * from->head, y + h * a->call.d, a->call.d, s->half, s->interleaved,
+                                  cosine + at, sine + at);
             }
         }
     return SIB_OK;
@@ -222,7 +222,7 @@ static sib_code prepare(const cpu_self *self, const node_view *n, void **state, 
     if (!s)
         return err_memory(err, sizeof *s, "a step");
     read_gqa(n, s);
-    s->a.make = s->half ? turn : NULL;
+    s->a.make = s->half ? rotate : NULL;
     sib_code code = attention_measure(&s->a, err);
     if (code == SIB_OK)
         *state = s;

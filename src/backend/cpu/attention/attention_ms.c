@@ -81,14 +81,14 @@ typedef struct mha_state {
     size_t bias;              /* input of the bias, or ATTENTION_NONE */
 } mha_state;
 
-/* Part i of an input that consists of `parts`: [B, S, N, parts, D]; if `whole`, [B, S, parts, N, D]. */
-static attention_source part_of(size_t input, size_t i, size_t parts, bool whole, size_t rows, size_t heads,
+/* Part i of an input that consists of `parts`: [B, S, N, parts, D]; if `entire`, [B, S, parts, N, D]. */
+static attention_source part_of(size_t input, size_t i, size_t parts, bool entire, size_t rows, size_t heads,
                                 size_t d)
 {
     attention_source s = {
         .input = input, .n = rows, .row = parts * heads * d, .batch = rows * parts * heads * d};
-    s.head = whole ? d : parts * d;
-    s.first = i * (whole ? heads * d : d);
+    s.head = entire ? d : parts * d;
+    s.first = i * (entire ? heads * d : d);
     return s;
 }
 

@@ -50,8 +50,8 @@ size_t attention_past_of(const cpu_call *c, const attention_state *a, size_t b)
     int64_t fresh = (int64_t)a->k.n, total = *numbers(c, a->total);
     int64_t past = total == fresh ? 0 : (int64_t)numbers(c, a->ends)[b] + 1 - fresh;
     int64_t have = a->past_k.input == ATTENTION_NONE ? 0 : (int64_t)a->past_k.n;
-    int64_t most = have < (int64_t)a->room - fresh ? have : (int64_t)a->room - fresh;
-    return past < 0 ? 0 : past > most ? (size_t)most : (size_t)past;
+    int64_t max = have < (int64_t)a->room - fresh ? have : (int64_t)a->room - fresh;
+    return past < 0 ? 0 : past > max ? (size_t)max : (size_t)past;
 }
 
 static attention_rows rows_of(const going *g, const attention_source *s)

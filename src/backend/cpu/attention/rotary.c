@@ -4,8 +4,8 @@
 
 #include <string.h>
 
-void rotary_turn(const float *x, float *y, size_t d, size_t half, bool interleaved, const float *cosine,
-                 const float *sine)
+void rotary_rotate(const float *x, float *y, size_t d, size_t half, bool interleaved, const float *cosine,
+                   const float *sine)
 {
     for (size_t i = 0; !interleaved && i < half; i++)
         y[i] = cosine[i] * x[i] - sine[i] * x[half + i];
@@ -57,27 +57,27 @@ static bool read_positions(const node_view *n, rotary_state *s, bool may_count)
 static bool read_onnx(const node_view *n, rotary_state *s)
 {
     rotary_spec spec = spec_rotary(n->node);
-    int64_t turned = spec.rotary_embedding_dim;
+    int64_t rotated = spec.rotary_embedding_dim;
     *s = (rotary_state){.cosine = 1, .sine = 2, .positions = attention_has(n, 3) ? 3 : ATTENTION_NONE};
     if (!attention_source_of(n, 0, spec.num_heads, &s->batch, &s->heads, &s->d, &s->x))
         return false;
-    s->half = turned > 0 ? (size_t)turned / 2 : s->d / 2;
+    s->half = rotated > 0 ? (size_t)rotated / 2 : s->d / 2;
     s->interleaved = spec.interleaved;
-    return s->half && 2 * s->half <= s->d && !(turned & 1) && !(turned <= 0 && s->d & 1) &&
+    return s->half && 2 * s->half <= s->d && !(rotated & 1) && !(rotated <= 0 && s->d & 1) &&
            read_caches(n, s) && (s->positions == ATTENTION_NONE || read_positions(n, s, false));
 }
 
 static bool read_ms(const node_view *n, rotary_state *s)
 {
     rotary_spec spec = spec_rotary(n->node);
-    int64_t turned = spec.rotary_embedding_dim, heads = spec.num_heads;
+    int64_t rotated = spec.rotary_embedding_dim, heads = spec.num_heads;
     int64_t dims[SIB_MAX_RANK], cache[SIB_MAX_RANK];
     size_t rank, cache_rank;
     *s = (rotary_state){.positions = 1, .cosine = 2, .sine = 3, .interleaved = spec.interleaved};
     if (spec.scale != 1 || !attention_floats(n, 0, &rank, dims) ||
         !attention_floats(n, 2, &cache_rank, cache) || cache_rank != 2 || !attention_has(n, 1))
         return false;
-    int64_t wide = turned > 0 ? turned : 2 * cache[1];
+    int64_t wide = rotated > 0 ? rotated : 2 * cache[1];
     if (rank == 3 && heads <= 0)
         heads = wide > 0 && dims[2] % wide == 0 ? dims[2] / wide : 0;
     if ((wide & 1) || !attention_source_of(n, 0, heads, &s->batch, &s->heads, &s->d, &s->x))
@@ -106,8 +106,8 @@ static sib_code run(const cpu_call *c)
                                 (long long)at, s->rows);
             for (size_t h = 0; h < s->heads; h++) {
                 size_t place = b * s->x.batch + h * s->x.head + i * s->x.row;
-                rotary_turn(x + place, y + place, s->d, s->half, s->interleaved,
-                            cosine + (size_t)at * s->half, sine + (size_t)at * s->half);
+                rotary_rotate(x + place, y + place, s->d, s->half, s->interleaved,
+                              cosine + (size_t)at * s->half, sine + (size_t)at * s->half);
             }
         }
     return SIB_OK;

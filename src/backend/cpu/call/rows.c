@@ -50,7 +50,7 @@ bool cpu_gives_f32(const node_view *n, size_t i)
     return i >= n->n_out || !n->out[i] || cpu_dtype(n->out[i]) == SIB_F32;
 }
 
-sib_code cpu_spread(const cpu_call *c, size_t items, size_t work, pool_task task, void *context)
+sib_code cpu_parallel_for(const cpu_call *c, size_t items, size_t work, pool_task task, void *context)
 {
     size_t all, grain = PIECE / size_max(work, 1);
     if (!size_mul(items, work, &all))

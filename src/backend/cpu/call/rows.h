@@ -28,6 +28,6 @@ bool cpu_gives_f32(const node_view *n, size_t i);
 /* parallel_for over `items`, each costing `work` times one element in vector code. Pieces are short enough
    that the cancel flag is checked between them; threads are used where the total is worth waking them. The
    task itself returns at once where the run is cancelled. Errors: SIB_ERR_CANCELLED. */
-sib_code cpu_spread(const cpu_call *c, size_t items, size_t work, pool_task task, void *context);
+sib_code cpu_parallel_for(const cpu_call *c, size_t items, size_t work, pool_task task, void *context);
 
 #endif

@@ -246,7 +246,7 @@ static sib_code prepare_weights(const cpu_self *self, const node_view *n, conv_s
     return code;
 }
 
-static size_t whole_lines(size_t floats)
+static size_t round_to_lines(size_t floats)
 {
     return (floats + 15) / 16 * 16;
 }
@@ -275,11 +275,11 @@ static sib_code prepare(const cpu_self *self, const node_view *n, const conv_inp
         s->packed_floats = s->bytes.tiles       ? s->bytes.packed_floats
                            : s->transforms.form ? s->transforms.packed_floats
                            : s->halves.used     ? s->halves.transforms.packed_floats
-                                                : whole_lines(conv2d_packed_floats(&s->plan));
+                                                : round_to_lines(conv2d_packed_floats(&s->plan));
         code = prepare_weights(self, n, s, err);
     }
     s->workers = conv2d_workers(&s->plan, threads);
-    s->scratch_floats = whole_lines(s->plan.scratch_floats * s->workers);
+    s->scratch_floats = round_to_lines(s->plan.scratch_floats * s->workers);
     if (s->bytes.tiles) {
         s->workers = (unsigned)s->bytes.workers;
         s->scratch_floats = s->bytes.scratch_floats * s->workers;
@@ -435,7 +435,7 @@ static sib_code conv_run(const cpu_call *c)
     const conv_state *s = c->state;
     float stack[STACK_FLOATS] __attribute__((aligned(64)));
     bool plain = s->plan.s.x == SIB_F32;
-    size_t numbers = plain ? 0 : whole_lines(6 * s->features);
+    size_t numbers = plain ? 0 : round_to_lines(6 * s->features);
     size_t floats = numbers + s->packed_floats + s->scratch_floats;
     float *scratch = stack, *taken = NULL;
     if (floats > STACK_FLOATS) {

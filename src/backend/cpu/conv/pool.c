@@ -6,7 +6,7 @@
 typedef struct pool_state {
     conv2d_plan plan;
     unsigned workers;
-    bool whole; /* over entire planes */
+    bool entire; /* over entire planes */
     rows_kind kind;
     sib_dtype dtype;
     size_t planes, n; /* n: elements per plane */
@@ -93,7 +93,7 @@ static pool_state *new_state(sib_error *err)
 }
 
 /* True where each channel has one window that covers it. */
-static bool is_whole(const conv2d_shape *s)
+static bool is_global(const conv2d_shape *s)
 {
     for (int i = 0; i < CONV2D_AXES; i++) {
         const conv2d_axis *a = &s->axis[i];
@@ -110,7 +110,7 @@ static sib_code global_prepare(const cpu_self *self, const node_view *n, void **
     *state = s;
     if (!s)
         return SIB_ERR_MEMORY;
-    s->whole = true;
+    s->entire = true;
     s->dtype = cpu_dtype(n->in[0]);
     s->kind =
         str_is(n->node->type, "GlobalMaxPool") || str_is(n->node->type, "MaxPool") ? ROWS_MAX : ROWS_SUM;
@@ -123,7 +123,7 @@ static sib_code pool_prepare(const cpu_self *self, const node_view *n, void **st
     conv2d_shape shape;
     unsigned threads = self->pool ? sib_pool_threads(self->pool) : 1;
     read_pool(n, &shape);
-    if (is_whole(&shape) && !is_bytes(n))
+    if (is_global(&shape) && !is_bytes(n))
         return global_prepare(self, n, state, err);
     pool_state *s = new_state(err);
     *state = NULL;
@@ -194,7 +194,7 @@ static sib_code pool_run_step(const cpu_call *c)
 {
     const pool_state *s = c->state;
     const sib_tensor *x = cpu_in(c, 0);
-    if (s->whole) {
+    if (s->entire) {
         size_t grain = s->planes * s->n < 16 * PLANES_FLOATS ? s->planes : size_ceil_div(PLANES_FLOATS, s->n);
         pool_run(c->self->pool, s->planes, grain, run_planes, (void *)c);
         return SIB_OK;

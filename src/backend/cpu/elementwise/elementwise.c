@@ -10,7 +10,7 @@
 #define OPERANDS    64    /* max operands of a chain */
 #define RESULTS     8
 #define THREAD_NS   50000.0 /* work per thread that justifies waking it */
-#define PIECE_MOST  (1 << 20)
+#define PIECE_MAX   (1 << 20)
 
 /* The head of a fused group, whose result the chain works on. */
 typedef struct head_step {
@@ -23,7 +23,7 @@ typedef struct head_step {
 
 typedef struct chain_state {
     elementwise_chain chain;
-    size_t results, scratch; /* bytes per run of PIECE_MOST */
+    size_t results, scratch; /* bytes per run of PIECE_MAX */
     size_t grain;            /* elements of a thread's piece; 0: one thread */
     head_step *head;         /* may be NULL */
 } chain_state;
@@ -134,10 +134,10 @@ static void choose_pieces(const cpu_self *self, chain_state *s)
 {
     unsigned threads = sib_pool_threads(self->pool);
     double all = chain_cost(s->chain.c) * (double)s->chain.count;
-    s->scratch = chain_scratch(s->chain.c, PIECE_MOST);
+    s->scratch = chain_scratch(s->chain.c, PIECE_MAX);
     if (threads > 1 && all > 2 * THREAD_NS) {
         size_t pieces = size_min((size_t)(all / THREAD_NS) + 1, (size_t)threads * 4);
-        s->grain = size_min((s->chain.count / pieces / 64 + 1) * 64, PIECE_MOST);
+        s->grain = size_min((s->chain.count / pieces / 64 + 1) * 64, PIECE_MAX);
     }
 }
 
@@ -281,7 +281,7 @@ static void run_all(chain_call *call)
         return;
     }
     for (size_t done = 0, n; done < s->chain.count && !cancel_is_set(call->c->cancel); done += n) {
-        n = size_min(s->chain.count - done, PIECE_MOST);
+        n = size_min(s->chain.count - done, PIECE_MAX);
         run_range(call, done, n);
     }
 }

@@ -9,7 +9,7 @@
 #include <math.h>
 
 /* Larger constants are not inspected when a plan is made. */
-#define CONSTANT_MOST 4096
+#define CONSTANT_MAX 4096
 
 /* ---- Supported milli-ops --------------------------------------------------------------------------- */
 
@@ -189,9 +189,9 @@ static bool comes_from_same(const builder *b, const node *n, value_id v)
     return maker != NO_NODE && b->outer->graph->nodes[maker].origin == n->origin;
 }
 
-static bool whole_constant(const value *x)
+static bool integer_constant(const value *x)
 {
-    const sib_tensor *t = x->constant->count <= CONSTANT_MOST ? cpu_constant(x) : NULL;
+    const sib_tensor *t = x->constant->count <= CONSTANT_MAX ? cpu_constant(x) : NULL;
     double numbers[CONVERT_BLOCK];
     if (!t || !t->dense || sib_dtype_get_kind(t->dtype) != SIB_KIND_FLOAT || dtype_is_packed(t->dtype))
         return false;
@@ -206,14 +206,14 @@ static bool whole_constant(const value *x)
 }
 
 /* True where v is empty or holds integers exact in float32: what quantization rounds, its zero points. */
-static bool is_whole(const builder *b, value_id v, int depth)
+static bool is_integer(const builder *b, value_id v, int depth)
 {
     const value *x = &b->g->values[v];
     sib_dtype_kind kind = sib_dtype_get_kind(x->type.dtype);
     if (kind == SIB_KIND_INT || kind == SIB_KIND_UINT)
         return sib_dtype_bits(x->type.dtype) <= 16;
     if (x->constant)
-        return whole_constant(x);
+        return integer_constant(x);
     if (x->producer == NO_NODE || x->producer < b->first || depth > 4)
         return false;
     const node *n = &b->nodes[x->producer];
@@ -221,7 +221,7 @@ static bool is_whole(const builder *b, value_id v, int depth)
         return x->type.dtype != SIB_F64;
     bool keeps = n->milli->kind == MILLI_cast || n->milli->kind == MILLI_add || n->milli->kind == MILLI_sub;
     for (uint32_t k = 0; k < n->inputs.n && keeps; k++)
-        keeps = is_whole(b, n->inputs.ids[k], depth + 1);
+        keeps = is_integer(b, n->inputs.ids[k], depth + 1);
     return keeps;
 }
 
@@ -234,7 +234,7 @@ static bool reads_narrow(const builder *b, const node *n, value_id v)
     if (to == SIB_F64 || to == SIB_F32 || to == SIB_F16 || to == SIB_BF16)
         return true;
     return spec_milli_cast(n).saturate && sib_dtype_bits(to) <= 16 &&
-           sib_dtype_get_kind(to) != SIB_KIND_FLOAT && to != SIB_BOOL && is_whole(b, v, 0);
+           sib_dtype_get_kind(to) != SIB_KIND_FLOAT && to != SIB_BOOL && is_integer(b, v, 0);
 }
 
 static bool goes_to_same(const builder *b, const node *n)
@@ -306,7 +306,7 @@ static size_t add_operand(builder *b, value_id v, bool narrow)
     size_t rank = 0, place = SIZE_MAX, made;
     int64_t dims[SIB_MAX_RANK];
     dims_of(b->g, v, &rank, dims);
-    const sib_tensor *constant = x->constant && x->constant->count <= CONSTANT_MOST ? cpu_constant(x) : NULL;
+    const sib_tensor *constant = x->constant && x->constant->count <= CONSTANT_MAX ? cpu_constant(x) : NULL;
     if (constant && !constant->dense)
         constant = NULL;
     is_input(b, v, &place);
@@ -378,22 +378,22 @@ static bool add_all(builder *b)
 static sib_code build(builder *b, sib_error *err)
 {
     elementwise_chain *e = b->out;
-    size_t rank = 0, most = (size_t)b->inputs.n * 2 + b->n_nodes + 1;
+    size_t rank = 0, max = (size_t)b->inputs.n * 2 + b->n_nodes + 1;
     int64_t dims[SIB_MAX_RANK];
     *e = (elementwise_chain){.count = 1, .head = SIZE_MAX};
     dims_of(b->g, b->outputs.ids[0], &rank, dims);
     for (size_t i = 0; i < rank; i++)
         if (!size_mul(e->count, (size_t)dims[i], &e->count))
             return err_set(err, SIB_ERR_SIZE, "a result overflows the address space");
-    b->known = mem_alloc(most, sizeof *b->known);
-    e->inputs = mem_alloc(most, sizeof *e->inputs);
+    b->known = mem_alloc(max, sizeof *b->known);
+    e->inputs = mem_alloc(max, sizeof *e->inputs);
     e->c = chain_create(rank, dims);
     bool ok = b->known && e->inputs && e->c;
     if (ok && b->outer)
         find_narrow(b);
     ok = ok && add_all(b);
     mem_free(b->known);
-    return ok ? SIB_OK : err_memory(err, most * sizeof *b->known, "a chain of elementwise functions");
+    return ok ? SIB_OK : err_memory(err, max * sizeof *b->known, "a chain of elementwise functions");
 }
 
 sib_code elementwise_of_node(const node_view *n, elementwise_chain *out, sib_error *err)

@@ -101,4 +101,4 @@ static sib_code run(const cpu_call *c)
     return SIB_OK;
 }
 
-const cpu_kernel cpu_pad_whole = {.claims = claims, .prepare = prepare, .release = release, .run = run};
+const cpu_kernel cpu_pad_operator = {.claims = claims, .prepare = prepare, .release = release, .run = run};

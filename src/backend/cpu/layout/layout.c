@@ -79,8 +79,8 @@ static bool same_count(const node_view *n, const cpu_box *a, const cpu_box *out,
     return a->count == out->count;
 }
 
-static bool turned(const node_view *n, const cpu_box *a, const cpu_box *out, const int64_t *own,
-                   int64_t *strides, int64_t *offset)
+static bool transposed(const node_view *n, const cpu_box *a, const cpu_box *out, const int64_t *own,
+                       int64_t *strides, int64_t *offset)
 {
     spec_ints perm = spec_transpose(n->node).perm;
     (void)offset;
@@ -125,7 +125,7 @@ static const struct {
     milli_kind kind;
     layout_rule rule;
 } rules[] = {
-    {MILLI_reshape, same_count}, {MILLI_transpose, turned}, {MILLI_expand, repeated}, {MILLI_slice, cut}};
+    {MILLI_reshape, same_count}, {MILLI_transpose, transposed}, {MILLI_expand, repeated}, {MILLI_slice, cut}};
 
 /* Plans a view; returns false where it cannot be one. */
 static bool view_plan(const node_view *n, layout_piece *p)

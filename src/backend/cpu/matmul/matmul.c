@@ -73,7 +73,7 @@ static bool claims_gemm(const cpu_self *self, const node_view *n)
 typedef struct pack_context {
     const cpu_matmul_shape *shape;
     sib_dtype dtype;
-    bool turned; /* B is (n, k) */
+    bool transposed; /* B is (n, k) */
 } pack_context;
 
 static sib_code begin_pack(void *context, void *out, sib_error *err)
@@ -91,12 +91,12 @@ static void fill_pack(void *context, const void *elements, size_t first, size_t 
 {
     const pack_context *p = context;
     if (p->dtype == SIB_F32)
-        gemm_pack_rows(elements, p->turned, first, rows, out);
+        gemm_pack_rows(elements, p->transposed, first, rows, out);
     else
-        gemm_pack_half_rows(elements, p->turned, first, rows, out);
+        gemm_pack_half_rows(elements, p->transposed, first, rows, out);
 }
 
-static sib_code pack_b(const cpu_self *self, const value *b, const cpu_matmul_shape *shape, bool turned,
+static sib_code pack_b(const cpu_self *self, const value *b, const cpu_matmul_shape *shape, bool transposed,
                        matmul_state *s, sib_error *err)
 {
     const sib_tensor *t = b->constant;
@@ -105,10 +105,10 @@ static sib_code pack_b(const cpu_self *self, const value *b, const cpu_matmul_sh
     size_t bytes = 0;
     if (!t || !t->dense || !shape->b_matrices)
         return SIB_OK;
-    pack_context context = {shape, t->dtype, turned};
-    cpu_rows rows = {.row = turned ? shape->k : shape->n,
-                     .block = turned ? shape->n : shape->k,
-                     .multiple = gemm_pack_multiple(turned),
+    pack_context context = {shape, t->dtype, transposed};
+    cpu_rows rows = {.row = transposed ? shape->k : shape->n,
+                     .block = transposed ? shape->n : shape->k,
+                     .multiple = gemm_pack_multiple(transposed),
                      .begin = begin_pack,
                      .fill = fill_pack};
     if (!(t->dtype == SIB_F32 ? gemm_packed_bytes : gemm_packed_half_bytes)(shape->k, shape->n,

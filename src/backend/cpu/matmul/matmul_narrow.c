@@ -7,26 +7,26 @@
 enum { IN_A, IN_B, IN_SCALE, IN_ZERO };
 
 /* Storage of integers of a dtype: unsigned, of `bits` bits, `offset` added. */
-typedef struct whole {
+typedef struct int_format {
     sib_dtype dtype;
     unsigned bits;
     int offset;
-} whole;
+} int_format;
 
-static const whole wholes[] = {{SIB_U8, 8, 0}, {SIB_I8, 8, 128}, {SIB_U4, 4, 0}, {SIB_I4, 4, 8}};
+static const int_format int_formats[] = {{SIB_U8, 8, 0}, {SIB_I8, 8, 128}, {SIB_U4, 4, 0}, {SIB_I4, 4, 8}};
 
-static const whole *whole_of(sib_dtype dtype)
+static const int_format *int_format_of(sib_dtype dtype)
 {
-    for (size_t i = 0; i < sizeof wholes / sizeof *wholes; i++)
-        if (wholes[i].dtype == dtype)
-            return &wholes[i];
+    for (size_t i = 0; i < sizeof int_formats / sizeof *int_formats; i++)
+        if (int_formats[i].dtype == dtype)
+            return &int_formats[i];
     return NULL;
 }
 
 typedef struct narrow_node {
     cpu_matmul_shape shape;
     sib_dtype dtype;
-    bool turned;
+    bool transposed;
     size_t block, blocks; /* per column; one without block_size */
 } narrow_node;
 
@@ -45,8 +45,8 @@ static bool is_parameter(const value *v, const narrow_node *w)
         return false;
     if (w->blocks == 1 && t->rank < 2)
         return t->count == 1 || t->count == w->shape.n;
-    return t->rank == 2 && (size_t)t->dims[w->turned ? 0 : 1] == w->shape.n &&
-           (size_t)t->dims[w->turned ? 1 : 0] == w->blocks;
+    return t->rank == 2 && (size_t)t->dims[w->transposed ? 0 : 1] == w->shape.n &&
+           (size_t)t->dims[w->transposed ? 1 : 0] == w->blocks;
 }
 
 static bool node_of(const node_view *n, narrow_node *out)
@@ -54,17 +54,17 @@ static bool node_of(const node_view *n, narrow_node *out)
     narrow_spec spec = spec_narrow(n->node);
     const value *b = input(n, IN_B), *scale = input(n, IN_SCALE), *zero = input(n, IN_ZERO);
     int64_t block = spec.block_size;
-    *out = (narrow_node){.dtype = cpu_dtype(b), .turned = spec.transB};
+    *out = (narrow_node){.dtype = cpu_dtype(b), .transposed = spec.transB};
     if (!b || !b->constant || !b->constant->dense || b->constant->rank != 2 || block < 0 || block % 2 ||
         cpu_dtype(n->in[IN_A]) != SIB_F32 ||
-        !cpu_matmul_shape_of(n, n->in[IN_A], b, false, out->turned, &out->shape) || out->shape.count != 1)
+        !cpu_matmul_shape_of(n, n->in[IN_A], b, false, out->transposed, &out->shape) || out->shape.count != 1)
         return false;
     if (out->dtype == SIB_F16 || out->dtype == SIB_BF16)
         return !scale && !zero;
     size_t k = out->shape.k;
     out->block = block ? (size_t)block : (k + 1) / 2 * 2;
     out->blocks = block && k ? (k + out->block - 1) / out->block : 1;
-    return whole_of(out->dtype) && k && out->shape.n && out->block <= INT32_MAX &&
+    return int_format_of(out->dtype) && k && out->shape.n && out->block <= INT32_MAX &&
            (!block || (scale && scale->constant && scale->constant->rank == 2)) && is_parameter(scale, out) &&
            is_parameter(zero, out) && (!scale || cpu_dtype(scale) == SIB_F32);
 }
@@ -84,8 +84,8 @@ typedef struct pack_context {
 } pack_context;
 
 /* Parameters as floats (n, blocks), `offset` added; `none` where t is NULL. */
-static sib_code spread(const narrow_node *w, const sib_tensor *t, float none, float offset, float *out,
-                       sib_error *err)
+static sib_code unpack_floats(const narrow_node *w, const sib_tensor *t, float none, float offset, float *out,
+                              sib_error *err)
 {
     size_t count = w->shape.n * w->blocks;
     for (size_t i = 0; i < count && !t; i++)
@@ -98,7 +98,7 @@ static sib_code spread(const narrow_node *w, const sib_tensor *t, float none, fl
     sib_code code = sib_convert(t->dtype, t->data, SIB_F32, given, t->count, SIB_OVERFLOW_IEEE, err);
     for (size_t j = 0; j < w->shape.n && code == SIB_OK; j++)
         for (size_t i = 0; i < w->blocks; i++) {
-            size_t at = t->count == 1 ? 0 : w->turned ? j * w->blocks + i : i * w->shape.n + j;
+            size_t at = t->count == 1 ? 0 : w->transposed ? j * w->blocks + i : i * w->shape.n + j;
             out[j * w->blocks + i] = given[at] + offset;
         }
     mem_free(given);
@@ -106,7 +106,7 @@ static sib_code spread(const narrow_node *w, const sib_tensor *t, float none, fl
 }
 
 /* Integers as gemm_bits reads them: (n, blocks * block) of `bits` bits each, non-negative. */
-static sib_code arrange(const narrow_node *w, const whole *kind, const void *elements, uint8_t *q,
+static sib_code arrange(const narrow_node *w, const int_format *kind, const void *elements, uint8_t *q,
                         sib_error *err)
 {
     size_t k = w->shape.k, n = w->shape.n, row = w->blocks * w->block * kind->bits / 8;
@@ -127,7 +127,7 @@ static sib_code arrange(const narrow_node *w, const whole *kind, const void *ele
     const uint8_t *from = elements;
     for (size_t j = 0; j < n; j++)
         for (size_t p = 0; p < k; p++) {
-            unsigned x = (unsigned)(from[w->turned ? j * k + p : p * n + j] + kind->offset) & 255;
+            unsigned x = (unsigned)(from[w->transposed ? j * k + p : p * n + j] + kind->offset) & 255;
             if (kind->bits == 8)
                 q[j * row + p] = (uint8_t)x;
             else
@@ -139,12 +139,13 @@ static sib_code arrange(const narrow_node *w, const whole *kind, const void *ele
 
 static gemm_bits bits_of(const narrow_node *w)
 {
-    return (gemm_bits){.k = w->shape.k, .n = w->shape.n, .block = w->block, .bits = whole_of(w->dtype)->bits};
+    return (gemm_bits){
+        .k = w->shape.k, .n = w->shape.n, .block = w->block, .bits = int_format_of(w->dtype)->bits};
 }
 
 /* Scales and zero points, in one block of memory, which the caller frees even after a failure. */
-static sib_code spread_both(const pack_context *p, const whole *kind, float **memory, gemm_bits *given,
-                            sib_error *err)
+static sib_code unpack_scales_and_zeros(const pack_context *p, const int_format *kind, float **memory,
+                                        gemm_bits *given, sib_error *err)
 {
     size_t count = p->w->shape.n * p->w->blocks;
     float *scale = *memory = mem_alloc(count, 2 * sizeof *scale);
@@ -152,22 +153,22 @@ static sib_code spread_both(const pack_context *p, const whole *kind, float **me
         return err_memory(err, count * 2 * sizeof *scale, "scales of weights");
     given->scale = scale;
     given->zero = scale + count;
-    sib_code code = spread(p->w, p->scale, 1, 0, scale, err);
-    return code == SIB_OK ? spread(p->w, p->zero, 0, (float)kind->offset, scale + count, err) : code;
+    sib_code code = unpack_floats(p->w, p->scale, 1, 0, scale, err);
+    return code == SIB_OK ? unpack_floats(p->w, p->zero, 0, (float)kind->offset, scale + count, err) : code;
 }
 
-static sib_code fill_whole(void *context, const void *elements, void *out, sib_error *err)
+static sib_code fill_integers(void *context, const void *elements, void *out, sib_error *err)
 {
     const pack_context *p = context;
     const narrow_node *w = p->w;
-    const whole *kind = whole_of(w->dtype);
+    const int_format *kind = int_format_of(w->dtype);
     size_t bytes = w->shape.n * w->blocks * w->block * kind->bits / 8;
     uint8_t *q = mem_alloc(bytes, 1);
     float *parameters = NULL;
     gemm_bits given = bits_of(w);
     sib_code code = q ? SIB_OK : err_memory(err, bytes, "weights to be packed");
     if (code == SIB_OK)
-        code = spread_both(p, kind, &parameters, &given, err);
+        code = unpack_scales_and_zeros(p, kind, &parameters, &given, err);
     if (code == SIB_OK)
         code = arrange(w, kind, elements, q, err);
     given.q = q;
@@ -183,14 +184,14 @@ static sib_code begin_rows(void *context, void *out, sib_error *err)
 {
     const pack_context *p = context;
     const narrow_node *w = p->w;
-    const whole *kind = whole_of(w->dtype);
+    const int_format *kind = int_format_of(w->dtype);
     if (!kind) {
         gemm_pack_half_begin(w->dtype == SIB_BF16, w->shape.k, w->shape.n, out);
         return SIB_OK;
     }
     gemm_bits given = bits_of(w);
     float *parameters;
-    sib_code code = spread_both(p, kind, &parameters, &given, err);
+    sib_code code = unpack_scales_and_zeros(p, kind, &parameters, &given, err);
     if (code == SIB_OK)
         gemm_pack_bytes_begin(&given, out);
     mem_free(parameters);
@@ -200,10 +201,10 @@ static sib_code begin_rows(void *context, void *out, sib_error *err)
 static void fill_rows(void *context, const void *elements, size_t first, size_t rows, void *out)
 {
     const narrow_node *w = ((const pack_context *)context)->w;
-    if (whole_of(w->dtype))
-        gemm_pack_bytes_rows(elements, w->dtype == SIB_I8, w->turned, first, rows, out);
+    if (int_format_of(w->dtype))
+        gemm_pack_bytes_rows(elements, w->dtype == SIB_I8, w->transposed, first, rows, out);
     else
-        gemm_pack_half_rows(elements, w->turned, first, rows, out);
+        gemm_pack_half_rows(elements, w->transposed, first, rows, out);
 }
 
 static sib_code pack_b(const cpu_self *self, const node_view *n, const narrow_node *w, matmul_state *s,
@@ -215,22 +216,22 @@ static sib_code pack_b(const cpu_self *self, const node_view *n, const narrow_no
     char how[64];
     const void *packed;
     size_t bytes;
-    gemm_bits bits = whole_of(w->dtype) ? bits_of(w) : (gemm_bits){0};
+    gemm_bits bits = int_format_of(w->dtype) ? bits_of(w) : (gemm_bits){0};
     if (!(bits.bits ? gemm_packed_bits_bytes(&bits, &bytes)
                     : gemm_packed_half_bytes(w->shape.k, w->shape.n, 1, &bytes)))
         return err_set(err, SIB_ERR_SIZE, "packed weights do not fit in memory");
     b.lasting = b.lasting && (!scale || scale->lasting) && (!zero || zero->lasting);
     b.from_file = b.from_file && (!scale || scale->from_file) && (!zero || zero->from_file);
-    if (snprintf(how, sizeof how, "narrow %d %zu %p %p", w->turned, w->block, (const void *)context.scale,
+    if (snprintf(how, sizeof how, "narrow %d %zu %p %p", w->transposed, w->block, (const void *)context.scale,
                  (const void *)context.zero) >= (int)sizeof how)
         b.lasting = false;
-    cpu_rows rows = {.row = w->turned ? w->shape.k : w->shape.n,
-                     .block = w->turned ? w->shape.n : w->shape.k,
-                     .multiple = gemm_pack_multiple(w->turned),
+    cpu_rows rows = {.row = w->transposed ? w->shape.k : w->shape.n,
+                     .block = w->transposed ? w->shape.n : w->shape.k,
+                     .multiple = gemm_pack_multiple(w->transposed),
                      .begin = begin_rows,
                      .fill = fill_rows};
     sib_code code = bits.bits == 4
-                        ? cpu_pack(self, &b, how, bytes, fill_whole, &context, &packed, &s->owned, err)
+                        ? cpu_pack(self, &b, how, bytes, fill_integers, &context, &packed, &s->owned, err)
                         : cpu_pack_rows(self, &b, how, bytes, &rows, &context, &packed, &s->owned, err);
     s->g.packed = packed;
     return code;

@@ -263,11 +263,11 @@ static void transform_scores(post_transform transform, double *z, size_t n)
 static size_t best_of(const ensemble_state *s, const double *sums, const bool *reached)
 {
     size_t best = 0;
-    double most = s->n_base || reached[0] ? sums[0] : -INFINITY;
+    double max = s->n_base || reached[0] ? sums[0] : -INFINITY;
     for (size_t i = 1; i < s->n_targets; i++) {
         double v = s->n_base || reached[i] ? sums[i] : -INFINITY;
-        if (v > most || (v != v && most == most)) {
-            most = v;
+        if (v > max || (v != v && max == max)) {
+            max = v;
             best = i;
         }
     }

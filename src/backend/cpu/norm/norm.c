@@ -108,7 +108,7 @@ static sib_code tail_run(const cpu_call *c)
     };
     if (!job.y)
         return cpu_no_memory(c, s->lines.outer * s->lines.size * sizeof *job.y);
-    sib_code code = cpu_spread(c, s->lines.outer, s->lines.size * NORM_WORK, norm_rows, &job);
+    sib_code code = cpu_parallel_for(c, s->lines.outer, s->lines.size * NORM_WORK, norm_rows, &job);
     cpu_scratch_give(c, scratch);
     return code;
 }

@@ -121,7 +121,7 @@ static sib_code batch_run(const cpu_call *c)
         batch_pack(in, s->channels, s->epsilon, made);
     }
     size_t items = s->plane == 1 ? s->n : s->n * s->channels;
-    sib_code code = cpu_spread(c, items, s->plane == 1 ? s->channels : s->plane, batch_task, &job);
+    sib_code code = cpu_parallel_for(c, items, s->plane == 1 ? s->channels : s->plane, batch_task, &job);
     cpu_scratch_give(c, made);
     return code;
 }
@@ -233,7 +233,7 @@ static sib_code group_run(const cpu_call *c)
         return SIB_OK;
     group_job job = {c, cpu_floats_in(c, 0), cpu_floats_in(c, 1), cpu_floats_in(c, 2),
                      (float *)(void *)y->data};
-    return cpu_spread(c, s->items, 2 * s->channels * s->plane, group_task, &job);
+    return cpu_parallel_for(c, s->items, 2 * s->channels * s->plane, group_task, &job);
 }
 
 const cpu_kernel cpu_group_norm = {

@@ -124,7 +124,7 @@ static sib_code skip_run(const cpu_call *c)
     };
     if (!job.y)
         return cpu_no_memory(c, s->rows * s->n * sizeof *job.y);
-    sib_code code = cpu_spread(c, s->rows, s->n * 3, skip_task, &job);
+    sib_code code = cpu_parallel_for(c, s->rows, s->n * 3, skip_task, &job);
     cpu_scratch_give(c, scratch);
     return code;
 }

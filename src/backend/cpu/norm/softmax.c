@@ -85,8 +85,8 @@ static sib_code softmax_run(const cpu_call *c)
         return SIB_OK;
     job.x = (const float *)(const void *)cpu_in(c, 0)->data;
     job.y = (float *)(void *)y->data;
-    return cpu_spread(c, s->lines.outer, s->lines.size * s->lines.inner * SOFTMAX_WORK,
-                      s->lines.inner == 1 ? softmax_rows : softmax_columns, &job);
+    return cpu_parallel_for(c, s->lines.outer, s->lines.size * s->lines.inner * SOFTMAX_WORK,
+                            s->lines.inner == 1 ? softmax_rows : softmax_columns, &job);
 }
 
 const cpu_kernel cpu_softmax = {

@@ -40,9 +40,9 @@ static bool read_linear(const cpu_self *self, const node_view *n, linear_state *
     if (n->n_in < 2 || n->n_out != 1 || !n->out[0] || spec.block_size ||
         (precision && precision != SIB_F32) || !cpu_dims(n, n->in[0], &rank, dims))
         return false;
-    const value *whole = back ? n->in[0] : n->out[0], *real = back ? n->out[0] : n->in[0];
+    const value *quantized = back ? n->in[0] : n->out[0], *real = back ? n->out[0] : n->in[0];
     const value *zero = n->n_in > 2 ? n->in[2] : NULL;
-    *s = (linear_state){.dtype = cpu_dtype(whole), .item = dtype_stride(cpu_dtype(whole))};
+    *s = (linear_state){.dtype = cpu_dtype(quantized), .item = dtype_stride(cpu_dtype(quantized))};
     if (cpu_dtype(real) != SIB_F32 || s->dtype > SIB_I16 || !self->kernels->quantize.to[s->dtype])
         return false;
     if (back)
@@ -64,7 +64,7 @@ static bool linear_claims(const cpu_self *self, const node_view *n)
     return read_linear(self, n, &s);
 }
 
-static float whole_at(sib_dtype dtype, const void *data, size_t i)
+static float int_at(sib_dtype dtype, const void *data, size_t i)
 {
     switch (dtype) {
     case SIB_U8:
@@ -84,7 +84,7 @@ static void fill_parameters(const linear_state *s, const float *scale, const voi
     size_t n = s->lines.size;
     for (size_t i = 0; i < n; i++) {
         parameters[i] = scale[s->n_scale == 1 ? 0 : i];
-        parameters[n + i] = s->n_zero ? whole_at(s->dtype, zero, s->n_zero == 1 ? 0 : i) : 0.0f;
+        parameters[n + i] = s->n_zero ? int_at(s->dtype, zero, s->n_zero == 1 ? 0 : i) : 0.0f;
     }
 }
 
@@ -166,7 +166,7 @@ static sib_code linear_run(const cpu_call *c)
         job.parameters = parameters;
     }
     size_t items = l->size == 1 ? l->outer * l->inner : l->inner == 1 ? l->outer : l->outer * l->size;
-    sib_code code = cpu_spread(c, items, l->outer * l->size * l->inner / items, linear_task, &job);
+    sib_code code = cpu_parallel_for(c, items, l->outer * l->size * l->inner / items, linear_task, &job);
     cpu_scratch_give(c, made);
     return code;
 }
@@ -222,7 +222,7 @@ static sib_code dynamic_run(const cpu_call *c)
     if (!y)
         return SIB_OK;
     job.y = (uint8_t *)(void *)y->data;
-    return cpu_spread(c, x->count, 1, dynamic_task, &job);
+    return cpu_parallel_for(c, x->count, 1, dynamic_task, &job);
 }
 
 const cpu_kernel cpu_quantize_dynamic = {.claims = dynamic_claims, .run = dynamic_run};

@@ -85,9 +85,9 @@ sib_code axes_run(const cpu_call *c, const axes_plan *p, axes_step call, const v
 {
     axes_job j = {c, p, call, context};
     if (!p->rank)
-        return cpu_spread(c, p->many, p->n, plain_task, &j);
+        return cpu_parallel_for(c, p->many, p->n, plain_task, &j);
     if (p->out_step[0])
-        return cpu_spread(c, p->dims[0], p->in_step[0], outer_task, &j);
+        return cpu_parallel_for(c, p->dims[0], p->in_step[0], outer_task, &j);
     outer_task(&j, 0, p->dims[0], 0);
     return cancel_is_set(c->cancel) ? cpu_fail(c, SIB_ERR_CANCELLED, "the run was cancelled") : SIB_OK;
 }

@@ -136,7 +136,7 @@ static sib_code run_lines(const cpu_call *c, pool_task task)
     if (!y)
         return SIB_OK;
     line_job job = {c, cpu_in(c, 0)->data, y->data};
-    return cpu_spread(c, s->lines.outer, s->lines.size * s->lines.inner * 4, task, &job);
+    return cpu_parallel_for(c, s->lines.outer, s->lines.size * s->lines.inner * 4, task, &job);
 }
 
 static sib_code arg_run(const cpu_call *c)

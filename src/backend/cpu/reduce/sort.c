@@ -94,7 +94,8 @@ static sib_code sort_run(const cpu_call *c)
                     .indices = indices ? (int64_t *)(void *)indices->data : NULL};
     if (!s->sort.n || !s->sort.k)
         return SIB_OK;
-    sib_code code = cpu_spread(c, s->lines.outer * s->lines.inner, s->sort.n * SORT_WORK, sort_task, &job);
+    sib_code code =
+        cpu_parallel_for(c, s->lines.outer * s->lines.inner, s->sort.n * SORT_WORK, sort_task, &job);
     return atomic_load(&job.no_memory) ? cpu_no_memory(c, sort_scratch(&s->sort)) : code;
 }
 

@@ -1,5 +1,5 @@
 /* MaxUnpool, Col2Im and ImageDecoder. */
-#include "ops/lower/given.h"
+#include "ops/lower/lists.h"
 
 #include "base/error.h"
 #include "base/size.h"
@@ -22,9 +22,9 @@ void lower_ONNX_MaxUnpool(lowering *l, const node *n)
                m_rank(l, indices));
     if (!l_ok(l))
         return;
-    given_numbers(l, spec.kernel_shape, "kernel_shape", (size_t)r, 1, kernel);
-    given_numbers(l, spec.strides, "strides", (size_t)r, 1, stride);
-    given_numbers(l, spec.pads, "pads", 2 * (size_t)r, 0, pad);
+    list_numbers(l, spec.kernel_shape, "kernel_shape", (size_t)r, 1, kernel);
+    list_numbers(l, spec.strides, "strides", (size_t)r, 1, stride);
+    list_numbers(l, spec.pads, "pads", 2 * (size_t)r, 0, pad);
     dim count = d_product(l, (size_t)rank, dims);
     for (int i = 0; i < r; i++) {
         dim reach = d_mul(l, d_sub(l, dims[2 + i], d_const(l, 1)), d_const(l, stride[i]));
@@ -119,7 +119,7 @@ void lower_ONNX_Col2Im(lowering *l, const node *n)
     fold_spec f = {0};
     dim dims[SIB_MAX_RANK], out[SIB_MAX_RANK];
     sib_dtype dtype = m_dtype(l, x);
-    int rank = m_dims(l, x, dims), length = given_length(l, l_in(l, 1));
+    int rank = m_dims(l, x, dims), length = list_length(l, l_in(l, 1));
     if (l_ok(l) && rank != 3)
         l_fail(l, SIB_ERR_ARGUMENT, "columns have rank %d, expected 3", rank);
     for (int i = 0; i < SIB_MAX_RANK; i++)
@@ -135,9 +135,9 @@ void lower_ONNX_Col2Im(lowering *l, const node *n)
         return;
     size_t r = (size_t)f.r;
     spatial_spec spec = spec_spatial(n);
-    given_numbers(l, spec.strides, "strides", r, 1, f.stride);
-    given_numbers(l, spec.dilations, "dilations", r, 1, f.dilation);
-    given_numbers(l, spec.pads, "pads", 2 * r, 0, f.pad);
+    list_numbers(l, spec.strides, "strides", r, 1, f.stride);
+    list_numbers(l, spec.dilations, "dilations", r, 1, f.dilation);
+    list_numbers(l, spec.pads, "pads", 2 * r, 0, f.pad);
     int64_t taps = 1;
     for (int i = 0; i < f.r; i++)
         if (f.block[i] < 1 || !i64_mul(taps, f.block[i], &taps))

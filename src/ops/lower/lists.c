@@ -1,13 +1,13 @@
-#include "ops/lower/given.h"
+#include "ops/lower/lists.h"
 
 /* Dims that opset 1 gives in the dtype of the data. */
-static void from_floats(lowering *l, mval v, given_list *list)
+static void from_floats(lowering *l, mval v, dim_list *list)
 {
     const sib_tensor *t = m_content(l, v);
     if (!t)
         return;
-    if (sib_tensor_rank(t) > 1 || sib_tensor_count(t) > GIVEN_MAX) {
-        l_fail(l, SIB_ERR_ARGUMENT, "expected a list of at most %d numbers", GIVEN_MAX);
+    if (sib_tensor_rank(t) > 1 || sib_tensor_count(t) > LIST_MAX) {
+        l_fail(l, SIB_ERR_ARGUMENT, "expected a list of at most %d numbers", LIST_MAX);
         return;
     }
     list->n = sib_tensor_count(t);
@@ -21,12 +21,12 @@ static void from_floats(lowering *l, mval v, given_list *list)
     }
 }
 
-given_list given_dims(lowering *l, spec_ints attr, size_t i)
+dim_list list_dims(lowering *l, spec_ints attr, size_t i)
 {
-    given_list list = {0};
+    dim_list list = {0};
     if (attr.v) {
         list.given = true;
-        list.n = attr.n < GIVEN_MAX ? attr.n : GIVEN_MAX; /* spec.def limits it */
+        list.n = attr.n < LIST_MAX ? attr.n : LIST_MAX; /* spec.def limits it */
         for (size_t k = 0; k < list.n && l_ok(l); k++)
             list.items[k] = d_const(l, attr.v[k]);
     } else if (i && l_has(l, i)) {
@@ -35,12 +35,12 @@ given_list given_dims(lowering *l, spec_ints attr, size_t i)
         if (l->node->version < 2 && m_is(l, v, SIB_KIND_FLOAT))
             from_floats(l, v, &list);
         else
-            list.n = m_elements(l, v, list.items, GIVEN_MAX);
+            list.n = m_elements(l, v, list.items, LIST_MAX);
     }
     return list;
 }
 
-int given_length(const lowering *l, mval list)
+int list_length(const lowering *l, mval list)
 {
     const dim_shape *s = &m_type(l, list)->shape;
     int64_t n;
@@ -48,10 +48,10 @@ int given_length(const lowering *l, mval list)
         return -1;
     if (!s->rank)
         return 1;
-    return dim_is_const(l->graph->dims, s->dims[0], &n) && n >= 0 && n <= GIVEN_MAX ? (int)n : -1;
+    return dim_is_const(l->graph->dims, s->dims[0], &n) && n >= 0 && n <= LIST_MAX ? (int)n : -1;
 }
 
-int given_axes(lowering *l, const given_list *list, int rank, int n_default, int *out)
+int list_axes(lowering *l, const dim_list *list, int rank, int n_default, int *out)
 {
     bool seen[SIB_MAX_RANK] = {false};
     int n = list->given ? (int)list->n : n_default;
@@ -69,35 +69,7 @@ int given_axes(lowering *l, const given_list *list, int rank, int n_default, int
     return l_ok(l) ? n : 0;
 }
 
-mval given_zero(lowering *l, mval x)
-{
-    if (m_dtype(l, x) != SIB_STRING)
-        return m_scalar_like(l, x, 0);
-    return m_reshape(l, m_strings(l, 1, &(sib_str){"", 0}), 0, NULL);
-}
-
-mval given_scalar(lowering *l, mval x)
-{
-    return m_rank(l, x) ? m_reshape(l, x, 0, NULL) : x;
-}
-
-void given_declare_like(lowering *l, mval x, const dim *dims)
-{
-    int rank = m_rank(l, x);
-    if (l_ok(l))
-        l_declare(l, 0, m_dtype(l, x), rank, dims);
-}
-
-mval given_narrow(lowering *l, mval wide, sib_dtype dtype)
-{
-    sib_dtype_kind kind = sib_dtype_get_kind(dtype);
-    if (kind == SIB_KIND_INT || kind == SIB_KIND_UINT)
-        return m_cast_saturating(l, m_round(l, wide), dtype);
-    return m_cast(l, wide, dtype);
-}
-
-void given_numbers(lowering *l, spec_ints attr, const char *name, size_t count, int64_t fallback,
-                   int64_t *out)
+void list_numbers(lowering *l, spec_ints attr, const char *name, size_t count, int64_t fallback, int64_t *out)
 {
     if (attr.n && attr.n != count)
         l_fail(l, SIB_ERR_ARGUMENT, "attribute %s has %zu numbers, expected %zu", name, attr.n, count);
