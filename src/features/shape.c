@@ -45,8 +45,7 @@ sib_code sib_mel_shape(const sib_mel *mel, uint64_t n_samples, uint64_t *bands, 
 {
     *bands = *frames = 0;
     if (n_samples > (uint64_t)INT64_MAX / 2)
-        return err_set(err, SIB_ERR_SIZE, "%llu samples are more than can be counted",
-                       (unsigned long long)n_samples);
+        return err_set(err, SIB_ERR_SIZE, "%llu samples are too many", (unsigned long long)n_samples);
     sib_code code = mel_length_check(mel, n_samples, err);
     if (code != SIB_OK)
         return code;

@@ -91,7 +91,7 @@ sib_code doc_text(const job_doc *d, const json_t *around, const char *path, cons
     const json_t *j = json_object_get(around, name);
     *out = json_string_value(j);
     snprintf(where, sizeof where, "%s/%s", path, name);
-    return j && !*out ? doc_fault(d, err, SIB_ERR_FORMAT, where, "expected a text") : SIB_OK;
+    return j && !*out ? doc_fault(d, err, SIB_ERR_FORMAT, where, "expected a string") : SIB_OK;
 }
 
 sib_code doc_only(const job_doc *d, const json_t *object, const char *path, const char *const *names,
@@ -107,7 +107,7 @@ sib_code doc_only(const job_doc *d, const json_t *object, const char *path, cons
         while (names[i] && strcmp(names[i], key))
             i++;
         if (!names[i])
-            return doc_fault(d, err, SIB_ERR_FORMAT, path, "there is no member '%s'", key);
+            return doc_fault(d, err, SIB_ERR_FORMAT, path, "member '%s' is missing", key);
     }
     return SIB_OK;
 }
@@ -116,8 +116,8 @@ sib_code doc_name(const job_doc *d, const char *path, const char *name, sib_erro
 {
     return name[0] && !strpbrk(name, "./[]*?$")
                ? SIB_OK
-               : doc_fault(d, err, SIB_ERR_FORMAT, path, "'%s' is no name: it is empty or has one of ./[]*?$",
-                           name);
+               : doc_fault(d, err, SIB_ERR_FORMAT, path,
+                           "'%s' is not a valid name: it is empty or has one of ./[]*?$", name);
 }
 
 /* ---- Literals ------------------------------------------------------------------------------------------ */

@@ -104,7 +104,6 @@ sib_code sib_tensor_set_string(sib_tensor *t, const int64_t *index, sib_str valu
         return err_set(err, SIB_ERR_ARGUMENT, "the string is NULL, expected %zu bytes", value.length);
     if (!t->storage->owned)
         return err_set(err, SIB_ERR_UNSUPPORTED,
-                       "strings in wrapped memory belong to the caller, and only "
-                       "those of a created tensor can be set");
+                       "strings in wrapped memory belong to the caller and cannot be set");
     return tensor_put_string(element, value, err);
 }

@@ -435,7 +435,7 @@ TEST(test_legacy_refused)
             SIB_ERR_FORMAT, "no tensor names");
     bytes b = torch_legacy(torch_sample_pickle(true));
     f_u8(&b, 0);
-    refused(b, SIB_ERR_FORMAT, "1 bytes follow");
+    refused(b, SIB_ERR_FORMAT, "1 unexpected bytes follow");
     b = torch_legacy(torch_sample_pickle(true));
     b.n--;
     refused(b, SIB_ERR_FORMAT, "a storage has 24 bytes");

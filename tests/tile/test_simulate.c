@@ -6,7 +6,7 @@
 
 #include <sibyl/tile.h>
 
-#define MOST_SAMPLES 48000
+#define MAX_SAMPLES 48000
 
 /* A tone that sweeps and swells, with noise. */
 static void make_recording(int16_t *samples, size_t n, uint64_t seed)
@@ -76,7 +76,7 @@ static bool compare(const sib_tile_options *o, const int16_t *samples, size_t n,
    divides. */
 TEST(every_plan)
 {
-    static int16_t samples[MOST_SAMPLES];
+    static int16_t samples[MAX_SAMPLES];
     const bool quick = getenv("SIBYL_QUICK") != NULL;
     const size_t n = quick ? 9000 : 17123;
     size_t ran = 0;
@@ -93,22 +93,22 @@ TEST(every_plan)
 
 TEST(every_output)
 {
-    static int16_t samples[MOST_SAMPLES];
-    make_recording(samples, MOST_SAMPLES, 11);
+    static int16_t samples[MAX_SAMPLES];
+    make_recording(samples, MAX_SAMPLES, 11);
     for (int kind = 0; kind < 4; kind++)
         for (uint32_t tiles = 1; tiles <= SIB_TILE_MAX; tiles += 5) {
             sib_tile_options o = asked(5 * tiles, 2, tiles);
             sib_tile_report report;
             o.bands = kind & 1 ? 128 : 80;
             o.out = kind & 2 ? SIB_TILE_INT16 : SIB_TILE_INT8;
-            assert_true(compare(&o, samples, MOST_SAMPLES, &report));
+            assert_true(compare(&o, samples, MAX_SAMPLES, &report));
         }
 }
 
 /* One frame, or fewer frames than tiles; lengths around a hop. */
 TEST(short_recordings)
 {
-    static int16_t samples[MOST_SAMPLES];
+    static int16_t samples[MAX_SAMPLES];
     sib_error err = SIB_ERROR_INIT;
     make_recording(samples, 2000, 3);
     for (size_t n = 201; n < 900; n += 53)
@@ -128,8 +128,8 @@ TEST(short_recordings)
 
 TEST(faults)
 {
-    static int16_t samples[MOST_SAMPLES];
-    static int8_t out[MOST_SAMPLES / 160 * 80];
+    static int16_t samples[MAX_SAMPLES];
+    static int8_t out[MAX_SAMPLES / 160 * 80];
     static const struct {
         sib_tile_fault fault;
         const char *words;
@@ -137,7 +137,7 @@ TEST(faults)
                  {SIB_TILE_LATE_DMA, "late DMA"},
                  {SIB_TILE_BATCH, "batches differ"},
                  {SIB_TILE_OVERRUN, "overrun"}};
-    make_recording(samples, MOST_SAMPLES, 5);
+    make_recording(samples, MAX_SAMPLES, 5);
     for (size_t k = 0; k < 4; k++)
         for (uint32_t tiles = 1; tiles <= SIB_TILE_MAX; tiles++)
             for (uint32_t depth = 1; depth <= 2; depth++)
@@ -147,7 +147,7 @@ TEST(faults)
                     sib_error err = SIB_ERROR_INIT;
                     sib_tile_plan p;
                     char tile[32] = "tile (";
-                    CHECK_OK(sib_tile_plan_make(&o, MOST_SAMPLES / 160, &p, &err), err);
+                    CHECK_OK(sib_tile_plan_make(&o, MAX_SAMPLES / 160, &p, &err), err);
                     if (kinds[k].fault != SIB_TILE_BATCH) {
                         uint32_t column = 0, row = 0, t = s.fault_tile;
                         for (; t >= tiles / 4 + (column < tiles % 4); column++)
@@ -155,7 +155,7 @@ TEST(faults)
                         row = 2 + t;
                         snprintf(tile, sizeof tile, "tile (%u, %u)", (unsigned)column, (unsigned)row);
                     }
-                    const sib_code code = sib_tile_simulate(&p, samples, MOST_SAMPLES, &s, out, NULL, &err);
+                    const sib_code code = sib_tile_simulate(&p, samples, MAX_SAMPLES, &s, out, NULL, &err);
                     if (code != SIB_ERR_VALUE || !strstr(err.message, kinds[k].words) ||
                         !strstr(err.message, tile))
                         fail_msg("fault %zu, %u tiles, depth %u, call %u: %s", k, (unsigned)tiles,

@@ -40,9 +40,9 @@ bool spatial_read(lowering *l, const spatial_spec *spec, mval x, mval w, spatial
     size_t count = (size_t)s->n;
     s->padding = spec->auto_pad;
     read_kernel(l, spec->kernel_shape, w, s);
-    given_numbers(l, spec->strides, "strides", count, 1, s->stride);
-    given_numbers(l, spec->dilations, "dilations", count, 1, s->dilation);
-    given_numbers(l, spec->pads, "pads", 2 * count, 0, s->pads);
+    list_numbers(l, spec->strides, "strides", count, 1, s->stride);
+    list_numbers(l, spec->dilations, "dilations", count, 1, s->dilation);
+    list_numbers(l, spec->pads, "pads", 2 * count, 0, s->pads);
     for (size_t i = 0; i < 2 * count; i++)
         s->pads[i] = spec_pads_given(spec, i);
     for (int i = 0; i < s->n && l_ok(l); i++) {

@@ -159,8 +159,8 @@ static sib_code prepare(const cpu_self *self, const node_view *n, recurrent_kind
     k.b = recurrent_constant(n, IN_B, &s->ready);
     k.p = kind == RECURRENT_LSTM ? recurrent_constant(n, IN_P, &s->ready) : NULL;
     if (!s->scratch || !recurrent_sizes(c, &k.z))
-        code =
-            err_set(err, SIB_ERR_SIZE, "%zu sequences of %zu neurons are too many", c->batch, c->cell.hidden);
+        code = err_set(err, SIB_ERR_SIZE, "%zu sequences of %zu hidden units are too many", c->batch,
+                       c->cell.hidden);
     else if (s->ready)
         code = recurrent_pack_constants(self, n, s, &k, err);
     double work = (double)c->steps * (double)c->batch * (double)c->cell.hidden *
