@@ -43,7 +43,7 @@ def test_bytes():
 def test_failures(ranks, tmp_path):
     with pytest.raises(ValueError, match="id 300"):
         sibyl.Tokenizer(ranks).decode([300])
-    with pytest.raises(ValueError, match="is none"):
+    with pytest.raises(ValueError, match="not in the vocabulary"):
         sibyl.Tokenizer(ranks).decode([-1])
     with pytest.raises(TypeError):
         sibyl.Tokenizer(ranks).decode(["a"])

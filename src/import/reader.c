@@ -41,7 +41,7 @@ sib_code ckpt_fail(ckpt_file *s, sib_code code, uint64_t at, const char *format,
 sib_code ckpt_take(ckpt_file *s, uint64_t *at, uint64_t n, const char *what, byte_span *out)
 {
     if (*at > s->bytes.size || n > s->bytes.size - *at)
-        return ckpt_fail(s, SIB_ERR_FORMAT, *at, "%s has %llu bytes, but only %llu are left", what,
+        return ckpt_fail(s, SIB_ERR_FORMAT, *at, "%s: expected %llu bytes, found %llu", what,
                          (unsigned long long)n,
                          (unsigned long long)(*at > s->bytes.size ? 0 : s->bytes.size - *at));
     *out = (byte_span){s->bytes.data + *at, (size_t)n};

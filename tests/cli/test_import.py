@@ -97,10 +97,10 @@ class Import(Case):
 
     def test_misuse(self):
         self.fails(2, "no checkpoint", "import", "-o", "g.onnx")
-        self.fails(2, "is named with -o", "import", "g.safetensors")
+        self.fails(2, "the model to write with -o", "import", "g.safetensors")
         self.fails(2, "int4", "import", "g.safetensors", "-o", "g.onnx", "--dtype", "int4")
         self.fails(1, "is the checkpoint itself", "import", "g.safetensors", "-o", "./g.safetensors")
-        self.fails(1, "'cake' is no recipe", "import", "g.safetensors", "-o", "g.onnx", "--recipe", "cake")
+        self.fails(1, "'cake' is not a recipe", "import", "g.safetensors", "-o", "g.onnx", "--recipe", "cake")
         self.fails(1, "no.safetensors", "import", "no.safetensors", "-o", "g.onnx")
         self.assertEqual(self.names(), ["config.json", "g.safetensors"])
 

@@ -348,7 +348,7 @@ class Quantize(Model):
         self.assertIn("no layer found", self.done("quantize", "m.onnx", "-o", "out.onnx"))
 
     def test_misuse(self):
-        self.fails(2, "is named with -o", "quantize", "big.onnx")
+        self.fails(2, "the file to write with -o", "quantize", "big.onnx")
         self.fails(2, "cannot be in blocks", "quantize", "big.onnx", "-o", "o.onnx", "--weights", "f16", "--block", 32)
         self.fails(2, "--dynamic is for int8", "quantize", "big.onnx", "-o", "o.onnx", "--weights", "int4", "--dynamic")
         self.fails(1, "block is 33", "quantize", "big.onnx", "-o", "o.onnx", "--block", 33)

@@ -123,13 +123,13 @@ TEST(test_refused)
         refused(with_tensor(k ? file_rwkv(101) : file_whisper(2000), "w", 0, 2, negative, 4), SIB_ERR_FORMAT,
                 "negative");
         refused(with_tensor(k ? file_rwkv(101) : file_whisper(2000), "w", 0, 2, blocks, 127), SIB_ERR_FORMAT,
-                "elements takes 128 bytes, but only 127");
+                "elements: expected 128 bytes, found 127");
         refused(with_tensor(k ? file_rwkv(101) : file_whisper(2000), "w", 0, 2, blocks, 129), SIB_ERR_FORMAT,
                 "number of dims");
         refused(with_tensor(k ? file_rwkv(101) : file_whisper(2000), "", 0, 1, ones, 4), SIB_ERR_FORMAT,
                 "0 bytes");
         refused(with_tensor(k ? file_rwkv(101) : file_whisper(2000), "\xff\x1b[2J\u00e9", 0, 1, ones, 4),
-                SIB_ERR_FORMAT, "the name \'??[2J\u00e9\' of a weight is no UTF-8");
+                SIB_ERR_FORMAT, "the name \'??[2J\u00e9\' of a weight is not UTF-8");
         bytes b = with_tensor(k ? file_rwkv(101) : file_whisper(2000), "w", 0, 1, ones, 4);
         refused(with_tensor(b, "w", 0, 1, ones, 4), SIB_ERR_FORMAT, "'w' occurs twice");
         b = k ? file_rwkv(101) : file_whisper(2000);
@@ -137,7 +137,7 @@ TEST(test_refused)
         f_u32(&b, UINT32_MAX);
         f_u32(&b, 0);
         f_u32(&b, 1);
-        refused(b, SIB_ERR_FORMAT, "name takes 4294967295 bytes");
+        refused(b, SIB_ERR_FORMAT, "name: expected 4294967295 bytes");
     }
 }
 

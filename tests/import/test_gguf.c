@@ -109,11 +109,11 @@ TEST(test_keys_refused)
     refused(file_gguf(1, 0, 0), SIB_ERR_UNSUPPORTED, "version 1");
     refused(file_gguf(4, 0, 0), SIB_ERR_UNSUPPORTED, "version 4");
     refused(file_gguf(0x03000000, 0, 0), SIB_ERR_UNSUPPORTED, "big-endian");
-    refused(file_gguf(3, 0, UINT64_MAX), SIB_ERR_FORMAT, "a key has 8 bytes");
-    refused(file_gguf(3, UINT64_MAX, 0), SIB_ERR_FORMAT, "name takes 8 bytes");
+    refused(file_gguf(3, 0, UINT64_MAX), SIB_ERR_FORMAT, "a key: expected 8 bytes");
+    refused(file_gguf(3, UINT64_MAX, 0), SIB_ERR_FORMAT, "name: expected 8 bytes");
     bytes b = file_gguf(3, 0, 1);
     f_u64(&b, UINT64_MAX);
-    refused(b, SIB_ERR_FORMAT, "a key takes 18446744073709551615 bytes");
+    refused(b, SIB_ERR_FORMAT, "a key: expected 18446744073709551615 bytes");
     b = file_gguf(3, 0, 1);
     file_gguf_key(&b, "k", 13);
     f_u64(&b, 0);
@@ -127,16 +127,16 @@ TEST(test_keys_refused)
         b = file_gguf(3, 0, 1);
         file_gguf_array(&b, "k", 4, lengths[i]);
         f_u32(&b, 0);
-        refused(b, SIB_ERR_FORMAT, "more than the file has");
+        refused(b, SIB_ERR_FORMAT, "larger than the file");
         b = file_gguf(3, 0, 1);
         file_gguf_array(&b, "k", 8, lengths[i]);
         f_u64(&b, 0);
-        refused(b, SIB_ERR_FORMAT, "more than the file has");
+        refused(b, SIB_ERR_FORMAT, "larger than the file");
     }
     b = file_gguf(3, 0, 1);
     file_gguf_key(&b, "k", 7);
     f_u8(&b, 2);
-    refused(b, SIB_ERR_FORMAT, "2 , expected a bool (0 or 1)");
+    refused(b, SIB_ERR_FORMAT, "is 2, expected a bool (0 or 1)");
     b = file_gguf(3, 0, 1);
     file_gguf_key(&b, "k", 10);
     f_u64(&b, UINT64_C(1) << 63);

@@ -196,20 +196,20 @@ TEST(test_malformed)
     REFUSED("}(.", SIB_ERR_FORMAT, "ends with 1 values");
     REFUSED("u.", SIB_ERR_FORMAT, "a mark that was not set");
     REFUSED("t.", SIB_ERR_FORMAT, "a mark that was not set");
-    REFUSED("(u.", SIB_ERR_FORMAT, "the stack has none");
-    REFUSED("}(Nu.", SIB_ERR_FORMAT, "has no value");
+    REFUSED("(u.", SIB_ERR_FORMAT, "adds items to nothing");
+    REFUSED("}(Nu.", SIB_ERR_FORMAT, "a key to a dict without its value");
     REFUSED("}(NNe.", SIB_ERR_FORMAT, "adds items to a dict, expected a list");
     REFUSED("](NNu.", SIB_ERR_FORMAT, "adds items to a list, expected a dict");
-    REFUSED("](Na.", SIB_ERR_FORMAT, "the stack has none");
-    REFUSED("a.", SIB_ERR_FORMAT, "there is none");
-    REFUSED("}N(s.", SIB_ERR_FORMAT, "there is none");
+    REFUSED("](Na.", SIB_ERR_FORMAT, "adds items to nothing");
+    REFUSED("a.", SIB_ERR_FORMAT, "the stack has none");
+    REFUSED("}N(s.", SIB_ERR_FORMAT, "the stack has none");
     REFUSED("\x87.", SIB_ERR_FORMAT, "a tuple of the pickle pops more");
     REFUSED("R.", SIB_ERR_FORMAT, "more values than the stack has");
     REFUSED("}}R.", SIB_ERR_FORMAT, "calls a dict");
     REFUSED("ccollections\nOrderedDict\n}R.", SIB_ERR_FORMAT, "with a dict");
     REFUSED("ccollections\nOrderedDict\n](Ne\x85R.", SIB_ERR_FORMAT, "not a pair");
     REFUSED("NN\x93.", SIB_ERR_FORMAT, "names a global by None");
-    REFUSED("q\0.", SIB_ERR_FORMAT, "there is none");
+    REFUSED("q\0.", SIB_ERR_FORMAT, "the stack has none");
     REFUSED("h\0.", SIB_ERR_FORMAT, "was not stored");
     REFUSED("}r\xFF\xFF\xFF\x7F.", SIB_ERR_FORMAT, "number 2147483647");
     REFUSED("}q\5h\4.", SIB_ERR_FORMAT, "reads memoized value 4");
@@ -373,17 +373,17 @@ TEST(test_tensors_refused)
     refused(one_tensor((torch_tensor){"FloatStorage", "0", 6, 1, 2, two_three, three_one, false}),
             SIB_ERR_FORMAT, "are outside storage '0'");
     refused(one_tensor((torch_tensor){"FloatStorage", "0", 6, -1, 2, two_three, three_one, false}),
-            SIB_ERR_FORMAT, "leave");
+            SIB_ERR_FORMAT, "are outside storage '0'");
     refused(one_tensor((torch_tensor){"FloatStorage", "0", 6, INT64_MAX, 2, two_three, three_one, false}),
-            SIB_ERR_FORMAT, "leave");
+            SIB_ERR_FORMAT, "are outside storage '0'");
     refused(one_tensor((torch_tensor){"FloatStorage", "0", 6, 0, 2, two_three, four, false}), SIB_ERR_FORMAT,
-            "leave");
+            "are outside storage '0'");
     refused(one_tensor((torch_tensor){"FloatStorage", "0", 6, 0, 2, minus, three_one, false}), SIB_ERR_FORMAT,
             "negative");
     refused(one_tensor((torch_tensor){"FloatStorage", "0", 6, 0, 2, two_three, minus, false}), SIB_ERR_FORMAT,
             "negative");
     refused(one_tensor((torch_tensor){"FloatStorage", "0", 6, 0, 2, huge, huge, false}), SIB_ERR_FORMAT,
-            "leave");
+            "are outside storage '0'");
     refused(one_tensor((torch_tensor){"FloatStorage", "0", 6, 0, 2, wide, zeros, false}), SIB_ERR_UNSUPPORTED,
             "repeat");
     refused(one_tensor((torch_tensor){"FloatStorage", "0", 6, 0, 17, many, many, false}), SIB_ERR_UNSUPPORTED,
@@ -438,7 +438,7 @@ TEST(test_legacy_refused)
     refused(b, SIB_ERR_FORMAT, "1 unexpected bytes follow");
     b = torch_legacy(torch_sample_pickle(true));
     b.n--;
-    refused(b, SIB_ERR_FORMAT, "a storage has 24 bytes");
+    refused(b, SIB_ERR_FORMAT, "a storage: expected 24 bytes");
     b = begin();
     f_text(&b, "cposix\nsystem\n.");
     refused(torch_legacy(b), SIB_ERR_UNSUPPORTED, "'posix.system'");

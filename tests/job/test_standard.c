@@ -192,7 +192,7 @@ TEST(other_models_are_refused)
     save_model(&t, "v.onnx");
     sib_job_options o = {.kind = "speech-to-text"};
     CHECK_FAILS(sib_job_open(in_folder("v.onnx"), &o, &j, &err), SIB_ERR_UNSUPPORTED, err,
-                "no job of kind speech-to-text for this model");
+                "no standard job of kind speech-to-text for this model");
     CHECK_FAILS(sib_job_describe(in_folder("none.onnx"), NULL, &text, &err), SIB_ERR_IO, err, "none.onnx");
     assert_null(j);
     assert_null(text);

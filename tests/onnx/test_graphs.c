@@ -181,7 +181,7 @@ static bytes of_nodes(const char *first, const char *second)
 
 TEST(test_refusals)
 {
-    check_refused(of_nodes("x b>a", "x a>b"), NULL, SIB_ERR_FORMAT, "from its own");
+    check_refused(of_nodes("x b>a", "x a>b"), NULL, SIB_ERR_FORMAT, "depends on its own output");
     check_refused(of_nodes("x a>a", "x x>b"), NULL, SIB_ERR_FORMAT, "'first' (Add)");
     check_refused(of_nodes("x x>a", "x x>a"), NULL, SIB_ERR_FORMAT, "two values are named 'a'");
     check_refused(of_nodes("x x>x", "x x>b"), NULL, SIB_ERR_FORMAT, "'first' (Add)");
@@ -250,7 +250,7 @@ TEST(test_old_initializers)
         bytes g = {0};
         b_message(&g, GRAPH_INITIALIZER, b_floats("w", 1, (float[]){1}));
         onnx_model *m = read_model(b_model(ir, g), NULL);
-        assert_int_equal(noticed(m, "is no input"), ir == 3);
+        assert_int_equal(noticed(m, "is not an input"), ir == 3);
         onnx_free(&m);
     }
 }

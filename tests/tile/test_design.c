@@ -81,7 +81,7 @@ TEST(what_is_changed_is_seen)
          "does not end here", 0},
         {1, "        aie.objectfifo.release @in_0_2(Consume, 1)\n", "", "release both", 0},
         {1, "      aiex.npu.dma_wait {symbol = @out_0_2}\n", "", "not every output", 0},
-        {1, "symbol = @out_0_2", "symbol = @in_0_2", "no output", 0},
+        {1, "symbol = @out_0_2", "symbol = @in_0_2", "is not an output", 0},
         {1, "metadata = @in_0_2", "metadata = @out_0_2", "does not end at a shim", 0},
         {1, "aie.end", "aie.flow", "is not a statement", 0},
         {1, "aie.device(npu1)", "aie.device(npu2)", "is not a statement", 0},
