@@ -223,7 +223,7 @@ static sib_code take_maximum(compute_job *j, sib_error *err)
         all.maximum = j->tallies[i].maximum > all.maximum ? j->tallies[i].maximum : all.maximum;
         all.overflow |= j->tallies[i].overflow;
     }
-    j->min = mel_least(j->mel, all.maximum);
+    j->min = mel_floor(j->mel, all.maximum);
     return check_samples(j, all.overflow, err);
 }
 

@@ -1,6 +1,6 @@
 /* A labelled image of features: title, plot, time axis below, frequency axis at the left, colour scale at the
    right. Everything is drawn on a canvas of palette indices, which is then written with libpng row by row. */
-#include "features/picture.h"
+#include "features/image.h"
 
 #include "base/alloc.h"
 #include "base/c_locale.h"
@@ -46,7 +46,7 @@ typedef struct {
 /* The plot: the cells and their positions. */
 typedef struct {
     const sib_mel_spec *spec;
-    const picture_cells *cells;
+    const image_cells *cells;
     size_t x_scale, y_scale;     /* pixels per column and per band */
     size_t width, height;        /* of the plot */
     double low, high;            /* values at the ends of the colour scale */
@@ -188,25 +188,25 @@ static void heading(canvas *c, const char *title)
 
 /* ---- Values ---- */
 
-sib_code picture_cells_make(picture_cells *c, size_t bands, size_t frames, sib_error *err)
+sib_code image_cells_make(image_cells *c, size_t bands, size_t frames, sib_error *err)
 {
-    *c = (picture_cells){.bands = bands, .frames = frames, .group = size_ceil_div(frames, MAX_COLUMNS)};
+    *c = (image_cells){.bands = bands, .frames = frames, .group = size_ceil_div(frames, MAX_COLUMNS)};
     c->columns = size_ceil_div(frames, c->group);
     c->max = mem_alloc(bands * c->columns, sizeof *c->max);
     if (!c->max)
-        return err_memory(err, bands * c->columns * sizeof *c->max, "a picture");
+        return err_memory(err, bands * c->columns * sizeof *c->max, "an image");
     for (size_t i = 0; i < bands * c->columns; i++)
         c->max[i] = NAN;
     return SIB_OK;
 }
 
-void picture_cells_free(picture_cells *c)
+void image_cells_free(image_cells *c)
 {
     mem_free(c->max);
-    *c = (picture_cells){0};
+    *c = (image_cells){0};
 }
 
-void picture_cells_add(picture_cells *c, const float *features, size_t row_stride, size_t first, size_t count)
+void image_cells_add(image_cells *c, const float *features, size_t row_stride, size_t first, size_t count)
 {
     for (size_t b = 0; b < c->bands; b++)
         for (size_t t = 0; t < count; t++) {
@@ -368,17 +368,17 @@ static sib_code lay_out(image *p, canvas *c, sib_error *err)
     return c->pixels ? SIB_OK : err_memory(err, c->width * c->height, "an image");
 }
 
-sib_code picture_write(const sib_mel *mel, const picture_cells *cells, const char *title, const char *path,
-                       sib_error *err)
+sib_code image_write(const sib_mel *mel, const image_cells *cells, const char *title, const char *path,
+                     sib_error *err)
 {
     const sib_mel_spec *spec = sib_mel_get_spec(mel);
     /* A VALID 3 x 3 average drops one band and one frame at each side. */
     double lost = (double)((size_t)spec->n_mels - cells->bands) / 2;
-    picture p = {.spec = spec,
-                 .cells = cells,
-                 .first_band = lost,
-                 .first_at = lost * spec->hop_length +
-                             (spec->framing == SIB_FRAMING_WHOLE ? spec->win_length / 2.0 : 0)};
+    image p = {.spec = spec,
+               .cells = cells,
+               .first_band = lost,
+               .first_at = lost * spec->hop_length +
+                           (spec->framing == SIB_FRAMING_WHOLE ? spec->win_length / 2.0 : 0)};
     canvas c;
     c_locale locale; /* of the labels */
     sib_code code = lay_out(&p, &c, err);
@@ -407,22 +407,21 @@ sib_code sib_mel_write_png(const sib_mel *mel, const float *features, size_t ban
 {
     const sib_mel_spec *spec = sib_mel_get_spec(mel);
     if (bands == 0 || frames == 0)
-        return err_set(
-            err, SIB_ERR_ARGUMENT,
-            "%s: features of %zu bands and %zu frames make no picture, at least 1 of each is needed", path,
-            bands, frames);
+        return err_set(err, SIB_ERR_ARGUMENT,
+                       "%s: no image can be drawn of %zu bands and %zu frames, expected at least 1 of each",
+                       path, bands, frames);
     if (bands > (size_t)spec->n_mels || row_stride < frames)
         return err_set(
             err, SIB_ERR_ARGUMENT,
             "%s: features of %zu bands and %zu frames with rows %zu apart, expected at most %d bands "
             "and rows at least %zu apart",
             path, bands, frames, row_stride, (int)spec->n_mels, frames);
-    picture_cells cells;
-    sib_code code = picture_cells_make(&cells, bands, frames, err);
+    image_cells cells;
+    sib_code code = image_cells_make(&cells, bands, frames, err);
     if (code != SIB_OK)
         return code;
-    picture_cells_add(&cells, features, row_stride, 0, frames);
-    code = picture_write(mel, &cells, title, path, err);
-    picture_cells_free(&cells);
+    image_cells_add(&cells, features, row_stride, 0, frames);
+    code = image_write(mel, &cells, title, path, err);
+    image_cells_free(&cells);
     return code;
 }

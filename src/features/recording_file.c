@@ -4,7 +4,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/size.h"
-#include "features/picture.h"
+#include "features/image.h"
 #include "features/recording_job.h"
 #include "features/sample_store.h"
 
@@ -30,7 +30,7 @@ struct sib_recording_file {
     size_t columns; /* max width of a window; 0: by the sizes above */
     sib_audio_meter meter;
     sib_npy_file *npy;
-    picture_cells cells;
+    image_cells cells;
     sib_recording_summary *out;
 };
 
@@ -54,7 +54,7 @@ void sib_recording_file_free(sib_recording_file **file)
     if (!file || !*file)
         return;
     store_free(&(*file)->samples);
-    picture_cells_free(&(*file)->cells);
+    image_cells_free(&(*file)->cells);
     mem_free(*file);
     *file = NULL;
 }
@@ -116,8 +116,7 @@ static sib_code take(recording_job *job, sib_error *err)
     sib_tensor *held;
     summarize(job, f->out);
     if (f->image)
-        picture_cells_add(&f->cells, sib_tensor_data(job->window.features), job->width, job->first,
-                          job->held);
+        image_cells_add(&f->cells, sib_tensor_data(job->window.features), job->width, job->first, job->held);
     const sib_timer timer = sib_timer_start();
     sib_code code = sib_tensor_slice(array, 1, 0, (int64_t)job->held, 1, &held, err);
     if (code == SIB_OK)
@@ -161,7 +160,7 @@ static sib_code begin(sib_recording_file *f, sib_error *err)
     if (code == SIB_OK)
         code = recording_shape(job, err);
     if (code == SIB_OK && f->image)
-        code = picture_cells_make(&f->cells, job->bands, job->frames, err);
+        code = image_cells_make(&f->cells, job->bands, job->frames, err);
     if (code != SIB_OK)
         return code;
     set_width(f);
@@ -208,7 +207,7 @@ sib_code sib_recording_file_write(sib_recording_file *f, sib_recording_summary *
     store_free(&f->samples);
     f->out = NULL;
     if (code != SIB_OK)
-        picture_cells_free(&f->cells);
+        image_cells_free(&f->cells);
     out->compute_seconds = sib_timer_seconds(&timer) - out->write_seconds;
     return code;
 }
@@ -219,5 +218,5 @@ sib_code sib_recording_file_write_png(sib_recording_file *f, const char *title, 
     if (!f->cells.max)
         return err_set(err, SIB_ERR_ARGUMENT,
                        "%s: there is no image before the array is written, nor unless announced", path);
-    return picture_write(f->job.mel, &f->cells, title, path, err);
+    return image_write(f->job.mel, &f->cells, title, path, err);
 }

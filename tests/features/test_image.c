@@ -171,7 +171,7 @@ TEST(small_and_flat_features_are_drawn)
     CHECK_OK(sib_mel_write_png(mel, values[0], 1, 1, 1, "\xC3\xA4\n\x7f", path, &err), err);
 }
 
-TEST(bad_pictures)
+TEST(bad_images)
 {
     static float features[81];
     sib_error err = SIB_ERROR_INIT;

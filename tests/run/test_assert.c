@@ -67,6 +67,6 @@ TEST(test_plans)
 
 TEST(test_memory)
 {
-    check_asserts(keeps_too_many_spares, NULL, "most <= SPARES_MOST");
+    check_asserts(keeps_too_many_spares, NULL, "max <= SPARES_MAX");
     check_asserts(gives_back_more_than_it_took, NULL, "s->run->memory >= s->charged");
 }
