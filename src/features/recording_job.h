@@ -30,10 +30,10 @@ typedef struct recording_job {
 
 /* Computes the shape of the result, and chunks, frames_per_chunk and one of the window, whose width is set to all
    frames. Errors: as sib_recording_compute. */
-sib_code recording_shape(recording_job *job, sib_error *err);
+sib_code recording_shape(recording_job *r, sib_error *err);
 
 /* Computes all columns. Errors: as sib_recording_compute, and those of take. After one, or when its arrays are not
    needed any more, the window is to be freed. */
-sib_code recording_run(recording_job *job, sib_error *err);
+sib_code recording_run(recording_job *r, sib_error *err);
 
 #endif
