@@ -110,8 +110,8 @@ typedef enum sib_level {
 SIB_API sib_code sib_audio_normalize(float *samples, size_t n_samples, sib_level level, double target,
                                      sib_error *err);
 
-/* The factor by which sib_audio_normalize scales a recording of which `report` is the report: sample x becomes
-   (float)(x * *factor). Errors: as above. */
+/* The factor by which sib_audio_normalize scales a recording of which `report` is the report: sample x
+   becomes (float)(x * *factor). Errors: as above. */
 SIB_API sib_code sib_audio_gain(const sib_audio_report *report, sib_level level, double target,
                                 double *factor, sib_error *err);
 

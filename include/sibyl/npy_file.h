@@ -11,15 +11,15 @@ extern "C" {
 /* A .npy that is written block by block, for an array that exceeds memory. One thread at a time per file. */
 typedef struct sib_npy_file sib_npy_file;
 
-/* Begins an array of the shape dims (rank), in another file that is renamed at the end; where path is a device or
-   pipe, in an unnamed file in $TMPDIR or /tmp. out: owned by the caller; ends with sib_npy_finish or
-   sib_npy_discard. Errors: SIB_ERR_IO names the path; SIB_ERR_UNSUPPORTED (strings, types of 4 or fewer bits);
-   SIB_ERR_ARGUMENT, SIB_ERR_SIZE (dims); SIB_ERR_MEMORY. */
+/* Begins an array of the shape dims (rank), in another file that is renamed at the end; where path is a
+   device or pipe, in an unnamed file in $TMPDIR or /tmp. out: owned by the caller; ends with sib_npy_finish
+   or sib_npy_discard. Errors: SIB_ERR_IO names the path; SIB_ERR_UNSUPPORTED (strings, types of 4 or fewer
+   bits); SIB_ERR_ARGUMENT, SIB_ERR_SIZE (dims); SIB_ERR_MEMORY. */
 SIB_API sib_code sib_npy_create(const char *path, sib_dtype dtype, size_t rank, const int64_t *dims,
                                 sib_npy_file **out, sib_error *err);
-/* Writes block, of the array's type and rank, with its element (0, ..., 0) at index starts (rank). Blocks may come
-   in any order; elements that none brings are zero. Errors: SIB_ERR_ARGUMENT (another type or rank, beyond the
-   array), SIB_ERR_IO, SIB_ERR_MEMORY. */
+/* Writes block, of the array's type and rank, with its element (0, ..., 0) at index starts (rank). Blocks may
+   come in any order; elements that none brings are zero. Errors: SIB_ERR_ARGUMENT (another type or rank,
+   beyond the array), SIB_ERR_IO, SIB_ERR_MEMORY. */
 SIB_API sib_code sib_npy_put(sib_npy_file *file, const sib_tensor *block, const int64_t *starts,
                              sib_error *err);
 /* Completes the file under its name, or on failure leaves nothing behind. Frees *file in both cases. Errors:

@@ -20,8 +20,8 @@ typedef struct sib_recording_options {
     /* SIB_I16 or SIB_I8: Whisper's front end in fixed point (mel must be Whisper's), from samples rounded to
        16 bits. SIB_DTYPE_UNKNOWN: floating point. */
     sib_dtype fixed;
-    /* Called before each chunk (a recording file: also before each window of a chunk too long for memory, which
-       are then counted); a code other than SIB_OK ends the call with that code. May be NULL. */
+    /* Called before each chunk (a recording file: also before each window of a chunk too long for memory,
+       which are then counted); a code other than SIB_OK ends the call with that code. May be NULL. */
     sib_code (*on_chunk)(void *context, size_t done, size_t chunks, sib_error *err);
     void *context;
 } sib_recording_options;
@@ -48,10 +48,10 @@ SIB_API void sib_recording_free(sib_recording *r);
 
 /* ---- Recordings that exceed memory --------------------------------------------------------------------------- */
 
-/* The features of a recording of any length, as a .npy file: read samples, write the file, then the image. Samples
-   beyond ten minutes are kept in an unnamed file beside the output ($TMPDIR or /tmp where that is a device or pipe; 4
-   bytes per sample), and features are computed window by window, so that memory stays below about 100 MB. The bits
-   equal those of sib_recording_compute. One thread at a time per recording. */
+/* The features of a recording of any length, as a .npy file: read samples, write the file, then the image.
+   Samples beyond ten minutes are kept in an unnamed file beside the output ($TMPDIR or /tmp where that is a
+   device or pipe; 4 bytes per sample), and features are computed window by window, so that memory stays below
+   about 100 MB. The bits equal those of sib_recording_compute. One thread at a time per recording. */
 typedef struct sib_recording_file sib_recording_file;
 
 typedef struct sib_recording_summary {
@@ -64,24 +64,24 @@ typedef struct sib_recording_summary {
     double compute_seconds, write_seconds; /* of sib_recording_file_write */
 } sib_recording_summary;
 
-/* Begins a recording whose array goes to `path`; nothing is written before sib_recording_file_write but the unnamed
-   file. mel, pool (may be NULL), options (may be NULL), path: borrowed, must outlive the recording. image: whether
-   sib_recording_file_write_png is going to be called. out: owned by the caller, sib_recording_file_free(&file).
-   Errors: SIB_ERR_MEMORY. */
+/* Begins a recording whose array goes to `path`; nothing is written before sib_recording_file_write but the
+   unnamed file. mel, pool (may be NULL), options (may be NULL), path: borrowed, must outlive the recording.
+   image: whether sib_recording_file_write_png is going to be called. out: owned by the caller,
+   sib_recording_file_free(&file). Errors: SIB_ERR_MEMORY. */
 SIB_API sib_code sib_recording_file_create(const sib_mel *mel, sib_pool *pool,
                                            const sib_recording_options *options, const char *path, bool image,
                                            sib_recording_file **out, sib_error *err);
 SIB_API void sib_recording_file_free(sib_recording_file **file);
 
-/* Appends up to max_samples (at most 1,000,000) samples of a reader at the rate of mel; *got is 0 only at its end.
-   Errors: those of sib_audio_read; SIB_ERR_ARGUMENT (max_samples, or the file was written), SIB_ERR_IO (the unnamed
-   file), SIB_ERR_MEMORY. */
+/* Appends up to max_samples (at most 1,000,000) samples of a reader at the rate of mel; *got is 0 only at its
+   end. Errors: those of sib_audio_read; SIB_ERR_ARGUMENT (max_samples, or the file was written), SIB_ERR_IO
+   (the unnamed file), SIB_ERR_MEMORY. */
 SIB_API sib_code sib_recording_file_read(sib_recording_file *file, sib_audio_reader *reader,
                                          size_t max_samples, size_t *got, sib_error *err);
 
-/* Computes the features of all samples and writes the array to another file, which is then renamed; on failure nothing
-   is left behind. Can be called once. Errors: those of sib_recording_compute; SIB_ERR_IO (each message names a path),
-   SIB_ERR_ARGUMENT (a second call). */
+/* Computes the features of all samples and writes the array to another file, which is then renamed; on
+   failure nothing is left behind. Can be called once. Errors: those of sib_recording_compute; SIB_ERR_IO
+   (each message names a path), SIB_ERR_ARGUMENT (a second call). */
 SIB_API sib_code sib_recording_file_write(sib_recording_file *file, sib_recording_summary *out,
                                           sib_error *err);
 

@@ -21,7 +21,8 @@ sib_code err_set_at(sib_error *err, sib_code code, uint64_t offset, const char *
 /* Reports a failed allocation of `bytes` for `what`. */
 sib_code err_memory(sib_error *err, size_t bytes, const char *what);
 
-/* Where assertions are on, which static analysis is one case of, the caller sees that they don't return SIB_OK. */
+/* Where assertions are on, which static analysis is one case of, the caller sees that they don't return
+   SIB_OK. */
 #if defined(SIBYL_ASSERTIONS)
 #include "base/assert.h"
 static inline sib_code err_failed(sib_code code)

@@ -22,13 +22,13 @@ sib_code outfile_commit(outfile *f, sib_error *err);
 /* Discards the file and ends f, which may already be ended or all zero. */
 void outfile_abort(outfile *f);
 
-/* Opens a file for reading and writing that has no name, so that nothing of it remains however the process ends:
-   in the folder of `path`, or in $TMPDIR or /tmp where path is a device or pipe. *fd: owned by the caller, close().
-   Errors: SIB_ERR_IO naming the path, SIB_ERR_MEMORY. */
+/* Opens a file for reading and writing that has no name, so that nothing of it remains however the process
+   ends: in the folder of `path`, or in $TMPDIR or /tmp where path is a device or pipe. *fd: owned by the
+   caller, close(). Errors: SIB_ERR_IO naming the path, SIB_ERR_MEMORY. */
 sib_code outfile_unnamed(const char *path, int *fd, sib_error *err);
 
-/* Write and read n bytes from byte `at` of an open file on. path: for messages. Errors: SIB_ERR_IO, also where
-   the file ends before. */
+/* Write and read n bytes from byte `at` of an open file on. path: for messages. Errors: SIB_ERR_IO, also
+   where the file ends before. */
 sib_code outfile_write_at(int fd, const void *data, size_t n, uint64_t at, const char *path, sib_error *err);
 sib_code outfile_read_at(int fd, void *data, size_t n, uint64_t at, const char *path, sib_error *err);
 

@@ -1,5 +1,5 @@
-/* Features of an entire recording, at once or in windows: frames in blocks over threads, then the clamp to the
-   maximum and the smoothing. */
+/* Features of an entire recording, at once or in windows: frames in blocks over threads, then the clamp to
+   the maximum and the smoothing. */
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/pool.h"
@@ -132,8 +132,8 @@ static sib_code check_samples(const compute_job *j, bool overflow, sib_error *er
     return SIB_OK;
 }
 
-/* Allocates memory for every worker and for windows of at most `frames` frames; for z where smoothing needs it
-   apart from the result. */
+/* Allocates memory for every worker and for windows of at most `frames` frames; for z where smoothing needs
+   it apart from the result. */
 static sib_code job_make(compute_job *j, size_t frames, sib_error *err)
 {
     const sib_mel *mel = j->mel;

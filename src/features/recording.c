@@ -143,8 +143,8 @@ static sib_code short_chunk(recording_job *r, const chunk *c, sib_error *err)
 
 /* ---- Chunks in windows --------------------------------------------------------------------------------- */
 
-/* Computes columns first .. first + count - 1 of a chunk: in the first pass anywhere, in the second one to the
-   window from column `held` on. */
+/* Computes columns first .. first + count - 1 of a chunk: in the first pass anywhere, in the second one to
+   the window from column `held` on. */
 typedef sib_code (*window_fn)(recording_job *r, const chunk *c, void *state, size_t first, size_t count,
                               sib_error *err);
 
@@ -203,8 +203,8 @@ static sib_code long_chunk_of_floats(recording_job *r, const chunk *c, sib_error
 /* Frames beside a window whose samples are needed, so that no frame of the window sees the window's ends. */
 #define HALO 2
 
-/* Computes columns first .. first + count - 1, before the clamp, and up to HALO on either side, to aside (n_mels,
-   *stride). *at: the column of `first` there. */
+/* Computes columns first .. first + count - 1, before the clamp, and up to HALO on either side, to aside
+   (n_mels, *stride). *at: the column of `first` there. */
 static sib_code fixed_window(recording_job *r, const chunk *c, sib_dtype dtype, size_t first, size_t count,
                              size_t *at, size_t *stride, sib_error *err)
 {

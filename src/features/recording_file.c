@@ -15,8 +15,8 @@
 /* Samples in memory: ten minutes at 16 kHz take less. */
 #define HELD_SAMPLES ((size_t)10000000)
 #define MAX_READ     ((size_t)1000000)
-/* An array up to this size is computed at once where its samples are in memory. Otherwise a window takes less, since the
-   samples of a window count too. */
+/* An array up to this size is computed at once where its samples are in memory. Otherwise a window takes
+   less, since the samples of a window count too. */
 #define ARRAY_BYTES    ((size_t)32 << 20)
 #define WINDOW_BYTES   ((size_t)8 << 20)
 #define WINDOW_SAMPLES ((size_t)1 << 22)

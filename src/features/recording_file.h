@@ -4,8 +4,8 @@
 
 #include <sibyl/recording.h>
 
-/* Keeps at most `samples` samples in memory, and windows of at most `columns` columns, instead of the defaults. Called
-   before the first read. */
+/* Keeps at most `samples` samples in memory, and windows of at most `columns` columns, instead of the
+   defaults. Called before the first read. */
 void recording_file_limit(sib_recording_file *file, size_t samples, size_t columns);
 
 #endif

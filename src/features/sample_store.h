@@ -1,5 +1,5 @@
-/* Samples of a recording as they arrive: in memory up to a limit, beyond it in an unnamed file beside the output, which
-   is mapped once all are there. */
+/* Samples of a recording as they arrive: in memory up to a limit, beyond it in an unnamed file beside the
+   output, which is mapped once all are there. */
 #ifndef FEATURES_SAMPLE_STORE_H
 #define FEATURES_SAMPLE_STORE_H
 
@@ -19,7 +19,8 @@ typedef struct sample_store {
 void store_begin(sample_store *s, const char *beside, size_t limit);
 void store_free(sample_store *s);
 
-/* *room: where up to n samples (at most limit) can be written, of which store_add then takes the first ones. */
+/* *room: where up to n samples (at most limit) can be written, of which store_add then takes the first
+   ones. */
 sib_code store_room(sample_store *s, size_t n, float **room, sib_error *err);
 void store_add(sample_store *s, size_t n);
 

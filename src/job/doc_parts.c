@@ -1,4 +1,5 @@
-/* What the sections of a document are read with: its memory, its slots, errors with paths, members and literals. */
+/* What the sections of a document are read with: its memory, its slots, errors with paths, members and
+   literals. */
 #include "base/alloc.h"
 #include "base/array.h"
 #include "base/error.h"

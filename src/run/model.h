@@ -19,8 +19,8 @@ struct sib_model {
     pthread_mutex_t lock; /* of texts and dims made on request, and of optimised graphs */
 };
 
-/* Takes the onnx_model over, even on failure: resolves operators and infers types. infer: false leaves types as
-   declared. Errors: SIB_ERR_MEMORY. */
+/* Takes the onnx_model over, even on failure: resolves operators and infers types. infer: false leaves types
+   as declared. Errors: SIB_ERR_MEMORY. */
 sib_code model_make(onnx_model *onnx, bool infer, sib_model **out, sib_error *err);
 /* model_make with inference. */
 sib_code model_from_onnx(onnx_model *m, sib_model **out, sib_error *err);

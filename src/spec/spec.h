@@ -119,7 +119,8 @@ static inline int64_t spec_item(spec_ints list, size_t i, int64_t fallback)
 
 /* Padding of windows by auto_pad. `windows` windows of `extent` elements, `stride` apart, cover more than an
    axis of `size` elements by the excess (0 where they do not); SAME_UPPER and SAME_LOWER pad by that.
-   ConvTranspose crops by it: there the axis is the output, on which each element of the input has a window. */
+   ConvTranspose crops by it: there the axis is the output, on which each element of the input has a
+   window. */
 static inline bool spec_pads_same(auto_pad padding)
 {
     return padding == PAD_SAME_UPPER || padding == PAD_SAME_LOWER;

@@ -4,10 +4,11 @@
                        fails with ENOMEM; calls of the dynamic linker before main() are not counted
    SIBYL_FAIL_COUNT=f  the number of calls is written to file f when the process ends
 
-   A process that crashes, or is ended by SIGABRT, prints its call stack to stderr first: the marker "call stack:", then a
-   line per frame, library(function+offset) [address].
+   A process that crashes, or is ended by SIGABRT, prints its call stack to stderr first: the marker "call
+   stack:", then a line per frame, library(function+offset) [address].
 
-   glibc only: its __libc_ functions do the work, so that nothing has to be looked up while memory is asked for. */
+   glibc only: its __libc_ functions do the work, so that nothing has to be looked up while memory is asked
+   for. */
 #define _GNU_SOURCE /* registers of a signal */
 #include <errno.h>
 #include <execinfo.h>

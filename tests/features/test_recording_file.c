@@ -1,5 +1,5 @@
-/* A recording written as a file against the same recording in memory, with limits that make it cross every border:
-   samples in a file, windows in the middle of chunks, chunks in the middle of windows. */
+/* A recording written as a file against the same recording in memory, with limits that make it cross every
+   border: samples in a file, windows in the middle of chunks, chunks in the middle of windows. */
 #include "../folder.h"
 #include "base/alloc.h"
 #include "base/error.h"
@@ -57,8 +57,8 @@ static sib_mel *make_mel(const front_end *f)
     return mel;
 }
 
-/* A loud tone that fades into noise of a few steps of 16 bits, so that the clamp and the recomputed values matter;
-   the maximum stands in the last third. */
+/* A loud tone that fades into noise of a few steps of 16 bits, so that the clamp and the recomputed values
+   matter; the maximum stands in the last third. */
 static void write_wav(size_t n)
 {
     const char *path = in_folder("a.wav");

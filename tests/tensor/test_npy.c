@@ -406,7 +406,8 @@ TEST(allocations)
     CHECK_EVERY_ALLOCATION(sib_npy_load(path, &back, &err), sib_tensor_free(&back));
 }
 
-/* An array of blocks in any order, some of them not dense, equals the array written at once; a pipe gets it too. */
+/* An array of blocks in any order, some of them not dense, equals the array written at once; a pipe gets it
+   too. */
 TEST(blocks)
 {
     const int64_t dims[3] = {4, 5, 6};

@@ -130,8 +130,8 @@ typedef struct conv1d {
     float *y;          /* the caller's; for float32 */
 } conv1d;
 
-/* Adds each channel's bias to the sums of y's elements begin .. begin + n - 1. The bias is added last: a sum that
-   begins with a bias much larger than its terms rounds each of them to the bias's last digit. */
+/* Adds each channel's bias to the sums of y's elements begin .. begin + n - 1. The bias is added last: a sum
+   that begins with a bias much larger than its terms rounds each of them to the bias's last digit. */
 static void add_bias(const conv1d *c, size_t begin, size_t n, float *sums)
 {
     size_t length = c->plan.out_plane;

@@ -126,8 +126,8 @@ typedef struct conv2d_call {
     float *scratch;  /* (workers, plan->scratch_floats) */
     void (*finish)(const void *context, size_t begin,
                    size_t count); /* ranges of y that are complete; may be NULL */
-    /* where y is of 16-bit floats: changes the sums of y's elements begin .. begin + n - 1 in place before they
-       are rounded; may be NULL */
+    /* where y is of 16-bit floats: changes the sums of y's elements begin .. begin + n - 1 in place before
+       they are rounded; may be NULL */
     void (*adjust)(const void *context, size_t begin, size_t n, float *sums);
     const void *context; /* of finish and adjust */
     const struct sib_cancel *cancel;

@@ -29,7 +29,8 @@ bool spatial_read(lowering *l, const spatial_spec *spec, mval x, mval w, spatial
    SAME: out = ceil(in / stride), padding by spec_pads_before. */
 bool spatial_place(lowering *l, spatial *s, bool ceil_mode);
 
-/* The windows of x [lead..., in...] as [lead..., kernel..., out...]. Padding has the value `fill`; MVAL_NONE is 0. */
+/* The windows of x [lead..., in...] as [lead..., kernel..., out...]. Padding has the value `fill`; MVAL_NONE
+   is 0. */
 mval spatial_windows(lowering *l, mval x, const spatial *s, mval fill);
 
 /* ---- Values -------------------------------------------------------------------------------------------- */

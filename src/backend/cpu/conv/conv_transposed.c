@@ -15,7 +15,8 @@ typedef struct transposed_state {
 
 /* ---- Claiming ------------------------------------------------------------------------------------------ */
 
-/* Sets the number of elements cropped before each axis where it follows from the wanted size, not from pads. */
+/* Sets the number of elements cropped before each axis where it follows from the wanted size, not from
+   pads. */
 static void read_cut(const conv_spec *spec, cpu_windows *g)
 {
     auto_pad padding = spec->spatial.auto_pad;
