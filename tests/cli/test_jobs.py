@@ -111,7 +111,7 @@ class Job(Jobs):
         self.done("job", "count.job.json", "-i", "x=x.npy", "--confine")
         self.counting("away.json", models={"m": str(self.folder / "count.onnx")})
         self.done("job", "away.json", "-i", "x=x.npy")
-        self.fails(1, "no name of a file inside the folder", "job", "away.json", "-i", "x=x.npy", "--confine")
+        self.fails(1, "is an absolute path, expected a path in the folder", "job", "away.json", "-i", "x=x.npy", "--confine")
 
     def test_misuse(self):
         self.counting()
@@ -119,7 +119,7 @@ class Job(Jobs):
         self.fails(2, "expected one job, got 2", "job", "a", "b")
         self.fails(1, "no file 'nothing', and no model", "job", "nothing")
         self.fails(1, "no input 'z'", "job", "count.job.json", "-i", "z=1")
-        self.fails(1, "expected NAME=WHAT", "job", "count.job.json", "-i", "x")
+        self.fails(1, "expected NAME=VALUE", "job", "count.job.json", "-i", "x")
         self.fails(1, "input 'n': 'three' is not a number", "job", "count.job.json", "-i", "n=three")
         self.fails(1, "no.npy", "job", "count.job.json", "-i", "x=no.npy")
         self.fails(1, "no output 'z'", "job", "count.job.json", "-i", "x=x.npy", "--output", "z")
@@ -247,7 +247,7 @@ class Transcribe(Jobs):
         beside.write_text(json.dumps(document))
         self.fails(1, "d.job.json: job 'd': /nodes/0/inputs/audio", *words)
         beside.write_text(json.dumps(COUNT))
-        self.fails(1, "d.job.json: the job is of kind counting, not speech-to-text", *words)
+        self.fails(1, "d.job.json: the job is of kind counting, expected speech-to-text", *words)
         beside.unlink()
         self.done(*words)
         self.assertEqual(json.loads((self.folder / "sample.json").read_text())["segments"], segments)
@@ -328,10 +328,10 @@ class Generate(Jobs):
         self.fails(2, "one of --prompt, --tokens and -", "generate", "--model", "r.onnx")
         self.fails(2, "--temperature takes a number from 0", "generate", "--model", "r.onnx", "-p", "a", "--temperature", "-1e-10")
         self.fails(2, "one of --prompt, --tokens and -", "generate", "--model", "r.onnx", "-p", "a", "--tokens", "1")
-        self.fails(2, "'a': the text is given with --prompt", "generate", "--model", "r.onnx", "a")
+        self.fails(2, "'a': give the text with --prompt", "generate", "--model", "r.onnx", "a")
         self.fails(1, "not a list of numbers", "generate", "--model", "r.onnx", "--tokens", "1,x")
         self.fails(1, "not a list of token ids", "generate", "--model", "r.onnx", "--tokens", "1,-2")
-        self.fails(1, "needs two tokens", "generate", "--model", "r.onnx", "-p", "a", "--perplexity")
+        self.fails(1, "needs at least two tokens", "generate", "--model", "r.onnx", "-p", "a", "--perplexity")
         self.fails(1, "repetition_penalty is 0", "generate", "--model", "r.onnx", "-p", "a", "-i", "repetition_penalty=0")
 
 

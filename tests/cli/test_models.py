@@ -95,7 +95,7 @@ class Run(Model):
         with zipfile.ZipFile(self.folder / "no.npz", "w") as archive:
             archive.writestr("other.npy", npy_bytes([1], [0]))
         for words, given in ((["'x'", "axis 1 must be 3"], "x=x.npy"), (["'x'", "float64"], "x=d.npy"),
-                             ("no input 'z'", "z=1"), ("NAME=WHAT", "1,2,3"), (["'x'", "'a'"], "x=a,b,c"),
+                             ("no input 'z'", "z=1"), ("NAME=VALUE", "1,2,3"), (["'x'", "'a'"], "x=a,b,c"),
                              ("differ in length", "x=[[1,2],[3]]"), ("no.npz", "x=no.npz"), ("missing.npy", "x=missing.npy"),
                              ("missing.txt", "x=missing.txt"), ("missing.pb", "x=missing.pb")):
             self.fails(1, words, "run", "m.onnx", "-i", given)

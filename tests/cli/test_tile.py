@@ -298,7 +298,7 @@ class Emit(Case):
         self.fails(1, "batch is 0", "tile", "emit", "-o", "x", "--batch", 0)
         self.fails(1, "none/x", "tile", "emit", "-o", "none/x")
         self.fails(1, "a.wav", "tile", "emit", "-o", "a.wav")
-        self.fails(1, "counts to 1023", "tile", "emit", "-o", "x", "--batch", 2000, "--memory", "8000K")
+        self.fails(1, "counts to at most 1023", "tile", "emit", "-o", "x", "--batch", 2000, "--memory", "8000K")
         self.fails(2, "-o", "tile", "emit")
         self.fails(2, "takes no name", "tile", "emit", "a.wav", "-o", "x")
         self.fails(2, "does not take --table", "tile", "emit", "-o", "x", "--table")

@@ -585,7 +585,7 @@ TEST(test_words_need_a_model_and_room_for_them)
     set_open(&s, lines, 1);
     s.o.word_timestamps = true;
     s.tiny.fed.model.align = NULL;
-    CHECK_FAILS(transcribe(&s, 90), SIB_ERR_ARGUMENT, s.err, "gives no attention");
+    CHECK_FAILS(transcribe(&s, 90), SIB_ERR_ARGUMENT, s.err, "no attention outputs");
     set_close(&s);
     static const int32_t heads[][2] = {{1, 0}, {2, 0}};
     set_open(&s, lines, 1);
@@ -608,7 +608,7 @@ TEST(test_words_need_a_model_and_room_for_them)
     s.o.without_timestamps = true;
     s.o.sample_len = 60;
     s.tiny.fed.model.n_text_ctx = 43;
-    CHECK_FAILS(transcribe(&s, 90), SIB_ERR_ARGUMENT, s.err, "sample_len: 39 tokens");
+    CHECK_FAILS(transcribe(&s, 90), SIB_ERR_ARGUMENT, s.err, "sample_len: a window has 39 tokens");
     set_close(&s);
 }
 

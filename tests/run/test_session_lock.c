@@ -28,7 +28,7 @@ TEST(first_lock_of_a_session_fails)
     calls = 0;
     fail_at = 0;
     CHECK_FAILS(sib_session_create(model, NULL, &session, &err), SIB_ERR_MEMORY, err,
-                "lock could not be made");
+                "lock could not be created");
     assert_null(session);
     assert_int_equal(calls, 1);
     assert_int_equal(check_held(), held);
