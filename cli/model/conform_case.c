@@ -24,7 +24,7 @@ static bool draws(const sib_model *m)
     static const char *const random[] = {"RandomUniform",    "RandomNormal", "RandomUniformLike",
                                          "RandomNormalLike", "Bernoulli",    "Multinomial"};
     sib_node_info node;
-    for (size_t i = 0; sib_model_node(m, i, &node); i++)
+    for (size_t i = 0; sib_graph_node(sib_model_graph(m, 0), i, &node); i++)
         for (size_t k = 0; k < sizeof random / sizeof *random; k++)
             if (!strcmp(node.type, random[k]))
                 return true;
@@ -69,7 +69,7 @@ static sib_dtype half_of(const sib_model *m)
 {
     sib_value_info v;
     sib_dtype half = SIB_DTYPE_UNKNOWN;
-    for (size_t i = 0; sib_model_value(m, i, &v); i++)
+    for (size_t i = 0; sib_graph_value(sib_model_graph(m, 0), i, &v); i++)
         if (v.dtype == SIB_BF16 || (v.dtype == SIB_F16 && !half))
             half = v.dtype;
     return half;

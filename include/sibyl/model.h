@@ -2,7 +2,7 @@
 #ifndef SIBYL_MODEL_H
 #define SIBYL_MODEL_H
 
-#include <sibyl/value.h>
+#include <sibyl/graph.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -64,8 +64,9 @@ typedef struct sib_model_info {
     int64_t ir_version, model_version;
     size_t n_inputs, n_outputs, n_opsets, n_metadata;
     size_t n_nodes, n_values; /* of the main graph, functions inlined */
+    /* initializers and the tensors of Constant nodes, subgraphs included */
     size_t n_initializers;
-    uint64_t parameters; /* elements of all initializers, subgraphs included */
+    uint64_t parameters; /* their elements */
     uint64_t parameter_bytes;
     size_t n_diagnostics;
 } sib_model_info;
@@ -77,42 +78,9 @@ SIB_API bool sib_model_metadata(const sib_model *m, size_t i, const char **key, 
    sentence. NULL where i is out of range. */
 SIB_API const char *sib_model_diagnostic(const sib_model *m, size_t i);
 
-typedef struct sib_value_info {
-    const char *name, *doc;
-    const char *type;    /* "float32 [T, 80]", "seq(int64 [N])" */
-    sib_value_kind kind; /* 0 where unknown */
-    sib_dtype dtype;     /* SIB_DTYPE_UNKNOWN where unknown */
-    bool ranked;
-    size_t rank;
-    int64_t dims[SIB_MAX_RANK];          /* -1 for a dim that is not a number */
-    const char *dim_names[SIB_MAX_RANK]; /* its expression: "T", "2*T+1"; NULL for numbers */
-    const sib_tensor *constant;          /* initializer or folded value, owned by the model; otherwise NULL */
-    bool optional_input;                 /* an input with a default value */
-} sib_value_info;
-/* Inputs and outputs in order. Return false where i is out of range. */
+/* Inputs and outputs of the main graph in order. Return false where i is out of range. */
 SIB_API bool sib_model_input(const sib_model *m, size_t i, sib_value_info *out);
 SIB_API bool sib_model_output(const sib_model *m, size_t i, sib_value_info *out);
-/* Any value of the main graph by number, 0 to n_values - 1. */
-SIB_API bool sib_model_value(const sib_model *m, size_t i, sib_value_info *out);
-
-typedef struct sib_node_info {
-    const char *name, *domain, *type, *doc;
-    int64_t version; /* opset that applies */
-    bool known;      /* Sibyl has the operator */
-    size_t n_inputs, n_outputs;
-    const uint32_t *inputs, *outputs; /* numbers of values; UINT32_MAX for an omitted one */
-    const char *flops;                /* operations as an expression ("2*T*384*384"), NULL where unknown */
-    const char *bytes;                /* bytes read and written, likewise */
-} sib_node_info;
-/* Node i of the main graph, in execution order. Returns false where i is out of range. */
-SIB_API bool sib_model_node(const sib_model *m, size_t i, sib_node_info *out);
-
-/* Attribute k of node i: its name, and its value as text ("[1, 2]", "same_upper", "float32 [3]"); long lists
-   are cut with "...". Returns false where out of range. */
-SIB_API bool sib_model_attribute(const sib_model *m, size_t node, size_t k, const char **name,
-                                 const char **text);
-/* The text of an attribute by name, or NULL where the node does not have it. */
-SIB_API const char *sib_model_attribute_text(const sib_model *m, size_t node, const char *name);
 
 /* ---- Values in files ------------------------------------------------------------------------------ */
 

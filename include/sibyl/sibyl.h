@@ -10,6 +10,7 @@
 #include <sibyl/conv1d.h>
 #include <sibyl/features.h>
 #include <sibyl/fixed.h>
+#include <sibyl/graph.h>
 #include <sibyl/import.h>
 #include <sibyl/job.h>
 #include <sibyl/model.h>

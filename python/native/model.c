@@ -148,35 +148,80 @@ static PyObject *model_info(PyObject *module, PyObject *handle)
 }
 
 /* The names of values, or their types; None for one that is left out. */
-static PyObject *values_of(const sib_model *m, size_t n, const uint32_t *ids, bool types)
+static PyObject *values_of(const sib_graph *g, size_t n, const uint32_t *ids, bool types)
 {
     PyObject *list = PyList_New(0);
     sib_value_info v;
     for (size_t i = 0; list && i < n; i++) {
-        bool there = ids[i] != UINT32_MAX && sib_model_value(m, ids[i], &v);
+        bool there = ids[i] != SIB_NONE && sib_graph_value(g, ids[i], &v);
         append(&list, text(!there ? NULL : types ? v.type : v.name));
     }
     return list;
 }
 
-static PyObject *node_dict(const sib_model *m, size_t i, const sib_node_info *n)
+static PyObject *node_dict(const sib_graph *g, size_t i, const sib_node_info *n)
 {
-    PyObject *dict = PyDict_New(), *attributes = PyDict_New();
-    const char *name, *value;
-    for (size_t k = 0; sib_model_attribute(m, i, k, &name, &value); k++)
-        put(&attributes, name, text(value));
+    PyObject *dict = PyDict_New(), *attributes = PyDict_New(), *graphs = PyDict_New();
+    sib_attribute a;
+    for (size_t k = 0; sib_graph_attribute(g, i, k, &a); k++) {
+        PyObject *numbers = PyList_New(0);
+        for (uint32_t inner, item = 0; (inner = sib_graph_inner(g, i, k, item)) != SIB_NONE; item++)
+            append(&numbers, PyLong_FromUnsignedLong(inner));
+        if (numbers && PyList_Size(numbers))
+            put(&graphs, a.name, numbers);
+        else
+            Py_XDECREF(numbers);
+        put(&attributes, a.name, text(a.text));
+    }
     put(&dict, "name", text(n->name));
     put(&dict, "domain", text(n->domain));
     put(&dict, "type", text(n->type));
     put(&dict, "version", PyLong_FromLongLong(n->version));
     put(&dict, "known", PyBool_FromLong(n->known));
-    put(&dict, "inputs", values_of(m, n->n_inputs, n->inputs, false));
-    put(&dict, "outputs", values_of(m, n->n_outputs, n->outputs, false));
-    put(&dict, "input_types", values_of(m, n->n_inputs, n->inputs, true));
-    put(&dict, "output_types", values_of(m, n->n_outputs, n->outputs, true));
+    put(&dict, "inputs", values_of(g, n->n_inputs, n->inputs, false));
+    put(&dict, "outputs", values_of(g, n->n_outputs, n->outputs, false));
+    put(&dict, "input_types", values_of(g, n->n_inputs, n->inputs, true));
+    put(&dict, "output_types", values_of(g, n->n_outputs, n->outputs, true));
     put(&dict, "attributes", attributes);
     put(&dict, "flops", text(n->flops));
     put(&dict, "bytes", text(n->bytes));
+    if (n->function)
+        put(&dict, "function", text(n->function));
+    if (graphs && PyDict_Size(graphs))
+        put(&dict, "graphs", graphs);
+    else
+        Py_XDECREF(graphs);
+    return dict;
+}
+
+static PyObject *nodes_of(const sib_graph *g)
+{
+    PyObject *list = PyList_New(0);
+    sib_node_info n;
+    for (size_t i = 0; list && sib_graph_node(g, i, &n); i++)
+        append(&list, node_dict(g, i, &n));
+    return list;
+}
+
+static PyObject *ends_of(const sib_graph *g, size_t n, const uint32_t *ids)
+{
+    PyObject *list = PyList_New(0);
+    sib_value_info v;
+    for (size_t i = 0; list && i < n; i++)
+        if (sib_graph_value(g, ids[i], &v))
+            append(&list, value_dict(&v));
+    return list;
+}
+
+static PyObject *graph_dict(const sib_graph *g)
+{
+    PyObject *dict = PyDict_New();
+    sib_graph_info info;
+    sib_graph_get_info(g, &info);
+    put(&dict, "name", text(info.name));
+    put(&dict, "inputs", ends_of(g, info.n_inputs, info.inputs));
+    put(&dict, "outputs", ends_of(g, info.n_outputs, info.outputs));
+    put(&dict, "nodes", nodes_of(g));
     return dict;
 }
 
@@ -184,11 +229,58 @@ static PyObject *model_nodes(PyObject *module, PyObject *handle)
 {
     (void)module;
     const sib_model *m = model_of(handle);
+    return m ? nodes_of(sib_model_graph(m, 0)) : NULL;
+}
+
+static PyObject *model_subgraphs(PyObject *module, PyObject *handle)
+{
+    (void)module;
+    const sib_model *m = model_of(handle);
     PyObject *list = m ? PyList_New(0) : NULL;
-    sib_node_info n;
-    for (size_t i = 0; list && sib_model_node(m, i, &n); i++)
-        append(&list, node_dict(m, i, &n));
+    for (size_t i = 1; list && i < sib_model_graphs(m); i++) {
+        sib_graph_info info;
+        PyObject *dict = graph_dict(sib_model_graph(m, i));
+        sib_graph_get_info(sib_model_graph(m, i), &info);
+        put(&dict, "number", PyLong_FromSize_t(i));
+        put(&dict, "outer", PyLong_FromUnsignedLong(info.outer));
+        put(&dict, "holder", PyLong_FromUnsignedLong(info.holder));
+        put(&dict, "attribute", text(info.attribute));
+        append(&list, dict);
+    }
     return list;
+}
+
+static PyObject *model_milli(PyObject *module, PyObject *args)
+{
+    (void)module;
+    PyObject *handle, *sizes, *name, *size;
+    Py_ssize_t at, node, n = 0;
+    if (!PyArg_ParseTuple(args, "OnnO!:model_milli", &handle, &at, &node, &PyDict_Type, &sizes) ||
+        !model_of(handle))
+        return NULL;
+    const sib_graph *g = at < 0 ? NULL : sib_model_graph(model_of(handle), (size_t)at);
+    if (!g || node < 0)
+        return PyErr_Format(PyExc_IndexError, "the model has no node %zd of a graph %zd", node, at);
+    sib_dim *dims = PyMem_Calloc((size_t)PyDict_Size(sizes) + 1, sizeof *dims);
+    if (!dims)
+        return PyErr_NoMemory();
+    for (Py_ssize_t i = 0; PyDict_Next(sizes, &i, &name, &size); n++) {
+        dims[n].name = PyUnicode_AsUTF8AndSize(name, NULL);
+        dims[n].size = dims[n].name ? PyLong_AsLongLong(size) : 0;
+        if (PyErr_Occurred()) {
+            PyMem_Free(dims);
+            return NULL;
+        }
+    }
+    sib_graph *milli = NULL;
+    sib_error err = SIB_ERROR_INIT;
+    sib_code code = sib_graph_milli(g, (size_t)node, (size_t)n, dims, &milli, &err);
+    PyMem_Free(dims);
+    if (code != SIB_OK)
+        return error_raise(&err, NULL);
+    PyObject *dict = graph_dict(milli);
+    sib_graph_free(&milli);
+    return dict;
 }
 
 PyMethodDef MODEL_METHODS[] = {
@@ -196,5 +288,7 @@ PyMethodDef MODEL_METHODS[] = {
     {"model_part", model_part, METH_VARARGS, "model_part(model, names of outputs) -> model"},
     {"model_info", model_info, METH_O, "model_info(model) -> dict"},
     {"model_nodes", model_nodes, METH_O, "model_nodes(model) -> list of dicts"},
+    {"model_subgraphs", model_subgraphs, METH_O, "model_subgraphs(model) -> list of dicts"},
+    {"model_milli", model_milli, METH_VARARGS, "model_milli(model, graph, node, {dim: size}) -> dict"},
     {NULL, NULL, 0, NULL},
 };

@@ -552,6 +552,23 @@ def test_inspect(tmp_path):
     assert json.loads(done.stdout) == found
 
 
+def test_milli_ops():
+    row = w.tensor_type("float32", ["N"])
+    model = w.one("Softmax", {"x": row}, {"y": row}, axis=0)
+    found = sibyl.milli_ops(model, "it", dims={"N": 7})
+    assert found["inputs"] == [{"name": "x", "type": "float32 [7]", "dtype": "float32", "dims": [7]}]
+    assert "exp" in [node["type"] for node in found["nodes"]]
+    assert sibyl.milli_ops(model, 0)["outputs"][0]["dims"] == ["N"]
+    with pytest.raises(KeyError, match="nowhere"):
+        sibyl.milli_ops(model, "nowhere")
+    with pytest.raises(IndexError):
+        sibyl.milli_ops(model, 0, graph=3)
+    with pytest.raises(ValueError, match="'M'"):
+        sibyl.milli_ops(model, 0, dims={"M": 1})
+    with pytest.raises(TypeError):
+        sibyl.milli_ops(model, 0, dims={"N": "7"})
+
+
 # ---- Others' verdicts -----------------------------------------------------------------------------------------------
 
 

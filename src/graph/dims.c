@@ -393,6 +393,14 @@ dim dim_symbol(dim_table *t, sib_str name)
                        : dim_fresh(t);
 }
 
+dim dim_symbol_known(dim_table *t, sib_str name, bool *known)
+{
+    uint32_t before = t->n;
+    dim d = dim_symbol(t, name);
+    *known = d.id && t->n == before;
+    return d;
+}
+
 dim dim_fresh(dim_table *t)
 {
     char name[24];

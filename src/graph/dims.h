@@ -33,7 +33,9 @@ void dim_table_set_budget(dim_table *t, arena_budget *budget);
 #define DIM_MAX_TERMS 64
 dim dim_const(dim_table *t, int64_t value);
 dim dim_symbol(dim_table *t, sib_str name); /* the same name gives the same dim; "" a fresh one */
-dim dim_fresh(dim_table *t);                /* a new unique symbol, shown as "?1", "?2", ... */
+/* The same, and whether the table had it before. */
+dim dim_symbol_known(dim_table *t, sib_str name, bool *known);
+dim dim_fresh(dim_table *t); /* a new unique symbol, shown as "?1", "?2", ... */
 dim dim_add(dim_table *t, dim a, dim b);
 dim dim_sub(dim_table *t, dim a, dim b);
 dim dim_mul(dim_table *t, dim a, dim b);

@@ -22,13 +22,31 @@ static sib_code function_key(reader *r, sib_str domain, sib_str name, sib_str ov
     return SIB_OK;
 }
 
+static sib_code make_label(reader *r, raw_function *f)
+{
+    size_t domain = f->domain.length ? f->domain.length + 1 : 0;
+    char *text = arena_alloc(r->arena, domain + f->name.length + 1, 1);
+    if (!text)
+        return reader_memory(r, f->name.length, "a name");
+    if (domain) {
+        memcpy(text, f->domain.data, domain - 1);
+        text[domain - 1] = ':';
+    }
+    if (f->name.length)
+        memcpy(text + domain, f->name.data, f->name.length);
+    f->label = (sib_str){text, domain + f->name.length};
+    return SIB_OK;
+}
+
 sib_code function_names(reader *r)
 {
     for (size_t i = 0; i < r->n_functions; i++) {
-        const raw_function *f = &r->functions[i];
+        raw_function *f = &r->functions[i];
         sib_str key;
         uint32_t other;
         sib_code code = function_key(r, f->domain, f->name, f->overload, &key);
+        if (code == SIB_OK)
+            code = make_label(r, f);
         if (code != SIB_OK)
             return code;
         if (name_map_find(&r->function_names, key, &other))
@@ -180,6 +198,7 @@ static sib_code tie_result(reader *r, scope *s, scope *in, const raw_node *n, si
                      .type = {"Identity", 8},
                      .doc = {"", 0},
                      .origin = NO_NODE,
+                     .function = in->call->function->label,
                      .version = scope_version(r, in, (sib_str){"", 0}),
                      .inputs = {1, &v},
                      .outputs = {1, &result}};

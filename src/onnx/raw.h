@@ -56,6 +56,7 @@ typedef struct raw_graph {
 typedef struct raw_function {
     const uint8_t *at;
     sib_str name, domain, overload;
+    sib_str label; /* "domain:name", in the model's arena */
     raw_body body;
     size_t n_inputs, n_outputs, n_names, n_defaults, n_opsets, n_infos;
     sib_str *inputs, *outputs;

@@ -222,6 +222,8 @@ static sib_code node_read(reader *r, scope *s, const raw_node *raw)
     if (f)
         return function_inline(r, s, raw, f);
     node n = {.origin = NO_NODE, .version = raw->version ? raw->version : scope_version(r, s, raw->domain)};
+    if (s->call)
+        n.function = s->call->function->label;
     value_id *ids = mem_alloc((size_t)raw->n_inputs + raw->n_outputs, sizeof *ids);
     n.attributes = mem_alloc(raw->n_attributes, sizeof *n.attributes);
     sib_code code;

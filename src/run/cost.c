@@ -34,23 +34,27 @@ static cost_rule rule_of(milli_kind kind)
     }
 }
 
+dim cost_milli(const graph *g, const node *n)
+{
+    dim_table *t = g->dims;
+    cost_rule rule = n->milli && n->outputs.n ? rule_of(n->milli->kind) : COST_NONE;
+    if (rule == COST_NONE)
+        return dim_const(t, 0);
+    const dim_shape *in = n->inputs.n ? &g->values[n->inputs.ids[0]].type.shape : NULL;
+    const dim_shape *counted = rule == COST_INPUT ? in : &g->values[n->outputs.ids[0]].type.shape;
+    dim d = counted->ranked ? dim_shape_count(t, counted) : DIM_NONE;
+    if (rule == COST_MATMUL)
+        d = dim_mul(t, d, dim_mul(t, dim_const(t, 2), in->dims[in->rank - 1]));
+    dim_table_failed(t);
+    return d;
+}
+
 dim cost_flops(const graph *lowered)
 {
-    dim_table *t = lowered->dims;
-    dim sum = dim_const(t, 0);
-    for (uint32_t i = 0; i < lowered->n_nodes; i++) {
-        const node *n = &lowered->nodes[i];
-        cost_rule rule = n->milli && n->outputs.n ? rule_of(n->milli->kind) : COST_NONE;
-        if (rule == COST_NONE)
-            continue;
-        const dim_shape *in = n->inputs.n ? &lowered->values[n->inputs.ids[0]].type.shape : NULL;
-        const dim_shape *counted = rule == COST_INPUT ? in : &lowered->values[n->outputs.ids[0]].type.shape;
-        dim d = counted->ranked ? dim_shape_count(t, counted) : DIM_NONE;
-        if (rule == COST_MATMUL)
-            d = dim_mul(t, d, dim_mul(t, dim_const(t, 2), in->dims[in->rank - 1]));
-        sum = dim_add(t, sum, d);
-    }
-    dim_table_failed(t);
+    dim sum = dim_const(lowered->dims, 0);
+    for (uint32_t i = 0; i < lowered->n_nodes; i++)
+        sum = dim_add(lowered->dims, sum, cost_milli(lowered, &lowered->nodes[i]));
+    dim_table_failed(lowered->dims);
     return sum;
 }
 

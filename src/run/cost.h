@@ -7,6 +7,8 @@
 /* Operations of a graph of milli-ops: a multiply-add counts as two, moving elements as none. DIM_NONE
    where dims are unknown or the expression grows too long. */
 dim cost_flops(const graph *lowered);
+/* Those of one milli-op. */
+dim cost_milli(const graph *g, const node *n);
 /* Bytes that the node reads and writes. */
 dim cost_bytes(const graph *g, const node *n);
 

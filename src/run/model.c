@@ -38,6 +38,9 @@ sib_code model_make(onnx_model *onnx, bool infer, sib_model **out, sib_error *er
         code = packs_create(&m->packs, err);
     if (code == SIB_OK && infer)
         code = onnx_explain(onnx, "inference", infer_graph(onnx->graph, &m->notes, err), err);
+    m->graphs = (graph_shelf){.model = m, .lock = &m->lock, .arena = onnx->arena};
+    if (code == SIB_OK)
+        code = shelf_add(&m->graphs, onnx->graph, err);
     onnx->budget.limit = UINT64_MAX; /* the limit is for the file; sessions and questions may add more */
     if (code != SIB_OK) {
         sib_model_free(&m);
@@ -102,6 +105,7 @@ void sib_model_free(sib_model **mp)
     *mp = NULL;
     while (m && atomic_fetch_sub(&m->references, 1) == 1) {
         sib_model *whole = m->whole;
+        shelf_clear(&m->graphs);
         diagnostics_clear(&m->notes);
         packs_free(&m->packs);
         optimised_free(&m->optimised);

@@ -4,6 +4,7 @@
 
 #include "onnx/onnx.h"
 #include "run/diagnostics.h"
+#include "run/graphs.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -15,6 +16,7 @@ struct sib_model {
     struct optimised *optimised; /* graphs that passes made of the file's; guarded by the lock */
     sib_model
         *whole; /* the model that this is a part of, which owns names and weights, or NULL; a reference */
+    graph_shelf graphs; /* of the file */
     diagnostics notes;
     pthread_mutex_t lock; /* of texts and dims made on request, and of optimised graphs */
 };

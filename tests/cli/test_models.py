@@ -43,6 +43,83 @@ class Inspect(Model):
         self.assertEqual((node["inputs"], node["outputs"]), (["x", "w"], ["layer/product"]))
         self.assertIn("N", node["flops"])
 
+    def nested(self):
+        """An If in an If, whose branches read values of the main graph; and a function that is called twice."""
+        row = w.tensor_type("float32", ["N"])
+        flag = w.tensor_type("bool", [])
+        inner = w.graph([w.node("Softmax", ["x"], ["s"], name="deep", axis=0)], {}, {"s": row}, name="inner")
+        plain = w.graph([w.node("Identity", ["x"], ["i"])], {}, {"i": row}, [w.floats("spare", [1, 2])], name="plain")
+        outer = w.graph([w.node("If", ["c"], ["o"], name="inside", then_branch=inner, else_branch=plain)], {}, {"o": row})
+        other = w.graph([w.node("Abs", ["x"], ["a"])], {}, {"a": row})
+        block = w.function("Twice", "my", [w.node("Add", ["p", "p"], ["q"], name="add")], ["p"], ["q"])
+        nodes = [w.node("If", ["c"], ["b"], name="choose", then_branch=outer, else_branch=other),
+                 w.node("Twice", ["b"], ["t"], name="first", domain="my"),
+                 w.node("Twice", ["t"], ["y"], name="second", domain="my")]
+        self.write("n.onnx", w.model(nodes, {"x": row, "c": flag}, {"y": row}, opsets={"": 21, "my": 1}, functions=[block]))
+
+    def test_subgraphs_and_functions(self):
+        self.nested()
+        text = self.done("inspect", "n.onnx")
+        self.assertIn("weights   2 parameters in 1 tensors", text)
+        self.assertRegex(text, r"2 If\n")
+        self.assertRegex(text, r"1 Softmax\n")
+        self.assertIn("2 then_branch of node 0 (If) of graph 1: 1 nodes, 0 parameters", text)
+        found = json.loads(self.done("inspect", "n.onnx", "--json"))
+        graphs = found["subgraphs"]
+        self.assertEqual([(g["number"], g["outer"], g["holder"], g["attribute"]) for g in graphs],
+                         [(1, 0, 0, "then_branch"), (2, 1, 0, "then_branch"), (3, 1, 0, "else_branch"),
+                          (4, 0, 0, "else_branch")])
+        self.assertEqual(found["nodes"][0]["graphs"], {"then_branch": [1], "else_branch": [4]})
+        self.assertEqual(graphs[1]["nodes"][0]["name"], "deep")
+        self.assertEqual(graphs[1]["nodes"][0]["input_types"], ["float32 [N]"])
+        self.assertEqual([(n["name"], n.get("function")) for n in found["nodes"]],
+                         [("choose", None), ("first/add", "my:Twice"), ("second/add", "my:Twice")])
+        nodes = self.done("inspect", "n.onnx", "--graph", "2")
+        self.assertIn("deep", nodes)
+        self.assertNotIn("first/add", nodes)
+        self.fails(1, "graphs 0 to 4", "inspect", "n.onnx", "--graph", "5")
+
+    def test_milli_ops(self):
+        self.nested()
+        text = self.done("inspect", "n.onnx", "--graph", "2", "--milli", "deep")
+        for words in ("milli-ops", "reduce_max", "exp", "reduce_sum", "div", "float32 [N]"):
+            self.assertIn(words, text)
+        found = json.loads(self.done("inspect", "n.onnx", "--graph", "2", "--milli", "0", "--dim", "N=7", "--json"))
+        self.assertEqual(found["inputs"][0]["type"], "float32 [7]")
+        self.assertEqual(found["outputs"][0]["name"], "s")
+        made = {name for node in found["nodes"] for name in node["output_types"]}
+        self.assertIn("float32 [7]", made)
+        self.assertTrue(all("7" in node["bytes"] or node["bytes"].isdigit() for node in found["nodes"]))
+        self.fails(1, "runs graphs", "inspect", "n.onnx", "--milli", "choose")
+        self.fails(1, "has no node 'nowhere'", "inspect", "n.onnx", "--milli", "nowhere")
+        self.fails(1, "has no dim 'M'", "inspect", "n.onnx", "--milli", "first/add", "--dim", "M=7")
+        self.fails(1, "NAME=SIZE", "inspect", "n.onnx", "--milli", "first/add", "--dim", "7")
+        self.fails(2, "--milli", "inspect", "n.onnx", "--dim", "N=7")
+
+    def test_milli_ops_that_depend_on_elements(self):
+        shape = w.tensor_type("int64", [2])
+        self.write("r.onnx", w.model([w.node("Reshape", ["x", "to"], ["y"], name="r")],
+                                     {"x": w.tensor_type("float32", ["N"]), "to": shape},
+                                     {"y": w.tensor_type("float32", None)}))
+        self.fails(1, ["elements of 'to'", "only a run knows"], "inspect", "r.onnx", "--milli", "r")
+
+    def test_dot(self):
+        self.nested()
+        text = self.done("inspect", "n.onnx", "--dot")
+        self.assertEqual(text.count("digraph"), 1)
+        self.assertRegex(text, r'n1 \[label="Add \| first/add"\]')
+        self.assertRegex(text, r'n0 -> n1 \[label="float32 \[N\]"\]')
+        self.assertIn("Softmax", self.done("inspect", "n.onnx", "--dot", "--graph", "2"))
+
+    def test_notices_alike_are_counted(self):
+        row = w.tensor_type("float32", [4])
+        nodes = [w.node("Relu", ["x"], [f"y{i}"], name=f"relu{i}") for i in range(5)]
+        self.write("d.onnx", w.model(nodes, {"x": w.tensor_type("float32", [3])}, {f"y{i}": row for i in range(5)}))
+        text = self.done("inspect", "d.onnx")
+        self.assertEqual(text.count("noticed:"), 1)
+        self.assertIn("(and 4 alike)", text)
+        self.assertEqual(len(json.loads(self.done("inspect", "d.onnx", "--json"))["noticed"]), 5)
+
     def test_unknown_operators_are_shown(self):
         row = w.tensor_type("float32", [2])
         self.one("u.onnx", "Frobnicate", {"x": row}, {"y": row}, level=3)

@@ -318,7 +318,7 @@ TEST(matrices_stand_turned)
     CHECK_OK(checkpoint_open(&in, 1, &c, &err), err);
     CHECK_OK(sib_model_open(out, NULL, &m, &err), err);
     size_t found = 0;
-    for (size_t i = 0; sib_model_value(m, i, &v); i++) {
+    for (size_t i = 0; sib_graph_value(sib_model_graph(m, 0), i, &v); i++) {
         if (strcmp(v.name, "decoder.blocks.1.mlp.0.weight"))
             continue;
         const weight *w = checkpoint_find(c, v.name);

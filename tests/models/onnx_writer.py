@@ -123,12 +123,19 @@ def graph(nodes, inputs, outputs, initializers=(), name="tiny", doc=""):
                  + blocks(12, (value_info(n, t) for n, t in outputs.items())))
 
 
-def model(nodes, inputs, outputs, initializers=(), opsets={"": 21}, metadata={}, doc="", graph_doc="", version=0):
+def function(name, domain, nodes, inputs, outputs, opsets={"": 21}):
+    """A model-local function; inputs, outputs: names."""
+    return (block(1, name) + blocks(4, inputs) + blocks(5, outputs) + blocks(7, nodes)
+            + blocks(9, (block(1, d) + number(2, v) for d, v in opsets.items())) + block(10, domain))
+
+
+def model(nodes, inputs, outputs, initializers=(), opsets={"": 21}, metadata={}, doc="", graph_doc="", version=0,
+          functions=()):
     """The bytes of a model file."""
     parts = number(1, 10) + block(2, "writer") + block(3, "1") + block(4, "test.sibyl") + number(5, version)
     parts += block(6, doc) + block(7, graph(nodes, inputs, outputs, initializers, doc=graph_doc))
     parts += blocks(8, (block(1, domain) + number(2, v) for domain, v in opsets.items()))
-    return parts + blocks(14, (block(1, k) + block(2, v) for k, v in metadata.items()))
+    return parts + blocks(14, (block(1, k) + block(2, v) for k, v in metadata.items())) + blocks(25, functions)
 
 
 def one(op, inputs, outputs, opsets={"": 21}, **attributes):

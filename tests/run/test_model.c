@@ -12,7 +12,7 @@
 static sib_value_info value_named(const sib_model *m, const char *name)
 {
     sib_value_info v;
-    for (size_t i = 0; sib_model_value(m, i, &v); i++)
+    for (size_t i = 0; sib_graph_value(sib_model_graph(m, 0), i, &v); i++)
         if (!strcmp(v.name, name))
             return v;
     fail_msg("there is no value '%s'", name);
@@ -95,12 +95,12 @@ TEST(costs_are_expressions)
     tiny_output(&t, tiny_op(&t, "MatMul", x, w, "y"));
     sib_model *m = tiny_model(&t);
     sib_node_info n;
-    assert_true(sib_model_node(m, 0, &n));
+    assert_true(sib_graph_node(sib_model_graph(m, 0), 0, &n));
     assert_string_equal(n.flops, "4096*T");     /* 2 * T * 64 * 32 */
     assert_string_equal(n.bytes, "384*T+8192"); /* 4 * (64 T + 2048 + 32 T) */
     assert_true(n.known);
     assert_int_equal(n.n_inputs, 2);
-    assert_false(sib_model_node(m, 1, &n));
+    assert_false(sib_graph_node(sib_model_graph(m, 0), 1, &n));
     sib_model_info info;
     sib_model_get_info(m, &info);
     assert_int_equal(info.parameters, 2048);
@@ -120,18 +120,25 @@ TEST(attributes_are_text)
     tiny_node(&t, "Transpose", "turn", 1, &x, 1, &y, 3, a);
     tiny_output(&t, y);
     sib_model *m = tiny_model(&t);
-    assert_string_equal(sib_model_attribute_text(m, 0, "perm"), "[1, 0]");
-    assert_string_equal(sib_model_attribute_text(m, 0, "alpha"), "0.5");
-    assert_string_equal(sib_model_attribute_text(m, 0, "mode"), "same");
-    assert_null(sib_model_attribute_text(m, 0, "other"));
-    const char *name, *text;
-    assert_true(sib_model_attribute(m, 0, 2, &name, &text));
-    assert_false(sib_model_attribute(m, 0, 3, &name, &text));
+    const sib_graph *g = sib_model_graph(m, 0);
+    sib_attribute got[3], other;
+    for (size_t k = 0; k < 3; k++)
+        assert_true(sib_graph_attribute(g, 0, k, &got[k]));
+    assert_false(sib_graph_attribute(g, 0, 3, &other));
+    assert_false(sib_graph_attribute(g, 1, 0, &other));
+    assert_string_equal(got[0].name, "perm");
+    assert_string_equal(got[0].text, "[1, 0]");
+    assert_int_equal(got[0].n, 2);
+    assert_int_equal(got[0].ints[0], 1);
+    assert_string_equal(got[1].text, "0.5");
+    assert_true(got[1].floats[0] == 0.5f);
+    assert_string_equal(got[2].text, "same");
+    assert_int_equal(got[2].kind, SIB_ATTRIBUTE_STRING);
     assert_string_equal(value_named(m, "y").type, "float32 [3, 2]");
     comma_locale_enter(); /* numbers have a decimal point in every locale */
-    text = sib_model_attribute_text(m, 0, "alpha");
+    assert_true(sib_graph_attribute(g, 0, 1, &other));
     setlocale(LC_ALL, "C");
-    assert_string_equal(text, "0.5");
+    assert_string_equal(other.text, "0.5");
     sib_model_free(&m);
 }
 
@@ -142,7 +149,7 @@ TEST(unknown_operators_are_kept)
     tiny_output(&t, tiny_op(&t, "Frobnicate", x, NO_VALUE, "y"));
     sib_model *m = tiny_model(&t);
     sib_node_info n;
-    assert_true(sib_model_node(m, 0, &n));
+    assert_true(sib_graph_node(sib_model_graph(m, 0), 0, &n));
     assert_false(n.known);
     assert_string_equal(n.type, "Frobnicate");
     assert_null(sib_model_diagnostic(m, 0));

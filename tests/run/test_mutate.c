@@ -173,24 +173,43 @@ static void find_inputs(check_random *r, const sib_model *m, const source *from,
 
 /* ---- End to end ---------------------------------------------------------------------------------------- */
 
+/* Queries everything about a graph, the milli-ops of its nodes too. */
+static size_t look_through_graph(const sib_graph *g, bool milli)
+{
+    sib_graph_info info;
+    sib_value_info value;
+    sib_node_info node;
+    sib_attribute attribute;
+    const uint32_t *users;
+    size_t letters = 0;
+    sib_graph_get_info(g, &info);
+    for (size_t i = 0; sib_graph_value(g, i, &value); i++)
+        letters += strlen(value.type) + sib_graph_users(g, i, &users);
+    for (size_t i = 0; sib_graph_node(g, i, &node); i++) {
+        sib_graph *made = NULL;
+        letters += node.flops ? strlen(node.flops) : 0;
+        for (size_t k = 0; sib_graph_attribute(g, i, k, &attribute); k++) {
+            letters += strlen(attribute.name) + strlen(attribute.text);
+            letters += sib_graph_inner(g, i, k, 0) == SIB_NONE;
+        }
+        if (milli && sib_graph_milli(g, i, 0, NULL, &made, NULL) == SIB_OK)
+            letters += look_through_graph(made, false);
+        sib_graph_free(&made);
+    }
+    return letters;
+}
+
 /* Queries everything about a model. */
 static void look_through(const sib_model *m)
 {
     sib_model_info info;
     sib_value_info value;
-    sib_node_info node;
-    const char *name, *text;
     size_t letters = 0;
     sib_model_get_info(m, &info);
-    for (size_t i = 0; sib_model_value(m, i, &value); i++)
-        letters += strlen(value.type);
     for (size_t i = 0; sib_model_output(m, i, &value); i++)
         letters += strlen(value.name);
-    for (size_t i = 0; sib_model_node(m, i, &node); i++) {
-        letters += node.flops ? strlen(node.flops) : 0;
-        for (size_t k = 0; sib_model_attribute(m, i, k, &name, &text); k++)
-            letters += strlen(name) + strlen(text);
-    }
+    for (size_t n = 0; n < sib_model_graphs(m); n++)
+        letters += look_through_graph(sib_model_graph(m, n), true);
     for (size_t i = 0; i < info.n_diagnostics; i++)
         letters += strlen(sib_model_diagnostic(m, i));
     assert_true(letters < SIZE_MAX);

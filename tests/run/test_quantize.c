@@ -116,7 +116,7 @@ static sib_model *reopened(sib_model **m)
 static const sib_tensor *constant(const sib_model *m, const char *name)
 {
     sib_value_info v;
-    for (size_t i = 0; sib_model_value(m, i, &v); i++)
+    for (size_t i = 0; sib_graph_value(sib_model_graph(m, 0), i, &v); i++)
         if (!strcmp(v.name, name))
             return v.constant;
     return NULL;

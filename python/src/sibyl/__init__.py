@@ -28,7 +28,7 @@ from .errors import SibylError
 from .features import LogMel, LogMelStream, log_mel_spectrogram, mel_filters, smooth3x3
 from .importing import import_model
 from .jobs import Job, JobPort, describe_job
-from .model import inspect
+from .model import inspect, milli_ops
 from .session import (
     InferenceSession,
     ModelMetadata,
@@ -76,6 +76,7 @@ __all__ = [
     "get_available_providers",
     "import_model",
     "inspect",
+    "milli_ops",
     "load_audio",
     "load_model",
     "log_mel_spectrogram",

@@ -28,18 +28,20 @@ def inspect(model: str | os.PathLike[Any] | bytes) -> dict[str, Any]:
     The keys: path (None for bytes), graph, producer, producer_version, ir_version, model_version, opsets, metadata,
     parameters, parameter_bytes, inputs and outputs (name, type, dtype, dims), operators with their counts,
     unknown_operators, nodes (name, domain, type, version, inputs, outputs, input_types, output_types, attributes,
-    flops and bytes as expressions of the symbolic dims), and noticed, what reading noticed.
+    flops and bytes as expressions of the symbolic dims; for some function, the function that it was inlined from, and
+    graphs, the numbers of the subgraphs in its attributes), subgraphs (the same of each graph in a node's attribute, with
+    its number and where it is: outer, holder, attribute), and noticed, what reading noticed.
     """
     handle = open_model(model)
     found = _sibyl.model_info(handle)
     nodes = _sibyl.model_nodes(handle)
+    subgraphs = _sibyl.model_subgraphs(handle)
     for part in ("graph_description", "description", "domain"):
         del found[part]
-    for value in found["inputs"] + found["outputs"]:
-        if not value["has_default"]:
-            del value["has_default"]
+    for graph in [found, *subgraphs]:
+        _drop_defaults(graph)
     counts: dict[tuple[str, str, bool], int] = {}
-    for node in nodes:
+    for node in nodes + [node for graph in subgraphs for node in graph["nodes"]]:
         key = node["domain"], node["type"], node["known"]
         counts[key] = counts.get(key, 0) + 1
     order = sorted(counts, key=lambda key: (-counts[key], key))
@@ -50,7 +52,34 @@ def inspect(model: str | os.PathLike[Any] | bytes) -> dict[str, Any]:
         "operators": {_name(key): counts[key] for key in order},
         "unknown_operators": [_name(key) for key in order if not key[2]],
         "nodes": nodes,
+        "subgraphs": subgraphs,
     }
+
+
+def milli_ops(
+    model: str | os.PathLike[Any] | bytes, node: str | int, *, graph: int = 0, dims: dict[str, int] | None = None
+) -> dict[str, Any]:
+    """The milli-ops that a node is made of, as `sibyl inspect --milli` shows them: name, inputs, outputs and nodes.
+
+    node is a name or a number in the graph, graph a number of `inspect`'s subgraphs (0: the main graph), dims gives
+    symbolic dims a size.
+    """
+    handle = open_model(model)
+    if isinstance(node, str):
+        nodes = _sibyl.model_nodes(handle) if graph == 0 else _sibyl.model_subgraphs(handle)[graph - 1]["nodes"]
+        numbers = [i for i, found in enumerate(nodes) if found["name"] == node]
+        if not numbers:
+            raise KeyError(f"graph {graph} has no node {node!r}")
+        node = numbers[0]
+    found: dict[str, Any] = _sibyl.model_milli(handle, graph, node, dims or {})
+    _drop_defaults(found)
+    return found
+
+
+def _drop_defaults(graph: dict[str, Any]) -> None:
+    for value in graph["inputs"] + graph["outputs"]:
+        if not value["has_default"]:
+            del value["has_default"]
 
 
 def _name(key: tuple[str, str, bool]) -> str:

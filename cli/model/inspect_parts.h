@@ -1,0 +1,36 @@
+/* The parts of `sibyl inspect`: what is shown, as text, as JSON and as a drawing for Graphviz. */
+#ifndef CLI_MODEL_INSPECT_PARTS_H
+#define CLI_MODEL_INSPECT_PARTS_H
+
+#include "messages.h"
+
+/* What is shown of a model. */
+typedef struct inspected {
+    const sib_model *m;
+    const char *path;
+    const sib_graph *milli; /* the milli-ops of a node, instead of the model; or NULL */
+    uint32_t graph;         /* one graph alone; SIB_NONE: all */
+    bool nodes;
+} inspected;
+
+void inspect_text(const inspected *s);
+json_t *inspect_json(const inspected *s);
+/* One graph in the DOT language. */
+void inspect_dot(const sib_graph *g);
+
+/* ---- Shared by the forms --------------------------------------------------------------------------- */
+
+/* How often an operator stands in all graphs of a model. */
+typedef struct op_count {
+    const char *domain, *type;
+    bool known;
+    size_t n;
+} op_count;
+/* The most frequent first. Release with free. */
+op_count *inspect_operators(const sib_model *m, size_t *n);
+
+/* "If", "my.domain:Block"; and the name of a value, or "%12" where it has none. Release with free. */
+char *inspect_type(const char *domain, const char *type);
+char *inspect_value(const sib_graph *g, uint32_t id);
+
+#endif
