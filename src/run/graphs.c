@@ -140,6 +140,23 @@ static const char *full_text(const sib_graph *s, text_writer write, const void *
 
 /* ---- Graphs and values ----------------------------------------------------------------------------- */
 
+sib_value_kind type_value_kind(const value_type *t)
+{
+    switch (type_outer(t)) {
+    case TYPE_TENSOR:
+    case TYPE_SPARSE:
+        return SIB_VALUE_TENSOR;
+    case TYPE_SEQUENCE:
+        return SIB_VALUE_SEQUENCE;
+    case TYPE_OPTIONAL:
+        return SIB_VALUE_OPTIONAL;
+    case TYPE_MAP:
+        return SIB_VALUE_MAP;
+    default:
+        return (sib_value_kind)0;
+    }
+}
+
 static void count_weight(const sib_tensor *t, sib_graph_info *out)
 {
     uint64_t n = sib_tensor_count(t);
@@ -206,7 +223,7 @@ bool sib_graph_value(const sib_graph *s, size_t i, sib_value_info *out)
     const value_type *t = &v->type;
     *out = (sib_value_info){.name = text_or_empty(v->name),
                             .doc = text_or_empty(v->doc),
-                            .kind = model_value_kind(t),
+                            .kind = type_value_kind(t),
                             .dtype = t->dtype,
                             .ranked = t->shape.ranked,
                             .rank = t->shape.rank,

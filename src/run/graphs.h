@@ -41,4 +41,7 @@ void shelf_clear(graph_shelf *s);
 /* A copy of the text that lives as long as the shelf's arena; "" where memory fails. */
 const char *shelf_text(graph_shelf *s, const char *text);
 
+/* The kind of value that a type requires, 0 where it does not declare one. */
+sib_value_kind type_value_kind(const value_type *t);
+
 #endif

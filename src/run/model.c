@@ -123,23 +123,6 @@ sib_code sib_model_save(const sib_model *m, const char *path, const char *extern
     return onnx_write_file(m->onnx, path, external, err);
 }
 
-sib_value_kind model_value_kind(const value_type *t)
-{
-    switch (type_outer(t)) {
-    case TYPE_TENSOR:
-    case TYPE_SPARSE:
-        return SIB_VALUE_TENSOR;
-    case TYPE_SEQUENCE:
-        return SIB_VALUE_SEQUENCE;
-    case TYPE_OPTIONAL:
-        return SIB_VALUE_OPTIONAL;
-    case TYPE_MAP:
-        return SIB_VALUE_MAP;
-    default:
-        return (sib_value_kind)0;
-    }
-}
-
 /* ---- Values in files -------------------------------------------------------------------------------- */
 
 sib_code sib_value_load_pb(const char *path, const sib_value_info *like, sib_value **out, char **name,

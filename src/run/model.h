@@ -27,9 +27,6 @@ sib_code model_make(onnx_model *onnx, bool infer, sib_model **out, sib_error *er
 /* model_make with inference. */
 sib_code model_from_onnx(onnx_model *m, sib_model **out, sib_error *err);
 
-/* The kind of value that a type requires, 0 where it does not declare one. */
-sib_value_kind model_value_kind(const value_type *t);
-
 /* Returns another reference, which sib_model_free drops. */
 sib_model *model_keep(sib_model *m);
 

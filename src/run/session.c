@@ -328,7 +328,7 @@ static sib_code check_input(input_check *c, value_id id, const sib_value *v, sib
 {
     const graph *g = c->g;
     const value *x = &g->values[id];
-    sib_value_kind wanted = model_value_kind(&x->declared), given = sib_value_get_kind(v);
+    sib_value_kind wanted = type_value_kind(&x->declared), given = sib_value_get_kind(v);
     char shape[SHAPE_TEXT], text[200];
     if (wanted && wanted != given && wanted != SIB_VALUE_OPTIONAL)
         return err_set(err, SIB_ERR_ARGUMENT, "input '%.*s' is %s, the model expects %s", (int)x->name.length,
