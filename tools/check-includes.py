@@ -48,7 +48,6 @@ THIRD_PARTY = {  # who may see a library's headers
     "webp/": ["backend/ref"],
     "tiff": ["backend/ref"],
     "openjpeg": ["backend/ref"],
-    "pthreadpool.h": ["base"],
 }
 ATTRIBUTE = re.compile(r"\bnode_attribute\(")
 READS_ATTRIBUTES = ["graph", "spec", "run/describe.c", "run/passes/same.c"]  # others take a spec's struct

@@ -16,8 +16,9 @@ static json_t *side_to_json(const side *s)
 {
     if (!s->n || *s->why)
         return json_pack("{s:o}", "skipped", cli_json_text(s->why));
-    json_t *row = json_pack("{s:I, s:f, s:f, s:f, s:f}", "n", (json_int_t)s->n, "min", s->series.min,
-                            "median", s->series.median, "p95", s->series.p95, "max", s->series.max);
+    json_t *row =
+        json_pack("{s:I, s:f, s:f, s:f, s:f, s:f}", "n", (json_int_t)s->n, "min", s->series.min, "median",
+                  s->series.median, "mean", s->series.mean, "p95", s->series.p95, "max", s->series.max);
     if (s->first.known)
         json_object_set_new(row, "first", first_to_json(&s->first));
     if (s->same.known)

@@ -95,9 +95,10 @@ SIB_API void sib_free(void *block);
 typedef struct sib_pool sib_pool;
 
 /* Makes a pool that runs work on `threads` threads, the caller's included; 0 means one per processor that
-   this process may use. Idle workers sleep.
-   out: receives the pool, owned by the caller: sib_pool_free(&pool).
-   Errors: SIB_ERR_ARGUMENT (more than 1,024 threads), SIB_ERR_MEMORY. */
+   this process may use: those of its affinity, and no more than the CPU quota of its control groups pays for,
+   rounded up. Idle workers sleep, and on a busy machine the pool leaves out those that do more harm than
+   good. out: receives the pool, owned by the caller: sib_pool_free(&pool). Errors: SIB_ERR_ARGUMENT (more
+   than 1,024 threads), SIB_ERR_MEMORY. */
 SIB_API sib_code sib_pool_create(unsigned threads, sib_pool **out, sib_error *err);
 
 /* Stops the threads, frees the pool and clears the pointer. NULL and a pointer to NULL are allowed. */
