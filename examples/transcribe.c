@@ -1,5 +1,6 @@
 /* Speech to text by the installed library, segments as they come:
-       cc transcribe.c -o transcribe $(pkg-config --cflags --libs sibyl) && ./transcribe whisper.onnx speech.flac */
+       cc transcribe.c -o transcribe $(pkg-config --cflags --libs sibyl)
+       ./transcribe whisper.onnx speech.flac */
 #include <sibyl/sibyl.h>
 #include <stdio.h>
 

@@ -10,8 +10,8 @@ extern "C" {
 
 struct sib_model;
 
-/* A graph, only read. Values and nodes have numbers from 0, which stay valid as long as the graph, as do strings
-   and lists. Reading is thread-safe. */
+/* A graph, only read. Values and nodes have numbers from 0, which stay valid as long as the graph, as do
+   strings and lists. Reading is thread-safe. */
 typedef struct sib_graph sib_graph;
 
 /* No value, node or graph. */
@@ -19,11 +19,11 @@ typedef struct sib_graph sib_graph;
 
 /* ---- The graphs of a model ------------------------------------------------------------------------- */
 
-/* Number of graphs: the main graph, and the graphs in attributes of nodes (If, Loop, Scan, SequenceMap, ...) at
-   any depth. Model-local functions are inlined where they are called. */
+/* Number of graphs: the main graph, and the graphs in attributes of nodes (If, Loop, Scan, SequenceMap,
+   ...) at any depth. Model-local functions are inlined where they are called. */
 SIB_API size_t sib_model_graphs(const struct sib_model *m);
-/* Graph i, borrowed from the model. 0 is the main graph; the others follow in the order of the nodes that hold
-   them, each before the graphs inside it. Returns NULL where i is out of range. */
+/* Graph i, borrowed from the model. 0 is the main graph; the others follow in the order of the nodes that
+   hold them, each before the graphs inside it. Returns NULL where i is out of range. */
 SIB_API const sib_graph *sib_model_graph(const struct sib_model *m, size_t i);
 
 typedef struct sib_graph_info {
@@ -58,8 +58,8 @@ typedef struct sib_value_info {
 } sib_value_info;
 /* Value i. Returns false where i is out of range. */
 SIB_API bool sib_graph_value(const sib_graph *g, size_t i, sib_value_info *out);
-/* The nodes that read value i, in order; a node whose subgraphs capture it is one of them. Returns their number
-   and sets *nodes; 0 where i is out of range or memory fails. */
+/* The nodes that read value i, in order; a node whose subgraphs capture it is one of them. Returns their
+   number and sets *nodes; 0 where i is out of range or memory fails. */
 SIB_API size_t sib_graph_users(const sib_graph *g, size_t i, const uint32_t **nodes);
 
 /* ---- Nodes ----------------------------------------------------------------------------------------- */
@@ -120,13 +120,13 @@ typedef struct sib_dim {
     int64_t size;
 } sib_dim;
 
-/* The milli-ops that a node of a file's graph is made of, as a graph: inputs and outputs are the node's, with their names;
-   the domain of nodes is "milli". dims: (n_dims) sizes for symbolic dims by name; those without a size stay
-   symbols. milli-ops of constants alone are computed, as they are before a run.
+/* The milli-ops that a node of a file's graph is made of, as a graph: inputs and outputs are the node's,
+   with their names; the domain of nodes is "milli". dims: (n_dims) sizes for symbolic dims by name; those
+   without a size stay symbols. milli-ops of constants alone are computed, as they are before a run.
    out: owned by the caller, sib_graph_free(&g); it keeps what it needs of the model alive.
-   Errors: SIB_ERR_ARGUMENT (i out of range, a dim that the model does not have, a size below 0), SIB_ERR_UNSUPPORTED (an unknown
-   operator; one that runs graphs; milli-ops that depend on a dim or on elements that only a run knows, which
-   the message names), what the operator refuses, SIB_ERR_MEMORY. */
+   Errors: SIB_ERR_ARGUMENT (i out of range, a dim that the model does not have, a size below 0),
+   SIB_ERR_UNSUPPORTED (an unknown operator; one that runs graphs; milli-ops that depend on a dim or on
+   elements that only a run knows, which the message names), what the operator refuses, SIB_ERR_MEMORY. */
 SIB_API sib_code sib_graph_milli(const sib_graph *g, size_t i, size_t n_dims, const sib_dim *dims,
                                  sib_graph **out, sib_error *err);
 /* Frees a graph that is not a model's. NULL and a pointer to NULL are allowed. */

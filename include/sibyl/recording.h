@@ -46,7 +46,7 @@ SIB_API sib_code sib_recording_compute(const sib_mel *mel, sib_pool *pool, float
                                        sib_error *err);
 SIB_API void sib_recording_free(sib_recording *r);
 
-/* ---- Recordings that exceed memory --------------------------------------------------------------------------- */
+/* ---- Recordings that exceed memory -------------------------------------------------------------------- */
 
 /* The features of a recording of any length, as a .npy file: read samples, write the file, then the image.
    Samples beyond ten minutes are kept in an unnamed file beside the output ($TMPDIR or /tmp where that is a

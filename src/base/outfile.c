@@ -120,7 +120,7 @@ void outfile_abort(outfile *f)
     outfile_end(f);
 }
 
-/* ---- Unnamed files --------------------------------------------------------------------------------------- */
+/* ---- Unnamed files ------------------------------------------------------------------------------------ */
 
 sib_code outfile_unnamed(const char *path, int *fd, sib_error *err)
 {

@@ -24,16 +24,16 @@ typedef struct recording_job {
 
     size_t done;  /* calls of on_chunk */
     int16_t *pcm; /* samples of a window in fixed point, else NULL */
-    int16_t *
-        aside; /* fixed-point features of a window and the frames beside it, where a chunk exceeds the window */
+    /* fixed-point features of a window and the frames next to it, where a chunk exceeds the window */
+    int16_t *aside;
 } recording_job;
 
-/* Computes the shape of the result, and chunks, frames_per_chunk and one of the window, whose width is set to all
-   frames. Errors: as sib_recording_compute. */
+/* Computes the shape of the result, and chunks, frames_per_chunk and one of the window, whose width is set
+   to all frames. Errors: as sib_recording_compute. */
 sib_code recording_shape(recording_job *r, sib_error *err);
 
-/* Computes all columns. Errors: as sib_recording_compute, and those of take. After one, or when its arrays are not
-   needed any more, the window is to be freed. */
+/* Computes all columns. Errors: as sib_recording_compute, and those of take. After one, or when its arrays
+   are not needed any more, the window is to be freed. */
 sib_code recording_run(recording_job *r, sib_error *err);
 
 #endif

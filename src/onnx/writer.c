@@ -131,7 +131,7 @@ void put_pairs(writer *w, uint32_t field, size_t n, const string_pair *pairs)
         put_message(w, field, put_pair, &pairs[i]);
 }
 
-/* ---- Metadata -------------------------------------------------------------------------------------------- */
+/* ---- Metadata ----------------------------------------------------------------------------------------- */
 
 static int compare_props(const onnx_props *a, const graph *g, onnx_props_of of, uint32_t id)
 {

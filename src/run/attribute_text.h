@@ -6,8 +6,8 @@
 
 #define ATTRIBUTE_TEXT 2000
 
-/* "[1, 2]", "same_upper", "float32 [3]", with numbers as in the C locale; lists are cut after 16 items. g: where the
-   attribute's node is. Returns text, "" where memory fails. */
+/* "[1, 2]", "same_upper", "float32 [3]", with numbers as in the C locale; lists are cut after 16 items. g:
+   where the attribute's node is. Returns text, "" where memory fails. */
 const char *attribute_text(const graph *g, const attribute *a, char text[ATTRIBUTE_TEXT]);
 
 /* True for the kinds that hold n items. */

@@ -190,7 +190,8 @@ void sib_graph_get_info(const sib_graph *s, sib_graph_info *out)
                 count_weight(g->nodes[i].attributes[k].tensor, out);
 }
 
-/* What a value is to its graph; made once, for reading values one by one takes time linear in their number. */
+/* What a value is to its graph; made once, for reading values one by one takes time linear in their number.
+   */
 struct value_role {
     uint32_t captured; /* the value of the outer graph; NO_VALUE for one that is no capture */
     bool input;
@@ -248,7 +249,8 @@ bool sib_graph_value(const sib_graph *s, size_t i, sib_value_info *out)
 
 /* ---- Users of values ------------------------------------------------------------------------------- */
 
-/* Calls `found` for each value that a node reads, once per place: its inputs, and what its subgraphs capture. */
+/* Calls `found` for each value that a node reads, once per place: its inputs, and what its subgraphs
+   capture. */
 typedef void (*read_visitor)(void *context, value_id v);
 
 static void visit_reads(const node *n, read_visitor found, void *context)

@@ -10,7 +10,8 @@
 
 #include <string.h>
 
-/* Max elements of constants that are computed, as during inference; and max milli-ops and work of one node. */
+/* Max elements of constants that are computed, as during inference; and max milli-ops and work of one node.
+   */
 #define FOLD_LIMIT 4096
 #define MILLI_OPS  (UINT64_C(1) << 20)
 #define MILLI_WORK (UINT64_C(1) << 26)

@@ -58,9 +58,9 @@ typedef struct spec_row {
     const char *only;     /* operators that the row applies to, "A|B"; NULL: all of the family */
     int64_t since, until; /* opsets that it applies to; 0: no bound */
     double number;        /* default; the index where the kind is SPEC_ENUM */
-    const char *
-        text; /* default of a text; the choices of an enum, "a|b": "a,b" are two spellings of one, "a:11" is known from
-                           opset 11 on */
+    /* default of a text; the choices of an enum, "a|b": "a,b" are two spellings of one, "a:11" is known from
+       opset 11 on */
+    const char *text;
     double min, max;  /* bounds of a number or of each list item; none unless min < max */
     size_t max_items; /* 0: any number */
     bool required;
