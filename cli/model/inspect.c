@@ -7,7 +7,7 @@
 #include <string.h>
 
 typedef struct settings {
-    bool json, nodes, dot;
+    bool json, nodes, dot, svg;
     int64_t graph;
     const char *milli;
     cli_list dims;
@@ -23,6 +23,7 @@ static const cli_option options[] = {
     OPT_LIST("dim", dims, "T=N", "with --milli: the size of a symbolic dim; may be given several times"),
     OPT_FLAG("dot", dot,
              "print one graph in the language of Graphviz: the main graph, or those of --graph or --milli"),
+    OPT_FLAG("svg", svg, "print the same graph as a drawing"),
     OPT_FLAG("json", json, "print one JSON document, nodes included"),
     OPT_OPEN_MEMORY,
     OPT_END};
@@ -93,6 +94,8 @@ static int show(const settings *s, const char *path, const sib_model *m)
     inspected what = {m, path, milli, s->graph < 0 ? SIB_NONE : (uint32_t)s->graph, s->nodes};
     if (code == CLI_DONE && s->dot)
         inspect_dot(milli ? milli : g);
+    else if (code == CLI_DONE && s->svg)
+        code = inspect_svg(milli ? milli : g);
     else if (code == CLI_DONE && s->json)
         cli_json_print(inspect_json(&what));
     else if (code == CLI_DONE)
@@ -124,7 +127,7 @@ static int inspect(const cli_command *self, int argc, char **argv)
 const cli_command command_inspect = {
     .name = "inspect",
     .summary = "show what a model is made of",
-    .operands = "MODEL [--nodes] [--graph N] [--milli NODE] [--dot] [--json] [--open-memory MB]",
+    .operands = "MODEL [--nodes] [--graph N] [--milli NODE] [--dot|--svg] [--json] [--open-memory MB]",
     .options = options,
     .more = more,
     .run = inspect};

@@ -1,4 +1,4 @@
-/* The parts of `sibyl inspect`: what is shown, as text, as JSON and as a drawing for Graphviz. */
+/* The parts of `sibyl inspect`: what is shown, as text, as JSON, for Graphviz and as a drawing. */
 #ifndef CLI_MODEL_INSPECT_PARTS_H
 #define CLI_MODEL_INSPECT_PARTS_H
 
@@ -17,6 +17,8 @@ void inspect_text(const inspected *s);
 json_t *inspect_json(const inspected *s);
 /* One graph in the DOT language. */
 void inspect_dot(const sib_graph *g);
+/* One graph as an SVG drawing. Returns an exit code: CLI_FAILED, with a line on stderr, where it is too large. */
+int inspect_svg(const sib_graph *g);
 
 /* ---- Shared by the forms --------------------------------------------------------------------------- */
 

@@ -51,7 +51,7 @@ unsigned pool_account_add(pool_account *a, const pool_window *w)
     if (a->debt <= -DEBT_LIMIT)
         a->rest_times = REST_TIMES;
     a->rest -= wall;
-    if (a->debt > DEBT_LIMIT) {
+    if (a->level > 0 && a->debt > DEBT_LIMIT) {
         a->rest = a->debt * a->rest_times;
         a->rest_times = fmin(a->rest_times * 2, REST_TIMES_MAX);
         a->debt = 0;

@@ -84,7 +84,7 @@ int64_t build_other_dim(build *b, const char *name, int64_t n);
 
 /* dims: numbers, symbols and sums of them, separated by blanks: "B %d P+N 64". */
 value_id build_input(build *b, const char *name, sib_dtype dtype, const char *dims, ...) BUILD_PRINTF(4, 5);
-void build_output(build *b, value_id v, const char *name, sib_dtype dtype, const char *dims, ...)
+void build_output(build *b, value_id x, const char *name, sib_dtype dtype, const char *dims, ...)
     BUILD_PRINTF(5, 6);
 
 /* ---- Constants ---------------------------------------------------------------------------------------- */

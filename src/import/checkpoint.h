@@ -59,7 +59,7 @@ typedef struct checkpoint checkpoint;
    has weights), SIB_ERR_SIZE, SIB_ERR_UNSUPPORTED (an unknown format or element type, by name),
    SIB_ERR_MEMORY. */
 sib_code checkpoint_open(const char *const *paths, size_t n, checkpoint **out, sib_error *err);
-void checkpoint_free(checkpoint **c);
+void checkpoint_free(checkpoint **pointer);
 
 /* "safetensors", "pytorch", "whisper.cpp", "rwkv.cpp" or "gguf", of the first file with weights. */
 const char *checkpoint_format_name(const checkpoint *c);

@@ -35,6 +35,6 @@ sib_code source_read(const source *s, void *out, sib_error *err);
 sib_code source_scales(const source *s, import_work *work, float *out, sib_error *err);
 
 /* onnx_elements.write for a source_list. */
-sib_code source_write(void *list, const sib_tensor *t, FILE *stream, bool *own, sib_error *err);
+sib_code source_write(void *context, const sib_tensor *t, FILE *stream, bool *own, sib_error *err);
 
 #endif

@@ -111,6 +111,50 @@ class Inspect(Model):
         self.assertRegex(text, r'n0 -> n1 \[label="float32 \[N\]"\]')
         self.assertIn("Softmax", self.done("inspect", "n.onnx", "--dot", "--graph", "2"))
 
+    def drawing(self, *arguments):
+        """The rectangles of the boxes by title, and the curves as lists of numbers."""
+        svg = "{http://www.w3.org/2000/svg}"
+        root = ElementTree.fromstring(self.done("inspect", *arguments, "--svg"))
+        boxes = {g.find(f"{svg}title").text: [float(g.find(f"{svg}rect").get(k)) for k in ("x", "y", "width", "height")]
+                 for g in root.iter(f"{svg}g")}
+        curves = [[float(x) for x in re.findall(r"-?[0-9.]+", path.get("d"))] for path in root.iter(f"{svg}path")]
+        return boxes, curves
+
+    def test_svg(self):
+        """No box covers another, every edge leads down from a box to a box, and what is written can be parsed."""
+        row = w.tensor_type("float32", ["N", 4])
+        nodes, last = [], ["x"]
+        for i in range(40):  # edges that pass many rows, joins and forks
+            inputs = [last[-1], last[i * 7 % len(last)]] if i % 3 else [last[i // 2]]
+            nodes.append(w.node("Add" if len(inputs) > 1 else "Relu", inputs, [f"v{i}"], name=f'n<{i}>&"'))
+            last.append(f"v{i}")
+        self.write("g.onnx", w.model(nodes, {"x": row}, {"v39": row, "v38": row}))
+        boxes, curves = self.drawing("g.onnx")
+        self.assertEqual(len(boxes), 40 + 1 + 2)
+        rectangles = list(boxes.values())
+        for i, (x, y, width, height) in enumerate(rectangles):
+            for a, b, c, d in rectangles[:i]:
+                self.assertTrue(x + width <= a or a + c <= x or y + height <= b or b + d <= y)
+        tops = {(round(x + width / 2), round(y)) for x, y, width, _ in rectangles}
+        bottoms = {(round(x + width / 2), round(y + height)) for x, y, width, height in rectangles}
+        near = [(x, y) for x in (-1, 0, 1) for y in (-1, 0, 1)]
+        for curve in curves:
+            self.assertTrue(any((round(curve[0]) + x, round(curve[1]) + y) in bottoms for x, y in near))
+            self.assertTrue(any((round(curve[-2]) + x, round(curve[-1]) + y) in tops for x, y in near))
+            self.assertEqual(sorted(curve[1::2]), curve[1::2])
+        # a row read through a node's own name, escaped and back
+        self.assertIn('Relu n<0>&"', boxes)
+
+    def test_svg_of_subgraphs_and_limits(self):
+        self.nested()
+        self.assertIn("If choose", self.drawing("n.onnx")[0])
+        self.assertIn("Softmax deep", self.drawing("n.onnx", "--graph", "2")[0])
+        self.assertEqual(len(self.drawing("n.onnx")[1]), 5)  # x and c to If, If to Add, Add to Add, Add to y
+        row = w.tensor_type("float32", [2])
+        nodes = [w.node("Relu", [f"v{i}" if i else "x"], [f"v{i + 1}"]) for i in range(5001)]
+        self.write("long.onnx", w.model(nodes, {"x": row}, {"v5001": row}))
+        self.fails(1, "at most 5000 are drawn", "inspect", "long.onnx", "--svg")
+
     def test_notices_alike_are_counted(self):
         row = w.tensor_type("float32", [4])
         nodes = [w.node("Relu", ["x"], [f"y{i}"], name=f"relu{i}") for i in range(5)]
