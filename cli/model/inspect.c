@@ -7,9 +7,9 @@
 #include <string.h>
 
 typedef struct settings {
-    bool json, nodes, dot, svg;
+    bool json, nodes, dot, svg, plan;
     int64_t graph;
-    const char *milli;
+    const char *milli, *backend;
     cli_list dims;
     double open_memory; /* MB */
 } settings;
@@ -20,7 +20,12 @@ static const cli_option options[] = {
     OPT_INTEGER("graph", graph, "N", 0, UINT32_MAX - 1,
                 "show the nodes of one graph, by the numbers of the list of subgraphs; 0 is the main graph"),
     OPT_TEXT("milli", milli, "NODE", "show the milli-ops of a node, by its name or its number in the graph"),
-    OPT_LIST("dim", dims, "T=N", "with --milli: the size of a symbolic dim; may be given several times"),
+    OPT_FLAG("plan", plan,
+             "run once with random inputs, and show the steps of that run and where values are stored"),
+    OPT_LIST("dim", dims, "T=N",
+             "with --milli or --plan: the size of a symbolic dim; may be given several times"),
+    OPT_BACKENDS("backend", backend,
+                 "with --plan: backends in order of preference (default: all, the fastest first)"),
     OPT_FLAG("dot", dot,
              "print one graph in the language of Graphviz: the main graph, or those of --graph or --milli"),
     OPT_FLAG("svg", svg, "print the same graph as a drawing"),
@@ -83,8 +88,10 @@ static int make_milli(const settings *s, const sib_graph *g, sib_graph **out)
     return code;
 }
 
-static int show(const settings *s, const char *path, const sib_model *m)
+static int show(const settings *s, const char *path, sib_model *m)
 {
+    if (s->plan)
+        return inspect_plan(m, s->backend, &(input_settings){.dims = s->dims, .random = "0"}, s->json);
     const sib_graph *g = sib_model_graph(m, s->graph < 0 ? 0 : (size_t)s->graph);
     sib_graph *milli = NULL;
     if (!g)
@@ -112,8 +119,10 @@ static int inspect(const cli_command *self, int argc, char **argv)
         return code;
     if (n != 1)
         return cli_usage(self, "expected one model, got %d", n);
-    if (s.dims.n && !s.milli)
-        return cli_usage(self, "--dim is for --milli");
+    if (s.dims.n && !s.milli && !s.plan)
+        return cli_usage(self, "--dim is for --milli and --plan");
+    if (s.backend && !s.plan)
+        return cli_usage(self, "--backend is for --plan");
     sib_model *m = NULL;
     sib_error err = SIB_ERROR_INIT;
     sib_open_options limits = open_limits(s.open_memory);
@@ -127,7 +136,8 @@ static int inspect(const cli_command *self, int argc, char **argv)
 const cli_command command_inspect = {
     .name = "inspect",
     .summary = "show what a model is made of",
-    .operands = "MODEL [--nodes] [--graph N] [--milli NODE] [--dot|--svg] [--json] [--open-memory MB]",
+    .operands =
+        "MODEL [--nodes] [--graph N] [--milli NODE] [--plan] [--dot|--svg] [--json] [--open-memory MB]",
     .options = options,
     .more = more,
     .run = inspect};

@@ -3,6 +3,7 @@
 #define CLI_MODEL_INSPECT_PARTS_H
 
 #include "messages.h"
+#include "shared_options.h"
 
 /* What is shown of a model. */
 typedef struct inspected {
@@ -20,6 +21,9 @@ void inspect_dot(const sib_graph *g);
 /* One graph as an SVG drawing. Returns an exit code: CLI_FAILED, with a line on stderr, where it is too large. */
 int inspect_svg(const sib_graph *g);
 
+/* The plan that a run with these inputs makes. Returns an exit code. */
+int inspect_plan(sib_model *m, const char *backends, const input_settings *settings, bool json);
+
 /* ---- Shared by the forms --------------------------------------------------------------------------- */
 
 /* How often an operator stands in all graphs of a model. */
@@ -34,5 +38,10 @@ op_count *inspect_operators(const sib_model *m, size_t *n);
 /* "If", "my.domain:Block"; and the name of a value, or "%12" where it has none. Release with free. */
 char *inspect_type(const char *domain, const char *type);
 char *inspect_value(const sib_graph *g, uint32_t id);
+
+/* Prints a row of text, cut with "..." where the terminal is narrower. Takes text over. */
+void inspect_row(char *text);
+/* Appends to a text that cli_format made. */
+void inspect_add(char **text, const char *format, ...) CLI_PRINTF(2, 3);
 
 #endif

@@ -10,7 +10,7 @@
 #define LINE_HEIGHT 15
 #define LETTER      6.6 /* mean width of a letter, and of one of the bold first line */
 #define LETTER_BOLD 7.8
-#define NAME_MAX    34 /* letters of a name that are shown; its title has all */
+#define SHOWN_MAX   34 /* letters of a name that are shown; its title has all */
 
 /* A box of the drawing with its lines of text. */
 typedef struct box {
@@ -58,9 +58,9 @@ static const char *colour_of(const char *type)
 static char *shortened(const char *text)
 {
     size_t length = strlen(text);
-    if (length <= NAME_MAX)
+    if (length <= SHOWN_MAX)
         return cli_format("%s", text);
-    return cli_format("%.*s...%s", NAME_MAX / 2 - 3, text, text + length - NAME_MAX / 2);
+    return cli_format("%.*s...%s", SHOWN_MAX / 2 - 3, text, text + length - SHOWN_MAX / 2);
 }
 
 /* "[1, 64, 56, 56]" of "float32 [1, 64, 56, 56]"; NULL where a type has no dims. */

@@ -19,8 +19,7 @@ static size_t columns(void)
                : 0;
 }
 
-/* A row, cut with "..." where the terminal is narrower. Takes text over. */
-static void row(char *text)
+void inspect_row(char *text)
 {
     size_t width = columns();
     if (width && strlen(text) > width)
@@ -29,8 +28,7 @@ static void row(char *text)
     free(text);
 }
 
-/* Appends to a text that cli_format made. */
-static void CLI_PRINTF(2, 3) add(char **text, const char *format, ...)
+void inspect_add(char **text, const char *format, ...)
 {
     va_list list;
     char *more;
@@ -51,8 +49,8 @@ static void CLI_PRINTF(2, 3) add(char **text, const char *format, ...)
 
 static void value_row(const char *what, const sib_value_info *v)
 {
-    row(cli_format("  %-9s %-28s %s%s", what, v->name, v->type,
-                   v->optional_input ? "  (has a default)" : ""));
+    inspect_row(cli_format("  %-9s %-28s %s%s", what, v->name, v->type,
+                           v->optional_input ? "  (has a default)" : ""));
 }
 
 static void add_values(char **text, const sib_graph *g, size_t n, const uint32_t *ids)
@@ -60,9 +58,9 @@ static void add_values(char **text, const sib_graph *g, size_t n, const uint32_t
     sib_value_info v;
     for (size_t i = 0; i < n; i++) {
         char *name = inspect_value(g, ids[i]);
-        add(text, "%s%s", i ? ", " : "", name);
+        inspect_add(text, "%s%s", i ? ", " : "", name);
         if (ids[i] != SIB_NONE && sib_graph_value(g, ids[i], &v))
-            add(text, " %s", v.type);
+            inspect_add(text, " %s", v.type);
         free(name);
     }
 }
@@ -76,19 +74,20 @@ static void node_rows(const sib_graph *g, size_t i, const sib_node_info *n)
                : cli_format("  %5zu %s", i, n->type);
     for (size_t k = 0; sib_graph_attribute(g, i, k, &a); k++) {
         uint32_t inner = sib_graph_inner(g, i, k, 0);
-        add(&text, " %s=%s", a.name, a.text);
+        inspect_add(&text, " %s=%s", a.name, a.text);
         if (inner != SIB_NONE)
-            add(&text, " (graph %u)", inner);
+            inspect_add(&text, " (graph %u)", inner);
     }
     if (n->function)
-        add(&text, "  in function %s", n->function);
-    row(text);
+        inspect_add(&text, "  in function %s", n->function);
+    inspect_row(text);
     text = cli_format("        ");
     add_values(&text, g, n->n_inputs, n->inputs);
-    add(&text, " -> ");
+    inspect_add(&text, " -> ");
     add_values(&text, g, n->n_outputs, n->outputs);
-    row(text);
-    row(cli_format("        %s operations, %s bytes", n->flops ? n->flops : "?", n->bytes ? n->bytes : "?"));
+    inspect_row(text);
+    inspect_row(
+        cli_format("        %s operations, %s bytes", n->flops ? n->flops : "?", n->bytes ? n->bytes : "?"));
     free(type);
 }
 
@@ -105,18 +104,19 @@ static void show_head(const inspected *s, const sib_model_info *info)
 {
     const char *domain;
     int64_t version;
-    row(cli_format("%s", s->path));
-    row(cli_format("  graph     %s, %zu nodes, %zu values", *info->graph_name ? info->graph_name : "-",
-                   info->n_nodes, info->n_values));
-    row(cli_format("  made by   %s%s%s, IR %lld", *info->producer_name ? info->producer_name : "-",
-                   *info->producer_version ? " " : "", info->producer_version, (long long)info->ir_version));
+    inspect_row(cli_format("%s", s->path));
+    inspect_row(cli_format("  graph     %s, %zu nodes, %zu values",
+                           *info->graph_name ? info->graph_name : "-", info->n_nodes, info->n_values));
+    inspect_row(cli_format("  made by   %s%s%s, IR %lld", *info->producer_name ? info->producer_name : "-",
+                           *info->producer_version ? " " : "", info->producer_version,
+                           (long long)info->ir_version));
     char *text = cli_format("  opsets   ");
     for (size_t i = 0; sib_model_opset(s->m, i, &domain, &version); i++)
-        add(&text, " %s %lld", *domain ? domain : "ai.onnx", (long long)version);
-    row(text);
-    row(cli_format("  weights   %llu parameters in %zu tensors, %.1f MB",
-                   (unsigned long long)info->parameters, info->n_initializers,
-                   (double)info->parameter_bytes * 1e-6));
+        inspect_add(&text, " %s %lld", *domain ? domain : "ai.onnx", (long long)version);
+    inspect_row(text);
+    inspect_row(cli_format("  weights   %llu parameters in %zu tensors, %.1f MB",
+                           (unsigned long long)info->parameters, info->n_initializers,
+                           (double)info->parameter_bytes * 1e-6));
 }
 
 /* Old files list their weights as inputs with defaults: those are counted. */
@@ -130,7 +130,7 @@ static void show_ends(const sib_model *m)
         else
             value_row("input", &v);
     if (weights)
-        row(cli_format("  %-9s %zu more, each has a default: weights", "inputs", weights));
+        inspect_row(cli_format("  %-9s %zu more, each has a default: weights", "inputs", weights));
     for (size_t i = 0; sib_model_output(m, i, &v); i++)
         value_row("output", &v);
 }
@@ -147,7 +147,7 @@ static void show_operators(const sib_model *m)
             if (round && ops[i].known)
                 continue;
             char *type = inspect_type(ops[i].domain, ops[i].type);
-            row(cli_format("  %6zu %s", ops[i].n, type));
+            inspect_row(cli_format("  %6zu %s", ops[i].n, type));
             free(type);
         }
     }
@@ -160,8 +160,9 @@ static void show_graph_row(const sib_model *m, size_t i)
     sib_node_info holder;
     sib_graph_get_info(sib_model_graph(m, i), &info);
     sib_graph_node(sib_model_graph(m, info.outer), info.holder, &holder);
-    row(cli_format("  %6zu %s of node %u (%s) of graph %u: %zu nodes, %llu parameters", i, info.attribute,
-                   info.holder, holder.type, info.outer, info.n_nodes, (unsigned long long)info.parameters));
+    inspect_row(cli_format("  %6zu %s of node %u (%s) of graph %u: %zu nodes, %llu parameters", i,
+                           info.attribute, info.holder, holder.type, info.outer, info.n_nodes,
+                           (unsigned long long)info.parameters));
 }
 
 static void show_graphs(const inspected *s)
@@ -263,7 +264,7 @@ void inspect_text(const inspected *s)
     show_head(s, &info);
     show_ends(s->m);
     for (size_t i = 0; sib_model_metadata(s->m, i, &key, &text); i++)
-        row(cli_format("  %-9s %s = %.200s", "metadata", key, text));
+        inspect_row(cli_format("  %-9s %s = %.200s", "metadata", key, text));
     show_operators(s->m);
     show_graphs(s);
     show_diagnostics(s->m);

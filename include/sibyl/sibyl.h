@@ -15,6 +15,7 @@
 #include <sibyl/job.h>
 #include <sibyl/model.h>
 #include <sibyl/npy_file.h>
+#include <sibyl/plan.h>
 #include <sibyl/quantize.h>
 #include <sibyl/recording.h>
 #include <sibyl/session.h>

@@ -66,6 +66,8 @@ sib_mel *mel_of(PyObject *handle);
 
 /* The model in a handle, or NULL with an exception set; borrowed. */
 sib_model *model_of(PyObject *handle);
+/* What sibyl/plan.h says of a session, a list of dicts. */
+PyObject *plan_list(sib_session *session);
 
 /* A converter of PyArg_ParseTuple ("O&"): a path as bytes, which keep it, or NULL for None. out: const char
    **. */

@@ -569,6 +569,20 @@ def test_milli_ops():
         sibyl.milli_ops(model, 0, dims={"N": "7"})
 
 
+def test_plan():
+    s = sibyl.InferenceSession(linear())
+    assert s.plan() == []
+    s.run(None, {"x": np.ones([4, 3], np.float32)})
+    (segment,) = s.plan()
+    assert segment["facts"].startswith("x float32 [4, 3]") and segment["begin"] == 0 and not segment["runs_graphs"]
+    kinds = {place["kind"] for place in segment["places"]}
+    assert {"constant", "live", "own"} <= kinds
+    for step in segment["steps"]:
+        assert step["backend"] in s.get_providers()
+        assert all(segment["places"][place]["last_step"] is not None for place in step["outputs"])
+    assert "y" in [place["name"] for place in segment["places"] if place["kind"] == "own"]
+
+
 # ---- Others' verdicts -----------------------------------------------------------------------------------------------
 
 

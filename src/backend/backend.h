@@ -56,6 +56,8 @@ typedef struct sib_backend {
        it is set; may be NULL. */
     sib_code (*run)(const step *s, const buffer *const *in, buffer *const *out,
                     const struct sib_cancel *cancel, sib_error *err);
+    /* Name of what runs a prepared step, static; for people. NULL where there is only one way. */
+    const char *(*kernel)(const step *s);
 } sib_backend;
 
 /* All backends of this build: (*n), "ref" first. */

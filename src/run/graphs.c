@@ -68,6 +68,12 @@ void shelf_clear(graph_shelf *s)
     *s = (graph_shelf){0};
 }
 
+uint32_t shelf_number(const graph_shelf *s, const graph *g)
+{
+    uint32_t number;
+    return name_map_find(&s->numbers, key_of(&g), &number) ? number : SIB_NONE;
+}
+
 size_t sib_model_graphs(const sib_model *m)
 {
     return m->graphs.n;
@@ -428,10 +434,9 @@ uint32_t sib_graph_inner(const sib_graph *s, size_t i, size_t k, size_t item)
     const graph *g = s->g;
     const attribute *a = i < g->n_nodes && k < g->nodes[i].n_attributes ? &g->nodes[i].attributes[k] : NULL;
     const graph *inner = NULL;
-    uint32_t number = SIB_NONE;
     if (a && a->kind == ATTR_GRAPH && item == 0)
         inner = a->graph;
     else if (a && a->kind == ATTR_GRAPHS && item < a->n)
         inner = a->graphs[item];
-    return inner && name_map_find(&s->shelf->numbers, key_of(&inner), &number) ? number : SIB_NONE;
+    return inner ? shelf_number(s->shelf, inner) : SIB_NONE;
 }

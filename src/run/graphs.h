@@ -38,6 +38,9 @@ struct sib_graph {
 sib_code shelf_add(graph_shelf *s, const graph *g, sib_error *err);
 void shelf_clear(graph_shelf *s);
 
+/* The number of a graph of the shelf; SIB_NONE for another one. */
+uint32_t shelf_number(const graph_shelf *s, const graph *g);
+
 /* A copy of the text that lives as long as the shelf's arena; "" where memory fails. */
 const char *shelf_text(graph_shelf *s, const char *text);
 

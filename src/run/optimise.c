@@ -31,6 +31,7 @@ void optimised_free(optimised **list)
 {
     for (optimised *o = *list, *next; o; o = next) {
         next = o->next;
+        shelf_clear(&o->graphs);
         graph_free(&o->graph);
         dim_table_free(&o->dims);
         arena_free(&o->arena);
@@ -130,6 +131,10 @@ sib_code model_optimise(sib_model *m, const pass_options *options, const optimis
     if (!o) {
         o = mem_calloc(1, sizeof *o);
         code = o ? make(m->onnx->graph, options, o, err) : err_memory(err, sizeof *o, "a graph");
+        if (code == SIB_OK) {
+            o->graphs = (graph_shelf){.model = m, .lock = &m->lock, .arena = o->arena};
+            code = shelf_add(&o->graphs, o->graph, err);
+        }
         if (code != SIB_OK)
             optimised_free(&o);
         else {

@@ -9,6 +9,7 @@
    model: backends may keep packs of them with the model too. */
 typedef struct optimised {
     graph *graph;
+    graph_shelf graphs;  /* of graph, to be read */
     uint64_t edits;      /* that the passes made */
     uint64_t fuse_limit; /* max groups of nodes that each plan of it fuses */
     /* private to optimise.c */

@@ -103,6 +103,21 @@ class Inspect(Model):
                                      {"y": w.tensor_type("float32", None)}))
         self.fails(1, ["elements of 'to'", "only a run knows"], "inspect", "r.onnx", "--milli", "r")
 
+    def test_plan(self):
+        text = self.done("inspect", "m.onnx", "--plan", "--dim", "N=4", "--backend", "cpu,ref")
+        for words in ("graph 0, nodes 0 to", "planned for x float32 [4, 3]", "cpu/", "packed", "arena"):
+            self.assertIn(words, text)
+        found = json.loads(self.done("inspect", "m.onnx", "--plan", "--dim", "N=4", "--json", "--backend", "ref"))
+        segment, = found["segments"]
+        self.assertEqual({step["backend"] for step in segment["steps"]}, {"ref"})
+        for step in segment["steps"]:
+            for place in step["inputs"] + step["outputs"]:
+                self.assertIn(segment["places"][place]["kind"], ("constant", "live", "arena", "own", "view"))
+        self.assertIn("y", [place["name"] for place in segment["places"] if place["kind"] == "own"])
+        self.nested()
+        self.assertIn("runs its graphs", self.done("inspect", "n.onnx", "--plan", "--dim", "N=2"))
+        self.fails(2, "--plan", "inspect", "m.onnx", "--backend", "ref")
+
     def test_dot(self):
         self.nested()
         text = self.done("inspect", "n.onnx", "--dot")

@@ -206,6 +206,15 @@ class InferenceSession:
         """A copy of the options that the session was made with."""
         return dataclasses.replace(self._options)
 
+    def plan(self) -> list[dict[str, Any]]:
+        """The plans that runs of this session have made, in order of graphs and nodes, as `sibyl inspect --plan --json` prints them.
+
+        Of each: graph and nodes (begin, end), facts (the dims it was made for), steps (node, type, backend, kernel, members of
+        a fused step, inputs, outputs and packed constants as numbers of places), places (name, type, kind, offset and bytes in
+        the arena, first_step and last_step), arena_bytes, own_bytes and plan_bytes.
+        """
+        return _sibyl.session_plan(self._handle)
+
     def run(
         self,
         output_names: Iterable[str] | None,

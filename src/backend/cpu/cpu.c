@@ -129,6 +129,25 @@ static sib_code cpu_run(const step *s, const buffer *const *in, buffer *const *o
     return made->kernel->run(&c);
 }
 
+static const char *cpu_kernel_name(const step *s)
+{
+    static const struct {
+        const cpu_kernel *kernel;
+        const char *name;
+    } names[] = {
+#define CPU_OP(domain, name, kernel) {&kernel, #kernel},
+#define CPU_MILLI(name, kernel)      {&kernel, #kernel},
+#include "backend/cpu/cpu.def"
+#undef CPU_OP
+#undef CPU_MILLI
+    };
+    const cpu_step *made = s->state;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (names[i].kernel == made->kernel)
+            return names[i].name + strlen("cpu_");
+    return NULL;
+}
+
 const sib_backend backend_cpu = {
     .name = "cpu",
     .description = "fast kernels for this machine's processors",
@@ -138,4 +157,5 @@ const sib_backend backend_cpu = {
     .prepare = cpu_prepare,
     .release = cpu_release,
     .run = cpu_run,
+    .kernel = cpu_kernel_name,
 };

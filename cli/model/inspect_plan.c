@@ -1,0 +1,160 @@
+/* The plan of a model for random inputs: steps, who runs them, and where values are stored. */
+#include "command.h"
+#include "inspect_parts.h"
+#include "model_inputs.h"
+
+#include <stdlib.h>
+
+static const char *const place_names[] = {"none", "constant", "live", "arena", "own", "view"};
+
+/* ---- As text --------------------------------------------------------------------------------------- */
+
+static void add_output(char **text, const sib_plan *p, size_t segment, uint32_t id)
+{
+    sib_plan_place place;
+    if (id == SIB_NONE || !sib_plan_get_place(p, segment, id, &place))
+        return;
+    inspect_add(text, " -> %s%s%s %s", place.name, *place.name ? " " : "", place.type,
+                place_names[place.kind]);
+    if (place.kind == SIB_PLACE_ARENA)
+        inspect_add(text, " %llu..%llu until %u", (unsigned long long)place.offset,
+                    (unsigned long long)(place.offset + place.bytes), place.last_step);
+}
+
+static void step_row(const sib_session *s, const sib_plan *p, size_t segment, size_t k,
+                     const sib_plan_segment *about)
+{
+    sib_plan_step step;
+    sib_node_info node = {.name = ""};
+    sib_plan_get_step(p, segment, k, &step);
+    if (about->graph != SIB_NONE)
+        sib_graph_node(sib_session_graph(s, about->graph), step.node, &node);
+    char *text =
+        cli_format("  %5zu %-5u %-24s %-18s %s%s%s", k, step.node, *node.name ? node.name : "-", step.op_type,
+                   step.backend, step.kernel ? "/" : "", step.kernel ? step.kernel : "");
+    for (size_t i = 0; i < step.n_members; i++)
+        inspect_add(&text, "%s%s", i ? "+" : " ", step.members[i]);
+    if (step.n_packed)
+        inspect_add(&text, ", %zu packed", step.n_packed);
+    for (size_t i = 0; i < step.n_outputs; i++)
+        add_output(&text, p, segment, step.outputs[i]);
+    inspect_row(text);
+}
+
+static void plan_text(const sib_session *s, const sib_plan *p)
+{
+    sib_plan_segment about;
+    for (size_t i = 0; sib_plan_get_segment(p, i, &about); i++) {
+        char *graph = about.graph == SIB_NONE ? cli_format("chunks") : cli_format("graph %u", about.graph);
+        inspect_row(cli_format("%s, nodes %u to %u, planned for %s", graph, about.begin,
+                               about.end ? about.end - 1 : 0, *about.facts ? about.facts : "any input"));
+        if (about.runs_graphs)
+            inspect_row(cli_format("  runs its graphs, which have plans of their own"));
+        else
+            inspect_row(cli_format("  %zu steps, arena of %llu bytes, %llu bytes of values with memory of "
+                                   "their own, plan of %llu bytes",
+                                   about.n_steps, (unsigned long long)about.arena_bytes,
+                                   (unsigned long long)about.own_bytes,
+                                   (unsigned long long)about.plan_bytes));
+        for (size_t k = 0; k < about.n_steps; k++)
+            step_row(s, p, i, k, &about);
+        free(graph);
+    }
+}
+
+/* ---- As JSON --------------------------------------------------------------------------------------- */
+
+static json_t *number_or_null(uint32_t id)
+{
+    return id == SIB_NONE ? json_null() : json_integer(id);
+}
+
+static json_t *ids_json(size_t n, const uint32_t *ids)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(list, number_or_null(ids[i]));
+    return list;
+}
+
+static json_t *step_json(const sib_plan_step *s)
+{
+    json_t *members = json_array();
+    for (size_t i = 0; i < s->n_members; i++)
+        json_array_append_new(members, cli_json_text(s->members[i]));
+    return json_pack("{s:I, s:o, s:b, s:s, s:o, s:o, s:o, s:o, s:o}", "node", (json_int_t)s->node, "type",
+                     cli_json_text(s->op_type), "milli", s->milli, "backend", s->backend, "kernel",
+                     s->kernel ? cli_json_text(s->kernel) : json_null(), "inputs",
+                     ids_json(s->n_inputs, s->inputs), "outputs", ids_json(s->n_outputs, s->outputs),
+                     "packed", ids_json(s->n_packed, s->packed), "members", members);
+}
+
+static json_t *place_json(const sib_plan_place *p)
+{
+    return json_pack("{s:o, s:o, s:s, s:o, s:I, s:I, s:o, s:o}", "name", cli_json_text(p->name), "type",
+                     cli_json_text(p->type), "kind", place_names[p->kind], "viewed",
+                     number_or_null(p->viewed), "offset", (json_int_t)p->offset, "bytes",
+                     (json_int_t)p->bytes, "first_step", number_or_null(p->first_step), "last_step",
+                     number_or_null(p->last_step));
+}
+
+static json_t *plan_json(const sib_plan *p)
+{
+    json_t *segments = json_array();
+    sib_plan_segment about;
+    sib_plan_step step;
+    sib_plan_place place;
+    for (size_t i = 0; sib_plan_get_segment(p, i, &about); i++) {
+        json_t *steps = json_array(), *places = json_array();
+        for (size_t k = 0; sib_plan_get_step(p, i, k, &step); k++)
+            json_array_append_new(steps, step_json(&step));
+        for (size_t k = 0; sib_plan_get_place(p, i, k, &place); k++)
+            json_array_append_new(places, place_json(&place));
+        json_array_append_new(
+            segments, json_pack("{s:o, s:I, s:I, s:b, s:o, s:I, s:I, s:I, s:o, s:o}", "graph",
+                                number_or_null(about.graph), "begin", (json_int_t)about.begin, "end",
+                                (json_int_t)about.end, "runs_graphs", about.runs_graphs, "facts",
+                                cli_json_text(about.facts), "arena_bytes", (json_int_t)about.arena_bytes,
+                                "own_bytes", (json_int_t)about.own_bytes, "plan_bytes",
+                                (json_int_t)about.plan_bytes, "steps", steps, "places", places));
+    }
+    return json_pack("{s:o}", "segments", segments);
+}
+
+/* ---- The run that makes it ------------------------------------------------------------------------- */
+
+/* Runs once with random inputs. */
+static sib_code run_once(sib_session *s, const model_inputs *in, sib_error *err)
+{
+    sib_model_info info;
+    sib_model_get_info(sib_session_model(s), &info);
+    sib_value **out = cli_alloc(info.n_outputs + 1, sizeof *out);
+    sib_code code = sib_session_run(s, in->n, in->items, 0, NULL, out, NULL, err);
+    for (size_t i = 0; i < info.n_outputs; i++)
+        sib_value_free(&out[i]);
+    free(out);
+    return code;
+}
+
+int inspect_plan(sib_model *m, const char *backends, const input_settings *settings, bool json)
+{
+    sib_error err = SIB_ERROR_INIT;
+    sib_session *s = NULL;
+    sib_plan *p = NULL;
+    model_inputs in = {0};
+    if (!model_inputs_read(m, settings, &in))
+        return CLI_FAILED;
+    sib_code code = sib_session_create(m, &(sib_session_options){.backends = backends}, &s, &err);
+    if (code == SIB_OK)
+        code = run_once(s, &in, &err);
+    if (code == SIB_OK)
+        code = sib_session_plan(s, &p, &err);
+    if (code == SIB_OK && json)
+        cli_json_print(plan_json(p));
+    else if (code == SIB_OK)
+        plan_text(s, p);
+    sib_plan_free(&p);
+    sib_session_free(&s);
+    model_inputs_free(&in);
+    return code == SIB_OK ? CLI_DONE : cli_fail("%s", err.message);
+}
