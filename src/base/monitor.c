@@ -135,7 +135,7 @@ sib_code sib_monitor_start(double interval, size_t capacity, sib_monitor **out, 
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&m->wake, &monotonic);
     pthread_condattr_destroy(&monotonic);
-    pthread_mutex_init(&m->lock, NULL);
+    m->lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
     m->interval = fmin(interval, MONITOR_MAX_INTERVAL);
     m->capacity = capacity;
     m->start_ns = sib_time_ns();

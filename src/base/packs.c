@@ -45,7 +45,7 @@ sib_code packs_create(packs **out, sib_error *err)
     *out = p;
     if (!p)
         return err_memory(err, sizeof *p, "packed weights");
-    pthread_mutex_init(&p->lock, NULL);
+    p->lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
     return SIB_OK;
 }
 

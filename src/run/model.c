@@ -31,7 +31,7 @@ sib_code model_make(onnx_model *onnx, bool infer, sib_model **out, sib_error *er
         return err_memory(err, sizeof *m, "a model");
     }
     atomic_init(&m->references, 1);
-    pthread_mutex_init(&m->lock, NULL);
+    m->lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
     m->onnx = onnx;
     sib_code code = ops_resolve(onnx->graph, err);
     if (code == SIB_OK)

@@ -260,10 +260,10 @@ sib_code sib_tile_simulate(const sib_tile_plan *plan, const int16_t *samples, si
     m->out = out;
     m->err = err;
     set_fault(m, options);
-    pthread_mutex_init(&m->mutex, NULL);
-    pthread_cond_init(&m->wake, NULL);
+    m->mutex = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+    m->wake = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
     for (uint32_t t = 0; t < m->program.n_tiles; t++)
-        pthread_cond_init(&m->cores[t].wake, NULL);
+        m->cores[t].wake = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
     code = lay_samples(m, samples, n, &laid, err);
     for (uint32_t t = 0; t < m->program.n_tiles && code == SIB_OK; t++)
         code = lay_core(m, t, err);

@@ -87,7 +87,7 @@ sib_code sib_profile_create(sib_profile **out, sib_error *err)
     *out = mem_calloc(1, sizeof **out);
     if (!*out)
         return err_memory(err, sizeof **out, "a profile");
-    pthread_mutex_init(&(*out)->lock, NULL);
+    (*out)->lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
     return SIB_OK;
 }
 

@@ -68,7 +68,7 @@ static sib_code run_alone(const graph *g, sib_value **out, sib_error *err)
     executor ex = {.shared = &shared, .set = &(executor_set){0}, .g = g};
     run_state run = {0};
     sib_code code = graph_uses_make(g, &ex.uses, err);
-    pthread_mutex_init(&shared.lock, NULL);
+    shared.lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
     if (code == SIB_OK)
         code = execute_graph(&ex, &run, "", NULL, NULL, out, err);
     executor_clear(&ex);
