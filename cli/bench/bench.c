@@ -23,6 +23,10 @@ static const cli_option options[] = {
     OPT_BACKENDS("backend", backend, "models: backends in order of preference (default: all)"),
     OPT_PASSES,
     OPT_DIM(dims),
+    OPT_LIST("shape", shapes, "B,Ci,L,Co,k,s,p",
+             "conv1d: a shape of your own instead: batch, input channels, length, output channels, kernel, "
+             "stride, padding",
+             .more = "May be given several times."),
     OPT_FLAG("fresh", fresh,
              "models, whisper: time to the first result and memory too, each in its own process"),
     OPT_FLAG(

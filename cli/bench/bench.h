@@ -18,6 +18,7 @@ typedef struct bench_settings {
     const char *backend;  /* of sessions; NULL: all */
     pass_settings passes; /* of sessions */
     cli_list dims;        /* T=100, for random inputs */
+    cli_list shapes;      /* conv1d: "B,Ci,L,Co,k,s,p" in place of the stem's; none: those */
     char **operands;      /* (n_operands) what follows the benchmark's name */
     int n_operands;
 } bench_settings;

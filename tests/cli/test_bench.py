@@ -42,6 +42,15 @@ class Bench(Case):
         document = json.loads(self.done("bench", "conv1d", "--repeat", "1", "--json"))
         self.assertEqual(len(document["figures"]), 7)
         self.assertTrue(all(f["unit"] == "GFLOP/s" for f in document["figures"]))
+        document = json.loads(self.done("bench", "conv1d", "--repeat", "1", "--json", "--error", "--shape", "2,3,50,4,5,2,0",
+                                        "--shape", "1,1,9,1,1,1,0"))
+        self.assertEqual([f["name"] for f in document["figures"]],
+                         ["peak"] + [f"{shape} {dtype}" for shape in ("2,3,50,4,5,2,0", "1,1,9,1,1,1,0")
+                                     for dtype in ("float32", "float16", "bfloat16")])
+        self.assertEqual(len(document["errors"]), 2 * 5)
+        for shape in ("1,2,3", "1,2,3,4,5,6,7,8", "0,1,9,1,1,1,0", "1,1,9,1,1,1,-1", "a", "100000000,100,9,1,1,1,0"):
+            self.fails(1, "B,Ci,L,Co,k,s,p", "bench", "conv1d", "--repeat", "1", "--shape", shape)
+        self.fails(1, "kernel", "bench", "conv1d", "--repeat", "1", "--shape", "1,1,2,1,9,1,0")
 
 
 class BenchModels(Cases):
