@@ -25,13 +25,17 @@ _Static_assert(MEM_ALIGN % sizeof(header) == 0, "the header fits before the payl
 
 static atomic_uint_fast64_t n_allocations, n_frees, bytes_current, bytes_peak;
 static atomic_uint_fast64_t successes_left = UINT64_MAX; /* UINT64_MAX: never fail */
+static atomic_bool fails_once;
 
 static bool may_allocate(void)
 {
     uint_fast64_t left = atomic_load_explicit(&successes_left, memory_order_relaxed);
     while (left != UINT64_MAX) {
-        if (left == 0)
+        if (left == 0) {
+            if (atomic_load(&fails_once))
+                atomic_store(&successes_left, UINT64_MAX);
             return false;
+        }
         if (atomic_compare_exchange_weak(&successes_left, &left, left - 1))
             return true;
     }
@@ -178,6 +182,13 @@ char *mem_strdup(const char *s)
 
 void mem_fail_after(uint64_t successes)
 {
+    atomic_store(&fails_once, false);
+    atomic_store(&successes_left, successes);
+}
+
+void mem_fail_once(uint64_t successes)
+{
+    atomic_store(&fails_once, true);
     atomic_store(&successes_left, successes);
 }
 

@@ -24,6 +24,8 @@ char *mem_strdup(const char *s);
 
 /* For tests: the next `successes` allocations succeed, then all fail until mem_fail_never(). */
 void mem_fail_after(uint64_t successes);
+/* The same, but only one fails: finds a failure that is passed over. */
+void mem_fail_once(uint64_t successes);
 void mem_fail_never(void);
 
 #endif
