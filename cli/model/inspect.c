@@ -111,25 +111,32 @@ static int show(const settings *s, const char *path, sib_model *m)
     return code;
 }
 
+/* The work after the options are parsed. */
+static int inspect_named(const cli_command *self, const settings *s, int n, char **names)
+{
+    if (n != 1)
+        return cli_usage(self, "expected one model, got %d", n);
+    if (s->dims.n && !s->milli && !s->plan)
+        return cli_usage(self, "--dim is for --milli and --plan");
+    if (s->backend && !s->plan)
+        return cli_usage(self, "--backend is for --plan");
+    sib_model *m = NULL;
+    sib_error err = SIB_ERROR_INIT;
+    sib_open_options limits = open_limits(s->open_memory);
+    if (sib_model_open(names[0], &limits, &m, &err) != SIB_OK)
+        return cli_fail("%s", err.message);
+    int code = show(s, names[0], m);
+    sib_model_free(&m);
+    return code;
+}
+
 static int inspect(const cli_command *self, int argc, char **argv)
 {
     settings s = {.graph = -1};
     int n, code;
-    if (!cli_begin(self, argc, argv, &s, &n, &code))
-        return code;
-    if (n != 1)
-        return cli_usage(self, "expected one model, got %d", n);
-    if (s.dims.n && !s.milli && !s.plan)
-        return cli_usage(self, "--dim is for --milli and --plan");
-    if (s.backend && !s.plan)
-        return cli_usage(self, "--backend is for --plan");
-    sib_model *m = NULL;
-    sib_error err = SIB_ERROR_INIT;
-    sib_open_options limits = open_limits(s.open_memory);
-    if (sib_model_open(argv[0], &limits, &m, &err) != SIB_OK)
-        return cli_fail("%s", err.message);
-    code = show(&s, argv[0], m);
-    sib_model_free(&m);
+    if (cli_begin(self, argc, argv, &s, &n, &code))
+        code = inspect_named(self, &s, n, argv);
+    free(s.dims.items);
     return code;
 }
 

@@ -15,7 +15,7 @@ typedef struct settings {
     pass_settings passes;
     cli_list taps;
     const char *folder, *backend;
-    long threads;
+    long threads, warmup, repeat;
     double memory, open_memory; /* MB */
     bool profile, oracle, inside;
 } settings;
@@ -29,7 +29,11 @@ static const cli_option options[] = {
     OPT_LIST("tap", taps, "NAME|GLOB", "show these values of the graph too; may be given several times",
              .more = "A name that matches no value is an error."),
     OPT_FLAG("inside", inside, "taps see the values of milli-ops too, as node/milli.3:add"),
-    OPT_FLAG("profile", profile, "show time by node, by operator and by milli-op"),
+    OPT_FLAG("profile", profile, "show time by node, by operator and by milli-op, and the share of each",
+             .more = "The first run of a model plans and packs weights; --warmup leaves such runs out."),
+    OPT_INTEGER("warmup", warmup, "N", 0, 1000000, "run N times first, without taps and profile"),
+    OPT_INTEGER("repeat", repeat, "N", 1, 1000000,
+                "run N times, with times per run in the profile and the least and the median at the end"),
     OPT_FLAG("oracle", oracle,
              "run in double precision too, and show each value's error in representable values (ULP)"),
     OPT_THREADS("0"),
@@ -63,15 +67,22 @@ static sib_code on_tap(void *context, const sib_tap_event *event, sib_error *err
 
 /* ---- Profile ------------------------------------------------------------------------------------------- */
 
-static void show_profile(const sib_profile *p)
+/* The sum of all rows is the time in nodes; what runs take beyond it goes to planning, copies and the like. */
+static void show_profile(const sib_profile *p, long runs)
 {
     static const char *const titles[] = {"by node", "by operator", "by milli-op"};
     for (int by = SIB_PROFILE_BY_NODE; by <= SIB_PROFILE_BY_MILLI; by++) {
         sib_profile_row row;
-        printf("%s\n  %12s %8s  %-8s\n", titles[by], "ms", "calls", "backend");
+        double all = 0;
+        for (size_t i = 0; sib_profile_get(p, (sib_profile_by)by, i, &row); i++)
+            all += row.seconds;
+        printf("%s\n  %12s %7s %8s  %-8s\n", titles[by], runs > 1 ? "ms per run" : "ms", "share", "calls",
+               "backend");
         for (size_t i = 0; sib_profile_get(p, (sib_profile_by)by, i, &row) && i < 40; i++)
-            printf("  %12.3f %8llu  %-8s %s%s%s\n", row.seconds * 1e3, (unsigned long long)row.calls,
-                   row.backend, row.op_type, *row.node ? "  " : "", row.node);
+            printf("  %12.3f %5.1f %% %8llu  %-8s %s%s%s\n", row.seconds * 1e3 / (double)runs,
+                   all > 0 ? 100 * row.seconds / all : 0, (unsigned long long)row.calls, row.backend,
+                   row.op_type, *row.node ? "  " : "", row.node);
+        printf("  %12.3f   all\n", all * 1e3 / (double)runs);
     }
 }
 
@@ -90,10 +101,61 @@ static bool show_outputs(const sib_model *m, const settings *s, sib_value *const
     return ok;
 }
 
-/* Runs once; records values if `into` is given. */
-static bool run_once(sib_model *m, const settings *s, bool oracle, const model_inputs *in, recording *into)
+static int by_size(const void *a, const void *b)
 {
-    sib_session *session = NULL;
+    double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* What the runs of a session are given, and their outputs. */
+typedef struct running {
+    sib_session *session;
+    const model_inputs *in;
+    size_t n_outputs;
+    sib_value **outputs; /* (n_outputs) of the last run */
+} running;
+
+static bool run_again(running *r, const sib_run_options *how, double *seconds)
+{
+    sib_error err = SIB_ERROR_INIT;
+    for (size_t i = 0; i < r->n_outputs; i++)
+        sib_value_free(&r->outputs[i]);
+    sib_timer timer = sib_timer_start();
+    bool ok = sib_session_run(r->session, r->in->n, r->in->items, 0, NULL, r->outputs, how, &err) == SIB_OK;
+    *seconds = sib_timer_seconds(&timer);
+    if (!ok)
+        cli_fail("%s", err.message);
+    return ok;
+}
+
+/* Warms up, and repeats; taps see the first run that counts. times: (repeat) receives seconds. */
+static bool run_all(running *r, const settings *s, sib_run_options *how, double *times)
+{
+    double ignored;
+    bool ok = true;
+    for (long i = 0; i < s->warmup && ok; i++)
+        ok = run_again(r, NULL, &ignored);
+    for (long i = 0; i < s->repeat && ok; i++) {
+        ok = run_again(r, how, &times[i]);
+        how->tap = NULL;
+    }
+    return ok;
+}
+
+static void show_times(const settings *s, double *times)
+{
+    qsort(times, (size_t)s->repeat, sizeof *times, by_size);
+    if (s->repeat == 1)
+        printf("%.3f ms\n", times[0] * 1e3);
+    else
+        printf("%.3f ms at least, %.3f ms median of %ld runs\n", times[0] * 1e3, times[s->repeat / 2] * 1e3,
+               s->repeat);
+}
+
+/* Runs as often as told, or once with values recorded if `into` is given. */
+static bool run_session(sib_model *m, const settings *s, bool oracle, const model_inputs *in, recording *into)
+{
+    running r = {.in = in};
     sib_profile *profile = NULL;
     sib_error err = SIB_ERROR_INIT;
     sib_model_info info;
@@ -113,31 +175,32 @@ static bool run_once(sib_model *m, const settings *s, bool oracle, const model_i
         run.tap_context = &taps;
     }
     run.tap_matched = cli_alloc(s->taps.n + 1, sizeof *run.tap_matched);
-    sib_value **outputs = cli_alloc(info.n_outputs + 1, sizeof *outputs);
-    bool ok = sib_session_create(m, &o, &session, &err) == SIB_OK &&
+    r.n_outputs = info.n_outputs;
+    r.outputs = cli_alloc(info.n_outputs + 1, sizeof *r.outputs);
+    double *times = cli_alloc((size_t)s->repeat, sizeof *times);
+    bool ok = sib_session_create(m, &o, &r.session, &err) == SIB_OK &&
               (!s->profile || sib_profile_create(&profile, &err) == SIB_OK);
-    run.profile = into ? NULL : profile;
-    sib_timer timer = sib_timer_start();
-    ok = ok && sib_session_run(session, in->n, in->items, 0, NULL, outputs, &run, &err) == SIB_OK;
-    double seconds = sib_timer_seconds(&timer);
-    for (size_t i = 0; session && sib_session_diagnostic(session, i); i++)
-        fprintf(stderr, "sibyl: noticed: %s\n", sib_session_diagnostic(session, i));
     if (!ok)
         cli_fail("%s", err.message);
-    else if (!into) {
-        ok = show_outputs(m, s, outputs) && taps_all_matched(&s->taps, run.tap_matched) && !taps.failed;
+    run.profile = into ? NULL : profile;
+    ok = ok && (into ? run_again(&r, &run, &times[0]) : run_all(&r, s, &run, times));
+    for (size_t i = 0; r.session && sib_session_diagnostic(r.session, i); i++)
+        fprintf(stderr, "sibyl: noticed: %s\n", sib_session_diagnostic(r.session, i));
+    if (ok && !into) {
+        ok = show_outputs(m, s, r.outputs) && taps_all_matched(&s->taps, run.tap_matched) && !taps.failed;
         if (profile)
-            show_profile(profile);
+            show_profile(profile, s->repeat);
         if (passes_named(&s->passes))
-            printf("%llu edits of the graph\n", (unsigned long long)sib_session_edits(session));
-        printf("%.3f ms\n", seconds * 1e3);
+            printf("%llu edits of the graph\n", (unsigned long long)sib_session_edits(r.session));
+        show_times(s, times);
     }
     for (size_t i = 0; i < info.n_outputs; i++)
-        sib_value_free(&outputs[i]);
-    free(outputs);
+        sib_value_free(&r.outputs[i]);
+    free(times);
+    free(r.outputs);
     free(run.tap_matched);
     sib_profile_free(&profile);
-    sib_session_free(&session);
+    sib_session_free(&r.session);
     return ok;
 }
 
@@ -147,7 +210,7 @@ static bool show_errors(sib_model *m, const settings *s, const model_inputs *in)
     static const sib_tolerance tolerance = {.atol = 1e-5, .rtol = 1e-3};
     recording exact = {0}, plain = {0};
     comparison c = {0};
-    bool ok = run_once(m, s, true, in, &exact) && run_once(m, s, false, in, &plain);
+    bool ok = run_session(m, s, true, in, &exact) && run_session(m, s, false, in, &plain);
     if (ok) {
         compare_recordings(&exact, &plain, &tolerance, &c);
         printf("against the run in double\n");
@@ -172,7 +235,7 @@ static int run_named(const cli_command *self, const settings *s, int n, char **n
     if (sib_model_open(names[0], &limits, &m, &err) != SIB_OK)
         return cli_fail("%s", err.message);
     model_inputs in;
-    bool ok = model_inputs_read(m, &s->in, &in) && run_once(m, s, false, &in, NULL) &&
+    bool ok = model_inputs_read(m, &s->in, &in) && run_session(m, s, false, &in, NULL) &&
               (!s->oracle || show_errors(m, s, &in));
     model_inputs_free(&in);
     sib_model_free(&m);
@@ -181,7 +244,7 @@ static int run_named(const cli_command *self, const settings *s, int n, char **n
 
 static int run(const cli_command *self, int argc, char **argv)
 {
-    settings s = {.passes = PASS_DEFAULTS};
+    settings s = {.passes = PASS_DEFAULTS, .repeat = 1};
     int n, code;
     if (cli_begin(self, argc, argv, &s, &n, &code))
         code = run_named(self, &s, n, argv);

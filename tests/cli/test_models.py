@@ -255,7 +255,7 @@ class Run(Model):
         row = w.tensor_type("float32", [64])
         self.write("draw.onnx", w.model([w.node("Bernoulli", ["x"], ["y"], name="draw")], {"x": row}, {"y": row}, []))
         text = self.done("run", "draw.onnx", "--random", "1", "--profile")
-        rows = re.findall(r"^ +[0-9.]+ +(\d+)  (\w+) +Bernoulli  draw$", text, re.M)
+        rows = re.findall(r"^ +[0-9.]+ +[0-9.]+ % +(\d+)  (\w+) +Bernoulli  draw$", text, re.M)
         self.assertEqual(sorted(rows), [("1", "cpu"), ("1", "ref")])
 
     def test_random_inputs(self):
@@ -283,6 +283,16 @@ class Run(Model):
         text = self.done("run", "m.onnx", "-i", "x=1,2,3", "--profile")
         for words in ("by node", "by operator", "by milli-op", "layer/matmul", "MatMul", "cpu"):
             self.assertIn(words, text)
+
+    def test_profile_of_warm_runs(self):
+        text = self.done("run", "m.onnx", "-i", "x=1,2,3", "--profile", "--warmup", "2", "--repeat", "3", "--backend", "ref")
+        self.assertIn("ms per run", text)
+        shares = [float(share) for share in re.findall(r"([0-9.]+) % ", text.split("by operator")[0])]
+        self.assertAlmostEqual(sum(shares), 100, delta=1)
+        calls = [int(n) for n in re.findall(r" % +([0-9]+) ", text.split("by operator")[0])]
+        self.assertEqual({n % 3 for n in calls}, {0})  # of the runs that count
+        self.assertRegex(text, r"ms at least, [0-9.]+ ms median of 3 runs")
+        self.fails(2, "--repeat", "run", "m.onnx", "-i", "x=1,2,3", "--repeat", "0")
 
     def test_oracle(self):
         text = self.done("run", "m.onnx", "-i", "x=0.1,0.2,0.3", "--oracle")
