@@ -39,7 +39,7 @@ static void breaks_plainly(void *context)
 TEST(test_message)
 {
     char expected[200];
-    snprintf(expected, sizeof expected, "test_assert.c:%d: broken invariant: context != ", __LINE__ - 7);
+    snprintf(expected, sizeof expected, "test_assert.c:%d: broken invariant: context != ", __LINE__ - 6);
     check_asserts(breaks_plainly, NULL, expected);
 }
 

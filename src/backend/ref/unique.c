@@ -81,7 +81,7 @@ static sib_code give_values(const ref_call *c, const unique_work *w, bool flat)
     int64_t dims[SIB_MAX_RANK] = {0};
     sib_tensor *out = NULL;
     ref_plane from = {0}, to = {0};
-    memcpy(dims, w->a->dims, sizeof dims);
+    memcpy(dims, w->a->dims, w->a->rank * sizeof *dims);
     dims[flat ? 0 : axis] = (int64_t)w->n;
     sib_code code = ref_make(c, 0, w->a->dtype, rank, dims, &out);
     if (code != SIB_OK || !out)
