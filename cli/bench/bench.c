@@ -100,6 +100,7 @@ static int bench(const cli_command *self, int argc, char **argv)
     else if (verb)
         code = verb->run(&s);
     free(s.dims.items);
+    free(s.shapes.items);
     return code;
 }
 
