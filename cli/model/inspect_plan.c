@@ -5,8 +5,6 @@
 
 #include <stdlib.h>
 
-static const char *const place_names[] = {"none", "constant", "live", "arena", "own", "view"};
-
 /* ---- As text --------------------------------------------------------------------------------------- */
 
 static void add_output(char **text, const sib_plan *p, size_t segment, uint32_t id)
@@ -15,7 +13,7 @@ static void add_output(char **text, const sib_plan *p, size_t segment, uint32_t 
     if (id == SIB_NONE || !sib_plan_get_place(p, segment, id, &place))
         return;
     inspect_add(text, " -> %s%s%s %s", place.name, *place.name ? " " : "", place.type,
-                place_names[place.kind]);
+                sib_place_kind_name(place.kind));
     if (place.kind == SIB_PLACE_ARENA)
         inspect_add(text, " %llu..%llu until %u", (unsigned long long)place.offset,
                     (unsigned long long)(place.offset + place.bytes), place.last_step);
@@ -92,7 +90,7 @@ static json_t *step_json(const sib_plan_step *s)
 static json_t *place_json(const sib_plan_place *p)
 {
     return json_pack("{s:o, s:o, s:s, s:o, s:I, s:I, s:o, s:o}", "name", cli_json_text(p->name), "type",
-                     cli_json_text(p->type), "kind", place_names[p->kind], "viewed",
+                     cli_json_text(p->type), "kind", sib_place_kind_name(p->kind), "viewed",
                      number_or_null(p->viewed), "offset", (json_int_t)p->offset, "bytes",
                      (json_int_t)p->bytes, "first_step", number_or_null(p->first_step), "last_step",
                      number_or_null(p->last_step));

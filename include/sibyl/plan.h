@@ -66,6 +66,8 @@ typedef enum sib_place_kind {
     SIB_PLACE_OWN,      /* memory of its own */
     SIB_PLACE_VIEW      /* the elements of another place with other dims */
 } sib_place_kind;
+/* "none", "constant", "live", "arena", "own" or "view". */
+SIB_API const char *sib_place_kind_name(sib_place_kind kind);
 
 /* Where a value is stored while a segment runs. */
 typedef struct sib_plan_place {

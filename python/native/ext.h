@@ -66,6 +66,10 @@ sib_mel *mel_of(PyObject *handle);
 
 /* The model in a handle, or NULL with an exception set; borrowed. */
 sib_model *model_of(PyObject *handle);
+/* Appends an item, which is taken over; a failed item clears the list. */
+void list_take(PyObject **list, PyObject *item);
+/* Text of a file, which need not be UTF-8; None for NULL. */
+PyObject *text_or_none(const char *s);
 /* What sibyl/plan.h says of a session, a list of dicts. */
 PyObject *plan_list(sib_session *session);
 

@@ -75,15 +75,14 @@ static void put(PyObject **dict, const char *key, PyObject *item)
     Py_XDECREF(item);
 }
 
-static void append(PyObject **list, PyObject *item)
+void list_take(PyObject **list, PyObject *item)
 {
     if (*list && (!item || PyList_Append(*list, item) != 0))
         Py_CLEAR(*list);
     Py_XDECREF(item);
 }
 
-/* Text of a file, which need not be UTF-8; None for NULL. */
-static PyObject *text(const char *s)
+PyObject *text_or_none(const char *s)
 {
     return s ? PyUnicode_DecodeUTF8(s, (Py_ssize_t)strlen(s), "replace") : Py_NewRef(Py_None);
 }
@@ -94,10 +93,10 @@ static PyObject *value_dict(const sib_value_info *v)
 {
     PyObject *dict = PyDict_New(), *dims = v->ranked ? PyList_New(0) : Py_NewRef(Py_None);
     for (size_t i = 0; v->ranked && i < v->rank; i++)
-        append(&dims, v->dims[i] >= 0 ? PyLong_FromLongLong(v->dims[i]) : text(v->dim_names[i]));
-    put(&dict, "name", text(v->name));
-    put(&dict, "type", text(v->type));
-    put(&dict, "dtype", text(sib_dtype_name(v->dtype)));
+        list_take(&dims, v->dims[i] >= 0 ? PyLong_FromLongLong(v->dims[i]) : text_or_none(v->dim_names[i]));
+    put(&dict, "name", text_or_none(v->name));
+    put(&dict, "type", text_or_none(v->type));
+    put(&dict, "dtype", text_or_none(sib_dtype_name(v->dtype)));
     put(&dict, "dims", dims);
     put(&dict, "has_default", PyBool_FromLong(v->optional_input));
     return dict;
@@ -108,7 +107,7 @@ static PyObject *value_list(const sib_model *m, bool (*get)(const sib_model *, s
     PyObject *list = PyList_New(0);
     sib_value_info v;
     for (size_t i = 0; list && get(m, i, &v); i++)
-        append(&list, value_dict(&v));
+        list_take(&list, value_dict(&v));
     return list;
 }
 
@@ -126,15 +125,15 @@ static PyObject *model_info(PyObject *module, PyObject *handle)
     for (size_t i = 0; sib_model_opset(m, i, &key, &version); i++)
         put(&opsets, *key ? key : "ai.onnx", PyLong_FromLongLong(version));
     for (size_t i = 0; sib_model_metadata(m, i, &key, &value); i++)
-        put(&metadata, key, text(value));
+        put(&metadata, key, text_or_none(value));
     for (size_t i = 0; sib_model_diagnostic(m, i); i++)
-        append(&noticed, text(sib_model_diagnostic(m, i)));
-    put(&dict, "graph", text(info.graph_name));
-    put(&dict, "graph_description", text(info.graph_doc));
-    put(&dict, "producer", text(info.producer_name));
-    put(&dict, "producer_version", text(info.producer_version));
-    put(&dict, "domain", text(info.domain));
-    put(&dict, "description", text(info.doc));
+        list_take(&noticed, text_or_none(sib_model_diagnostic(m, i)));
+    put(&dict, "graph", text_or_none(info.graph_name));
+    put(&dict, "graph_description", text_or_none(info.graph_doc));
+    put(&dict, "producer", text_or_none(info.producer_name));
+    put(&dict, "producer_version", text_or_none(info.producer_version));
+    put(&dict, "domain", text_or_none(info.domain));
+    put(&dict, "description", text_or_none(info.doc));
     put(&dict, "ir_version", PyLong_FromLongLong(info.ir_version));
     put(&dict, "model_version", PyLong_FromLongLong(info.model_version));
     put(&dict, "parameters", PyLong_FromUnsignedLongLong(info.parameters));
@@ -154,7 +153,7 @@ static PyObject *values_of(const sib_graph *g, size_t n, const uint32_t *ids, bo
     sib_value_info v;
     for (size_t i = 0; list && i < n; i++) {
         bool there = ids[i] != SIB_NONE && sib_graph_value(g, ids[i], &v);
-        append(&list, text(!there ? NULL : types ? v.type : v.name));
+        list_take(&list, text_or_none(!there ? NULL : types ? v.type : v.name));
     }
     return list;
 }
@@ -166,16 +165,16 @@ static PyObject *node_dict(const sib_graph *g, size_t i, const sib_node_info *n)
     for (size_t k = 0; sib_graph_attribute(g, i, k, &a); k++) {
         PyObject *numbers = PyList_New(0);
         for (uint32_t inner, item = 0; (inner = sib_graph_inner(g, i, k, item)) != SIB_NONE; item++)
-            append(&numbers, PyLong_FromUnsignedLong(inner));
+            list_take(&numbers, PyLong_FromUnsignedLong(inner));
         if (numbers && PyList_Size(numbers))
             put(&graphs, a.name, numbers);
         else
             Py_XDECREF(numbers);
-        put(&attributes, a.name, text(a.text));
+        put(&attributes, a.name, text_or_none(a.text));
     }
-    put(&dict, "name", text(n->name));
-    put(&dict, "domain", text(n->domain));
-    put(&dict, "type", text(n->type));
+    put(&dict, "name", text_or_none(n->name));
+    put(&dict, "domain", text_or_none(n->domain));
+    put(&dict, "type", text_or_none(n->type));
     put(&dict, "version", PyLong_FromLongLong(n->version));
     put(&dict, "known", PyBool_FromLong(n->known));
     put(&dict, "inputs", values_of(g, n->n_inputs, n->inputs, false));
@@ -183,10 +182,10 @@ static PyObject *node_dict(const sib_graph *g, size_t i, const sib_node_info *n)
     put(&dict, "input_types", values_of(g, n->n_inputs, n->inputs, true));
     put(&dict, "output_types", values_of(g, n->n_outputs, n->outputs, true));
     put(&dict, "attributes", attributes);
-    put(&dict, "flops", text(n->flops));
-    put(&dict, "bytes", text(n->bytes));
+    put(&dict, "flops", text_or_none(n->flops));
+    put(&dict, "bytes", text_or_none(n->bytes));
     if (n->function)
-        put(&dict, "function", text(n->function));
+        put(&dict, "function", text_or_none(n->function));
     if (graphs && PyDict_Size(graphs))
         put(&dict, "graphs", graphs);
     else
@@ -199,7 +198,7 @@ static PyObject *nodes_of(const sib_graph *g)
     PyObject *list = PyList_New(0);
     sib_node_info n;
     for (size_t i = 0; list && sib_graph_node(g, i, &n); i++)
-        append(&list, node_dict(g, i, &n));
+        list_take(&list, node_dict(g, i, &n));
     return list;
 }
 
@@ -209,7 +208,7 @@ static PyObject *ends_of(const sib_graph *g, size_t n, const uint32_t *ids)
     sib_value_info v;
     for (size_t i = 0; list && i < n; i++)
         if (sib_graph_value(g, ids[i], &v))
-            append(&list, value_dict(&v));
+            list_take(&list, value_dict(&v));
     return list;
 }
 
@@ -218,7 +217,7 @@ static PyObject *graph_dict(const sib_graph *g)
     PyObject *dict = PyDict_New();
     sib_graph_info info;
     sib_graph_get_info(g, &info);
-    put(&dict, "name", text(info.name));
+    put(&dict, "name", text_or_none(info.name));
     put(&dict, "inputs", ends_of(g, info.n_inputs, info.inputs));
     put(&dict, "outputs", ends_of(g, info.n_outputs, info.outputs));
     put(&dict, "nodes", nodes_of(g));
@@ -244,8 +243,8 @@ static PyObject *model_subgraphs(PyObject *module, PyObject *handle)
         put(&dict, "number", PyLong_FromSize_t(i));
         put(&dict, "outer", PyLong_FromUnsignedLong(info.outer));
         put(&dict, "holder", PyLong_FromUnsignedLong(info.holder));
-        put(&dict, "attribute", text(info.attribute));
-        append(&list, dict);
+        put(&dict, "attribute", text_or_none(info.attribute));
+        list_take(&list, dict);
     }
     return list;
 }

@@ -3,53 +3,39 @@
 
 #include <sibyl/plan.h>
 
-static const char *const place_names[] = {"none", "constant", "live", "arena", "own", "view"};
-
 /* Each of these returns a new reference, or NULL with an exception; "N" of Py_BuildValue takes both. */
 static PyObject *number_or_none(uint32_t id)
 {
     return id == SIB_NONE ? Py_NewRef(Py_None) : PyLong_FromUnsignedLong(id);
 }
 
-/* Appends an item that is taken over; a failed item clears the list. */
-static void append(PyObject **list, PyObject *item)
-{
-    if (*list && (!item || PyList_Append(*list, item) != 0))
-        Py_CLEAR(*list);
-    Py_XDECREF(item);
-}
-
 static PyObject *id_list(size_t n, const uint32_t *ids)
 {
     PyObject *list = PyList_New(0);
     for (size_t i = 0; list && i < n; i++)
-        append(&list, number_or_none(ids[i]));
+        list_take(&list, number_or_none(ids[i]));
     return list;
-}
-
-static PyObject *text_of(const char *s)
-{
-    return s ? PyUnicode_DecodeUTF8(s, (Py_ssize_t)strlen(s), "replace") : Py_NewRef(Py_None);
 }
 
 static PyObject *step_dict(const sib_plan_step *s)
 {
     PyObject *members = PyList_New(0);
     for (size_t i = 0; members && i < s->n_members; i++)
-        append(&members, text_of(s->members[i]));
+        list_take(&members, text_or_none(s->members[i]));
     return Py_BuildValue("{sI sN sN ss sN sN sN sN sN}", "node", (unsigned)s->node, "type",
-                         text_of(s->op_type), "milli", PyBool_FromLong(s->milli), "backend", s->backend,
-                         "kernel", text_of(s->kernel), "inputs", id_list(s->n_inputs, s->inputs), "outputs",
-                         id_list(s->n_outputs, s->outputs), "packed", id_list(s->n_packed, s->packed),
-                         "members", members);
+                         text_or_none(s->op_type), "milli", PyBool_FromLong(s->milli), "backend", s->backend,
+                         "kernel", text_or_none(s->kernel), "inputs", id_list(s->n_inputs, s->inputs),
+                         "outputs", id_list(s->n_outputs, s->outputs), "packed",
+                         id_list(s->n_packed, s->packed), "members", members);
 }
 
 static PyObject *place_dict(const sib_plan_place *p)
 {
-    return Py_BuildValue("{sN sN ss sN sK sK sN sN}", "name", text_of(p->name), "type", text_of(p->type),
-                         "kind", place_names[p->kind], "viewed", number_or_none(p->viewed), "offset",
-                         (unsigned long long)p->offset, "bytes", (unsigned long long)p->bytes, "first_step",
-                         number_or_none(p->first_step), "last_step", number_or_none(p->last_step));
+    return Py_BuildValue("{sN sN ss sN sK sK sN sN}", "name", text_or_none(p->name), "type",
+                         text_or_none(p->type), "kind", sib_place_kind_name(p->kind), "viewed",
+                         number_or_none(p->viewed), "offset", (unsigned long long)p->offset, "bytes",
+                         (unsigned long long)p->bytes, "first_step", number_or_none(p->first_step),
+                         "last_step", number_or_none(p->last_step));
 }
 
 static PyObject *segment_dict(const sib_plan *p, size_t i, const sib_plan_segment *s)
@@ -58,12 +44,12 @@ static PyObject *segment_dict(const sib_plan *p, size_t i, const sib_plan_segmen
     sib_plan_place place;
     PyObject *steps = PyList_New(0), *places = PyList_New(0);
     for (size_t k = 0; steps && sib_plan_get_step(p, i, k, &step); k++)
-        append(&steps, step_dict(&step));
+        list_take(&steps, step_dict(&step));
     for (size_t k = 0; places && sib_plan_get_place(p, i, k, &place); k++)
-        append(&places, place_dict(&place));
+        list_take(&places, place_dict(&place));
     return Py_BuildValue("{sN sI sI sN sN sK sK sK sN sN}", "graph", number_or_none(s->graph), "begin",
                          (unsigned)s->begin, "end", (unsigned)s->end, "runs_graphs",
-                         PyBool_FromLong(s->runs_graphs), "facts", text_of(s->facts), "arena_bytes",
+                         PyBool_FromLong(s->runs_graphs), "facts", text_or_none(s->facts), "arena_bytes",
                          (unsigned long long)s->arena_bytes, "own_bytes", (unsigned long long)s->own_bytes,
                          "plan_bytes", (unsigned long long)s->plan_bytes, "steps", steps, "places", places);
 }
@@ -77,7 +63,7 @@ PyObject *plan_list(sib_session *session)
     sib_plan_segment segment;
     PyObject *list = PyList_New(0);
     for (size_t i = 0; list && sib_plan_get_segment(p, i, &segment); i++)
-        append(&list, segment_dict(p, i, &segment));
+        list_take(&list, segment_dict(p, i, &segment));
     sib_plan_free(&p);
     return list;
 }

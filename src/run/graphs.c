@@ -102,14 +102,6 @@ static const char *keep_text(graph_shelf *s, const char *text)
     return ok && name_map_put(&s->texts, copy, (uint32_t)s->texts.n) ? copy.data : "";
 }
 
-const char *shelf_text(graph_shelf *s, const char *text)
-{
-    pthread_mutex_lock(s->lock);
-    const char *kept = keep_text(s, text);
-    pthread_mutex_unlock(s->lock);
-    return kept;
-}
-
 /* Dims as expressions have no bound on their length: a buffer grows up to this, longer texts are cut. */
 #define TEXT_MAX ((size_t)1 << 20)
 

@@ -41,9 +41,6 @@ void shelf_clear(graph_shelf *s);
 /* The number of a graph of the shelf; SIB_NONE for another one. */
 uint32_t shelf_number(const graph_shelf *s, const graph *g);
 
-/* A copy of the text that lives as long as the shelf's arena; "" where memory fails. */
-const char *shelf_text(graph_shelf *s, const char *text);
-
 /* The kind of value that a type requires, 0 where it does not declare one. */
 sib_value_kind type_value_kind(const value_type *t);
 

@@ -264,6 +264,12 @@ void sib_plan_free(sib_plan **p)
     *p = NULL;
 }
 
+const char *sib_place_kind_name(sib_place_kind kind)
+{
+    static const char *const names[] = {"none", "constant", "live", "arena", "own", "view"};
+    return (size_t)kind < sizeof names / sizeof *names ? names[kind] : "none";
+}
+
 /* ---- Reading --------------------------------------------------------------------------------------- */
 
 bool sib_plan_get_segment(const sib_plan *p, size_t i, sib_plan_segment *out)
