@@ -87,8 +87,8 @@ mutate: need-test
 SECONDS ?= 60
 mutate-checkpoints: need-test
 	@test -f build/asan/build.ninja || cmake --preset asan
-	@cmake --build --preset asan -j $(JOBS) --target test_import_mutate
-	SIBYL_MUTATION_SECONDS=$(SECONDS) SIBYL_MUTATION_SAVE=build/checkpoint build/asan/tests/import/test_import_mutate
+	@cmake --build --preset asan -j $(JOBS) --target test_import_read_mutate
+	SIBYL_MUTATION_SECONDS=$(SECONDS) SIBYL_MUTATION_SAVE=build/checkpoint build/asan/tests/import/read/test_import_read_mutate
 
 # Mutated tokenizers under the sanitizers, SECONDS in total.
 mutate-tokenizers: need-test

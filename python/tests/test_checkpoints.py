@@ -17,9 +17,9 @@ LATER_DTYPES = ["uint16", "uint32", "uint64", "float8_e4m3fn", "float8_e5m2"]
 
 @pytest.fixture(scope="module")
 def program():
-    path = ROOT / "build" / "release" / "tests" / "import" / "dump_checkpoint"
+    path = ROOT / "build" / "release" / "tests" / "import" / "read" / "dump_checkpoint"
     if not path.exists():
-        pytest.skip("skipped for want of build/release/tests/import/dump_checkpoint: run make test-c")
+        pytest.skip("skipped for want of build/release/tests/import/read/dump_checkpoint: run make test-c")
     return path
 
 

@@ -1,7 +1,7 @@
 /* sib_import: opens a checkpoint, builds a graph by a recipe, and writes it with its weights. */
 #include "base/alloc.h"
 #include "base/error.h"
-#include "import/recipe.h"
+#include "import/recipe/recipe.h"
 #include "import/tokenizer.h"
 
 #include <string.h>

@@ -3,7 +3,7 @@
 #define IMPORT_TOKENIZER_H
 
 #include "base/outfile.h"
-#include "import/build.h"
+#include "import/model/build.h"
 
 /* A tokenizer before it is stored; nothing is written where `kind` is NULL or needs no file. */
 typedef struct import_tokenizer {

@@ -1,7 +1,7 @@
 /* Checkpoints imported as models: names, shapes, element types, errors, and output files that are written
    completely or not at all. */
 #include "check_memory.h"
-#include "files.h"
+#include "import/read/files.h"
 
 #include <dirent.h>
 #include <math.h>

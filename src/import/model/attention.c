@@ -1,5 +1,5 @@
 /* Attention: the operator, or the same in smaller operators. */
-#include "import/build.h"
+#include "import/model/build.h"
 
 #include <math.h>
 

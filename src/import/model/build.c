@@ -1,4 +1,4 @@
-#include "import/build.h"
+#include "import/model/build.h"
 
 #include "base/alloc.h"
 #include "base/array.h"

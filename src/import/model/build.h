@@ -6,9 +6,9 @@
 #ifndef IMPORT_BUILD_H
 #define IMPORT_BUILD_H
 
-#include "import/report.h"
-#include "import/source.h"
-#include "import/work.h"
+#include "import/model/report.h"
+#include "import/model/source.h"
+#include "import/model/work.h"
 #include "onnx/onnx.h"
 
 /* Opsets of ai.onnx that can be written. Gelu was added in the first; Attention, RMSNormalization and

@@ -1,5 +1,5 @@
 /* Layers of networks, as ONNX operators. */
-#include "import/build.h"
+#include "import/model/build.h"
 
 #include <math.h>
 

@@ -1,10 +1,10 @@
-#include "import/report.h"
+#include "import/model/report.h"
 
 #include "base/alloc.h"
 #include "base/array.h"
 #include "base/error.h"
 #include "base/size.h"
-#include "import/work.h"
+#include "import/model/work.h"
 
 #include <math.h>
 #include <stdarg.h>

@@ -3,7 +3,7 @@
 #define IMPORT_REPORT_H
 
 #include "graph/arena.h"
-#include "import/checkpoint.h"
+#include "import/read/checkpoint.h"
 #include <sibyl/import.h>
 
 struct sib_import_report {

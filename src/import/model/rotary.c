@@ -1,5 +1,5 @@
 /* Positions: rows of a table, rotary embedding, and windows of keys. */
-#include "import/build.h"
+#include "import/model/build.h"
 
 #include <math.h>
 

@@ -1,4 +1,4 @@
-#include "import/source.h"
+#include "import/model/source.h"
 
 #include "base/alloc.h"
 #include "base/error.h"

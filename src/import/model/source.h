@@ -3,8 +3,8 @@
 #ifndef IMPORT_SOURCE_H
 #define IMPORT_SOURCE_H
 
-#include "import/checkpoint.h"
-#include "import/work.h"
+#include "import/model/work.h"
+#include "import/read/checkpoint.h"
 #include "onnx/onnx.h"
 
 typedef struct source {

@@ -1,4 +1,4 @@
-#include "import/work.h"
+#include "import/model/work.h"
 
 #include "base/cancel.h"
 #include "base/error.h"

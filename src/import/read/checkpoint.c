@@ -1,7 +1,7 @@
-#include "import/reader.h"
+#include "import/read/reader.h"
 
 #include "base/alloc.h"
-#include "import/folder.h"
+#include "import/read/folder.h"
 
 #include <stdio.h>
 #include <string.h>

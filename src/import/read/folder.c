@@ -1,8 +1,8 @@
-#include "import/folder.h"
+#include "import/read/folder.h"
 
 #include "base/alloc.h"
 #include "base/array.h"
-#include "import/json.h"
+#include "import/read/json.h"
 
 #include <dirent.h>
 #include <errno.h>

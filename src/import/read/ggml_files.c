@@ -1,6 +1,6 @@
 /* The files of whisper.cpp and rwkv.cpp: numbers of the model, then tensors up to the end of the file, each
    as int32 n_dims, name length, type, dims (innermost first), the name, the elements. Nothing is aligned. */
-#include "import/reader.h"
+#include "import/read/reader.h"
 
 /* ggml's limit. */
 #define MAX_DIMS 4

@@ -1,6 +1,6 @@
 /* GGUF, versions 2 and 3: "GGUF", version, number of tensors and of keys; keys with typed values; for each
    tensor its name, dims (innermost first), type and offset; and, aligned, the elements. */
-#include "import/reader.h"
+#include "import/read/reader.h"
 
 /* ggml's limit. */
 #define MAX_DIMS 4

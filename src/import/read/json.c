@@ -1,4 +1,4 @@
-#include "import/json.h"
+#include "import/read/json.h"
 
 #include <stdio.h>
 

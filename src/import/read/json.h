@@ -2,7 +2,7 @@
 #ifndef IMPORT_JSON_H
 #define IMPORT_JSON_H
 
-#include "import/key.h"
+#include "import/read/key.h"
 
 #include <jansson.h>
 

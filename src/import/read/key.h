@@ -2,7 +2,7 @@
 #ifndef IMPORT_KEY_H
 #define IMPORT_KEY_H
 
-#include "import/reader.h"
+#include "import/read/reader.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* The opcodes. */
-#include "import/pickle.h"
+#include "import/read/pickle.h"
 #include "base/array.h"
 
 /* ---- Reading -------------------------------------------------------------------------------------- */

@@ -6,7 +6,7 @@
 #define IMPORT_PICKLE_H
 
 #include "graph/arena.h"
-#include "import/reader.h"
+#include "import/read/reader.h"
 
 /* Max size of a pickle: 100,000 tensors need less, and values take more memory than the bytes that create
    them. */

@@ -1,5 +1,5 @@
 /* The globals that a pickle may name: all that state dicts contain, none with side effects. */
-#include "import/pickle.h"
+#include "import/read/pickle.h"
 
 #include "base/array.h"
 

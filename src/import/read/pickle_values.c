@@ -1,7 +1,7 @@
 /* The values of a pickle and the stack that names them. */
 #include "base/alloc.h"
 #include "base/array.h"
-#include "import/pickle.h"
+#include "import/read/pickle.h"
 
 const char *pickle_kind_name(pickle_kind kind)
 {

@@ -1,11 +1,11 @@
 /* PyTorch's files. Since 1.6 a zip archive: NAME/data.pkl, NAME/data/KEY for each storage, NAME/byteorder.
    Before that, and on request, the legacy form: pickles of a magic number, a version, the system, the object
    and the list of storages' keys, then each storage, preceded by its number of elements (8 bytes). */
-#include "import/torch_state.h"
+#include "import/read/torch_state.h"
 
 #include "base/alloc.h"
 #include "base/array.h"
-#include "import/zip.h"
+#include "import/read/zip.h"
 
 #include <stdio.h>
 

@@ -1,4 +1,4 @@
-#include "import/reader.h"
+#include "import/read/reader.h"
 
 #include "base/alloc.h"
 #include "base/array.h"

@@ -9,7 +9,7 @@
 #include "base/names.h"
 #include "base/str.h"
 #include "graph/arena.h"
-#include "import/checkpoint.h"
+#include "import/read/checkpoint.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* safetensors: a length of 8 bytes, a header in JSON, and the elements of one tensor after another without
    gaps. The header: {"NAME": {"dtype": "F32", "shape": [2, 3], "data_offsets": [BEGIN, END]}, ...,
    "__metadata__": {...}}, offsets counted from the header's end. */
-#include "import/json.h"
+#include "import/read/json.h"
 
 /* The format's limit. */
 #define MAX_HEADER (100u * 1000 * 1000)

@@ -1,7 +1,7 @@
-#include "import/torch_state.h"
+#include "import/read/torch_state.h"
 
 #include "base/size.h"
-#include "import/key.h"
+#include "import/read/key.h"
 #include "tensor/dtype.h"
 
 #include <stdio.h>

@@ -2,7 +2,7 @@
 #ifndef IMPORT_TORCH_STATE_H
 #define IMPORT_TORCH_STATE_H
 
-#include "import/pickle.h"
+#include "import/read/pickle.h"
 
 /* Access to the bytes of storages in a file. */
 typedef struct torch_storages {

@@ -1,5 +1,5 @@
 /* Elements of weights: counted, converted, viewed in place. */
-#include "import/reader.h"
+#include "import/read/reader.h"
 
 #include "base/size.h"
 #include "tensor/dtype.h"

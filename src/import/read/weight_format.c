@@ -1,6 +1,6 @@
 /* Element types of checkpoints, one row each, and the decoding of blocks. Layouts of blocks as ggml defines
    them: scales are float16 and come first, except in q6_k. */
-#include "import/reader.h"
+#include "import/read/reader.h"
 
 #include "base/size.h"
 #include "tensor/dtype.h"

@@ -1,5 +1,5 @@
 /* The directory of a zip archive as in PKWARE's APPNOTE 6.3, with the extensions for 64-bit sizes. */
-#include "import/zip.h"
+#include "import/read/zip.h"
 
 #include "base/alloc.h"
 

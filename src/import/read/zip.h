@@ -4,7 +4,7 @@
 #ifndef IMPORT_ZIP_H
 #define IMPORT_ZIP_H
 
-#include "import/reader.h"
+#include "import/read/reader.h"
 
 typedef struct zip_entry {
     sib_str name; /* in the file */

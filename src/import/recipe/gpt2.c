@@ -1,7 +1,7 @@
 /* GPT-2: tokens [B, N], at [M], past_k.i, past_v.i [B, heads, P, size] -> logits [B, M, n_vocab],
    present_k.i, present_v.i [B, heads, P+N, size]. After Radford et al. 2019, with Hugging Face's names;
    weights of its products are [in, out]. */
-#include "import/recipe.h"
+#include "import/recipe/recipe.h"
 
 #include <string.h>
 

@@ -3,7 +3,7 @@
    keys), with Hugging Face's names or GGUF's. tokens [B, N], at [M], past_k.i, past_v.i [B, kv_heads, P,
    size] -> logits [B, M, n_vocab], present_k.i, present_v.i [B, kv_heads, P+N, size]. Cached keys are already
    rotated. */
-#include "import/recipe.h"
+#include "import/recipe/recipe.h"
 
 #include <math.h>
 #include <stdio.h>

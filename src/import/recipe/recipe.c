@@ -1,4 +1,4 @@
-#include "import/recipe.h"
+#include "import/recipe/recipe.h"
 
 #include "base/error.h"
 

@@ -3,7 +3,7 @@
 #ifndef IMPORT_RECIPE_H
 #define IMPORT_RECIPE_H
 
-#include "import/build.h"
+#include "import/model/build.h"
 
 typedef struct recipe {
     const char *name, *meaning;

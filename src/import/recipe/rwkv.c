@@ -4,7 +4,7 @@
    computed for all N tokens at once; the recurrence is a Scan over them. States of layer i: att_x, ffn_x [1,
    d], the last token's; version 4 att_a, att_b, att_p [1, d], the sums and their exponent; from 5 on att_kv
    [1, heads, size, size]. */
-#include "import/recipe.h"
+#include "import/recipe/recipe.h"
 
 #include <math.h>
 #include <stdio.h>

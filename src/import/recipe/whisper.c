@@ -7,8 +7,8 @@
              cross_k.i, cross_v.i [1, heads, n_audio_ctx, size] (one audio for all of B) -> logits [B, M,
              n_vocab], present_k.i, present_v.i [B, heads, P+N, size], and for word times cross_weights.i [B,
              heads, N, n_audio_ctx]: the scores of the cross attention before their softmax */
-#include "import/recipe.h"
-#include "import/whisper_heads.h"
+#include "import/recipe/recipe.h"
+#include "import/recipe/whisper_heads.h"
 
 #include <math.h>
 #include <stdio.h>

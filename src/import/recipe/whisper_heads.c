@@ -1,7 +1,7 @@
 /* Cross-attention heads that follow the words in the models published by OpenAI, found by OpenAI on data with
    known times (openai-whisper 20250625). large-v1 and large-v2 have one shape but different heads, so only
    the generation_config.json in their folders gives them. */
-#include "import/whisper_heads.h"
+#include "import/recipe/whisper_heads.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 #ifndef IMPORT_WHISPER_HEADS_H
 #define IMPORT_WHISPER_HEADS_H
 
-#include "import/build.h"
+#include "import/model/build.h"
 
 /* Adds "alignment_heads" to the model's metadata, "[layer, head, layer, head, ...]", where known: from the
    checkpoint, or those of the published model of this shape. */

@@ -1,7 +1,7 @@
 /* dump_checkpoint OUT.npz PATH...: writes the weights of a checkpoint as arrays, and its facts as lines of
    JSON, so that other programs can compare them with what they wrote. Types unknown to NumPy, and blocks,
    become float32. */
-#include "import/checkpoint.h"
+#include "import/read/checkpoint.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -2,7 +2,7 @@
 #ifndef TESTS_IMPORT_FILES_H
 #define TESTS_IMPORT_FILES_H
 
-#include "import/reader.h"
+#include "import/read/reader.h"
 #include "onnx/bytes.h"
 
 static inline void f_u8(bytes *b, unsigned v)

@@ -1,7 +1,7 @@
 /* Checkpoints in general: files, folders, facts, and elements of weights, copied or viewed. */
-#include "../folder.h"
 #include "check_memory.h"
 #include "files.h"
+#include "folder.h"
 
 #include <math.h>
 #include <sys/stat.h>

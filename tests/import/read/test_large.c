@@ -1,6 +1,6 @@
 /* Files beyond 4 GiB, mostly holes on disk: opened without reading them, and read at offsets beyond 32
    bits. */
-#include "../folder.h"
+#include "folder.h"
 #include "torch_files.h"
 
 #include <sys/stat.h>
