@@ -183,7 +183,7 @@ static int import_files(const settings *s, size_t n, const char *const *paths)
                             .dtype = dtypes[s->dtype],
                             .opset = (int)s->opset,
                             .check = s->check,
-                            .tell = show_progress,
+                            .on_progress = show_progress,
                             .context = &progress,
                             .cancel = interrupted};
     char *job = NULL;

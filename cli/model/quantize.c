@@ -16,7 +16,7 @@
 typedef struct settings {
     const char *out, *calibrate, *backend;
     int weights;
-    long block, least;
+    long block, min_weights;
     bool dynamic, report, json;
 } settings;
 
@@ -39,7 +39,8 @@ static const cli_option options[] = {
     OPT_FLAG("dynamic", dynamic,
              "multiply bytes: inputs of layers are quantized by their range in every run (int8)",
              .more = "For int8 without blocks, from opset 11 on."),
-    OPT_INTEGER("least", least, "N", 1, 1e15, "do not change layers of fewer weights (default: 4096)"),
+    OPT_INTEGER("min-weights", min_weights, "N", 1, 1e15,
+                "do not change layers of fewer weights (default: 4096)"),
     OPT_FOLDER("calibrate", calibrate, "DIR",
                "inputs to choose scales and measure errors by: folders test_data_set_N with input_N.pb, or "
                ".npz files",
@@ -232,7 +233,7 @@ static int change(const settings *s, sib_model *m)
     sib_quantize_options o = {.weights = (sib_weights)s->weights,
                               .block = s->block,
                               .dynamic = s->dynamic,
-                              .least = (uint64_t)s->least,
+                              .min_weights = (uint64_t)s->min_weights,
                               .n_sets = c.n,
                               .sets = c.sets,
                               .backends = s->backend};

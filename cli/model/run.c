@@ -33,7 +33,7 @@ static const cli_option options[] = {
              .more = "The first run of a model plans and packs weights; --warmup leaves such runs out."),
     OPT_INTEGER("warmup", warmup, "N", 0, 1000000, "run N times first, without taps and profile"),
     OPT_INTEGER("repeat", repeat, "N", 1, 1000000,
-                "run N times, with times per run in the profile and the least and the median at the end"),
+                "run N times, with times per run in the profile and the minimum and the median at the end"),
     OPT_FLAG("oracle", oracle,
              "run in double precision too, and show each value's error in representable values (ULP)"),
     OPT_THREADS("0"),
@@ -148,11 +148,11 @@ static void show_times(const settings *s, double *times)
     if (s->repeat == 1)
         printf("%.3f ms\n", times[0] * 1e3);
     else
-        printf("%.3f ms at least, %.3f ms median of %ld runs\n", times[0] * 1e3, times[s->repeat / 2] * 1e3,
+        printf("%.3f ms min, %.3f ms median of %ld runs\n", times[0] * 1e3, times[s->repeat / 2] * 1e3,
                s->repeat);
 }
 
-/* Runs as often as told, or once with values recorded if `into` is given. */
+/* Runs as often as --repeat says, or once with values recorded if `into` is given. */
 static bool run_session(sib_model *m, const settings *s, bool oracle, const model_inputs *in, recording *into)
 {
     running r = {.in = in};

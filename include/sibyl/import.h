@@ -22,7 +22,7 @@ typedef struct sib_import_options {
     bool check; /* compute statistics of every weight, and refuse NaN and infinities */
     /* Called from the calling thread with the fraction of the work done, 0 to 1, and what is being done. May
        be NULL. */
-    void (*tell)(void *context, double part, const char *what);
+    void (*on_progress)(void *context, double fraction, const char *what);
     void *context;
     const sib_cancel *cancel; /* NULL: none */
 } sib_import_options;

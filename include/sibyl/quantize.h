@@ -28,7 +28,7 @@ typedef struct sib_quantize_options {
     int64_t block;
     /* int8 only: inputs of products are also quantized, anew in every run, and products multiply bytes */
     bool dynamic;
-    uint64_t least; /* layers of fewer weights are not changed [4096] */
+    uint64_t min_weights; /* layers of fewer weights are not changed [4096] */
     size_t n_sets;
     const sib_quantize_inputs *sets; /* (n_sets) inputs for calibration; NULL: none */
     const char *backends;            /* for the runs of calibration, as in sib_session_options */
@@ -39,7 +39,7 @@ typedef struct sib_quantize_report sib_quantize_report;
 /* Narrows the weights of m in place; sib_model_save then writes the result. Changes layers of the main graph
    that have constant float32 weights: MatMul (right operand of rank 2) and Gemm (A not transposed), with int8
    also Conv, with f16 also Conv and Gather. Not changed: weights that another node reads too, that are an
-   input with a default where some initializers are not inputs, or that are fewer than `least`. A model
+   input with a default where some initializers are not inputs, or that are fewer than `min_weights`. A model
    without such layers is not changed, which is no error: the report has no rows.
      int8                   DequantizeLinear before the layer, one scale per column (output channel)
      int8 in blocks, int4   MatMul and Gemm: DequantizeLinear in blocks (int8 from opset 21 on), otherwise

@@ -1,52 +1,52 @@
 /* Runs a model of one operator on cpu and on ref, and compares the outputs. */
-#ifndef TESTS_BACKEND_WHOLE_H
-#define TESTS_BACKEND_WHOLE_H
+#ifndef TESTS_BACKEND_CLAIM_H
+#define TESTS_BACKEND_CLAIM_H
 
 #include "run/tiny.h"
 
 #include <math.h>
 
-#define WHOLE_MAX 16
+#define CLAIM_MAX 16
 
 /* An input of the operator. dtype SIB_DTYPE_UNKNOWN: omitted. */
-typedef struct whole_input {
+typedef struct claim_input {
     sib_dtype dtype;
     size_t rank;
     int64_t dims[SIB_MAX_RANK];
     const double *values; /* NULL: drawn from [-1, 1) times `size` (0: 1) */
     double size;
     bool constant; /* an initializer */
-} whole_input;
+} claim_input;
 
-typedef struct whole_case {
+typedef struct claim_case {
     const char *domain, *type;
     int64_t version;
     size_t n_in, n_out;
-    whole_input in[WHOLE_MAX];
-    bool unwanted[WHOLE_MAX]; /* outputs that nobody reads */
+    claim_input in[CLAIM_MAX];
+    bool unwanted[CLAIM_MAX]; /* outputs that nobody reads */
     size_t n_attributes;
-    attribute attributes[WHOLE_MAX];
+    attribute attributes[CLAIM_MAX];
     double abs, rel;    /* tolerance against ref */
     bool left_to_lower; /* cpu must not claim this node */
     unsigned threads;   /* of cpu; 0 means 1 */
-} whole_case;
+} claim_case;
 
-static inline attribute whole_int(const char *name, int64_t i)
+static inline attribute claim_int(const char *name, int64_t i)
 {
     return (attribute){.name = str_of(name), .kind = ATTR_INT, .i = i};
 }
 
-static inline attribute whole_float(const char *name, double f)
+static inline attribute claim_float(const char *name, double f)
 {
     return (attribute){.name = str_of(name), .kind = ATTR_FLOAT, .f = (float)f};
 }
 
-static inline attribute whole_text(const char *name, const char *s)
+static inline attribute claim_text(const char *name, const char *s)
 {
     return (attribute){.name = str_of(name), .kind = ATTR_STRING, .s = str_of(s)};
 }
 
-static inline double *whole_values(const whole_input *in, check_random *r)
+static inline double *claim_values(const claim_input *in, check_random *r)
 {
     size_t n = 1;
     for (size_t i = 0; i < in->rank; i++)
@@ -60,16 +60,16 @@ static inline double *whole_values(const whole_input *in, check_random *r)
     return values;
 }
 
-static inline sib_session *whole_session(const whole_case *w, const char *backends, sib_value **inputs)
+static inline sib_session *claim_session(const claim_case *w, const char *backends, sib_value **inputs)
 {
     static const char *const names[] = {"i0", "i1", "i2",  "i3",  "i4",  "i5",  "i6",  "i7",
                                         "i8", "i9", "i10", "i11", "i12", "i13", "i14", "i15"};
     static const char *const made[] = {"o0", "o1", "o2", "o3"};
     check_random r = {9001};
     tiny t = tiny_begin();
-    value_id in[WHOLE_MAX], out[4];
+    value_id in[CLAIM_MAX], out[4];
     for (size_t i = 0; i < w->n_in; i++) {
-        const whole_input *x = &w->in[i];
+        const claim_input *x = &w->in[i];
         inputs[i] = NULL;
         in[i] = NO_VALUE;
         if (x->dtype == SIB_DTYPE_UNKNOWN)
@@ -77,7 +77,7 @@ static inline sib_session *whole_session(const whole_case *w, const char *backen
         char dims[200] = "";
         for (size_t d = 0; d < x->rank; d++)
             snprintf(dims + strlen(dims), sizeof dims - strlen(dims), "%lld ", (long long)x->dims[d]);
-        double *values = whole_values(x, &r);
+        double *values = claim_values(x, &r);
         if (x->constant)
             in[i] = tiny_constant(&t, names[i], x->dtype, x->rank, x->dims, values);
         else {
@@ -99,25 +99,25 @@ static inline sib_session *whole_session(const whole_case *w, const char *backen
     return tiny_session(&t, &options);
 }
 
-static inline void whole_run(const whole_case *w, const char *backends, sib_value **out, bool *whole)
+static inline void claim_run(const claim_case *w, const char *backends, sib_value **out, bool *claimed)
 {
     static const char *const names[] = {"i0", "i1", "i2",  "i3",  "i4",  "i5",  "i6",  "i7",
                                         "i8", "i9", "i10", "i11", "i12", "i13", "i14", "i15"};
     sib_error err = SIB_ERROR_INIT;
-    sib_value *inputs[WHOLE_MAX];
-    sib_named_value given[WHOLE_MAX];
+    sib_value *inputs[CLAIM_MAX];
+    sib_named_value given[CLAIM_MAX];
     size_t n = 0;
     sib_profile *profile = NULL;
     sib_profile_row row;
-    sib_session *s = whole_session(w, backends, inputs);
+    sib_session *s = claim_session(w, backends, inputs);
     for (size_t i = 0; i < w->n_in; i++)
         if (inputs[i])
             given[n++] = (sib_named_value){names[i], inputs[i]};
     CHECK_OK(sib_profile_create(&profile, &err), err);
     sib_run_options options = {.profile = profile};
     CHECK_OK(sib_session_run(s, n, given, 0, NULL, out, &options, &err), err);
-    *whole = sib_profile_get(profile, SIB_PROFILE_BY_MILLI, 0, &row) && !strcmp(row.op_type, w->type) &&
-             !strcmp(row.backend, "cpu");
+    *claimed = sib_profile_get(profile, SIB_PROFILE_BY_MILLI, 0, &row) && !strcmp(row.op_type, w->type) &&
+               !strcmp(row.backend, "cpu");
     sib_profile_free(&profile);
     for (size_t i = 0; i < w->n_in; i++)
         sib_value_free(&inputs[i]);
@@ -126,16 +126,16 @@ static inline void whole_run(const whole_case *w, const char *backends, sib_valu
 
 /* Fails if cpu does not claim the operator entirely (or does, with left_to_lower), or its result differs from
    ref's. */
-static inline void whole_check(const whole_case *w, const char *what)
+static inline void claim_check(const claim_case *w, const char *what)
 {
-    sib_value *a[WHOLE_MAX] = {0}, *b[WHOLE_MAX] = {0};
+    sib_value *a[CLAIM_MAX] = {0}, *b[CLAIM_MAX] = {0};
     sib_error err = SIB_ERROR_INIT;
-    bool whole, plain;
-    whole_run(w, "cpu,ref", a, &whole);
-    whole_run(w, "ref", b, &plain);
-    if (whole == w->left_to_lower)
-        fail_msg("%s: %s is %s whole", what, w->type, whole ? "taken" : "not taken");
-    for (size_t i = 0; i < WHOLE_MAX; i++) {
+    bool claimed, plain;
+    claim_run(w, "cpu,ref", a, &claimed);
+    claim_run(w, "ref", b, &plain);
+    if (claimed == w->left_to_lower)
+        fail_msg("%s: cpu %s %s", what, claimed ? "claims" : "does not claim", w->type);
+    for (size_t i = 0; i < CLAIM_MAX; i++) {
         sib_comparison c;
         sib_tolerance tolerance = {w->abs, w->rel, 0};
         if (!a[i])

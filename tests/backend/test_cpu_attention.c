@@ -1,5 +1,5 @@
 /* Attention on cpu against its lowering on ref, over layouts, shapes and masks. */
-#include "backend/whole.h"
+#include "backend/claim.h"
 
 /* One case of ONNX Attention; members that are 0 are absent. */
 typedef struct onnx_row {
@@ -15,24 +15,24 @@ typedef struct onnx_row {
     unsigned threads;
 } onnx_row;
 
-static whole_input floats(size_t rank, const int64_t *dims, double size)
+static claim_input floats(size_t rank, const int64_t *dims, double size)
 {
-    whole_input in = {.dtype = SIB_F32, .rank = rank, .size = size};
+    claim_input in = {.dtype = SIB_F32, .rank = rank, .size = size};
     memcpy(in.dims, dims, rank * sizeof *dims);
     return in;
 }
 
-static whole_input heads(const onnx_row *r, int64_t h, int64_t rows, int64_t d)
+static claim_input heads(const onnx_row *r, int64_t h, int64_t rows, int64_t d)
 {
     int64_t apart[] = {r->b, h, rows, d}, packed[] = {r->b, rows, h * d};
     return r->packed ? floats(3, packed, 1.5) : floats(4, apart, 1.5);
 }
 
-static whole_input mask_of(const onnx_row *r, int64_t t)
+static claim_input mask_of(const onnx_row *r, int64_t t)
 {
     int64_t plain[] = {r->s, t}, full[] = {r->b, r->hq, r->s, t}, keys[] = {r->b, 1, 1, t},
             few[] = {r->s, t / 2}, column[] = {r->b, 1, r->s, 1};
-    whole_input in = r->mask == 3   ? floats(4, full, 2)
+    claim_input in = r->mask == 3   ? floats(4, full, 2)
                      : r->mask == 4 ? floats(4, keys, 2)
                      : r->mask == 5 ? floats(2, few, 2)
                      : r->mask == 6 ? floats(4, column, 2)
@@ -44,7 +44,7 @@ static whole_input mask_of(const onnx_row *r, int64_t t)
 
 static void check_onnx(const onnx_row *r)
 {
-    whole_case w = {.domain = "",
+    claim_case w = {.domain = "",
                     .type = "Attention",
                     .version = r->version ? r->version : 24,
                     .n_in = 7,
@@ -66,25 +66,25 @@ static void check_onnx(const onnx_row *r)
     if (r->lengths) {
         for (int64_t i = 0; i < r->b; i++)
             lengths[i] = (double)(r->t - 3 * i);
-        w.in[6] = (whole_input){.dtype = SIB_I64, .rank = 1, .dims = {r->b}, .values = lengths};
+        w.in[6] = (claim_input){.dtype = SIB_I64, .rank = 1, .dims = {r->b}, .values = lengths};
     }
     attribute *a = w.attributes;
     if (r->packed) {
-        *a++ = whole_int("q_num_heads", r->hq);
-        *a++ = whole_int("kv_num_heads", r->hkv);
+        *a++ = claim_int("q_num_heads", r->hq);
+        *a++ = claim_int("kv_num_heads", r->hkv);
     }
     if (r->causal)
-        *a++ = whole_int("is_causal", 1);
+        *a++ = claim_int("is_causal", 1);
     if (r->left)
-        *a++ = whole_int("left_window_size", r->left - 1);
+        *a++ = claim_int("left_window_size", r->left - 1);
     if (r->right)
-        *a++ = whole_int("right_window_size", r->right - 1);
+        *a++ = claim_int("right_window_size", r->right - 1);
     if (r->scale != 0)
-        *a++ = whole_float("scale", r->scale);
+        *a++ = claim_float("scale", r->scale);
     if (r->softcap != 0)
-        *a++ = whole_float("softcap", r->softcap);
+        *a++ = claim_float("softcap", r->softcap);
     w.n_attributes = (size_t)(a - w.attributes);
-    whole_check(&w, r->what);
+    claim_check(&w, r->what);
 }
 
 static const onnx_row onnx_rows[] = {
@@ -148,7 +148,7 @@ static const onnx_row onnx_rows[] = {
    infinities and NaN. */
 static void check_hidden_rows(int64_t s, int64_t t, int64_t d)
 {
-    whole_case w = {
+    claim_case w = {
         .type = "Attention", .domain = "", .version = 23, .n_in = 4, .n_out = 1, .abs = 3e-6, .rel = 3e-6};
     int64_t q[] = {1, 2, s, d}, k[] = {1, 2, t, d}, mask[] = {s, t};
     double *hides = calloc((size_t)(s * t), sizeof *hides), *v = calloc((size_t)(2 * t * d), sizeof *v);
@@ -167,7 +167,7 @@ static void check_hidden_rows(int64_t s, int64_t t, int64_t d)
     w.in[2].values = v;
     w.in[3] = floats(2, mask, 1);
     w.in[3].values = hides;
-    whole_check(&w, "hidden rows");
+    claim_check(&w, "hidden rows");
     free(hides);
     free(v);
 }
@@ -194,7 +194,7 @@ TEST(test_hostile)
             for (int causal = 0; causal < 2; causal++) {
                 double values[4][20 * 20];
                 check_random r = {i + 1};
-                whole_case w = {.domain = "",
+                claim_case w = {.domain = "",
                                 .type = "Attention",
                                 .version = 24,
                                 .n_in = 4,
@@ -204,29 +204,29 @@ TEST(test_hostile)
                 for (size_t k = 0; k < 4; k++) {
                     for (size_t j = 0; j < 400; j++)
                         values[k][j] = check_uniform(&r);
-                    w.in[k] = (whole_input){
+                    w.in[k] = (claim_input){
                         .dtype = SIB_F32, .rank = 4, .dims = {1, 2, 20, 10}, .values = values[k]};
                 }
-                w.in[3] = (whole_input){.dtype = SIB_F32, .rank = 2, .dims = {20, 20}, .values = values[3]};
+                w.in[3] = (claim_input){.dtype = SIB_F32, .rank = 2, .dims = {20, 20}, .values = values[3]};
                 values[input][37] = bad[i];
                 if (causal)
-                    w.attributes[w.n_attributes++] = whole_int("is_causal", 1);
+                    w.attributes[w.n_attributes++] = claim_int("is_causal", 1);
                 char what[60];
                 snprintf(what, sizeof what, "%g in input %zu, causal %d", bad[i], input, causal);
-                whole_check(&w, what);
+                claim_check(&w, what);
             }
     double mask[20 * 20];
     for (size_t i = 0; i < 400; i++)
         mask[i] = i / 20 == 3 || i % 20 > i / 20 ? -INFINITY : 0;
-    whole_case w = {
+    claim_case w = {
         .domain = "", .type = "Attention", .version = 24, .n_in = 4, .n_out = 1, .abs = 3e-6, .rel = 3e-6};
     for (size_t k = 0; k < 3; k++)
-        w.in[k] = (whole_input){.dtype = SIB_F32, .rank = 4, .dims = {1, 2, 20, 10}};
-    w.in[3] = (whole_input){.dtype = SIB_F32, .rank = 2, .dims = {20, 20}, .values = mask};
-    whole_check(&w, "a row without keys");
+        w.in[k] = (claim_input){.dtype = SIB_F32, .rank = 4, .dims = {1, 2, 20, 10}};
+    w.in[3] = (claim_input){.dtype = SIB_F32, .rank = 2, .dims = {20, 20}, .values = mask};
+    claim_check(&w, "a row without keys");
     for (size_t i = 0; i < 400; i++)
         mask[i] = mask[i] < 0 ? -3.4028234663852886e38 : 0;
-    whole_check(&w, "a row of the lowest floats");
+    claim_check(&w, "a row of the lowest floats");
 }
 
 /* ---- com.microsoft ------------------------------------------------------------------------------------- */
@@ -250,13 +250,13 @@ typedef struct ms_row {
     double scale, filter;
 } ms_row;
 
-static whole_input made_of(size_t rank, int64_t a, int64_t b, int64_t c, int64_t d, int64_t e)
+static claim_input made_of(size_t rank, int64_t a, int64_t b, int64_t c, int64_t d, int64_t e)
 {
     int64_t dims[] = {a, b, c, d, e};
     return floats(rank, dims, 1);
 }
 
-static void set_qkv(const ms_row *r, whole_case *w)
+static void set_qkv(const ms_row *r, claim_case *w)
 {
     int64_t wide = r->n * r->d;
     if (r->form == ALL_FIVE)
@@ -275,10 +275,10 @@ static void set_qkv(const ms_row *r, whole_case *w)
 }
 
 /* values: memory for the elements of the mask. */
-static whole_input ms_mask(const ms_row *r, int64_t t, double *values)
+static claim_input ms_mask(const ms_row *r, int64_t t, double *values)
 {
     int64_t m = t + 2, b = r->b;
-    whole_input in = {.dtype = SIB_I32, .rank = r->mask > 4 ? 1 : (size_t)r->mask, .values = values};
+    claim_input in = {.dtype = SIB_I32, .rank = r->mask > 4 ? 1 : (size_t)r->mask, .values = values};
     int64_t dims[7][4] = {{0}, {b}, {b, t}, {b, r->s, t}, {b, 1, m, m}, {2 * b}, {3 * b + 2}};
     check_random random = {5};
     memcpy(in.dims, dims[r->mask], sizeof dims[0]);
@@ -293,7 +293,7 @@ static void check_ms(const ms_row *r)
 {
     static double values[4096];
     int64_t t = r->buffer ? r->past : r->past + r->l;
-    whole_case w = {.domain = "com.microsoft",
+    claim_case w = {.domain = "com.microsoft",
                     .type = r->weights ? "Attention" : "MultiHeadAttention",
                     .version = 1,
                     .n_in = r->weights ? 7 : 9,
@@ -302,7 +302,7 @@ static void check_ms(const ms_row *r)
                                           : 3,
                     .abs = 3e-6,
                     .rel = 3e-6};
-    whole_input score =
+    claim_input score =
         r->score_bias == 1 ? made_of(4, 1, 1, r->s, t, 0) : made_of(4, r->b, r->n, r->s, t, 0);
     double used = 3;
     size_t mask_at = r->weights ? 3 : 4;
@@ -325,24 +325,24 @@ static void check_ms(const ms_row *r)
             w.in[7] = made_of(4, r->b, r->n, r->past, r->dv, 0);
         }
         if (r->buffer)
-            w.in[8] = (whole_input){.dtype = SIB_I32, .rank = 1, .dims = {1}, .values = &used};
+            w.in[8] = (claim_input){.dtype = SIB_I32, .rank = 1, .dims = {1}, .values = &used};
     }
     if (r->mask)
         w.in[mask_at] = ms_mask(r, t, values);
     if (r->score_bias)
         w.in[5] = score;
-    w.attributes[w.n_attributes++] = whole_int("num_heads", r->n);
+    w.attributes[w.n_attributes++] = claim_int("num_heads", r->n);
     if (r->causal)
-        w.attributes[w.n_attributes++] = whole_int("unidirectional", 1);
+        w.attributes[w.n_attributes++] = claim_int("unidirectional", 1);
     if (r->scale != 0)
-        w.attributes[w.n_attributes++] = whole_float("scale", r->scale);
+        w.attributes[w.n_attributes++] = claim_float("scale", r->scale);
     if (r->filter != 0)
-        w.attributes[w.n_attributes++] = whole_float("mask_filter_value", r->filter);
+        w.attributes[w.n_attributes++] = claim_float("mask_filter_value", r->filter);
     int64_t sizes[] = {r->n * r->d, r->n * r->d, r->n * r->dv};
     if (r->weights)
         w.attributes[w.n_attributes++] =
             (attribute){.name = str_of("qkv_hidden_sizes"), .kind = ATTR_INTS, .n = 3, .ints = sizes};
-    whole_check(&w, r->what);
+    claim_check(&w, r->what);
 }
 
 static const ms_row ms_rows[] = {
@@ -401,7 +401,7 @@ typedef struct gqa_row {
 static void check_gqa(const gqa_row *r)
 {
     double lengths[8], total = (double)r->total;
-    whole_case w = {.domain = "com.microsoft",
+    claim_case w = {.domain = "com.microsoft",
                     .type = "GroupQueryAttention",
                     .version = 1,
                     .n_in = 11,
@@ -415,24 +415,24 @@ static void check_gqa(const gqa_row *r)
         w.in[i] = made_of(3, r->b, r->s, r->kv * r->d, 0, 0);
     for (size_t i = 3; i < 5 && r->past; i++)
         w.in[i] = made_of(4, r->b, r->kv, r->past, r->d, 0);
-    w.in[5] = (whole_input){.dtype = SIB_I32, .rank = 1, .dims = {r->b}, .values = lengths};
-    w.in[6] = (whole_input){.dtype = SIB_I32, .rank = 0, .values = &total};
+    w.in[5] = (claim_input){.dtype = SIB_I32, .rank = 1, .dims = {r->b}, .values = lengths};
+    w.in[6] = (claim_input){.dtype = SIB_I32, .rank = 0, .values = &total};
     for (size_t i = 7; i < 9 && r->rotary; i++)
         w.in[i] = made_of(2, 64, r->d / 2 - 1, 0, 0, 0);
     if (r->bias)
         w.in[10] = made_of(4, 1, r->n, r->s, r->total, 0);
     attribute *a = w.attributes;
-    *a++ = whole_int("num_heads", r->n);
-    *a++ = whole_int("kv_num_heads", r->kv);
-    *a++ = whole_int("do_rotary", r->rotary);
-    *a++ = whole_int("rotary_interleaved", r->interleaved);
-    *a++ = whole_float("softcap", r->softcap);
+    *a++ = claim_int("num_heads", r->n);
+    *a++ = claim_int("kv_num_heads", r->kv);
+    *a++ = claim_int("do_rotary", r->rotary);
+    *a++ = claim_int("rotary_interleaved", r->interleaved);
+    *a++ = claim_float("softcap", r->softcap);
     if (r->free)
-        *a++ = whole_int("causal", 0);
+        *a++ = claim_int("causal", 0);
     if (r->window)
-        *a++ = whole_int("local_window_size", r->window);
+        *a++ = claim_int("local_window_size", r->window);
     w.n_attributes = (size_t)(a - w.attributes);
-    whole_check(&w, r->what);
+    claim_check(&w, r->what);
 }
 
 static const gqa_row gqa_rows[] = {
@@ -470,27 +470,27 @@ static void check_rotary(const rotary_row *r)
 {
     static const double places[] = {3, 0, 7, 2, 5, 5, 1, 4, 6, 0}, one[] = {4};
     int64_t b = 2, h = 3, s = 5, d = 12, half = (r->turned ? r->turned : d) / 2;
-    whole_case w = {.domain = r->ms ? "com.microsoft" : "",
+    claim_case w = {.domain = r->ms ? "com.microsoft" : "",
                     .type = "RotaryEmbedding",
                     .version = r->ms ? 1 : 23,
                     .n_in = 4,
                     .n_out = 1,
                     .abs = 1e-6,
                     .rel = 1e-6};
-    whole_input positions = {.dtype = SIB_I64, .rank = 2, .dims = {b, s}, .values = places};
+    claim_input positions = {.dtype = SIB_I64, .rank = 2, .dims = {b, s}, .values = places};
     if (r->positions == 2)
-        positions = (whole_input){.dtype = SIB_I64, .rank = 1, .dims = {1}, .values = one};
+        positions = (claim_input){.dtype = SIB_I64, .rank = 1, .dims = {1}, .values = one};
     w.in[0] = r->rank == 4 ? made_of(4, b, h, s, d, 0) : made_of(3, b, s, h * d, 0, 0);
     size_t cache = r->ms ? 2 : 1;
     for (size_t i = cache; i < cache + 2; i++)
         w.in[i] = r->positions ? made_of(2, 9, half, 0, 0, 0) : made_of(3, b, s, half, 0, 0);
     if (r->positions)
         w.in[r->ms ? 1 : 3] = positions;
-    w.attributes[0] = whole_int("interleaved", r->interleaved);
-    w.attributes[1] = whole_int("num_heads", h);
-    w.attributes[2] = whole_int("rotary_embedding_dim", r->turned);
+    w.attributes[0] = claim_int("interleaved", r->interleaved);
+    w.attributes[1] = claim_int("num_heads", h);
+    w.attributes[2] = claim_int("rotary_embedding_dim", r->turned);
     w.n_attributes = 3;
-    whole_check(&w, r->what);
+    claim_check(&w, r->what);
 }
 
 static const rotary_row rotary_rows[] = {

@@ -34,12 +34,12 @@ static void begin(one_node *o, const char *domain, const char *type)
     *o = (one_node){.t = tiny_begin(), .type = type, .domain = domain};
 }
 
-static double *numbers(size_t n, double scale, bool whole)
+static double *numbers(size_t n, double scale, bool integers)
 {
     double *v = malloc((n + 1) * sizeof *v);
     assert_non_null(v);
     for (size_t i = 0; i < n; i++)
-        v[i] = whole ? (double)(int)(check_uniform(&dice) * scale) : check_uniform(&dice) * scale;
+        v[i] = integers ? (double)(int)(check_uniform(&dice) * scale) : check_uniform(&dice) * scale;
     return v;
 }
 
@@ -48,13 +48,13 @@ static void input(one_node *o, sib_dtype dtype, size_t rank, const int64_t *dims
 {
     static const char *const names[] = {"i0", "i1", "i2", "i3", "i4", "i5", "i6", "i7", "i8", "i9"};
     size_t n = 1, at = o->n_in++;
-    bool whole = dtype != SIB_F32 && dtype != SIB_F16 && dtype != SIB_BF16;
+    bool integers = dtype != SIB_F32 && dtype != SIB_F16 && dtype != SIB_BF16;
     char text[100] = "";
     for (size_t i = 0; i < rank; i++) {
         n *= (size_t)dims[i];
         snprintf(text + strlen(text), sizeof text - strlen(text), "%d ", (int)dims[i]);
     }
-    double *v = numbers(n, scale, whole);
+    double *v = numbers(n, scale, integers);
     for (size_t i = 0; i < n && dtype == SIB_U8; i++)
         v[i] = v[i] < 0 ? -v[i] : v[i];
     o->names[at] = names[at];

@@ -1,5 +1,5 @@
 /* ConvTranspose on cpu against ref: models of one node, random geometry, every attribute. */
-#include "whole.h"
+#include "claim.h"
 
 static check_random dice = {77};
 
@@ -43,7 +43,7 @@ static bool has_elements(const geometry *g)
 
 static void check(const geometry *g, const char *what)
 {
-    whole_case w = {.domain = "",
+    claim_case w = {.domain = "",
                     .type = "ConvTranspose",
                     .version = 22,
                     .n_in = g->bias ? 3 : 2,
@@ -52,13 +52,13 @@ static void check(const geometry *g, const char *what)
                     .rel = 2e-5,
                     .threads = g->threads};
     size_t n = g->axes, at = 0;
-    w.in[0] = (whole_input){.dtype = SIB_F32, .rank = n + 2, .dims = {g->batch, g->c * g->group}};
-    w.in[1] = (whole_input){.dtype = SIB_F32,
+    w.in[0] = (claim_input){.dtype = SIB_F32, .rank = n + 2, .dims = {g->batch, g->c * g->group}};
+    w.in[1] = (claim_input){.dtype = SIB_F32,
                             .rank = n + 2,
                             .dims = {g->c * g->group, g->m},
                             .constant = g->constant,
                             .values = g->weights};
-    w.in[2] = (whole_input){.dtype = SIB_F32, .rank = 1, .dims = {g->m * g->group}, .constant = true};
+    w.in[2] = (claim_input){.dtype = SIB_F32, .rank = 1, .dims = {g->m * g->group}, .constant = true};
     for (size_t i = 0; i < n; i++) {
         w.in[0].dims[2 + i] = g->in[i];
         w.in[1].dims[2 + i] = g->kernel[i];
@@ -66,12 +66,12 @@ static void check(const geometry *g, const char *what)
     w.attributes[at++] = list("strides", n, g->strides);
     w.attributes[at++] = list("dilations", n, g->dilations);
     w.attributes[at++] = list("output_padding", n, g->more);
-    w.attributes[at++] = whole_int("group", g->group);
-    w.attributes[at++] = g->auto_pad ? whole_text("auto_pad", g->auto_pad) : list("pads", 2 * n, g->pads);
+    w.attributes[at++] = claim_int("group", g->group);
+    w.attributes[at++] = g->auto_pad ? claim_text("auto_pad", g->auto_pad) : list("pads", 2 * n, g->pads);
     if (g->asks)
         w.attributes[at++] = list("output_shape", n, g->wanted);
     w.n_attributes = at;
-    whole_check(&w, what);
+    claim_check(&w, what);
 }
 
 static geometry drawn(size_t axes)

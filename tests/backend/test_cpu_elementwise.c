@@ -11,8 +11,8 @@ typedef struct given_input {
     sib_dtype dtype;
     const char *dims; /* "2 3" */
     bool constant;
-    double size; /* elements are drawn from [-size, size) */
-    bool whole;  /* nonzero integers */
+    double size;   /* elements are drawn from [-size, size) */
+    bool integers; /* nonzero integers */
 } given_input;
 
 typedef struct model_case {
@@ -49,7 +49,7 @@ static double *draw(const given_input *in, uint64_t seed)
     assert_non_null(x);
     for (size_t i = 0; i < n; i++) {
         x[i] = in->dtype == SIB_BOOL ? (double)(check_u64(&r) % 2) : check_uniform(&r) * in->size;
-        if (in->whole)
+        if (in->integers)
             x[i] = trunc(x[i]) != 0 ? trunc(x[i]) : 1;
         if (sib_dtype_get_kind(in->dtype) == SIB_KIND_UINT)
             x[i] = fabs(x[i]);
@@ -215,9 +215,9 @@ TEST(operators)
             if (!strchr(ops[i].dtypes, dtypes[d].kind))
                 continue;
             for (size_t s = (i + d) % 3; s<COUNT(shapes); s += ops[i].n_in> 1 ? 1 : 4) {
-                bool whole = dtypes[d].kind != 'f';
-                given_input a = {dtypes[d].dtype, shapes[s][0], false, ops[i].size, whole};
-                given_input b = {dtypes[d].dtype, shapes[s][1], s % 3 == 1, ops[i].size, whole};
+                bool integers = dtypes[d].kind != 'f';
+                given_input a = {dtypes[d].dtype, shapes[s][0], false, ops[i].size, integers};
+                given_input b = {dtypes[d].dtype, shapes[s][1], s % 3 == 1, ops[i].size, integers};
                 bool turned = s % 4 == 3 && ops[i].n_in > 1;
                 model_case m = {.n_in = ops[i].n_in,
                                 .in = {turned ? b : a, turned ? a : b},

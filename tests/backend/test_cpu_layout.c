@@ -1,29 +1,29 @@
 /* Operators that move and resample elements: cpu, which takes the operator entirely, against its lowering on
    ref. */
-#include "backend/whole.h"
+#include "backend/claim.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
 static const sib_dtype dtypes[] = {SIB_F32, SIB_F64, SIB_F16,  SIB_I8,  SIB_U8,
                                    SIB_I32, SIB_I64, SIB_BOOL, SIB_C128};
 
-static whole_input tensor(sib_dtype dtype, size_t rank, const int64_t *dims)
+static claim_input tensor(sib_dtype dtype, size_t rank, const int64_t *dims)
 {
-    whole_input in = {.dtype = dtype, .rank = rank, .size = 100};
+    claim_input in = {.dtype = dtype, .rank = rank, .size = 100};
     memcpy(in.dims, dims, rank * sizeof *dims);
     return in;
 }
 
 /* A tensor of rank 1; values must outlive the case. */
-static whole_input list(sib_dtype dtype, size_t n, const double *values, bool constant)
+static claim_input list(sib_dtype dtype, size_t n, const double *values, bool constant)
 {
-    return (whole_input){
+    return (claim_input){
         .dtype = dtype, .rank = 1, .dims = {(int64_t)n}, .values = values, .constant = constant};
 }
 
-static whole_input scalar(sib_dtype dtype, const double *number, bool constant)
+static claim_input scalar(sib_dtype dtype, const double *number, bool constant)
 {
-    return (whole_input){.dtype = dtype, .values = number, .constant = constant};
+    return (claim_input){.dtype = dtype, .values = number, .constant = constant};
 }
 
 static attribute ints(const char *name, size_t n, const int64_t *values)
@@ -59,7 +59,7 @@ static const resize_row resizes[] = {
 static void check_resize(const resize_row *row, sib_dtype dtype, const char *mode, const char *mapping,
                          const char *rounding, bool antialias, bool outside, unsigned threads)
 {
-    whole_case w = {.domain = "",
+    claim_case w = {.domain = "",
                     .type = "Resize",
                     .version = 19,
                     .n_in = 3,
@@ -71,16 +71,16 @@ static void check_resize(const resize_row *row, sib_dtype dtype, const char *mod
     char what[200];
     w.in[0] = tensor(dtype, row->rank, row->dims);
     w.in[2] = list(SIB_F32, row->rank, row->scales, true);
-    w.attributes[0] = whole_text("mode", mode);
-    w.attributes[1] = whole_text("coordinate_transformation_mode", mapping);
-    w.attributes[2] = whole_text("nearest_mode", rounding);
-    w.attributes[3] = whole_int("antialias", antialias);
-    w.attributes[4] = whole_int("exclude_outside", outside);
+    w.attributes[0] = claim_text("mode", mode);
+    w.attributes[1] = claim_text("coordinate_transformation_mode", mapping);
+    w.attributes[2] = claim_text("nearest_mode", rounding);
+    w.attributes[3] = claim_int("antialias", antialias);
+    w.attributes[4] = claim_int("exclude_outside", outside);
     snprintf(what, sizeof what, "%s %s %s of rank %zu, %lld ...", mode, mapping, rounding, row->rank,
              (long long)row->dims[1]);
     if (!strcmp(mode, "nearest"))
         w.abs = w.rel = 0;
-    whole_check(&w, what);
+    claim_check(&w, what);
 }
 
 static const char *const mappings[] = {"half_pixel",    "half_pixel_symmetric", "pytorch_half_pixel",
@@ -114,15 +114,15 @@ TEST(test_resize_to_sizes)
     static const double sizes[] = {2, 50, 9}, uneven[] = {50, 9};
     static const int64_t axes[] = {-2, 2};
     for (int constant = 0; constant < 2; constant++) {
-        whole_case w = {
+        claim_case w = {
             .domain = "", .type = "Resize", .version = 18, .n_in = 4, .n_out = 1, .abs = 1e-4, .rel = 1e-6};
         w.in[0] = tensor(SIB_F32, 3, (int64_t[]){2, 33, 18});
         w.in[3] = list(SIB_I64, 3, sizes, true);
-        w.attributes[w.n_attributes++] = whole_text("mode", constant ? "linear" : "cubic");
-        whole_check(&w, "to sizes");
+        w.attributes[w.n_attributes++] = claim_text("mode", constant ? "linear" : "cubic");
+        claim_check(&w, "to sizes");
         w.in[3] = list(SIB_I64, 2, uneven, true);
         w.attributes[w.n_attributes++] = ints("axes", 2, axes);
-        whole_check(&w, "some axes to sizes");
+        claim_check(&w, "some axes to sizes");
     }
 }
 
@@ -134,7 +134,7 @@ TEST(test_resize_early)
         int64_t version;
     } ops[] = {{"Upsample", 9}, {"Resize", 10}};
     for (int i = 0; i < 4; i++) {
-        whole_case w = {.domain = "",
+        claim_case w = {.domain = "",
                         .type = ops[i / 2].type,
                         .version = ops[i / 2].version,
                         .n_in = 2,
@@ -142,20 +142,20 @@ TEST(test_resize_early)
                         .abs = 1e-4};
         w.in[0] = tensor(SIB_F32, 4, (int64_t[]){1, 2, 10, 21});
         w.in[1] = list(SIB_F32, 4, scales, true);
-        w.attributes[w.n_attributes++] = whole_text("mode", i % 2 ? "linear" : "nearest");
-        whole_check(&w, "before opset 11");
+        w.attributes[w.n_attributes++] = claim_text("mode", i % 2 ? "linear" : "nearest");
+        claim_check(&w, "before opset 11");
     }
 }
 
 TEST(test_resize_left)
 {
     static const double scales[] = {2, 3};
-    whole_case w = {
+    claim_case w = {
         .domain = "", .type = "Resize", .version = 19, .n_in = 3, .n_out = 1, .left_to_lower = true};
     w.in[0] = tensor(SIB_U8, 2, (int64_t[]){4, 5});
     w.in[2] = list(SIB_F32, 2, scales, true);
-    w.attributes[w.n_attributes++] = whole_text("mode", "linear");
-    whole_check(&w, "averages of bytes");
+    w.attributes[w.n_attributes++] = claim_text("mode", "linear");
+    claim_check(&w, "averages of bytes");
 }
 
 /* ---- Pad, Tile ----------------------------------------------------------------------------------------- */
@@ -177,7 +177,7 @@ TEST(test_pad)
     for (size_t d = 0; d < COUNT(dtypes); d++)
         for (size_t i = 0; i < COUNT(rows); i++)
             for (size_t m = 0; m < COUNT(modes); m++) {
-                whole_case w = {.domain = "",
+                claim_case w = {.domain = "",
                                 .type = "Pad",
                                 .version = 21,
                                 .n_in = 2,
@@ -185,20 +185,20 @@ TEST(test_pad)
                                 .threads = 1 + (unsigned)(m & 1)};
                 w.in[0] = tensor(dtypes[d], rows[i].rank, rows[i].dims);
                 w.in[1] = list(SIB_I64, 2 * rows[i].rank, rows[i].pads, true);
-                w.attributes[w.n_attributes++] = whole_text("mode", modes[m]);
-                whole_check(&w, modes[m]);
+                w.attributes[w.n_attributes++] = claim_text("mode", modes[m]);
+                claim_check(&w, modes[m]);
             }
     static const double pads[] = {2, 3}, axes[] = {-1};
-    whole_case w = {.domain = "", .type = "Pad", .version = 18, .n_in = 4, .n_out = 1, .n_attributes = 1};
+    claim_case w = {.domain = "", .type = "Pad", .version = 18, .n_in = 4, .n_out = 1, .n_attributes = 1};
     w.in[0] = tensor(SIB_F32, 2, (int64_t[]){3, 4});
     w.in[1] = list(SIB_I64, 2, pads, true);
     w.in[3] = list(SIB_I64, 1, axes, true);
-    w.attributes[0] = whole_text("mode", "reflect");
-    whole_check(&w, "one axis");
+    w.attributes[0] = claim_text("mode", "reflect");
+    claim_check(&w, "one axis");
     static const double less[] = {-1, 3};
     w.in[1] = list(SIB_I64, 2, less, true);
     w.left_to_lower = true;
-    whole_check(&w, "negative pads");
+    claim_check(&w, "negative pads");
 }
 
 TEST(test_tile)
@@ -206,10 +206,10 @@ TEST(test_tile)
     static const double times[][4] = {{1, 1, 1, 1}, {2, 3, 1, 2}, {1, 1, 5, 1}, {0, 1, 1, 1}, {1, 2, 2, 3}};
     for (size_t d = 0; d < COUNT(dtypes); d++)
         for (size_t i = 0; i < COUNT(times); i++) {
-            whole_case w = {.domain = "", .type = "Tile", .version = 13, .n_in = 2, .n_out = 1};
+            claim_case w = {.domain = "", .type = "Tile", .version = 13, .n_in = 2, .n_out = 1};
             w.in[0] = tensor(dtypes[d], 4, (int64_t[]){2, 3, 1, 7});
             w.in[1] = list(SIB_I64, 4, times[i], true);
-            whole_check(&w, "Tile");
+            claim_check(&w, "Tile");
         }
 }
 
@@ -221,12 +221,12 @@ TEST(test_trilu)
     for (size_t d = 0; d < COUNT(dtypes); d++)
         for (size_t i = 0; i < COUNT(diagonals); i++)
             for (int upper = 0; upper < 2; upper++) {
-                whole_case w = {
+                claim_case w = {
                     .domain = "", .type = "Trilu", .version = 14, .n_in = 2, .n_out = 1, .n_attributes = 1};
                 w.in[0] = tensor(dtypes[d], 3, (int64_t[]){2, 5, upper ? 7 : 3});
                 w.in[1] = scalar(SIB_I64, &diagonals[i], i % 2);
-                w.attributes[0] = whole_int("upper", upper);
-                whole_check(&w, "Trilu");
+                w.attributes[0] = claim_int("upper", upper);
+                claim_check(&w, "Trilu");
             }
 }
 
@@ -235,7 +235,7 @@ TEST(test_reverse_sequence)
     static const double lengths[] = {3, 0, 5, 1};
     for (size_t d = 0; d < COUNT(dtypes); d++)
         for (int batch = 0; batch < 2; batch++) {
-            whole_case w = {.domain = "",
+            claim_case w = {.domain = "",
                             .type = "ReverseSequence",
                             .version = 10,
                             .n_in = 2,
@@ -243,9 +243,9 @@ TEST(test_reverse_sequence)
                             .n_attributes = 2};
             w.in[0] = tensor(dtypes[d], 3, batch ? (int64_t[]){5, 4, 3} : (int64_t[]){4, 5, 3});
             w.in[1] = list(SIB_I64, 4, lengths, false);
-            w.attributes[0] = whole_int("batch_axis", batch);
-            w.attributes[1] = whole_int("time_axis", 1 - batch);
-            whole_check(&w, "ReverseSequence");
+            w.attributes[0] = claim_int("batch_axis", batch);
+            w.attributes[1] = claim_int("time_axis", 1 - batch);
+            claim_check(&w, "ReverseSequence");
         }
 }
 
@@ -254,14 +254,14 @@ TEST(test_one_hot)
     static const double indices[] = {0, 4, -1, 5, -6, 2}, depth = 5, values[] = {3, 7};
     for (size_t d = 0; d < COUNT(dtypes); d++)
         for (int axis = -1; axis < 3; axis++) {
-            whole_case w = {
+            claim_case w = {
                 .domain = "", .type = "OneHot", .version = 11, .n_in = 3, .n_out = 1, .n_attributes = 1};
-            w.in[0] = (whole_input){
+            w.in[0] = (claim_input){
                 .dtype = axis ? SIB_I64 : SIB_I32, .rank = 2, .dims = {2, 3}, .values = indices};
             w.in[1] = scalar(SIB_I64, &depth, true);
             w.in[2] = list(dtypes[d], 2, values, axis & 1);
-            w.attributes[0] = whole_int("axis", axis);
-            whole_check(&w, "OneHot");
+            w.attributes[0] = claim_int("axis", axis);
+            claim_check(&w, "OneHot");
         }
 }
 
@@ -285,17 +285,17 @@ TEST(test_gather)
             for (int k = 0; k < 4; k++) {
                 int64_t dims[] = {7, 5, k == 3 ? 300 : 6}, size = dims[axis < 0 ? axis + 3 : axis];
                 double *v = draw_indices(400, size, true, &r);
-                whole_case w = {
+                claim_case w = {
                     .domain = "", .type = "Gather", .version = 13, .n_in = 2, .n_out = 1, .n_attributes = 1};
                 w.in[0] = tensor(dtypes[d], 3, dims);
-                w.in[1] = (whole_input){.dtype = k & 1 ? SIB_I32 : SIB_I64,
+                w.in[1] = (claim_input){.dtype = k & 1 ? SIB_I32 : SIB_I64,
                                         .rank = (size_t)k,
                                         .dims = {4, 100, 1},
                                         .values = v,
                                         .constant = k == 1};
-                w.attributes[0] = whole_int("axis", axis);
+                w.attributes[0] = claim_int("axis", axis);
                 w.threads = k == 3 ? 2 : 1;
-                whole_check(&w, "Gather");
+                claim_check(&w, "Gather");
                 free(v);
             }
 }
@@ -311,15 +311,15 @@ TEST(test_elements)
                 int64_t few[] = {5, 4, 7};
                 few[axis] = 8;
                 double *v = draw_indices(1000, dims[axis], true, &r);
-                whole_case w = {
+                claim_case w = {
                     .domain = "", .type = types[k / 2], .version = 18, .n_in = 2 + (size_t)k / 2, .n_out = 1};
                 w.in[0] = tensor(dtypes[d], 3, dims);
                 w.in[1] = tensor(k & 1 ? SIB_I32 : SIB_I64, 3, few);
                 w.in[1].values = v;
                 w.in[1].constant = k & 1;
                 w.in[2] = tensor(dtypes[d], 3, few);
-                w.attributes[w.n_attributes++] = whole_int("axis", axis);
-                whole_check(&w, types[k / 2]);
+                w.attributes[w.n_attributes++] = claim_int("axis", axis);
+                claim_check(&w, types[k / 2]);
                 free(v);
             }
 }
@@ -336,7 +336,7 @@ TEST(test_nd)
                 for (int64_t i = depth; i < 4; i++)
                     updates[rank++] = dims[i];
                 double *v = draw_indices(100, 5, true, &r);
-                whole_case w = {.domain = "",
+                claim_case w = {.domain = "",
                                 .type = k / 2 ? "ScatterND" : "GatherND",
                                 .version = 18,
                                 .n_in = 2 + (size_t)k / 2,
@@ -346,7 +346,7 @@ TEST(test_nd)
                 w.in[1].values = v;
                 w.in[1].constant = k & 1;
                 w.in[2] = tensor(dtypes[d], rank, updates);
-                whole_check(&w, w.type);
+                claim_check(&w, w.type);
                 free(v);
             }
 }
@@ -360,15 +360,15 @@ TEST(test_moves)
         v[2 * i + 1] = i % 10;
     }
     for (int k = 0; k < 2; k++) {
-        whole_case w = {.domain = "",
+        claim_case w = {.domain = "",
                         .type = k ? "ScatterND" : "GatherND",
                         .version = 16,
                         .n_in = 2 + (size_t)k,
                         .n_out = 1};
         w.in[0] = tensor(SIB_F32, 2, (int64_t[]){8, 11});
-        w.in[1] = (whole_input){.dtype = SIB_I64, .rank = 2, .dims = {60, 2}, .values = v, .constant = true};
+        w.in[1] = (claim_input){.dtype = SIB_I64, .rank = 2, .dims = {60, 2}, .values = v, .constant = true};
         w.in[2] = tensor(SIB_F32, 1, (int64_t[]){60});
-        whole_check(&w, "indices that count up");
+        claim_check(&w, "indices that count up");
     }
 }
 
@@ -381,7 +381,7 @@ TEST(test_reductions)
     for (size_t d = 0; d < COUNT(types); d++)
         for (size_t i = 0; i < COUNT(words); i++)
             for (int k = 0; k < 2; k++) {
-                whole_case w = {.domain = "",
+                claim_case w = {.domain = "",
                                 .type = k ? "ScatterND" : "ScatterElements",
                                 .version = 18,
                                 .n_in = 3,
@@ -389,12 +389,12 @@ TEST(test_reductions)
                                 .n_attributes = 1};
                 w.in[0] = tensor(types[d], 1, (int64_t[]){5});
                 w.in[1] =
-                    (whole_input){.dtype = SIB_I64, .rank = k ? 2 : 1, .dims = {8, 1}, .values = places};
+                    (claim_input){.dtype = SIB_I64, .rank = k ? 2 : 1, .dims = {8, 1}, .values = places};
                 w.in[2] = list(types[d], 8, updates, false);
-                w.attributes[0] = whole_text("reduction", words[i]);
-                whole_check(&w, words[i]);
+                w.attributes[0] = claim_text("reduction", words[i]);
+                claim_check(&w, words[i]);
             }
-    whole_case w = {.domain = "",
+    claim_case w = {.domain = "",
                     .type = "ScatterND",
                     .version = 18,
                     .n_in = 3,
@@ -402,10 +402,10 @@ TEST(test_reductions)
                     .n_attributes = 1,
                     .left_to_lower = true};
     w.in[0] = tensor(SIB_F16, 1, (int64_t[]){5});
-    w.in[1] = (whole_input){.dtype = SIB_I64, .rank = 2, .dims = {8, 1}, .values = places};
+    w.in[1] = (claim_input){.dtype = SIB_I64, .rank = 2, .dims = {8, 1}, .values = places};
     w.in[2] = tensor(SIB_F16, 1, (int64_t[]){8});
-    w.attributes[0] = whole_text("reduction", "add");
-    whole_check(&w, "half floats");
+    w.attributes[0] = claim_text("reduction", "add");
+    claim_check(&w, "half floats");
 }
 
 /* ---- GridSample, RoiAlign ------------------------------------------------------------------------------ */
@@ -426,7 +426,7 @@ TEST(test_grid_sample)
                 : i % 50 == 3 ? 0
                               : 1.7 * check_uniform(&r);
     for (int i = 0; i < 36; i++) {
-        whole_case w = {.domain = i % 2 ? "com.microsoft" : "",
+        claim_case w = {.domain = i % 2 ? "com.microsoft" : "",
                         .type = "GridSample",
                         .version = i % 2 ? 1 : 16,
                         .n_in = 2,
@@ -436,11 +436,11 @@ TEST(test_grid_sample)
                         .threads = 1 + (unsigned)(i & 1),
                         .n_attributes = 3};
         w.in[0] = tensor(SIB_F32, 4, i < 18 ? (int64_t[]){2, 3, 9, 14} : (int64_t[]){2, 1, 1, 5});
-        w.in[1] = (whole_input){.dtype = SIB_F32, .rank = 4, .dims = {2, 20, 30, 2}, .values = at};
-        w.attributes[0] = whole_text("mode", modes[i % 3]);
-        w.attributes[1] = whole_text("padding_mode", borders[i / 3 % 3]);
-        w.attributes[2] = whole_int("align_corners", i / 9 % 2);
-        whole_check(&w, modes[i % 3]);
+        w.in[1] = (claim_input){.dtype = SIB_F32, .rank = 4, .dims = {2, 20, 30, 2}, .values = at};
+        w.attributes[0] = claim_text("mode", modes[i % 3]);
+        w.attributes[1] = claim_text("padding_mode", borders[i / 3 % 3]);
+        w.attributes[2] = claim_int("align_corners", i / 9 % 2);
+        claim_check(&w, modes[i % 3]);
     }
     free(at);
 }
@@ -450,18 +450,18 @@ TEST(test_infinite_pixels)
 {
     static const double x[] = {1, INFINITY, 3, 4, 5, -INFINITY, 7, 8, 9},
                         at[] = {-1, -1, 0.5, 0.4, 3, 3, -1.4, -1.3}, scales[] = {1, 1, 2, 2};
-    whole_case w = {.domain = "", .type = "GridSample", .version = 16, .n_in = 2, .n_out = 1, .abs = 1e-5};
-    w.in[0] = (whole_input){.dtype = SIB_F32, .rank = 4, .dims = {1, 1, 3, 3}, .values = x};
-    w.in[1] = (whole_input){.dtype = SIB_F32, .rank = 4, .dims = {1, 1, 4, 2}, .values = at};
-    whole_check(&w, "an infinite pixel");
-    w = (whole_case){
+    claim_case w = {.domain = "", .type = "GridSample", .version = 16, .n_in = 2, .n_out = 1, .abs = 1e-5};
+    w.in[0] = (claim_input){.dtype = SIB_F32, .rank = 4, .dims = {1, 1, 3, 3}, .values = x};
+    w.in[1] = (claim_input){.dtype = SIB_F32, .rank = 4, .dims = {1, 1, 4, 2}, .values = at};
+    claim_check(&w, "an infinite pixel");
+    w = (claim_case){
         .domain = "", .type = "Resize", .version = 19, .n_in = 3, .n_out = 1, .abs = 1e-5, .n_attributes = 2};
-    w.in[0] = (whole_input){.dtype = SIB_F32, .rank = 4, .dims = {1, 1, 3, 3}, .values = x};
+    w.in[0] = (claim_input){.dtype = SIB_F32, .rank = 4, .dims = {1, 1, 3, 3}, .values = x};
     w.in[2] = list(SIB_F32, 4, scales, true);
-    w.attributes[0] = whole_text("mode", "linear");
+    w.attributes[0] = claim_text("mode", "linear");
     for (size_t i = 0; i < COUNT(mappings); i++) {
-        w.attributes[1] = whole_text("coordinate_transformation_mode", mappings[i]);
-        whole_check(&w, "an infinite element");
+        w.attributes[1] = claim_text("coordinate_transformation_mode", mappings[i]);
+        claim_check(&w, "an infinite element");
     }
 }
 
@@ -471,7 +471,7 @@ TEST(test_roi_align)
                                    60, 50, 90, 99, 0,  0,  47, 55, 9, 9, 3,   4};
     static const double images[] = {0, 1, 1, 0, 0, 1};
     for (int i = 0; i < 12; i++) {
-        whole_case w = {.domain = "",
+        claim_case w = {.domain = "",
                         .type = "RoiAlign",
                         .version = i % 2 ? 16 : 10,
                         .n_in = 3,
@@ -481,16 +481,16 @@ TEST(test_roi_align)
                         .threads = 1 + (unsigned)(i & 1),
                         .n_attributes = 4};
         w.in[0] = tensor(SIB_F32, 4, (int64_t[]){2, 5, 28, 24});
-        w.in[1] = (whole_input){.dtype = SIB_F32, .rank = 2, .dims = {6, 4}, .values = boxes};
+        w.in[1] = (claim_input){.dtype = SIB_F32, .rank = 2, .dims = {6, 4}, .values = boxes};
         w.in[2] = list(SIB_I64, 6, images, false);
-        w.attributes[0] = whole_int("output_height", 1 + i % 7);
-        w.attributes[1] = whole_int("output_width", 7 - i % 5);
-        w.attributes[2] = whole_int("sampling_ratio", i / 4);
-        w.attributes[3] = whole_float("spatial_scale", 0.5);
+        w.attributes[0] = claim_int("output_height", 1 + i % 7);
+        w.attributes[1] = claim_int("output_width", 7 - i % 5);
+        w.attributes[2] = claim_int("sampling_ratio", i / 4);
+        w.attributes[3] = claim_float("spatial_scale", 0.5);
         if (i % 4 == 3) {
             w.n_attributes = 5;
-            w.attributes[4] = whole_text("coordinate_transformation_mode", "output_half_pixel");
+            w.attributes[4] = claim_text("coordinate_transformation_mode", "output_half_pixel");
         }
-        whole_check(&w, "RoiAlign");
+        claim_check(&w, "RoiAlign");
     }
 }

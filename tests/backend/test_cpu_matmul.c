@@ -1,12 +1,12 @@
 /* Matrix products on cpu against ref: shapes, broadcasting, constants, attributes, dtypes. */
-#include "backend/whole.h"
+#include "backend/claim.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
 /* An input with dims as in "2 3 4". */
-static whole_input input(sib_dtype dtype, const char *dims, bool constant)
+static claim_input input(sib_dtype dtype, const char *dims, bool constant)
 {
-    whole_input in = {.dtype = dtype, .constant = constant};
+    claim_input in = {.dtype = dtype, .constant = constant};
     char *end;
     for (int64_t d = strtol(dims, &end, 10); end != dims; d = strtol(dims, &end, 10)) {
         in.dims[in.rank++] = d;
@@ -45,14 +45,14 @@ static const char *const shapes[][2] = {
     {"2 3 50 60", "3 60 50"},
 };
 
-static void check(whole_case *w, const char *words)
+static void check(claim_case *w, const char *words)
 {
     char what[200];
     for (unsigned form = 0; form < 3; form++) {
         w->in[1].constant = form > 0;
         w->threads = form == 2 ? 2 : 1;
         snprintf(what, sizeof what, "%s, %s B", words, form ? "constant" : "given");
-        whole_check(w, what);
+        claim_check(w, what);
     }
 }
 
@@ -60,7 +60,7 @@ static void matmul_of(sib_dtype dtype, double rel)
 {
     char words[100];
     for (size_t i = 0; i < COUNT(shapes); i++) {
-        whole_case w = {.domain = "",
+        claim_case w = {.domain = "",
                         .type = "MatMul",
                         .version = 13,
                         .n_in = 2,
@@ -86,7 +86,7 @@ static void gemm_of(sib_dtype dtype, double rel)
     for (unsigned trans = 0; trans < 4; trans++)
         for (size_t addend = 0; addend <= COUNT(addends); addend++)
             for (unsigned factors = 0; factors < 3; factors++) {
-                whole_case w = {.domain = "",
+                claim_case w = {.domain = "",
                                 .type = "Gemm",
                                 .version = 13,
                                 .n_in = 2,
@@ -97,10 +97,10 @@ static void gemm_of(sib_dtype dtype, double rel)
                 w.in[1] = input(dtype, trans & 2 ? "33 70" : "70 33", false);
                 if (addend < COUNT(addends))
                     w.in[w.n_in++] = input(dtype, addends[addend], factors == 1);
-                w.attributes[0] = whole_int("transA", trans & 1);
-                w.attributes[1] = whole_int("transB", trans / 2);
-                w.attributes[2] = whole_float("alpha", factors == 1 ? -0.5 : 1);
-                w.attributes[3] = whole_float("beta", factors == 2 ? 0.25 : 1);
+                w.attributes[0] = claim_int("transA", trans & 1);
+                w.attributes[1] = claim_int("transB", trans / 2);
+                w.attributes[2] = claim_float("alpha", factors == 1 ? -0.5 : 1);
+                w.attributes[3] = claim_float("beta", factors == 2 ? 0.25 : 1);
                 w.n_attributes = 4;
                 snprintf(words, sizeof words, "%s trans %u, addend %zu, factors %u", sib_dtype_name(dtype),
                          trans, addend, factors);
@@ -127,16 +127,16 @@ TEST(matmul_bf16)
 
 TEST(matmul_wide)
 {
-    static const sib_dtype whole[] = {SIB_I32, SIB_U32, SIB_I64, SIB_U64};
+    static const sib_dtype integers[] = {SIB_I32, SIB_U32, SIB_I64, SIB_U64};
     matmul_of(SIB_F64, 1e-14);
-    for (size_t d = 0; d < COUNT(whole); d++)
+    for (size_t d = 0; d < COUNT(integers); d++)
         for (size_t i = 0; i < COUNT(shapes); i++) {
-            whole_case w = {.domain = "", .type = "MatMul", .version = 13, .n_in = 2, .n_out = 1};
+            claim_case w = {.domain = "", .type = "MatMul", .version = 13, .n_in = 2, .n_out = 1};
             for (size_t side = 0; side < 2; side++) {
-                w.in[side] = input(whole[d], shapes[i][side], false);
-                w.in[side].size = whole[d] == SIB_I32 ? 3e4 : 1e5; /* products of int32 wrap */
+                w.in[side] = input(integers[d], shapes[i][side], false);
+                w.in[side].size = integers[d] == SIB_I32 ? 3e4 : 1e5; /* products of int32 wrap */
             }
-            check(&w, sib_dtype_name(whole[d]));
+            check(&w, sib_dtype_name(integers[d]));
         }
 }
 
@@ -149,18 +149,18 @@ TEST(bits)
             int64_t block = form < 6 ? 16 : 32, blocks = (k + block - 1) / block,
                     m = form == 4 ? 30 : form % 4 + 1;
             sib_dtype dtype = form == 3 || form == 7 ? SIB_F16 : SIB_F32;
-            whole_case w = {
+            claim_case w = {
                 .domain = "com.microsoft", .type = "MatMulNBits", .version = 1, .n_in = 3, .n_out = 1};
             w.rel = dtype == SIB_F16 ? 2e-3 : 3e-5;
             w.abs = w.rel * (1 << number); /* the magnitude of the weights */
-            w.in[0] = (whole_input){.dtype = dtype, .rank = 3, .dims = {1, m, k}};
-            w.in[1] = (whole_input){
+            w.in[0] = (claim_input){.dtype = dtype, .rank = 3, .dims = {1, m, k}};
+            w.in[1] = (claim_input){
                 .dtype = SIB_U8, .rank = 3, .dims = {columns, blocks, block / 8 * number}, .constant = true};
             w.in[1].size = 255;
-            w.in[2] = (whole_input){.dtype = dtype, .rank = 1, .dims = {columns * blocks}, .constant = true};
+            w.in[2] = (claim_input){.dtype = dtype, .rank = 1, .dims = {columns * blocks}, .constant = true};
             if (form % 5) {
                 w.n_in = 4;
-                w.in[3] = (whole_input){.dtype = SIB_U8,
+                w.in[3] = (claim_input){.dtype = SIB_U8,
                                         .rank = 1,
                                         .dims = {columns * ((blocks * number + 7) / 8)},
                                         .constant = true};
@@ -168,24 +168,24 @@ TEST(bits)
             }
             if (form % 3 == 1) {
                 for (size_t i = w.n_in; i < 5; i++)
-                    w.in[i] = (whole_input){0};
-                w.in[5] = (whole_input){.dtype = dtype, .rank = 1, .dims = {columns}, .constant = true};
+                    w.in[i] = (claim_input){0};
+                w.in[5] = (claim_input){.dtype = dtype, .rank = 1, .dims = {columns}, .constant = true};
                 w.n_in = 6;
             }
-            w.attributes[0] = whole_int("K", k);
-            w.attributes[1] = whole_int("N", columns);
-            w.attributes[2] = whole_int("bits", number);
-            w.attributes[3] = whole_int("block_size", block);
+            w.attributes[0] = claim_int("K", k);
+            w.attributes[1] = claim_int("N", columns);
+            w.attributes[2] = claim_int("bits", number);
+            w.attributes[3] = claim_int("block_size", block);
             w.n_attributes = 4;
             snprintf(words, sizeof words, "%d bits, form %u", number, form);
-            whole_check(&w, words);
+            claim_check(&w, words);
         }
 }
 
 TEST(fused_matmul)
 {
     for (unsigned trans = 0; trans < 4; trans++) {
-        whole_case w = {.domain = "com.microsoft",
+        claim_case w = {.domain = "com.microsoft",
                         .type = "FusedMatMul",
                         .version = 1,
                         .n_in = 2,
@@ -194,9 +194,9 @@ TEST(fused_matmul)
                         .rel = 2e-6};
         w.in[0] = input(SIB_F32, trans & 1 ? "2 3 70 20" : "2 3 20 70", false);
         w.in[1] = input(SIB_F32, trans & 2 ? "3 33 70" : "3 70 33", false);
-        w.attributes[0] = whole_int("transA", trans & 1);
-        w.attributes[1] = whole_int("transB", trans / 2);
-        w.attributes[2] = whole_float("alpha", 0.125);
+        w.attributes[0] = claim_int("transA", trans & 1);
+        w.attributes[1] = claim_int("transB", trans / 2);
+        w.attributes[2] = claim_float("alpha", 0.125);
         w.n_attributes = 3;
         check(&w, "fused");
     }
@@ -207,7 +207,7 @@ TEST(strange_numbers)
 {
     const double a[] = {INFINITY, 1, -1, NAN, 0, 2, 1, 1, 1e30, 1e30, -0.0, 0},
                  b[] = {1, 0, -1, 2, INFINITY, 1e30};
-    whole_case w = {
+    claim_case w = {
         .domain = "", .type = "MatMul", .version = 13, .n_in = 2, .n_out = 1, .abs = 1e-6, .rel = 1e-6};
     w.in[0] = input(SIB_F32, "4 3", false);
     w.in[0].values = a;

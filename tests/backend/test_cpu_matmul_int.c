@@ -1,12 +1,12 @@
 /* Products of bytes on cpu against ref: signs, zero points and scales per tensor or per row or column,
    constants, shapes. */
-#include "backend/whole.h"
+#include "backend/claim.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
-static whole_input input(sib_dtype dtype, const char *dims)
+static claim_input input(sib_dtype dtype, const char *dims)
 {
-    whole_input in = {.dtype = dtype, .size = dtype == SIB_I8 ? 128 : dtype == SIB_U8 ? 255 : 1};
+    claim_input in = {.dtype = dtype, .size = dtype == SIB_I8 ? 128 : dtype == SIB_U8 ? 255 : 1};
     char *end;
     for (int64_t d = strtol(dims, &end, 10); end != dims; d = strtol(dims, &end, 10)) {
         in.dims[in.rank++] = d;
@@ -16,9 +16,9 @@ static whole_input input(sib_dtype dtype, const char *dims)
 }
 
 /* A scale or zero point: n elements, or a scalar if n is 0. */
-static whole_input parameter(sib_dtype dtype, int64_t n)
+static claim_input parameter(sib_dtype dtype, int64_t n)
 {
-    whole_input in = input(dtype, "");
+    claim_input in = input(dtype, "");
     in.rank = n != 0;
     in.dims[0] = n;
     return in;
@@ -31,9 +31,9 @@ static const double scales[70] = {
     0.01, 0.02, 0.013, 0.04, 0.005, 0.06, 0.07, 0.011, 0.012, 0.03, 0.02, 0.01, 0.05, 0.09,
     0.01, 0.02, 0.013, 0.04, 0.005, 0.06, 0.07, 0.011, 0.012, 0.03, 0.02, 0.01, 0.05, 0.09};
 
-static whole_input scale(int64_t n)
+static claim_input scale(int64_t n)
 {
-    whole_input in = parameter(SIB_F32, n);
+    claim_input in = parameter(SIB_F32, n);
     in.values = scales;
     return in;
 }
@@ -46,37 +46,37 @@ static const struct {
               {"0 4", "4 5", 0, 5},      {"3 0", "0 5", 3, 5},         {"2 1 9 8", "3 8 8", 0, 8},
               {"1 384", "384 64", 1, 64}};
 
-static void check(whole_case *w, size_t b, const char *words)
+static void check(claim_case *w, size_t b, const char *words)
 {
     char what[200];
     for (unsigned form = 0; form < 3; form++) {
         w->in[b].constant = form > 0;
         w->threads = form == 2 ? 2 : 1;
         snprintf(what, sizeof what, "%s, form %u", words, form);
-        whole_check(w, what);
+        claim_check(w, what);
     }
 }
 
-static void each_case(void (*make)(whole_case *w, size_t shape, sib_dtype a, sib_dtype b, unsigned form),
+static void each_case(void (*make)(claim_case *w, size_t shape, sib_dtype a, sib_dtype b, unsigned form),
                       size_t b)
 {
     char words[100];
     for (size_t shape = 0; shape < COUNT(shapes); shape++)
         for (unsigned form = 0; form < 16; form++) {
-            whole_case w = {.domain = "", .version = 10, .n_out = 1};
+            claim_case w = {.domain = "", .version = 10, .n_out = 1};
             make(&w, shape, form & 1 ? SIB_I8 : SIB_U8, form & 2 ? SIB_I8 : SIB_U8, form / 4);
             snprintf(words, sizeof words, "%s %s, form %u", shapes[shape].a, shapes[shape].b, form);
             check(&w, b, words);
         }
 }
 
-static void integer(whole_case *w, size_t shape, sib_dtype a, sib_dtype b, unsigned form)
+static void integer(claim_case *w, size_t shape, sib_dtype a, sib_dtype b, unsigned form)
 {
     w->type = "MatMulInteger";
     w->n_in = form == 0 ? 2 : 4;
     w->in[0] = input(a, shapes[shape].a);
     w->in[1] = input(b, shapes[shape].b);
-    w->in[2] = form == 3 ? (whole_input){0} : parameter(a, form == 2 ? shapes[shape].m : 0);
+    w->in[2] = form == 3 ? (claim_input){0} : parameter(a, form == 2 ? shapes[shape].m : 0);
     w->in[3] = parameter(b, form >= 2 ? shapes[shape].n : form);
 }
 
@@ -85,7 +85,7 @@ TEST(matmul_integer)
     each_case(integer, 1);
 }
 
-static void qlinear(whole_case *w, size_t shape, sib_dtype a, sib_dtype b, unsigned form)
+static void qlinear(claim_case *w, size_t shape, sib_dtype a, sib_dtype b, unsigned form)
 {
     sib_dtype y = form & 1 ? SIB_I8 : SIB_U8;
     int64_t n = form & 2 ? shapes[shape].n : 0;
@@ -106,7 +106,7 @@ TEST(qlinear_matmul)
     each_case(qlinear, 3);
 }
 
-static void to_float(whole_case *w, size_t shape, sib_dtype a, sib_dtype b, unsigned form)
+static void to_float(claim_case *w, size_t shape, sib_dtype a, sib_dtype b, unsigned form)
 {
     int64_t n = form & 2 ? shapes[shape].n : 0;
     w->domain = "com.microsoft";
@@ -129,7 +129,7 @@ TEST(matmul_to_float)
     each_case(to_float, 1);
 }
 
-static void dynamic(whole_case *w, size_t shape, sib_dtype a, sib_dtype b, unsigned form)
+static void dynamic(claim_case *w, size_t shape, sib_dtype a, sib_dtype b, unsigned form)
 {
     int64_t n = form & 2 ? shapes[shape].n : 0;
     w->domain = "com.microsoft";

@@ -1,5 +1,5 @@
 /* LSTM, GRU and RNN on cpu against their lowering on ref. */
-#include "backend/whole.h"
+#include "backend/claim.h"
 
 typedef struct recurrent_row {
     const char *what, *type;
@@ -12,10 +12,10 @@ typedef struct recurrent_row {
     unsigned threads;
 } recurrent_row;
 
-static whole_input given(sib_dtype dtype, size_t rank, int64_t a, int64_t b, int64_t c, bool constant,
+static claim_input given(sib_dtype dtype, size_t rank, int64_t a, int64_t b, int64_t c, bool constant,
                          double size)
 {
-    return (whole_input){.dtype = dtype, .rank = rank, .dims = {a, b, c}, .constant = constant, .size = size};
+    return (claim_input){.dtype = dtype, .rank = rank, .dims = {a, b, c}, .constant = constant, .size = size};
 }
 
 static void check_row(const recurrent_row *r)
@@ -26,7 +26,7 @@ static void check_row(const recurrent_row *r)
     bool fixed = !r->changing, first = r->batch_first;
     double lengths[8], size = 1 / sqrt((double)r->h);
     sib_str names[6];
-    whole_case w = {.type = r->type,
+    claim_case w = {.type = r->type,
                     .domain = "",
                     .version = 14,
                     .n_in = lstm ? 8 : 6,
@@ -52,25 +52,25 @@ static void check_row(const recurrent_row *r)
     if (r->peepholes)
         w.in[7] = given(SIB_F32, 2, d, 3 * r->h, 0, fixed, 1);
     attribute *a = w.attributes;
-    *a++ = whole_int("hidden_size", r->h);
-    *a++ = whole_int("layout", first);
-    *a++ = whole_int("linear_before_reset", r->reset_after);
-    *a++ = whole_int("input_forget", r->coupled);
+    *a++ = claim_int("hidden_size", r->h);
+    *a++ = claim_int("layout", first);
+    *a++ = claim_int("linear_before_reset", r->reset_after);
+    *a++ = claim_int("input_forget", r->coupled);
     if (r->direction)
-        *a++ = whole_text("direction", r->direction);
+        *a++ = claim_text("direction", r->direction);
     if (r->clip != 0)
-        *a++ = whole_float("clip", r->clip);
+        *a++ = claim_float("clip", r->clip);
     size_t n = 0;
     for (; n < 6 && r->activations[n]; n++)
         names[n] = str_of(r->activations[n]);
     if (n)
         *a++ = (attribute){.name = str_of("activations"), .kind = ATTR_STRINGS, .n = n, .strings = names};
     w.n_attributes = (size_t)(a - w.attributes);
-    whole_check(&w, r->what);
+    claim_check(&w, r->what);
     for (size_t i = 0; i < w.n_out; i++) {
         memset(w.unwanted, 0, sizeof w.unwanted);
         w.unwanted[i] = true;
-        whole_check(&w, r->what);
+        claim_check(&w, r->what);
     }
 }
 
@@ -126,7 +126,7 @@ TEST(test_hostile)
             for (size_t j = 0; j < 24; j++)
                 values[j] = check_uniform(&r);
             values[7] = bad[i];
-            whole_case w = {.type = types[k],
+            claim_case w = {.type = types[k],
                             .domain = "",
                             .version = 14,
                             .n_in = 3,
@@ -137,7 +137,7 @@ TEST(test_hostile)
             w.in[0].values = values;
             w.in[1] = given(SIB_F32, 3, 1, g * 5, 3, true, 1);
             w.in[2] = given(SIB_F32, 3, 1, g * 5, 5, true, 1);
-            w.attributes[w.n_attributes++] = whole_int("hidden_size", 5);
-            whole_check(&w, "hostile");
+            w.attributes[w.n_attributes++] = claim_int("hidden_size", 5);
+            claim_check(&w, "hostile");
         }
 }

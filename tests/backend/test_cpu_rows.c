@@ -1,5 +1,5 @@
 /* Operators that work along axes, on cpu against ref: softmax, norms, reductions, sorting, quantization. */
-#include "whole.h"
+#include "claim.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
@@ -11,19 +11,19 @@ static int64_t pick(int64_t least, int64_t max)
 }
 
 /* Random dims without 0. */
-static void draw_dims(whole_input *in, size_t rank, int64_t max)
+static void draw_dims(claim_input *in, size_t rank, int64_t max)
 {
     in->rank = rank;
     for (size_t i = 0; i < rank; i++)
         in->dims[i] = pick(0, 3) ? pick(1, max) : 1;
 }
 
-static whole_input list(sib_dtype dtype, int64_t n, bool constant)
+static claim_input list(sib_dtype dtype, int64_t n, bool constant)
 {
-    return (whole_input){.dtype = dtype, .rank = 1, .dims = {n}, .size = 1.5, .constant = constant};
+    return (claim_input){.dtype = dtype, .rank = 1, .dims = {n}, .size = 1.5, .constant = constant};
 }
 
-static const char *text_of(const whole_case *w)
+static const char *text_of(const claim_case *w)
 {
     static char text[300];
     snprintf(text, sizeof text, "version %d of [", (int)w->version);
@@ -41,20 +41,20 @@ TEST(test_softmax)
 {
     static const int64_t versions[] = {1, 11, 13};
     for (int round = 0; round < 60; round++) {
-        whole_case w = {.domain = "",
+        claim_case w = {.domain = "",
                         .type = round % 2 ? "LogSoftmax" : "Softmax",
                         .version = versions[round % 3],
                         .n_in = 1,
                         .n_out = 1,
                         .abs = 2e-6,
                         .rel = 2e-6};
-        w.in[0] = (whole_input){.dtype = SIB_F32, .size = 20};
+        w.in[0] = (claim_input){.dtype = SIB_F32, .size = 20};
         draw_dims(&w.in[0], (size_t)pick(1, 4), round % 5 ? 9 : 40);
         int64_t rank = (int64_t)w.in[0].rank;
-        w.attributes[w.n_attributes++] = whole_int("axis", pick(-rank, rank - 1));
+        w.attributes[w.n_attributes++] = claim_int("axis", pick(-rank, rank - 1));
         if (w.attributes[0].i < 0 && w.version == 1)
             w.attributes[0].i += rank;
-        whole_check(&w, text_of(&w));
+        claim_check(&w, text_of(&w));
     }
 }
 
@@ -66,7 +66,7 @@ TEST(test_softmax_odd)
                                  0,         -1e-40,    -0.0,      0.0, 88.9,      0,    -103};
     for (int logarithm = 0; logarithm < 2; logarithm++)
         for (int64_t axis = 0; axis < 2; axis++) {
-            whole_case w = {.domain = "",
+            claim_case w = {.domain = "",
                             .type = logarithm ? "LogSoftmax" : "Softmax",
                             .version = 13,
                             .n_in = 1,
@@ -74,11 +74,11 @@ TEST(test_softmax_odd)
                             .n_attributes = 1,
                             .abs = 1e-5,
                             .rel = 2e-6};
-            w.in[0] = (whole_input){.dtype = SIB_F32, .rank = 2, .dims = {7, 3}, .values = odd};
+            w.in[0] = (claim_input){.dtype = SIB_F32, .rank = 2, .dims = {7, 3}, .values = odd};
             if (axis == 0)
                 w.in[0].dims[0] = 3, w.in[0].dims[1] = 7;
-            w.attributes[0] = whole_int("axis", axis);
-            whole_check(&w, text_of(&w));
+            w.attributes[0] = claim_int("axis", axis);
+            claim_check(&w, text_of(&w));
         }
 }
 
@@ -96,7 +96,7 @@ TEST(test_tail_norms)
                 {"com.microsoft", "SimplifiedLayerNormalization", 1, 2, 2}};
     for (int round = 0; round < 60; round++) {
         size_t row = (size_t)round % COUNT(rows);
-        whole_case w = {.domain = rows[row].domain,
+        claim_case w = {.domain = rows[row].domain,
                         .type = rows[row].type,
                         .version = rows[row].version,
                         .n_in = rows[row].n_in,
@@ -104,24 +104,24 @@ TEST(test_tail_norms)
                         .n_attributes = 2,
                         .abs = 1e-5,
                         .rel = 1e-5};
-        w.in[0] = (whole_input){.dtype = SIB_F32, .size = 4};
+        w.in[0] = (claim_input){.dtype = SIB_F32, .size = 4};
         draw_dims(&w.in[0], (size_t)pick(1, 4), round % 4 ? 8 : 40);
         size_t axis = (size_t)pick(0, (int64_t)w.in[0].rank - 1);
-        w.in[1] = (whole_input){.dtype = SIB_F32, .rank = w.in[0].rank - axis, .constant = round % 2};
+        w.in[1] = (claim_input){.dtype = SIB_F32, .rank = w.in[0].rank - axis, .constant = round % 2};
         memcpy(w.in[1].dims, w.in[0].dims + axis, w.in[1].rank * sizeof *w.in[1].dims);
         w.in[2] = w.in[1];
-        w.attributes[0] = whole_int("axis", (int64_t)axis - (round % 3 ? (int64_t)w.in[0].rank : 0));
-        w.attributes[1] = whole_float("epsilon", 1e-3);
+        w.attributes[0] = claim_int("axis", (int64_t)axis - (round % 3 ? (int64_t)w.in[0].rank : 0));
+        w.attributes[1] = claim_float("epsilon", 1e-3);
         if (w.n_out == 3)
             w.unwanted[1] = round % 3 == 1;
-        whole_check(&w, text_of(&w));
+        claim_check(&w, text_of(&w));
     }
 }
 
 /* A scale over axes other than the last ones is left to the lowering. */
 TEST(test_odd_scale)
 {
-    whole_case w = {.domain = "",
+    claim_case w = {.domain = "",
                     .type = "LayerNormalization",
                     .version = 17,
                     .n_in = 2,
@@ -129,16 +129,16 @@ TEST(test_odd_scale)
                     .abs = 1e-5,
                     .rel = 1e-5,
                     .left_to_lower = true};
-    w.in[0] = (whole_input){.dtype = SIB_F32, .rank = 3, .dims = {2, 3, 5}};
-    w.in[1] = (whole_input){.dtype = SIB_F32, .rank = 2, .dims = {3, 1}};
-    whole_check(&w, "scale [3, 1]");
+    w.in[0] = (claim_input){.dtype = SIB_F32, .rank = 3, .dims = {2, 3, 5}};
+    w.in[1] = (claim_input){.dtype = SIB_F32, .rank = 2, .dims = {3, 1}};
+    claim_check(&w, "scale [3, 1]");
 }
 
 TEST(test_skip_norms)
 {
     for (int round = 0; round < 48; round++) {
         bool centred = round % 2;
-        whole_case w = {.domain = "com.microsoft",
+        claim_case w = {.domain = "com.microsoft",
                         .type = centred ? "SkipLayerNormalization" : "SkipSimplifiedLayerNormalization",
                         .version = 1,
                         .n_in = centred ? 5 : 4,
@@ -148,26 +148,26 @@ TEST(test_skip_norms)
                         .rel = 1e-5,
                         .threads = 2};
         int64_t size = pick(2, 50);
-        w.in[0] = (whole_input){.dtype = SIB_F32, .rank = 3, .dims = {pick(1, 3), pick(1, 4), size}};
+        w.in[0] = (claim_input){.dtype = SIB_F32, .rank = 3, .dims = {pick(1, 3), pick(1, 4), size}};
         w.in[1] = w.in[0];
         if (round % 3 == 1)
             w.in[1].dims[0] = 1;
         if (round % 3 == 2)
-            w.in[1] = (whole_input){.dtype = SIB_F32, .rank = 2, .dims = {w.in[0].dims[1], size}};
+            w.in[1] = (claim_input){.dtype = SIB_F32, .rank = 2, .dims = {w.in[0].dims[1], size}};
         for (size_t i = 2; i < w.n_in; i++)
-            w.in[i] = i > 2 && pick(0, 2) == 0 ? (whole_input){.dtype = SIB_DTYPE_UNKNOWN}
+            w.in[i] = i > 2 && pick(0, 2) == 0 ? (claim_input){.dtype = SIB_DTYPE_UNKNOWN}
                                                : list(SIB_F32, size, i % 2);
         w.unwanted[1] = !centred || pick(0, 1);
         w.unwanted[2] = pick(0, 1);
         w.unwanted[3] = pick(0, 1);
-        w.attributes[0] = whole_float("epsilon", 1e-5);
-        whole_check(&w, text_of(&w));
+        w.attributes[0] = claim_float("epsilon", 1e-5);
+        claim_check(&w, text_of(&w));
     }
 }
 
-static whole_input ids_of(const double *values)
+static claim_input ids_of(const double *values)
 {
-    return (whole_input){.dtype = SIB_I32, .rank = 2, .dims = {3, 4}, .values = values};
+    return (claim_input){.dtype = SIB_I32, .rank = 2, .dims = {3, 4}, .values = values};
 }
 
 TEST(test_embeddings)
@@ -175,7 +175,7 @@ TEST(test_embeddings)
     for (int round = 0; round < 12; round++) {
         bool segments = round % 2, mask = round % 3;
         double ids[12], ones[12], places[12];
-        whole_case w = {.domain = "com.microsoft",
+        claim_case w = {.domain = "com.microsoft",
                         .type = "EmbedLayerNormalization",
                         .version = 1,
                         .n_in = round % 4 ? 8 : 9,
@@ -188,18 +188,18 @@ TEST(test_embeddings)
             ones[i] = (double)pick(0, 1);
             places[i] = (double)pick(0, 8);
         }
-        const whole_input none = {.dtype = SIB_DTYPE_UNKNOWN}, index = ids_of(ids);
+        const claim_input none = {.dtype = SIB_DTYPE_UNKNOWN}, index = ids_of(ids);
         w.in[0] = index;
         w.in[1] = segments ? ids_of(ones) : none;
-        w.in[2] = (whole_input){.dtype = SIB_F32, .rank = 2, .dims = {7, 20}};
-        w.in[3] = (whole_input){.dtype = SIB_F32, .rank = 2, .dims = {9, 20}};
-        w.in[4] = segments ? (whole_input){.dtype = SIB_F32, .rank = 2, .dims = {2, 20}} : none;
+        w.in[2] = (claim_input){.dtype = SIB_F32, .rank = 2, .dims = {7, 20}};
+        w.in[3] = (claim_input){.dtype = SIB_F32, .rank = 2, .dims = {9, 20}};
+        w.in[4] = segments ? (claim_input){.dtype = SIB_F32, .rank = 2, .dims = {2, 20}} : none;
         w.in[5] = list(SIB_F32, 20, true);
         w.in[6] = list(SIB_F32, 20, false);
         w.in[7] = mask ? ids_of(ones) : none;
         w.in[8] = ids_of(places);
-        w.attributes[0] = whole_float("epsilon", 1e-5);
-        whole_check(&w, text_of(&w));
+        w.attributes[0] = claim_float("epsilon", 1e-5);
+        claim_check(&w, text_of(&w));
     }
 }
 
@@ -208,13 +208,13 @@ TEST(test_channel_norms)
     static const char *const types[] = {"BatchNormalization", "InstanceNormalization", "GroupNormalization"};
     for (int round = 0; round < 60; round++) {
         const char *type = types[round % 3];
-        whole_case w = {.domain = "", .type = type, .version = 21, .n_out = 1, .abs = 2e-5, .rel = 1e-5};
-        w.in[0] = (whole_input){.dtype = SIB_F32, .size = 3};
+        claim_case w = {.domain = "", .type = type, .version = 21, .n_out = 1, .abs = 2e-5, .rel = 1e-5};
+        w.in[0] = (claim_input){.dtype = SIB_F32, .size = 3};
         draw_dims(&w.in[0], (size_t)pick(2, 5), 7);
         int64_t groups = pick(1, 3), channels = w.in[0].dims[1] *= round % 3 == 2 ? groups : 1;
         bool by_group = round % 3 == 2 && round % 2;
         w.n_in = round % 3 ? 3 : 5;
-        w.attributes[w.n_attributes++] = whole_float("epsilon", 1e-2);
+        w.attributes[w.n_attributes++] = claim_float("epsilon", 1e-2);
         for (size_t i = 1; i < w.n_in; i++)
             w.in[i] = list(SIB_F32, by_group ? groups : channels, round % 5 < 3);
         double var[21];
@@ -222,10 +222,10 @@ TEST(test_channel_norms)
             var[i] = 0.1 + fabs(check_uniform(&dice));
         w.in[4].values = var;
         if (round % 3 == 2)
-            w.attributes[w.n_attributes++] = whole_int("num_groups", groups);
+            w.attributes[w.n_attributes++] = claim_int("num_groups", groups);
         if (by_group)
             w.version = 18;
-        whole_check(&w, text_of(&w));
+        claim_check(&w, text_of(&w));
     }
 }
 
@@ -237,7 +237,7 @@ TEST(test_range)
                                         "ReduceMean"};
     for (size_t s = 0; s < COUNT(sizes); s++)
         for (size_t k = 0; k < COUNT(types); k++) {
-            whole_case w = {.domain = "",
+            claim_case w = {.domain = "",
                             .type = types[k],
                             .version = 17,
                             .n_in = k < 2 ? 3 : 1,
@@ -245,10 +245,10 @@ TEST(test_range)
                             .n_attributes = k < 2,
                             .abs = 1e-5,
                             .rel = 1e-5};
-            w.in[0] = (whole_input){.dtype = SIB_F32, .rank = 3, .dims = {2, 3, 40}, .size = sizes[s]};
+            w.in[0] = (claim_input){.dtype = SIB_F32, .rank = 3, .dims = {2, 3, 40}, .size = sizes[s]};
             w.in[1] = w.in[2] = list(SIB_F32, k ? 3 : 40, true);
-            w.attributes[0] = whole_float("epsilon", 0);
-            whole_check(&w, types[k]);
+            w.attributes[0] = claim_float("epsilon", 0);
+            claim_check(&w, types[k]);
         }
 }
 
@@ -260,15 +260,16 @@ static const char *const reductions[] = {"ReduceSum", "ReduceMean",   "ReduceMax
 
 static void reduce_once(const char *type, sib_dtype dtype, bool as_input)
 {
-    bool half = dtype == SIB_F16 || dtype == SIB_BF16, whole = dtype != SIB_F32 && dtype != SIB_F64 && !half;
-    whole_case w = {
+    bool half = dtype == SIB_F16 || dtype == SIB_BF16,
+         integers = dtype != SIB_F32 && dtype != SIB_F64 && !half;
+    claim_case w = {
         .domain = "", .type = type, .version = as_input ? 20 : 11, .n_out = 1, .n_in = as_input ? 2 : 1};
     int64_t axes[SIB_MAX_RANK];
     double numbers[SIB_MAX_RANK];
     size_t n = 0;
     w.rel = dtype == SIB_BF16 ? 1e-2 : half ? 2e-3 : dtype == SIB_F32 ? 2e-6 : dtype == SIB_F64 ? 1e-12 : 0;
-    w.abs = whole ? 0 : w.rel * 20;
-    w.in[0] = (whole_input){.dtype = dtype, .size = whole ? 5 : 2};
+    w.abs = integers ? 0 : w.rel * 20;
+    w.in[0] = (claim_input){.dtype = dtype, .size = integers ? 5 : 2};
     draw_dims(&w.in[0], (size_t)pick(1, 5), pick(0, 3) ? 6 : 20);
     if (!strcmp(type, "ReduceProd")) /* few factors, so that products stay finite */
         for (size_t i = 0; i < w.in[0].rank; i++)
@@ -277,9 +278,9 @@ static void reduce_once(const char *type, sib_dtype dtype, bool as_input)
         if (pick(0, 1))
             numbers[n] = (double)(axes[n] = pick(0, 1) ? (int64_t)i : (int64_t)i - (int64_t)w.in[0].rank),
             n++;
-    w.attributes[w.n_attributes++] = whole_int("keepdims", pick(0, 1));
+    w.attributes[w.n_attributes++] = claim_int("keepdims", pick(0, 1));
     if (as_input)
-        w.in[1] = (whole_input){
+        w.in[1] = (claim_input){
             .dtype = SIB_I64, .rank = 1, .dims = {(int64_t)n}, .values = numbers, .constant = true};
     else if (n)
         w.attributes[w.n_attributes++] =
@@ -291,7 +292,7 @@ static void reduce_once(const char *type, sib_dtype dtype, bool as_input)
             values[i] = 1.5 + check_uniform(&dice);
         w.in[0].values = values;
     }
-    whole_check(&w, text_of(&w));
+    claim_check(&w, text_of(&w));
     free((double *)(uintptr_t)(w.in[0].values));
 }
 
@@ -323,7 +324,7 @@ TEST(test_reduce_large)
 {
     for (size_t k = 0; k < 4; k++)
         for (int64_t axis = 0; axis < 3; axis++) {
-            whole_case w = {.domain = "",
+            claim_case w = {.domain = "",
                             .type = reductions[k],
                             .version = 11,
                             .n_in = 1,
@@ -332,18 +333,18 @@ TEST(test_reduce_large)
                             .abs = 1e-3,
                             .rel = 1e-5,
                             .threads = 2};
-            w.in[0] = (whole_input){.dtype = SIB_F32, .rank = 3, .dims = {60, 110, 130}, .size = 3};
+            w.in[0] = (claim_input){.dtype = SIB_F32, .rank = 3, .dims = {60, 110, 130}, .size = 3};
             w.attributes[0] = (attribute){.name = str_of("axes"), .kind = ATTR_INTS, .n = 1, .ints = &axis};
-            whole_check(&w, reductions[k]);
+            claim_check(&w, reductions[k]);
         }
     double odd[64] = {1, NAN, 3, -INFINITY, INFINITY, -0.0, 0.0};
     for (size_t k = 0; k < COUNT(reductions); k++)
         for (int64_t axis = 0; axis < 2; axis++) {
-            whole_case w = {.domain = "", .type = reductions[k], .version = 11, .n_in = 1, .n_out = 1};
-            w.in[0] = (whole_input){.dtype = SIB_F32, .rank = 2, .dims = {4, 16}, .values = odd};
+            claim_case w = {.domain = "", .type = reductions[k], .version = 11, .n_in = 1, .n_out = 1};
+            w.in[0] = (claim_input){.dtype = SIB_F32, .rank = 2, .dims = {4, 16}, .values = odd};
             w.n_attributes = 1;
             w.attributes[0] = (attribute){.name = str_of("axes"), .kind = ATTR_INTS, .n = 1, .ints = &axis};
-            whole_check(&w, reductions[k]);
+            claim_check(&w, reductions[k]);
         }
 }
 
@@ -367,12 +368,12 @@ static double *order_values(sib_dtype dtype, size_t n)
     return v;
 }
 
-static void order_once(const char *type, int64_t version, sib_dtype dtype, const char *flag, bool whole)
+static void order_once(const char *type, int64_t version, sib_dtype dtype, const char *flag, bool claimed)
 {
-    whole_case w = {
-        .domain = "", .type = type, .version = version, .n_in = 1, .n_out = 1, .left_to_lower = !whole};
+    claim_case w = {
+        .domain = "", .type = type, .version = version, .n_in = 1, .n_out = 1, .left_to_lower = !claimed};
     double number;
-    w.in[0] = (whole_input){.dtype = dtype};
+    w.in[0] = (claim_input){.dtype = dtype};
     draw_dims(&w.in[0], (size_t)pick(1, 3), pick(0, 3) ? 9 : 60);
     size_t axis = (size_t)pick(0, (int64_t)w.in[0].rank - 1), n = 1;
     if (pick(0, 5) == 0)
@@ -381,22 +382,22 @@ static void order_once(const char *type, int64_t version, sib_dtype dtype, const
         n *= (size_t)w.in[0].dims[i];
     double *values = order_values(dtype, n);
     w.in[0].values = values;
-    w.attributes[w.n_attributes++] = whole_int(flag, pick(0, 1));
+    w.attributes[w.n_attributes++] = claim_int(flag, pick(0, 1));
     if (!strcmp(type, "CumSum")) {
         w.n_in = 2;
         number = (double)axis;
-        w.in[1] = (whole_input){.dtype = SIB_I64, .values = &number, .constant = true};
+        w.in[1] = (claim_input){.dtype = SIB_I64, .values = &number, .constant = true};
     } else {
-        w.attributes[w.n_attributes++] = whole_int("axis", (int64_t)axis - (int64_t)w.in[0].rank);
+        w.attributes[w.n_attributes++] = claim_int("axis", (int64_t)axis - (int64_t)w.in[0].rank);
     }
-    if (whole) {
+    if (claimed) {
         w.n_in = w.n_out = 2;
         number = (double)pick(pick(0, 1), w.in[0].dims[axis]);
         w.in[1] =
-            (whole_input){.dtype = SIB_I64, .rank = 1, .dims = {1}, .values = &number, .constant = true};
+            (claim_input){.dtype = SIB_I64, .rank = 1, .dims = {1}, .values = &number, .constant = true};
         w.unwanted[0] = pick(0, 4) == 0;
     }
-    whole_check(&w, text_of(&w));
+    claim_check(&w, text_of(&w));
     free(values);
 }
 
@@ -420,14 +421,14 @@ TEST(test_quantize)
     for (int round = 0; round < 120; round++) {
         sib_dtype dtype = dtypes[round % 4];
         bool back = round % 3 == 0, single = pick(0, 1), signs = dtype == SIB_I8 || dtype == SIB_I16;
-        whole_case w = {.domain = round % 5 ? "" : "com.microsoft",
+        claim_case w = {.domain = round % 5 ? "" : "com.microsoft",
                         .type = back ? "DequantizeLinear" : "QuantizeLinear",
                         .version = round % 5 ? 21 : 1,
                         .n_in = 3,
                         .n_out = 1,
                         .n_attributes = 1};
         double scales[60], zeros[60], *values;
-        w.in[0] = (whole_input){.dtype = back ? dtype : SIB_F32};
+        w.in[0] = (claim_input){.dtype = back ? dtype : SIB_F32};
         draw_dims(&w.in[0], (size_t)pick(1, 4), round % 7 ? 9 : 50);
         size_t axis = (size_t)pick(0, (int64_t)w.in[0].rank - 1), n = 1;
         for (size_t i = 0; i < w.in[0].rank; i++)
@@ -449,8 +450,8 @@ TEST(test_quantize)
         w.in[1].rank = w.in[2].rank = !single;
         w.in[1].values = scales;
         w.in[2].values = zeros;
-        w.attributes[0] = whole_int("axis", (int64_t)axis);
-        whole_check(&w, text_of(&w));
+        w.attributes[0] = claim_int("axis", (int64_t)axis);
+        claim_check(&w, text_of(&w));
         free(values);
     }
 }
@@ -461,10 +462,10 @@ TEST(test_quantize_dynamic)
     const double *values[] = {NULL, NULL, NULL, zeros, odd, far};
     for (size_t k = 0; k < COUNT(values); k++)
         for (int64_t n = 1; n < 40; n += 13) {
-            whole_case w = {
+            claim_case w = {
                 .domain = "", .type = "DynamicQuantizeLinear", .version = 11, .n_in = 1, .n_out = 3};
-            w.in[0] = (whole_input){
+            w.in[0] = (claim_input){
                 .dtype = SIB_F32, .rank = 2, .dims = {n, 1}, .values = values[k], .size = k == 1 ? 1e30 : 3};
-            whole_check(&w, "dynamic");
+            claim_check(&w, "dynamic");
         }
 }

@@ -1,7 +1,7 @@
 /* Random forests on cpu against ref: every comparison, missing values, classifiers with one-sided and
    two-sided weights, regressors with every aggregate. Labels depend on whether sums are equal, so the sums
    must be exact. */
-#include "whole.h"
+#include "claim.h"
 
 #define NODES   400
 #define TREES   12
@@ -84,7 +84,7 @@ static void check_forest(bool classifies, int64_t classes, int64_t side, int rou
         f.n += grow(&f, 3 * t, f.n, (size_t)pick(1, 25), classes, side, round % 2);
     for (int i = 0; i < 45; i++)
         x[i] = pick(0, 7) ? (double)pick(-3, 3) * 0.5 : pick(0, 1) ? NAN : -INFINITY;
-    whole_case w = {.domain = "ai.onnx.ml",
+    claim_case w = {.domain = "ai.onnx.ml",
                     .type = classifies ? "TreeEnsembleClassifier" : "TreeEnsembleRegressor",
                     .version = 1,
                     .n_in = 1,
@@ -92,7 +92,7 @@ static void check_forest(bool classifies, int64_t classes, int64_t side, int rou
                     .abs = 1e-7,
                     .rel = 1e-6,
                     .left_to_lower = !f.n_weights};
-    w.in[0] = (whole_input){.dtype = SIB_F32, .rank = 2, .dims = {9, 5}, .values = x};
+    w.in[0] = (claim_input){.dtype = SIB_F32, .rank = 2, .dims = {9, 5}, .values = x};
     attribute all[] = {ints("nodes_treeids", f.n, f.trees),
                        ints("nodes_nodeids", f.n, f.ids),
                        ints("nodes_featureids", f.n, f.features),
@@ -105,15 +105,15 @@ static void check_forest(bool classifies, int64_t classes, int64_t side, int rou
                        ints(classifies ? "class_nodeids" : "target_nodeids", f.n_weights, f.leaf_ids),
                        ints(classifies ? "class_ids" : "target_ids", f.n_weights, f.targets),
                        floats(classifies ? "class_weights" : "target_weights", f.n_weights, f.weights),
-                       whole_text("post_transform", transforms[pick(0, 2)]),
+                       claim_text("post_transform", transforms[pick(0, 2)]),
                        classifies ? ints("classlabels_int64s", (size_t)classes, labels)
-                                  : whole_int("n_targets", classes),
-                       whole_text("aggregate_function", aggregates[pick(0, 3)]),
+                                  : claim_int("n_targets", classes),
+                       claim_text("aggregate_function", aggregates[pick(0, 3)]),
                        floats("base_values", (size_t)(side >= 0 ? 1 : classes), base)};
     w.n_attributes = round % 3 ? 15 : 16;
     memcpy(w.attributes, all, w.n_attributes * sizeof *all);
     if (f.n_weights)
-        whole_check(&w, w.type);
+        claim_check(&w, w.type);
 }
 
 TEST(test_classifiers)

@@ -228,7 +228,7 @@ static bool has_sign(sib_dtype d)
 }
 
 /* Element i as an integer. */
-static wide whole(const sib_tensor *t, uint64_t i)
+static wide integer_at(const sib_tensor *t, uint64_t i)
 {
     sib_dtype d = sib_tensor_dtype(t);
     unsigned bits = sib_dtype_bits(d);
@@ -314,7 +314,7 @@ static bool divides(milli_kind k)
 }
 
 /* Random bits, small numbers and limits; no zeros in divisors. */
-static sib_tensor *whole_tensor(sib_dtype d, int64_t n, milli_kind kind, bool divisor, check_random *r)
+static sib_tensor *integer_tensor(sib_dtype d, int64_t n, milli_kind kind, bool divisor, check_random *r)
 {
     sib_error err = SIB_ERROR_INIT;
     sib_tensor *t;
@@ -344,15 +344,15 @@ static void check_integers(milli_kind kind, sib_dtype d, size_t n_in, check_rand
     bool compares = kind == MILLI_equal || kind == MILLI_less || kind == MILLI_less_equal;
     unsigned bits = sib_dtype_bits(d);
     uint64_t mask = compares ? 1 : UINT64_MAX >> (64 - bits);
-    sib_tensor *a = whole_tensor(d, n, kind, false, r), *b = whole_tensor(d, n, kind, true, r);
+    sib_tensor *a = integer_tensor(d, n, kind, false, r), *b = integer_tensor(d, n, kind, true, r);
     sib_dtype to = compares ? SIB_BOOL : d;
     sib_tensor *out = run_milli(kind, n_in, (const sib_tensor *const[]){a, b}, 0, NULL, SPEC(to, 1, n));
     for (uint64_t i = 0; i < (uint64_t)n; i++) {
-        uint64_t want = (uint64_t)int_result(kind, whole(a, i), whole(b, i), bits) & mask;
+        uint64_t want = (uint64_t)int_result(kind, integer_at(a, i), integer_at(b, i), bits) & mask;
         uint64_t got = get_code(to, sib_tensor_data(out), (size_t)i);
         if (got != want)
             fail_msg("%s on %s: %lld and %lld give code %llx, expected %llx", milli_row(kind)->name,
-                     sib_dtype_name(d), (long long)whole(a, i), (long long)whole(b, i),
+                     sib_dtype_name(d), (long long)integer_at(a, i), (long long)integer_at(b, i),
                      (unsigned long long)got, (unsigned long long)want);
     }
     free_all(3, (sib_tensor *[]){a, b, out});

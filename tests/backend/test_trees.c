@@ -6,9 +6,9 @@
 /* Two trees over three nodes, four leaves with five weights for two targets. */
 TEST(test_damaged_lists)
 {
-    static const int64_t whole[9][8] = {{0, 2, 2},       {0, 1, 1},       {0, 1, 6},
-                                        {0, 1, 0},       {1, -2, -3},     {-1, -2, -4},
-                                        {0, 1, 2, 3, 5}, {0, 0, 1, 0, 1}, {0, 0, 0, 2}};
+    static const int64_t complete[9][8] = {{0, 2, 2},       {0, 1, 1},       {0, 1, 6},
+                                           {0, 1, 0},       {1, -2, -3},     {-1, -2, -4},
+                                           {0, 1, 2, 3, 5}, {0, 0, 1, 0, 1}, {0, 0, 0, 2}};
     static const size_t sizes[9] = {2, 3, 3, 3, 3, 3, 5, 5, 4};
     static const char *const names[9] = {"roots", "features",    "modes",   "missing",      "yes",
                                          "no",    "leaf_starts", "targets", "member_starts"};
@@ -24,7 +24,7 @@ TEST(test_damaged_lists)
         attribute a[10];
         sib_error err = SIB_ERROR_INIT;
         milli_case c;
-        memcpy(lists, whole, sizeof lists);
+        memcpy(lists, complete, sizeof lists);
         for (uint64_t changes = round ? check_u64(&r) % 3 : 0; changes > 0; changes--)
             lists[check_u64(&r) % 9][check_u64(&r) % 8] = (int64_t)(check_u64(&r) % 16) - 8;
         for (size_t i = 0; i < 9; i++)

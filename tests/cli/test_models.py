@@ -291,7 +291,7 @@ class Run(Model):
         self.assertAlmostEqual(sum(shares), 100, delta=1)
         calls = [int(n) for n in re.findall(r" % +([0-9]+) ", text.split("by operator")[0])]
         self.assertEqual({n % 3 for n in calls}, {0})  # of the runs that count
-        self.assertRegex(text, r"ms at least, [0-9.]+ ms median of 3 runs")
+        self.assertRegex(text, r"ms min, [0-9.]+ ms median of 3 runs")
         self.fails(2, "--repeat", "run", "m.onnx", "-i", "x=1,2,3", "--repeat", "0")
 
     def test_oracle(self):
@@ -492,6 +492,7 @@ class Quantize(Model):
         self.assertEqual([found["layers"][0][k] for k in ("node", "k", "n", "bytes_before", "output_error")],
                          ["product", 64, 64, 16384, None])
         self.assertIn("no layer found", self.done("quantize", "m.onnx", "-o", "out.onnx"))
+        self.assertIn("no layer found", self.done("quantize", "big.onnx", "-o", "out.onnx", "--min-weights", 64 * 64 + 1))
 
     def test_misuse(self):
         self.fails(2, "the file to write with -o", "quantize", "big.onnx")

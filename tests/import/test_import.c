@@ -550,7 +550,7 @@ TEST(cancelled_imports_leave_nothing)
     sib_cancel *cancel = NULL;
     CHECK_OK(sib_cancel_create(&cancel, &err), err);
     const char *f = folder(), *in = save_whisper((made){0}, f, "w.safetensors");
-    sib_import_options o = {.tell = stop_half_way, .context = cancel, .cancel = cancel};
+    sib_import_options o = {.on_progress = stop_half_way, .context = cancel, .cancel = cancel};
     CHECK_FAILS(sib_import(&in, 1, beside(f, "w.onnx"), &o, NULL, &err), SIB_ERR_CANCELLED, err, "cancelled");
     assert_int_equal(count_files(f, "w.onnx"), 0);
     sib_cancel_free(&cancel);

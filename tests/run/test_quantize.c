@@ -184,7 +184,7 @@ TEST(every_kind)
         sib_quantize_options o = e->options;
         o.n_sets = SETS;
         o.sets = s.inputs;
-        o.least = 1000;
+        o.min_weights = 1000;
         CHECK_OK(sib_model_quantize(m, &o, &r, &err), err);
         assert_string_equal(passes_nodes(m->onnx->graph, text, sizeof text), e->nodes);
         check_rows(e, r);
@@ -210,7 +210,7 @@ TEST(errors_of_weights)
     sib_quantize_report *r = NULL;
     sib_quantize_row row;
     sib_model *was = products(21, 1), *m = products(21, 1);
-    CHECK_OK(sib_model_quantize(m, &(sib_quantize_options){.least = 1000}, &r, &err), err);
+    CHECK_OK(sib_model_quantize(m, &(sib_quantize_options){.min_weights = 1000}, &r, &err), err);
     m = reopened(&m);
     const float *w = sib_tensor_data(constant(was, "w")), *scale = sib_tensor_data(constant(m, "w_scales"));
     const int8_t *q = sib_tensor_data(constant(m, "w_int8"));
@@ -236,7 +236,7 @@ TEST(calibration_helps)
     sib_error err = SIB_ERROR_INIT;
     sets s;
     sets_make(&s);
-    sib_quantize_options o = {.weights = SIB_WEIGHTS_INT4, .block = 64, .least = 1000};
+    sib_quantize_options o = {.weights = SIB_WEIGHTS_INT4, .block = 64, .min_weights = 1000};
     sib_model *was = products(21, 1), *plain = products(21, 1), *measured = products(21, 1);
     CHECK_OK(sib_model_quantize(plain, &o, NULL, &err), err);
     o.n_sets = SETS;
@@ -283,7 +283,7 @@ TEST(tables_and_convolutions)
         sib_error err = SIB_ERROR_INIT;
         char text[200];
         sib_model *was = table(), *m = table();
-        sib_quantize_options o = {.weights = kinds[i].weights, .least = 1000};
+        sib_quantize_options o = {.weights = kinds[i].weights, .min_weights = 1000};
         CHECK_OK(sib_model_quantize(m, &o, NULL, &err), err);
         m = reopened(&m);
         assert_string_equal(passes_nodes(m->onnx->graph, text, sizeof text), kinds[i].nodes);
@@ -356,10 +356,10 @@ TEST(initializers_as_inputs)
 /* Any allocation may fail: an error is returned, and nothing leaks. */
 TEST(memory_fails)
 {
-    static const sib_quantize_options kinds[] = {{.weights = SIB_WEIGHTS_INT8, .least = 1000},
-                                                 {.weights = SIB_WEIGHTS_INT4, .least = 1000},
-                                                 {.dynamic = true, .least = 1000},
-                                                 {.weights = SIB_WEIGHTS_F16, .least = 1000}};
+    static const sib_quantize_options kinds[] = {{.weights = SIB_WEIGHTS_INT8, .min_weights = 1000},
+                                                 {.weights = SIB_WEIGHTS_INT4, .min_weights = 1000},
+                                                 {.dynamic = true, .min_weights = 1000},
+                                                 {.weights = SIB_WEIGHTS_F16, .min_weights = 1000}};
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         sib_code code = SIB_ERR_MEMORY;
         for (uint64_t k = 0; code != SIB_OK && k < 2000; k++) {
@@ -393,25 +393,26 @@ TEST(refusals)
                 SIB_ERR_ARGUMENT, err, "weights is 9");
     CHECK_FAILS(sib_model_quantize(m, &(sib_quantize_options){.dynamic = true}, &r, &err),
                 SIB_ERR_UNSUPPORTED, err, "opset 10");
-    CHECK_FAILS(
-        sib_model_quantize(m, &(sib_quantize_options){.weights = SIB_WEIGHTS_F16, .least = 1}, &r, &err),
-        SIB_ERR_VALUE, err, "'n_h' (MatMul): its weight");
+    CHECK_FAILS(sib_model_quantize(m, &(sib_quantize_options){.weights = SIB_WEIGHTS_F16, .min_weights = 1},
+                                   &r, &err),
+                SIB_ERR_VALUE, err, "'n_h' (MatMul): its weight");
     sib_model_free(&m);
     m = products(21, (double)NAN);
-    CHECK_FAILS(sib_model_quantize(m, &(sib_quantize_options){.least = 1}, &r, &err), SIB_ERR_VALUE, err,
-                "'n_h' (MatMul): its weights hold NaN");
+    CHECK_FAILS(sib_model_quantize(m, &(sib_quantize_options){.min_weights = 1}, &r, &err), SIB_ERR_VALUE,
+                err, "'n_h' (MatMul): its weights hold NaN");
     assert_null(r);
     assert_string_equal(passes_nodes(m->onnx->graph, text, sizeof text), "MatMul Gemm");
-    CHECK_OK(sib_model_quantize(m, &(sib_quantize_options){.least = 1000000}, &r, &err), err);
+    CHECK_OK(sib_model_quantize(m, &(sib_quantize_options){.min_weights = 1000000}, &r, &err), err);
     sib_quantize_report_free(&r);
     sib_model_free(&m);
     m = products(21, 1);
     sib_named_value wrong = {"z", NULL};
-    CHECK_FAILS(
-        sib_model_quantize(
-            m, &(sib_quantize_options){.n_sets = 1, .sets = &(sib_quantize_inputs){1, &wrong}, .least = 1000},
-            &r, &err),
-        SIB_ERR_ARGUMENT, err, "calibration set 0");
+    CHECK_FAILS(sib_model_quantize(m,
+                                   &(sib_quantize_options){.n_sets = 1,
+                                                           .sets = &(sib_quantize_inputs){1, &wrong},
+                                                           .min_weights = 1000},
+                                   &r, &err),
+                SIB_ERR_ARGUMENT, err, "calibration set 0");
     sib_session *s = NULL;
     CHECK_OK(sib_session_create(m, NULL, &s, &err), err);
     CHECK_FAILS(sib_model_quantize(m, NULL, &r, &err), SIB_ERR_ARGUMENT, err, "a session holds the model");

@@ -87,7 +87,7 @@ static void go_on(whisper_search *s, size_t at, size_t from, int32_t token, doub
 }
 
 /* The hypotheses in `next` become the live ones. */
-static void turn(whisper_search *s, size_t n)
+static void advance(whisper_search *s, size_t n)
 {
     whisper_hypothesis *old = s->live;
     s->live = s->next;
@@ -179,7 +179,7 @@ static sib_code step_samples(whisper_search *s, const float *logits, sib_error *
         go_on(s, going, from, token, sum);
         s->next[going++].row = row;
     }
-    turn(s, going);
+    advance(s, going);
     return SIB_OK;
 }
 
@@ -239,7 +239,7 @@ static sib_code step_beams(whisper_search *s, const float *logits, sib_error *er
         if (code != SIB_OK)
             return code;
     }
-    turn(s, going);
+    advance(s, going);
     return SIB_OK;
 }
 

@@ -61,7 +61,7 @@ static bool is_given(const search *s, value_id v)
 static bool is_usable(const search *s, value_id v, quant_kind kind)
 {
     const sib_tensor *t = match_constant(&s->m, v);
-    return t && t->dtype == SIB_F32 && t->dense && t->count >= s->p->options.least && t->count &&
+    return t && t->dtype == SIB_F32 && t->dense && t->count >= s->p->options.min_weights && t->count &&
            !s->m.given[v] && !s->m.asked[v] && (kind == QUANT_CONV ? t->rank >= 3 : t->rank == 2) &&
            is_given(s, v);
 }

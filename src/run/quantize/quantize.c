@@ -134,8 +134,8 @@ static sib_code read_options(sib_quantize_options *o, sib_error *err)
         return err_set(err, SIB_ERR_ARGUMENT, "sets is NULL with n_sets %zu", o->n_sets);
     if (int4 && !o->block)
         o->block = BLOCK_INT4;
-    if (!o->least)
-        o->least = MIN_WEIGHTS;
+    if (!o->min_weights)
+        o->min_weights = MIN_WEIGHTS;
     return SIB_OK;
 }
 

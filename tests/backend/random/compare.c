@@ -155,13 +155,13 @@ static void drop(outcome *o)
 }
 
 /* Compares the results with those of ref. */
-static bool agrees(const rg_graph *g, const outcome *o, const rg_spread *spreads, rg_failure *f)
+static bool agrees(const rg_graph *g, const outcome *o, const rg_noise *noise, rg_failure *f)
 {
     for (int i = 0; i < o->n; i++) {
         int v = o->outputs[i];
         const sib_tensor *got = sib_value_tensor(o->first[i]);
         char words[400] = "";
-        if (got && rg_spread_allows(&spreads[v], got, g->values[v].t, words, sizeof words))
+        if (got && rg_noise_allows(&noise[v], got, g->values[v].t, words, sizeof words))
             continue;
         f->value = v;
         snprintf(f->words, sizeof f->words, "v%d: %s", v, got ? words : "is no tensor");
@@ -172,9 +172,9 @@ static bool agrees(const rg_graph *g, const outcome *o, const rg_spread *spreads
 
 bool rg_check(rg_graph *g, uint64_t seed, int only, rg_failure *out)
 {
-    rg_spread spreads[RG_VALUES] = {{0}};
+    rg_noise noise[RG_VALUES] = {{0}};
     rg_random r = {seed * 2 + 1};
-    bool ok = rg_spread_find(g, &r, ROUNDS, spreads), more = false;
+    bool ok = rg_noise_find(g, &r, ROUNDS, noise), more = false;
     *out = (rg_failure){.value = RG_NONE};
     for (size_t i = 0; i < rg_n_configs && ok; i++) {
         outcome o = {0};
@@ -183,14 +183,14 @@ bool rg_check(rg_graph *g, uint64_t seed, int only, rg_failure *out)
         out->config = (int)i;
         ok = run_config(g, &rg_configs[i], &o, out);
         bool ran = ok;
-        ok = ok && agrees(g, &o, spreads, out);
-        if (ran && !ok && !more) { /* the spread may be underestimated by these few rounds */
-            rg_spread_clear(spreads);
-            more = rg_spread_find(g, &r, ROUNDS + MORE_ROUNDS, spreads);
-            ok = more && agrees(g, &o, spreads, out);
+        ok = ok && agrees(g, &o, noise, out);
+        if (ran && !ok && !more) { /* the noise may be underestimated by these few rounds */
+            rg_noise_clear(noise);
+            more = rg_noise_find(g, &r, ROUNDS + MORE_ROUNDS, noise);
+            ok = more && agrees(g, &o, noise, out);
         }
         drop(&o);
     }
-    rg_spread_clear(spreads);
+    rg_noise_clear(noise);
     return ok;
 }

@@ -60,7 +60,7 @@ static double real(rg_random *r, rg_profile profile)
 }
 
 /* An integer for a dtype, in two's complement. */
-static uint64_t whole(rg_random *r, sib_dtype dtype, rg_profile profile)
+static uint64_t integer(rg_random *r, sib_dtype dtype, rg_profile profile)
 {
     bool is_signed = sib_dtype_get_kind(dtype) == SIB_KIND_INT;
     unsigned bits = sib_dtype_bits(dtype);
@@ -80,7 +80,7 @@ static void fill_whole(rg_random *r, sib_tensor *t, rg_profile profile)
     size_t n = sib_tensor_count(t), bytes = sib_dtype_bits(dtype) / 8;
     uint8_t *at = sib_tensor_data(t); /* (n) items of `bytes` each */
     for (size_t i = 0; i < n; i++) {
-        uint64_t x = dtype == SIB_BOOL ? check_u64(r) >> 63 : whole(r, dtype, profile);
+        uint64_t x = dtype == SIB_BOOL ? check_u64(r) >> 63 : integer(r, dtype, profile);
         memcpy(at + i * bytes, &x, bytes); /* little-endian, as every machine this runs on */
     }
 }

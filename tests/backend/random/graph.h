@@ -161,7 +161,7 @@ extern const rg_row rg_elementwise[], rg_layout[], rg_rows[], rg_matrix[], rg_wi
    false if the case is not suitable. */
 bool rg_from_case(rg_graph *g, const op_case *c, rg_random *r);
 
-/* ---- Checking (compare.c, spread.c) -------------------------------------------------------------------- */
+/* ---- Checking (compare.c, noise.c) -------------------------------------------------------------------- */
 
 typedef struct rg_config {
     const char *name, *backends, *passes;
@@ -177,18 +177,18 @@ typedef struct rg_failure {
 } rg_failure;
 
 /* How far results may be from ref's: the change when every rounding is perturbed a little. */
-typedef struct rg_spread {
+typedef struct rg_noise {
     double *by;     /* (elements of the value) */
     bool *unstable; /* (elements): it jumps; not compared */
     bool lost;      /* the entire value is unstable */
     bool rounded;   /* a rounding affects it */
-} rg_spread;
-/* spreads: (RG_VALUES), to be freed by rg_spread_clear. More rounds give better estimates. */
-bool rg_spread_find(rg_graph *g, rg_random *r, int rounds, rg_spread *spreads);
-void rg_spread_clear(rg_spread *spreads);
-/* Returns false, with the place in words, if got differs from want by more than the spread allows. */
-bool rg_spread_allows(const rg_spread *s, const sib_tensor *got, const sib_tensor *want, char *words,
-                      size_t size);
+} rg_noise;
+/* noise: (RG_VALUES), to be freed by rg_noise_clear. More rounds give better estimates. */
+bool rg_noise_find(rg_graph *g, rg_random *r, int rounds, rg_noise *noise);
+void rg_noise_clear(rg_noise *noise);
+/* Returns false, with the place in words, if got differs from want by more than the noise allows. */
+bool rg_noise_allows(const rg_noise *s, const sib_tensor *got, const sib_tensor *want, char *words,
+                     size_t size);
 
 /* Runs the graph in every configuration (only: that one, -1 for all). Returns true if all agree with ref. */
 bool rg_check(rg_graph *g, uint64_t seed, int only, rg_failure *out);

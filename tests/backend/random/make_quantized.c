@@ -92,7 +92,7 @@ static bool make_qlinear_matmul(const rg_maker *m)
 }
 
 /* ConvInteger, or QLinearConv. */
-static bool make_whole_conv(const rg_maker *m)
+static bool make_integer_conv(const rg_maker *m)
 {
     static const char *const words[] = {"", "pads=[1,1,1,1]", "strides=[2,2] pads=[1,0,1,0]",
                                         "dilations=[2,2]"};
@@ -153,4 +153,4 @@ static bool make_there_and_back(const rg_maker *m)
 }
 
 const rg_row rg_quantized[] = {
-    {10, make_narrow}, {6, make_qlinear_matmul}, {6, make_whole_conv}, {5, make_there_and_back}, {0, NULL}};
+    {10, make_narrow}, {6, make_qlinear_matmul}, {6, make_integer_conv}, {5, make_there_and_back}, {0, NULL}};

@@ -16,11 +16,11 @@ static int64_t dim_of(const rg_maker *m, int x, int axis)
 static window draw_window(const rg_maker *m, int x)
 {
     window w = {.n = (int)sib_tensor_rank(rg_of(m, x)) - 2};
-    bool point = rg_chance(m->r, 20), three = rg_chance(m->r, 45), spread = rg_chance(m->r, 15);
+    bool point = rg_chance(m->r, 20), three = rg_chance(m->r, 45), dilated = rg_chance(m->r, 15);
     for (int i = 0; i < w.n; i++) {
         w.kernel[i] = point ? 1 : three ? 3 : 1 + rg_below(m->r, 5);
         w.strides[i] = rg_chance(m->r, 65) ? 1 : 1 + rg_below(m->r, 3);
-        w.dilations[i] = spread ? 1 + rg_below(m->r, 3) : 1;
+        w.dilations[i] = dilated ? 1 + rg_below(m->r, 3) : 1;
         for (int k = 0; k < 2; k++)
             w.pads[i + k * w.n] = point || rg_chance(m->r, 40) ? 0 : rg_below(m->r, (int)w.kernel[i] + 1);
     }
@@ -30,7 +30,7 @@ static window draw_window(const rg_maker *m, int x)
 static void window_text(const rg_maker *m, const window *w, bool dilations, char *text, size_t size)
 {
     static const char *const automatic[] = {"SAME_UPPER", "SAME_LOWER", "VALID"};
-    char kernel[64], strides[64], spread[64], pads[96], where[120];
+    char kernel[64], strides[64], dilation[64], pads[96], where[120];
     size_t n = (size_t)w->n;
     if (rg_chance(m->r, 12))
         snprintf(where, sizeof where, "auto_pad=\"%s\"", automatic[rg_below(m->r, 3)]);
@@ -38,7 +38,7 @@ static void window_text(const rg_maker *m, const window *w, bool dilations, char
         snprintf(where, sizeof where, "pads=%s", rg_list(pads, sizeof pads, 2 * n, w->pads));
     snprintf(text, size, "kernel_shape=%s strides=%s %s%s %s", rg_list(kernel, sizeof kernel, n, w->kernel),
              rg_list(strides, sizeof strides, n, w->strides), dilations ? "dilations=" : "",
-             dilations ? rg_list(spread, sizeof spread, n, w->dilations) : "", where);
+             dilations ? rg_list(dilation, sizeof dilation, n, w->dilations) : "", where);
 }
 
 static bool put_activation(const rg_maker *m)

@@ -7,7 +7,7 @@
 
 /* Inputs and outputs of inexact nodes are moved by at most this many half units in the last place. */
 #define HALF_UNITS 3
-/* Spreads come from a few runs; results may differ by this many times as much. */
+/* Noise is measured in a few runs; results may differ by this many times as much. */
 #define MARGIN      32
 #define MARGIN_HALF 10 /* for 16-bit floats, whose few roundings are seen in few runs */
 /* Units in the last place allowed for every rounded value. */
@@ -30,7 +30,7 @@ static double unit_of(sib_dtype dtype)
 }
 
 /* Allowed error of numbers near 0: denormals of float32 may become 0 where something is rounded. */
-static double least_of(sib_dtype dtype)
+static double min_of(sib_dtype dtype)
 {
     return dtype == SIB_F16 ? ldexp(1, -24) : dtype == SIB_F64 ? ldexp(1, -1020) : ldexp(1, -125);
 }
@@ -77,7 +77,7 @@ static sib_tensor *moved(rg_random *r, const sib_tensor *t, double floor)
     size_t n = sib_tensor_count(out);
     double *x = doubles(out);
     for (size_t i = 0; x && i < n; i++) {
-        double by = fmax(fabs(x[i]), floor) * HALF_UNITS * unit / 2 + (x[i] != 0 ? least_of(dtype) : 0);
+        double by = fmax(fabs(x[i]), floor) * HALF_UNITS * unit / 2 + (x[i] != 0 ? min_of(dtype) : 0);
         x[i] += by * check_uniform(r);
     }
     if (x)
@@ -93,8 +93,8 @@ static bool same_dims(const sib_tensor *a, const sib_tensor *b)
            (!rank || !memcmp(sib_tensor_dims(a), sib_tensor_dims(b), rank * sizeof(int64_t)));
 }
 
-/* Widens the spread of a value by another result. */
-static void widen(rg_spread *s, const sib_tensor *is, const sib_tensor *other)
+/* Raises the noise of a value to its distance from another result. */
+static void raise_noise(rg_noise *s, const sib_tensor *is, const sib_tensor *other)
 {
     size_t n = sib_tensor_count(is);
     if (s->lost || !same_dims(is, other)) {
@@ -145,7 +145,7 @@ static double margin_of(sib_dtype dtype)
 }
 
 /* Operators that are not continuous. is: the result; y: (n) the result from moved inputs, to which possible
-   jumps are applied; by: the spread so far. */
+   jumps are applied; by: the noise so far. */
 static void jump_power(rg_random *r, const double *is, const double *by, double margin, double *y, size_t n)
 {
     (void)r;
@@ -182,7 +182,7 @@ static const struct {
 } jumps[] = {{"Pow", jump_power}, {"Mod", jump_remainder}, {"Hardmax", jump_choice}};
 
 /* t: result of node i from moved inputs, with which the round continues; is: its result. */
-static void jump(const rg_graph *g, rg_random *r, int i, const rg_spread *spreads, const rg_spread *s,
+static void jump(const rg_graph *g, rg_random *r, int i, const rg_noise *noise, const rg_noise *s,
                  const sib_tensor *is, sib_tensor *t)
 {
     const rg_node *n = &g->nodes[i];
@@ -190,7 +190,7 @@ static void jump(const rg_graph *g, rg_random *r, int i, const rg_spread *spread
     sib_error err = SIB_ERROR_INIT;
     bool rounded = false;
     for (int k = 0; k < n->n_in; k++)
-        rounded |= n->in[k] != RG_NONE && spreads[n->in[k]].rounded;
+        rounded |= n->in[k] != RG_NONE && noise[n->in[k]].rounded;
     for (size_t k = 0; k < sizeof jumps / sizeof *jumps; k++) {
         if (!rounded || !str_is(n->type, jumps[k].type) || unit_of(dtype) == 0 || !same_dims(is, t))
             continue;
@@ -205,7 +205,7 @@ static void jump(const rg_graph *g, rg_random *r, int i, const rg_spread *spread
     }
 }
 
-static bool one_round(rg_graph *g, rg_random *r, rg_spread *spreads)
+static bool one_round(rg_graph *g, rg_random *r, rg_noise *noise)
 {
     sib_tensor *values[RG_VALUES] = {NULL}, *out[RG_OUT];
     sib_error err = SIB_ERROR_INIT;
@@ -226,16 +226,16 @@ static bool one_round(rg_graph *g, rg_random *r, rg_spread *spreads)
                 continue;
             }
             if (!ran || !out[k]) {
-                spreads[v].lost = true;
+                noise[v].lost = true;
                 continue;
             }
             values[v] = n->exact ? out[k] : moved(r, out[k], floor_of(n));
             if (!n->exact)
                 sib_tensor_free(&out[k]);
             if (values[v])
-                jump(g, r, i, spreads, &spreads[v], g->values[v].t, values[v]);
+                jump(g, r, i, noise, &noise[v], g->values[v].t, values[v]);
             if (values[v])
-                widen(&spreads[v], g->values[v].t, values[v]);
+                raise_noise(&noise[v], g->values[v].t, values[v]);
         }
     }
     for (int v = 0; v < RG_VALUES; v++)
@@ -244,49 +244,49 @@ static bool one_round(rg_graph *g, rg_random *r, rg_spread *spreads)
 }
 
 /* Marks the values that a rounding affects. */
-static void mark_rounded(const rg_graph *g, rg_spread *spreads)
+static void mark_rounded(const rg_graph *g, rg_noise *noise)
 {
     for (int i = 0; i < g->n_nodes; i++) {
         const rg_node *n = &g->nodes[i];
         bool rounded = !n->exact;
         for (int k = 0; k < n->n_in; k++)
-            rounded |= n->in[k] != RG_NONE && spreads[n->in[k]].rounded;
+            rounded |= n->in[k] != RG_NONE && noise[n->in[k]].rounded;
         for (int k = 0; k < n->n_out; k++)
             if (n->out[k] != RG_NONE && g->values[n->out[k]].maker == i)
-                spreads[n->out[k]].rounded = rounded;
+                noise[n->out[k]].rounded = rounded;
     }
 }
 
-bool rg_spread_find(rg_graph *g, rg_random *r, int rounds, rg_spread *spreads)
+bool rg_noise_find(rg_graph *g, rg_random *r, int rounds, rg_noise *noise)
 {
     bool ok = true;
     for (int v = 0; v < g->n_values && ok; v++) {
         if (!g->values[v].t || g->values[v].maker == RG_NONE)
             continue;
         size_t n = sib_tensor_count(g->values[v].t);
-        spreads[v].by = calloc(n + 1, sizeof *spreads[v].by);
-        spreads[v].unstable = calloc(n + 1, sizeof *spreads[v].unstable);
-        ok = spreads[v].by && spreads[v].unstable;
+        noise[v].by = calloc(n + 1, sizeof *noise[v].by);
+        noise[v].unstable = calloc(n + 1, sizeof *noise[v].unstable);
+        ok = noise[v].by && noise[v].unstable;
     }
-    mark_rounded(g, spreads);
+    mark_rounded(g, noise);
     for (int i = 0; i < rounds && ok; i++)
-        ok = one_round(g, r, spreads);
+        ok = one_round(g, r, noise);
     return ok;
 }
 
-void rg_spread_clear(rg_spread *spreads)
+void rg_noise_clear(rg_noise *noise)
 {
     for (int v = 0; v < RG_VALUES; v++) {
-        free(spreads[v].by);
-        free(spreads[v].unstable);
-        spreads[v] = (rg_spread){0};
+        free(noise[v].by);
+        free(noise[v].unstable);
+        noise[v] = (rg_noise){0};
     }
 }
 
 /* ---- Comparing ----------------------------------------------------------------------------------------- */
 
 /* The largest number of a dtype: results that round beyond it are infinite. */
-static double most_of(sib_dtype dtype)
+static double max_of(sib_dtype dtype)
 {
     return dtype == SIB_F16 ? 65504 : dtype == SIB_F64 ? DBL_MAX : FLT_MAX;
 }
@@ -304,8 +304,8 @@ static bool close_to(double got, double want, double allowed, double max)
     return fabs(got - want) <= allowed;
 }
 
-bool rg_spread_allows(const rg_spread *s, const sib_tensor *got, const sib_tensor *want, char *words,
-                      size_t size)
+bool rg_noise_allows(const rg_noise *s, const sib_tensor *got, const sib_tensor *want, char *words,
+                     size_t size)
 {
     sib_dtype dtype = sib_tensor_dtype(want);
     size_t n = sib_tensor_count(want), wrong = 0;
@@ -321,9 +321,9 @@ bool rg_spread_allows(const rg_spread *s, const sib_tensor *got, const sib_tenso
     double margin = margin_of(dtype);
     for (size_t i = 0; a && b && i < n; i++) {
         double allowed = s->rounded ? margin * s->by[i] + UNITS * unit * fabs(b[i]) +
-                                          (unit > 0 ? UNITS * least_of(dtype) : 0)
+                                          (unit > 0 ? UNITS * min_of(dtype) : 0)
                                     : 0;
-        if (s->unstable[i] || close_to(a[i], b[i], allowed, most_of(dtype)))
+        if (s->unstable[i] || close_to(a[i], b[i], allowed, max_of(dtype)))
             continue;
         if (!wrong++)
             snprintf(words, size, "element %zu is %.9g, ref has %.9g (allowed: %.3g)", i, a[i], b[i],
