@@ -59,6 +59,8 @@ static void simplify(conv2d_shape *s)
 #define WEIGHT_FLOATS (128 * 1024)
 /* Min columns of a band of a long row. */
 #define MIN_COLUMNS 240
+/* Min columns of a row of a phase that is padded to entire cache lines. */
+#define LONG_ROW 128
 /* Min items per thread, so that threads end together. */
 #define ITEMS_PER_THREAD 4
 
@@ -74,11 +76,19 @@ static size_t phases_of(const conv2d_axis *a, size_t step)
     return a->dilation == 1 ? size_min(step, a->kernel) : step;
 }
 
+/* Distance between the rows of a phase of `columns` columns. Rows that are computed apart begin at cache lines: two
+   in three loads of a kernel of 3 would cross them otherwise. */
+static size_t pitch_of(const conv2d_plan *p, size_t columns)
+{
+    size_t n = reach(p, 2, columns);
+    return p->flat || n < LONG_ROW ? n : size_ceil_div(n, 16) * 16;
+}
+
 /* Floats of a channel's phases for a band. */
 static size_t channel_floats(const conv2d_plan *p, size_t rows, size_t columns)
 {
     const conv2d_axis *a = p->s.axis;
-    return a[0].kernel * p->phases[1] * p->phases[2] * reach(p, 1, rows) * reach(p, 2, columns);
+    return a[0].kernel * p->phases[1] * p->phases[2] * reach(p, 1, rows) * pitch_of(p, columns);
 }
 
 /* Whether the image is read in place: no window leaves it, and neighbours are where the kernels expect
@@ -232,7 +242,7 @@ static void choose_layout(conv2d_plan *p)
         p->pitch = a[2].in;
         p->row_step = a[1].stride * a[2].in;
     } else {
-        p->pitch = reach(p, 2, p->columns);
+        p->pitch = pitch_of(p, p->columns);
         p->row_step = a[1].stride / p->step[1] * p->pitch;
         p->phase_rows = reach(p, 1, p->rows);
         p->phase_floats = p->phase_rows * p->pitch;

@@ -38,7 +38,7 @@ bool conv2d_features_pay(const conv2d_plan *p)
     size_t rows = a[0].out * a[1].out, apart = rows * size_ceil_div(a[2].out, lanes);
     size_t joined = size_ceil_div(rows * (a[2].out + gap), lanes);
     double pixels = (double)(p->s.m * size_min(apart, joined)) * (k + STRAIGHT);
-    if (rows > 1 || p->s.x != SIB_F32)
+    if (rows > 1)
         pixels *= a[2].out > lanes ? COPIED : NARROW;
     return features < pixels;
 }
