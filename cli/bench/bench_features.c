@@ -20,6 +20,7 @@
 #define TORCH_BAR   0.20
 #define FFTW_BAR    0.80
 #define PRECISE_BAR 1.00
+#define AVERAGE_BAR 1.15 /* with the 3 x 3 average over without */
 #define SCALING_BAR 1.80
 #define FIXED_BAR   1.50 /* fixed point over float */
 
@@ -29,6 +30,8 @@
 
 /* Chunks of the longer recording, on which the cost of waking threads no longer shows. */
 #define LONG_CHUNKS 10
+
+#define N_WAYS 6
 
 /* One of our ways to compute features. */
 typedef struct {
@@ -254,6 +257,8 @@ static void print_figures(bench_report *report, const bench_figure *figures, siz
                                     fixed_threads->threads == 2 ? TALK_BAR : 0, false};
     add_ratio(ratios, &k, "whisper-128 / whisper-80", w128, w80, 0, false);
     add_ratio(ratios, &k, "stream-80 / whisper-80", stream, w80, 0, false);
+    add_ratio(ratios, &k, "average-80 / whisper-80", bench_find(figures, n, "average-80"), w80, AVERAGE_BAR,
+              false);
     /* the bar is for two threads; with more, the ratio is shown without a bar */
     add_ratio(ratios, &k, "one thread / several", w80, threads,
               threads && threads->threads == 2 ? SCALING_BAR : 0, true);
@@ -265,28 +270,30 @@ static void print_figures(bench_report *report, const bench_figure *figures, siz
     bench_report_ratios(report, ratios, k);
 }
 
-static bool make_mel(int32_t bands, bool precise, sib_mel **out)
+static bool make_mel(int32_t bands, bool precise, sib_smooth smooth, sib_mel **out)
 {
     sib_mel_spec spec;
     sib_mel_options options = {.precise = precise};
     sib_error err = SIB_ERROR_INIT;
-    if (sib_mel_spec_preset("whisper", bands, &spec, &err) == SIB_OK &&
-        sib_mel_create(&spec, &options, out, &err) == SIB_OK)
+    sib_code code = sib_mel_spec_preset("whisper", bands, &spec, &err);
+    spec.smooth = smooth;
+    if (code == SIB_OK && sib_mel_create(&spec, &options, out, &err) == SIB_OK)
         return true;
     cli_fail("%s", err.message);
     return false;
 }
 
-static int run(bench_report *report, own ways[5], own threaded[2], fixed fixeds[3])
+static int run(bench_report *report, own ways[N_WAYS], own threaded[2], fixed fixeds[3])
 {
     bench_figure figures[MAX_FIGURE] = {
         {.name = "whisper-80", .threads = 1, .measure = measure_own, .context = &ways[0]},
         {.name = "whisper-128", .threads = 1, .measure = measure_own, .context = &ways[1]},
         {.name = "precise-80", .threads = 1, .measure = measure_own, .context = &ways[2]},
+        {.name = "average-80", .threads = 1, .measure = measure_own, .context = &ways[5]},
         {.name = "stream-80", .threads = 1, .measure = measure_stream, .context = &ways[3]},
         {.name = "fixed-80", .threads = 1, .measure = measure_fixed, .context = &fixeds[0]},
         {.name = "fixed-80, int8", .threads = 1, .measure = measure_fixed, .context = &fixeds[1]}};
-    size_t n = 6;
+    size_t n = 7;
     peers p = {.torch = NULL};
     const unsigned threads = sib_pool_threads(threaded->pool);
     if (threads > 1) {
@@ -327,7 +334,7 @@ int bench_features(const void *of)
     const bench_settings *settings = of;
     bench_report report;
     sib_error err = SIB_ERROR_INIT;
-    own ways[5] = {0}, threaded[2] = {0};
+    own ways[N_WAYS] = {0}, threaded[2] = {0};
     float *samples = cli_alloc(LONG_CHUNKS * N_SAMPLES, sizeof *samples);
     int code = CLI_FAILED;
     make_samples(samples);
@@ -341,13 +348,15 @@ int bench_features(const void *of)
                        {.samples = pcm, .chunks = LONG_CHUNKS}};
     fixeds[0].wide = fixeds[2].wide = cli_alloc(LONG_CHUNKS * N_FRAMES * 80, sizeof(int16_t));
     fixeds[1].narrow = cli_alloc(N_FRAMES * 80, 1);
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < N_WAYS; i++) {
         ways[i].samples = samples;
-        ways[i].chunks = i < 4 ? 1 : LONG_CHUNKS;
+        ways[i].chunks = i == 4 ? LONG_CHUNKS : 1;
         ways[i].out = cli_alloc(MAX_BANDS * N_FRAMES * ways[i].chunks, sizeof(float));
     }
-    if (make_mel(80, false, &ways[0].mel) && make_mel(128, false, &ways[1].mel) &&
-        make_mel(80, true, &ways[2].mel)) {
+    if (make_mel(80, false, SIB_SMOOTH_NONE, &ways[0].mel) &&
+        make_mel(128, false, SIB_SMOOTH_NONE, &ways[1].mel) &&
+        make_mel(80, true, SIB_SMOOTH_NONE, &ways[2].mel) &&
+        make_mel(80, false, SIB_SMOOTH_SAME, &ways[5].mel)) {
         ways[3].mel = ways[4].mel = ways[0].mel;
         threaded[0] = ways[0];
         threaded[1] = ways[4];
@@ -359,9 +368,9 @@ int bench_features(const void *of)
             bench_report_end(&report);
         }
     }
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < N_WAYS; i++) {
         free(ways[i].out);
-        if (i < 3)
+        if (i != 3 && i != 4)
             sib_mel_free(&ways[i].mel);
     }
     sib_pool_free(&threaded[0].pool);

@@ -7,25 +7,32 @@
 #include "features/mel_internal.h"
 #include "features/rescue.h"
 #include "features/signal.h"
-#include "features/smooth.h"
 #include "features/windows.h"
 
 #include <float.h>
 
+/* A job works on a window: columns `column` .. column + columns - 1 of the result. Column c comes of frame
+   c, or c + 1 for a valid average, and z of that frame is computed to the column's own place in the result,
+   where it is clamped or averaged once the maximum is known. What an average needs beside has no place there:
+   the frame at either end of the window, and for a valid average the first and last band. */
 typedef struct {
     const sib_mel *mel;
     sib_pool *pool;
     mel_signal signal;
     size_t frames; /* of the recording */
-    float *z;      /* (n_mels, frames of the window), row stride z_stride; column 0 is frame `first` */
-    size_t z_stride, z_columns, first, block;
-    char *workspace; /* (threads, workspace_bytes) */
+    size_t column, columns;
+    mel_rows z; /* (n_mels, columns); column 0 is frame `first` */
+    size_t first;
+    bool before, after; /* whether the average needs the frame before the window, and the one after it */
+    float *ends;        /* (2, n_mels) z of these */
+    float *bands;       /* (2, columns) first and last band, for a valid average */
+    float *edges;       /* (blocks, 2, n_mels) first and last column of each block, before the average */
+    size_t block;       /* columns of a work item */
+    char *workspace;    /* (threads, workspace_bytes) */
     size_t workspace_bytes, scratch_bytes;
     mel_tally *tallies; /* (threads) */
-    float *limits;      /* (frames of the window), or NULL where no values are recomputed */
+    float *limits;      /* (1 + columns + 1), from the frame before on; NULL where no values are recomputed */
     float min;          /* maximum - dynamic_range, once the maximum is known */
-    float *features; /* the smoothed columns, row stride row_stride, from column `column` of the result on */
-    size_t row_stride, column, columns;
 } compute_job;
 
 /* Raises every value of x (rows, columns), row stride `stride`, to at least `min`. Rows that need no change
@@ -58,58 +65,150 @@ static int64_t frame_start(const sib_mel *mel, size_t t)
     return (int64_t)t * mel->spec.hop_length - (int64_t)mel->lead;
 }
 
-/* Computes frames begin .. end - 1 to z, through the worker's buffer where they extend beyond the samples. */
-static void compute_frames(const compute_job *j, size_t begin, size_t end, unsigned worker)
+/* z of frame t of the window, of the frame before it (t = -1) or after it (t = columns). */
+static mel_rows z_at(const compute_job *j, ptrdiff_t t)
+{
+    const size_t n_mels = (size_t)j->mel->spec.n_mels;
+    if (t < 0 || (size_t)t == j->columns)
+        return mel_rows_of(j->ends + (t < 0 ? 0 : n_mels), n_mels, 1);
+    return mel_rows_from(&j->z, (size_t)t);
+}
+
+/* Position of the first sample of frame t of the window. */
+static int64_t sample_of(const compute_job *j, ptrdiff_t t)
+{
+    return frame_start(j->mel, j->first) + t * j->mel->spec.hop_length;
+}
+
+/* Computes frames begin .. end - 1 of the window to z, through the worker's buffer where they extend beyond
+   the samples. */
+static void compute_frames(const compute_job *j, ptrdiff_t begin, ptrdiff_t end, unsigned worker)
 {
     if (begin >= end)
         return;
     const sib_mel *mel = j->mel;
     char *scratch = j->workspace + worker * j->workspace_bytes;
-    const size_t length = (end - begin - 1) * (size_t)mel->spec.hop_length + (size_t)mel->spec.win_length;
+    const size_t count = (size_t)(end - begin),
+                 length = (count - 1) * (size_t)mel->spec.hop_length + (size_t)mel->spec.win_length;
     const float *x =
-        signal_view(&j->signal, frame_start(mel, begin), length, (float *)(scratch + j->scratch_bytes));
-    const size_t column = begin - j->first;
-    mel->kernel.block(&mel->tables, x, end - begin, j->z + column, j->z_stride,
-                      j->limits ? j->limits + column : NULL, &j->tallies[worker], scratch);
+        signal_view(&j->signal, sample_of(j, begin), length, (float *)(scratch + j->scratch_bytes));
+    const mel_rows z = z_at(j, begin);
+    mel->kernel.block(&mel->tables, x, count, &z, j->limits ? j->limits + 1 + begin : NULL,
+                      &j->tallies[worker], scratch);
 }
 
-/* Computes columns begin .. begin + count - 1 of z: frames within the samples are read in place. */
-static void compute_block(void *context, size_t begin, size_t count, unsigned worker)
+/* Recomputes doubtful values of frames begin .. end - 1 of the window, once the maximum is known. */
+static void rescue_again(const compute_job *j, ptrdiff_t begin, ptrdiff_t end, unsigned worker)
 {
-    const compute_job *j = context;
-    begin += j->first;
+    if (begin >= end)
+        return;
+    const mel_rows z = z_at(j, begin);
+    rescue_frames(j->mel, &j->signal, sample_of(j, begin), (size_t)(end - begin), &z, j->limits + 1 + begin,
+                  j->min, j->workspace + worker * j->workspace_bytes);
+}
+
+/* Columns of work item `item`: *begin .. *end - 1, without the frames beside the window. */
+static void item_columns(const compute_job *j, size_t item, ptrdiff_t *begin, ptrdiff_t *end)
+{
+    *begin = (ptrdiff_t)(item * j->block);
+    *end = (ptrdiff_t)size_min((item + 1) * j->block, j->columns);
+}
+
+/* Runs `run` on the frames of a work item, apart those beside the window: they lie elsewhere. */
+static void each_frame(const compute_job *j, size_t item, unsigned worker,
+                       void (*run)(const compute_job *j, ptrdiff_t begin, ptrdiff_t end, unsigned worker))
+{
+    const ptrdiff_t columns = (ptrdiff_t)j->columns;
+    ptrdiff_t begin, end;
+    item_columns(j, item, &begin, &end);
+    if (begin == 0 && j->before)
+        run(j, -1, 0, worker);
+    run(j, begin, end, worker);
+    if (end == columns && j->after)
+        run(j, columns, columns + 1, worker);
+}
+
+/* compute_frames, frames within the samples apart: they are read in place. */
+static void compute_parts(const compute_job *j, ptrdiff_t begin, ptrdiff_t end, unsigned worker)
+{
     const size_t hop = (size_t)j->mel->spec.hop_length, win = (size_t)j->mel->spec.win_length,
-                 lead = j->mel->lead;
-    const size_t end = begin + count, n = j->signal.n;
+                 lead = j->mel->lead, n = j->signal.n;
     const size_t whole = n + lead >= win ? (n + lead - win) / hop + 1 : 0; /* frames that end in range */
-    const size_t inside = size_min(size_max(begin, size_ceil_div(lead, hop)), end);
-    const size_t beyond = size_min(size_max(inside, whole), end);
+    const ptrdiff_t first = (ptrdiff_t)size_ceil_div(lead, hop) - (ptrdiff_t)j->first,
+                    last = (ptrdiff_t)whole - (ptrdiff_t)j->first;
+    const ptrdiff_t inside = first < begin ? begin
+                             : first < end ? first
+                                           : end,
+                    beyond = last < inside ? inside
+                             : last < end  ? last
+                                           : end;
     compute_frames(j, begin, inside, worker);
     compute_frames(j, inside, beyond, worker);
     compute_frames(j, beyond, end, worker);
 }
 
-/* For columns begin .. begin + count - 1 of z, once the maximum is known: recomputes doubtful values, and
-   clamps where no smoothing follows. */
-static void finish_block(void *context, size_t begin, size_t count, unsigned worker)
+static void compute_items(void *context, size_t begin, size_t count, unsigned worker)
 {
-    const compute_job *j = context;
-    const sib_mel *mel = j->mel;
-    if (j->limits)
-        rescue_frames(mel, &j->signal, frame_start(mel, j->first + begin), count, j->z + begin, j->z_stride,
-                      j->limits + begin, j->min, j->workspace + worker * j->workspace_bytes);
-    if (!smooths(mel))
-        raise_to(j->min, j->z + begin, (size_t)mel->spec.n_mels, count, j->z_stride);
+    for (size_t item = begin; item < begin + count; item++)
+        each_frame(context, item, worker, compute_parts);
 }
 
-/* Rows begin .. begin + count - 1 of the smoothed columns. */
-static void smooth_rows(void *context, size_t begin, size_t count, unsigned worker)
+/* The columns of an item that its neighbours need before it is averaged. */
+static void keep_edges(const compute_job *j, size_t item)
+{
+    const size_t n_mels = (size_t)j->mel->spec.n_mels;
+    float *edges = j->edges + item * 2 * n_mels;
+    ptrdiff_t begin, end;
+    item_columns(j, item, &begin, &end);
+    for (size_t m = 0; m < n_mels; m++) {
+        const float *row = mel_row(&j->z, n_mels, m);
+        edges[m] = row[begin];
+        edges[n_mels + m] = row[end - 1];
+    }
+}
+
+/* Once the maximum is known: recomputes doubtful values, and clamps where no smoothing follows. */
+static void finish_items(void *context, size_t begin, size_t count, unsigned worker)
+{
+    const compute_job *j = context;
+    for (size_t item = begin; item < begin + count; item++) {
+        ptrdiff_t from, to;
+        item_columns(j, item, &from, &to);
+        if (j->limits)
+            each_frame(j, item, worker, rescue_again);
+        if (smooths(j->mel))
+            keep_edges(j, item);
+        else
+            raise_to(j->min, j->z.first + from, (size_t)j->mel->spec.n_mels, (size_t)(to - from),
+                     j->z.stride);
+    }
+}
+
+/* Clamps and averages the columns of items in place. */
+static void average_items(void *context, size_t begin, size_t count, unsigned worker)
 {
     (void)worker;
     const compute_job *j = context;
-    for (size_t r = begin; r < begin + count; r++)
-        smooth_row(j->mel->spec.smooth, j->z, (size_t)j->mel->spec.n_mels, j->z_columns, j->z_stride, j->min,
-                   r, j->column - j->first, j->columns, j->features + r * j->row_stride);
+    const size_t n_mels = (size_t)j->mel->spec.n_mels;
+    for (size_t item = begin; item < begin + count; item++) {
+        ptrdiff_t from, to;
+        item_columns(j, item, &from, &to);
+        mel_average a = {.in = mel_rows_from(&j->z, (size_t)from),
+                         .rows = n_mels,
+                         .columns = (size_t)(to - from),
+                         .left = from        ? j->edges + (2 * item - 1) * n_mels
+                                 : j->before ? j->ends
+                                             : NULL,
+                         .right = (size_t)to < j->columns ? j->edges + (2 * item + 2) * n_mels
+                                  : j->after              ? j->ends + n_mels
+                                                          : NULL,
+                         .left_stride = 1,
+                         .right_stride = 1,
+                         .min = j->min,
+                         .valid = j->mel->spec.smooth == SIB_SMOOTH_VALID};
+        a.out = a.in;
+        j->mel->average(&a);
+    }
 }
 
 /* NaN and infinite samples are detected by the energies of the frames that contain them; samples in no frame
@@ -132,13 +231,13 @@ static sib_code check_samples(const compute_job *j, bool overflow, sib_error *er
     return SIB_OK;
 }
 
-/* Allocates memory for every worker and for windows of at most `frames` frames; for z where smoothing needs
-   it apart from the result. */
-static sib_code job_make(compute_job *j, size_t frames, sib_error *err)
+/* Allocates memory for every worker and for windows of at most `columns` columns. */
+static sib_code job_make(compute_job *j, size_t columns, sib_error *err)
 {
     const sib_mel *mel = j->mel;
     const unsigned threads = sib_pool_threads(j->pool);
-    const size_t piece = size_ceil_div(frames, 16 * (size_t)threads), lanes = mel->kernel.lanes;
+    const size_t piece = size_ceil_div(columns, 16 * (size_t)threads), lanes = mel->kernel.lanes,
+                 n_mels = (size_t)mel->spec.n_mels;
     j->block = size_min(mel_block_frames(mel), size_ceil_div(piece, lanes) * lanes);
     j->scratch_bytes = round64(size_max(mel->kernel.scratch_bytes(&mel->tables), rescue_scratch_bytes(mel)));
     j->workspace_bytes =
@@ -148,12 +247,14 @@ static sib_code job_make(compute_job *j, size_t frames, sib_error *err)
     j->workspace = mem_alloc(threads, j->workspace_bytes);
     j->tallies = mem_alloc(threads, sizeof *j->tallies);
     if (rescue_wanted(mel))
-        j->limits = mem_alloc(frames, sizeof *j->limits);
+        j->limits = mem_alloc(columns + 2, sizeof *j->limits);
     if (smooths(mel)) {
-        j->z_stride = frames;
-        j->z = mem_alloc((size_t)mel->spec.n_mels * frames, sizeof *j->z);
+        j->edges =
+            mem_alloc((size_ceil_div(columns, j->block) + 1) * 2 * n_mels + 2 * columns, sizeof(float));
+        j->ends = j->edges ? j->edges + size_ceil_div(columns, j->block) * 2 * n_mels : NULL;
+        j->bands = j->edges ? j->ends + 2 * n_mels : NULL;
     }
-    if (!j->workspace || !j->tallies || (smooths(mel) && !j->z) || (rescue_wanted(mel) && !j->limits))
+    if (!j->workspace || !j->tallies || (smooths(mel) && !j->edges) || (rescue_wanted(mel) && !j->limits))
         return err_set(err, SIB_ERR_MEMORY, "out of memory: features of %zu frames", j->frames);
     for (unsigned i = 0; i < threads; i++)
         j->tallies[i] = (mel_tally){-FLT_MAX, false};
@@ -165,8 +266,7 @@ static void job_free(compute_job *j)
     mem_free(j->workspace);
     mem_free(j->tallies);
     mem_free(j->limits);
-    if (smooths(j->mel))
-        mem_free(j->z);
+    mem_free(j->edges);
 }
 
 /* The lowest value after the clamp to `maximum`; -FLT_MAX where the description has no clamp. */
@@ -180,39 +280,32 @@ static float mel_floor(const sib_mel *mel, float maximum)
 /* Whether finish_block has anything to do. */
 static bool finishes(const compute_job *j)
 {
-    return j->limits || j->mel->spec.dynamic_range > 0;
+    return j->limits || smooths(j->mel) || j->mel->spec.dynamic_range > 0;
 }
 
 /* Selects columns first .. first + count - 1 of the result, to be computed to out, and computes their frames
    before the clamp. */
 static void window_begin(compute_job *j, size_t first, size_t count, float *out, size_t stride)
 {
-    const size_t around =
-                     j->mel->spec.smooth == SIB_SMOOTH_SAME, /* frames that smoothing adds at either end */
-        beyond = j->mel->spec.smooth == SIB_SMOOTH_VALID ? 2 : around;
+    const bool valid = j->mel->spec.smooth == SIB_SMOOTH_VALID;
     j->column = first;
     j->columns = count;
-    j->first = first - size_min(first, around);
-    j->z_columns = size_min(first + count + beyond, j->frames) - j->first;
-    j->features = out;
-    j->row_stride = stride;
-    if (!smooths(j->mel)) {
-        j->z = out;
-        j->z_stride = stride;
-    }
-    (finishes(j) || smooths(j->mel) ? pool_run_awake : pool_run)(j->pool, j->z_columns, j->block,
-                                                                 compute_block, j);
+    j->first = first + valid;
+    j->before = smooths(j->mel) && j->first > 0;
+    j->after = smooths(j->mel) && j->first + count < j->frames;
+    j->z = valid ? (mel_rows){j->bands, out, j->bands + count, stride}
+                 : mel_rows_of(out, (size_t)j->mel->spec.n_mels, stride);
+    (finishes(j) ? pool_run_awake : pool_run)(j->pool, size_ceil_div(count, j->block), 1, compute_items, j);
 }
 
 /* Recomputes, clamps and smooths the selected columns. */
 static void window_finish(compute_job *j)
 {
+    const size_t items = size_ceil_div(j->columns, j->block);
     if (finishes(j))
-        (smooths(j->mel) ? pool_run_awake : pool_run)(j->pool, j->z_columns, j->block, finish_block, j);
-    if (smooths(j->mel)) {
-        const size_t lost = j->mel->spec.smooth == SIB_SMOOTH_VALID ? 2 : 0;
-        pool_run(j->pool, (size_t)j->mel->spec.n_mels - lost, 1, smooth_rows, j);
-    }
+        (smooths(j->mel) ? pool_run_awake : pool_run)(j->pool, items, 1, finish_items, j);
+    if (smooths(j->mel))
+        pool_run(j->pool, items, 1, average_items, j);
 }
 
 /* Once all frames are computed: checks the samples and sets the lower bound of the clamp. */
@@ -255,7 +348,7 @@ sib_code sib_mel_compute(const sib_mel *mel, sib_pool *pool, const float *sample
         return code;
     if (row_stride < columns)
         return err_set(err, SIB_ERR_SIZE, "row_stride is %zu, expected at least %zu", row_stride, columns);
-    code = job_make(&j, j.frames, err);
+    code = job_make(&j, columns, err);
     if (code == SIB_OK) {
         window_begin(&j, 0, columns, features, row_stride);
         code = take_maximum(&j, err);
@@ -281,7 +374,7 @@ sib_code mel_windows_open(const sib_mel *mel, sib_pool *pool, const float *sampl
         return err_memory(err, sizeof *w, "features in windows");
     sib_code code = job_of(mel, pool, samples, n_samples, padding, &w->job, &columns, err);
     if (code == SIB_OK)
-        code = job_make(&w->job, size_min(width, columns) + 2, err);
+        code = job_make(&w->job, size_min(width, columns), err);
     if (code == SIB_OK)
         w->job.min = -FLT_MAX;
     else

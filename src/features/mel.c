@@ -108,6 +108,7 @@ sib_code sib_mel_create(const sib_mel_spec *spec, const sib_mel_options *options
     mel->spec = *spec;
     mel->kernel = !fft400 ? kernels.general_f64 : precise ? kernels.fft400_f64 : kernels.fft400_f32;
     mel->precise = kernels.fft400_f64;
+    mel->average = kernels.average;
     if (spec->framing != SIB_FRAMING_WHOLE)
         mel->lead = (size_t)(spec->n_fft / 2 - (spec->n_fft - spec->win_length) / 2);
     mel->tables = (mel_tables){

@@ -108,10 +108,10 @@ static inline void sum_bands(const mel_tables *t, const REAL *bins, REAL *energi
     }
 }
 
-/* bins: (n_bins, LANES) |X|^power; energies: (n_mels, LANES) to work in; out: (n_mels, count) with row stride
-   `stride`; limits: (count) or NULL; count <= LANES frames. */
+/* bins: (n_bins, LANES) |X|^power; energies: (n_mels, LANES) to work in; out: (n_mels, count) from column `first`
+   on; limits: (count) or NULL; count <= LANES frames. */
 static inline void bands_of_group(const mel_tables *t, const REAL *bins, REAL *energies, size_t count,
-                                  float *out, size_t stride, float *limits, mel_tally *tally)
+                                  const mel_rows *out, size_t first, float *limits, mel_tally *tally)
 {
     const REAL *energy_weights = t->energy_weights, *levels = t->band_levels; /* (n_mels) each */
     const log_vectors c = load_log(t->log_coefs);
@@ -127,12 +127,13 @@ static inline void bands_of_group(const mel_tables *t, const REAL *bins, REAL *e
         g.highest = v_max(z, g.highest);
         g.lowest = v_min(relative, g.lowest);
         g.levels = v_add(relative, g.levels);
+        float *row = mel_row(out, (size_t)t->n_mels, (size_t)m) + first;
         if (count == LANES) {
-            v_store_f32(out + (size_t)m * stride, z);
+            v_store_f32(row, z);
         } else {
             float tail[LANES];
             v_store_f32(tail, z);
-            memcpy(out + (size_t)m * stride, tail, count * sizeof *tail);
+            memcpy(row, tail, count * sizeof *tail);
         }
     }
     if (limits)

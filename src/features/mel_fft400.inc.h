@@ -287,7 +287,7 @@ static size_t fft400_scratch_bytes(const mel_tables *t)
     return reals * sizeof(REAL) + LANES * FFT400_HOP * sizeof(float);
 }
 
-static void fft400_block(const mel_tables *t, const float *x, size_t n_frames, float *out, size_t stride,
+static void fft400_block(const mel_tables *t, const float *x, size_t n_frames, const mel_rows *out,
                          float *limits, mel_tally *tally, void *scratch)
 {
     REAL *rows = scratch, *y = rows + SCRATCH_ROWS, *bins = y + FFT400_SIZE * LANES;
@@ -299,7 +299,7 @@ static void fft400_block(const mel_tables *t, const float *x, size_t n_frames, f
         advance_rows(rows, x, have, first + LANES, pad);
         group_power(rows, in_rows, t->window, y, bins);
         const size_t left = n_frames - first;
-        bands_of_group(t, bins, energies, left < LANES ? left : LANES, out + first, stride,
+        bands_of_group(t, bins, energies, left < LANES ? left : LANES, out, first,
                        limits ? limits + first : NULL, tally);
     }
 }
@@ -309,6 +309,7 @@ static void fft400_gather(const mel_tables *t, const float *const *frames, size_
 {
     REAL *rows = scratch, *y = rows + SCRATCH_ROWS, *bins = y + FFT400_SIZE * LANES;
     REAL *energies = bins + FFT400_BINS * LANES;
+    const mel_rows rows_out = mel_rows_of(out, (size_t)t->n_mels, stride);
     mel_tally tally = {-FLT_MAX, false};
     for (size_t first = 0; first < n_frames; first += LANES) {
         const size_t left = n_frames - first, count = left < LANES ? left : LANES;
@@ -318,7 +319,7 @@ static void fft400_gather(const mel_tables *t, const float *const *frames, size_
         for (size_t n = 0; n < FFT400_SIZE; n += LANES)
             v_transpose_rows(source, n, rows + n * LANES, LANES);
         group_power(rows, in_gathered, t->window, y, bins);
-        bands_of_group(t, bins, energies, count, out + first, stride, NULL, &tally);
+        bands_of_group(t, bins, energies, count, &rows_out, first, NULL, &tally);
     }
 }
 

@@ -189,7 +189,7 @@ static void make_complex(REAL *v, size_t n)
         c_store(v + i * CPX, (cvec){v_load(v + i * LANES), v_set1(0)});
 }
 
-static void general_block(const mel_tables *t, const float *x, size_t n_frames, float *out, size_t stride,
+static void general_block(const mel_tables *t, const float *x, size_t n_frames, const mel_rows *out,
                           float *limits, mel_tally *tally, void *scratch)
 {
     const fft_plan *plan = t->fft;
@@ -207,7 +207,7 @@ static void general_block(const mel_tables *t, const float *x, size_t n_frames, 
         if (plan->n % 2)
             make_complex(v, n);
         store_bins(t, transform(plan, v, other), bins);
-        bands_of_group(t, bins, bins + (size_t)t->n_bins * LANES, count, out + first, stride,
+        bands_of_group(t, bins, bins + (size_t)t->n_bins * LANES, count, out, first,
                        limits ? limits + first : NULL, tally);
     }
 }

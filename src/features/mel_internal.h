@@ -45,9 +45,33 @@ typedef struct mel_tally {
     bool overflow; /* an energy was infinite or NaN */
 } mel_tally;
 
+/* Rows of z, which need not lie at one stride: row 0 at `first`, the last row at `last`, row m between them at
+   inner + (m - 1) * stride. Columns are consecutive. */
+typedef struct mel_rows {
+    float *first, *inner, *last;
+    size_t stride;
+} mel_rows;
+
+/* Rows at `stride` from z on. */
+static inline mel_rows mel_rows_of(float *z, size_t n_mels, size_t stride)
+{
+    return (mel_rows){z, n_mels > 1 ? z + stride : z, z + (n_mels - 1) * stride, stride};
+}
+
+static inline float *mel_row(const mel_rows *rows, size_t n_mels, size_t m)
+{
+    return m == 0 ? rows->first : m + 1 == n_mels ? rows->last : rows->inner + (m - 1) * rows->stride;
+}
+
+/* The same rows from column t on. */
+static inline mel_rows mel_rows_from(const mel_rows *rows, size_t t)
+{
+    return (mel_rows){rows->first + t, rows->inner + t, rows->last + t, rows->stride};
+}
+
 /* z of n_frames frames, before the clamp to the maximum.
    x:       samples; frame t is x[t hop .. t hop + win_length), only those are read
-   out:     (n_mels, n_frames), row m at out + m * stride
+   out:     (n_mels, n_frames)
    limits:  (n_frames), or NULL. The rounding errors of a transform are about equal in all its bins, so they
             matter in bands far below the rest of their frame. A value of band m is doubtful where z -
             band_levels[m] is below the larger of
@@ -55,10 +79,11 @@ typedef struct mel_tally {
             limits receives that limit, or -FLT_MAX where no band is below it. See rescue.h.
    tally:   updated
    scratch: mel_kernel.scratch_bytes(t) bytes, aligned to 64 */
-typedef void (*mel_block_fn)(const mel_tables *t, const float *x, size_t n_frames, float *out, size_t stride,
+typedef void (*mel_block_fn)(const mel_tables *t, const float *x, size_t n_frames, const mel_rows *out,
                              float *limits, mel_tally *tally, void *scratch);
 
-/* The same for n_frames frames at any addresses: frames[i] points to win_length samples. */
+/* The same for n_frames frames at any addresses: frames[i] points to win_length samples; row m of the result
+   at out + m * stride. */
 typedef void (*mel_gather_fn)(const mel_tables *t, const float *const *frames, size_t n_frames, float *out,
                               size_t stride, void *scratch);
 
@@ -71,11 +96,29 @@ typedef struct mel_kernel {
     bool single;  /* tables hold float, else double */
 } mel_kernel;
 
+/* A 3 x 3 average over (row, column) of a block of columns, each value first raised to at least `min`. Values
+   beyond the rows and columns that exist do not count. */
+typedef struct mel_average {
+    mel_rows in;          /* (rows, columns) */
+    size_t rows, columns; /* columns: at most MEL_AVERAGE_COLUMNS */
+    const float *left,
+        *right; /* the columns beside the block, row m at m * their stride; NULL: none exists */
+    size_t left_stride, right_stride;
+    float min;
+    bool valid;   /* no averages are made of the first and last row */
+    mel_rows out; /* the average around row m as row m; may be `in` */
+} mel_average;
+
+#define MEL_AVERAGE_COLUMNS 256
+
+typedef void (*mel_average_fn)(const mel_average *a);
+
 /* The kernels of one CPU level; every slot is filled. */
 typedef struct mel_kernel_table {
     mel_kernel fft400_f32; /* n_fft 400, hop 160, periodic Hann 400, power 2 */
     mel_kernel fft400_f64;
     mel_kernel general_f64; /* all other front ends */
+    mel_average_fn average;
 } mel_kernel_table;
 
 /* Fills the table with portable C, then with the functions of `level`. */
@@ -87,7 +130,8 @@ void mel_kernel_table_init(mel_kernel_table *table, cpu_level level);
 
 /* The kernels of each level, one file each: <folder>/mel_<slot>_<level>_<type>.c. */
 #define MEL_KERNELS(with, constant, level)                                                                   \
-    extern const mel_kernel mel_fft400_f32_##level, mel_fft400_f64_##level, mel_general_f64_##level;
+    extern const mel_kernel mel_fft400_f32_##level, mel_fft400_f64_##level, mel_general_f64_##level;         \
+    void mel_average_##level(const mel_average *a);
 MEL_KERNELS(, C, c)
 CPU_SIMD_LEVELS(MEL_KERNELS, )
 #undef MEL_KERNELS
@@ -107,6 +151,7 @@ struct sib_mel {
     mel_segment *segments; /* (n_mels + 1) */
     mel_numbers doubles, singles;
     fft_plan fft;
+    mel_average_fn average;
     size_t lead; /* samples of frame 0 before sample 0 */
 };
 

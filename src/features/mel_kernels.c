@@ -1,7 +1,8 @@
 #include "features/mel_internal.h"
 
 #define ROW(with, constant, level)                                                                           \
-    [CPU_##constant] = {mel_fft400_f32_##level, mel_fft400_f64_##level, mel_general_f64_##level},
+    [CPU_##constant] = {mel_fft400_f32_##level, mel_fft400_f64_##level, mel_general_f64_##level,             \
+                        mel_average_##level},
 
 void mel_kernel_table_init(mel_kernel_table *table, cpu_level level)
 {

@@ -64,13 +64,14 @@ static inline int32_t doubtful(float z, float level, float limit, float min)
 }
 
 /* Recomputes the waiting frames and replaces their doubtful values. */
-static void run_batch(const sib_mel *mel, batch *b, float *z, size_t stride, const float *limits, float min)
+static void run_batch(const sib_mel *mel, batch *b, const mel_rows *z, const float *limits, float min)
 {
     const float *levels = mel->singles.band_levels; /* (n_mels) */
     mel->precise.gather(&mel->precise_tables, b->x, b->waiting, b->again, RESCUE_BATCH, b->kernel);
-    for (size_t m = 0; m < (size_t)mel->spec.n_mels; m++)
+    const size_t n_mels = (size_t)mel->spec.n_mels;
+    for (size_t m = 0; m < n_mels; m++)
         for (size_t i = 0; i < b->waiting; i++) {
-            float *value = z + m * stride + b->frame[i];
+            float *value = mel_row(z, n_mels, m) + b->frame[i];
             if (doubtful(*value, levels[m], limits[b->frame[i]], min))
                 *value = b->again[m * RESCUE_BATCH + i];
         }
@@ -79,8 +80,8 @@ static void run_batch(const sib_mel *mel, batch *b, float *z, size_t stride, con
 
 /* Sets hits[t] = 1 where frame t has a doubtful value; returns false if none has. A block with many limits is
    searched row by row, which vectorises; otherwise its frames are searched one by one. */
-static bool find_doubt(const sib_mel *mel, const float *z, size_t n_frames, size_t stride,
-                       const float *limits, float min, int32_t *hits)
+static bool find_doubt(const sib_mel *mel, const mel_rows *z, size_t n_frames, const float *limits, float min,
+                       int32_t *hits)
 {
     const float *levels = mel->singles.band_levels; /* (n_mels) */
     const size_t n_mels = (size_t)mel->spec.n_mels;
@@ -90,26 +91,28 @@ static bool find_doubt(const sib_mel *mel, const float *z, size_t n_frames, size
         hits[t] = 0;
     }
     if (limited > n_frames / 16) {
-        for (size_t m = 0; m < n_mels; m++)
+        for (size_t m = 0; m < n_mels; m++) {
+            const float *row = mel_row(z, n_mels, m);
             for (size_t t = 0; t < n_frames; t++)
-                hits[t] |= doubtful(z[m * stride + t], levels[m], limits[t], min);
+                hits[t] |= doubtful(row[t], levels[m], limits[t], min);
+        }
         return true;
     }
     for (size_t t = 0; limited && t < n_frames; t++)
         for (size_t m = 0; limits[t] != -FLT_MAX && !hits[t] && m < n_mels; m++)
-            hits[t] = doubtful(z[m * stride + t], levels[m], limits[t], min);
+            hits[t] = doubtful(mel_row(z, n_mels, m)[t], levels[m], limits[t], min);
     return limited > 0;
 }
 
-void rescue_frames(const sib_mel *mel, const mel_signal *signal, int64_t start, size_t n_frames, float *z,
-                   size_t stride, const float *limits, float min, void *scratch)
+void rescue_frames(const sib_mel *mel, const mel_signal *signal, int64_t start, size_t n_frames,
+                   const mel_rows *z, const float *limits, float min, void *scratch)
 {
     batch b = {.kernel = scratch};
     b.samples = (float *)((char *)scratch + kernel_bytes(mel));
     b.again = b.samples + RESCUE_BATCH * FFT400_SIZE;
     int32_t *hits = (int32_t *)(b.again + (size_t)mel->spec.n_mels * RESCUE_BATCH);
     min -= (float)(RESCUE_MARGIN * per_octave(mel));
-    if (!find_doubt(mel, z, n_frames, stride, limits, min, hits))
+    if (!find_doubt(mel, z, n_frames, limits, min, hits))
         return;
     for (size_t t = 0; t < n_frames; t++) {
         if (!hits[t])
@@ -118,8 +121,8 @@ void rescue_frames(const sib_mel *mel, const mel_signal *signal, int64_t start, 
                                      b.samples + b.waiting * FFT400_SIZE);
         b.frame[b.waiting++] = t;
         if (b.waiting == RESCUE_BATCH)
-            run_batch(mel, &b, z, stride, limits, min);
+            run_batch(mel, &b, z, limits, min);
     }
     if (b.waiting)
-        run_batch(mel, &b, z, stride, limits, min);
+        run_batch(mel, &b, z, limits, min);
 }

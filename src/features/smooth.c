@@ -1,46 +1,32 @@
-#include "features/smooth.h"
-
+/* 3 x 3 average over (row, column) of finished features. */
 #include "base/error.h"
 #include "base/size.h"
+#include "features/mel_internal.h"
 
 #include <math.h>
 #include <string.h>
 
-/* Columns summed at once; a tile and its two neighbours stay in the L1 cache. */
-#define TILE 1024
-
-/* sums[t] = sum over rows begin .. end - 1 of column first + t, each value raised to at least `min`; NaN
-   stays NaN. */
-static void column_sums(const float *in, size_t in_stride, size_t begin, size_t end, size_t first,
-                        size_t count, float min, float *sums)
+/* In blocks of columns. */
+static void average(bool valid, const float *in, size_t rows, size_t columns, size_t in_stride, float *out,
+                    size_t out_stride)
 {
-    memset(sums, 0, count * sizeof *sums);
-    for (size_t row = begin; row < end; row++) {
-        const float *p = in + row * in_stride + first;
-        for (size_t t = 0; t < count; t++)
-            sums[t] += p[t] < min ? min : p[t];
-    }
-}
-
-void smooth_row(sib_smooth mode, const float *in, size_t rows, size_t columns, size_t in_stride, float min,
-                size_t r, size_t first, size_t count, float *out)
-{
-    /* Result column c is the average over those of the input columns c - before .. c + after that exist;
-       likewise rows. */
-    const size_t before = mode == SIB_SMOOTH_SAME, after = mode == SIB_SMOOTH_SAME ? 1 : 2;
-    const size_t top = r >= before ? r - before : 0, bottom = size_min(r + after + 1, rows);
-    float sums[TILE + 2];
-    for (size_t begin = first; begin < first + count; begin += TILE) {
-        const size_t end = size_min(begin + TILE, first + count);
-        const size_t left = begin >= before ? begin - before : 0, right = size_min(end + after, columns);
-        column_sums(in, in_stride, top, bottom, left, right - left, min, sums);
-        for (size_t c = begin; c < end; c++) {
-            const size_t lo = c >= before ? c - before : 0, hi = size_min(c + after + 1, columns);
-            float sum = 0;
-            for (size_t t = lo; t < hi; t++)
-                sum += sums[t - left];
-            out[c - first] = sum / (float)((bottom - top) * (hi - lo));
-        }
+    mel_kernel_table kernels;
+    mel_kernel_table_init(&kernels, cpu_level_chosen());
+    const size_t end = columns - valid;
+    for (size_t begin = valid, n; begin < end; begin += n) {
+        n = size_min(MEL_AVERAGE_COLUMNS, end - begin);
+        float *x = (float *)in + begin, *y = out + begin - valid; /* x is only read */
+        kernels.average(&(mel_average){.in = mel_rows_of(x, rows, in_stride),
+                                       .rows = rows,
+                                       .columns = n,
+                                       .left = begin > 0 ? x - 1 : NULL,
+                                       .right = begin + n < columns ? x + n : NULL,
+                                       .left_stride = in_stride,
+                                       .right_stride = in_stride,
+                                       .min = -INFINITY,
+                                       .valid = valid,
+                                       .out = valid ? (mel_rows){.inner = y, .stride = out_stride}
+                                                    : mel_rows_of(y, rows, out_stride)});
     }
 }
 
@@ -56,12 +42,9 @@ sib_code sib_smooth3x3(sib_smooth mode, const float *in, size_t rows, size_t col
     if (in_stride < columns || out_stride < columns - lost)
         return err_set(err, SIB_ERR_SIZE, "row strides are %zu and %zu, expected at least %zu and %zu",
                        in_stride, out_stride, columns, columns - lost);
-    for (size_t r = 0; r < rows - lost; r++) {
-        if (mode == SIB_SMOOTH_NONE)
-            memcpy(out + r * out_stride, in + r * in_stride, columns * sizeof *out);
-        else
-            smooth_row(mode, in, rows, columns, in_stride, -INFINITY, r, 0, columns - lost,
-                       out + r * out_stride);
-    }
+    for (size_t r = 0; mode == SIB_SMOOTH_NONE && r < rows; r++)
+        memcpy(out + r * out_stride, in + r * in_stride, columns * sizeof *out);
+    if (mode != SIB_SMOOTH_NONE)
+        average(mode == SIB_SMOOTH_VALID, in, rows, columns, in_stride, out, out_stride);
     return SIB_OK;
 }

@@ -185,8 +185,8 @@ sib_code sib_mel_stream_pull(sib_mel_stream *s, float *frames, size_t max_frames
         mel_tally tally = {-FLT_MAX, false};
         const float *x = s->buffer + (frame_start(s, s->next) - s->position);
         const bool rescue = rescue_wanted(s->mel);
-        s->mel->kernel.block(&s->mel->tables, x, n, frames + *got, row_stride, rescue ? s->limits : NULL,
-                             &tally, s->scratch);
+        const mel_rows z = mel_rows_of(frames + *got, (size_t)s->mel->spec.n_mels, row_stride);
+        s->mel->kernel.block(&s->mel->tables, x, n, &z, rescue ? s->limits : NULL, &tally, s->scratch);
         if (tally.overflow)
             return err_set(err, SIB_ERR_VALUE,
                            "samples are so large that energies overflow, expected about -1 to 1");
@@ -194,7 +194,7 @@ sib_code sib_mel_stream_pull(sib_mel_stream *s, float *frames, size_t max_frames
             /* the recording's maximum, and so the clamp, is not known: every doubtful value is recomputed */
             const size_t length = (n - 1) * FFT400_HOP + FFT400_SIZE;
             const mel_signal block = {x, length, length, SIB_FRAMING_WHOLE};
-            rescue_frames(s->mel, &block, 0, n, frames + *got, row_stride, s->limits, -FLT_MAX, s->scratch);
+            rescue_frames(s->mel, &block, 0, n, &z, s->limits, -FLT_MAX, s->scratch);
         }
         s->maximum = tally.maximum > s->maximum ? tally.maximum : s->maximum;
         s->next += n;

@@ -131,7 +131,8 @@ static void block_of(trial *t, const mel_kernel *kernel, const sib_mel *mel, tol
         limits = trial_out(t, sizeof *limits, 1, n, n, TRIAL_ALONE);
     void *scratch = scratch_of(t, kernel, mel);
     mel_tally tally = {.maximum = -FLT_MAX};
-    TIMED(t, n * n_mels, kernel->block(&mel->tables, x, n, out, r.stride, limits, &tally, scratch));
+    const mel_rows rows = mel_rows_of(out, n_mels, r.stride);
+    TIMED(t, n * n_mels, kernel->block(&mel->tables, x, n, &rows, limits, &tally, scratch));
     r.out = out;
     r.limits = limits;
     expect_frames(t, &r, &tally);
@@ -229,6 +230,45 @@ static void general_f64(trial *t)
     sib_mel_free(&mel);
 }
 
+/* Average of the neighbours that exist, in double, of one block of `columns` among `left + columns + right`. */
+static void average_f32(trial *t)
+{
+    const size_t rows = t->bench ? 80 : trial_pick(t, 1, 9), valid = rows > 2 && trial_pick(t, 0, 1),
+                 columns = t->bench ? MEL_AVERAGE_COLUMNS : trial_pick(t, 1, 40),
+                 left = valid || trial_pick(t, 0, 1), right = valid || trial_pick(t, 0, 1),
+                 stride = left + columns + right + trial_pick(t, 0, 3);
+    float *in = trial_in(t, rows * stride, sizeof *in);
+    trial_fill_floats(t, in, rows * stride, FILL_UNIFORM);
+    const float min = -0.5f;
+    float *out = trial_out(t, sizeof *out, rows, columns, columns + 2, TRIAL_ALONE);
+    const mel_average a = {.in = mel_rows_of(in + left, rows, stride),
+                           .rows = rows,
+                           .columns = columns,
+                           .left = left ? in : NULL,
+                           .right = right ? in + left + columns : NULL,
+                           .left_stride = stride,
+                           .right_stride = stride,
+                           .min = min,
+                           .valid = valid,
+                           .out = mel_rows_of(out, rows, columns + 2)};
+    for (size_t m = 0; m < rows; m++) /* rows without a result */
+        for (size_t c = 0; c < columns && valid; c++)
+            out[m * (columns + 2) + c] = 0;
+    TIMED(t, rows * columns, t->tables->mel.average(&a));
+    for (size_t m = valid; m < rows - valid; m++)
+        for (size_t c = 0; c < columns; c++) {
+            double sum = 0;
+            int n = 0;
+            for (size_t i = m ? m - 1 : 0; i < size_min(m + 2, rows); i++)
+                for (size_t k = c + left ? c + left - 1 : 0;
+                     k < size_min(c + left + 2, left + columns + right); k++, n++)
+                    sum += fmaxf(in[i * stride + k], min);
+            const double got = out[m * (columns + 2) + c];
+            if (!(fabs(got - sum / n) <= 5e-7))
+                fail_msg("row %zu, column %zu is %g, expected %g", m, c, got, sum / n);
+        }
+}
+
 #define ROUNDS 52 /* the definition takes long; each of the sizes of general_f64 twice */
 
 static const trial_row rows[] = {
@@ -247,5 +287,6 @@ static const trial_row rows[] = {
     OTHER_DATA(mel.general_f64.scratch_bytes),
     OTHER_DATA(mel.general_f64.lanes),
     OTHER_DATA(mel.general_f64.single),
+    OTHER_ENTRY(ROUNDS, mel.average, average_f32),
 };
 const trial_family family_mel = {"mel", rows, COUNT(rows)};
