@@ -303,33 +303,31 @@ static int run_jobs(const settings *s, feature_tools *tools, feature_job *jobs, 
 {
     cli_progress progress;
     json_t *files = json_array();
-    size_t failed = 0;
+    size_t done = 0;
     FILE *out = file_is_stdout(jobs[0].npy) ? stderr : stdout;
     cli_progress_begin(&progress, n);
     tools->progress = &progress;
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n && (i == 0 || jobs[i - 1].err.code != SIB_ERR_CANCELLED); i++) {
         progress.item = i;
         feature_job_run(&jobs[i], tools);
         cli_progress_clear(&progress);
-        if (!jobs[i].done) {
+        done += jobs[i].done;
+        if (!jobs[i].done)
             cli_fail("%s", jobs[i].err.message);
-            failed++;
-        } else if (!s->json) {
+        else if (!s->json)
             job_to_text(&jobs[i], s, tools, out);
-        }
         if (s->json)
             json_array_append_new(files, job_to_json(&jobs[i], s, tools));
     }
     if (s->json && n == 1)
         cli_json_print(json_incref(json_array_get(files, 0)));
     else if (s->json)
-        cli_json_print(json_pack("{s:O, s:I}", "files", files, "failed", (json_int_t)failed));
+        cli_json_print(json_pack("{s:O, s:I}", "files", files, "failed", (json_int_t)(n - done)));
     else if (n > 1)
-        fprintf(out, "%zu of %zu recordings done in %.2f s\n", n - failed, n,
-                sib_timer_seconds(&progress.since));
+        fprintf(out, "%zu of %zu recordings done in %.2f s\n", done, n, sib_timer_seconds(&progress.since));
     tools->progress = NULL; /* it ends here */
     json_decref(files);
-    return failed ? CLI_FAILED : CLI_DONE;
+    return done < n ? CLI_FAILED : CLI_DONE;
 }
 
 static int make_tools(const settings *s, sib_mel **mel, feature_tools *tools)

@@ -1,6 +1,7 @@
 #include "features_job.h"
 
 #include "files.h"
+#include "interrupt.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -23,6 +24,8 @@ static void fail_named(feature_job *job, sib_code code, const sib_error *why)
     job->err.code = code;
     snprintf(job->err.message, sizeof job->err.message, "%.100s: %.200s", job->title, why->message);
 }
+
+static const sib_error cancelled = {.code = SIB_ERR_CANCELLED, .message = "cancelled"};
 
 /* ---- Decode ---- */
 
@@ -63,10 +66,12 @@ static bool decode(feature_job *job, const feature_tools *tools, sib_recording_f
 static sib_code watch(void *context, size_t done, size_t parts, sib_error *err)
 {
     const watcher *w = context;
-    (void)err;
     cli_progress_show(w->tools->progress, DECODE_PART + (1 - DECODE_PART) * (double)done / (double)parts,
                       "features of", w->job->title);
-    return SIB_OK;
+    if (!interrupt_came())
+        return SIB_OK;
+    *err = cancelled;
+    return cancelled.code;
 }
 
 static bool write_array(feature_job *job, sib_recording_file *file)
@@ -95,6 +100,15 @@ static bool write_image(feature_job *job, const feature_tools *tools, sib_record
     return code == SIB_OK;
 }
 
+/* Interrupts are handled while there is something to remove: what decoding keeps has no name. */
+static bool write_outputs(feature_job *job, const feature_tools *tools, sib_recording_file *file)
+{
+    interrupt_watch();
+    bool done = write_array(job, file) && write_image(job, tools, file);
+    interrupt_end();
+    return done;
+}
+
 void feature_job_run(feature_job *job, const feature_tools *tools)
 {
     watcher w = {job, tools};
@@ -103,10 +117,14 @@ void feature_job_run(feature_job *job, const feature_tools *tools)
     o.on_chunk = watch;
     o.context = &w;
     job->err = (sib_error)SIB_ERROR_INIT;
+    if (interrupt_came()) { /* too late for the recording before */
+        fail_named(job, cancelled.code, &cancelled);
+        return;
+    }
     if (sib_recording_file_create(tools->mel, tools->pool, &o, job->npy, job->png != NULL, &file,
                                   &job->err) != SIB_OK)
         return;
-    job->done = decode(job, tools, file) && write_array(job, file) && write_image(job, tools, file);
+    job->done = decode(job, tools, file) && write_outputs(job, tools, file);
     sib_recording_file_free(&file);
 }
 

@@ -6,12 +6,25 @@
 
 /* Global, since a signal handler has no context. */
 static sib_cancel *interrupted;
-static struct sigaction before;
+static volatile sig_atomic_t came;
+
+#define N_SIGNALS 2
+static const int signals[N_SIGNALS] = {SIGINT, SIGTERM};
+static struct sigaction before[N_SIGNALS];
 
 static void on_interrupt(int signal)
 {
     (void)signal;
-    sib_cancel_set(interrupted);
+    came = true;
+    if (interrupted)
+        sib_cancel_set(interrupted);
+}
+
+void interrupt_watch(void)
+{
+    struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND};
+    for (size_t i = 0; i < N_SIGNALS; i++)
+        sigaction(signals[i], &action, &before[i]);
 }
 
 const sib_cancel *interrupt_begin(void)
@@ -21,13 +34,18 @@ const sib_cancel *interrupt_begin(void)
         cli_fail("%s", err.message);
         return NULL;
     }
-    struct sigaction action = {.sa_handler = on_interrupt};
-    sigaction(SIGINT, &action, &before);
+    interrupt_watch();
     return interrupted;
 }
 
 void interrupt_end(void)
 {
-    sigaction(SIGINT, &before, NULL);
+    for (size_t i = 0; i < N_SIGNALS; i++)
+        sigaction(signals[i], &before[i], NULL);
     sib_cancel_free(&interrupted);
+}
+
+bool interrupt_came(void)
+{
+    return came;
 }

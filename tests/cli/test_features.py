@@ -269,6 +269,28 @@ class Features(Case):
         self.assertRegex(shown, rb"\r\x1b\[K\[[#.]{30}\] +\d+% decoding standard input")
         self.assertTrue(shown.endswith(b"\r\x1b[K"))
 
+    def test_interrupts_leave_nothing(self):
+        with wave.open(str(self.folder / "long.wav"), "wb") as long:
+            long.setparams((1, 2, RATE, 0, "NONE", None))
+            for _ in range(30):
+                long.writeframes(bytes(2 * RATE * 60))
+        before = self.names()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            process = subprocess.Popen([COMMAND, "features", "long.wav", "a.wav", "--precise", "--threads", "1", "--json"],
+                                       stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=self.folder)
+            seen = 0  # the samples' file has a name for a moment too, before it is unnamed
+            while process.poll() is None and seen < 2:
+                time.sleep(0.01)
+                seen = seen + 1 if any(name.endswith(".part") for name in self.names()) else 0
+            if seen < 2:
+                process.communicate()
+                self.skipTest("it was done before it could be interrupted")
+            process.send_signal(number)
+            found, line = process.communicate(timeout=60)
+            self.assertEqual((process.returncode, line.decode()), (1, "sibyl: long.wav: cancelled\n"))
+            self.assertEqual([f["error"]["code"] for f in json.loads(found)["files"]], ["cancelled"])
+            self.assertEqual(self.names(), before)
+
 
 class BadInput(Case):
     def refused(self, name, *words, **more):
