@@ -7,6 +7,7 @@
 
 #include <sibyl/audio.h>
 #include <sibyl/base.h>
+#include <sibyl/build.h>
 #include <sibyl/conv1d.h>
 #include <sibyl/features.h>
 #include <sibyl/fixed.h>

@@ -52,6 +52,8 @@ void onnx_free(onnx_model **m);
    with the limit in *err. label: names the file. */
 sib_code onnx_explain(const onnx_model *m, const char *label, sib_code code, sib_error *err);
 
+/* The IR version that was released with an opset of ai.onnx, 8 for opsets below 20. */
+int64_t onnx_ir_version(int64_t opset);
 /* Writes a file that reads back as the same graph. external: name, without folders, of a second file in
    the same folder for initializers of 1 KiB and more; NULL writes one file. Both are written under
    temporary names, then renamed. Errors: SIB_ERR_IO, SIB_ERR_SIZE (above 2 GiB without external),

@@ -210,6 +210,11 @@ static sib_code write_file(writer *w, writer_body body, const void *what)
     return w->code;
 }
 
+int64_t onnx_ir_version(int64_t opset)
+{
+    return opset >= 23 ? 11 : opset >= 21 ? 10 : opset >= 20 ? 9 : 8;
+}
+
 sib_code onnx_write_file_with(const onnx_model *m, const char *path, const char *external,
                               const onnx_elements *elements, sib_error *err)
 {

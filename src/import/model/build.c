@@ -40,10 +40,7 @@ sib_code build_begin(build *b, const checkpoint *c, sib_import_report *report, i
     }
     onnx_model *m = b->m;
     b->g = m->graph;
-    m->ir_version = b->opset >= 23   ? 11
-                    : b->opset >= 21 ? 10
-                                     : 9; /* the IR version that was released with
-                                                                      the opset */
+    m->ir_version = onnx_ir_version(b->opset);
     m->producer_name = str_of("sibyl");
     m->producer_version = m->domain = m->doc = str_of("");
     m->opsets = arena_alloc(m->arena, 1, sizeof *m->opsets);
