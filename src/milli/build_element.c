@@ -20,16 +20,13 @@ static dim broadcast_dim(lowering *l, dim a, dim b)
 /* Broadcasts dims b (b_rank) into out (*rank). */
 static void broadcast_into(lowering *l, dim *out, int *rank, const dim *b, int b_rank)
 {
-    dim one = d_const(l, 1), joined[SIB_MAX_RANK];
-    int n = *rank > b_rank ? *rank : b_rank;
-    for (int i = 0; i < n && l_ok(l); i++) {
-        int from_a = i - (n - *rank), from_b = i - (n - b_rank);
-        joined[i] = broadcast_dim(l, from_a < 0 ? one : out[from_a], from_b < 0 ? one : b[from_b]);
+    for (; *rank < b_rank; ++*rank) {
+        memmove(out + 1, out, sizeof *out * (size_t)*rank);
+        out[0] = d_const(l, 1);
     }
-    if (!l_ok(l)) /* `joined` is incomplete */
-        return;
-    memcpy(out, joined, sizeof *out * (size_t)n);
-    *rank = n;
+    out += *rank - b_rank;
+    for (int i = 0; i < b_rank && l_ok(l); i++)
+        out[i] = broadcast_dim(l, out[i], b[i]);
 }
 
 /* Broadcasts the dims of two tensors into out and returns the rank; fails where they do not broadcast. */
