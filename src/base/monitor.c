@@ -94,6 +94,20 @@ static void *watch(void *context)
     return NULL;
 }
 
+/* Deadlines of the condition are on the clock of sib_time_ns. */
+static int init_wake(sib_monitor *m)
+{
+    pthread_condattr_t monotonic;
+    int failed = pthread_condattr_init(&monotonic);
+    if (failed)
+        return failed;
+    failed = pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    if (!failed)
+        failed = pthread_cond_init(&m->wake, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    return failed;
+}
+
 /* The monitor's thread handles no signals of the process. */
 static int start_thread(sib_monitor *m)
 {
@@ -103,14 +117,6 @@ static int start_thread(sib_monitor *m)
     int failed = pthread_create(&m->thread, NULL, watch, m);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return failed;
-}
-
-static void release(sib_monitor *m)
-{
-    pthread_cond_destroy(&m->wake);
-    pthread_mutex_destroy(&m->lock);
-    mem_free(m->readings);
-    mem_free(m);
 }
 
 sib_code sib_monitor_start(double interval, size_t capacity, sib_monitor **out, sib_error *err)
@@ -130,19 +136,20 @@ sib_code sib_monitor_start(double interval, size_t capacity, sib_monitor **out, 
         mem_free(m);
         return err_set(err, SIB_ERR_MEMORY, "no memory for %zu readings of a monitor", capacity);
     }
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&m->wake, &monotonic);
-    pthread_condattr_destroy(&monotonic);
     m->lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
     m->interval = fmin(interval, MONITOR_MAX_INTERVAL);
     m->capacity = capacity;
     m->start_ns = sib_time_ns();
     m->cpu_start_ns = cpu_time_ns();
-    int failed = start_thread(m);
+    int failed = init_wake(m);
+    if (!failed) {
+        failed = start_thread(m);
+        if (failed)
+            pthread_cond_destroy(&m->wake);
+    }
     if (failed) {
-        release(m);
+        mem_free(m->readings);
+        mem_free(m);
         return err_set(err, SIB_ERR_UNSUPPORTED, "the monitor's thread could not be started: %s",
                        strerror(failed));
     }
@@ -189,6 +196,9 @@ void sib_monitor_free(sib_monitor **monitor)
     if (!monitor || !*monitor)
         return;
     sib_monitor_stop(*monitor);
-    release(*monitor);
+    pthread_cond_destroy(&(*monitor)->wake);
+    pthread_mutex_destroy(&(*monitor)->lock);
+    mem_free((*monitor)->readings);
+    mem_free(*monitor);
     *monitor = NULL;
 }

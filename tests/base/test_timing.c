@@ -1,7 +1,9 @@
 #include "base/alloc.h"
 #include "check.h"
 
+#include <errno.h>
 #include <math.h>
+#include <pthread.h>
 #include <sibyl/timing.h>
 #include <time.h>
 
@@ -154,6 +156,41 @@ TEST(the_monitor_reads)
     sib_monitor_free(NULL);
     mem_free(held);
     assert_int_equal(check_held(), before);
+}
+
+/* The linker leads the calls of both functions here (--wrap). */
+static int cond_failure, thread_failure;
+int __real_pthread_cond_init(pthread_cond_t *restrict cond, const pthread_condattr_t *restrict attributes);
+int __real_pthread_create(pthread_t *restrict thread, const pthread_attr_t *restrict attributes,
+                          void *(*run)(void *), void *restrict context);
+int __wrap_pthread_cond_init(pthread_cond_t *restrict cond, const pthread_condattr_t *restrict attributes);
+int __wrap_pthread_create(pthread_t *restrict thread, const pthread_attr_t *restrict attributes,
+                          void *(*run)(void *), void *restrict context);
+
+int __wrap_pthread_cond_init(pthread_cond_t *restrict cond, const pthread_condattr_t *restrict attributes)
+{
+    return cond_failure ? cond_failure : __real_pthread_cond_init(cond, attributes);
+}
+
+int __wrap_pthread_create(pthread_t *restrict thread, const pthread_attr_t *restrict attributes,
+                          void *(*run)(void *), void *restrict context)
+{
+    return thread_failure ? thread_failure : __real_pthread_create(thread, attributes, run, context);
+}
+
+TEST(a_monitor_that_cannot_be_started_says_why)
+{
+    int *const failures[] = {&cond_failure, &thread_failure};
+    for (size_t i = 0; i < 2; i++) {
+        sib_monitor *monitor;
+        sib_error err = SIB_ERROR_INIT;
+        uint64_t before = check_held();
+        *failures[i] = EAGAIN;
+        CHECK_FAILS(sib_monitor_start(0.01, 2, &monitor, &err), SIB_ERR_UNSUPPORTED, err, strerror(EAGAIN));
+        *failures[i] = 0;
+        assert_null(monitor);
+        assert_int_equal(check_held(), before);
+    }
 }
 
 /* However long it runs, the readings cover it all evenly. */
