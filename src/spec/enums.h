@@ -26,7 +26,7 @@ typedef enum loss_reduction { LOSS_MEAN, LOSS_SUM, LOSS_NONE } loss_reduction;
 typedef enum update_rule { UPDATE_LINEAR, UPDATE_GATED, UPDATE_DELTA, UPDATE_GATED_DELTA } update_rule;
 typedef enum distance_metric { DISTANCE_SQUARE, DISTANCE_EUCLIDEAN } distance_metric;
 typedef enum momentum_mode { MOMENTUM_STANDARD, MOMENTUM_NESTEROV } momentum_mode;
-typedef enum smooth_mode { SMOOTH_SAME, SMOOTH_VALID, SMOOTH_NONE } smooth_mode;
+typedef enum mel_preset { MEL_WHISPER, MEL_LIBROSA, MEL_KALDI } mel_preset;
 typedef enum case_change { CASE_NONE, CASE_LOWER, CASE_UPPER } case_change;
 typedef enum tfidf_mode { TFIDF_TF, TFIDF_IDF, TFIDF_BOTH } tfidf_mode;
 typedef enum ml_norm { NORM_MAX, NORM_L1, NORM_L2 } ml_norm;

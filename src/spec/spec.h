@@ -13,6 +13,7 @@
 #include "graph/graph.h"
 #include "spec/enums.h"
 #include "spec/resize_axis.h"
+#include <sibyl/features.h>
 
 /* Lists. v is NULL where the attribute is absent, but not where the list is empty. */
 typedef struct spec_ints {
@@ -136,6 +137,10 @@ bool spec_axis(int64_t axis, size_t rank, size_t *out);
 
 /* The axes [*begin, *end), taken as one, of a softmax. Returns false where its axis is out of range. */
 bool spec_softmax_axes(const softmax_spec *s, size_t rank, size_t *begin, size_t *end);
+
+/* The front end that the attributes describe. Without win_length, windows are as long as n_fft where that is
+   given. Not checked: sib_mel_create does. */
+sib_mel_spec spec_front_end(const mel_spec *s);
 
 /* How elements are resampled along each axis. */
 resize_rule spec_resize_rule(const resize_spec *s);

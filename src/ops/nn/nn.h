@@ -53,6 +53,15 @@ mval nn_standardize(lowering *l, mval x, size_t n, const int64_t *axes, double e
 /* Applies the activation of a fused operator. alpha, beta: its parameters. */
 mval nn_activation(lowering *l, fused_activation f, double alpha, double beta, mval x);
 
+/* The mean over the 3 x 3 neighbourhoods in the last two axes of x, float64; x itself for "none". */
+mval nn_smooth(lowering *l, mval x, sib_smooth mode);
+
+/* Frames of v [..., n]: [..., frames, length], `step` apart and entirely within v. */
+mval nn_frames(lowering *l, mval v, int64_t length, int64_t step);
+
+/* |DFT|^2 of real frames [..., n] in their dtype: [..., floor(n / 2) + 1]. */
+mval nn_power_spectrum(lowering *l, mval frames);
+
 /* AveragePool of x, float64 [N, C, in...]: float64 [N, C, out...]. */
 mval nn_average_pool(lowering *l, const pool_spec *spec, mval x);
 

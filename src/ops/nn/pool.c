@@ -211,26 +211,15 @@ void lower_ONNX_GlobalLpPool(lowering *l, const node *n)
 
 /* ---- Smoothing ----------------------------------------------------------------------------------------- */
 
-/* The mean over the 3 x 3 neighbourhood in the last two axes (band, frame). Attribute mode: "same" keeps the
-   dims and averages at the edges over what exists; "valid" uses full neighbourhoods only and loses two rows
-   and columns; "none" leaves X unchanged. ai.sibyl AveragePool3x3-1. */
-void lower_SIBYL_AveragePool3x3(lowering *l, const node *n)
+mval nn_smooth(lowering *l, mval x, sib_smooth mode)
 {
-    mval x = l_in(l, 0);
-    smooth_mode mode = spec_smooth(n).mode;
-    bool same = mode == SMOOTH_SAME;
     dim dims[SIB_MAX_RANK];
-    elem_takes(l, x, "X", ELEM_FLOATS);
-    elem_declare(l, m_dtype(l, x));
+    const bool same = mode == SIB_SMOOTH_SAME;
     int rank = m_dims(l, x, dims);
     if (l_ok(l) && (rank < 2 || rank + 2 > SIB_MAX_RANK))
         l_fail(l, SIB_ERR_ARGUMENT, "X has rank %d, expected 2 to %d", rank, SIB_MAX_RANK - 2);
-    if (!l_ok(l))
-        return;
-    if (mode == SMOOTH_NONE) {
-        l_out(l, 0, x);
-        return;
-    }
+    if (!l_ok(l) || mode == SIB_SMOOTH_NONE)
+        return x;
     spatial s = {.n = 2, .padding = PAD_EXPLICIT};
     for (int i = 0; i < 2; i++) {
         int64_t size;
@@ -244,9 +233,20 @@ void lower_SIBYL_AveragePool3x3(lowering *l, const node *n)
                    (long long)size);
     }
     if (!spatial_place(l, &s, false))
-        return;
+        return MVAL_NONE;
     int64_t axes[2] = {rank - 2, rank - 1};
     mval windows = spatial_windows(l, elem_wide(l, x), &s, MVAL_NONE); /* [..., 3, 3, rows, columns] */
     mval sums = m_reduce(l, MILLI_reduce_sum, windows, 2, axes, DROP_DIMS);
-    elem_out(l, m_div(l, sums, window_counts(l, &s, false)), x);
+    return m_div(l, sums, window_counts(l, &s, false));
+}
+
+/* The mean over the 3 x 3 neighbourhood in the last two axes (band, frame). Attribute mode: "same" keeps the
+   dims and averages at the edges over what exists; "valid" uses full neighbourhoods only and loses two rows
+   and columns; "none" leaves X unchanged. ai.sibyl AveragePool3x3-1. */
+void lower_SIBYL_AveragePool3x3(lowering *l, const node *n)
+{
+    mval x = l_in(l, 0);
+    elem_takes(l, x, "X", ELEM_FLOATS);
+    elem_declare(l, m_dtype(l, x));
+    elem_out(l, nn_smooth(l, x, spec_smooth(n).mode), x);
 }

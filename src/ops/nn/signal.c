@@ -1,4 +1,4 @@
-/* Fourier transforms, and audio features. */
+/* Fourier transforms. */
 #include "ops/nn/nn.h"
 
 #include "tensor/tensor.h"
@@ -238,8 +238,15 @@ void lower_ONNX_DFT(lowering *l, const node *n)
     elem_out(l, m_move(l, y, rank - 2, axis), x);
 }
 
-/* Frames of v [..., n]: [..., frames, length], `step` apart and entirely within v. */
-static mval frames_of(lowering *l, mval v, int64_t length, int64_t step)
+mval nn_power_spectrum(lowering *l, mval frames)
+{
+    const complex_mval bins = transform(l, (complex_mval){frames, MVAL_NONE}, -1);
+    mval power = m_add(l, m_square(l, bins.re), m_square(l, bins.im));
+    dim half = d_add(l, d_floor_div(l, m_dim(l, frames, -1), d_const(l, 2)), d_const(l, 1));
+    return m_slice(l, power, -1, d_const(l, 0), half, 1);
+}
+
+mval nn_frames(lowering *l, mval v, int64_t length, int64_t step)
 {
     window_spec w = {.n = 1, .kernel = {length}, .stride = {step}, .dilation = {1}};
     w.before[0] = w.after[0] = d_const(l, 0);
@@ -271,8 +278,8 @@ void lower_ONNX_STFT(lowering *l, const node *n)
         l_fail(l, SIB_ERR_ARGUMENT, "frame_step is %lld and frame_length %lld, expected at least 1",
                (long long)step, (long long)length);
     complex_mval frames = parts_of(l, x);
-    frames.re = frames_of(l, frames.re, length, step);
-    frames.im = frames_of(l, frames.im, length, step);
+    frames.re = nn_frames(l, frames.re, length, step);
+    frames.im = nn_frames(l, frames.im, length, step);
     if (window.id != NO_VALUE) {
         mval weights = fitted(l, m_cast_like(l, window, frames.re), d_const(l, length));
         frames.re = m_mul(l, frames.re, weights);
@@ -281,85 +288,4 @@ void lower_ONNX_STFT(lowering *l, const node *n)
     }
     mval y = joined_parts(l, transform(l, frames, -1)); /* [B, frames, frame_length, 2] */
     elem_out(l, onesided ? m_slice_numbers(l, y, -2, 0, length / 2 + 1) : y, x);
-}
-
-/* ---- Log-mel features ---------------------------------------------------------------------------------- */
-
-/* Slaney's scale: f / (200 / 3) below 1 kHz, then 15 + 27 log(f / 1000) / log(6.4). */
-static double mel_of(double hz)
-{
-    return hz < 1000 ? hz * 3 / 200 : 15 + 27 * log(hz / 1000) / log(6.4);
-}
-
-static double hz_of(double mel)
-{
-    return mel < 15 ? mel * 200 / 3 : 1000 * exp((mel - 15) * log(6.4) / 27);
-}
-
-/* Weights of the bands, float64 [n_mels, n_fft / 2 + 1]: triangles, linear in Hz, between n_mels + 2 points
-   equally spaced in mel from 0 to half the sample rate, each triangle with area 1 Hz. */
-static mval mel_bank(lowering *l, const mel_spec *m)
-{
-    int64_t dims[2] = {m->n_mels, m->n_fft / 2 + 1};
-    sib_tensor *bank = NULL;
-    sib_error err = SIB_ERROR_INIT;
-    if (!l_ok(l))
-        return MVAL_NONE;
-    if (sib_tensor_create(SIB_F64, 2, dims, &bank, &err) != SIB_OK)
-        return l_fail(l, err.code, "%s", err.message);
-    double *weights = sib_tensor_data(bank),
-           step = mel_of((double)m->sample_rate / 2) / (double)(m->n_mels + 1);
-    for (int64_t i = 0; i < dims[0]; i++) {
-        double left = hz_of(step * (double)i), peak = hz_of(step * (double)(i + 1)),
-               right = hz_of(step * (double)(i + 2));
-        for (int64_t k = 0; k < dims[1]; k++) {
-            double at = (double)k * (double)m->sample_rate / (double)m->n_fft;
-            double height = fmin((at - left) / (peak - left), (right - at) / (right - peak));
-            weights[i * dims[1] + k] = height > 0 ? 2 / (right - left) * height : 0;
-        }
-    }
-    return m_constant(l, bank);
-}
-
-/* x [..., n] with `margin` samples added on both sides, reflected at the ends without repeating them. */
-static mval mirrored(lowering *l, mval x, int64_t margin)
-{
-    int64_t size;
-    dim n = m_dim(l, x, -1), m = d_const(l, margin), one = d_const(l, 1);
-    if (l_ok(l) && dim_is_const(l->graph->dims, n, &size) && size <= margin)
-        return l_fail(l, SIB_ERR_ARGUMENT, "%lld samples are too few to be reflected by %lld",
-                      (long long)size, (long long)margin);
-    mval front = m_reverse(l, m_slice(l, x, -1, one, m, 1), -1);
-    mval back = m_reverse(l, m_slice(l, x, -1, d_sub(l, d_sub(l, n, m), one), m, 1), -1);
-    return margin ? m_concat(l, 3, (mval[]){front, x, back}, -1) : x;
-}
-
-/* Whisper's log-mel spectrogram of samples x [..., n]: [..., n_mels, floor(n / hop_length)]. Frame t is
-   centred on sample t * hop_length, the ends reflected; window 0.5 - 0.5 cos(2 pi i / n_fft); e = bank *
-   |DFT|^2; y = log10(max(e, 1e-10)); y = (max(y, max over y - 8) + 4) / 4. All in double, rounded once.
-   ai.sibyl LogMelSpectrogram-1; Radford et al. 2022. */
-void lower_SIBYL_LogMelSpectrogram(lowering *l, const node *n)
-{
-    mval x = l_in(l, 0);
-    mel_spec m = spec_mel(n);
-    const int64_t last = -1, both[] = {-2, -1};
-    elem_takes(l, x, "samples", ELEM_FLOATS);
-    elem_declare(l, m_dtype(l, x));
-    if (!l_ok(l))
-        return;
-    dim n_fft = d_const(l, m.n_fft);
-    mval theta = m_mul_number(l, m_iota(l, SIB_F64, n_fft), 2 * PI / (double)m.n_fft);
-    mval window = m_sub(l, elem_number(l, 0.5), m_mul_number(l, m_cos(l, theta), 0.5));
-    mval frames = frames_of(l, mirrored(l, elem_wide(l, x), m.n_fft / 2), m.n_fft, m.hop_length);
-    dim count = d_floor_div(l, m_dim(l, x, -1), d_const(l, m.hop_length)); /* the last frame is dropped */
-    frames = m_mul(l, m_slice(l, frames, -2, d_const(l, 0), count, 1), window);
-    mval spectrum = joined_parts(l, transform(l, (complex_mval){frames, MVAL_NONE}, -1));
-    spectrum = m_slice_numbers(l, spectrum, -2, 0, m.n_fft / 2 + 1);
-    mval power =
-        m_reduce(l, MILLI_reduce_sum, m_square(l, spectrum), 1, &last, DROP_DIMS); /* [..., T, bins] */
-    mval energy = m_matmul(l, mel_bank(l, &m), m_swap(l, power, -2, -1));          /* [..., n_mels, T] */
-    mval y = m_mul_number(l, m_log(l, m_max(l, energy, elem_number(l, 1e-10))), 1 / log(10));
-    mval floor = m_add_number(l, m_reduce(l, MILLI_reduce_max, y, 2, both, KEEP_DIMS), -8);
-    y = m_mul_number(l, m_add_number(l, m_max(l, y, floor), 4), 0.25);
-    elem_out(l, y, x);
 }

@@ -23,6 +23,7 @@ sib_code pass_gelu(const graph *g, pass_run *r, patch *p, sib_error *err);
 sib_code pass_attention(const graph *g, pass_run *r, patch *p, sib_error *err);
 sib_code pass_transposes(const graph *g, pass_run *r, patch *p, sib_error *err);
 sib_code pass_quantized(const graph *g, pass_run *r, patch *p, sib_error *err);
+sib_code pass_features(const graph *g, pass_run *r, patch *p, sib_error *err);
 sib_code pass_affine(const graph *g, pass_run *r, patch *p, sib_error *err);
 
 #endif

@@ -31,6 +31,7 @@ static const pass table[] = {
     {"gelu", "arithmetic that computes a Gelu, exact or by tanh, becomes one node", pass_gelu},
     {"attention", "products of queries, keys and values around a Softmax become an Attention",
      pass_attention},
+    {"features", "a 3 x 3 average of log-mel features is made while they are computed", pass_features},
     {"affine",
      "scales and offsets per channel after a convolution or a Gemm, BatchNormalization among them, are "
      "folded into its weights",
