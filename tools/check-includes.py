@@ -28,7 +28,8 @@ MAY_INCLUDE = {
     "backend": ["graph", "milli", "spec"],
     "backend/cpu": ["tensor", "backend/backend.h", "kernel"],
     "backend/ref": ["tensor", "milli", "backend/backend.h"],
-    "run": ["tensor", "graph", "onnx", "spec", "milli", "ops", "backend/backend.h"],
+    "extend": ["tensor", "graph", "milli", "ops", "backend/backend.h"],
+    "run": ["tensor", "graph", "onnx", "spec", "milli", "ops", "backend/backend.h", "extend/extend.h", "extend/registry.h"],
     "text": [],
     "import": [],
     "import/read": ["tensor", "graph"],
@@ -53,7 +54,7 @@ THIRD_PARTY = {  # who may see a library's headers
     "openjpeg": ["backend/ref"],
 }
 ATTRIBUTE = re.compile(r"\bnode_attribute\(")
-READS_ATTRIBUTES = ["graph", "spec", "run/describe.c", "run/passes/same.c"]  # others take a spec's struct
+READS_ATTRIBUTES = ["graph", "spec", "extend/node.c", "run/describe.c", "run/passes/same.c"]  # others take a spec's struct
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
 
 

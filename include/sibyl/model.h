@@ -9,6 +9,7 @@ extern "C" {
 #endif
 
 typedef struct sib_model sib_model;
+struct sib_registry;
 
 /* Limits on what a file may cost to open; 0 takes the default in brackets, so that a small file stays cheap
    whatever it declares. F: bytes of the file and of the files with its external data. N: nodes in the file,
@@ -23,6 +24,8 @@ typedef struct sib_open_options {
     /* bytes of names, nodes, values, dims and attributes, with functions inlined, and of what inference adds
        [64 MiB + 32 F] */
     uint64_t max_graph_bytes;
+    /* operators, functions and backends of the caller (extend.h), which the model keeps alive; NULL: none */
+    struct sib_registry *registry;
     bool any_input_dims; /* accept inputs of any dims, whatever the file declares */
     bool no_inference;   /* keep types as the file declares them */
 } sib_open_options;

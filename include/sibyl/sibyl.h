@@ -9,11 +9,13 @@
 #include <sibyl/base.h>
 #include <sibyl/build.h>
 #include <sibyl/conv1d.h>
+#include <sibyl/extend.h>
 #include <sibyl/features.h>
 #include <sibyl/fixed.h>
 #include <sibyl/graph.h>
 #include <sibyl/import.h>
 #include <sibyl/job.h>
+#include <sibyl/lowering.h>
 #include <sibyl/model.h>
 #include <sibyl/npy_file.h>
 #include <sibyl/plan.h>

@@ -56,6 +56,7 @@ typedef struct sib_backend {
        it is set; may be NULL. */
     sib_code (*run)(const step *s, const buffer *const *in, buffer *const *out,
                     const struct sib_cancel *cancel, sib_error *err);
+    bool registered; /* by the caller: it is offered registered operators too */
     /* Name of what runs a prepared step, static; for people. NULL where there is only one way. */
     const char *(*kernel)(const step *s);
 } sib_backend;

@@ -443,7 +443,8 @@ static uint64_t work_of(const graph *g, const node *n)
 static bool foldable(const lowering *l, const node *n)
 {
     const graph *g = l->graph;
-    if (!l->fold || n->milli->kind == MILLI_random_uniform || n->milli->kind == MILLI_random_normal)
+    if (!l->fold || n->milli->kind == MILLI_random_uniform || n->milli->kind == MILLI_random_normal ||
+        n->milli->kind == MILLI_call)
         return false;
     for (uint32_t i = 0; i < n->inputs.n; i++)
         if (n->inputs.ids[i] != NO_VALUE && !g->values[n->inputs.ids[i]].constant)
@@ -482,7 +483,8 @@ void m_emit(lowering *l, milli_kind kind, size_t n_in, const mval *in, size_t n_
         out[i] = MVAL_NONE;
     if (!l_ok(l) || !may_go_on(l))
         return;
-    value_id outs[8], few[8], *ins = n_in <= 8 ? few : mem_alloc(n_in, sizeof *ins);
+    value_id few[16], *ids = n_in + n_out <= 16 ? few : mem_alloc(n_in + n_out, sizeof *ids);
+    value_id *ins = ids, *outs = ids ? ids + n_in : NULL;
     sib_error err = SIB_ERROR_INIT;
     node n = {.milli = milli_row(kind),
               .type = str_of(milli_row(kind)->name),
@@ -493,7 +495,7 @@ void m_emit(lowering *l, milli_kind kind, size_t n_in, const mval *in, size_t n_
               .attributes = (attribute *)attributes,
               .origin = l->node_index};
     node_id id = NO_NODE;
-    sib_code code = ins && n_out <= 8 ? SIB_OK : err_set(&err, SIB_ERR_MEMORY, "no memory for a milli-op");
+    sib_code code = ids ? SIB_OK : err_set(&err, SIB_ERR_MEMORY, "no memory for a milli-op");
     for (size_t i = 0; i < n_in && code == SIB_OK; i++)
         ins[i] = in[i].id;
     for (size_t i = 0; i < n_out && code == SIB_OK; i++)
@@ -509,14 +511,12 @@ void m_emit(lowering *l, milli_kind kind, size_t n_in, const mval *in, size_t n_
         }
     } else if (code == SIB_OK)
         elements_follow(l, &l->graph->nodes[id]);
-    if (ins != few)
-        mem_free(ins);
-    if (code != SIB_OK) {
+    if (code != SIB_OK)
         fail_error(l, &err);
-        return;
-    }
-    for (size_t i = 0; i < n_out; i++)
+    for (size_t i = 0; i < n_out && code == SIB_OK; i++)
         out[i] = (mval){outs[i]};
+    if (ids != few)
+        mem_free(ids);
 }
 
 mval build_one(lowering *l, milli_kind kind, size_t n_in, const mval *in, size_t n_attributes,

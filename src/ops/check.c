@@ -101,14 +101,16 @@ static bool check_node(const node *n, fault_text *f)
     return spec_check(n->op->attributes, n, &err) == SIB_OK || fault(f, "%s", err.message);
 }
 
-sib_code ops_resolve(graph *g, sib_error *err)
+sib_code ops_resolve(graph *g, const op_finder *more, sib_error *err)
 {
     sib_code code = SIB_OK;
     for (uint32_t i = 0; i < g->n_nodes && code == SIB_OK; i++) {
         node *n = &g->nodes[i];
         fault_text f;
         bool ok = true;
-        n->op = ops_find(n->domain, n->type);
+        n->op = more ? more->find(more->context, n) : NULL;
+        if (!n->op)
+            n->op = ops_find(n->domain, n->type);
         if (n->op && !check_node(n, &f))
             n->fault = arena_string(g->arena, str_of(f.text), &ok).data;
         if (!ok)
@@ -116,9 +118,9 @@ sib_code ops_resolve(graph *g, sib_error *err)
         for (size_t k = 0; k < n->n_attributes && code == SIB_OK; k++) {
             attribute *a = &n->attributes[k];
             if (a->kind == ATTR_GRAPH)
-                code = ops_resolve(a->graph, err);
+                code = ops_resolve(a->graph, more, err);
             for (size_t j = 0; a->kind == ATTR_GRAPHS && j < a->n && code == SIB_OK; j++)
-                code = ops_resolve(a->graphs[j], err);
+                code = ops_resolve(a->graphs[j], more, err);
         }
     }
     return code;

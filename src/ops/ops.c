@@ -2,6 +2,8 @@
 
 #include "ops/lower/lower.h"
 
+#include <string.h>
+
 #define DOMAIN_ONNX     ""
 #define DOMAIN_ML       "ai.onnx.ml"
 #define DOMAIN_TRAINING "ai.onnx.preview.training"
@@ -21,7 +23,8 @@ static const op_def rows[] = {
      out_max,                                                                                                \
      control,                                                                                                \
      &spec_table_##attributes,                                                                               \
-     lower_##domain##_##name},
+     lower_##domain##_##name,                                                                                \
+     OP_BUILT_IN},
 #define SIB_OP(domain, name, family, since, in_min, in_max, out_min, out_max, attributes)                    \
     SIB_CONTROL(domain, name, family, since, in_min, in_max, out_min, out_max, CONTROL_NONE, attributes)
 #include "ops/ops.def"
@@ -37,4 +40,9 @@ const op_def *ops_find(sib_str domain, sib_str type)
         if (str_is(type, rows[i].name) && str_is(domain, rows[i].domain))
             return &rows[i];
     return NULL;
+}
+
+bool op_repeats(const op_def *op)
+{
+    return op->control == CONTROL_NONE && op->origin != OP_CALLED && strcmp(op->family, "random") != 0;
 }

@@ -13,6 +13,12 @@ typedef enum op_control { /* operators that contain graphs; the session runs the
                           CONTROL_SEQUENCE_MAP
 } op_control;
 
+typedef enum op_origin {
+    OP_BUILT_IN,
+    OP_LOWERED, /* registered by the caller, as a lowering: equal inputs give equal outputs */
+    OP_CALLED   /* registered by the caller, as a function: its calls are neither merged nor folded */
+} op_origin;
+
 typedef struct op_def {
     const char *domain, *name; /* domain "" is ai.onnx */
     const char *family;
@@ -22,11 +28,21 @@ typedef struct op_def {
     const spec_table *attributes;
     /* Lowers l->node: the operator's definition. Reads inputs by l_in, sets outputs by l_out. */
     void (*lower)(lowering *l, const node *n);
+    op_origin origin;
 } op_def;
 
+/* Operators besides those of the table, which they come before. */
+typedef struct op_finder {
+    const void *context;
+    const op_def *(*find)(const void *context, const node *n); /* NULL where it has none */
+} op_finder;
+
 const op_def *ops_find(sib_str domain, sib_str type);
-/* Sets node.op and node.fault throughout a graph and its subgraphs. Errors: SIB_ERR_MEMORY. */
-sib_code ops_resolve(graph *g, sib_error *err);
+/* Sets node.op and node.fault throughout a graph and its subgraphs. more: may be NULL. Errors:
+   SIB_ERR_MEMORY. */
+sib_code ops_resolve(graph *g, const op_finder *more, sib_error *err);
+/* Whether an operator gives equal outputs for equal inputs, and runs no graphs. */
+bool op_repeats(const op_def *op);
 /* SIB_OK for a node that can run. Errors: SIB_ERR_UNSUPPORTED (an unknown operator, named), SIB_ERR_ARGUMENT
    (the node's fault). */
 sib_code ops_refuse(const graph *g, const node *n, sib_error *err);

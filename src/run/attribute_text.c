@@ -1,6 +1,7 @@
 #include "run/attribute_text.h"
 
 #include "base/c_locale.h"
+#include "graph/describe.h"
 #include "tensor/shape.h"
 
 #include <stdio.h>
@@ -43,21 +44,6 @@ static void one_item(const graph *g, const attribute *a, size_t i, char *text, s
         break;
     default:
         snprintf(text, size, "graph of %u nodes", (a->kind == ATTR_GRAPH ? a->graph : a->graphs[i])->n_nodes);
-    }
-}
-
-bool attribute_is_list(const attribute *a)
-{
-    switch (a->kind) {
-    case ATTR_INTS:
-    case ATTR_FLOATS:
-    case ATTR_STRINGS:
-    case ATTR_TENSORS:
-    case ATTR_GRAPHS:
-    case ATTR_SPARSE:
-        return true;
-    default:
-        return false;
     }
 }
 

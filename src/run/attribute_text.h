@@ -10,7 +10,4 @@
    where the attribute's node is. Returns text, "" where memory fails. */
 const char *attribute_text(const graph *g, const attribute *a, char text[ATTRIBUTE_TEXT]);
 
-/* True for the kinds that hold n items. */
-bool attribute_is_list(const attribute *a);
-
 #endif

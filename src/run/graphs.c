@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/array.h"
 #include "base/error.h"
+#include "graph/describe.h"
 #include "milli/milli.h"
 #include "run/attribute_text.h"
 #include "run/cost.h"
@@ -86,11 +87,6 @@ const sib_graph *sib_model_graph(const sib_model *m, size_t i)
 
 /* ---- Texts ----------------------------------------------------------------------------------------- */
 
-static const char *text_or_empty(sib_str s)
-{
-    return s.data ? s.data : "";
-}
-
 /* The caller holds the lock. */
 static const char *keep_text(graph_shelf *s, const char *text)
 {
@@ -138,23 +134,6 @@ static const char *full_text(const sib_graph *s, text_writer write, const void *
 
 /* ---- Graphs and values ----------------------------------------------------------------------------- */
 
-sib_value_kind type_value_kind(const value_type *t)
-{
-    switch (type_outer(t)) {
-    case TYPE_TENSOR:
-    case TYPE_SPARSE:
-        return SIB_VALUE_TENSOR;
-    case TYPE_SEQUENCE:
-        return SIB_VALUE_SEQUENCE;
-    case TYPE_OPTIONAL:
-        return SIB_VALUE_OPTIONAL;
-    case TYPE_MAP:
-        return SIB_VALUE_MAP;
-    default:
-        return (sib_value_kind)0;
-    }
-}
-
 static void count_weight(const sib_tensor *t, sib_graph_info *out)
 {
     uint64_t n = sib_tensor_count(t);
@@ -166,8 +145,8 @@ static void count_weight(const sib_tensor *t, sib_graph_info *out)
 void sib_graph_get_info(const sib_graph *s, sib_graph_info *out)
 {
     const graph *g = s->g;
-    *out = (sib_graph_info){.name = text_or_empty(g->name),
-                            .doc = text_or_empty(g->doc),
+    *out = (sib_graph_info){.name = name_text(g->name),
+                            .doc = name_text(g->doc),
                             .number = s->number,
                             .outer = s->outer,
                             .holder = s->holder,
@@ -220,23 +199,13 @@ bool sib_graph_value(const sib_graph *s, size_t i, sib_value_info *out)
         return false;
     const value *v = &g->values[i];
     const value_type *t = &v->type;
-    *out = (sib_value_info){.name = text_or_empty(v->name),
-                            .doc = text_or_empty(v->doc),
-                            .kind = type_value_kind(t),
-                            .dtype = t->dtype,
-                            .ranked = t->shape.ranked,
-                            .rank = t->shape.rank,
-                            .constant = v->constant,
-                            .initializer = v->constant && v->from_file,
-                            .producer = v->producer,
-                            .captured = SIB_NONE};
     pthread_mutex_lock(s->shelf->lock);
+    *out = value_describe(g, v);
+    out->captured = SIB_NONE;
     out->type = full_text(s, write_type, t);
     for (int k = 0; k < t->shape.rank; k++)
-        if (!dim_is_const(g->dims, t->shape.dims[k], &out->dims[k])) {
-            out->dims[k] = -1;
+        if (out->dims[k] < 0)
             out->dim_names[k] = full_text(s, write_dim, &t->shape.dims[k]);
-        }
     if (find_roles((sib_graph *)s)) { /* not observable state */
         out->captured = s->roles[i].captured;
         out->optional_input = v->constant && s->roles[i].input;
@@ -348,10 +317,10 @@ bool sib_graph_node(const sib_graph *s, size_t i, sib_node_info *out)
     if (i >= g->n_nodes)
         return false;
     const node *n = &g->nodes[i];
-    *out = (sib_node_info){.name = text_or_empty(n->name),
-                           .domain = n->milli ? "milli" : text_or_empty(n->domain),
-                           .type = n->milli ? n->milli->name : text_or_empty(n->type),
-                           .doc = text_or_empty(n->doc),
+    *out = (sib_node_info){.name = name_text(n->name),
+                           .domain = n->milli ? "milli" : name_text(n->domain),
+                           .type = n->milli ? n->milli->name : name_text(n->type),
+                           .doc = name_text(n->doc),
                            .version = n->milli ? 0 : n->version,
                            .known = n->op || n->milli,
                            .function = n->function.data,
@@ -370,40 +339,6 @@ bool sib_graph_node(const sib_graph *s, size_t i, sib_node_info *out)
     return true;
 }
 
-/* Sets the list of the kind. */
-static void fill_items(const attribute *a, sib_attribute *out)
-{
-    switch (a->kind) {
-    case ATTR_FLOAT:
-        out->floats = &a->f;
-        break;
-    case ATTR_INT:
-        out->ints = &a->i;
-        break;
-    case ATTR_STRING:
-        out->strings = &a->s;
-        break;
-    case ATTR_TENSOR:
-        out->tensors = &a->tensor;
-        break;
-    case ATTR_FLOATS:
-        out->floats = a->floats;
-        break;
-    case ATTR_INTS:
-        out->ints = a->ints;
-        break;
-    case ATTR_STRINGS:
-        out->strings = a->strings;
-        break;
-    case ATTR_TENSORS:
-    case ATTR_SPARSE:
-        out->tensors = a->tensors;
-        break;
-    default:
-        break;
-    }
-}
-
 bool sib_graph_attribute(const sib_graph *s, size_t i, size_t k, sib_attribute *out)
 {
     const graph *g = s->g;
@@ -411,10 +346,7 @@ bool sib_graph_attribute(const sib_graph *s, size_t i, size_t k, sib_attribute *
         return false;
     const attribute *a = &g->nodes[i].attributes[k];
     char text[ATTRIBUTE_TEXT];
-    *out = (sib_attribute){.name = text_or_empty(a->name),
-                           .kind = (sib_attribute_kind)a->kind,
-                           .n = attribute_is_list(a) ? a->n : 1};
-    fill_items(a, out);
+    *out = attribute_describe(a);
     pthread_mutex_lock(s->shelf->lock);
     out->text = keep_text(s->shelf, attribute_text(g, a, text));
     pthread_mutex_unlock(s->shelf->lock);

@@ -41,7 +41,4 @@ void shelf_clear(graph_shelf *s);
 /* The number of a graph of the shelf; SIB_NONE for another one. */
 uint32_t shelf_number(const graph_shelf *s, const graph *g);
 
-/* The kind of value that a type requires, 0 where it does not declare one. */
-sib_value_kind type_value_kind(const value_type *t);
-
 #endif

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/packs.h"
+#include "extend/registry.h"
 #include "ops/ops.h"
 #include "run/infer.h"
 #include "run/optimise.h"
@@ -22,7 +23,7 @@ static void free_inputs(graph *g)
     }
 }
 
-sib_code model_make(onnx_model *onnx, bool infer, sib_model **out, sib_error *err)
+sib_code model_make(onnx_model *onnx, bool infer, sib_registry *registry, sib_model **out, sib_error *err)
 {
     sib_model *m = mem_calloc(1, sizeof *m);
     *out = NULL;
@@ -33,7 +34,9 @@ sib_code model_make(onnx_model *onnx, bool infer, sib_model **out, sib_error *er
     atomic_init(&m->references, 1);
     m->lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
     m->onnx = onnx;
-    sib_code code = ops_resolve(onnx->graph, err);
+    m->registry = registry_keep(registry);
+    op_finder more = registry_finder(registry);
+    sib_code code = ops_resolve(onnx->graph, registry ? &more : NULL, err);
     if (code == SIB_OK)
         code = packs_create(&m->packs, err);
     if (code == SIB_OK && infer)
@@ -52,7 +55,7 @@ sib_code model_make(onnx_model *onnx, bool infer, sib_model **out, sib_error *er
 
 sib_code model_from_onnx(onnx_model *m, sib_model **out, sib_error *err)
 {
-    return model_make(m, true, out, err);
+    return model_make(m, true, NULL, out, err);
 }
 
 static sib_code check_options(const sib_open_options *options, sib_model **out, sib_error *err)
@@ -74,7 +77,9 @@ sib_code sib_model_open(const char *path, const sib_open_options *options, sib_m
         code = onnx_read_file(path, options, &m, err);
     if (code == SIB_OK && options && options->any_input_dims)
         free_inputs(m->graph);
-    return code == SIB_OK ? model_make(m, !options || !options->no_inference, out, err) : code;
+    return code == SIB_OK ? model_make(m, !options || !options->no_inference,
+                                       options ? options->registry : NULL, out, err)
+                          : code;
 }
 
 sib_code sib_model_open_bytes(const void *data, size_t size, const sib_open_options *options, sib_model **out,
@@ -88,7 +93,9 @@ sib_code sib_model_open_bytes(const void *data, size_t size, const sib_open_opti
         code = onnx_read_bytes(data, size, options, &m, err);
     if (code == SIB_OK && options && options->any_input_dims)
         free_inputs(m->graph);
-    return code == SIB_OK ? model_make(m, !options || !options->no_inference, out, err) : code;
+    return code == SIB_OK ? model_make(m, !options || !options->no_inference,
+                                       options ? options->registry : NULL, out, err)
+                          : code;
 }
 
 sib_model *model_keep(sib_model *m)
@@ -107,6 +114,7 @@ void sib_model_free(sib_model **mp)
         sib_model *whole = m->whole;
         shelf_clear(&m->graphs);
         diagnostics_clear(&m->notes);
+        sib_registry_free(&m->registry);
         packs_free(&m->packs);
         optimised_free(&m->optimised);
         onnx_free(&m->onnx);

@@ -16,15 +16,17 @@ struct sib_model {
     struct optimised *optimised; /* graphs that passes made of the file's; guarded by the lock */
     sib_model
         *whole; /* the model that this is a part of, which owns names and weights, or NULL; a reference */
-    graph_shelf graphs; /* of the file */
+    struct sib_registry *registry; /* a reference; may be NULL */
+    graph_shelf graphs;            /* of the file */
     diagnostics notes;
     pthread_mutex_t lock; /* of texts and dims made on request, and of optimised graphs */
 };
 
 /* Takes the onnx_model over, even on failure: resolves operators and infers types. infer: false leaves types
-   as declared. Errors: SIB_ERR_MEMORY. */
-sib_code model_make(onnx_model *onnx, bool infer, sib_model **out, sib_error *err);
-/* model_make with inference. */
+   as declared. registry: may be NULL. Errors: SIB_ERR_MEMORY. */
+sib_code model_make(onnx_model *onnx, bool infer, struct sib_registry *registry, sib_model **out,
+                    sib_error *err);
+/* model_make with inference and without a registry. */
 sib_code model_from_onnx(onnx_model *m, sib_model **out, sib_error *err);
 
 /* Returns another reference, which sib_model_free drops. */

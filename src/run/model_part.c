@@ -85,7 +85,7 @@ sib_code sib_model_part(const sib_model *m, const char *const *outputs, size_t n
         onnx_free(&part);
         return code;
     }
-    code = model_make(part, false, out, err); /* types are copied from m */
+    code = model_make(part, false, m->registry, out, err); /* types are copied from m */
     if (code == SIB_OK)
         (*out)->whole = model_keep((sib_model *)m);
     return code;

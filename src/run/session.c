@@ -3,6 +3,8 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/pool.h"
+#include "extend/extend.h"
+#include "graph/describe.h"
 #include "run/execute/plans.h"
 #include "run/execute/recurrent.h"
 #include "run/optimise.h"
@@ -22,16 +24,8 @@ const char *sib_backend_name(size_t i)
 
 /* ---- Making ------------------------------------------------------------------------------------------ */
 
-static sib_code open_backend(sib_session *s, sib_str name, sib_error *err)
+static sib_code open_backend(sib_session *s, const sib_backend *b, sib_error *err)
 {
-    char text[64];
-    if (name.length >= sizeof text)
-        return err_set(err, SIB_ERR_ARGUMENT, "there is no backend '%.*s'", (int)name.length, name.data);
-    memcpy(text, name.data, name.length);
-    text[name.length] = 0;
-    const sib_backend *b = backend_named(text);
-    if (!b)
-        return err_set(err, SIB_ERR_ARGUMENT, "there is no backend '%s'", text);
     opened_backend *grown = mem_realloc(s->backends, s->shared.plan.n_backends + 1, sizeof *grown);
     if (!grown)
         return err_memory(err, sizeof *grown, "a backend");
@@ -48,7 +42,19 @@ static sib_code open_backend(sib_session *s, sib_str name, sib_error *err)
     return code;
 }
 
-/* names: "cpu,ref", or NULL for all backends, "ref" last. */
+static sib_code open_named(sib_session *s, sib_str name, sib_error *err)
+{
+    char text[64];
+    const sib_backend *b = NULL;
+    if (name.length < sizeof text) {
+        snprintf(text, sizeof text, "%.*s", (int)name.length, name.data);
+        b = backend_named(text);
+    }
+    return b ? open_backend(s, b, err)
+             : err_set(err, SIB_ERR_ARGUMENT, "there is no backend '%.*s'", (int)name.length, name.data);
+}
+
+/* names: "cpu,ref", or NULL for all backends, "ref" last. What runs registered functions is always there. */
 static sib_code open_backends(sib_session *s, const char *names, sib_error *err)
 {
     sib_code code = SIB_OK;
@@ -56,16 +62,17 @@ static sib_code open_backends(sib_session *s, const char *names, sib_error *err)
     const sib_backend *const *list = backend_list(&n);
     if (!names) {
         for (size_t i = n; i-- > 0 && code == SIB_OK;)
-            code = open_backend(s, str_of(list[i]->name), err);
-        return code;
+            code = open_backend(s, list[i], err);
     }
-    while (code == SIB_OK) {
+    while (names && code == SIB_OK) {
         size_t length = strcspn(names, ",");
-        code = open_backend(s, (sib_str){names, length}, err);
+        code = open_named(s, (sib_str){names, length}, err);
         if (!names[length])
             break;
         names += length + 1;
     }
+    if (code == SIB_OK && s->model->registry)
+        code = open_backend(s, &backend_registered, err);
     return code;
 }
 
@@ -160,7 +167,8 @@ static bool wants_passes(const sib_session *s, const sib_session_options *o)
 {
     bool fast = false;
     for (size_t i = 0; i < s->shared.plan.n_backends; i++)
-        fast |= strcmp(s->backends[i].backend->name, "ref") != 0;
+        fast |=
+            s->backends[i].backend != &backend_registered && strcmp(s->backends[i].backend->name, "ref") != 0;
     return !o->oracle && (fast || o->passes || o->limit_passes);
 }
 

@@ -301,3 +301,25 @@ sib_code tensor_put_string(sib_str *element, sib_str value, sib_error *err)
     *element = (sib_str){copy, value.length};
     return SIB_OK;
 }
+
+void tensor_clear_tail(sib_tensor *t)
+{
+    size_t bytes;
+    if (t->count > 0 && dtype_is_packed(t->dtype) && dtype_bytes(t->dtype, t->count, &bytes))
+        t->data[bytes - 1] = 0;
+}
+
+sib_code tensor_fill(sib_tensor *to, const sib_tensor *from, sib_error *err)
+{
+    size_t bytes;
+    sib_code code = SIB_OK;
+    SIB_ASSERT(to->dtype == from->dtype && to->count == from->count && to->dense && from->dense);
+    if (from->dtype != SIB_STRING) {
+        if (dtype_bytes(from->dtype, from->count, &bytes) && bytes > 0)
+            memcpy(to->data, sib_tensor_data(from), bytes);
+        return SIB_OK;
+    }
+    for (size_t k = 0; k < from->count && code == SIB_OK; k++)
+        code = tensor_put_string((sib_str *)to->data + k, ((const sib_str *)from->data)[k], err);
+    return code;
+}

@@ -91,6 +91,12 @@ sib_code tensor_view(const sib_tensor *t, size_t rank, sib_tensor **out, sib_err
    used until moved again. Nobody else may use view. */
 void tensor_move_view(sib_tensor *view, const sib_tensor *onto);
 
+/* Copies the elements of a dense tensor to another, of the same dtype and count, that owns dense memory.
+   Errors: SIB_ERR_MEMORY (strings). */
+sib_code tensor_fill(sib_tensor *to, const sib_tensor *from, sib_error *err);
+/* Sets the bits after the last packed element to 0, before elements are written one by one. */
+void tensor_clear_tail(sib_tensor *t);
+
 /* Derives `dense` from dims and strides. */
 void tensor_finish(sib_tensor *t);
 

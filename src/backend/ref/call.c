@@ -29,10 +29,8 @@ sib_tensor *ref_out(const ref_call *c, size_t i)
 {
     sib_value *v = ref_wants(c, i) ? c->out[i]->value : NULL;
     sib_tensor *t = v && v->kind == SIB_VALUE_TENSOR ? v->tensor : NULL;
-    size_t bytes;
-    /* keeps the bits after the last packed element 0 */
-    if (t && t->count > 0 && dtype_is_packed(t->dtype) && dtype_bytes(t->dtype, t->count, &bytes))
-        t->data[bytes - 1] = 0;
+    if (t)
+        tensor_clear_tail(t);
     return t;
 }
 
@@ -68,7 +66,6 @@ static sib_code fill_planned(const ref_call *c, size_t i, const sib_value *v)
 {
     const sib_tensor *from = sib_value_tensor(v);
     sib_tensor *to = NULL;
-    size_t bytes = 0;
     if (!from)
         return ref_fail(c, SIB_ERR_VALUE, "output %zu is not a tensor, but one was planned", i);
     sib_code code = ref_make(c, i, from->dtype, from->rank, from->dims, &to);
@@ -76,14 +73,7 @@ static sib_code fill_planned(const ref_call *c, size_t i, const sib_value *v)
         return code;
     if (!from->dense)
         return ref_fail(c, SIB_ERR_ARGUMENT, "output %zu is strided, expected a dense tensor", i);
-    if (from->dtype != SIB_STRING) {
-        if (dtype_bytes(from->dtype, from->count, &bytes) && bytes > 0)
-            memcpy(to->data, from->data, bytes);
-        return SIB_OK;
-    }
-    for (size_t k = 0; k < from->count && code == SIB_OK; k++)
-        code = tensor_put_string((sib_str *)to->data + k, ((const sib_str *)from->data)[k], c->err);
-    return code;
+    return to ? tensor_fill(to, from, c->err) : SIB_OK;
 }
 
 sib_code ref_give(const ref_call *c, size_t i, sib_value *v)

@@ -24,7 +24,8 @@ static void ref_close(void **self)
 static bool ref_claims(const void *self, const node_view *n)
 {
     (void)self;
-    return n->node->milli && n->node->milli->kind != MILLI_fused; /* fusion is for other backends */
+    /* fusion is for other backends, calls are for that of extend/ */
+    return n->node->milli && n->node->milli->kind != MILLI_fused && n->node->milli->kind != MILLI_call;
 }
 
 static sib_code check_inputs(const ref_call *c)

@@ -69,8 +69,7 @@ static bool may_fold(folding *f, const node *n)
     const graph *g = f->m.g;
     uint64_t in = 0, out = 0, bytes = 0;
     int64_t flops;
-    if (!n->op || n->milli || n->op->control != CONTROL_NONE || !strcmp(n->op->family, "random") ||
-        is_dequantization(n) != f->dequantizes)
+    if (!n->op || n->milli || !op_repeats(n->op) || is_dequantization(n) != f->dequantizes)
         return false;
     for (uint32_t i = 0; i < n->inputs.n; i++) {
         const sib_tensor *t = n->inputs.ids[i] == NO_VALUE ? NULL : f->known[n->inputs.ids[i]];

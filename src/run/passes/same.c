@@ -143,8 +143,7 @@ static uint64_t hash_of(const merging *d, const node *n)
 /* Whether the node is deterministic and runs no graph. */
 static bool may_merge(const node *n)
 {
-    return n->op && !n->milli && n->op->control == CONTROL_NONE && strcmp(n->op->family, "random") &&
-           n->inputs.n && n->outputs.n;
+    return n->op && !n->milli && op_repeats(n->op) && n->inputs.n && n->outputs.n;
 }
 
 /* Returns an earlier node that computes the same as n. Where there is none, adds n and returns NULL. */

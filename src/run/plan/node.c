@@ -51,9 +51,13 @@ static int offer_node(planner *p, const node *n, const mval *ins, const mval *ou
     node_view view = {g, n, n->inputs.n, n->outputs.n, in, out};
     if (p->s->view == PLAN_INSIDE)
         return -1;
-    for (size_t b = 0; b < p->options->n_backends; b++)
-        if (p->options->backends[b].backend->claims(p->options->backends[b].self, &view))
+    /* Sibyl's own backends know operators by name, and a registered one may have such a name */
+    bool own = !n->op || n->op->origin == OP_BUILT_IN;
+    for (size_t b = 0; b < p->options->n_backends; b++) {
+        const opened_backend *o = &p->options->backends[b];
+        if ((own || o->backend->registered) && o->backend->claims(o->self, &view))
             return (int)b;
+    }
     return -1;
 }
 
@@ -210,7 +214,8 @@ bool plan_is_recurrent(const node *n)
     bool is = false;
     for (size_t i = 0; i < 3 && n->domain.length == 0; i++)
         is |= str_is(n->type, types[i]);
-    return is && n->op && n->inputs.n >= 3 && n->inputs.ids[0] != NO_VALUE && n->inputs.ids[2] != NO_VALUE;
+    return is && n->op && n->op->origin == OP_BUILT_IN && n->inputs.n >= 3 && n->inputs.ids[0] != NO_VALUE &&
+           n->inputs.ids[2] != NO_VALUE;
 }
 
 /* Whether the unrolled plan of a recurrent node would be too large: see execute/recurrent.c. */

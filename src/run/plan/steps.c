@@ -58,11 +58,10 @@ static bool is_alias(const segment *s, const node *n)
     return n->outputs.ids[0] != NO_VALUE && s->slots[n->outputs.ids[0]].kind == SLOT_ALIAS;
 }
 
-static uint32_t backend_bit(const sib_backend *backend)
+static uint32_t backend_bit(const plan_options *o, const sib_backend *backend)
 {
-    size_t n, i = 0;
-    const sib_backend *const *all = backend_list(&n);
-    while (i + 1 < n && all[i] != backend)
+    size_t i = 0;
+    while (i + 1 < o->n_backends && o->backends[i].backend != backend)
         i++;
     return 1u << i % 32;
 }
@@ -100,7 +99,7 @@ sib_code planner_make_steps(planner *p, const bool *node_needed, sib_error *err)
     SIB_ASSERT(p->made_at[n] == p->n_made);
     for (size_t i = 0; i < s->n_steps; i++) {
         uint32_t *at = &seen[g->nodes[s->step_nodes[i]].origin - s->begin],
-                 bit = backend_bit(s->steps[i].backend);
+                 bit = backend_bit(p->options, s->steps[i].backend);
         s->begins[i] = !(*at & bit);
         *at |= bit;
     }

@@ -1,0 +1,55 @@
+/* What callers register, and how nodes use it. */
+#ifndef EXTEND_EXTEND_H
+#define EXTEND_EXTEND_H
+
+#include "backend/backend.h"
+#include "ops/ops.h"
+
+#include <sibyl/extend.h>
+
+/* Which dtypes an input takes. */
+typedef struct input_rule {
+    uint64_t dtypes; /* bit per sib_dtype */
+    size_t same_as;  /* the first input of the same letter; SIZE_MAX for a rule without a letter */
+} input_rule;
+
+/* A registered operator. A node refers to it by its op_def. */
+typedef struct user_op {
+    op_def def; /* first, for user_op_of */
+    sib_operator desc;
+    sib_str domain, name;
+    const char *label; /* "my.dom:Foo" */
+    spec_table table;
+    input_rule *rules; /* (desc.n_types) */
+} user_op;
+
+/* The operator of a node that has a registered one; NULL for others. */
+static inline const user_op *user_op_of(const node *n)
+{
+    return n->op && n->op->origin != OP_BUILT_IN ? (const user_op *)n->op : NULL;
+}
+
+/* The node of a graph as callbacks see it. */
+struct sib_node {
+    const graph *graph;
+    const node *node;
+};
+
+struct sib_lowering {
+    lowering *l;
+    sib_node node;
+    const user_op *op;
+    sib_error *err; /* of the callback */
+    bool declares;  /* in a shape function */
+    mval inputs[SIB_OPERATOR_ENDS];
+    value_type declared[SIB_OPERATOR_ENDS];
+};
+
+/* Runs the nodes of operators that were registered as functions. */
+extern const sib_backend backend_registered;
+
+/* Fills what does not follow from *desc alone; strings go to the arena. Errors: SIB_ERR_ARGUMENT naming the
+   field, SIB_ERR_MEMORY. */
+sib_code user_op_make(graph_arena *arena, const sib_operator *desc, user_op **out, sib_error *err);
+
+#endif

@@ -1,0 +1,129 @@
+/* Registries: lists of what callers registered. Entries are never removed or moved while the registry lives,
+   so that nodes may point to them. */
+#include "extend/registry.h"
+
+#include "base/alloc.h"
+#include "base/array.h"
+#include "base/error.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+struct sib_registry {
+    atomic_size_t references; /* the caller's and one per model */
+    pthread_mutex_t lock;     /* of what follows */
+    graph_arena *arena;
+    size_t n_ops, op_capacity;
+    user_op **ops; /* (n_ops), in the arena */
+};
+
+sib_code sib_registry_create(sib_registry **out, sib_error *err)
+{
+    if (!out)
+        return err_set(err, SIB_ERR_ARGUMENT, "out is NULL");
+    sib_registry *r = *out = mem_calloc(1, sizeof *r);
+    if (!r)
+        return err_memory(err, sizeof *r, "a registry");
+    atomic_init(&r->references, 1);
+    r->lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+    sib_code code = arena_create(&r->arena, err);
+    if (code != SIB_OK)
+        sib_registry_free(out);
+    return code;
+}
+
+sib_registry *registry_keep(sib_registry *r)
+{
+    if (r)
+        atomic_fetch_add_explicit(&r->references, 1, memory_order_relaxed);
+    return r;
+}
+
+void sib_registry_free(sib_registry **rp)
+{
+    sib_registry *r = rp ? *rp : NULL;
+    if (!r)
+        return;
+    *rp = NULL;
+    if (atomic_fetch_sub_explicit(&r->references, 1, memory_order_acq_rel) != 1)
+        return;
+    for (size_t i = 0; i < r->n_ops; i++)
+        if (r->ops[i]->desc.release)
+            r->ops[i]->desc.release(r->ops[i]->desc.context);
+    mem_free(r->ops);
+    arena_free(&r->arena);
+    pthread_mutex_destroy(&r->lock);
+    mem_free(r);
+}
+
+/* ---- Operators ----------------------------------------------------------------------------------------- */
+
+static sib_str plain_domain(sib_str domain)
+{
+    return str_is(domain, "ai.onnx") ? (sib_str){"", 0} : domain;
+}
+
+static int64_t last_version(const user_op *op)
+{
+    return op->desc.until ? op->desc.until : INT64_MAX;
+}
+
+/* The caller holds the lock. */
+static sib_code check_new(const sib_registry *r, const user_op *op, sib_error *err)
+{
+    if (ops_find(op->domain, op->name) && !op->desc.replaces_standard)
+        return err_set(err, SIB_ERR_ARGUMENT,
+                       "operator %s is one of Sibyl's own: it is replaced only with replaces_standard",
+                       op->label);
+    for (size_t i = 0; i < r->n_ops; i++)
+        if (str_same(r->ops[i]->domain, op->domain) && str_same(r->ops[i]->name, op->name) &&
+            r->ops[i]->desc.since <= last_version(op) && op->desc.since <= last_version(r->ops[i]))
+            return err_set(err, SIB_ERR_ARGUMENT, "operator %s is registered already for these versions",
+                           op->label);
+    return SIB_OK;
+}
+
+sib_code sib_operator_register(sib_registry *r, const sib_operator *desc, sib_error *err)
+{
+    if (!r || !desc)
+        return err_set(err, SIB_ERR_ARGUMENT, "the registry or the operator is NULL");
+    user_op *op = NULL;
+    pthread_mutex_lock(&r->lock);
+    sib_code code = user_op_make(r->arena, desc, &op, err);
+    if (code == SIB_OK) {
+        op->domain = plain_domain(op->domain);
+        code = check_new(r, op, err);
+    }
+    if (code == SIB_OK)
+        code = ARRAY_PUSH(r->ops, r->n_ops, r->op_capacity, "a registry", err, op);
+    pthread_mutex_unlock(&r->lock);
+    return code;
+}
+
+static const op_def *find(const void *context, const node *n)
+{
+    sib_registry *r = (sib_registry *)context; /* for its lock */
+    const op_def *found = NULL;
+    sib_str domain = plain_domain(n->domain);
+    pthread_mutex_lock(&r->lock);
+    for (size_t i = 0; i < r->n_ops && !found; i++)
+        if (str_same(r->ops[i]->name, n->type) && str_same(r->ops[i]->domain, domain) &&
+            r->ops[i]->desc.since <= n->version && n->version <= last_version(r->ops[i]))
+            found = &r->ops[i]->def;
+    pthread_mutex_unlock(&r->lock);
+    return found;
+}
+
+op_finder registry_finder(const sib_registry *r)
+{
+    return (op_finder){r, find};
+}
+
+const char *sib_registry_operator(const sib_registry *registry, size_t i)
+{
+    sib_registry *r = (sib_registry *)registry; /* for its lock */
+    pthread_mutex_lock(&r->lock);
+    const char *label = i < r->n_ops ? r->ops[i]->label : NULL;
+    pthread_mutex_unlock(&r->lock);
+    return label;
+}

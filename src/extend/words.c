@@ -1,0 +1,453 @@
+/* The words of sib_milli_op: each a milli-op, or a few, with its parameters by name. */
+#include "extend/lowering.h"
+
+#include "base/str.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* One use of a word. */
+typedef struct word_call {
+    lowering *l;
+    const char *name;
+    milli_kind kind;
+    size_t n_in, n_params;
+    mval in[SIB_OPERATOR_ENDS];
+    const sib_param *params;
+    sib_lowering *b;
+    mval out[2];
+} word_call;
+
+typedef struct word {
+    const char *name;
+    int min_in, max_in;
+    const char *params; /* "axis keep?" */
+    void (*build)(word_call *c);
+    milli_kind kind;
+} word;
+
+/* ---- Parameters ------------------------------------------------------------------------------------------- */
+
+static const sib_param *param(const word_call *c, const char *name)
+{
+    for (size_t i = 0; i < c->n_params; i++)
+        if (c->params[i].name && !strcmp(c->params[i].name, name))
+            return &c->params[i];
+    return NULL;
+}
+
+/* The items of a parameter as dims; none where it is left out. At most SIB_MAX_RANK. */
+static size_t param_dims(word_call *c, const char *name, dim out[SIB_MAX_RANK])
+{
+    const sib_param *p = param(c, name);
+    if (p && (p->n > SIB_MAX_RANK || (p->n && !p->ints && !p->dims))) {
+        l_fail(c->l, SIB_ERR_ARGUMENT, "%s: parameter %s is no list of up to %d numbers", c->name, name,
+               SIB_MAX_RANK);
+        return 0;
+    }
+    for (size_t i = 0; p && i < p->n; i++)
+        out[i] = p->dims ? handle_dim(c->b, p->dims[i]) : d_const(c->l, p->ints[i]);
+    return p && l_ok(c->l) ? p->n : 0;
+}
+
+/* The same as numbers. */
+static size_t param_ints(word_call *c, const char *name, int64_t out[SIB_MAX_RANK])
+{
+    dim dims[SIB_MAX_RANK];
+    size_t n = param_dims(c, name, dims);
+    for (size_t i = 0; i < n; i++)
+        out[i] = m_number(c->l, dims[i]);
+    return n;
+}
+
+static int64_t param_int(word_call *c, const char *name, int64_t otherwise)
+{
+    int64_t numbers[SIB_MAX_RANK];
+    size_t n = param_ints(c, name, numbers);
+    if (n > 1)
+        l_fail(c->l, SIB_ERR_ARGUMENT, "%s: parameter %s has %zu numbers, expected one", c->name, name, n);
+    return n == 1 ? numbers[0] : otherwise;
+}
+
+static int param_axis(word_call *c)
+{
+    int64_t axis = param_int(c, "axis", 0);
+    return axis > -1000 && axis < 1000 ? (int)axis : 1000; /* out of range for any rank */
+}
+
+static dim param_dim(word_call *c, const char *name)
+{
+    dim dims[SIB_MAX_RANK];
+    size_t n = param_dims(c, name, dims);
+    if (n != 1 && l_ok(c->l))
+        l_fail(c->l, SIB_ERR_ARGUMENT, "%s: parameter %s has %zu numbers, expected one", c->name, name, n);
+    return l_ok(c->l) ? dims[0] : DIM_NONE;
+}
+
+static sib_dtype param_dtype(word_call *c, const char *name)
+{
+    int64_t number = param_int(c, name, 0);
+    bool is = number > 0 && number <= SIB_I2 && sib_dtype_bits((sib_dtype)number);
+    if (!is)
+        l_fail(c->l, SIB_ERR_ARGUMENT, "%s: parameter %s is %lld, which is not a dtype", c->name, name,
+               (long long)number);
+    return is ? (sib_dtype)number : SIB_DTYPE_UNKNOWN;
+}
+
+/* Dims of a result: none may be negative. */
+static size_t param_shape(word_call *c, const char *name, dim out[SIB_MAX_RANK])
+{
+    size_t n = param_dims(c, name, out);
+    for (size_t i = 0; i < n; i++) {
+        int64_t number;
+        if (dim_is_const(c->l->graph->dims, out[i], &number) && number < 0)
+            l_fail(c->l, SIB_ERR_ARGUMENT, "%s: %s[%zu] is %lld, expected at least 0", c->name, name, i,
+                   (long long)number);
+    }
+    return l_ok(c->l) ? n : 0;
+}
+
+/* Fails unless a list has an item per axis of the first input. */
+static bool per_axis(word_call *c, const char *name, size_t n)
+{
+    int rank = m_rank(c->l, c->in[0]);
+    if (l_ok(c->l) && n != (size_t)rank)
+        l_fail(c->l, SIB_ERR_ARGUMENT, "%s: parameter %s has %zu numbers, expected %d", c->name, name, n,
+               rank);
+    return l_ok(c->l);
+}
+
+/* ---- Words ------------------------------------------------------------------------------------------------ */
+
+static void unary(word_call *c)
+{
+    c->out[0] = m_unary(c->l, c->kind, c->in[0]);
+}
+
+static void binary(word_call *c)
+{
+    c->out[0] = m_binary(c->l, c->kind, c->in[0], c->in[1]);
+}
+
+static void where(word_call *c)
+{
+    c->out[0] = m_where(c->l, c->in[0], c->in[1], c->in[2]);
+}
+
+static void cast(word_call *c)
+{
+    sib_dtype to = param_dtype(c, "to");
+    c->out[0] = !l_ok(c->l)                   ? MVAL_NONE
+                : param_int(c, "saturate", 0) ? m_cast_saturating(c->l, c->in[0], to)
+                                              : m_cast(c->l, c->in[0], to);
+}
+
+static void bitcast(word_call *c)
+{
+    sib_dtype to = param_dtype(c, "to");
+    c->out[0] = l_ok(c->l) ? m_bitcast(c->l, c->in[0], to) : MVAL_NONE;
+}
+
+static void sigmoid(word_call *c)
+{
+    c->out[0] = m_sigmoid(c->l, c->in[0]);
+}
+
+static void relu(word_call *c)
+{
+    c->out[0] = m_relu(c->l, c->in[0]);
+}
+
+static void reduce(word_call *c)
+{
+    int64_t axes[SIB_MAX_RANK];
+    size_t n = param_ints(c, "axes", axes);
+    const int64_t *listed = param(c, "axes") ? axes : NULL;
+    keep_dims keep = param_int(c, "keep", 0) ? KEEP_DIMS : DROP_DIMS;
+    c->out[0] = c->kind == MILLI_COUNT ? m_reduce_mean(c->l, c->in[0], n, listed, keep)
+                                       : m_reduce(c->l, c->kind, c->in[0], n, listed, keep);
+}
+
+static void arg(word_call *c)
+{
+    c->out[0] = m_arg(c->l, c->kind, c->in[0], param_axis(c), param_int(c, "last", 0) != 0,
+                      param_int(c, "keep", 0) ? KEEP_DIMS : DROP_DIMS);
+}
+
+static void cumulative(word_call *c)
+{
+    c->out[0] = m_cumulative(c->l, c->kind, c->in[0], param_axis(c));
+}
+
+static void softmax(word_call *c)
+{
+    c->out[0] = m_softmax(c->l, c->in[0], param_axis(c));
+}
+
+static void log_softmax(word_call *c)
+{
+    c->out[0] = m_log_softmax(c->l, c->in[0], param_axis(c));
+}
+
+static void reshape(word_call *c)
+{
+    dim dims[SIB_MAX_RANK];
+    size_t rank = param_shape(c, "dims", dims);
+    c->out[0] = l_ok(c->l) ? m_reshape(c->l, c->in[0], rank, dims) : MVAL_NONE;
+}
+
+static void expand(word_call *c)
+{
+    dim dims[SIB_MAX_RANK];
+    size_t rank = param_shape(c, "dims", dims);
+    c->out[0] = l_ok(c->l) ? m_expand(c->l, c->in[0], rank, dims) : MVAL_NONE;
+}
+
+static void tile(word_call *c)
+{
+    dim repeats[SIB_MAX_RANK];
+    size_t n = param_shape(c, "repeats", repeats);
+    c->out[0] = l_ok(c->l) ? m_tile(c->l, c->in[0], n, repeats) : MVAL_NONE;
+}
+
+static void transpose(word_call *c)
+{
+    int64_t perm[SIB_MAX_RANK];
+    if (per_axis(c, "perm", param_ints(c, "perm", perm)))
+        c->out[0] = m_transpose(c->l, c->in[0], perm);
+}
+
+static void unsqueeze(word_call *c)
+{
+    if (m_rank(c->l, c->in[0]) == SIB_MAX_RANK)
+        l_fail(c->l, SIB_ERR_SIZE, "%s: the rank is %d already", c->name, SIB_MAX_RANK);
+    c->out[0] = m_unsqueeze(c->l, c->in[0], param_axis(c));
+}
+
+static void squeeze(word_call *c)
+{
+    c->out[0] = m_squeeze(c->l, c->in[0], param_axis(c));
+}
+
+static void slice(word_call *c)
+{
+    dim start = param_dim(c, "start"), count = param_dim(c, "count");
+    c->out[0] = m_slice(c->l, c->in[0], param_axis(c), start, count, param_int(c, "step", 1));
+}
+
+static void reverse(word_call *c)
+{
+    c->out[0] = m_reverse(c->l, c->in[0], param_axis(c));
+}
+
+static void concat(word_call *c)
+{
+    c->out[0] = m_concat(c->l, c->n_in, c->in, param_axis(c));
+}
+
+static void stack(word_call *c)
+{
+    c->out[0] = m_stack(c->l, c->n_in, c->in, param_axis(c));
+}
+
+static void pad(word_call *c)
+{
+    dim before[SIB_MAX_RANK], after[SIB_MAX_RANK];
+    if (per_axis(c, "before", param_shape(c, "before", before)) &&
+        per_axis(c, "after", param_shape(c, "after", after)))
+        c->out[0] = m_pad(c->l, c->in[0], before, after, c->n_in > 1 ? c->in[1] : MVAL_NONE);
+}
+
+static void gather(word_call *c)
+{
+    c->out[0] = m_gather(c->l, c->in[0], c->in[1], param_axis(c));
+}
+
+static void gather_elements(word_call *c)
+{
+    c->out[0] = m_gather_elements(c->l, c->in[0], c->in[1], param_axis(c));
+}
+
+static void windows(word_call *c)
+{
+    static const char *const names[] = {"kernel", "stride", "dilation"};
+    window_spec w = {0};
+    int64_t *lists[] = {w.kernel, w.stride, w.dilation};
+    size_t n = param_ints(c, "kernel", w.kernel);
+    for (size_t k = 1; k < 3; k++)
+        if (!param(c, names[k]))
+            for (size_t i = 0; i < n; i++)
+                lists[k][i] = 1;
+        else if (param_ints(c, names[k], lists[k]) != n && l_ok(c->l))
+            l_fail(c->l, SIB_ERR_ARGUMENT, "%s: kernel and %s differ in length", c->name, names[k]);
+    bool padded = param(c, "before") || param(c, "after");
+    for (size_t i = 0; i < n; i++)
+        w.before[i] = w.after[i] = d_const(c->l, 0);
+    if (padded && (param_shape(c, "before", w.before) != n || param_shape(c, "after", w.after) != n) &&
+        l_ok(c->l))
+        l_fail(c->l, SIB_ERR_ARGUMENT, "%s: before and after have as many numbers as kernel", c->name);
+    w.n = (int)n;
+    c->out[0] = l_ok(c->l) ? m_windows(c->l, c->in[0], &w, c->n_in > 1 ? c->in[1] : MVAL_NONE) : MVAL_NONE;
+}
+
+static void iota(word_call *c)
+{
+    sib_dtype dtype = param_dtype(c, "dtype");
+    dim n = param_dim(c, "n");
+    c->out[0] = l_ok(c->l) ? m_iota(c->l, dtype, n) : MVAL_NONE;
+}
+
+static void matmul(word_call *c)
+{
+    c->out[0] = m_matmul(c->l, c->in[0], c->in[1]);
+}
+
+static void sort(word_call *c)
+{
+    c->out[0] = m_sort(c->l, c->in[0], param_axis(c), param_int(c, "descending", 0) != 0, &c->out[1]);
+}
+
+static void lookup(word_call *c)
+{
+    c->out[0] = m_lookup(c->l, c->in[0], c->in[1]);
+}
+
+static const word words[] = {
+    {"where", 3, 3, "", where, MILLI_where},
+    {"cast", 1, 1, "to saturate?", cast, MILLI_cast},
+    {"bitcast", 1, 1, "to", bitcast, MILLI_bitcast},
+    {"sigmoid", 1, 1, "", sigmoid, MILLI_COUNT},
+    {"relu", 1, 1, "", relu, MILLI_COUNT},
+    {"reduce_sum", 1, 1, "axes? keep?", reduce, MILLI_reduce_sum},
+    {"reduce_prod", 1, 1, "axes? keep?", reduce, MILLI_reduce_prod},
+    {"reduce_min", 1, 1, "axes? keep?", reduce, MILLI_reduce_min},
+    {"reduce_max", 1, 1, "axes? keep?", reduce, MILLI_reduce_max},
+    {"reduce_mean", 1, 1, "axes? keep?", reduce, MILLI_COUNT},
+    {"arg_min", 1, 1, "axis last? keep?", arg, MILLI_arg_min},
+    {"arg_max", 1, 1, "axis last? keep?", arg, MILLI_arg_max},
+    {"cumulative_sum", 1, 1, "axis", cumulative, MILLI_cumulative_sum},
+    {"cumulative_prod", 1, 1, "axis", cumulative, MILLI_cumulative_prod},
+    {"softmax", 1, 1, "axis", softmax, MILLI_COUNT},
+    {"log_softmax", 1, 1, "axis", log_softmax, MILLI_COUNT},
+    {"reshape", 1, 1, "dims", reshape, MILLI_reshape},
+    {"expand", 1, 1, "dims", expand, MILLI_expand},
+    {"tile", 1, 1, "repeats", tile, MILLI_COUNT},
+    {"transpose", 1, 1, "perm", transpose, MILLI_transpose},
+    {"unsqueeze", 1, 1, "axis", unsqueeze, MILLI_COUNT},
+    {"squeeze", 1, 1, "axis", squeeze, MILLI_COUNT},
+    {"slice", 1, 1, "axis start count step?", slice, MILLI_slice},
+    {"reverse", 1, 1, "axis", reverse, MILLI_COUNT},
+    {"concat", 1, SIB_OPERATOR_ENDS, "axis", concat, MILLI_concat},
+    {"stack", 1, SIB_OPERATOR_ENDS, "axis", stack, MILLI_COUNT},
+    {"pad", 1, 2, "before after", pad, MILLI_pad},
+    {"gather", 2, 2, "axis", gather, MILLI_gather},
+    {"gather_elements", 2, 2, "axis", gather_elements, MILLI_COUNT},
+    {"windows", 1, 2, "kernel stride? dilation? before? after?", windows, MILLI_windows},
+    {"iota", 0, 0, "dtype n", iota, MILLI_iota},
+    {"matmul", 2, 2, "", matmul, MILLI_matmul},
+    {"sort", 1, 1, "axis descending?", sort, MILLI_sort},
+    {"lookup", 2, 2, "", lookup, MILLI_lookup},
+};
+#define WORDS (sizeof words / sizeof *words)
+
+/* Elementwise milli-ops need no row: the first of milli.def are those of one input, then those of two. */
+static bool elementwise(size_t i, word *out)
+{
+    if (i > MILLI_less_equal)
+        return false;
+    const milli_def *m = milli_row((milli_kind)i);
+    *out = (word){m->name, m->inputs, m->inputs, "", m->inputs == 1 ? unary : binary, m->kind};
+    return true;
+}
+
+static bool word_at(size_t i, word *out)
+{
+    if (i >= WORDS)
+        return elementwise(i - WORDS, out);
+    *out = words[i];
+    return true;
+}
+
+const char *sib_milli_word(size_t i, const char **params)
+{
+    word w;
+    if (!word_at(i, &w))
+        return NULL;
+    if (params)
+        *params = w.params;
+    return w.name;
+}
+
+/* ---- Checking and building -------------------------------------------------------------------------------- */
+
+/* Whether `name` is one of the words of the list, "?" aside. */
+static bool lists(const char *list, const char *name)
+{
+    size_t n = strlen(name);
+    for (const char *at = list; *at; at += strcspn(at, " "), at += *at == ' ')
+        if (strcspn(at, " ?") == n && !memcmp(at, name, n))
+            return true;
+    return false;
+}
+
+static void check_params(word_call *c, const word *w)
+{
+    for (size_t i = 0; i < c->n_params; i++)
+        if (!c->params[i].name || !lists(w->params, c->params[i].name))
+            l_fail(c->l, SIB_ERR_ARGUMENT, "%s has no parameter %s; it has: %s", w->name,
+                   c->params[i].name ? c->params[i].name : "NULL", *w->params ? w->params : "none");
+    for (const char *at = w->params; *at && l_ok(c->l); at += strcspn(at, " "), at += *at == ' ') {
+        char name[32];
+        snprintf(name, sizeof name, "%.*s", (int)strcspn(at, " ?"), at);
+        if (at[strlen(name)] != '?' && !param(c, name))
+            l_fail(c->l, SIB_ERR_ARGUMENT, "%s: parameter %s is missing", w->name, name);
+    }
+}
+
+static bool find_word(sib_lowering *b, const char *name, word *out)
+{
+    for (size_t i = 0; name && word_at(i, out); i++)
+        if (!strcmp(out->name, name))
+            return true;
+    for (size_t i = 0; name && i < MILLI_COUNT; i++)
+        if (!strcmp(milli_row((milli_kind)i)->name, name)) {
+            l_fail(b->l, SIB_ERR_UNSUPPORTED, "milli-op %s cannot be built by callers", name);
+            return false;
+        }
+    l_fail(b->l, SIB_ERR_ARGUMENT, "there is no milli-op '%s'", name ? name : "NULL");
+    return false;
+}
+
+void sib_milli_emit(sib_lowering *b, const char *name, size_t n_in, const sib_mval *in, size_t n_params,
+                    const sib_param *params, size_t n_out, sib_mval *out)
+{
+    word w;
+    for (size_t i = 0; i < n_out; i++)
+        out[i] = (sib_mval){SIB_NONE};
+    if (!lowering_builds(b) || !find_word(b, name, &w))
+        return;
+    size_t makes = w.build == sort ? 2 : 1;
+    word_call c = {.l = b->l,
+                   .b = b,
+                   .name = w.name,
+                   .kind = w.kind,
+                   .n_in = n_in,
+                   .n_params = n_params,
+                   .params = params,
+                   .out = {MVAL_NONE, MVAL_NONE}};
+    if (n_in < (size_t)w.min_in || n_in > (size_t)w.max_in || n_out < 1 || n_out > makes) {
+        l_fail(b->l, SIB_ERR_ARGUMENT, "%s of %zu inputs and %zu outputs, expected %d to %d and up to %zu",
+               w.name, n_in, n_out, w.min_in, w.max_in, makes);
+        return;
+    }
+    check_params(&c, &w);
+    for (size_t i = 0; i < n_in; i++) {
+        c.in[i] = handle_value(b, in[i]);
+        if (c.in[i].id == NO_VALUE) /* sticky, or an input that the node omits */
+            l_fail(b->l, SIB_ERR_ARGUMENT, "%s: its input %zu is none", w.name, i);
+    }
+    if (l_ok(b->l))
+        w.build(&c);
+    for (size_t i = 0; i < n_out && l_ok(b->l); i++)
+        out[i] = (sib_mval){c.out[i].id};
+}
