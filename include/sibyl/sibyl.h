@@ -18,6 +18,7 @@
 #include <sibyl/lowering.h>
 #include <sibyl/model.h>
 #include <sibyl/npy_file.h>
+#include <sibyl/ops.h>
 #include <sibyl/plan.h>
 #include <sibyl/quantize.h>
 #include <sibyl/recording.h>
