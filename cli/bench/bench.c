@@ -27,6 +27,10 @@ static const cli_option options[] = {
              "conv1d: a shape of your own instead: batch, input channels, length, output channels, kernel, "
              "stride, padding",
              .more = "May be given several times."),
+    OPT_INTEGER("layers", layers, "N", 1, 1000000, "layers: draw N layers (default: 800)"),
+    OPT_INTEGER("seed", seed, "N", 0, 1000000000, "layers: seed of the draws (default: 0)"),
+    OPT_TEXT("only", only, "PATTERN",
+             "layers: measure those of which family and name match, such as 'conv *k3 s1*'"),
     OPT_FLAG("fresh", fresh,
              "models, whisper: time to the first result and memory too, each in its own process"),
     OPT_FLAG(
@@ -67,6 +71,7 @@ static const cli_verb verbs[] = {
      false},
     {"peak", "fused multiply-adds and bytes read per second, one thread and several", bench_peak, false},
     {"models", "runs of models: MODEL.onnx files, or folders of cases with their inputs", bench_models, true},
+    {"layers", "single layers drawn from what networks have, and small graphs", bench_layers, false},
     {"whisper", "Whisper tiny with random weights: encoder, prompt, step of the decoder", bench_whisper,
      false},
     {"first",
@@ -104,11 +109,11 @@ static int bench(const cli_command *self, int argc, char **argv)
     return code;
 }
 
-const cli_command command_bench = {.name = "bench",
-                                   .summary = "measure features, convolutions, the machine or models",
-                                   .operands =
-                                       "features|conv1d|peak|whisper|models|first [MODEL|DIR...] [options]",
-                                   .options = options,
-                                   .verbs = verbs,
-                                   .more = more,
-                                   .run = bench};
+const cli_command command_bench = {
+    .name = "bench",
+    .summary = "measure features, convolutions, the machine or models",
+    .operands = "features|conv1d|peak|layers|whisper|models|first [MODEL|DIR...] [options]",
+    .options = options,
+    .verbs = verbs,
+    .more = more,
+    .run = bench};

@@ -18,6 +18,8 @@ typedef struct bench_settings {
     const char *backend;  /* of sessions; NULL: all */
     pass_settings passes; /* of sessions */
     cli_list dims;        /* T=100, for random inputs */
+    long seed, layers;    /* layers: of the draws, and how many; 0: the benchmark's own choice */
+    const char *only;     /* layers: a pattern of names, or NULL */
     cli_list shapes;      /* conv1d: "B,Ci,L,Co,k,s,p" in place of the stem's; none: those */
     char **operands;      /* (n_operands) what follows the benchmark's name */
     int n_operands;
@@ -84,5 +86,6 @@ int bench_peak(const void *of);
 int bench_models(const void *of);
 int bench_whisper(const void *of);
 int bench_first(const void *of);
+int bench_layers(const void *of);
 
 #endif

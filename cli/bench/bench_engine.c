@@ -130,3 +130,27 @@ bool engine_outputs(engine *e, sib_value **out, char *why, size_t bytes)
 {
     return e->peer ? peer_ort_run_values(e->peer, out, why, bytes) : run_sibyl(e, out, NULL, why, bytes);
 }
+
+/* Appends a word that is not in the text yet. */
+static void add_word(char *text, size_t bytes, const char *word)
+{
+    size_t used = strlen(text), length = strlen(word);
+    for (const char *at = strstr(text, word); at; at = strstr(at + 1, word))
+        if ((at == text || at[-1] == ' ') && (at[length] == ' ' || !at[length]))
+            return;
+    snprintf(text + used, bytes - used, "%s%s", used ? " " : "", word);
+}
+
+void engine_kernels(engine *e, char *text, size_t bytes)
+{
+    sib_plan *plan = NULL;
+    sib_plan_step step;
+    sib_plan_segment segment;
+    *text = '\0';
+    if (sib_session_plan(e->session, &plan, NULL) != SIB_OK)
+        return;
+    for (size_t i = 0; sib_plan_get_segment(plan, i, &segment); i++)
+        for (size_t k = 0; sib_plan_get_step(plan, i, k, &step); k++)
+            add_word(text, bytes, step.kernel ? step.kernel : step.op_type);
+    sib_plan_free(&plan);
+}

@@ -41,6 +41,9 @@ double engine_run(engine *e, char *why, size_t bytes);
 /* One run of Sibyl, with its steps added to a profile. */
 bool engine_profile(engine *e, sib_profile *profile, char *why, size_t bytes);
 
+/* The kernels of the plan of Sibyl's engine that ran, each once, as text: "conv fused". */
+void engine_kernels(engine *e, char *text, size_t bytes);
+
 /* One run whose outputs the caller owns: (n_outputs of the model), NULL for values that are not tensors. */
 bool engine_outputs(engine *e, sib_value **out, char *why, size_t bytes);
 

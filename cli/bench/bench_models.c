@@ -50,18 +50,22 @@ void models_add(models *list, const char *operand)
         add_model(list, cli_format("%s", operand), file_stem(operand));
 }
 
+void model_case_free(model_case *c)
+{
+    for (size_t k = 0; k < ENGINE_KINDS; k++)
+        free(c->sides[k].us);
+    free(c->path);
+    free(c->plain);
+    free(c->torch);
+    free(c->name);
+    free(c->data);
+    *c = (model_case){0};
+}
+
 void models_free(models *list)
 {
-    for (size_t i = 0; i < list->n; i++) {
-        model_case *c = &list->items[i];
-        for (size_t k = 0; k < ENGINE_KINDS; k++)
-            free(c->sides[k].us);
-        free(c->path);
-        free(c->plain);
-        free(c->torch);
-        free(c->name);
-        free(c->data);
-    }
+    for (size_t i = 0; i < list->n; i++)
+        model_case_free(&list->items[i]);
     free(list->items);
 }
 
@@ -272,7 +276,7 @@ static bool takes_part(engine_kind kind, const engine_settings *es, const model_
            (kind == ENGINE_TORCH && es->torch && c->torch);
 }
 
-static void measure_case(model_case *c, const bench_settings *settings, const engine_settings *es)
+void model_measure(model_case *c, const bench_settings *settings, const engine_settings *es)
 {
     engine *engines[ENGINE_KINDS] = {NULL};
     size_t block[ENGINE_KINDS] = {0};
@@ -289,6 +293,8 @@ static void measure_case(model_case *c, const bench_settings *settings, const en
     if (settings->error && block[ENGINE_SIBYL])
         compare_with_exact(c, engines, block, in);
     measure_rounds(c, settings, engines, block);
+    if (block[ENGINE_SIBYL])
+        engine_kernels(engines[ENGINE_SIBYL], c->kernels, sizeof c->kernels);
     if (settings->claims && block[ENGINE_SIBYL])
         claims_measure(engines[ENGINE_SIBYL], &c->claims, ours->why, sizeof ours->why);
     for (size_t k = 0; k < ENGINE_KINDS; k++) {
@@ -318,10 +324,14 @@ static void open_torch(bench_report *report, const models *list, engine_settings
         bench_report_note(report, "torch: skipped, %s", why);
 }
 
-static void open_peer(bench_report *report, engine_settings *es)
+void engines_open(bench_report *report, engine_settings *es)
 {
+    const bench_settings *settings = report->settings;
     char why[600];
-    if (!report->settings->peers)
+    *es = (engine_settings){.backend = settings->backend,
+                            .passes = settings->passes,
+                            .threads = settings->threads ? (unsigned)settings->threads : 1};
+    if (!settings->peers)
         return;
     es->ort = peer_ort_open(why, sizeof why);
     if (es->ort)
@@ -333,31 +343,34 @@ static void open_peer(bench_report *report, engine_settings *es)
         bench_report_note(report, "onnxruntime: skipped, %s", why);
 }
 
+void engines_close(engine_settings *es)
+{
+    peer_ort_close(es->ort);
+    peer_torch_close(es->torch);
+}
+
 bool models_measure(bench_report *report, models *list, const sib_peak *peak)
 {
     const bench_settings *settings = report->settings;
-    engine_settings es = {.backend = settings->backend,
-                          .passes = settings->passes,
-                          .threads = settings->threads ? (unsigned)settings->threads : 1};
+    engine_settings es;
     bool any = false;
     json_t *rows = json_array();
     cli_progress progress;
-    open_peer(report, &es);
+    engines_open(report, &es);
     open_torch(report, list, &es);
     models_report_head(report, es.threads, peak != NULL);
     cli_progress_begin(&progress, list->n);
     for (size_t i = 0; i < list->n; i++) {
         progress.item = i;
         cli_progress_show(&progress, 0, "measuring", list->items[i].name);
-        measure_case(&list->items[i], settings, &es);
+        model_measure(&list->items[i], settings, &es);
         cli_progress_clear(&progress);
         models_report_case(report, rows, &list->items[i], peak);
         any |= list->items[i].sides[ENGINE_SIBYL].n > 0;
     }
     bench_report_value(report, "models", rows);
     models_report_summary(report, list);
-    peer_ort_close(es.ort);
-    peer_torch_close(es.torch);
+    engines_close(&es);
     return any;
 }
 

@@ -31,6 +31,8 @@ typedef struct side {
     result_error same, plain; /* against ref in double: of the same file, and of model_case.plain */
 } side;
 
+#define MODEL_KERNELS 64
+
 typedef struct model_case {
     char *path, *name; /* the file and what it is called; released with free */
     char *data;        /* folder with inputs, or NULL: random ones */
@@ -39,6 +41,7 @@ typedef struct model_case {
     size_t nodes;
     double flops, bytes; /* of a run, 0: unknown */
     side sides[ENGINE_KINDS];
+    char kernels[MODEL_KERNELS]; /* of Sibyl's steps, each once: "conv fused" */
     claims claims;
     char no_error[640]; /* why there are no errors, or "" */
     bool compared;
@@ -63,6 +66,13 @@ const sib_named_value *bench_inputs_named(const bench_inputs *in, size_t *n);
 /* Measures and reports all of them. Returns false if no model could be measured. peak: of the machine with as
    many threads, for models whose flops and bytes are known; NULL for none. */
 bool models_measure(bench_report *report, models *list, const sib_peak *peak);
+
+/* The engines that the settings ask for, and a note on each in the report; engines_close(&es). */
+void engines_open(bench_report *report, engine_settings *out);
+void engines_close(engine_settings *es);
+/* Measures one model with each of them. */
+void model_measure(model_case *c, const bench_settings *settings, const engine_settings *es);
+void model_case_free(model_case *c);
 
 /* Measures the first run of a model in a fresh process (this program, as `bench first`). */
 void first_run_measure(engine_kind kind, const model_case *c, const bench_settings *settings, first_run *out);

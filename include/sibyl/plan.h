@@ -47,7 +47,8 @@ typedef struct sib_plan_step {
     const char *op_type; /* operator or milli-op that runs: "Conv", "reduce_sum", "fused" */
     bool milli;
     const char *backend,
-        *kernel; /* the kernel: a name of the backend's own, "conv"; NULL where it has none */
+        *kernel; /* a name of the backend's own, "conv winograd"; of a fused step that of its first member;
+                    NULL where the backend has none */
     size_t n_inputs, n_outputs;
     const uint32_t *inputs, *outputs; /* places; SIB_NONE for an omitted one */
     size_t n_packed;

@@ -53,6 +53,30 @@ class Bench(Case):
         self.fails(1, "kernel", "bench", "conv1d", "--repeat", "1", "--shape", "1,1,2,1,9,1,0")
 
 
+    def layers(self, *arguments):
+        return json.loads(self.done("bench", "layers", "--repeat", "3", "--json", *arguments))
+
+    def test_layers(self):
+        document = self.layers("--layers", "32", "--seed", "3")
+        rows = [r for r in document["layers"] if r["family"] != "small graph"]
+        self.assertEqual(len(rows), 32, document["notes"])
+        self.assertEqual(len(document["layers"]), 42)
+        self.assertGreater(len({r["family"] for r in rows}), 12)
+        for row in document["layers"]:
+            self.assertGreater(row["sibyl"], 0)
+            self.assertNotIn("onnxruntime", row)
+        self.assertEqual(sum(g["layers"] for g in document["groups"] if g["by"] == "family"), 32)
+        self.assertEqual(sum(g["layers"] for g in document["groups"] if g["by"] == "kernel"), 32)
+        # a layer depends on the seed and its number alone
+        self.assertEqual([r["name"] for r in self.layers("--layers", "6", "--seed", "3")["layers"][:6]],
+                         [r["name"] for r in rows[:6]])
+        self.assertNotEqual([r["name"] for r in self.layers("--layers", "6", "--seed", "4")["layers"][:6]],
+                            [r["name"] for r in rows[:6]])
+        some = self.layers("--layers", "32", "--seed", "3", "--only", "conv 1-D*")["layers"]
+        self.assertEqual(some, [r | {k: s[k] for k in ("sibyl", "roofline")} for s, r in
+                                zip(some, (r for r in rows if r["family"] == "conv 1-D"), strict=True)])
+
+
 class BenchModels(Cases):
     absent = dict(os.environ, SIBYL_PYTHON="/nonexistent/python")
 

@@ -129,7 +129,7 @@ static sib_code cpu_run(const step *s, const buffer *const *in, buffer *const *o
     return made->kernel->run(&c);
 }
 
-static const char *cpu_kernel_name(const step *s)
+const char *cpu_kernel_text(const cpu_kernel *kernel, const void *state)
 {
     static const struct {
         const cpu_kernel *kernel;
@@ -141,11 +141,18 @@ static const char *cpu_kernel_name(const step *s)
 #undef CPU_OP
 #undef CPU_MILLI
     };
-    const cpu_step *made = s->state;
+    if (kernel->method)
+        return kernel->method(state);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (names[i].kernel == made->kernel)
+        if (names[i].kernel == kernel)
             return names[i].name + strlen("cpu_");
     return NULL;
+}
+
+static const char *cpu_step_kernel(const step *s)
+{
+    const cpu_step *made = s->state;
+    return cpu_kernel_text(made->kernel, made->state);
 }
 
 const sib_backend backend_cpu = {
@@ -157,5 +164,5 @@ const sib_backend backend_cpu = {
     .prepare = cpu_prepare,
     .release = cpu_release,
     .run = cpu_run,
-    .kernel = cpu_kernel_name,
+    .kernel = cpu_step_kernel,
 };

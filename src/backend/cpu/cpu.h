@@ -64,9 +64,14 @@ typedef struct cpu_kernel {
     /* Whether run reads constant input i, given what prepare made; NULL: every one. Constants that it does
        not read need not be in memory. */
     bool (*reads)(const void *state, size_t i);
+    /* How run computes with what prepare made: "conv winograd". NULL: always in the same way. */
+    const char *(*method)(const void *state);
     bool takes_finish; /* run calls c->finish */
     bool takes_clamp;  /* run applies c->clamp */
 } cpu_kernel;
+
+/* The kernel's name in cpu.def, or its method. */
+const char *cpu_kernel_text(const cpu_kernel *kernel, const void *state);
 
 /* ---- While claiming and preparing ------------------------------------------------------------------ */
 

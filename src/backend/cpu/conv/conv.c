@@ -479,11 +479,25 @@ static bool conv_reads(const void *state, size_t i)
     return i != s->inputs->w || !s->w;
 }
 
+static const char *conv_method(const void *state)
+{
+    const conv_state *s = state;
+    const conv2d_plan *p = &s->plan;
+    return s->halves.used || s->transforms.form ? "conv winograd"
+           : s->bytes.tiles                     ? "conv bytes"
+           : p->plane_run                       ? "conv planes"
+           : p->few_width                       ? "conv few pixels"
+           : p->features                        ? "conv features"
+           : p->direct                          ? "conv pixels"
+                                                : "conv copied pixels";
+}
+
 const cpu_kernel cpu_conv = {.claims = conv_claims,
                              .prepare = conv_prepare,
                              .release = conv_release,
                              .run = conv_run,
                              .reads = conv_reads,
+                             .method = conv_method,
                              .takes_finish = true,
                              .takes_clamp = true};
 const cpu_kernel cpu_conv_integer = {.claims = integer_claims,
@@ -491,16 +505,19 @@ const cpu_kernel cpu_conv_integer = {.claims = integer_claims,
                                      .release = conv_release,
                                      .run = conv_run,
                                      .reads = conv_reads,
+                                     .method = conv_method,
                                      .takes_finish = true};
 const cpu_kernel cpu_conv_quantized = {.claims = quantized_claims,
                                        .prepare = quantized_prepare,
                                        .release = conv_release,
                                        .run = conv_run,
                                        .reads = conv_reads,
+                                       .method = conv_method,
                                        .takes_finish = true};
 const cpu_kernel cpu_conv_fused = {.claims = fused_claims,
                                    .prepare = fused_prepare,
                                    .release = conv_release,
                                    .run = conv_run,
                                    .reads = conv_reads,
+                                   .method = conv_method,
                                    .takes_finish = true};
