@@ -174,6 +174,15 @@ static inline float vf_sum(vf v)
     return _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps(two, two, 1)));
 }
 
+static inline void vf_sum_4(const vf v[4], float sums[4])
+{
+    __m128 four[4];
+    for (int i = 0; i < 4; i++)
+        four[i] = _mm_add_ps(_mm256_castps256_ps128(v[i]), _mm256_extractf128_ps(v[i], 1));
+    _MM_TRANSPOSE4_PS(four[0], four[1], four[2], four[3]);
+    _mm_storeu_ps(sums, _mm_add_ps(_mm_add_ps(four[0], four[2]), _mm_add_ps(four[1], four[3])));
+}
+
 static inline float vf_max_lane(vf v)
 {
     __m128 four = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));

@@ -165,6 +165,17 @@ static inline float vf_sum(vf v)
     return _mm512_reduce_add_ps(v);
 }
 
+static inline void vf_sum_4(const vf v[4], float sums[4])
+{
+    __m128 four[4];
+    for (int i = 0; i < 4; i++) {
+        __m256 eight = _mm256_add_ps(_mm512_castps512_ps256(v[i]), _mm512_extractf32x8_ps(v[i], 1));
+        four[i] = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+    }
+    _MM_TRANSPOSE4_PS(four[0], four[1], four[2], four[3]);
+    _mm_storeu_ps(sums, _mm_add_ps(_mm_add_ps(four[0], four[2]), _mm_add_ps(four[1], four[3])));
+}
+
 static inline float vf_max_lane(vf v)
 {
     return _mm512_reduce_max_ps(v);

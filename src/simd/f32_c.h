@@ -21,6 +21,7 @@
                                         n = log(v); or m is NaN
        vf_any_less(a, b)                a < b in some lane
        vf_sum(v) vf_max_lane(v)          over the lanes, in a level-specific order; vf_max_lane: no NaN
+       vf_sum_4(v, sums)                sums[i] = vf_sum(v[i]), i below 4
        vf_transpose(v)                       transposes VF_LANES vectors: v[i][j] and v[j][i] are exchanged
        vf_load_even(p)                  p[0], p[2] ... p[2 VF_LANES - 2], reading nothing beyond the last
        vf_mask vf_lanes(begin, end)     the lanes i with begin <= i < end, for any begin and end
@@ -182,6 +183,11 @@ static inline vf vf_power_of_2(vf v)
 static inline float vf_sum(vf v)
 {
     return v;
+}
+
+static inline void vf_sum_4(const vf v[4], float sums[4])
+{
+    memcpy(sums, v, 4 * sizeof *sums);
 }
 
 static inline float vf_max_lane(vf v)

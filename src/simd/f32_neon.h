@@ -164,6 +164,11 @@ static inline float vf_sum(vf v)
     return vaddvq_f32(v);
 }
 
+static inline void vf_sum_4(const vf v[4], float sums[4])
+{
+    vst1q_f32(sums, vpaddq_f32(vpaddq_f32(v[0], v[1]), vpaddq_f32(v[2], v[3])));
+}
+
 static inline float vf_max_lane(vf v)
 {
     return vmaxvq_f32(v);

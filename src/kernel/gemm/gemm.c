@@ -16,7 +16,7 @@
 #define DIRECT_FLOATS   8192  /* of B, which then stays in the L1 cache unpacked */
 #define CLASHING_FLOATS 512   /* 2 KB; addresses 4 KB apart share a set of the L1 cache */
 #define STREAM_FLOATS   65536 /* of A, which fit in the L2 cache while B streams through */
-#define DOT_ROWS        8     /* max rows of A for which B is not transposed */
+#define DOT_ROWS        4     /* max rows of A for which B is not transposed */
 #define THIN_ROWS       8     /* max rows of A for which B is not widened first */
 #define DONE_MIN        1024  /* min elements per call of `done`, where there are that many */
 #define ROW_BLOCK       16    /* vertical tiles that are computed before the next terms */

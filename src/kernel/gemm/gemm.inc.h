@@ -197,11 +197,23 @@ INLINE void dot_of(const gemm_tile *t, size_t i0, size_t j0, const int rows, con
         UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < columns; j++) sum[i][j] =
             vf_fma(vf_load_n(a + (size_t)i * t->lda + p, t->k - p),
                    vf_load_n(b + (size_t)j * t->ldb + p, t->k - p), sum[i][j]);
-    UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < columns; j++)
+    UNROLL for (int i = 0; i < rows; i++)
     {
-        float all = t->alpha * vf_sum(sum[i][j]);
-        size_t row = i0 + (size_t)i, column = j0 + (size_t)j;
-        t->c[row * t->ldc + column] = t->from ? all + t->from[row * t->ldfrom + column] : all;
+        size_t row = i0 + (size_t)i;
+        float sums[4], *c = t->c + row * t->ldc + j0;
+        if (columns == 4 && t->alpha == 1.0f && !t->from) {
+            vf_sum_4(sum[i], c);
+            continue;
+        }
+        if (columns == 4)
+            vf_sum_4(sum[i], sums);
+        else
+            sums[0] = vf_sum(sum[i][0]);
+        UNROLL for (int j = 0; j < columns; j++)
+        {
+            float all = t->alpha * sums[j];
+            c[j] = t->from ? all + t->from[row * t->ldfrom + j0 + (size_t)j] : all;
+        }
     }
 }
 
@@ -238,20 +250,39 @@ static void pack_row(const float *b, size_t n, size_t width, float *dst)
         dst[j] = 0.0f;
 }
 
-/* Transposes squares of 16, whose cache lines stay in the cache meanwhile. */
+/* Terms p0 to p1 of columns j0 to j1, in squares of 16, whose cache lines stay in the cache meanwhile. */
+static void pack_squares(const float *b, size_t row, size_t column, size_t p0, size_t p1, size_t j0,
+                         size_t j1, size_t width, float *dst)
+{
+    for (size_t p2 = p0; p2 < p1; p2 += 16)
+        for (size_t j2 = j0; j2 < j1; j2 += 16)
+            for (size_t p = p2; p < size_min(p1, p2 + 16); p++)
+                for (size_t j = j2; j < size_min(j1, j2 + 16); j++)
+                    dst[p * width + j] = b[p * row + j * column];
+}
+
 static void pack_transposed(const float *b, size_t row, size_t column, size_t k, size_t n, size_t width,
                             float *dst)
 {
-    for (size_t p0 = 0; p0 < k; p0 += 16)
-        for (size_t j0 = 0; j0 < width; j0 += 16) {
-            size_t p1 = size_min(k, p0 + 16), j1 = size_min(n, j0 + 16), end = size_min(width, j0 + 16);
-            for (size_t p = p0; p < p1; p++) {
-                for (size_t j = j0; j < j1; j++)
-                    dst[p * width + j] = b[p * row + j * column];
-                for (size_t j = size_max(j0, j1); j < end; j++)
-                    dst[p * width + j] = 0.0f;
-            }
+    size_t full_k = 0, full_n = 0;
+#if VF_LANES > 1
+    if (row == 1) { /* columns of B are rows of memory: squares of vectors */
+        full_k = k / VF_LANES * VF_LANES;
+        full_n = n / VF_LANES * VF_LANES;
+        for (size_t j = 0; j < full_n; j += VF_LANES) {
+            const float *rows[VF_LANES];
+            for (size_t i = 0; i < VF_LANES; i++)
+                rows[i] = b + (j + i) * column;
+            for (size_t p = 0; p < full_k; p += VF_LANES)
+                vf_transpose_rows(rows, p, dst + p * width + j, width);
         }
+    }
+#endif
+    pack_squares(b, row, column, full_k, k, 0, full_n, width, dst);
+    pack_squares(b, row, column, 0, k, full_n, n, width, dst);
+    for (size_t p = 0; p < k && n < width; p++)
+        for (size_t j = n; j < width; j++)
+            dst[p * width + j] = 0.0f;
 }
 
 static void pack(const float *b, size_t row, size_t column, size_t k, size_t n, size_t width, float *dst)
