@@ -9,6 +9,7 @@
 #include <sibyl/base.h>
 #include <sibyl/build.h>
 #include <sibyl/conv1d.h>
+#include <sibyl/digest.h>
 #include <sibyl/extend.h>
 #include <sibyl/features.h>
 #include <sibyl/fixed.h>

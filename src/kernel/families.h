@@ -7,6 +7,7 @@
 #include "kernel/conv/bytes.h"
 #include "kernel/conv/conv2d_entries.h"
 #include "kernel/conv/conv2d_winograd_entries.h"
+#include "kernel/digest/digest.h"
 #include "kernel/gemm/gemm.h"
 #include "kernel/gemm/gemm_int.h"
 #include "kernel/gemm/gemm_wide.h"

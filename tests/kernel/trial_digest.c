@@ -1,0 +1,106 @@
+/* Statistics of floats for digests, against definitions in double. */
+#include "base/size.h"
+#include "trial.h"
+
+#include <float.h>
+#include <math.h>
+
+static size_t block_length(trial *t)
+{
+    return size_max(1, size_min(trial_length(t), DIGEST_BLOCK));
+}
+
+static void scan(trial *t)
+{
+    size_t n = block_length(t), zeros = 0;
+    const float *x = trial_floats(t, n, trial_fill_of(t));
+    digest_scan got;
+    float *y = trial_out(t, sizeof *y, 1, 3, 3, TRIAL_ALONE);
+    CALL(t, n, digest.scan(x, n, &got));
+    double low = INFINITY, high = -INFINITY, sum = 0, size = 0;
+    bool finite = true;
+    for (size_t i = 0; i < n; i++) {
+        finite &= isfinite(x[i]) != 0;
+        low = fmin(low, (double)x[i]);
+        high = fmax(high, (double)x[i]);
+        sum += (double)x[i];
+        size += fabs((double)x[i]);
+        zeros += x[i] == 0;
+    }
+    trial_expect(t, 0, got.finite, finite, 0);
+    if (finite) {
+        trial_expect(t, 0, (double)got.min, low, 0);
+        trial_expect(t, 0, (double)got.max, high, 0);
+        trial_expect(t, 0, (double)got.zeros, (double)zeros, 0);
+        if (size < (double)FLT_MAX)
+            trial_expect(t, 0, (double)got.sum, sum, 2e-5 * size + 1e-37);
+    }
+    memset(y, 0, 3 * sizeof *y);
+}
+
+/* Floats whose squares are normal. */
+static const float *plain_floats(trial *t, size_t n)
+{
+    return trial_floats(t, n, t->round % 2 ? FILL_SHIFTED : FILL_UNIFORM);
+}
+
+static void squares(trial *t)
+{
+    size_t n = trial_length(t);
+    const float *x = plain_floats(t, n);
+    float mean = n ? x[n / 2] : 0, *y = trial_out(t, sizeof *y, 1, 1, 1, TRIAL_ALONE);
+    CALL_TO(t, n, *y, digest.squares(x, n, mean));
+    double want = 0;
+    for (size_t i = 0; i < n; i++)
+        want += ((double)x[i] - (double)mean) * ((double)x[i] - (double)mean);
+    trial_expect(t, 0, (double)*y, want, 1e-4 * want + 1e-30);
+}
+
+static void sum(trial *t)
+{
+    size_t n = trial_length(t);
+    const float *x = plain_floats(t, n);
+    float *y = trial_out(t, sizeof *y, 1, 1, 1, TRIAL_ALONE);
+    CALL_TO(t, n, *y, digest.sum(x, n));
+    double want = 0, size = 0;
+    for (size_t i = 0; i < n; i++) {
+        want += (double)x[i];
+        size += fabs((double)x[i]);
+    }
+    trial_expect(t, 0, (double)*y, want, 1e-4 * size);
+}
+
+static void add(trial *t)
+{
+    size_t n = trial_length(t);
+    const float *x = trial_floats(t, n, trial_fill_of(t));
+    float *y = trial_out(t, sizeof *y, 1, n, n, TRIAL_VALUES);
+    for (size_t i = 0; i < n; i++)
+        y[i] = (float)i;
+    CALL(t, n, digest.add(x, n, y));
+    for (size_t i = 0; i < n; i++)
+        trial_expect(t, i, (double)y[i], (double)((float)i + x[i]), 0);
+}
+
+static void bins(trial *t)
+{
+    size_t n = trial_length(t);
+    const float *x = trial_floats(t, n, FILL_UNIFORM);
+    uint32_t *y = trial_out(t, sizeof *y, 1, 64, 64, 0), want[64];
+    /* some are out of range */
+    const float low = t->round % 3 ? -1.0f : -0.5f, scale = t->round % 3 ? 32.0f : 50.0f;
+    for (size_t i = 0; i < 64; i++)
+        y[i] = want[i] = (uint32_t)i;
+    CALL(t, n, digest.bins(x, n, low, scale, y));
+    for (size_t i = 0; i < n; i++) {
+        float place = truncf((x[i] - low) * scale);
+        want[place > 63 ? 63 : place > 0 ? (size_t)place : 0]++;
+    }
+    trial_expect_bits(t, "counts", y, want, 64, sizeof *y);
+}
+
+static const trial_row rows[] = {
+    ENTRY(digest.scan, scan), ENTRY(digest.squares, squares), ENTRY(digest.sum, sum),
+    ENTRY(digest.add, add),   ENTRY(digest.bins, bins),
+};
+const trial_family family_digest = {"digest", rows, COUNT(rows)};
