@@ -64,6 +64,8 @@ typedef struct sib_tap_event {
     const char *name, *node, *op_type;
     bool milli; /* a value inside a lowered operator */
     const sib_value *value;
+    uint64_t run;     /* number of the run in its session, from 1 */
+    uint64_t time_ns; /* sib_time_ns when the value was there */
 } sib_tap_event;
 typedef sib_code (*sib_tap)(void *context, const sib_tap_event *event, sib_error *err);
 
@@ -105,14 +107,20 @@ typedef struct sib_profile_row {
     const char *node, *op_type, *backend; /* node "" in rows by operator; "node12" for an unnamed node */
     uint64_t calls;
     double seconds;
+    double flops;                       /* a multiply-add counts as 2; 0 where unknown */
+    uint64_t bytes_read, bytes_written; /* elements of inputs, weights included, and of outputs */
+    uint64_t memory;                    /* max bytes of values that existed during a call, without weights */
 } sib_profile_row;
 typedef enum sib_profile_by {
     SIB_PROFILE_BY_NODE,
     SIB_PROFILE_BY_OPERATOR,
-    SIB_PROFILE_BY_MILLI
+    SIB_PROFILE_BY_MILLI,
+    SIB_PROFILE_BY_PHASE
 } sib_profile_by;
-/* Row i, longest time first; by node (including its milli-ops), by operator type, or by milli-op. Returns
-   false where i is out of range. Strings live until the profile is filled again or freed. */
+/* Row i, longest time first; by node (including its milli-ops), by operator type, by milli-op, or by phase: rows
+   whose op_type is the name of a kind of spans (sib_span_kind_name) and whose time is spent in such spans but in
+   none inside them, so that all rows together are the time of the outermost spans. Returns false where i is
+   out of range. Strings live as long as the profile. */
 SIB_API bool sib_profile_get(const sib_profile *p, sib_profile_by by, size_t i, sib_profile_row *out);
 
 /* ---- Comparing -------------------------------------------------------------------------------------- */

@@ -29,5 +29,6 @@
 #include <sibyl/tile.h>
 #include <sibyl/timing.h>
 #include <sibyl/value.h>
+#include <sibyl/watch.h>
 
 #endif

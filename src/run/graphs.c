@@ -6,8 +6,8 @@
 #include "graph/describe.h"
 #include "milli/milli.h"
 #include "run/attribute_text.h"
-#include "run/cost.h"
 #include "run/model.h"
+#include "run/plan/cost.h"
 
 #include <string.h>
 

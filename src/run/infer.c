@@ -4,7 +4,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "ops/ops.h"
-#include "run/cost.h"
+#include "run/plan/cost.h"
 #include "run/plan/fold.h"
 #include "tensor/dtype.h"
 #include "tensor/tensor.h"

@@ -4,8 +4,8 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "ops/ops.h"
-#include "run/cost.h"
 #include "run/model.h"
+#include "run/plan/cost.h"
 #include "run/plan/fold.h"
 
 #include <string.h>

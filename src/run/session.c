@@ -37,6 +37,8 @@ static sib_code open_backend(sib_session *s, const sib_backend *b, sib_error *er
     while (whole->whole)
         whole = whole->whole;
     sib_backend_options options = {.pool = s->pool, .packs = s->model->packs, .file_packs = whole->packs};
+    s->shared.plan.packs[0] = s->model->packs;
+    s->shared.plan.packs[1] = whole->packs;
     sib_code code = b->open ? b->open(&options, &at->self, err) : SIB_OK;
     s->shared.plan.n_backends += code == SIB_OK;
     return code;
@@ -212,6 +214,8 @@ sib_code sib_session_create(sib_model *model, const sib_session_options *options
         code = sib_pool_create(o->threads, &s->own_pool, err);
     s->pool = o->pool ? o->pool : s->own_pool;
     if (code == SIB_OK)
+        code = watch_set_create(s->pool, &s->watches, err);
+    if (code == SIB_OK)
         code = open_backends(s, o->backends, err);
     if (code == SIB_OK)
         code = make_executors(s, o, err);
@@ -235,6 +239,7 @@ void sib_session_free(sib_session **sp)
         if (s->backends[i].backend->close)
             s->backends[i].backend->close(&s->backends[i].self);
     mem_free(s->backends);
+    watch_set_release(&s->watches);
     sib_pool_free(&s->own_pool);
     sib_model_free(&s->model);
     diagnostics_clear(&s->notes);
@@ -401,6 +406,13 @@ static sib_code match_inputs(sib_session *s, const graph *g, size_t n, const sib
 
 /* ---- Running ------------------------------------------------------------------------------------------ */
 
+sib_code sib_watch_add(sib_session *s, const sib_watch_options *options, sib_watch **out, sib_error *err)
+{
+    if (!s || !options || !out || (options->n_names && !options->names))
+        return err_set(err, SIB_ERR_ARGUMENT, "the session, the options, their names or out is NULL");
+    return watch_set_add(s->watches, options, out, err);
+}
+
 /* Copies t, which is dense, into reusable memory of output `at` of the session. */
 static sib_code copy_output(sib_session *s, uint32_t at, const sib_tensor *t, sib_value **out, sib_error *err)
 {
@@ -466,12 +478,16 @@ static sib_code check_names(const graph *g, size_t n, const char *const *names, 
 /* The executor of the main graph for a run. Taps need the values of the file's graph; passes assumed that
    inputs with a default are constants and that dims of one symbol have one size. in: (inputs of the
    graph). */
-static sib_code choose_graph(sib_session *s, const sib_run_options *o, const sib_value *const *in,
-                             bool differ, executor **out, sib_error *err)
+static sib_code choose_graph(sib_session *s, run_state *run, const sib_value *const *in, bool differ,
+                             executor **out, sib_error *err)
 {
+    const sib_run_options *o = run->observer.options;
     const graph *g = s->running.items->g;
     sib_code code = SIB_OK;
     bool whole = differ || (o && o->tap && !o->tap_optimised);
+    run->view = watch_set_view(s->watches, &whole);
+    if (o && o->tap && run->view != PLAN_INSIDE)
+        run->view = o->tap_inside ? PLAN_INSIDE : PLAN_OPEN;
     for (uint32_t i = 0; i < g->inputs.n; i++)
         whole |= in[i] && g->values[g->inputs.ids[i]].constant;
     *out = s->running.items;
@@ -511,7 +527,9 @@ sib_code sib_session_run(sib_session *s, size_t n_inputs, const sib_named_value 
     executor *ex = s->running.items;
     const graph *g = ex->g; /* its inputs and outputs are those of the file's graph */
     size_t n = n_outputs ? n_outputs : g->outputs.n;
-    run_state run = {.options = options, .memory_limit = s->memory_limit};
+    run_state run = {.observer = {.options = options, .watches = s->watches},
+                     .memory_limit = s->memory_limit};
+    open_span span = {.is = false};
     void *few[FEW_ENDS] = {0}, **ends = few;
     bool differ = false;
     sib_code code;
@@ -526,11 +544,14 @@ sib_code sib_session_run(sib_session *s, size_t n_inputs, const sib_named_value 
     if (code == SIB_OK)
         code = match_inputs(s, g, n_inputs, inputs, in, &differ, err);
     if (code == SIB_OK)
-        code = choose_graph(s, options, in, differ, &ex, err);
+        code = choose_graph(s, &run, in, differ, &ex, err);
     settle(s, &(settling){.keep = 1});
+    run.observer.run = atomic_fetch_add_explicit(&s->runs, 1, memory_order_relaxed) + 1;
+    if (observer_looks(&run.observer))
+        span_open(&run.observer, &span, (sib_time_span){.kind = SIB_SPAN_RUN, .name = ex->g->name.data});
     pool_hold(s->pool);
     if (code == SIB_OK)
-        code = execute_graph(ex, &run, "", in, NULL, all, err);
+        code = execute_graph(ex, &run, NULL, in, NULL, all, err);
     pool_release(s->pool);
     for (uint32_t i = 0; i < g->outputs.n && code == SIB_OK; i++)
         code = part_from_inputs(s, i, &all[i], in, err);
@@ -546,6 +567,7 @@ sib_code sib_session_run(sib_session *s, size_t n_inputs, const sib_named_value 
     settle(s, &(settling){g->outputs.n ? g->outputs.n : 1, g->inputs.n, in});
     for (size_t i = 0; i < n && code != SIB_OK; i++)
         sib_value_free(&out[i]);
+    span_close(&run.observer, &span);
     if (ends != few)
         mem_free(ends);
     return code;

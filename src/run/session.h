@@ -11,6 +11,8 @@ struct sib_session {
     opened_backend *backends;  /* (shared.plan.n_backends) */
     sib_pool *pool, *own_pool; /* own_pool: NULL where the pool is the caller's */
     uint64_t memory_limit;
+    watch_set *watches;
+    _Atomic(uint64_t) runs;            /* begun so far */
     diagnostics notes;                 /* of runs, each sentence once; guarded by the lock */
     spares *copies;                    /* (outputs of the main graph) copies of inputs that are outputs */
     const struct optimised *optimised; /* the graph to run, owned by the model; NULL: the file's graph */

@@ -60,7 +60,8 @@ static void check_digest(const sib_digest *d, const double *x, size_t count, siz
     for (size_t i = 0; i < SIB_DIGEST_BINS; i++)
         counted += d->histogram[i];
     assert_int_equal(counted, d->n_histogram);
-    assert_true(finite <= SIB_DIGEST_SAMPLE ? d->n_histogram == finite : d->n_histogram >= SIB_DIGEST_SAMPLE / 4);
+    assert_true(finite <= SIB_DIGEST_SAMPLE ? d->n_histogram == finite
+                                            : d->n_histogram >= SIB_DIGEST_SAMPLE / 4);
     const size_t rows = height < 32 ? height : 32, columns = width < 32 ? width : 32;
     assert_int_equal(d->rows, rows);
     assert_int_equal(d->columns, columns);
@@ -86,9 +87,10 @@ static void check_digest(const sib_digest *d, const double *x, size_t count, siz
 }
 
 /* Planes on top of each other, bands of rows, long rows, one column, many parts. */
-static const int64_t shapes[][3] = {{1, 1, 1},     {1, 1, 7},    {3, 1, 33},     {64, 7, 7},    {5, 31, 33},
-                                    {2, 64, 64},   {1, 65, 64},  {3, 200, 100},  {1, 40, 513},  {2, 3, 70000},
-                                    {1, 90000, 1}, {1, 5000, 3}, {64, 112, 112}, {300, 28, 28}, {1, 1, 200001}};
+static const int64_t shapes[][3] = {{1, 1, 1},      {1, 1, 7},     {3, 1, 33},    {64, 7, 7},
+                                    {5, 31, 33},    {2, 64, 64},   {1, 65, 64},   {3, 200, 100},
+                                    {1, 40, 513},   {2, 3, 70000}, {1, 90000, 1}, {1, 5000, 3},
+                                    {64, 112, 112}, {300, 28, 28}, {1, 1, 200001}};
 
 static double drawn(check_random *r, sib_dtype dtype)
 {
@@ -150,8 +152,9 @@ TEST(what_is_not_finite_changes_nothing_else)
 
 TEST(every_type_of_number)
 {
-    static const sib_dtype types[] = {SIB_U8, SIB_I8,  SIB_U16, SIB_I16,      SIB_I32, SIB_I64, SIB_BOOL, SIB_F16,
-                                      SIB_F64, SIB_U32, SIB_U64, SIB_BF16, SIB_F8E4M3FN, SIB_U4,  SIB_I4,  SIB_F4E2M1};
+    static const sib_dtype types[] = {SIB_U8,       SIB_I8,  SIB_U16, SIB_I16,   SIB_I32, SIB_I64,
+                                      SIB_BOOL,     SIB_F16, SIB_F64, SIB_U32,   SIB_U64, SIB_BF16,
+                                      SIB_F8E4M3FN, SIB_U4,  SIB_I4,  SIB_F4E2M1};
     for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
         double *x;
         const int64_t dims[3] = {3, 50, 41};
@@ -171,7 +174,8 @@ TEST(extreme_sizes)
         double x[600];
         sib_tensor *t = tensor_of(SIB_F32, 2, (int64_t[]){20, 30});
         for (size_t i = 0; i < 600; i++) {
-            ((float *)sib_tensor_data(t))[i] = (float)((i % 2 ? -1.0 : 1.0) * scales[k] * (double)(i % 7) / 7);
+            ((float *)sib_tensor_data(t))[i] =
+                (float)((i % 2 ? -1.0 : 1.0) * scales[k] * (double)(i % 7) / 7);
             x[i] = (double)((float *)sib_tensor_data(t))[i];
         }
         sib_digest d = digest_of(t, NULL);

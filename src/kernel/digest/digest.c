@@ -43,7 +43,8 @@ static void join_moments(moments *m, const moments *b)
         return;
     m->min = m->n ? fmin(m->min, b->min) : b->min;
     m->max = m->n ? fmax(m->max, b->max) : b->max;
-    m->squares = m->n ? m->squares + b->squares + apart * apart * ((double)m->n * (double)b->n / n) : b->squares;
+    m->squares =
+        m->n ? m->squares + b->squares + apart * apart * ((double)m->n * (double)b->n / n) : b->squares;
     m->mean = m->n ? m->mean * ((double)m->n / n) + b->mean * ((double)b->n / n) : b->mean;
     m->n += b->n;
 }
@@ -210,7 +211,8 @@ static void gather_end(const gatherer *a)
     const grid *g = a->g;
     for (size_t p = 0; a->how == GATHER_PLANES && p < a->period; p += g->plane)
         for (size_t row = 0; row < g->rows; row++)
-            fold(a, a->sums + p + g->first_row[row] * g->width, g->first_row[row + 1] - g->first_row[row], row);
+            fold(a, a->sums + p + g->first_row[row] * g->width, g->first_row[row + 1] - g->first_row[row],
+                 row);
     for (size_t row = 0; a->how == GATHER_BANDS && row < g->rows; row++)
         fold(a, a->sums + row * (ROOM / SIDE), a->period / g->width, row);
 }
@@ -310,8 +312,8 @@ typedef struct reading {
 
 static bool reads_as_floats(const sib_tensor *t)
 {
-    return t->dense && (t->dtype == SIB_F32 || t->dtype == SIB_F16 || t->dtype == SIB_BF16 || t->dtype == SIB_BOOL ||
-                        (t->dtype >= SIB_U8 && t->dtype <= SIB_I16));
+    return t->dense && (t->dtype == SIB_F32 || t->dtype == SIB_F16 || t->dtype == SIB_BF16 ||
+                        t->dtype == SIB_BOOL || (t->dtype >= SIB_U8 && t->dtype <= SIB_I16));
 }
 
 /* Elements at .. at + n - 1 as floats, in the tensor or in room: (DIGEST_BLOCK). */
@@ -413,7 +415,8 @@ static void count_all_floats(const reading *r, sib_digest *out)
     }
 }
 
-static sib_code digest_floats(const sib_tensor *t, const sib_digest_options *o, sib_digest *out, sib_error *err)
+static sib_code digest_floats(const sib_tensor *t, const sib_digest_options *o, sib_digest *out,
+                              sib_error *err)
 {
     float taken[SIB_DIGEST_SAMPLE];
     part one = {.m = {0}};
@@ -421,7 +424,8 @@ static sib_code digest_floats(const sib_tensor *t, const sib_digest_options *o, 
     reading r = {.t = t,
                  .data = sib_tensor_data((sib_tensor *)t),
                  .k = kernel_table_get(),
-                 .part_elements = size_ceil_div((size_t)(t->count / n_parts + 1), DIGEST_BLOCK) * DIGEST_BLOCK,
+                 .part_elements =
+                     size_ceil_div((size_t)(t->count / n_parts + 1), DIGEST_BLOCK) * DIGEST_BLOCK,
                  .parts = &one};
     const size_t n = size_ceil_div((size_t)t->count, r.part_elements);
     grid_of(&r.g, t->rank, t->dims);
@@ -447,8 +451,8 @@ static sib_code digest_floats(const sib_tensor *t, const sib_digest_options *o, 
 /* ---- Other values ------------------------------------------------------------------------------------- */
 
 /* Calls `each` with every element of t in order, as doubles. */
-static void walk_doubles(const sib_tensor *t, void (*each)(void *context, uint64_t at, const double *x, size_t n),
-                         void *context)
+static void walk_doubles(const sib_tensor *t,
+                         void (*each)(void *context, uint64_t at, const double *x, size_t n), void *context)
 {
     char scratch[WALK_SCRATCH];
     double x[WALK_BLOCK];
@@ -507,8 +511,8 @@ static void count_tensors(const sib_value *v, uint64_t *count)
 }
 
 /* Values are at most 64 deep. */
-static void walk_value(const sib_value *v, void (*each)(void *context, uint64_t at, const double *x, size_t n),
-                       slow_reading *r)
+static void walk_value(const sib_value *v,
+                       void (*each)(void *context, uint64_t at, const double *x, size_t n), slow_reading *r)
 {
     const sib_tensor *t = sib_value_get_kind(v) == SIB_VALUE_MAP ? sib_value_values(v) : sib_value_tensor(v);
     if (t) {

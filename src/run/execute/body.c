@@ -37,19 +37,17 @@ sib_code body_begin(body *b, const frame *f, const graph *g, const char *which, 
 
 sib_code body_run(body *b, const frame *f, const node *n, int64_t iteration, sib_error *err)
 {
-    byte_buffer path = {0};
-    sib_str name = n->name.length ? n->name : n->type;
-    const bool tapped = f->run->options && f->run->options->tap; /* only taps read the path */
-    sib_code code = SIB_OK;
+    const run_place place = {f->place, n, iteration};
+    byte_buffer name = {0};
+    open_span span = {.is = false};
     body_clear(b);
-    if (tapped && iteration < 0)
-        code = buf_printf(&path, err, "%s%.*s/", f->path, (int)name.length, name.data);
-    else if (tapped)
-        code = buf_printf(&path, err, "%s%.*s[%lld]/", f->path, (int)name.length, name.data,
-                          (long long)iteration);
-    if (code == SIB_OK)
-        code = f->execute(b->ex, f->run, tapped ? path.data : "", b->in, b->captured, b->out, err);
-    buf_free(&path);
+    if (observer_looks(&f->run->observer)) {
+        place_text(&name, &place);
+        span_open(&f->run->observer, &span, (sib_time_span){.kind = SIB_SPAN_BODY, .name = name.data});
+    }
+    sib_code code = f->execute(b->ex, f->run, &place, b->in, b->captured, b->out, err);
+    span_close(&f->run->observer, &span);
+    buf_free(&name);
     return code;
 }
 

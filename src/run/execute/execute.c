@@ -7,6 +7,7 @@
 #include "run/execute/plans.h"
 #include "run/execute/recurrent.h"
 #include "run/execute/taps.h"
+#include "run/execute/watched.h"
 #include "tensor/tensor.h"
 #include "tensor/value.h"
 #include <sibyl/timing.h>
@@ -19,44 +20,6 @@ static sib_code step_failed(const frame *f, node_id origin, sib_code code, const
     char name[160];
     return err_set(err, code, "node %s: %s", node_text(f->ex->g, &f->ex->g->nodes[origin], name, sizeof name),
                    why->message);
-}
-
-/* Runs one step under taps, profile or cancel flag. */
-static sib_code run_watched_step(const frame *f, const segment *s, instance *in, size_t i, node_id origin,
-                                 sib_error *err)
-{
-    const step *st = &s->steps[i];
-    const node *n = &s->graph->nodes[s->step_nodes[i]];
-    const sib_run_options *o = f->run->options;
-    buffer **operands = in->operands + in->first_operand[i];
-    sib_error why = SIB_ERROR_INIT;
-    uint64_t start = o->profile ? sib_time_ns() : 0;
-    sib_code code =
-        st->backend->run(st, (const buffer *const *)operands, operands + n->inputs.n, o->cancel, &why);
-    if (o->profile)
-        profile_add(o->profile, f->ex->g, &f->ex->g->nodes[n->origin], n->milli ? n->milli->name : NULL,
-                    s->begins[i], st->backend->name, (double)(sib_time_ns() - start) * 1e-9);
-    if (code != SIB_OK)
-        return step_failed(f, origin, code, &why, err);
-    return o->tap && o->tap_inside ? tap_step(f, s, in, i, origin, err) : SIB_OK;
-}
-
-/* Runs node by node, so that taps see a node's outputs when it is done. */
-static sib_code run_watched(const frame *f, const segment *s, instance *in, sib_error *err)
-{
-    sib_code code = SIB_OK;
-    const sib_run_options *o = f->run->options;
-    for (node_id n = s->begin; n < s->end && code == SIB_OK; n++) {
-        size_t at = n - s->begin;
-        for (size_t i = s->first_step[at]; i < s->first_step[at + 1] && code == SIB_OK; i++) {
-            code = observe_cancel(o->cancel, err);
-            if (code == SIB_OK)
-                code = run_watched_step(f, s, in, i, n, err);
-        }
-        if (code == SIB_OK && o->tap)
-            code = tap_outputs(f, s, in, n, err);
-    }
-    return code;
 }
 
 static node_id origin_of(const segment *s, size_t i)
@@ -82,27 +45,30 @@ static sib_code check_text(const frame *f, const step *st, buffer *const *output
                    (unsigned long long)(f->run->memory + *text), (unsigned long long)f->run->memory_limit);
 }
 
-static sib_code run_steps(const frame *f, const segment *s, instance *in, sib_error *err)
+static sib_code run_steps(const frame *f, segment *s, instance *in, sib_error *err)
 {
-    const sib_run_options *o = f->run->options;
-    const sib_cancel *cancel = o ? o->cancel : NULL;
+    const sib_cancel *cancel = run_cancel(f->run);
     sib_error why = SIB_ERROR_INIT;
+    watched_node watched;
     uint64_t text = 0;
-    if (o && (o->tap || o->profile))
-        return run_watched(f, s, in, err);
-    for (size_t i = 0; i < s->n_steps; i++) {
-        const step *st = &s->steps[i];
-        buffer **operands = in->operands + in->first_operand[i];
+    watched.span.is = false;
+    for (size_t i = 0;; i++) {
+        const bool seen = observer_looks(&f->run->observer) || watched.span.is;
+        sib_code code = seen ? tap_steps(f, s, in, i, err) : SIB_OK;
+        if (code != SIB_OK || i == s->n_steps)
+            return code;
         if (cancel_is_set(cancel))
             return observe_cancel(cancel, err);
-        sib_code code =
-            st->backend->run(st, (const buffer *const *)operands, operands + st->view.n_in, cancel, &why);
+        const step *st = &s->steps[i];
+        buffer **operands = in->operands + in->first_operand[i];
+        code = seen ? watched_step(f, s, in, i, &watched, &why)
+                    : st->backend->run(st, (const buffer *const *)operands, operands + st->view.n_in, cancel,
+                                       &why);
         if (code == SIB_OK && f->run->memory_limit)
             code = check_text(f, st, operands + st->view.n_in, &text, &why);
         if (code != SIB_OK)
             return step_failed(f, origin_of(s, i), code, &why, err);
     }
-    return SIB_OK;
 }
 
 static sib_code check_memory(const frame *f, const segment *s, sib_error *err)
@@ -170,15 +136,22 @@ static sib_code run_control(frame *f, node_id id, instance *in, sib_error *err)
     sib_error why = SIB_ERROR_INIT;
     sib_code code = in->control ? SIB_OK : control_make(n, &in->control, &why);
     control *c = in->control;
+    open_span span = {.is = false};
+    char name[200];
+    if (observer_looks(&f->run->observer))
+        span_open(&f->run->observer, &span,
+                  (sib_time_span){.kind = SIB_SPAN_NODE,
+                                  .name = node_label(f->ex->g, n, name, sizeof name),
+                                  .op_type = n->type.data});
     if (code == SIB_OK)
         code = run_kinds[n->op->control](f, n, c, &why);
+    span_close(&f->run->observer, &span);
     if (c) {
         control_clear(c);
         in->unsettled = in->unsettled || control_is_unsettled(c);
     }
     if (code == SIB_OK)
-        return f->run->options && f->run->options->tap ? tap_control(f, n, err) : SIB_OK;
-    char name[160];
+        return observer_sees(&f->run->observer, false) ? tap_control(f, n, err) : SIB_OK;
     return err_set(err, code, "node %s: %s", node_text(f->ex->g, n, name, sizeof name), why.message);
 }
 
@@ -189,7 +162,7 @@ static sib_code run_nodes(frame *f, sib_error *err)
     for (node_id at = 0; at < g->n_nodes && code == SIB_OK;) {
         segment *s = NULL;
         instance *in = NULL;
-        code = observe_cancel(f->run->options ? f->run->options->cancel : NULL, err);
+        code = observe_cancel(run_cancel(f->run), err);
         if (code == SIB_OK)
             code = plans_take(f, at, &s, &in, err);
         if (code != SIB_OK)
@@ -224,25 +197,22 @@ static sib_code dense_copy(const sib_value *v, sib_value **out, sib_error *err)
     return code;
 }
 
-static sib_code place(frame *f, value_id v, const sib_value *given, sib_error *err)
+static sib_code take_input(frame *f, value_id v, const sib_value *given, sib_error *err)
 {
     sib_code code = given ? dense_copy(given, &f->live[v], err) : SIB_OK;
-    const sib_run_options *o = f->run->options;
-    if (code == SIB_OK && given && o && o->tap)
-        code = tap_input(f, v, err);
-    return code;
+    return code == SIB_OK && given && observer_sees(&f->run->observer, false) ? tap_input(f, v, err) : code;
 }
 
-sib_code execute_graph(executor *ex, run_state *run, const char *path, const sib_value *const *in,
+sib_code execute_graph(executor *ex, run_state *run, const run_place *place, const sib_value *const *in,
                        const sib_value *const *captured, sib_value **out, sib_error *err)
 {
     const graph *g = ex->g;
-    frame f = {.ex = ex, .run = run, .execute = execute_graph, .path = path};
+    frame f = {.ex = ex, .run = run, .execute = execute_graph, .place = place};
     sib_code code = frame_open(&f, err);
     for (uint32_t i = 0; i < g->outputs.n; i++)
         out[i] = NULL;
     for (uint32_t i = 0; i < g->inputs.n && code == SIB_OK; i++)
-        code = place(&f, g->inputs.ids[i], in[i], err);
+        code = take_input(&f, g->inputs.ids[i], in[i], err);
     for (uint32_t i = 0; i < g->n_captures && code == SIB_OK; i++)
         if (captured[i])
             code = dense_copy(captured[i], &f.live[g->captures[i].inner], err);

@@ -4,7 +4,7 @@
 
 #include "run/execute/frame.h"
 
-/* Runs a graph. path: see frame. in: (g->inputs.n) and captured: (g->n_captures), borrowed; NULL entries
+/* Runs a graph. place: see frame. in: (g->inputs.n) and captured: (g->n_captures), borrowed; NULL entries
    have a default. out: (g->outputs.n) receives values owned by the caller. */
 execute_fn execute_graph;
 

@@ -7,6 +7,8 @@
 #include "tensor/tensor.h"
 #include "tensor/value.h"
 
+#include <stdio.h>
+
 /* ---- Memory ------------------------------------------------------------------------------------------ */
 
 /* Strings count with their text. */
@@ -93,6 +95,24 @@ executor *executor_of_chunks(const executor_set *set, const node *n)
         if (set->items[i].chunks == n)
             return &set->items[i];
     return NULL;
+}
+
+void place_text(byte_buffer *b, const run_place *p)
+{
+    const sib_str name = p->holder->name.length ? p->holder->name : p->holder->type;
+    if (p->iteration < 0)
+        buf_add_str(b, name, NULL);
+    else
+        buf_printf(b, NULL, "%.*s[%lld]", (int)name.length, name.data, (long long)p->iteration);
+}
+
+const char *node_label(const graph *g, const node *n, char *text, size_t size)
+{
+    if (n->name.length)
+        snprintf(text, size, "%.*s", (int)n->name.length, n->name.data);
+    else
+        snprintf(text, size, "node%u", (unsigned)(n - g->nodes));
+    return text;
 }
 
 /* ---- Frames ------------------------------------------------------------------------------------------ */

@@ -2,7 +2,9 @@
 #ifndef RUN_EXECUTE_FRAME_H
 #define RUN_EXECUTE_FRAME_H
 
+#include "base/buffer.h"
 #include "run/execute/instance.h"
+#include "run/execute/observe.h"
 #include "run/execute/one_node.h"
 #include "run/plan/plan.h"
 #include <sibyl/session.h>
@@ -12,9 +14,27 @@
 
 /* What one run shares with the runs of its subgraphs. */
 typedef struct run_state {
-    const sib_run_options *options; /* may be NULL */
-    uint64_t memory_limit, memory;  /* in bytes; limit: 0 for none; memory: of live values */
+    observer observer;
+    plan_view view;                /* of its plans */
+    uint64_t memory_limit, memory; /* in bytes; limit: 0 for none; memory: of live values */
 } run_state;
+
+static inline const sib_cancel *run_cancel(const run_state *r)
+{
+    return r->observer.options ? r->observer.options->cancel : NULL;
+}
+
+/* A graph that runs inside a node. */
+typedef struct run_place {
+    const struct run_place *outer; /* of the node's graph; NULL: the main graph */
+    const node *holder;
+    int64_t iteration; /* < 0: no number */
+} run_place;
+
+/* Appends "loop[4]". */
+void place_text(byte_buffer *b, const run_place *p);
+/* The node's name, or "node12" for a nameless one. Returns text. */
+const char *node_label(const graph *g, const node *n, char *text, size_t size);
 
 /* What the graphs of a session share. */
 typedef struct executor_shared {
@@ -54,16 +74,16 @@ executor *executor_of(const executor_set *set, const graph *g);
 executor *executor_of_chunks(const executor_set *set, const node *n);
 
 /* execute_graph as a function type, for files that execute.c depends on. */
-typedef sib_code execute_fn(executor *ex, run_state *run, const char *path, const sib_value *const *in,
+typedef sib_code execute_fn(executor *ex, run_state *run, const run_place *place, const sib_value *const *in,
                             const sib_value *const *captured, sib_value **out, sib_error *err);
 
 typedef struct frame {
     executor *ex;
     run_state *run;
-    execute_fn *execute; /* runs subgraphs */
-    sib_value **live;    /* (g->n_values) owned */
-    uint64_t *charged;   /* (g->n_values) bytes charged for live values that own memory; follows `live` */
-    const char *path;    /* prefix of value names in taps: "" or "loop[4]/" */
+    execute_fn *execute;    /* runs subgraphs */
+    sib_value **live;       /* (g->n_values) owned */
+    uint64_t *charged;      /* (g->n_values) bytes charged for live values that own memory; follows `live` */
+    const run_place *place; /* NULL: the main graph */
 } frame;
 
 /* Allocates the tables of f, whose other fields are set, or reuses those of an earlier run. Errors:

@@ -1,20 +1,46 @@
-/* Observers of a run: taps on values, the profile, and the cancel flag. */
+/* Observers of a run: taps, watches, the profile, and the cancel flag. */
 #ifndef RUN_EXECUTE_OBSERVE_H
 #define RUN_EXECUTE_OBSERVE_H
 
 #include "base/cancel.h"
 #include "graph/graph.h"
-#include <sibyl/session.h>
+#include "run/execute/watch.h"
+
+/* Who observes a run, and where in it we are. */
+typedef struct observer {
+    const sib_run_options *options; /* may be NULL */
+    watch_set *watches;             /* of the session; NULL: none */
+    uint64_t run, thread;           /* see sib_time_span; thread: 0 until it is needed */
+    uint32_t depth;                 /* of the next span */
+    bool blind;                     /* to values */
+} observer;
+
+/* A span that goes on. */
+typedef struct open_span {
+    sib_time_span about;
+    uint64_t in_profile;
+    bool is; /* it was opened */
+} open_span;
+
+/* Whether anybody observes now. Cheap: asked at each step. */
+static inline bool observer_looks(const observer *o)
+{
+    return (o->options && (o->options->tap || o->options->profile)) ||
+           (o->watches && watch_set_active(o->watches));
+}
+/* Whether anybody sees values; inside: those of milli-ops. */
+bool observer_sees(const observer *o, bool inside);
+/* Calls those that want to see a value. Errors: those of callbacks. */
+sib_code observer_show(const observer *o, const sib_tap_event *event, sib_error *err);
+
+/* Begins a span: kind, name and the like of `about` are set. */
+void span_open(observer *o, open_span *s, sib_time_span about);
+/* Ends it, at s->about.end if that is set, otherwise now. Does nothing for one that was not opened. */
+void span_close(observer *o, open_span *s);
+/* A span that has passed. */
+void span_put(observer *o, sib_time_span about);
 
 /* SIB_OK, or SIB_ERR_CANCELLED once c is set. c may be NULL. */
 sib_code observe_cancel(const sib_cancel *c, sib_error *err);
-
-/* Whether a tap wants values called `name`; marks the matching taps in o->tap_matched. */
-bool observe_wants(const sib_run_options *o, const char *name);
-
-/* Adds a step of node n of g to a profile. milli: its milli-op, NULL for an entire operator. begins: it is
-   the first step of the node's run on that backend. Thread-safe. */
-void profile_add(sib_profile *p, const graph *g, const node *n, const char *milli, bool begins,
-                 const char *backend, double seconds);
 
 #endif

@@ -108,6 +108,22 @@ static segment *find(const frame *f, node_id begin, plan_view view, instance **s
     return NULL;
 }
 
+static void on_packed(void *context, node_id origin, const step *s, uint64_t begin, uint64_t end,
+                      uint64_t bytes)
+{
+    const frame *f = context;
+    const node *n = &f->ex->g->nodes[origin];
+    char name[200];
+    span_put(&f->run->observer, (sib_time_span){.kind = SIB_SPAN_PACK,
+                                                .name = node_label(f->ex->g, n, name, sizeof name),
+                                                .op_type = n->type.data,
+                                                .backend = s->backend->name,
+                                                .kernel = s->backend->kernel ? s->backend->kernel(s) : NULL,
+                                                .begin = begin,
+                                                .end = end,
+                                                .bytes_written = bytes});
+}
+
 /* Plans the nodes from `begin` on, without the lock: a long planning blocks no other run. Of two runs that
    plan the same, the second takes the plan of the first. */
 static sib_code plan(const frame *f, node_id begin, plan_view view, known_nodes *known, segment **out,
@@ -122,11 +138,21 @@ static sib_code plan(const frame *f, node_id begin, plan_view view, known_nodes 
                                   .options = &f->ex->shared->plan,
                                   .view = view,
                                   .known = known,
-                                  .cancel = run->options ? run->options->cancel : NULL,
+                                  .cancel = run_cancel(run),
+                                  .packed = observer_looks(&run->observer) ? on_packed : NULL,
+                                  .packed_context = (frame *)f,
                                   .memory_limit = !limit         ? 0
                                                   : used < limit ? limit - used
                                                                  : 1};
-    return plan_segment(&request, out, err);
+    open_span span = {.is = false};
+    char name[200];
+    if (request.packed)
+        span_open(&f->run->observer, &span,
+                  (sib_time_span){.kind = SIB_SPAN_PLAN,
+                                  .name = node_label(f->ex->g, &f->ex->g->nodes[begin], name, sizeof name)});
+    sib_code code = plan_segment(&request, out, err);
+    span_close(&f->run->observer, &span);
+    return code;
 }
 
 sib_code plans_take(const frame *f, node_id begin, segment **out, instance **spare, sib_error *err)
@@ -134,8 +160,7 @@ sib_code plans_take(const frame *f, node_id begin, segment **out, instance **spa
     executor *ex = f->ex;
     executor_shared *shared = ex->shared;
     segment *made = NULL, *freed = NULL;
-    const sib_run_options *o = f->run->options;
-    const plan_view view = !o || !o->tap ? PLAN_CLOSED : o->tap_inside ? PLAN_INSIDE : PLAN_OPEN;
+    const plan_view view = f->run->view;
     pthread_mutex_lock(&shared->lock);
     *out = find(f, begin, view, spare);
     if (!*out && ex->n_segments && !ex->known)

@@ -157,10 +157,10 @@ static sib_code run_chunk(recurrence *r, size_t begin, size_t count, size_t d, s
 {
     const sib_value *in[INPUTS];
     sib_value *own[2] = {NULL, NULL}, *out[OUTPUTS] = {NULL, NULL, NULL};
-    sib_run_options quiet = r->f->run->options ? *r->f->run->options : (sib_run_options){0};
-    run_state run = {&quiet, r->f->run->memory_limit, r->f->run->memory};
+    run_state run = *r->f->run;
     size_t n_in = 0, at = 0;
-    quiet.tap = NULL;
+    run.observer.blind = true;
+    run.view = PLAN_CLOSED;
     sib_code code = cut_steps(r, begin, count, &own[0], err);
     if (code == SIB_OK && r->in[SEQUENCE_LENS])
         code = cut_lengths(r, begin, count, &own[1], err);
@@ -174,7 +174,7 @@ static sib_code run_chunk(recurrence *r, size_t begin, size_t count, size_t d, s
             in[n_in++] = v;
     }
     if (code == SIB_OK)
-        code = r->f->execute(r->ex, &run, "", in, NULL, out, err);
+        code = r->f->execute(r->ex, &run, NULL, in, NULL, out, err);
     if (code == SIB_OK && r->ex->g->outputs.n > (r->lstm ? 2u : 1u))
         code = put(r, Y, r->steps, begin, count, d, out[at++], err);
     for (size_t i = 0; i < (r->lstm ? 2u : 1u) && code == SIB_OK; i++, at++) {

@@ -1,38 +1,54 @@
 #include "run/execute/taps.h"
 
 #include "base/buffer.h"
-#include "run/execute/observe.h"
+
+#include <sibyl/timing.h>
+
+/* "loop[4]/": the bodies around a graph; at most 64. */
+static void add_path(byte_buffer *b, const run_place *p)
+{
+    if (!p)
+        return;
+    add_path(b, p->outer);
+    place_text(b, p);
+    buf_add_text(b, "/", NULL);
+}
 
 static sib_code show(const frame *f, const node *n, const char *name, bool milli, const sib_value *v,
                      sib_error *err)
 {
-    const sib_run_options *o = f->run->options;
     byte_buffer full = {0};
     if (!v)
         return SIB_OK;
-    sib_code code = buf_printf(&full, err, "%s%s", f->path, name);
-    if (code == SIB_OK && observe_wants(o, full.data)) {
-        sib_tap_event e = {full.data, n && n->name.data ? n->name.data : "",
-                           n && n->type.data ? n->type.data : "", milli, v};
-        code = o->tap(o->tap_context, &e, err);
-    }
+    add_path(&full, f->place);
+    if (f->place)
+        buf_add_text(&full, name, NULL);
+    const sib_tap_event e = {.name = f->place ? full.data : name,
+                             .node = n && n->name.data ? n->name.data : "",
+                             .op_type = n && n->type.data ? n->type.data : "",
+                             .milli = milli,
+                             .value = v,
+                             .run = f->run->observer.run,
+                             .time_ns = sib_time_ns()};
+    sib_code code = full.code == SIB_OK ? observer_show(&f->run->observer, &e, err)
+                                        : err_memory(err, full.n, "the name of a value");
     buf_free(&full);
     return code;
 }
 
-sib_code tap_step(const frame *f, const segment *s, const instance *in, size_t i, node_id origin,
-                  sib_error *err)
+/* Shows the outputs of step i, if it is a milli-op. */
+static sib_code show_step(const frame *f, const segment *s, const instance *in, size_t i, sib_error *err)
 {
-    const node *n = &s->graph->nodes[s->step_nodes[i]], *source = &f->ex->g->nodes[origin];
+    const node *n = &s->graph->nodes[s->step_nodes[i]], *source = &f->ex->g->nodes[n->origin];
     sib_code code = SIB_OK;
     for (uint32_t k = 0; n->milli && k < n->outputs.n && code == SIB_OK; k++) {
-        const size_t at = i - s->first_step[origin - s->begin];
+        const size_t at = i - s->first_step[n->origin - s->begin];
         byte_buffer name = {0};
         if (n->outputs.ids[k] == NO_VALUE)
             continue;
         code = source->name.length
                    ? buf_printf(&name, err, "%s/milli.%zu:%s", source->name.data, at, n->milli->name)
-                   : buf_printf(&name, err, "node%u/milli.%zu:%s", origin, at, n->milli->name);
+                   : buf_printf(&name, err, "node%u/milli.%zu:%s", n->origin, at, n->milli->name);
         if (code == SIB_OK)
             code = show(f, source, name.data, true, in->buffers[n->outputs.ids[k]].value, err);
         buf_free(&name);
@@ -40,14 +56,21 @@ sib_code tap_step(const frame *f, const segment *s, const instance *in, size_t i
     return code;
 }
 
-sib_code tap_outputs(const frame *f, const segment *s, const instance *in, node_id origin, sib_error *err)
+sib_code tap_steps(const frame *f, segment *s, const instance *in, size_t i, sib_error *err)
 {
     sib_code code = SIB_OK;
-    size_t at = origin - s->begin;
-    for (size_t k = s->first_made[at]; k < s->first_made[at + 1] && code == SIB_OK; k++) {
-        const value *x = &f->ex->g->values[s->made[k].source];
-        code = show(f, &f->ex->g->nodes[origin], x->name.data ? x->name.data : "", false,
-                    in->buffers[s->made[k].planned].value, err);
+    if (!observer_sees(&f->run->observer, false))
+        return SIB_OK;
+    const segment_sights *sights = segment_look(s);
+    if (!sights)
+        return err_memory(err, s->n_made * sizeof(size_t), "the values of a run");
+    if (i && observer_sees(&f->run->observer, true))
+        code = show_step(f, s, in, i - 1, err);
+    for (size_t k = sights->first_shown[i]; k < sights->first_shown[i + 1] && code == SIB_OK; k++) {
+        const crossing *made = &s->made[sights->shown[k]];
+        const value *x = &f->ex->g->values[made->source];
+        const node *n = x->producer == NO_NODE ? NULL : &f->ex->g->nodes[x->producer];
+        code = show(f, n, x->name.data ? x->name.data : "", false, in->buffers[made->planned].value, err);
     }
     return code;
 }

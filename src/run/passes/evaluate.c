@@ -70,7 +70,7 @@ static sib_code run_alone(const graph *g, sib_value **out, sib_error *err)
     sib_code code = graph_uses_make(g, &ex.uses, err);
     shared.lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
     if (code == SIB_OK)
-        code = execute_graph(&ex, &run, "", NULL, NULL, out, err);
+        code = execute_graph(&ex, &run, NULL, NULL, NULL, out, err);
     executor_clear(&ex);
     pthread_mutex_destroy(&shared.lock);
     return code;

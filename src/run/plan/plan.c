@@ -181,6 +181,7 @@ void segment_free(segment **sp)
     for (size_t i = 0; i < s->n_steps; i++)
         if (s->steps[i].backend->release)
             s->steps[i].backend->release(&s->steps[i]);
+    mem_free(s->sights);
     graph_free(&s->graph);
     dim_table_free(&s->dims);
     arena_free(&s->memory);

@@ -24,7 +24,8 @@ typedef struct plan_options {
     const opened_backend *backends; /* (n_backends) in order of preference */
     bool oracle;
     uint64_t seed;
-    uint64_t fuse_limit; /* max groups of nodes that a plan fuses; 0: none */
+    uint64_t fuse_limit;    /* max groups of nodes that a plan fuses; 0: none */
+    struct packs *packs[2]; /* where backends pack weights; for plan_request.packed */
 } plan_options;
 
 /* Which values of a plan can be observed. */
@@ -80,6 +81,14 @@ typedef struct crossing {
     value_id source, planned;
 } crossing;
 
+/* What observers of a run show of a segment; made when they first look. */
+typedef struct segment_sights {
+    /* made[shown[k]] for k from first_shown[i] on can be shown once i steps have run: (n_steps + 2), (n_made) */
+    size_t *first_shown, *shown;
+    double *flops;    /* (n_steps) 0 where unknown */
+    uint64_t *memory; /* (n_steps) bytes of values in the arena that exist while the step runs */
+} segment_sights;
+
 typedef struct segment {
     const graph *source;
     node_id begin, end; /* nodes [begin, end) of the source graph */
@@ -103,12 +112,16 @@ typedef struct segment {
     size_t n_exports;
     crossing *exports; /* (n_exports) values that later nodes or the caller read */
     size_t arena_bytes, own_bytes;
-    const value **views;    /* memory behind the steps' views */
-    unsigned users;         /* runs that hold it; under the session's lock */
-    struct instance *spare; /* memory of a finished run; under the session's lock */
-    uint64_t used;          /* when it was last taken */
-    struct segment *next;   /* in the list of segments to be freed */
+    const value **views;              /* memory behind the steps' views */
+    _Atomic(segment_sights *) sights; /* NULL before an observer looked */
+    unsigned users;                   /* runs that hold it; under the session's lock */
+    struct instance *spare;           /* memory of a finished run; under the session's lock */
+    uint64_t used;                    /* when it was last taken */
+    struct segment *next;             /* in the list of segments to be freed */
 } segment;
+
+/* The sights of s, which the segment owns. Thread-safe. NULL where memory fails. */
+const segment_sights *segment_look(segment *s);
 
 /* What earlier plans of a graph of n nodes found out about those; see known.c. Thread-safe. */
 typedef struct known_nodes known_nodes;
@@ -127,6 +140,11 @@ typedef struct plan_request {
     known_nodes *known;              /* of g and the same backends; may be NULL */
     const struct sib_cancel *cancel; /* may be NULL */
     uint64_t memory_limit;           /* max bytes of the plan, estimated; 0: no limit */
+    /* Called for each step of node `origin` for which weights were packed, with the times of sib_time_ns.
+       NULL: none */
+    void (*packed)(void *context, node_id origin, const step *s, uint64_t begin, uint64_t end,
+                   uint64_t bytes);
+    void *packed_context;
 } plan_request;
 
 /* Plans nodes of a graph from `begin` on. Errors: SIB_ERR_CANCELLED; SIB_ERR_MEMORY (the limit);

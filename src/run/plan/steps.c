@@ -4,6 +4,32 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/packs.h"
+
+#include <sibyl/timing.h>
+
+static uint64_t packed_bytes(const plan_options *o)
+{
+    return o->packs[0] == o->packs[1] ? packs_bytes(o->packs[0])
+                                      : packs_bytes(o->packs[0]) + packs_bytes(o->packs[1]);
+}
+
+/* Prepares a step, and says so where weights were packed for it. Packs that other runs make at the same time
+   are counted too. */
+static sib_code prepare(const planner *p, const node_view *view, step *out, sib_error *err)
+{
+    const plan_request *r = p->request;
+    if (!out->backend->prepare)
+        return SIB_OK;
+    if (!r->packed)
+        return out->backend->prepare(out->self, view, out, err);
+    const uint64_t before = packed_bytes(p->options), begin = sib_time_ns();
+    sib_code code = out->backend->prepare(out->self, view, out, err);
+    const uint64_t bytes = packed_bytes(p->options) - before;
+    if (code == SIB_OK && bytes)
+        r->packed(r->packed_context, view->node->origin, out, begin, sib_time_ns(), bytes);
+    return code;
+}
 
 static sib_code choose_backend(const planner *p, node_id id, const node_view *view, step *out, sib_error *err)
 {
@@ -20,7 +46,7 @@ static sib_code choose_backend(const planner *p, node_id id, const node_view *vi
     out->backend = o->backends[b].backend;
     out->self = o->backends[b].self;
     out->view = *view;
-    return out->backend->prepare ? out->backend->prepare(out->self, view, out, err) : SIB_OK;
+    return prepare(p, view, out, err);
 }
 
 static sib_code add_step(planner *p, node_id id, size_t *used, sib_error *err)

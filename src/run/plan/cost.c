@@ -1,4 +1,4 @@
-#include "run/cost.h"
+#include "run/plan/cost.h"
 
 #include "milli/milli.h"
 
@@ -47,6 +47,28 @@ dim cost_milli(const graph *g, const node *n)
         d = dim_mul(t, d, dim_mul(t, dim_const(t, 2), in->dims[in->rank - 1]));
     dim_table_failed(t);
     return d;
+}
+
+double cost_number(const graph *g, const node *n)
+{
+    int64_t dims[SIB_MAX_RANK];
+    const cost_rule rule =
+        n->milli && n->outputs.n && n->outputs.ids[0] != NO_VALUE ? rule_of(n->milli->kind) : COST_NONE;
+    if (rule == COST_NONE)
+        return 0;
+    const dim_shape *in =
+        n->inputs.n && n->inputs.ids[0] != NO_VALUE ? &g->values[n->inputs.ids[0]].type.shape : NULL;
+    const dim_shape *counted = rule == COST_INPUT ? in : &g->values[n->outputs.ids[0]].type.shape;
+    if (!counted || !counted->ranked || !dim_shape_const(g->dims, counted, dims))
+        return 0;
+    double count = 1;
+    for (int i = 0; i < counted->rank; i++)
+        count *= (double)dims[i];
+    if (rule != COST_MATMUL)
+        return count;
+    if (!in || !in->ranked || !in->rank || !dim_shape_const(g->dims, in, dims))
+        return 0;
+    return 2 * count * (double)dims[in->rank - 1];
 }
 
 dim cost_flops(const graph *lowered)

@@ -1,6 +1,6 @@
 /* The cost of a node, as expressions over the model's symbols. */
-#ifndef RUN_COST_H
-#define RUN_COST_H
+#ifndef RUN_PLAN_COST_H
+#define RUN_PLAN_COST_H
 
 #include "graph/graph.h"
 
@@ -9,6 +9,8 @@
 dim cost_flops(const graph *lowered);
 /* Those of one milli-op. */
 dim cost_milli(const graph *g, const node *n);
+/* The same as a number, 0 where a dim is none. Adds nothing to the table of dims, so it is thread-safe. */
+double cost_number(const graph *g, const node *n);
 /* Bytes that the node reads and writes. */
 dim cost_bytes(const graph *g, const node *n);
 

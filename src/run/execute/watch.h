@@ -1,0 +1,32 @@
+/* The watches of a session, and calls of their callbacks. */
+#ifndef RUN_EXECUTE_WATCH_H
+#define RUN_EXECUTE_WATCH_H
+
+#include "run/plan/plan.h"
+
+#include <sibyl/watch.h>
+#include <stdatomic.h>
+
+/* Shared by a session and its watches, each of which holds a reference. */
+typedef struct watch_set watch_set;
+
+sib_code watch_set_create(sib_pool *pool, watch_set **out, sib_error *err);
+/* Releases the session's reference; no run may be under way. */
+void watch_set_release(watch_set **s);
+
+/* sib_watch_add. */
+sib_code watch_set_add(watch_set *s, const sib_watch_options *o, sib_watch **out, sib_error *err);
+
+/* Number of watches; changes at any time. */
+unsigned watch_set_active(const watch_set *s);
+/* What plans must show for the watches there are now, and in *whole whether of the graph as in the file. */
+plan_view watch_set_view(watch_set *s, bool *whole);
+/* Whether some watch sees values, and those of milli-ops. */
+bool watch_set_wants(watch_set *s, bool milli);
+
+/* Calls on_value and on_digest of the watches that want the value. Errors: those of callbacks. */
+sib_code watch_set_value(watch_set *s, const sib_tap_event *event, sib_error *err);
+/* Calls on_event of all watches. */
+void watch_set_event(watch_set *s, const sib_time_span *span, bool begins);
+
+#endif

@@ -1,0 +1,93 @@
+#include "run/execute/watched.h"
+
+#include "run/execute/profile.h"
+#include "tensor/value.h"
+
+#include <sibyl/timing.h>
+
+#include <stdio.h>
+
+/* Bytes of the elements of operands: those of constants too, which a step may have packed. */
+static uint64_t operand_bytes(const segment *s, buffer *const *operands, const id_list *ids)
+{
+    uint64_t sum = 0;
+    for (uint32_t k = 0; k < ids->n; k++)
+        if (ids->ids[k] != NO_VALUE && s->slots[ids->ids[k]].sized)
+            sum += s->slots[ids->ids[k]].bytes;
+        else if (ids->ids[k] != NO_VALUE && operands[k] && operands[k]->value)
+            sum += run_bytes(operands[k]->value);
+    return sum;
+}
+
+/* Takes the step's costs into its node's. */
+static void add_costs(sib_time_span *sum, const sib_time_span *costs)
+{
+    sum->flops += costs->flops;
+    sum->bytes_read += costs->bytes_read;
+    sum->bytes_written += costs->bytes_written;
+    sum->memory = sum->memory > costs->memory ? sum->memory : costs->memory;
+    sum->end = costs->end;
+}
+
+/* The source node of step i, of a fused one that of its first member; NO_NODE out of range. */
+static node_id origin_of(const segment *s, size_t i)
+{
+    return i < s->n_steps ? s->graph->nodes[s->step_nodes[i]].origin : NO_NODE;
+}
+
+sib_code watched_step(const frame *f, segment *s, const instance *in, size_t i, watched_node *w,
+                      sib_error *err)
+{
+    const step *st = &s->steps[i];
+    const node *n = &s->graph->nodes[s->step_nodes[i]];
+    observer *o = &f->run->observer;
+    buffer **operands = in->operands + in->first_operand[i];
+    const char *kernel = st->backend->kernel ? st->backend->kernel(st) : NULL;
+    const segment_sights *sights = segment_look(s);
+    open_span inner = {.is = false};
+    const node *source = &f->ex->g->nodes[n->origin];
+    node_label(f->ex->g, source, w->text, sizeof w->text);
+    if (!i || origin_of(s, i - 1) != n->origin)
+        span_open(o, &w->span,
+                  (sib_time_span){.kind = SIB_SPAN_NODE,
+                                  .name = w->text,
+                                  .op_type = source->type.data,
+                                  .backend = st->backend->name,
+                                  .kernel = kernel});
+    if (n->milli)
+        span_open(o, &inner,
+                  (sib_time_span){.kind = SIB_SPAN_STEP,
+                                  .name = w->text,
+                                  .op_type = n->milli->name,
+                                  .backend = st->backend->name,
+                                  .kernel = kernel});
+    sib_time_span costs = {.begin = sib_time_ns()};
+    sib_code code = st->backend->run(st, (const buffer *const *)operands, operands + n->inputs.n,
+                                     o->options ? o->options->cancel : NULL, err);
+    costs.end = sib_time_ns();
+    costs.flops = sights ? sights->flops[i] : 0;
+    costs.bytes_read = operand_bytes(s, operands, &n->inputs);
+    costs.bytes_written = operand_bytes(s, operands + n->inputs.n, &n->outputs);
+    costs.memory = f->run->memory - s->arena_bytes + (sights ? sights->memory[i] : s->arena_bytes);
+    if (inner.is) {
+        add_costs(&inner.about, &costs);
+        span_close(o, &inner);
+    }
+    if (w->span.is) {
+        add_costs(&w->span.about, &costs);
+        if (code != SIB_OK || origin_of(s, i + 1) != n->origin)
+            span_close(o, &w->span);
+    }
+    if (o->options && o->options->profile)
+        profile_add(o->options->profile, &(profile_step){.node = w->text,
+                                                         .type = source->type.data ? source->type.data : "",
+                                                         .milli = n->milli ? n->milli->name : NULL,
+                                                         .backend = st->backend->name,
+                                                         .begins = s->begins[i],
+                                                         .ns = costs.end - costs.begin,
+                                                         .flops = costs.flops,
+                                                         .bytes_read = costs.bytes_read,
+                                                         .bytes_written = costs.bytes_written,
+                                                         .memory = costs.memory});
+    return code;
+}

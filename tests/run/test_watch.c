@@ -1,0 +1,491 @@
+/* Watches, spans and timelines: what is seen, when, from which thread, and what it costs not to look. */
+#include "check_memory.h"
+#include "tiny.h"
+
+#include <sibyl/sibyl.h>
+
+#include <jansson.h>
+#include <math.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#define DIMS(...)                                                                                            \
+    (sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (int64_t[])                                        \
+    {                                                                                                        \
+        __VA_ARGS__                                                                                          \
+    }
+
+/* y = Relu(x * w + b), s = Softmax(y) */
+static sib_session *layer(const char *backends)
+{
+    tiny t = tiny_begin();
+    double ones[12] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+    value_id x = tiny_input(&t, "x", SIB_F32, "N 3");
+    value_id w = tiny_constant(&t, "w", SIB_F32, 2, (int64_t[]){3, 4}, ones);
+    value_id b = tiny_constant(&t, "b", SIB_F32, 1, (int64_t[]){4}, ones);
+    value_id p = tiny_op(&t, "MatMul", x, w, "p"), a = tiny_op(&t, "Add", p, b, "a");
+    value_id y = tiny_op(&t, "Relu", a, NO_VALUE, "y");
+    tiny_output(&t, tiny_op(&t, "Softmax", y, NO_VALUE, "s"));
+    return tiny_session(&t, &(sib_session_options){.backends = backends, .threads = 1});
+}
+
+static sib_code try_run(sib_session *s, const sib_run_options *o, sib_error *err)
+{
+    double numbers[6] = {1, 2, 3, 4, 5, NAN};
+    sib_value *given = tiny_given(SIB_F32, 2, (int64_t[]){2, 3}, numbers), *out = NULL;
+    sib_code code = sib_session_run(s, 1, &(sib_named_value){"x", given}, 0, NULL, &out, o, err);
+    sib_value_free(&given);
+    sib_value_free(&out);
+    return code;
+}
+
+static void run(sib_session *s, const sib_run_options *o)
+{
+    sib_error err = SIB_ERROR_INIT;
+    CHECK_OK(try_run(s, o, &err), err);
+}
+
+/* What a watch has seen. */
+typedef struct seen {
+    char text[4000];
+    size_t n_values, n_digests, n_begun, n_ended;
+    uint64_t last_run, nans;
+    sib_session *session;
+    sib_watch *own;
+    sib_code answer;
+} seen;
+
+static void note(seen *s, const char *name)
+{
+    size_t length = strlen(s->text);
+    snprintf(s->text + length, sizeof s->text - length, "%s%s", length ? " " : "", name);
+}
+
+static sib_code on_value(void *context, const sib_tap_event *e, sib_error *err)
+{
+    seen *s = context;
+    s->n_values++;
+    s->last_run = e->run;
+    assert_true(e->time_ns <= sib_time_ns());
+    note(s, e->name);
+    if (s->answer != SIB_OK && err)
+        *err = (sib_error){s->answer, SIB_NO_OFFSET, "the watch has had enough"};
+    return s->answer;
+}
+
+static sib_code on_digest(void *context, const sib_tap_event *e, const sib_digest *d, sib_error *err)
+{
+    seen *s = context;
+    (void)err;
+    assert_int_equal(d->count, sib_tensor_count(sib_value_tensor(e->value)));
+    s->n_digests++;
+    s->nans += d->n_nan;
+    return SIB_OK;
+}
+
+static void on_event(void *context, const sib_time_span *span, bool begins)
+{
+    seen *s = context;
+    s->n_begun += begins;
+    s->n_ended += !begins;
+    assert_true(begins ? span->end == 0 || span->kind == SIB_SPAN_PACK : span->end >= span->begin);
+    if (begins) {
+        note(s, sib_span_kind_name(span->kind));
+        if (span->op_type[0])
+            note(s, span->op_type);
+    }
+}
+
+static sib_watch *watch(sib_session *s, const sib_watch_options *o)
+{
+    sib_error err = SIB_ERROR_INIT;
+    sib_watch *w = NULL;
+    CHECK_OK(sib_watch_add(s, o, &w, &err), err);
+    return w;
+}
+
+TEST(every_value_and_its_digest)
+{
+    const char *backends[] = {"ref", "cpu,ref"};
+    for (int i = 0; i < 2; i++) {
+        sib_session *s = layer(backends[i]);
+        seen got = {.answer = SIB_OK};
+        sib_watch *w =
+            watch(s, &(sib_watch_options){.context = &got, .on_value = on_value, .on_digest = on_digest});
+        run(s, NULL);
+        assert_string_equal(got.text, "x p a y s");
+        assert_int_equal(got.n_digests, 5);
+        assert_int_equal(got.nans, 1 + 4 + 4 + 4 + 4);
+        assert_int_equal(got.last_run, 1);
+        sib_watch_remove(&w);
+        assert_null(w);
+        run(s, NULL);
+        assert_int_equal(got.n_values, 5);
+        sib_session_free(&s);
+    }
+}
+
+TEST(names_globs_and_values_inside)
+{
+    sib_session *s = layer("ref");
+    seen some = {.answer = SIB_OK}, inside = {.answer = SIB_OK};
+    const char *names[] = {"p", "[xy]"}, *in[] = {"*/milli*"};
+    sib_watch *w =
+        watch(s, &(sib_watch_options){.context = &some, .on_value = on_value, .names = names, .n_names = 2});
+    run(s, NULL);
+    assert_string_equal(some.text, "x p y");
+    sib_watch *v =
+        watch(s, &(sib_watch_options){
+                     .context = &inside, .on_value = on_value, .names = in, .n_names = 1, .inside = true});
+    run(s, NULL);
+    assert_true(inside.n_values > 4 && strstr(inside.text, "milli.0:"));
+    assert_string_equal(some.text, "x p y x p y");
+    assert_int_equal(some.last_run, 2);
+    sib_watch_remove(&w);
+    sib_watch_remove(&v);
+    sib_session_free(&s);
+}
+
+/* With `optimised` the plan stays fused: what the group makes in between does not exist. */
+TEST(the_optimised_graph_stays_fused)
+{
+    sib_session *s = layer("cpu,ref");
+    seen got = {.answer = SIB_OK};
+    sib_watch *w =
+        watch(s, &(sib_watch_options){
+                     .context = &got, .on_value = on_value, .on_digest = on_digest, .optimised = true});
+    run(s, NULL);
+    assert_string_equal(got.text, "x y s");
+    assert_int_equal(got.nans, 1 + 4 + 4);
+    sib_watch_remove(&w);
+    sib_plan *p = NULL;
+    sib_error err = SIB_ERROR_INIT;
+    sib_plan_segment about;
+    CHECK_OK(sib_session_plan(s, &p, &err), err);
+    assert_true(sib_plan_get_segment(p, 0, &about) && !about.tapped && !sib_plan_get_segment(p, 1, &about));
+    sib_plan_free(&p);
+    sib_session_free(&s);
+}
+
+TEST(a_callback_stops_the_run)
+{
+    sib_session *s = layer("ref");
+    sib_error err = SIB_ERROR_INIT;
+    seen got = {.answer = SIB_ERR_CANCELLED};
+    sib_watch *w = watch(s, &(sib_watch_options){.context = &got, .on_value = on_value});
+    CHECK_FAILS(try_run(s, NULL, &err), SIB_ERR_CANCELLED, err, "had enough");
+    assert_int_equal(got.n_values, 1);
+    sib_watch_remove(&w);
+    sib_session_free(&s);
+}
+
+TEST(events_nest)
+{
+    sib_session *s = layer("cpu,ref");
+    seen got = {.answer = SIB_OK};
+    sib_watch *w = watch(s, &(sib_watch_options){.context = &got, .on_event = on_event});
+    run(s, NULL);
+    assert_int_equal(got.n_begun, got.n_ended);
+    assert_true(!strncmp(got.text, "run plan ", 9));
+    assert_non_null(strstr(got.text, "pack MatMul"));
+    assert_non_null(strstr(got.text, "node MatMul"));
+    assert_non_null(strstr(got.text, "node Softmax"));
+    got.text[0] = 0;
+    run(s, NULL);
+    assert_null(strstr(got.text, "plan"));
+    sib_watch_remove(&w);
+    sib_session_free(&s);
+}
+
+/* ---- Adding and removing while a run goes on ----------------------------------------------------------- */
+
+static sib_code add_at(void *context, const sib_tap_event *e, sib_error *err)
+{
+    seen *s = context;
+    (void)err;
+    if (!strcmp(e->name, "p") && !s->own)
+        s->own = watch(s->session, &(sib_watch_options){.context = s, .on_value = on_value});
+    return SIB_OK;
+}
+
+TEST(added_within_a_run)
+{
+    sib_session *s = layer("ref");
+    seen got = {.session = s, .answer = SIB_OK};
+    sib_run_options o = {.tap = add_at, .tap_context = &got};
+    run(s, &o);
+    assert_string_equal(got.text, "p a y s");
+    sib_watch_remove(&got.own);
+    sib_session_free(&s);
+}
+
+static sib_code remove_own(void *context, const sib_tap_event *e, sib_error *err)
+{
+    seen *s = context;
+    (void)err;
+    note(s, e->name);
+    if (!strcmp(e->name, "p"))
+        sib_watch_remove(&s->own);
+    return SIB_OK;
+}
+
+TEST(removed_by_its_own_callback)
+{
+    sib_session *s = layer("ref");
+    seen got = {.answer = SIB_OK}, other = {.answer = SIB_OK};
+    got.own = watch(s, &(sib_watch_options){.context = &got, .on_value = remove_own});
+    sib_watch *w = watch(s, &(sib_watch_options){.context = &other, .on_value = on_value});
+    run(s, NULL);
+    assert_string_equal(got.text, "x p");
+    assert_string_equal(other.text, "x p a y s");
+    assert_null(got.own);
+    sib_watch_remove(&w);
+    sib_session_free(&s);
+}
+
+TEST(a_watch_may_outlive_its_session)
+{
+    sib_session *s = layer("ref");
+    seen got = {.answer = SIB_OK};
+    sib_watch *w = watch(s, &(sib_watch_options){.context = &got, .on_value = on_value});
+    sib_session_free(&s);
+    sib_watch_remove(&w);
+    sib_watch_remove(&w);
+    assert_int_equal(got.n_values, 0);
+}
+
+typedef struct runners {
+    sib_session *s;
+    atomic_bool stop;
+    atomic_uint runs;
+} runners;
+
+static void *run_on(void *context)
+{
+    runners *r = context;
+    while (!atomic_load(&r->stop)) {
+        run(r->s, NULL);
+        atomic_fetch_add(&r->runs, 1);
+    }
+    return NULL;
+}
+
+typedef struct alive {
+    atomic_bool there;
+    atomic_uint calls;
+} alive;
+
+static sib_code expect_alive(void *context, const sib_tap_event *e, const sib_digest *d, sib_error *err)
+{
+    alive *a = context;
+    (void)e, (void)err;
+    assert_true(atomic_load(&a->there) && d->count);
+    atomic_fetch_add(&a->calls, 1);
+    return SIB_OK;
+}
+
+static void expect_alive_event(void *context, const sib_time_span *span, bool begins)
+{
+    (void)span, (void)begins;
+    assert_true(atomic_load(&((alive *)context)->there));
+}
+
+/* After sib_watch_remove has returned no callback is called, whatever other threads do. */
+TEST(added_and_removed_from_another_thread)
+{
+    runners r = {.s = layer("cpu,ref")};
+    pthread_t threads[2];
+    unsigned calls = 0;
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, run_on, &r), 0);
+    for (int i = 0; i < 200 || (calls == 0 && i < 20000); i++) {
+        alive a = {true, 0};
+        sib_watch *w = watch(r.s, &(sib_watch_options){.context = &a,
+                                                       .on_digest = expect_alive,
+                                                       .on_event = expect_alive_event,
+                                                       .optimised = i % 2});
+        const unsigned before = atomic_load(&r.runs);
+        while (i % 10 == 0 && atomic_load(&r.runs) < before + 3)
+            sched_yield();
+        sib_watch_remove(&w);
+        atomic_store(&a.there, false);
+        calls += atomic_load(&a.calls);
+    }
+    atomic_store(&r.stop, true);
+    for (int i = 0; i < 2; i++)
+        pthread_join(threads[i], NULL);
+    assert_true(calls > 0);
+    sib_session_free(&r.s);
+}
+
+/* ---- Profiles ------------------------------------------------------------------------------------------- */
+
+static sib_profile *profile(void)
+{
+    sib_error err = SIB_ERROR_INIT;
+    sib_profile *p = NULL;
+    CHECK_OK(sib_profile_create(&p, &err), err);
+    return p;
+}
+
+TEST(a_timeline_nests)
+{
+    sib_session *s = layer("cpu,ref");
+    sib_profile *p = profile();
+    const uint64_t job = sib_profile_begin(p, SIB_SPAN_JOB, "my job");
+    run(s, &(sib_run_options){.profile = p});
+    sib_profile_end(p, job);
+    sib_time_span span, outer;
+    size_t n = sib_profile_spans(p, NULL), kinds[SIB_SPAN_COUNT] = {0};
+    assert_true(n > 5 && !sib_profile_span(p, n, &span));
+    for (size_t i = 0; sib_profile_span(p, i, &span); i++) {
+        kinds[span.kind]++;
+        assert_true(span.begin <= span.end && span.thread);
+        assert_true(i ? span.parent < i : span.parent == SIB_NONE);
+        if (i) {
+            assert_true(sib_profile_span(p, span.parent, &outer));
+            assert_true(outer.begin <= span.begin && span.end <= outer.end && outer.depth + 1 == span.depth);
+        }
+        if (span.kind == SIB_SPAN_NODE && !strcmp(span.op_type, "MatMul")) {
+            assert_true(span.flops >= 2 * 2 * 3 * 4 && span.bytes_read >= 4 * (2 * 3 + 3 * 4));
+            assert_int_equal(span.bytes_written, 4 * 2 * 4);
+            assert_true(span.memory >= 4 * 2 * 4 && span.kernel[0]);
+        }
+    }
+    assert_true(kinds[SIB_SPAN_JOB] == 1 && kinds[SIB_SPAN_RUN] == 1 && kinds[SIB_SPAN_PLAN] == 1);
+    assert_true(kinds[SIB_SPAN_PACK] >= 1 && kinds[SIB_SPAN_NODE] >= 2);
+    /* the phases are the time of the outermost span */
+    sib_profile_row row;
+    double sum = 0;
+    for (size_t i = 0; sib_profile_get(p, SIB_PROFILE_BY_PHASE, i, &row); i++)
+        sum += row.seconds;
+    assert_true(sib_profile_span(p, 0, &outer));
+    assert_true(fabs(sum - (double)(outer.end - outer.begin) * 1e-9) < 1e-9 * (double)n);
+    sib_profile_free(&p);
+    sib_session_free(&s);
+}
+
+static double number_of(const json_t *event, const char *key)
+{
+    const json_t *v = json_object_get(event, key);
+    assert_true(json_is_number(v));
+    return json_number_value(v);
+}
+
+/* The shape that Perfetto and chrome://tracing read: complete events with times in microseconds. */
+TEST(a_trace_is_json)
+{
+    sib_error err = SIB_ERROR_INIT;
+    sib_session *s = layer("cpu,ref");
+    sib_profile *p = profile();
+    char path[] = "/tmp/sibyl-trace-XXXXXX";
+    assert_true(close(mkstemp(path)) == 0);
+    const uint64_t job = sib_profile_begin(p, SIB_SPAN_JOB, "a \"name\"\n\xff of \xc3\xa9");
+    run(s, &(sib_run_options){.profile = p});
+    sib_profile_end(p, job);
+    CHECK_OK(sib_profile_save_trace(p, path, &err), err);
+    json_error_t why;
+    json_t *trace = json_load_file(path, 0, &why), *event;
+    if (!trace)
+        fail_msg("%s at %d", why.text, why.line);
+    json_t *events = json_object_get(trace, "traceEvents");
+    size_t i, complete = 0;
+    bool product = false;
+    json_array_foreach(events, i, event)
+    {
+        const char *ph = json_string_value(json_object_get(event, "ph"));
+        assert_true(json_is_string(json_object_get(event, "name")) && number_of(event, "pid") == 1);
+        if (strcmp(ph, "X"))
+            continue;
+        complete++;
+        assert_true(number_of(event, "ts") >= 0 && number_of(event, "dur") >= 0 &&
+                    number_of(event, "tid") > 0);
+        const json_t *args = json_object_get(event, "args");
+        const char *type = json_string_value(json_object_get(args, "operator"));
+        product |= type && !strcmp(type, "MatMul") && json_number_value(json_object_get(args, "flops")) >= 48;
+        if (complete == 1)
+            assert_string_equal(json_string_value(json_object_get(event, "name")),
+                                "a \"name\"\n? of \xc3\xa9");
+    }
+    assert_true(product && complete == sib_profile_spans(p, NULL));
+    json_decref(trace);
+    remove(path);
+    CHECK_FAILS(sib_profile_save_trace(p, "/no/such/folder/x.json", &err), SIB_ERR_IO, err,
+                "/no/such/folder");
+    sib_profile_free(&p);
+    sib_session_free(&s);
+}
+
+TEST(the_number_of_spans_is_limited)
+{
+    sib_session *s = layer("ref");
+    sib_profile *p = profile();
+    uint64_t dropped;
+    sib_profile_row row;
+    sib_profile_limit(p, 3);
+    run(s, &(sib_run_options){.profile = p});
+    assert_int_equal(sib_profile_spans(p, &dropped), 3);
+    assert_true(dropped > 3);
+    /* rows go on */
+    run(s, &(sib_run_options){.profile = p});
+    assert_true(sib_profile_get(p, SIB_PROFILE_BY_NODE, 0, &row) && row.calls == 2);
+    sib_profile_free(&p);
+    sib_session_free(&s);
+}
+
+TEST(out_of_memory)
+{
+    sib_error err = SIB_ERROR_INIT;
+    sib_session *s = layer("ref");
+    sib_watch *w = NULL;
+    seen got = {.answer = SIB_OK};
+    const char *names[] = {"a", "b"};
+    const sib_watch_options o = {.context = &got, .on_value = on_value, .names = names, .n_names = 2};
+    sib_watch *first = watch(s, &o); /* makes the list of watches */
+    CHECK_FAILED_ALLOCATIONS(check_k + 1, sib_watch_add(s, &o, &w, &err), sib_watch_remove(&w));
+    sib_watch_remove(&first);
+    sib_session_free(&s);
+}
+
+/* The failure of any allocation leaves a profile that can be read and freed. */
+TEST(profiles_without_memory)
+{
+    sib_error err = SIB_ERROR_INIT;
+    sib_session *s = layer("ref");
+    double numbers[6] = {1, 2, 3, 4, 5, 6};
+    sib_value *given = tiny_given(SIB_F32, 2, (int64_t[]){2, 3}, numbers), *out = NULL;
+    run(s, NULL);
+    for (uint64_t k = 0; k < 120; k++) {
+        sib_profile *p = profile();
+        sib_time_span span;
+        sib_profile_row row;
+        mem_fail_after(k);
+        sib_code code = sib_session_run(s, 1, &(sib_named_value){"x", given}, 0, NULL, &out,
+                                        &(sib_run_options){.profile = p}, &err);
+        mem_fail_never();
+        sib_value_free(&out);
+        assert_true(code == SIB_OK || code == SIB_ERR_MEMORY);
+        for (size_t i = 0; sib_profile_span(p, i, &span); i++)
+            assert_true(span.name && span.op_type);
+        for (size_t i = 0; sib_profile_get(p, SIB_PROFILE_BY_NODE, i, &row); i++)
+            assert_non_null(row.op_type);
+        memset(&err, 0, sizeof err);
+        sib_profile_free(&p);
+    }
+    sib_value_free(&given);
+    sib_session_free(&s);
+}
+
+TEST(refused)
+{
+    sib_error err = SIB_ERROR_INIT;
+    sib_session *s = layer("ref");
+    sib_watch *w = NULL;
+    CHECK_FAILS(sib_watch_add(s, &(sib_watch_options){.n_names = 0}, &w, &err), SIB_ERR_ARGUMENT, err,
+                "no callback");
+    CHECK_FAILS(sib_watch_add(NULL, &(sib_watch_options){.n_names = 0}, &w, &err), SIB_ERR_ARGUMENT, err,
+                "NULL");
+    sib_session_free(&s);
+}
