@@ -64,6 +64,11 @@ typedef struct sib_watch_options {
        the graph as in the file, unfused, as taps do, and every value is seen. */
     bool optimised;
     bool exact; /* as in sib_digest_options */
+    /* What values and digests of this watch may take of the time of runs, on average: after a run in which they took t,
+       nothing is seen of the next runs until these have taken t / share in total. 0.08 keeps a page that shows every
+       value of a fast model up to date for 8 % of its speed. 0: every run is seen. A run that goes on in another thread
+       meanwhile may be seen in part. */
+    double share;
     void *context;
     sib_code (*on_value)(void *context, const sib_tap_event *event, sib_error *err);
     sib_code (*on_digest)(void *context, const sib_tap_event *event, const sib_digest *digest,

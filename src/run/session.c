@@ -547,6 +547,7 @@ sib_code sib_session_run(sib_session *s, size_t n_inputs, const sib_named_value 
         code = choose_graph(s, &run, in, differ, &ex, err);
     settle(s, &(settling){.keep = 1});
     run.observer.run = atomic_fetch_add_explicit(&s->runs, 1, memory_order_relaxed) + 1;
+    observer_begin(&run.observer);
     if (observer_looks(&run.observer))
         span_open(&run.observer, &span, (sib_time_span){.kind = SIB_SPAN_RUN, .name = ex->g->name.data});
     pool_hold(s->pool);
@@ -568,6 +569,7 @@ sib_code sib_session_run(sib_session *s, size_t n_inputs, const sib_named_value 
     for (size_t i = 0; i < n && code != SIB_OK; i++)
         sib_value_free(&out[i]);
     span_close(&run.observer, &span);
+    observer_end(&run.observer);
     if (ends != few)
         mem_free(ends);
     return code;

@@ -169,6 +169,26 @@ TEST(the_optimised_graph_stays_fused)
     sib_session_free(&s);
 }
 
+/* A watch with a share is not called for most runs, and again once they have taken long enough. */
+TEST(a_share_of_the_time)
+{
+    sib_session *s = layer("cpu,ref");
+    sib_error err = SIB_ERROR_INIT;
+    seen got = {.answer = SIB_OK};
+    sib_watch *w = watch(
+        s, &(sib_watch_options){.context = &got, .on_digest = on_digest, .optimised = true, .share = 0.01});
+    for (int i = 0; i < 100; i++)
+        run(s, NULL);
+    assert_true(got.n_digests >= 3 && got.n_digests % 3 == 0 && got.n_digests < 100);
+    for (int i = 0; i < 20000 && got.n_digests < 9; i++)
+        run(s, NULL);
+    assert_true(got.n_digests >= 9);
+    sib_watch_remove(&w);
+    CHECK_FAILS(sib_watch_add(s, &(sib_watch_options){.on_digest = on_digest, .share = 2}, &w, &err),
+                SIB_ERR_ARGUMENT, err, "the share is 2");
+    sib_session_free(&s);
+}
+
 TEST(a_callback_stops_the_run)
 {
     sib_session *s = layer("ref");

@@ -1,8 +1,8 @@
 /* Digests of values: one pass in blocks that stay in L1, then the histogram.
 
-   Dense tensors of small floats and integers are read as float32 in parts, one per thread at a time; what the
-   parts find is joined in order, so that the result does not depend on the threads. Others are read block by
-   block as doubles. */
+   Dense tensors are read in parts, one per thread at a time, as float32 or, where that does not hold every
+   element, as doubles; what the parts find is joined in order, so that the result does not depend on the
+   threads. Others are read element by element. */
 #include <sibyl/digest.h>
 
 #include "base/alloc.h"
@@ -14,6 +14,7 @@
 #include "tensor/tensor.h"
 #include "tensor/walk.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -21,7 +22,7 @@
 #define GROUP  16 /* consecutive elements of a sample */
 #define GROUPS (SIB_DIGEST_SAMPLE / GROUP)
 
-#define PART_MIN  65536 /* min elements of a part, where there are several */
+#define PART_MIN  16384 /* min elements of a part, where there are several */
 #define MAX_PARTS 16
 
 /* ---- Moments ----------------------------------------------------------------------------------------- */
@@ -250,13 +251,17 @@ static void sample_take(const sample *s, uint64_t at, const float *x, size_t n)
     }
 }
 
-/* The elements that were taken, finite ones alone, at the front of s->x. */
-static size_t sample_end(const sample *s)
+/* The elements that were taken, finite ones alone, at the front of s->x. finite: all elements are. */
+static size_t sample_end(const sample *s, bool finite)
 {
     size_t n = 0;
+    if (finite && s->stretch == 1)
+        return (size_t)s->count;
     for (uint64_t k = 0; k < GROUPS && pick_of(s, k) * GROUP < s->count; k++) {
         const uint64_t left = s->count - pick_of(s, k) * GROUP;
-        for (size_t i = 0; i < GROUP && i < left; i++)
+        if (finite && left >= GROUP)
+            n += GROUP; /* they are in place */
+        for (size_t i = 0; i < GROUP && i < left && !(finite && left >= GROUP); i++)
             if (isfinite(s->x[k * GROUP + i]))
                 s->x[n++] = s->x[k * GROUP + i];
     }
@@ -293,7 +298,7 @@ static void count_floats(sib_digest *out, const digest_kernels *k, const float *
         count_doubles(out, &(double){(double)x[i]}, 1);
 }
 
-/* ---- Dense tensors read as floats ------------------------------------------------------------------------ */
+/* ---- Dense tensors ------------------------------------------------------------------------ */
 
 typedef struct part {
     moments m;
@@ -304,16 +309,18 @@ typedef struct reading {
     const sib_tensor *t;
     const char *data;
     const kernel_table *k;
+    bool wide; /* elements are read as doubles */
     grid g;
     sample s;
     size_t part_elements; /* a multiple of DIGEST_BLOCK */
     part *parts;
 } reading;
 
+/* Whether floats hold every element exactly, and are made in blocks of DIGEST_BLOCK. */
 static bool reads_as_floats(const sib_tensor *t)
 {
-    return t->dense && (t->dtype == SIB_F32 || t->dtype == SIB_F16 || t->dtype == SIB_BF16 ||
-                        t->dtype == SIB_BOOL || (t->dtype >= SIB_U8 && t->dtype <= SIB_I16));
+    return (t->dtype == SIB_F32 || t->dtype == SIB_F16 || t->dtype == SIB_BF16 || t->dtype == SIB_BOOL ||
+            (t->dtype >= SIB_U8 && t->dtype <= SIB_I16));
 }
 
 /* Elements at .. at + n - 1 as floats, in the tensor or in room: (DIGEST_BLOCK). */
@@ -370,6 +377,38 @@ static void read_block(const reading *r, part *p, gatherer *a, uint64_t at, cons
     join_moments(&p->m, &m);
 }
 
+/* A block of doubles of other types; the cells and the sample take them as floats. */
+static void read_wide(const reading *r, part *p, gatherer *a, uint64_t at, size_t n)
+{
+    double x[CONVERT_BLOCK], odd = 0, sum = 0;
+    float rounded[CONVERT_BLOCK];
+    moments m = {.n = n};
+    convert_to_doubles(r->t->dtype, r->data, (size_t)at, n, CONVERT_MODULUS, x);
+    for (size_t i = 0; i < n; i++) {
+        rounded[i] = (float)x[i];
+        odd += (double)rounded[i] * 0;
+        sum += x[i];
+        m.n_zero += x[i] == 0;
+    }
+    sample_take(&r->s, at, rounded, n);
+    if (odd != 0 || fabs(sum) > 1e100) { /* so are numbers that no float holds */
+        for (size_t i = 0; i < n; i++) {
+            add_element(&p->m, x[i]);
+            add_to_cell(&r->g, &p->c, at + i, x[i]);
+        }
+        return;
+    }
+    gather(a, at, rounded, n);
+    m.min = m.max = x[0];
+    m.mean = sum / (double)n;
+    for (size_t i = 0; i < n; i++) {
+        m.min = x[i] < m.min ? x[i] : m.min;
+        m.max = x[i] > m.max ? x[i] : m.max;
+        m.squares += (x[i] - m.mean) * (x[i] - m.mean);
+    }
+    join_moments(&p->m, &m);
+}
+
 static void read_parts(void *context, size_t begin, size_t count, unsigned worker)
 {
     const reading *r = context;
@@ -380,9 +419,13 @@ static void read_parts(void *context, size_t begin, size_t count, unsigned worke
         const uint64_t first = (uint64_t)i * r->part_elements,
                        end = r->t->count - first < r->part_elements ? r->t->count : first + r->part_elements;
         gather_begin(&a, &r->g, &r->k->digest, &r->parts[i].c);
-        for (uint64_t at = first; at < end; at += DIGEST_BLOCK) {
-            const size_t n = end - at < DIGEST_BLOCK ? (size_t)(end - at) : DIGEST_BLOCK;
-            read_block(r, &r->parts[i], &a, at, floats_at(r, at, n, room), n);
+        const size_t block = r->wide ? CONVERT_BLOCK : DIGEST_BLOCK;
+        for (uint64_t at = first; at < end; at += block) {
+            const size_t n = end - at < block ? (size_t)(end - at) : block;
+            if (r->wide)
+                read_wide(r, &r->parts[i], &a, at, n);
+            else
+                read_block(r, &r->parts[i], &a, at, floats_at(r, at, n, room), n);
         }
         gather_end(&a);
     }
@@ -400,10 +443,16 @@ static void finish_moments(const moments *m, sib_digest *out)
     out->std = m->n ? sqrt(m->squares / (double)m->n) : NAN;
 }
 
-static void count_all_floats(const reading *r, sib_digest *out)
+static void count_all(const reading *r, sib_digest *out)
 {
+    double wide[CONVERT_BLOCK];
+    for (uint64_t at = 0; at < r->t->count && r->wide; at += CONVERT_BLOCK) {
+        const size_t n = r->t->count - at < CONVERT_BLOCK ? (size_t)(r->t->count - at) : CONVERT_BLOCK;
+        convert_to_doubles(r->t->dtype, r->data, (size_t)at, n, CONVERT_MODULUS, wide);
+        count_doubles(out, wide, n);
+    }
     float room[DIGEST_BLOCK], finite[DIGEST_BLOCK];
-    for (uint64_t at = 0; at < r->t->count; at += DIGEST_BLOCK) {
+    for (uint64_t at = 0; at < r->t->count && !r->wide; at += DIGEST_BLOCK) {
         const size_t n = r->t->count - at < DIGEST_BLOCK ? (size_t)(r->t->count - at) : DIGEST_BLOCK;
         const float *x = floats_at(r, at, n, room);
         size_t kept = 0;
@@ -415,8 +464,8 @@ static void count_all_floats(const reading *r, sib_digest *out)
     }
 }
 
-static sib_code digest_floats(const sib_tensor *t, const sib_digest_options *o, sib_digest *out,
-                              sib_error *err)
+static sib_code digest_dense(const sib_tensor *t, const sib_digest_options *o, sib_digest *out,
+                             sib_error *err)
 {
     float taken[SIB_DIGEST_SAMPLE];
     part one = {.m = {0}};
@@ -424,6 +473,7 @@ static sib_code digest_floats(const sib_tensor *t, const sib_digest_options *o, 
     reading r = {.t = t,
                  .data = sib_tensor_data((sib_tensor *)t),
                  .k = kernel_table_get(),
+                 .wide = !reads_as_floats(t),
                  .part_elements =
                      size_ceil_div((size_t)(t->count / n_parts + 1), DIGEST_BLOCK) * DIGEST_BLOCK,
                  .parts = &one};
@@ -439,10 +489,12 @@ static sib_code digest_floats(const sib_tensor *t, const sib_digest_options *o, 
     }
     finish_moments(&r.parts->m, out);
     finish_cells(&r.g, &r.parts->c, t->count, out);
-    if (r.parts->m.n && o->exact && r.s.stretch > 1)
-        count_all_floats(&r, out);
+    const bool finite = r.parts->m.n == t->count,
+               fits = fmax(fabs(out->min), fabs(out->max)) <= (double)FLT_MAX;
+    if (r.parts->m.n && ((o->exact && r.s.stretch > 1) || !fits))
+        count_all(&r, out);
     else if (r.parts->m.n)
-        count_floats(out, &r.k->digest, taken, sample_end(&r.s));
+        count_floats(out, &r.k->digest, taken, sample_end(&r.s, finite));
     if (r.parts != &one)
         mem_free(r.parts);
     return SIB_OK;
@@ -549,8 +601,8 @@ sib_code sib_digest_of(const sib_value *v, const sib_digest_options *options, si
     const sib_tensor *t = sib_value_tensor(v);
     *out = (sib_digest){.min = NAN, .max = NAN, .mean = NAN, .std = NAN};
     count_tensors(v, &out->count);
-    if (t && t->count && reads_as_floats(t))
-        return digest_floats(t, o, out, err);
+    if (t && t->count && t->dense && t->dtype != SIB_STRING)
+        return digest_dense(t, o, out, err);
     digest_slowly(v, o->exact, out);
     return SIB_OK;
 }

@@ -64,15 +64,28 @@ bool observer_sees(const observer *o, bool inside)
            (o->watches && watch_set_wants(o->watches, inside));
 }
 
-sib_code observer_show(const observer *o, const sib_tap_event *event, sib_error *err)
+void observer_begin(observer *o)
+{
+    o->begin = o->watches && watch_set_all(o->watches) ? sib_time_ns() : 0;
+}
+
+void observer_end(observer *o)
+{
+    if (o->begin && watch_set_all(o->watches))
+        watch_set_ran(o->watches, sib_time_ns() - o->begin, o->spent);
+}
+
+sib_code observer_show(observer *o, const sib_tap_event *event, sib_error *err)
 {
     const sib_run_options *run = o->options;
     sib_code code = SIB_OK;
     if (run && run->tap && (!event->milli || run->tap_inside) && tap_wants(run, event->name))
         code = run->tap(run->tap_context, event, err);
-    return code == SIB_OK && o->watches && watch_set_active(o->watches)
-               ? watch_set_value(o->watches, event, err)
-               : code;
+    if (code == SIB_OK && o->watches && watch_set_active(o->watches)) {
+        code = watch_set_value(o->watches, event, err);
+        o->spent += sib_time_ns() - event->time_ns;
+    }
+    return code;
 }
 
 /* ---- Spans ------------------------------------------------------------------------------------------ */
@@ -90,14 +103,23 @@ static void complete(observer *o, sib_time_span *s)
     s->parent = SIB_NONE;
 }
 
+static bool hears(const observer *o)
+{
+    return (o->options && o->options->profile) || (o->watches && watch_set_listening(o->watches));
+}
+
 void span_open(observer *o, open_span *s, sib_time_span about)
 {
+    if (!hears(o)) {
+        s->is = false;
+        return;
+    }
     *s = (open_span){.about = about, .is = true};
     complete(o, &s->about);
     s->about.begin = sib_time_ns();
     if (o->options && o->options->profile)
         s->in_profile = profile_open(o->options->profile, &s->about);
-    if (o->watches && watch_set_active(o->watches))
+    if (o->watches && watch_set_listening(o->watches))
         watch_set_event(o->watches, &s->about, true);
     o->depth++;
 }
@@ -112,16 +134,18 @@ void span_close(observer *o, open_span *s)
         s->about.end = sib_time_ns();
     if (o->options && o->options->profile)
         profile_close(o->options->profile, s->in_profile, &s->about);
-    if (o->watches && watch_set_active(o->watches))
+    if (o->watches && watch_set_listening(o->watches))
         watch_set_event(o->watches, &s->about, false);
 }
 
 void span_put(observer *o, sib_time_span about)
 {
+    if (!hears(o))
+        return;
     complete(o, &about);
     if (o->options && o->options->profile)
         profile_put(o->options->profile, &about);
-    if (o->watches && watch_set_active(o->watches)) {
+    if (o->watches && watch_set_listening(o->watches)) {
         watch_set_event(o->watches, &about, true);
         watch_set_event(o->watches, &about, false);
     }

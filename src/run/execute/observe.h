@@ -13,6 +13,7 @@ typedef struct observer {
     uint64_t run, thread;           /* see sib_time_span; thread: 0 until it is needed */
     uint32_t depth;                 /* of the next span */
     bool blind;                     /* to values */
+    uint64_t begin, spent;          /* of the run; in calls of watches and taps, in ns */
 } observer;
 
 /* A span that goes on. */
@@ -31,7 +32,11 @@ static inline bool observer_looks(const observer *o)
 /* Whether anybody sees values; inside: those of milli-ops. */
 bool observer_sees(const observer *o, bool inside);
 /* Calls those that want to see a value. Errors: those of callbacks. */
-sib_code observer_show(const observer *o, const sib_tap_event *event, sib_error *err);
+sib_code observer_show(observer *o, const sib_tap_event *event, sib_error *err);
+
+/* Around a run. */
+void observer_begin(observer *o);
+void observer_end(observer *o);
 
 /* Begins a span: kind, name and the like of `about` are set. */
 void span_open(observer *o, open_span *s, sib_time_span about);

@@ -21,12 +21,14 @@ struct sib_watch {
     uint64_t serial;     /* in the order in which watches were added */
     watch_call *calls;   /* that run now */
     bool removed;        /* by its own callback: freed when that returns */
+    double debt;         /* nanoseconds of runs until it is called again; 0: it is awake */
 };
 
 struct watch_set {
     pthread_mutex_t lock;    /* of all below */
     pthread_cond_t finished; /* a call ended */
-    atomic_uint active;      /* n, to be read without the lock */
+    /* watches that are awake, of these with on_event, and n; to be read without the lock */
+    atomic_uint active, listening, all;
     size_t references;
     sib_pool *pool; /* of the session, for digests; NULL once it is freed */
     uint64_t serial;
@@ -72,6 +74,43 @@ void watch_set_release(watch_set **sp)
     }
 }
 
+/* Here and below the lock is held. */
+static void count_active(watch_set *s)
+{
+    unsigned active = 0, listening = 0;
+    for (size_t i = 0; i < s->n; i++) {
+        active += s->items[i]->debt <= 0;
+        listening += s->items[i]->debt <= 0 && s->items[i]->o.on_event;
+    }
+    atomic_store_explicit(&s->listening, listening, memory_order_relaxed);
+    atomic_store_explicit(&s->active, active, memory_order_relaxed);
+    atomic_store_explicit(&s->all, (unsigned)s->n, memory_order_relaxed);
+}
+
+void watch_set_ran(watch_set *s, uint64_t ns, uint64_t spent)
+{
+    pthread_mutex_lock(&s->lock);
+    for (size_t i = 0; i < s->n; i++) {
+        sib_watch *w = s->items[i];
+        if (w->debt > 0)
+            w->debt = w->debt > (double)ns ? w->debt - (double)ns : 0;
+        else if (w->o.share > 0 && spent)
+            w->debt = (double)spent / w->o.share;
+    }
+    count_active(s);
+    pthread_mutex_unlock(&s->lock);
+}
+
+unsigned watch_set_all(const watch_set *s)
+{
+    return atomic_load_explicit(&s->all, memory_order_relaxed);
+}
+
+unsigned watch_set_listening(const watch_set *s)
+{
+    return atomic_load_explicit(&s->listening, memory_order_relaxed);
+}
+
 unsigned watch_set_active(const watch_set *s)
 {
     return atomic_load_explicit(&s->active, memory_order_relaxed);
@@ -102,6 +141,8 @@ sib_code watch_set_add(watch_set *s, const sib_watch_options *o, sib_watch **out
     *out = NULL;
     if (!o->on_value && !o->on_digest && !o->on_event)
         return err_set(err, SIB_ERR_ARGUMENT, "the watch has no callback");
+    if (!(o->share >= 0 && o->share <= 1))
+        return err_set(err, SIB_ERR_ARGUMENT, "the share is %g, expected 0 to 1", o->share);
     sib_watch *w = mem_calloc(1, sizeof *w);
     if (!w)
         return err_memory(err, sizeof *w, "a watch");
@@ -113,7 +154,7 @@ sib_code watch_set_add(watch_set *s, const sib_watch_options *o, sib_watch **out
         w->serial = ++s->serial;
         code = ARRAY_PUSH(s->items, s->n, s->capacity, "the watches of a session", err, w);
         s->references += code == SIB_OK;
-        atomic_store_explicit(&s->active, (unsigned)s->n, memory_order_relaxed);
+        count_active(s);
         pthread_mutex_unlock(&s->lock);
     }
     if (code == SIB_OK)
@@ -145,7 +186,7 @@ void sib_watch_remove(sib_watch **wp)
         at++;
     memmove(&s->items[at], &s->items[at + 1], (s->n - at - 1) * sizeof *s->items);
     s->n--;
-    atomic_store_explicit(&s->active, (unsigned)s->n, memory_order_relaxed);
+    count_active(s);
     while (!only_own_calls(w))
         pthread_cond_wait(&s->finished, &s->lock);
     if (w->calls)
@@ -164,7 +205,7 @@ static sib_watch *begin_call(watch_set *s, uint64_t *serial, watch_call *c,
     sib_watch *found = NULL;
     pthread_mutex_lock(&s->lock);
     for (size_t i = 0; i < s->n && !found; i++)
-        if (s->items[i]->serial > *serial && wants(s->items[i], what))
+        if (s->items[i]->serial > *serial && s->items[i]->debt <= 0 && wants(s->items[i], what))
             found = s->items[i];
     if (found) {
         *serial = found->serial;
@@ -256,7 +297,7 @@ plan_view watch_set_view(watch_set *s, bool *whole)
     pthread_mutex_lock(&s->lock);
     for (size_t i = 0; i < s->n; i++) {
         const sib_watch_options *o = &s->items[i]->o;
-        if (!sees_values(s->items[i]) || o->optimised)
+        if (!sees_values(s->items[i]) || o->optimised || s->items[i]->debt > 0)
             continue;
         *whole = true;
         view = o->inside ? PLAN_INSIDE : view == PLAN_CLOSED ? PLAN_OPEN : view;
@@ -272,7 +313,7 @@ bool watch_set_wants(watch_set *s, bool milli)
         return false;
     pthread_mutex_lock(&s->lock);
     for (size_t i = 0; i < s->n && !wanted; i++)
-        wanted = sees_values(s->items[i]) && (!milli || s->items[i]->o.inside);
+        wanted = sees_values(s->items[i]) && s->items[i]->debt <= 0 && (!milli || s->items[i]->o.inside);
     pthread_mutex_unlock(&s->lock);
     return wanted;
 }

@@ -17,8 +17,12 @@ void watch_set_release(watch_set **s);
 /* sib_watch_add. */
 sib_code watch_set_add(watch_set *s, const sib_watch_options *o, sib_watch **out, sib_error *err);
 
-/* Number of watches; changes at any time. */
+/* Number of watches that are called now, of those with on_event, and of all; changes at any time. */
 unsigned watch_set_active(const watch_set *s);
+unsigned watch_set_listening(const watch_set *s);
+unsigned watch_set_all(const watch_set *s);
+/* Accounts a run that took ns, and of these `spent` for its watches. */
+void watch_set_ran(watch_set *s, uint64_t ns, uint64_t spent);
 /* What plans must show for the watches there are now, and in *whole whether of the graph as in the file. */
 plan_view watch_set_view(watch_set *s, bool *whole);
 /* Whether some watch sees values, and those of milli-ops. */
