@@ -17,6 +17,11 @@
 /* Raises what sibyl.errors makes of err, its message led by `prefix` (may be NULL); returns NULL. */
 PyObject *error_raise(const sib_error *err, const char *prefix);
 
+/* Takes the exception that is set, in a callback of the library: fills err with it and returns its code. The
+   error_raise of that failure on the same thread names the exception as its cause, or raises it again where it
+   is no Exception (KeyboardInterrupt). */
+sib_code error_take(sib_error *err);
+
 /* ---- Arrays ------------------------------------------------------------------------------------- */
 
 /* Memory of somebody else: whatever has the buffer protocol (NumPy) or __dlpack__ (torch); dense, row-major,
@@ -57,6 +62,8 @@ bool dlpack_read(PyObject *capsule, const char *name, ext_array *out);
 #define HANDLE_PROFILE   "sibyl.profile"
 #define HANDLE_TOKENIZER "sibyl.tokenizer"
 #define HANDLE_JOB       "sibyl.job"
+#define HANDLE_REGISTRY  "sibyl.registry"
+#define HANDLE_LOWERING  "sibyl.lowering"
 
 /* The pool in a handle, NULL for None; *ok is false with an exception set where it is neither. */
 sib_pool *pool_of(PyObject *handle, bool *ok);
@@ -66,6 +73,13 @@ sib_mel *mel_of(PyObject *handle);
 
 /* The model in a handle, or NULL with an exception set; borrowed. */
 sib_model *model_of(PyObject *handle);
+/* The registry in a handle, or NULL with an exception set; borrowed. */
+sib_registry *registry_of(PyObject *handle);
+/* The attributes of a node with these names, as a dict. */
+PyObject *attributes_of(PyObject *module, const sib_node *node, PyObject *names);
+/* A handle of a lowering, to be used until lowering_over. */
+PyObject *lowering_handle(sib_lowering *l);
+void lowering_over(PyObject *handle);
 /* Appends an item, which is taken over; a failed item clears the list. */
 void list_take(PyObject **list, PyObject *item);
 /* Text of a file, which need not be UTF-8; None for NULL. */
@@ -129,7 +143,8 @@ PyObject *memory_type(PyObject *module);
 /* ---- Functions, table by table -------------------------------------------------------------------- */
 
 extern PyMethodDef SPEC_METHODS[], FEATURE_METHODS[], STREAM_METHODS[], AUDIO_METHODS[], CONV_METHODS[],
-    VALUE_METHODS[], MODEL_METHODS[], SESSION_METHODS[], IMPORT_METHODS[], TEXT_METHODS[], JOB_METHODS[];
+    VALUE_METHODS[], MODEL_METHODS[], SESSION_METHODS[], IMPORT_METHODS[], TEXT_METHODS[], JOB_METHODS[],
+    EXTEND_METHODS[], LOWERING_METHODS[];
 
 /* A description from a dict of every field, with the enumerations as numbers. */
 bool spec_from_dict(PyObject *dict, sib_mel_spec *out);

@@ -17,12 +17,14 @@ sib_model *model_of(PyObject *handle)
 static PyObject *model_open(PyObject *module, PyObject *args)
 {
     (void)module;
-    PyObject *path_object;
+    PyObject *path_object, *registry;
     char *path = NULL;
     Py_buffer bytes;
-    if (!PyArg_ParseTuple(args, "Oz*:model_open", &path_object, &bytes))
+    if (!PyArg_ParseTuple(args, "Oz*O:model_open", &path_object, &bytes, &registry))
         return NULL;
-    if (path_object != Py_None && PyBytes_AsStringAndSize(path_object, &path, NULL) != 0) {
+    sib_open_options options = {.registry = registry == Py_None ? NULL : registry_of(registry)};
+    if (PyErr_Occurred() ||
+        (path_object != Py_None && PyBytes_AsStringAndSize(path_object, &path, NULL) != 0)) {
         if (bytes.obj)
             PyBuffer_Release(&bytes);
         return NULL;
@@ -30,8 +32,8 @@ static PyObject *model_open(PyObject *module, PyObject *args)
     sib_model *m = NULL;
     sib_error err = SIB_ERROR_INIT;
     sib_code code;
-    Py_BEGIN_ALLOW_THREADS if (path) code = sib_model_open(path, NULL, &m, &err);
-    else code = sib_model_open_bytes(bytes.buf, (size_t)bytes.len, NULL, &m, &err);
+    Py_BEGIN_ALLOW_THREADS if (path) code = sib_model_open(path, &options, &m, &err);
+    else code = sib_model_open_bytes(bytes.buf, (size_t)bytes.len, &options, &m, &err);
     Py_END_ALLOW_THREADS if (bytes.obj) PyBuffer_Release(&bytes);
     if (code != SIB_OK)
         return error_raise(&err, NULL);
@@ -283,7 +285,8 @@ static PyObject *model_milli(PyObject *module, PyObject *args)
 }
 
 PyMethodDef MODEL_METHODS[] = {
-    {"model_open", model_open, METH_VARARGS, "model_open(path or None, bytes or None) -> model"},
+    {"model_open", model_open, METH_VARARGS,
+     "model_open(path or None, bytes or None, registry or None) -> model"},
     {"model_part", model_part, METH_VARARGS, "model_part(model, names of outputs) -> model"},
     {"model_info", model_info, METH_O, "model_info(model) -> dict"},
     {"model_nodes", model_nodes, METH_O, "model_nodes(model) -> list of dicts"},

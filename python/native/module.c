@@ -151,9 +151,10 @@ static const char *port_type_name(int type)
 static int module_exec(PyObject *module)
 {
     module_state *state = PyModule_GetState(module);
-    PyMethodDef *const tables[] = {SPEC_METHODS,   FEATURE_METHODS, STREAM_METHODS, AUDIO_METHODS,
-                                   CONV_METHODS,   VALUE_METHODS,   MODEL_METHODS,  SESSION_METHODS,
-                                   IMPORT_METHODS, TEXT_METHODS,    JOB_METHODS};
+    PyMethodDef *const tables[] = {SPEC_METHODS,    FEATURE_METHODS, STREAM_METHODS, AUDIO_METHODS,
+                                   CONV_METHODS,    VALUE_METHODS,   MODEL_METHODS,  SESSION_METHODS,
+                                   IMPORT_METHODS,  TEXT_METHODS,    JOB_METHODS,    EXTEND_METHODS,
+                                   LOWERING_METHODS};
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
         if (PyModule_AddFunctions(module, tables[i]) != 0)
             return -1;
@@ -161,6 +162,12 @@ static int module_exec(PyObject *module)
     state->memory_type = memory_type(module);
     if (!state->samples_type || !state->memory_type ||
         PyModule_AddStringConstant(module, "version", sib_version()) != 0)
+        return -1;
+    /* a lowering that cannot go on yet unwinds by it: no Exception, so that no code between catches it */
+    PyObject *ended = PyErr_NewException("sibyl._sibyl.Ended", PyExc_BaseException, NULL);
+    int added = ended ? PyModule_AddObjectRef(module, "Ended", ended) : -1;
+    Py_XDECREF(ended);
+    if (added != 0)
         return -1;
     if (add_numbers(module, "codes", SIB_OK, SIB_ERR_CANCELLED, code_name) != 0)
         return -1;

@@ -23,10 +23,11 @@ typedef struct user_op {
     input_rule *rules; /* (desc.n_types) */
 } user_op;
 
-/* The operator of a node that has a registered one; NULL for others. */
+/* The registered operator of a node, or of what a milli-op calls; NULL for others. */
 static inline const user_op *user_op_of(const node *n)
 {
-    return n->op && n->op->origin != OP_BUILT_IN ? (const user_op *)n->op : NULL;
+    const op_def *op = n->called ? n->called : n->op;
+    return op && op->origin != OP_BUILT_IN ? (const user_op *)op : NULL;
 }
 
 /* The node of a graph as callbacks see it. */

@@ -242,7 +242,7 @@ static void lower_call(sib_lowering *b)
     if (!l_ok(l))
         return;
     node *made = &l->graph->nodes[l->graph->n_nodes - 1];
-    made->op = n->op;
+    made->called = n->op;
     made->name = n->name;
     made->version = n->version;
     for (size_t i = 0; i < n->outputs.n; i++) {

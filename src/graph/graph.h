@@ -88,6 +88,7 @@ typedef struct node {
     sib_str name, doc;
     const struct op_def *op;       /* row of ops.def; NULL where unknown or a milli-op */
     const struct milli_def *milli; /* row of milli.def, NULL for operators */
+    const struct op_def *called;   /* of the milli-op call: the registered operator; else NULL */
     sib_str function;              /* "domain:Name" of the function that it was inlined from, or "" */
     const char *fault;             /* why ops_resolve found that the node cannot run; NULL where it can */
     int64_t version;               /* of the domain, as imported by the file */

@@ -37,13 +37,15 @@ static const float two = 2;
 static const sib_operator_attribute alpha = {
     {.name = "alpha", .kind = SIB_ATTRIBUTE_FLOAT, .n = 1, .floats = &two}, false};
 
+static const char *const float32_only[] = {"float32"};
+
 static sib_operator scaling(void)
 {
     return (sib_operator){.domain = "my.dom",
                           .name = "Scale",
                           .min_inputs = 1,
                           .max_inputs = 1,
-                          .types = (const char *const[]){"float32"},
+                          .types = float32_only,
                           .n_types = 1,
                           .attributes = &alpha,
                           .n_attributes = 1,

@@ -27,8 +27,11 @@ from .conv import conv1d
 from .errors import SibylError
 from .features import LogMel, LogMelStream, log_mel_spectrogram, mel_filters, smooth3x3
 from .importing import import_model
+from .extend import lowering, operator
 from .jobs import Job, JobPort, describe_job
+from ._lowering import Dim, Lowering, TensorSpec, Value
 from .model import inspect, milli_ops
+from .registry import Registry, default_registry
 from .session import (
     InferenceSession,
     ModelMetadata,
@@ -52,35 +55,43 @@ __all__ = [
     "N_FRAMES",
     "N_SAMPLES",
     "SAMPLE_RATE",
+    "Dim",
     "InferenceSession",
     "Job",
     "JobPort",
     "LogMel",
     "LogMelStream",
+    "Lowering",
     "MelSpec",
     "ModelMetadata",
     "NodeArg",
     "Profile",
     "ProfileRow",
+    "Registry",
     "RunOptions",
     "SessionOptions",
     "SibylError",
     "SpeechToText",
+    "TensorSpec",
     "TextGeneration",
     "Tokenizer",
+    "Value",
     "VoiceActivity",
     "__version__",
     "available_models",
     "conv1d",
+    "default_registry",
     "describe_job",
     "get_available_providers",
     "import_model",
     "inspect",
-    "milli_ops",
     "load_audio",
     "load_model",
     "log_mel_spectrogram",
+    "lowering",
     "mel_filters",
+    "milli_ops",
+    "operator",
     "pad_or_trim",
     "smooth3x3",
     "whisper_languages",

@@ -7,22 +7,26 @@ from typing import Any
 
 from . import _sibyl
 from .errors import SibylOSError, with_path
+from .registry import Registry, default_registry
 
 
-def open_model(model: str | os.PathLike[Any] | bytes | bytearray | memoryview) -> Any:
-    """The handle of a model from a file or from the bytes of one."""
+def open_model(
+    model: str | os.PathLike[Any] | bytes | bytearray | memoryview, registry: Registry | None = None
+) -> Any:
+    """The handle of a model from a file or from the bytes of one. registry: None is the default one."""
+    known = (registry or default_registry())._handle
     if isinstance(model, (bytes, bytearray, memoryview)):
-        return _sibyl.model_open(None, model)
+        return _sibyl.model_open(None, model, known)
     if not isinstance(model, (str, os.PathLike)):
         raise TypeError(f"a model is given as a path or as bytes, not {type(model).__name__}")
     path = os.fsencode(model)
     try:
-        return _sibyl.model_open(path, None)
+        return _sibyl.model_open(path, None, known)
     except SibylOSError as error:
         raise with_path(error, path, path) from None
 
 
-def inspect(model: str | os.PathLike[Any] | bytes) -> dict[str, Any]:
+def inspect(model: str | os.PathLike[Any] | bytes, *, registry: Registry | None = None) -> dict[str, Any]:
     """What a model is made of, as `sibyl inspect --json` prints it.
 
     The keys: path (None for bytes), graph, producer, producer_version, ir_version, model_version, opsets, metadata,
@@ -32,7 +36,7 @@ def inspect(model: str | os.PathLike[Any] | bytes) -> dict[str, Any]:
     graphs, the numbers of the subgraphs in its attributes), subgraphs (the same of each graph in a node's attribute, with
     its number and where it is: outer, holder, attribute), and noticed, what reading noticed.
     """
-    handle = open_model(model)
+    handle = open_model(model, registry)
     found = _sibyl.model_info(handle)
     nodes = _sibyl.model_nodes(handle)
     subgraphs = _sibyl.model_subgraphs(handle)
@@ -57,14 +61,19 @@ def inspect(model: str | os.PathLike[Any] | bytes) -> dict[str, Any]:
 
 
 def milli_ops(
-    model: str | os.PathLike[Any] | bytes, node: str | int, *, graph: int = 0, dims: dict[str, int] | None = None
+    model: str | os.PathLike[Any] | bytes,
+    node: str | int,
+    *,
+    graph: int = 0,
+    dims: dict[str, int] | None = None,
+    registry: Registry | None = None,
 ) -> dict[str, Any]:
     """The milli-ops that a node is made of, as `sibyl inspect --milli` shows them: name, inputs, outputs and nodes.
 
     node is a name or a number in the graph, graph a number of `inspect`'s subgraphs (0: the main graph), dims gives
     symbolic dims a size.
     """
-    handle = open_model(model)
+    handle = open_model(model, registry)
     if isinstance(node, str):
         nodes = _sibyl.model_nodes(handle) if graph == 0 else _sibyl.model_subgraphs(handle)[graph - 1]["nodes"]
         numbers = [i for i, found in enumerate(nodes) if found["name"] == node]

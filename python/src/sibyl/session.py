@@ -11,6 +11,7 @@ from . import _sibyl, _types
 from ._values import from_value, to_value
 from .errors import SibylValueError
 from .model import open_model
+from .registry import Registry
 
 # The name under which onnxruntime's users ask for the processor; here it means the default list.
 _CPU = "CPUExecutionProvider"
@@ -140,7 +141,8 @@ class InferenceSession:
 
     path_or_bytes: a file, or what stands in one. providers: names of backends in order of choice, as
     get_available_providers gives them; "CPUExecutionProvider" stands for all. provider_options is there for
-    onnxruntime's sake: backends have no options.
+    onnxruntime's sake: backends have no options. registry: the operators of yours that the model may use; None is the
+    one that `sibyl.operator` fills.
 
     Inputs are NumPy arrays (or torch tensors) of exactly the model's element type, lists for sequences, None or a value
     for optionals, dicts for maps; numbers, texts and lists of them, which have no type, take the model's. Arrays are
@@ -153,12 +155,13 @@ class InferenceSession:
         sess_options: SessionOptions | None = None,
         providers: Sequence[str | tuple[str, Mapping[str, Any]]] | None = None,
         provider_options: Sequence[Mapping[str, Any]] | None = None,
+        registry: Registry | None = None,
     ) -> None:
         options = sess_options or SessionOptions()
         if not isinstance(options, SessionOptions):
             raise TypeError(f"sess_options must be sibyl.SessionOptions, not {type(options).__name__}")
         self._providers = _backends(providers, provider_options)
-        model = open_model(path_or_bytes)
+        model = open_model(path_or_bytes, registry)
         if options.outputs is not None:
             model = _sibyl.model_part(model, [str(name) for name in options.outputs])
         self._info = _sibyl.model_info(model)
