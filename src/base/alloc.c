@@ -90,13 +90,22 @@ uint64_t mem_refused(void)
 
 /* ---- Counting ---------------------------------------------------------------------------------------- */
 
+/* What the blocks that exist, and one more, take beside what they hold. */
+static uint64_t block_bytes(void)
+{
+    uint_fast64_t frees = atomic_load_explicit(&n_frees, memory_order_relaxed);
+    uint_fast64_t blocks = atomic_load_explicit(&n_allocations, memory_order_relaxed) + 1;
+    return blocks > frees ? (blocks - frees) * MEM_BLOCK_BYTES : 0; /* other threads count meanwhile */
+}
+
 /* Returns false where the limit forbids it. */
 static bool count_alloc(size_t bytes)
 {
+    const uint64_t blocks = block_bytes();
     uint_fast64_t before = atomic_load_explicit(&bytes_current, memory_order_relaxed), now;
     do {
         now = before + bytes;
-        if (now > atomic_load_explicit(&next_look, memory_order_relaxed) && !may_hold(now))
+        if (now + blocks > atomic_load_explicit(&next_look, memory_order_relaxed) && !may_hold(now + blocks))
             return false;
     } while (!atomic_compare_exchange_weak_explicit(&bytes_current, &before, now, memory_order_relaxed,
                                                     memory_order_relaxed));

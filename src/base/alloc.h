@@ -6,6 +6,9 @@
 
 /* Alignment of all blocks, for vectors and cache lines. */
 #define MEM_ALIGN 64
+/* What a block takes beside its n * size bytes: alignment and malloc's header. It counts towards the limit
+   (sib_memory_limit_set), not in sib_alloc_counters. */
+#define MEM_BLOCK_BYTES (MEM_ALIGN + 16)
 
 /* Allocates n * size bytes aligned to MEM_ALIGN, uninitialized. Returns NULL where memory fails or the
    product overflows. A block of 0 bytes is a valid, unique pointer. Release with mem_free (or sib_free). */

@@ -65,7 +65,8 @@ TEST(the_limit_refuses)
     sib_alloc_counters now;
     sib_error err = SIB_ERROR_INIT;
     sib_alloc_counters_get(&now);
-    sib_memory_limit_set(now.bytes_current + 1000);
+    const uint64_t limit = now.bytes_current + (now.allocations - now.frees + 2) * MEM_BLOCK_BYTES + 1000;
+    sib_memory_limit_set(limit);
     void *a = mem_alloc(900, 1), *b = mem_alloc(200, 1);
     assert_non_null(a);
     assert_null(b);
@@ -74,7 +75,7 @@ TEST(the_limit_refuses)
     snprintf(words, sizeof words,
              "out of memory: 200 bytes for a test; this process may hold %llu bytes, SIBYL_MEMORY sets "
              "another limit",
-             (unsigned long long)now.bytes_current + 1000);
+             (unsigned long long)limit);
     assert_string_equal(err.message, words);
     mem_free(a);
     b = mem_alloc(200, 1); /* refused memory is not counted */
@@ -87,9 +88,16 @@ TEST(the_limit_refuses)
     sib_memory_limit_set(0);
     assert_null(mem_alloc(2000001, 1));
     assert_int_equal(mem_refused(), 2000000);
+    void *small[30000] = {NULL}; /* blocks of a byte take much more */
+    size_t n = 0;
+    while (n < 30000 && (small[n] = mem_alloc(1, 1)))
+        n++;
+    assert_true(n > 2000000 / MEM_BLOCK_BYTES / 2 && n < 2000000 / MEM_BLOCK_BYTES);
+    while (n > 0)
+        mem_free(small[--n]);
     unsetenv("SIBYL_MEMORY");
     sib_memory_limit_set(0);
-    mem_free(a = mem_alloc(2000000, 1));
+    mem_free(a = mem_alloc(2000001, 1));
     assert_non_null(a);
     assert_null(mem_alloc(UINT64_C(1) << 46, 1)); /* more than any machine has */
     assert_true(mem_refused() > 0);
