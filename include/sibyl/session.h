@@ -17,8 +17,8 @@ typedef struct sib_session_options {
                               session's own */
     uint64_t seed;         /* of random operators without a seed attribute */
     bool oracle;           /* every float value in double */
-    uint64_t memory_limit; /* max bytes that values of a run may take together; 0: no limit but the process's,
-                              sib_memory_limit_set */
+    uint64_t memory_limit; /* max bytes that values of a run may take together; 0: no limit but the process's
+                              (sib_memory_limit_set), and 512 MiB for strings that nodes make */
     /* Passes that rewrite the graph before it is planned: "-fuse_gelu" (all but that), "-all,dead" (that
        alone) or "all". NULL: all where a backend other than ref is present, otherwise none. With oracle none
        run. */

@@ -287,18 +287,25 @@ void *sib_tensor_data(const sib_tensor *t)
     return t->data;
 }
 
+void tensor_take_string(sib_str *element, char *text, size_t n)
+{
+    if (element->data != no_characters)
+        mem_free((char *)element->data);
+    if (n == 0)
+        mem_free(text);
+    *element = (sib_str){n ? text : no_characters, n};
+}
+
 sib_code tensor_put_string(sib_str *element, sib_str value, sib_error *err)
 {
-    char *copy = (char *)no_characters;
+    char *copy = NULL;
     if (value.length > 0) {
         copy = mem_alloc(value.length, 1);
         if (!copy)
             return err_memory(err, value.length, "a string");
         memcpy(copy, value.data, value.length);
     }
-    if (element->data != no_characters)
-        mem_free((char *)element->data);
-    *element = (sib_str){copy, value.length};
+    tensor_take_string(element, copy, value.length);
     return SIB_OK;
 }
 

@@ -102,6 +102,8 @@ void tensor_finish(sib_tensor *t);
 
 /* Replaces a string element of an owned tensor by a copy of value. Errors: SIB_ERR_MEMORY. */
 sib_code tensor_put_string(sib_str *element, sib_str value, sib_error *err);
+/* The same for n characters of mem_alloc, of which it takes ownership. */
+void tensor_take_string(sib_str *element, char *text, size_t n);
 
 /* Sets *out to NULL. Returns SIB_OK where t and out are valid, else SIB_ERR_ARGUMENT. */
 sib_code tensor_check(const sib_tensor *t, sib_tensor **out, sib_error *err);

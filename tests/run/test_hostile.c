@@ -253,13 +253,14 @@ TEST(test_budgets)
 }
 
 /* Runs strings that double from node to node, up to 2^42 characters. */
-static void check_doubling_fails(uint64_t memory_limit, const char *words)
+static void check_doubling_fails(uint64_t memory_limit, bool profiled, const char *words)
 {
     sib_error err = SIB_ERROR_INIT;
     sib_model *m = NULL;
     sib_session *s = NULL;
     sib_tensor *t = NULL;
     sib_value *v = NULL, *out = NULL;
+    sib_profile *profile = NULL;
     uint64_t before = held();
     sib_session_options options = {.backends = "ref", .threads = 1, .memory_limit = memory_limit};
     bytes g = {0};
@@ -278,8 +279,12 @@ static void check_doubling_fails(uint64_t memory_limit, const char *words)
     CHECK_OK(sib_tensor_create(SIB_STRING, 1, (int64_t[]){1}, &t, &err), err);
     CHECK_OK(sib_tensor_set_string(t, (int64_t[]){0}, (sib_str){"abcd", 4}, &err), err);
     CHECK_OK(sib_value_from_tensor(t, &v, &err), err);
-    CHECK_FAILS(sib_session_run(s, 1, &(sib_named_value){"x0", v}, 0, NULL, &out, NULL, &err), SIB_ERR_MEMORY,
-                err, words);
+    if (profiled)
+        CHECK_OK(sib_profile_create(&profile, &err), err);
+    CHECK_FAILS(sib_session_run(s, 1, &(sib_named_value){"x0", v}, 0, NULL, &out,
+                                &(sib_run_options){.profile = profile}, &err),
+                SIB_ERR_MEMORY, err, words);
+    sib_profile_free(&profile);
     sib_value_free(&v);
     sib_tensor_free(&t);
     sib_session_free(&s);
@@ -289,7 +294,8 @@ static void check_doubling_fails(uint64_t memory_limit, const char *words)
 
 TEST(test_strings_count)
 {
-    check_doubling_fails(1 << 24, "above the limit of 16777216");
+    check_doubling_fails(1 << 24, false, "above the limit of 16777216");
+    check_doubling_fails(1 << 24, true, "above the limit of 16777216");
 }
 
 /* A run without a limit of its own ends at the process's limit. */
@@ -299,7 +305,7 @@ TEST(test_process_limit)
     uint64_t limit = held() + (1 << 24);
     snprintf(words, sizeof words, "this process may hold %llu bytes", (unsigned long long)limit);
     sib_memory_limit_set(limit);
-    check_doubling_fails(0, words);
+    check_doubling_fails(0, false, words);
     sib_memory_limit_set(0);
 }
 
@@ -489,4 +495,10 @@ TEST(test_shared_symbol)
         assert_null(sib_session_diagnostic(s, 1));
         sib_session_free(&s);
     }
+}
+
+/* The last one, since the peak of the memory held stays. */
+TEST(test_strings_have_a_limit)
+{
+    check_doubling_fails(0, false, "above the limit of 536870912 (raised by memory_limit)");
 }

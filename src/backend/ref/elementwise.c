@@ -22,9 +22,8 @@ static sib_code join(const ref_call *c, sib_str a, sib_str b, sib_str *out)
         memcpy(both, a.data, a.length);
     if (b.length > 0)
         memcpy(both + a.length, b.data, b.length);
-    sib_code code = tensor_put_string(out, (sib_str){both, bytes}, c->err);
-    mem_free(both);
-    return code;
+    tensor_take_string(out, both, bytes);
+    return SIB_OK;
 }
 
 /* add and equal; operands a and b. */

@@ -38,6 +38,12 @@ static sib_code check_text(const frame *f, const step *st, buffer *const *output
     for (size_t i = 0; i < st->view.n_out; i++)
         if (st->view.out[i] && st->view.out[i]->type.dtype == SIB_STRING && outputs[i] && outputs[i]->value)
             *text += run_bytes(outputs[i]->value);
+    if (!f->run->memory_limit)
+        return *text <= RUN_MAX_TEXT
+                   ? SIB_OK
+                   : err_set(err, SIB_ERR_MEMORY,
+                             "the strings need %llu bytes, above the limit of %llu (raised by memory_limit)",
+                             (unsigned long long)*text, (unsigned long long)RUN_MAX_TEXT);
     if (f->run->memory <= f->run->memory_limit && *text <= f->run->memory_limit - f->run->memory)
         return SIB_OK;
     return err_set(err, SIB_ERR_MEMORY,
@@ -64,7 +70,7 @@ static sib_code run_steps(const frame *f, segment *s, instance *in, sib_error *e
         code = seen ? watched_step(f, s, in, i, &watched, &why)
                     : st->backend->run(st, (const buffer *const *)operands, operands + st->view.n_in, cancel,
                                        &why);
-        if (code == SIB_OK && f->run->memory_limit)
+        if (code == SIB_OK)
             code = check_text(f, st, operands + st->view.n_in, &text, &why);
         if (code != SIB_OK)
             return step_failed(f, origin_of(s, i), code, &why, err);

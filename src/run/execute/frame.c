@@ -11,7 +11,7 @@
 
 /* ---- Memory ------------------------------------------------------------------------------------------ */
 
-/* Strings count with their text. */
+/* Strings count with their text, each of which is a block. */
 static uint64_t tensor_bytes(const sib_tensor *t)
 {
     size_t bytes = 0;
@@ -19,7 +19,8 @@ static uint64_t tensor_bytes(const sib_tensor *t)
     dtype_bytes(t->dtype, t->count, &bytes);
     if (t->dtype == SIB_STRING && t->dense)
         for (uint64_t i = 0; i < t->count; i++)
-            text += ((const sib_str *)t->data)[i].length;
+            if (((const sib_str *)t->data)[i].length > 0)
+                text += ((const sib_str *)t->data)[i].length + MEM_BLOCK_BYTES;
     return bytes + text;
 }
 
