@@ -178,7 +178,8 @@ static conv2d_shape shape_of(const sib_conv1d_spec *s, sib_dtype dtype, int64_t 
                           .groups = (size_t)s->groups,
                           .c = channels,
                           .m = (size_t)(s->out_channels / s->groups),
-                          .axis = {one, one, axis}};
+                          .axis = {one, one, axis},
+                          .part_terms = BLOCK_TERMS};
 }
 
 static sib_code allocate(conv1d *c, sib_dtype dtype, unsigned workers, const void *bias, sib_error *err)
@@ -226,7 +227,6 @@ sib_code sib_conv1d(const sib_conv1d_spec *spec, sib_dtype dtype, sib_pool *pool
     code = conv2d_plan_make_blocks(c.kernels, &shape, block, threads, &c.plan, &why);
     if (code != SIB_OK)
         return err_set(err, code, "conv1d: %s", why.message);
-    c.plan.part_terms = BLOCK_TERMS;
     code = allocate(&c, dtype, conv2d_workers(&c.plan, threads), bias, err);
     if (code == SIB_OK) {
         bool adjusts = bias || spec->gelu;

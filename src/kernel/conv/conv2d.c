@@ -137,7 +137,9 @@ static void choose_bands(conv2d_plan *p, unsigned threads)
     size_t rows = a[1].out, columns = a[2].out;
     size_t max = size_max(1, OUTPUT_FLOATS / size_max(1, p->s.m * columns));
     rows = size_min(rows, max);
-    while (rows > 1 && !p->plane_run && p->s.c * channel_floats(p, rows, columns) > IMAGE_FLOATS)
+    /* features in the lanes read the image block by block of terms: large weights are then read fewer times */
+    bool bounded = !p->plane_run && !(p->features && p->s.m * p->k > WEIGHT_FLOATS);
+    while (rows > 1 && bounded && p->s.c * channel_floats(p, rows, columns) > IMAGE_FLOATS)
         rows = (rows + 1) / 2;
     if (a[1].out == 1) {
         while (columns > MIN_COLUMNS &&

@@ -9,6 +9,9 @@
    cache. */
 #define PIXELS       224
 #define PANEL_FLOATS (56 * 1024)
+/* Max floats of the sums of all panels, where all are kept: with a block of weights and the part of the image that it
+   meets they share the L2 cache. */
+#define SUM_FLOATS (64 * 1024)
 /* Max sums of a tile at any level: pixels times floats of features. */
 #define MAX_TILE_FLOATS 1024
 
@@ -26,6 +29,24 @@
 /* The same with features in the lanes, where there is a single vector of them. */
 #define SINGLE 1.2
 
+/* Cost of copying a row of the image, in terms, as measured. */
+#define ROW_COPY 40
+
+/* Cost of copying the image with every step-th column together, in vectors of terms. */
+static double copy_cost(const conv2d_plan *p, size_t step)
+{
+    const conv2d_axis *a = p->s.axis;
+    bool inside = step == 1 && p->s.x == SIB_F32;
+    for (int i = 0; i < CONV2D_AXES; i++)
+        inside &= !a[i].before && (a[i].out - 1) * a[i].stride + (a[i].kernel - 1) * a[i].dilation < a[i].in;
+    if (inside)
+        return 0;
+    size_t columns = size_min(a[2].in, a[2].out * a[2].kernel), phases = size_min(step, a[2].kernel);
+    double rows =
+        (double)(p->s.c * a[0].kernel * a[0].out) * (double)size_min(a[1].in, a[1].out * a[1].kernel);
+    return rows * (double)(phases * ROW_COPY + columns / p->kernels->lanes);
+}
+
 bool conv2d_features_pay(const conv2d_plan *p)
 {
     const conv2d_axis *a = p->s.axis;
@@ -40,18 +61,40 @@ bool conv2d_features_pay(const conv2d_plan *p)
     double pixels = (double)(p->s.m * size_min(apart, joined)) * (k + STRAIGHT);
     if (rows > 1)
         pixels *= a[2].out > lanes ? COPIED : NARROW;
-    return features < pixels;
+    return features + copy_cost(p, 1) < pixels + copy_cost(p, a[2].stride);
+}
+
+/* Blocks of terms of a sum, so that the weights of a panel's block stay in the L2 cache. */
+static size_t blocks_of(const conv2d_plan *p)
+{
+    size_t width = p->kernels->spot_vectors * p->kernels->lanes;
+    return size_max(size_ceil_div(p->k * width, PANEL_FLOATS), conv2d_parts(p, p->k));
+}
+
+/* Panels whose sums are kept at once: with several blocks all of them, so that each block of the image is read from
+   memory once. */
+static size_t kept_panels(const conv2d_plan *p)
+{
+    return blocks_of(p) > 1 ? p->panels : 1;
 }
 
 static size_t max_pixels(const conv2d_plan *p)
 {
-    return size_min(PIXELS, p->rows * p->columns);
+    size_t width = p->kernels->spot_vectors * p->kernels->lanes;
+    size_t room = size_max(SUM_FLOATS / (kept_panels(p) * width), p->kernels->lanes);
+    return size_min(size_min(PIXELS, room), p->rows * p->columns);
+}
+
+/* Floats of the sums of a panel. */
+static size_t panel_floats(const conv2d_plan *p)
+{
+    size_t lanes = p->kernels->lanes;
+    return size_ceil_div(max_pixels(p), lanes) * lanes * p->kernels->spot_vectors * lanes;
 }
 
 size_t conv2d_features_floats(const conv2d_plan *p)
 {
-    size_t lanes = p->kernels->lanes;
-    return size_ceil_div(max_pixels(p), lanes) * lanes * p->kernels->spot_vectors * lanes;
+    return panel_floats(p) * kept_panels(p);
 }
 
 /* Adds a partial sum, n floats of a tile. */
@@ -61,28 +104,47 @@ static void add_part(const float *part, size_t n, float *sums)
         sums[i] += part[i];
 }
 
-/* All terms of the m features of a panel for n pixels. x: (n) pointers to the first elements of their
-   windows; w: (k, full vectors); sums: (n, full vectors). */
-static void sum_panel(const conv2d_plan *p, size_t m, size_t n, const float *const *x, const float *w,
-                      float *sums)
+/* Terms k0 .. k0 + k - 1 of the features of a panel for n pixels. x: (n) pointers to the first elements of their
+   windows; w: (all terms, width); sums: (n, width). */
+static void sum_block(const conv2d_plan *p, size_t k0, size_t k, size_t n, const float *const *x,
+                      const float *w, size_t width, float *sums)
 {
     const conv2d_kernels *t = p->kernels;
-    size_t vectors = size_ceil_div(m, t->lanes), width = vectors * t->lanes;
-    size_t tiles = size_ceil_div(n, t->spots), blocks = size_ceil_div(p->k * width, PANEL_FLOATS);
+    size_t tiles = size_ceil_div(n, t->spots);
     float part[MAX_TILE_FLOATS];
+    bool apart = p->s.part_terms && k0;
     SIB_ASSERT(t->spots * width <= MAX_TILE_FLOATS);
-    blocks = size_max(blocks, conv2d_parts(p, p->k));
-    for (size_t block = 0; block < blocks; block++) {
-        size_t k0 = conv2d_cut(p->k, blocks, block), k = conv2d_cut(p->k, blocks, block + 1) - k0;
-        bool apart = p->part_terms && k0;
-        for (size_t tile = 0; tile < tiles; tile++) {
-            size_t i0 = conv2d_cut(n, tiles, tile), i1 = conv2d_cut(n, tiles, tile + 1);
-            float *at = sums + i0 * width;
-            t->spot(i1 - i0, vectors, k, w + k0 * width, x + i0, p->offset + k0, k0 && !apart,
-                    apart ? part : at);
-            if (apart)
-                add_part(part, (i1 - i0) * width, at);
-        }
+    for (size_t tile = 0; tile < tiles; tile++) {
+        size_t i0 = conv2d_cut(n, tiles, tile), i1 = conv2d_cut(n, tiles, tile + 1);
+        float *at = sums + i0 * width;
+        t->spot(i1 - i0, width / t->lanes, k, w + k0 * width, x + i0, p->offset + k0, k0 && !apart,
+                apart ? part : at);
+        if (apart)
+            add_part(part, (i1 - i0) * width, at);
+    }
+}
+
+/* One block of terms for pixels begin .. begin + n - 1 and all panels of the item; the last block stores them. */
+static void run_block(const conv2d_features *o, size_t block, size_t blocks, size_t begin, size_t n,
+                      const float *const *x)
+{
+    const conv2d_plan *p = o->p;
+    size_t lanes = p->kernels->lanes, kept = kept_panels(p) > 1 ? panel_floats(p) : 0;
+    size_t k0 = conv2d_cut(p->k, blocks, block), k = conv2d_cut(p->k, blocks, block + 1) - k0;
+    for (size_t panel = o->at->panel0; panel < o->at->panel1; panel++) {
+        size_t m0 = conv2d_panel_row(p, panel), m = conv2d_panel_row(p, panel + 1) - m0;
+        size_t width = size_ceil_div(m, lanes) * lanes;
+        float *sums = o->sums + (panel - o->at->panel0) * kept;
+        sum_block(p, k0, k, n, x, o->w + m0 * p->k, width, sums);
+        conv2d_feature_sums sums_of_features = {.sums = sums,
+                                                .width = width,
+                                                .bias = o->bias ? o->bias + m0 : NULL,
+                                                .low = o->low,
+                                                .high = o->high,
+                                                .y = o->y + m0 * o->y_plane + begin,
+                                                .ldy = o->y_plane};
+        if (block + 1 == blocks)
+            p->kernels->store_features(&sums_of_features, n, m);
     }
 }
 
@@ -91,24 +153,14 @@ void conv2d_features_run(const conv2d_features *o)
     const conv2d_plan *p = o->p;
     const conv2d_item *at = o->at;
     const float *x[PIXELS];
-    size_t all = at->rows * at->columns, max = max_pixels(p), lanes = p->kernels->lanes;
+    size_t all = at->rows * at->columns, max = max_pixels(p), blocks = blocks_of(p);
     size_t column_step = p->s.axis[2].stride / p->step[2];
     for (size_t begin = 0; begin < all; begin += max) {
         size_t n = size_min(max, all - begin);
         for (size_t i = 0; i < n; i++)
             x[i] =
                 o->image + (begin + i) / at->columns * p->row_step + (begin + i) % at->columns * column_step;
-        for (size_t panel = at->panel0; panel < at->panel1; panel++) {
-            size_t m0 = conv2d_panel_row(p, panel), m = conv2d_panel_row(p, panel + 1) - m0;
-            sum_panel(p, m, n, x, o->w + m0 * p->k, o->sums);
-            conv2d_feature_sums sums_of_features = {.sums = o->sums,
-                                                    .width = size_ceil_div(m, lanes) * lanes,
-                                                    .bias = o->bias ? o->bias + m0 : NULL,
-                                                    .low = o->low,
-                                                    .high = o->high,
-                                                    .y = o->y + m0 * o->y_plane + begin,
-                                                    .ldy = o->y_plane};
-            p->kernels->store_features(&sums_of_features, n, m);
-        }
+        for (size_t block = 0; block < blocks; block++)
+            run_block(o, block, blocks, begin, n, x);
     }
 }

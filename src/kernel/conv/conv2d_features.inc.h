@@ -5,6 +5,10 @@
 enum { SPOTS = CONV2D_SPOTS(COUNT) };
 #undef COUNT
 
+/* Floats that weights are prefetched ahead: the first tile of a block reads them from memory, the others from the L2
+   cache. */
+#define SPOT_AHEAD 1024
+
 /* n pixels by nv vectors; both are constants. */
 static inline __attribute__((always_inline)) void spot_tile(size_t k, const float *w, const float *const *x,
                                                             const int32_t *offset, bool more, float *sums,
@@ -21,7 +25,11 @@ static inline __attribute__((always_inline)) void spot_tile(size_t k, const floa
     for (size_t p = 0; p < k; p++, w += nv * VF_LANES) {
         ptrdiff_t tap = offset[p];
         vf left[SPOT_VECTORS];
-        UNROLL for (int j = 0; j < nv; j++) left[j] = vf_load(w + j * VF_LANES);
+        UNROLL for (int j = 0; j < nv; j++)
+        {
+            left[j] = vf_load(w + j * VF_LANES);
+            __builtin_prefetch(w + j * VF_LANES + SPOT_AHEAD);
+        }
         UNROLL for (int i = 0; i < n; i++)
         {
             vf right = vf_set1(at[i][tap]);

@@ -48,6 +48,7 @@ typedef struct conv2d_shape {
     sib_dtype x, y; /* CONV2D_PRODUCT: one float dtype, or u8, s8 to u8, s8, i32; other kinds: f32 */
     size_t batch, groups, c, m; /* channels of a group: in, out */
     conv2d_axis axis[CONV2D_AXES];
+    size_t part_terms; /* sums of floats are made of parts of at most so many terms; 0: one part */
 } conv2d_shape;
 
 typedef struct conv2d_plan {
@@ -81,7 +82,6 @@ typedef struct conv2d_plan {
     size_t row_step;   /* floats from the first pixel of a row of the output to that of the next */
     bool integer;      /* x and w are bytes */
     size_t block;      /* terms that are summed at once, where that is not all; else 0 */
-    size_t part_terms; /* sums of floats are made of parts of at most so many terms; 0: one part */
     size_t sum_floats; /* sums of a band before conversion to y, and their totals; 0 where y is float */
     size_t image_floats, tile_floats, scratch_floats; /* of one worker */
     float *counts[CONV2D_AXES]; /* averages: (out) elements that windows cover along an axis, else NULL */
@@ -165,7 +165,7 @@ static inline size_t conv2d_cut(size_t n, size_t parts, size_t index)
 /* Parts of a sum of k terms. */
 static inline size_t conv2d_parts(const conv2d_plan *p, size_t k)
 {
-    return p->part_terms ? size_ceil_div(k, p->part_terms) : 1;
+    return p->s.part_terms ? size_ceil_div(k, p->s.part_terms) : 1;
 }
 
 /* Vectors of features of a group. */
