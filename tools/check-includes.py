@@ -29,7 +29,7 @@ MAY_INCLUDE = {
     "backend/cpu": ["tensor", "backend/backend.h", "kernel"],
     "backend/ref": ["tensor", "milli", "backend/backend.h"],
     "extend": ["tensor", "graph", "milli", "ops", "backend/backend.h"],
-    "run": ["tensor", "graph", "onnx", "spec", "milli", "ops", "backend/backend.h", "extend/extend.h", "extend/registry.h"],
+    "run": ["tensor", "graph", "onnx", "spec", "milli", "ops", "backend/backend.h", "extend/registry.h"],
     "text": [],
     "import": [],
     "import/read": ["tensor", "graph"],

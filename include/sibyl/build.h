@@ -20,6 +20,10 @@ SIB_API void sib_build_free(sib_build **b);
 /* Imports another domain. Errors: SIB_ERR_ARGUMENT (imported before, a version below 1), SIB_ERR_MEMORY. */
 SIB_API sib_code sib_build_opset(sib_build *b, const char *domain, int64_t version, sib_error *err);
 
+/* Gives the model a registry (extend.h), as sib_open_options.registry does; b keeps it alive. */
+struct sib_registry;
+SIB_API sib_code sib_build_registry(sib_build *b, struct sib_registry *r, sib_error *err);
+
 /* Names of values are not empty and given once; all strings and elements are copied. */
 
 /* Adds an input of the model, a tensor. dims: (rank) -1 for a dim named by dim_names ("T"), or for a dim of

@@ -64,7 +64,7 @@ SIB_API const sib_value *sib_call_input(const sib_call *c, size_t i);
 SIB_API const sib_tensor *sib_call_tensor(const sib_call *c, size_t i);
 /* The tensor of output i, to be filled entirely by the call: planned memory where the dims were known before
    the run. *out is NULL, without an error, where nobody reads the output.
-   Errors: SIB_ERR_VALUE (not what the shape function declared, with both), SIB_ERR_ARGUMENT (i), SIB_ERR_SIZE,
+   Errors: SIB_ERR_VALUE (not what was declared or inferred, with both), SIB_ERR_ARGUMENT (i), SIB_ERR_SIZE,
    SIB_ERR_MEMORY. */
 SIB_API sib_code sib_call_output(sib_call *c, size_t i, sib_dtype dtype, size_t rank, const int64_t *dims,
                                  sib_tensor **out, sib_error *err);
@@ -118,6 +118,59 @@ typedef struct sib_operator {
    Errors: SIB_ERR_ARGUMENT (a field, by name; an operator of that name and those versions is registered; one of
    Sibyl's own without replaces_standard), SIB_ERR_MEMORY. */
 SIB_API sib_code sib_operator_register(sib_registry *r, const sib_operator *op, sib_error *err);
+
+/* ---- Backends ------------------------------------------------------------------------------------------- */
+
+/* A backend runs nodes that the session's other backends would run too: entire operators, registered ones
+   among them, and milli-ops (domain "milli"; docs/operators.md says what each computes). What it does not
+   support goes to the next backend, operator by operator. Callbacks as for operators; run is called with
+   several states, and one state from several threads, at once. */
+typedef struct sib_backend_definition {
+    const char *name;        /* for sib_session_options.backends and --backend: letters, digits, - and _ */
+    const char *description; /* may be NULL */
+    void *context;
+    void (*release)(void *context); /* as for operators */
+    /* Whether it runs this node with these dtypes and dims, which are numbers where they do not depend on data.
+       No effects. */
+    bool (*supports)(void *context, const sib_node *n);
+    /* Once per plan: packs weights (sib_value_info.constant of an input), sizes scratch. *state: for run. NULL:
+       nothing to do. */
+    sib_code (*prepare)(void *context, const sib_node *n, void **state, sib_error *err);
+    void (*discard)(void *context, void *state); /* frees a state; may be NULL */
+    sib_code (*run)(void *context, void *state, sib_call *c, sib_error *err);
+} sib_backend_definition;
+
+/* Registers a backend. Sessions of models that are opened with the registry have it: before Sibyl's own where
+   they name no backends, else where they name it. Thread-safe.
+   Errors: SIB_ERR_ARGUMENT (a field, by name; a backend of that name exists), SIB_ERR_MEMORY. */
+SIB_API sib_code sib_backend_register(sib_registry *r, const sib_backend_definition *b, sib_error *err);
+
+/* ---- Plug-ins ------------------------------------------------------------------------------------------- */
+
+/* The version of this header that a plug-in is built for; another one is refused. */
+#define SIB_PLUGIN_ABI 1
+
+/* A plug-in is a shared library with this function, which registers what it has:
+
+       SIB_PLUGIN(registry, err)
+       {
+           return sib_operator_register(registry, &my_operator, err);
+       }
+
+   It is built against the headers alone: the program that loads it has the functions.
+       cc -shared -fPIC plugin.c -o plugin.so $(pkg-config --cflags sibyl) */
+#define SIB_PLUGIN(registry, err)                                                                            \
+    SIB_PLUGIN_EXPORT const uint32_t sibyl_plugin_abi = SIB_PLUGIN_ABI;                                      \
+    SIB_PLUGIN_EXPORT sib_code sibyl_plugin_init(sib_registry *registry, sib_error *err)
+#define SIB_PLUGIN_EXPORT __attribute__((visibility("default")))
+extern const uint32_t sibyl_plugin_abi;
+sib_code sibyl_plugin_init(sib_registry *registry, sib_error *err);
+
+/* Loads a plug-in: runs its code in this process, and keeps it loaded as long as the registry lives. A
+   program that links the static library must export its functions (CMake's ENABLE_EXPORTS, -rdynamic).
+   Errors: SIB_ERR_IO (no such file, or the loader's words), SIB_ERR_FORMAT (no plug-in, or one for another
+   version), those of its function, SIB_ERR_MEMORY. */
+SIB_API sib_code sib_plugin_load(sib_registry *r, const char *path, sib_error *err);
 
 #ifdef __cplusplus
 }

@@ -182,8 +182,8 @@ def test_interrupts_pass(registry):
 @pytest.mark.parametrize(
     "result, words",
     [
-        (lambda x: x.astype(np.float64), r"output 0 is float64 \(2,\), but its shape function declared float32 \[2\]"),
-        (lambda x: x[:1], r"output 0 is float32 \(1,\), but its shape function declared float32 \[2\]"),
+        (lambda x: x.astype(np.float64), r"output 0 is float64 \(2,\), expected float32 \[2\]"),
+        (lambda x: x[:1], r"output 0 is float32 \(1,\), expected float32 \[2\]"),
         (lambda x: None, "did not set output 0"),
         (lambda x: object(), "TypeError|no model takes|ValueError"),
     ],

@@ -35,9 +35,10 @@ typedef struct buffer {
 } buffer;
 
 typedef struct sib_backend_options {
-    sib_pool *pool;           /* threads; may be NULL */
-    struct packs *packs;      /* made from the model's constants; may be NULL */
-    struct packs *file_packs; /* constants of the file, for all parts of a model; NULL: packs */
+    const struct sib_backend *backend; /* that is opened */
+    sib_pool *pool;                    /* threads; may be NULL */
+    struct packs *packs;               /* made from the model's constants; may be NULL */
+    struct packs *file_packs;          /* constants of the file, for all parts of a model; NULL: packs */
 } sib_backend_options;
 
 typedef struct sib_backend {

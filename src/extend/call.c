@@ -86,8 +86,8 @@ static sib_code check_output(const sib_call *c, size_t i, sib_dtype dtype, size_
         if (dims[k] < 0)
             return err_set(err, SIB_ERR_ARGUMENT, "output %zu has dims %s", i, shape_text(rank, dims, given));
     if (declared && !fits(c->view->graph->dims, &declared->type, dtype, rank, dims))
-        return err_set(err, SIB_ERR_VALUE, "output %zu is %s %s, but its shape function declared %s", i,
-                       sib_dtype_name(dtype), shape_text(rank, dims, given),
+        return err_set(err, SIB_ERR_VALUE, "output %zu is %s %s, expected %s", i, sib_dtype_name(dtype),
+                       shape_text(rank, dims, given),
                        type_text(c->view->graph->dims, &declared->type, wanted, sizeof wanted));
     return SIB_OK;
 }
@@ -144,7 +144,7 @@ sib_code sib_call_give(sib_call *c, size_t i, const sib_value *v, sib_error *err
         return err_set(err, SIB_ERR_ARGUMENT, "output %zu of %zu is set", i, c->view->n_out);
     if (declared && type_value_kind(&declared->type) &&
         type_value_kind(&declared->type) != sib_value_get_kind(v))
-        return err_set(err, SIB_ERR_VALUE, "output %zu is no tensor, but its shape function declared %s", i,
+        return err_set(err, SIB_ERR_VALUE, "output %zu is no tensor, expected %s", i,
                        type_text(c->view->graph->dims, &declared->type, wanted, sizeof wanted));
     c->made |= UINT64_C(1) << i;
     if (!c->out[i])
@@ -168,19 +168,27 @@ static bool claims(const void *self, const node_view *n)
     return n->node->milli && n->node->milli->kind == MILLI_call;
 }
 
-static sib_code run(const step *s, const buffer *const *in, buffer *const *out,
-                    const struct sib_cancel *cancel, sib_error *err)
+sib_code call_function(const step *s, const call_how *how, const buffer *const *in, buffer *const *out,
+                       const struct sib_cancel *cancel, sib_error *err)
 {
-    const user_op *op = user_op_of(s->view.node);
-    sib_call c = {{s->view.graph, s->view.node}, &s->view, in, out, s->self, cancel, 0};
+    sib_call c = {{s->view.graph, s->view.node}, &s->view, in, out, how->pool, cancel, 0};
     sib_error why = SIB_ERROR_INIT;
-    sib_code code = op->desc.run(op->desc.context, &c, &why);
+    sib_code code = how->op ? how->op->desc.run(how->op->desc.context, &c, &why)
+                            : how->backend->desc.run(how->backend->desc.context, how->state, &c, &why);
     if (code != SIB_OK)
         return err_set(err, code, "%s", why.message[0] ? why.message : sib_code_text(code));
     for (size_t i = 0; i < s->view.n_out; i++)
         if (out[i] && !(c.made >> i & 1))
-            return err_set(err, SIB_ERR_VALUE, "its function did not set output %zu", i);
+            return err_set(err, SIB_ERR_VALUE, "%s did not set output %zu",
+                           how->op ? how->op->label : how->backend->base.name, i);
     return SIB_OK;
+}
+
+static sib_code run(const step *s, const buffer *const *in, buffer *const *out,
+                    const struct sib_cancel *cancel, sib_error *err)
+{
+    return call_function(s, &(call_how){.op = user_op_of(s->view.node), .pool = s->self}, in, out, cancel,
+                         err);
 }
 
 static const char *kernel(const step *s)

@@ -46,11 +46,31 @@ struct sib_lowering {
     value_type declared[SIB_OPERATOR_ENDS];
 };
 
+/* A registered backend; sessions know it by its base. */
+typedef struct user_backend {
+    sib_backend base; /* first, for casts */
+    sib_backend_definition desc;
+} user_backend;
+
+/* What a step calls: the function of an operator, or of a backend with its state. */
+typedef struct call_how {
+    const user_op *op;
+    const user_backend *backend;
+    void *state;
+    sib_pool *pool;
+} call_how;
+
+/* Calls it and checks that it set every output that is read. */
+sib_code call_function(const step *s, const call_how *how, const buffer *const *in, buffer *const *out,
+                       const struct sib_cancel *cancel, sib_error *err);
+
 /* Runs the nodes of operators that were registered as functions. */
 extern const sib_backend backend_registered;
 
 /* Fills what does not follow from *desc alone; strings go to the arena. Errors: SIB_ERR_ARGUMENT naming the
    field, SIB_ERR_MEMORY. */
+sib_code user_backend_make(graph_arena *arena, const sib_backend_definition *desc, user_backend **out,
+                           sib_error *err);
 sib_code user_op_make(graph_arena *arena, const sib_operator *desc, user_op **out, sib_error *err);
 
 #endif

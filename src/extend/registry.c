@@ -6,8 +6,11 @@
 #include "base/array.h"
 #include "base/error.h"
 
+#include <dlfcn.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
 
 struct sib_registry {
     atomic_size_t references; /* the caller's and one per model */
@@ -15,6 +18,10 @@ struct sib_registry {
     graph_arena *arena;
     size_t n_ops, op_capacity;
     user_op **ops; /* (n_ops), in the arena */
+    size_t n_backends, backend_capacity;
+    user_backend **backends; /* (n_backends), in the arena */
+    size_t n_libraries, library_capacity;
+    void **libraries; /* (n_libraries) of plug-ins, from dlopen */
 };
 
 sib_code sib_registry_create(sib_registry **out, sib_error *err)
@@ -50,7 +57,14 @@ void sib_registry_free(sib_registry **rp)
     for (size_t i = 0; i < r->n_ops; i++)
         if (r->ops[i]->desc.release)
             r->ops[i]->desc.release(r->ops[i]->desc.context);
+    for (size_t i = 0; i < r->n_backends; i++)
+        if (r->backends[i]->desc.release)
+            r->backends[i]->desc.release(r->backends[i]->desc.context);
+    for (size_t i = r->n_libraries; i-- > 0;)
+        dlclose(r->libraries[i]);
     mem_free(r->ops);
+    mem_free(r->backends);
+    mem_free(r->libraries);
     arena_free(&r->arena);
     pthread_mutex_destroy(&r->lock);
     mem_free(r);
@@ -126,4 +140,100 @@ const char *sib_registry_operator(const sib_registry *registry, size_t i)
     const char *label = i < r->n_ops ? r->ops[i]->label : NULL;
     pthread_mutex_unlock(&r->lock);
     return label;
+}
+
+/* ---- Backends ------------------------------------------------------------------------------------------- */
+
+sib_code sib_backend_register(sib_registry *r, const sib_backend_definition *desc, sib_error *err)
+{
+    if (!r || !desc)
+        return err_set(err, SIB_ERR_ARGUMENT, "the registry or the backend is NULL");
+    user_backend *b = NULL;
+    pthread_mutex_lock(&r->lock);
+    sib_code code = user_backend_make(r->arena, desc, &b, err);
+    for (size_t i = 0; i < r->n_backends && code == SIB_OK; i++)
+        if (!strcmp(r->backends[i]->base.name, b->base.name))
+            code = err_set(err, SIB_ERR_ARGUMENT, "backend %s is registered already", b->base.name);
+    if (code == SIB_OK)
+        code = ARRAY_PUSH(r->backends, r->n_backends, r->backend_capacity, "a registry", err, b);
+    pthread_mutex_unlock(&r->lock);
+    return code;
+}
+
+const sib_backend *registry_backend(const sib_registry *registry, size_t i)
+{
+    sib_registry *r = (sib_registry *)registry; /* for its lock */
+    if (!r)
+        return NULL;
+    pthread_mutex_lock(&r->lock);
+    const sib_backend *b = i < r->n_backends ? &r->backends[i]->base : NULL;
+    pthread_mutex_unlock(&r->lock);
+    return b;
+}
+
+const char *sib_registry_backend(const sib_registry *r, size_t i)
+{
+    const sib_backend *b = registry_backend(r, i);
+    return b ? b->name : NULL;
+}
+
+/* ---- Plug-ins ------------------------------------------------------------------------------------------- */
+
+/* Makes the functions of this library visible to plug-ins, whether it is the program, a library or a module
+   of an interpreter that keeps it to itself. */
+static void show_functions(void)
+{
+    Dl_info here;
+    if (dladdr((const void *)&sib_registry_create, &here) && here.dli_fname)
+        dlopen(here.dli_fname, RTLD_LAZY | RTLD_NOLOAD | RTLD_GLOBAL);
+}
+
+static sib_code check_plugin(void *library, const char *path, sib_code (**init)(sib_registry *, sib_error *),
+                             sib_error *err)
+{
+    const uint32_t *abi = dlsym(library, "sibyl_plugin_abi");
+    void *symbol = dlsym(library, "sibyl_plugin_init");
+    if (!abi || !symbol)
+        return err_set(err, SIB_ERR_FORMAT, "%s: is no plug-in of Sibyl: it has no %s", path,
+                       abi ? "sibyl_plugin_init" : "sibyl_plugin_abi");
+    if (*abi != SIB_PLUGIN_ABI)
+        return err_set(
+            err, SIB_ERR_FORMAT,
+            "%s: is built for version %u of the plug-in interface, this library has version %d: build "
+            "it again with this library's headers",
+            path, *abi, SIB_PLUGIN_ABI);
+    memcpy(init, &symbol, sizeof symbol); /* ISO C has no cast from an object to a function */
+    return SIB_OK;
+}
+
+sib_code sib_plugin_load(sib_registry *r, const char *path, sib_error *err)
+{
+    sib_code (*init)(sib_registry *, sib_error *) = NULL;
+    char beside[4096]; /* the loader searches the system's folders for names without a folder */
+    if (!r || !path)
+        return err_set(err, SIB_ERR_ARGUMENT, "the registry or the path is NULL");
+    if (snprintf(beside, sizeof beside, "%s%s", strchr(path, '/') ? "" : "./", path) >= (int)sizeof beside)
+        return err_set(err, SIB_ERR_ARGUMENT, "the path of a plug-in has more than %zu bytes",
+                       sizeof beside - 4);
+    pthread_mutex_lock(&r->lock);
+    sib_code code = ARRAY_RESERVE(r->libraries, r->library_capacity, r->n_libraries + 1, "a registry", err);
+    pthread_mutex_unlock(&r->lock);
+    if (code != SIB_OK)
+        return code;
+    show_functions();
+    void *library = dlopen(beside, RTLD_NOW | RTLD_LOCAL);
+    if (!library)
+        return err_set(err, SIB_ERR_IO, "plug-in %s", dlerror());
+    code = check_plugin(library, path, &init, err);
+    if (code != SIB_OK) {
+        dlclose(library);
+        return code;
+    }
+    pthread_mutex_lock(&r->lock); /* kept even where it fails: it may have registered something */
+    code = ARRAY_PUSH(r->libraries, r->n_libraries, r->library_capacity, "a registry", err, library);
+    pthread_mutex_unlock(&r->lock);
+    sib_error why = SIB_ERROR_INIT;
+    if (code == SIB_OK && (code = init(r, &why)) != SIB_OK)
+        return err_set(err, code, "plug-in %s: %s", path, why.message[0] ? why.message : sib_code_text(code));
+    return code;
 }

@@ -6,6 +6,8 @@
 
 /* Another reference; NULL for NULL. */
 sib_registry *registry_keep(sib_registry *r);
+/* Registered backend i; NULL where i is out of range, or r is NULL. */
+const sib_backend *registry_backend(const sib_registry *r, size_t i);
 /* For ops_resolve. */
 op_finder registry_finder(const sib_registry *r);
 

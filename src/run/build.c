@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/names.h"
 #include "base/size.h"
+#include "extend/registry.h"
 #include "run/model.h"
 
 #include <string.h>
@@ -15,7 +16,8 @@
 
 struct sib_build {
     onnx_model *m;
-    name_map values; /* names to value ids */
+    name_map values;        /* names to value ids */
+    sib_registry *registry; /* a reference; may be NULL */
 };
 
 static bool is_empty(const char *text)
@@ -69,6 +71,7 @@ void sib_build_free(sib_build **bp)
     sib_build *b = *bp;
     *bp = NULL;
     name_map_clear(&b->values);
+    sib_registry_free(&b->registry);
     onnx_free(&b->m);
     mem_free(b);
 }
@@ -84,10 +87,19 @@ sib_code sib_build_model(sib_build **bp, sib_model **out, sib_error *err)
         code = err_set(err, SIB_ERR_ARGUMENT, "the model has no outputs: name them with sib_build_output");
     if (code == SIB_OK) {
         (*bp)->m = NULL;
-        code = model_from_onnx(m, out, err);
+        code = model_make(m, true, (*bp)->registry, out, err);
     }
     sib_build_free(bp);
     return code;
+}
+
+sib_code sib_build_registry(sib_build *b, sib_registry *r, sib_error *err)
+{
+    if (!b || !r)
+        return err_set(err, SIB_ERR_ARGUMENT, "the model under construction or the registry is NULL");
+    sib_registry_free(&b->registry);
+    b->registry = registry_keep(r);
+    return SIB_OK;
 }
 
 /* ---- Domains ----------------------------------------------------------------------------------------- */

@@ -3,7 +3,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/pool.h"
-#include "extend/extend.h"
+#include "extend/registry.h"
 #include "graph/describe.h"
 #include "run/execute/plans.h"
 #include "run/execute/recurrent.h"
@@ -36,7 +36,8 @@ static sib_code open_backend(sib_session *s, const sib_backend *b, sib_error *er
     const sib_model *whole = s->model;
     while (whole->whole)
         whole = whole->whole;
-    sib_backend_options options = {.pool = s->pool, .packs = s->model->packs, .file_packs = whole->packs};
+    sib_backend_options options = {
+        .backend = b, .pool = s->pool, .packs = s->model->packs, .file_packs = whole->packs};
     s->shared.plan.packs[0] = s->model->packs;
     s->shared.plan.packs[1] = whole->packs;
     sib_code code = b->open ? b->open(&options, &at->self, err) : SIB_OK;
@@ -47,22 +48,27 @@ static sib_code open_backend(sib_session *s, const sib_backend *b, sib_error *er
 static sib_code open_named(sib_session *s, sib_str name, sib_error *err)
 {
     char text[64];
-    const sib_backend *b = NULL;
+    const sib_backend *b = NULL, *more;
     if (name.length < sizeof text) {
         snprintf(text, sizeof text, "%.*s", (int)name.length, name.data);
         b = backend_named(text);
     }
+    for (size_t i = 0; !b && (more = registry_backend(s->model->registry, i)); i++)
+        b = str_is(name, more->name) ? more : NULL;
     return b ? open_backend(s, b, err)
              : err_set(err, SIB_ERR_ARGUMENT, "there is no backend '%.*s'", (int)name.length, name.data);
 }
 
-/* names: "cpu,ref", or NULL for all backends, "ref" last. What runs registered functions is always there. */
+/* names: "cpu,ref", or NULL for all backends, registered ones first, "ref" last. What runs registered functions is always there. */
 static sib_code open_backends(sib_session *s, const char *names, sib_error *err)
 {
     sib_code code = SIB_OK;
     size_t n;
     const sib_backend *const *list = backend_list(&n);
     if (!names) {
+        const sib_backend *more;
+        for (size_t i = 0; code == SIB_OK && (more = registry_backend(s->model->registry, i)); i++)
+            code = open_backend(s, more, err);
         for (size_t i = n; i-- > 0 && code == SIB_OK;)
             code = open_backend(s, list[i], err);
     }

@@ -269,8 +269,8 @@ TEST(faults_are_named)
         const char *words;
     } cases[] = {
         {WRONG_DTYPE, SIB_ERR_VALUE,
-         "node 'Faulty' (Faulty): output 0 is float64 (2,), but its shape function declared float32 [2]"},
-        {WRONG_DIMS, SIB_ERR_VALUE, "output 0 is float32 (3,), but its shape function declared float32 [2]"},
+         "node 'Faulty' (Faulty): output 0 is float64 (2,), expected float32 [2]"},
+        {WRONG_DIMS, SIB_ERR_VALUE, "output 0 is float32 (3,), expected float32 [2]"},
         {NOT_SET, SIB_ERR_VALUE, "did not set output 0"},
         {OUT_OF_RANGE, SIB_ERR_ARGUMENT, "output 1 of 1 is set"},
         {NEGATIVE, SIB_ERR_ARGUMENT, "output 0 has dims (-1,)"},
