@@ -10,7 +10,7 @@
 #include <string.h>
 
 typedef struct settings {
-    const char *model, *tokenizer, *prompt, *tokens;
+    const char *model, *tokenizer, *prompt, *tokens, *trace;
     cli_list inputs, stops;
     long max_tokens, top_k, seed, threads;
     double temperature, top_p;
@@ -36,6 +36,7 @@ static const cli_option options[] = {
     OPT_FLAG("perplexity", perplexity, "print how likely the prompt is, and generate nothing"),
     OPT_JOB_INPUT("another input of the job: min_p=0.05, repetition_penalty=1.1, stop_tokens=0"),
     OPT_THREADS("0"),
+    OPT_TRACE,
     OPT_JSON,
     OPT_END};
 
@@ -96,7 +97,7 @@ static bool run(const settings *s, const sib_job *job, const char *prompt, size_
     sib_job_result *r = NULL;
     const sib_cancel *cancel = interrupt_begin();
     sib_job_run_options o = {.on_text = s->json || s->perplexity ? NULL : on_text, .cancel = cancel};
-    bool done = cancel && add_inputs(&in, job, s, prompt, size);
+    bool done = cancel && trace_begin(s->trace, &o.profile) && add_inputs(&in, job, s, prompt, size);
     if (done && sib_job_run(job, in.n, in.items, s->perplexity ? 1 : 3, s->perplexity ? scored : generated,
                             &o, &r, &err) != SIB_OK) {
         cli_fail("%s", err.message);
@@ -104,6 +105,7 @@ static bool run(const settings *s, const sib_job *job, const char *prompt, size_
     }
     if (cancel)
         interrupt_end();
+    done = trace_end(s->trace, &o.profile) && done;
     sib_job_value v;
     json_t *all = json_object();
     for (size_t i = 0; done && s->json && sib_job_result_get(r, i, &v); i++)

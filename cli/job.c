@@ -12,7 +12,7 @@
 #include <string.h>
 
 typedef struct settings {
-    const char *folder, *tokenizer;
+    const char *folder, *tokenizer, *trace;
     cli_list inputs, outputs, taps;
     long threads, max_steps;
     bool confine, describe, ports, json;
@@ -30,6 +30,7 @@ static const cli_option options[] = {
     OPT_TOKENIZER("another tokenizer than the job's"),
     OPT_MAX_SECONDS,
     OPT_THREADS("0"),
+    OPT_TRACE,
     OPT_INTEGER("max-steps", max_steps, "N", 1, 1e15, "iterations that a loop may take (default: 1000000)"),
     OPT_FLAG(
         "confine", confine, "let the document name files of its own folder only",
@@ -125,12 +126,13 @@ static int run_job(const settings *s, const sib_job *job)
                              .tap_matched = cli_alloc(s->taps.n, sizeof(bool)),
                              .max_steps = (uint64_t)s->max_steps,
                              .cancel = cancel};
-    if (cancel) {
+    if (cancel && trace_begin(s->trace, &o.profile)) {
         done = sib_job_run(job, in.n, in.items, s->outputs.n, s->outputs.n ? s->outputs.items : NULL, &o, &r,
                            &err) == SIB_OK;
         if (!done)
             cli_fail("%s", err.message);
         interrupt_end();
+        done = trace_end(s->trace, &o.profile) && done;
     }
     done = done && cancel && show_result(r, s, to.list) && taps_all_matched(&s->taps, o.tap_matched);
     sib_job_result_free(&r);

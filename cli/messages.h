@@ -25,6 +25,8 @@ char *cli_format(const char *format, ...) CLI_PRINTF(1, 2);
 /* A JSON string: bytes that are not UTF-8 become '?'. A number: null if it is not finite. */
 json_t *cli_json_text(const char *text);
 json_t *cli_json_number(double x);
+/* A number, or "NaN", "Infinity" or "-Infinity", which Python's float() and JavaScript's Number() take. */
+json_t *cli_json_value(double x);
 
 /* Prints one document to stdout and releases it. */
 void cli_json_print(json_t *document);

@@ -47,3 +47,22 @@ sib_open_options open_limits(double open_memory)
         return (sib_open_options){0};
     return (sib_open_options){.max_nodes = UINT64_MAX, .max_bytes = bytes, .max_graph_bytes = bytes};
 }
+
+/* ---- Timelines -------------------------------------------------------------------------------------- */
+
+bool trace_begin(const char *path, sib_profile **out)
+{
+    sib_error err = SIB_ERROR_INIT;
+    if (path && sib_profile_create(out, &err) != SIB_OK)
+        cli_fail("%s", err.message);
+    return err.code == SIB_OK;
+}
+
+bool trace_end(const char *path, sib_profile **profile)
+{
+    sib_error err = SIB_ERROR_INIT;
+    if (path && *profile && sib_profile_save_trace(*profile, path, &err) != SIB_OK)
+        cli_fail("%s", err.message);
+    sib_profile_free(profile);
+    return err.code == SIB_OK;
+}

@@ -68,6 +68,17 @@ bool passes_named(const pass_settings *s);
 /* Limits of opening: those of the option if it was given (above 0), else the defaults. */
 sib_open_options open_limits(double open_memory);
 
+/* ---- Timelines -------------------------------------------------------------------------------------- */
+
+#define OPT_TRACE                                                                                            \
+    OPT_FILE("trace", trace, "FILE",                                                                         \
+             "write a timeline of all runs, nodes and milli-ops as Chrome trace JSON",                       \
+             .more = "ui.perfetto.dev and chrome://tracing show it. At most 1,000,000 spans are kept.")
+/* Makes the profile for a trace where path is not NULL. Returns false, with a line on stderr, on failure. */
+bool trace_begin(const char *path, sib_profile **out);
+/* Writes it where path is not NULL and frees the profile. Likewise. */
+bool trace_end(const char *path, sib_profile **profile);
+
 /* ---- Inputs of models ------------------------------------------------------------------------------- */
 
 typedef struct input_settings {

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 typedef struct settings {
-    const char *model, *tokenizer, *language, *folder, *vad, *initial_prompt, *hotwords;
+    const char *model, *tokenizer, *language, *folder, *vad, *initial_prompt, *hotwords, *trace;
     cli_list inputs;
     long beam, best_of, threads;
     int task, format;
@@ -45,6 +45,7 @@ static const cli_option options[] = {
     OPT_FLAG("picture", picture, "show the features, time to the right, and the words under them"),
     OPT_MAX_SECONDS,
     OPT_THREADS("0"),
+    OPT_TRACE,
     OPT_FLAG("quiet", quiet, "show neither lines as they are recognised nor a summary"),
     OPT_END};
 
@@ -62,6 +63,7 @@ typedef struct listener {
     const settings *s;
     const sib_job *job, *vad;
     const sib_cancel *cancel;
+    sib_profile *profile; /* for the trace, or NULL */
     cli_progress progress;
     const char *title;
     bool live; /* lines are shown as they come */
@@ -186,8 +188,11 @@ static bool transcribe_recording(listener *l, job_inputs *in, const char *record
     static const char *const wanted[] = {"text", "segments", "language"};
     sib_error err = SIB_ERROR_INIT;
     sib_job_result *r = NULL;
-    sib_job_run_options o = {
-        .context = l, .on_segment = on_segment, .on_progress = on_progress, .cancel = l->cancel};
+    sib_job_run_options o = {.context = l,
+                             .on_segment = on_segment,
+                             .on_progress = on_progress,
+                             .cancel = l->cancel,
+                             .profile = l->profile};
     bool done = sib_job_run(l->job, in->n, in->items, 3, wanted, &o, &r, &err) == SIB_OK;
     cli_progress_clear(&l->progress);
     l->cancelled = err.code == SIB_ERR_CANCELLED;
@@ -287,7 +292,8 @@ static int open_and_transcribe(const settings *s, int n, char **paths)
     bool ready = job && (!s->vad || vad);
     listener l = {.s = s, .job = job, .vad = vad, .live = !s->quiet && (s->format < 0 || s->folder)};
     l.cancel = ready ? interrupt_begin() : NULL;
-    bool done = l.cancel && transcribe_all(s, &l, n, paths);
+    bool done = l.cancel && trace_begin(s->trace, &l.profile) && transcribe_all(s, &l, n, paths);
+    done = trace_end(s->trace, &l.profile) && done;
     if (l.cancel)
         interrupt_end();
     sib_job_free(&job);

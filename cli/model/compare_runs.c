@@ -138,3 +138,35 @@ void comparison_show(const comparison *c, bool all)
     }
     printf("%zu values compared, %zu differ\n", c->n, c->n_different);
 }
+
+static json_t *difference_json(const difference *d)
+{
+    json_t *o = json_pack("{s:o, s:o, s:o, s:b, s:b}", "name", cli_json_text(d->name), "node",
+                          cli_json_text(d->node), "operator", cli_json_text(d->op_type), "milli", d->milli,
+                          "equal", d->compared && d->figures.equal);
+    if (!d->compared)
+        json_object_set_new(o, "why", cli_json_text(d->why));
+    else
+        json_object_update_new(o, json_pack("{s:o, s:o, s:I}", "max_abs", cli_json_value(d->figures.max_abs),
+                                            "max_rel", cli_json_value(d->figures.max_rel), "max_ulp",
+                                            (json_int_t)d->figures.max_ulp));
+    if (d->compared && !d->figures.equal)
+        json_object_update_new(
+            o, json_pack("{s:I, s:o, s:o, s:I, s:o, s:o}", "first", (json_int_t)d->figures.first, "first_is",
+                         cli_json_value(d->figures.first_a), "first_expected",
+                         cli_json_value(d->figures.first_b), "worst", (json_int_t)d->figures.worst,
+                         "worst_is", cli_json_value(d->figures.worst_a), "worst_expected",
+                         cli_json_value(d->figures.worst_b)));
+    return o;
+}
+
+json_t *comparison_json(const comparison *c, bool all)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < c->n; i++)
+        if (all || !c->items[i].compared || !c->items[i].figures.equal)
+            json_array_append_new(list, difference_json(&c->items[i]));
+    return json_pack("{s:o, s:I, s:I, s:o}", "values", list, "compared", (json_int_t)c->n, "different",
+                     (json_int_t)c->n_different, "first",
+                     c->first ? cli_json_text(c->first->name) : json_null());
+}

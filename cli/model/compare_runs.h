@@ -2,6 +2,7 @@
 #ifndef CLI_COMPARE_RUNS_H
 #define CLI_COMPARE_RUNS_H
 
+#include "messages.h"
 #include "recording.h"
 
 /* Comparison of one value. */
@@ -27,6 +28,9 @@ void compare_recordings(const recording *a, const recording *b, const sib_tolera
 void compare_with_folder(const char *folder, const recording *b, const sib_tolerance *tolerance,
                          comparison *out);
 void comparison_free(comparison *c);
+
+/* {"values": [...], "compared", "different", "first": its name or null}. all: values that agree too. */
+json_t *comparison_json(const comparison *c, bool all);
 
 /* Prints a table of values: max abs, max rel, max ULP; then the first value that leaves tolerance. */
 void comparison_show(const comparison *c, bool all);

@@ -14,7 +14,7 @@ typedef struct settings {
     pass_settings passes;
     const char *a, *b, *against;
     double rtol, atol;
-    bool inside, all, oracle;
+    bool inside, all, oracle, json;
 } settings;
 
 static const cli_option options[] = {
@@ -27,6 +27,7 @@ static const cli_option options[] = {
     OPT_FLAG("oracle", oracle, "run the reference side in double precision"),
     OPT_FLAG("inside", inside, "compare the values of milli-ops too"),
     OPT_FLAG("all", all, "show a line for values that agree too"),
+    OPT_JSON,
     OPT_RTOL,
     OPT_ATOL("1e-5"),
     OPT_END};
@@ -78,7 +79,10 @@ static int compare(sib_model *m, const settings *s, const model_inputs *in)
             compare_with_folder(s->against, &b, &tolerance, &c);
         else
             compare_recordings(&a, &b, &tolerance, &c);
-        comparison_show(&c, s->all);
+        if (s->json)
+            cli_json_print(comparison_json(&c, s->all));
+        else
+            comparison_show(&c, s->all);
         if (!c.n)
             cli_fail("no value is on both sides");
         code = c.n && !c.n_different ? CLI_DONE : CLI_FAILED;

@@ -4,6 +4,8 @@
 #include "messages.h"
 #include "model/compare_runs.h"
 #include "model/model_inputs.h"
+#include "model/profile_text.h"
+#include "model/value_json.h"
 #include "model/value_text.h"
 #include "shared_options.h"
 
@@ -17,7 +19,8 @@ typedef struct settings {
     const char *folder, *backend;
     long threads, warmup, repeat;
     double memory, open_memory; /* MB */
-    bool profile, oracle, inside;
+    bool profile, oracle, inside, json;
+    const char *trace;
 } settings;
 
 static const cli_option options[] = {
@@ -29,8 +32,13 @@ static const cli_option options[] = {
     OPT_LIST("tap", taps, "NAME|GLOB", "show these values of the graph too; may be given several times",
              .more = "A name that matches no value is an error."),
     OPT_FLAG("inside", inside, "taps see the values of milli-ops too, as node/milli.3:add"),
-    OPT_FLAG("profile", profile, "show time by node, by operator and by milli-op, and the share of each",
-             .more = "The first run of a model plans and packs weights; --warmup leaves such runs out."),
+    OPT_FLAG(
+        "profile", profile,
+        "show time by phase, node, operator and milli-op, with GFLOP/s and GB/s beside the machine's peaks",
+        .more = "The first run of a model plans and packs weights; --warmup leaves such runs out. Bytes are "
+                "those of inputs, weights and outputs, which caches may hold."),
+    OPT_TRACE,
+    OPT_JSON,
     OPT_INTEGER("warmup", warmup, "N", 0, 1000000, "run N times first, without taps and profile"),
     OPT_INTEGER("repeat", repeat, "N", 1, 1000000,
                 "run N times, with times per run in the profile and the minimum and the median at the end"),
@@ -52,6 +60,7 @@ static const char more[] =
 
 typedef struct tap_context {
     const settings *s;
+    json_t *list; /* of values, or NULL */
     bool failed;
 } tap_context;
 
@@ -59,42 +68,27 @@ static sib_code on_tap(void *context, const sib_tap_event *event, sib_error *err
 {
     tap_context *t = context;
     (void)err;
-    value_show(event->name, event->value, stdout);
+    if (t->list)
+        json_array_append_new(t->list, value_json(event->name, event->value));
+    else
+        value_show(event->name, event->value, stdout);
     if (t->s->folder && !value_write(t->s->folder, event->name, event->value))
         t->failed = true;
     return SIB_OK;
 }
 
-/* ---- Profile ------------------------------------------------------------------------------------------- */
+/* ---- Running ------------------------------------------------------------------------------------------ */
 
-/* The sum of all rows is the time in nodes; what runs take beyond it goes to planning, copies and the like. */
-static void show_profile(const sib_profile *p, long runs)
-{
-    static const char *const titles[] = {"by node", "by operator", "by milli-op"};
-    for (int by = SIB_PROFILE_BY_NODE; by <= SIB_PROFILE_BY_MILLI; by++) {
-        sib_profile_row row;
-        double all = 0;
-        for (size_t i = 0; sib_profile_get(p, (sib_profile_by)by, i, &row); i++)
-            all += row.seconds;
-        printf("%s\n  %12s %7s %8s  %-8s\n", titles[by], runs > 1 ? "ms per run" : "ms", "share", "calls",
-               "backend");
-        for (size_t i = 0; sib_profile_get(p, (sib_profile_by)by, i, &row) && i < 40; i++)
-            printf("  %12.3f %5.1f %% %8llu  %-8s %s%s%s\n", row.seconds * 1e3 / (double)runs,
-                   all > 0 ? 100 * row.seconds / all : 0, (unsigned long long)row.calls, row.backend,
-                   row.op_type, *row.node ? "  " : "", row.node);
-        printf("  %12.3f   all\n", all * 1e3 / (double)runs);
-    }
-}
-
-/* ---- Running
-   --------------------------------------------------------------------------------------------- */
-
-static bool show_outputs(const sib_model *m, const settings *s, sib_value *const *outputs)
+/* list: of values in JSON, or NULL. */
+static bool show_outputs(const sib_model *m, const settings *s, sib_value *const *outputs, json_t *list)
 {
     sib_value_info info;
     bool ok = true;
     for (size_t i = 0; sib_model_output(m, i, &info); i++) {
-        value_show(info.name, outputs[i], stdout);
+        if (list)
+            json_array_append_new(list, value_json(info.name, outputs[i]));
+        else
+            value_show(info.name, outputs[i], stdout);
         if (s->folder)
             ok &= value_write(s->folder, info.name, outputs[i]);
     }
@@ -152,20 +146,70 @@ static void show_times(const settings *s, double *times)
                s->repeat);
 }
 
-/* Runs as often as --repeat says, or once with values recorded if `into` is given. */
-static bool run_session(sib_model *m, const settings *s, bool oracle, const model_inputs *in, recording *into)
+static json_t *times_json(const settings *s, const double *times)
 {
-    running r = {.in = in};
-    sib_profile *profile = NULL;
+    json_t *list = json_array();
+    for (long i = 0; i < s->repeat; i++)
+        json_array_append_new(list, json_real(times[i] * 1e3));
+    return list;
+}
+
+static json_t *notices_json(const sib_session *s)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; sib_session_diagnostic(s, i); i++)
+        json_array_append_new(list, cli_json_text(sib_session_diagnostic(s, i)));
+    return list;
+}
+
+/* What the runs gave. taps: of a document, to be taken over, or NULL. */
+static bool show_runs(const sib_model *m, const settings *s, const running *r, const profile_of *profile,
+                      json_t *taps, double *times)
+{
+    json_t *outputs = s->json ? json_array() : NULL;
+    bool ok = show_outputs(m, s, r->outputs, outputs);
+    if (s->json) {
+        json_t *all = json_pack("{s:o, s:O, s:o, s:o, s:I}", "outputs", outputs, "taps", taps, "times_ms",
+                                times_json(s, times), "notices", notices_json(r->session), "edits",
+                                (json_int_t)sib_session_edits(r->session));
+        if (s->profile)
+            json_object_set_new(all, "profile", profile_json(profile));
+        cli_json_print(all);
+        return ok;
+    }
+    if (s->profile)
+        profile_show(profile);
+    if (passes_named(&s->passes))
+        printf("%llu edits of the graph\n", (unsigned long long)sib_session_edits(r->session));
+    show_times(s, times);
+    return ok;
+}
+
+/* The session, and the threads that it shares with the measurement of the machine. */
+static bool open_session(sib_model *m, const settings *s, bool oracle, sib_pool **pool, sib_session **out)
+{
     sib_error err = SIB_ERROR_INIT;
-    sib_model_info info;
-    tap_context taps = {s, false};
     sib_session_options o = {.backends = s->backend,
-                             .threads = (unsigned)s->threads,
                              .oracle = oracle,
                              .seed = s->in.random ? strtoull(s->in.random, NULL, 10) : 0,
                              .memory_limit = (uint64_t)(s->memory * 1e6)};
     passes_apply(&s->passes, &o);
+    bool ok = sib_pool_create((unsigned)s->threads, pool, &err) == SIB_OK;
+    o.pool = *pool;
+    ok = ok && sib_session_create(m, &o, out, &err) == SIB_OK;
+    if (!ok)
+        cli_fail("%s", err.message);
+    return ok;
+}
+
+/* Runs as often as asked for, or once with values recorded if `into` is given. */
+static bool run_session(sib_model *m, const settings *s, bool oracle, const model_inputs *in, recording *into)
+{
+    running r = {.in = in};
+    sib_pool *pool = NULL;
+    sib_profile *profile = NULL;
+    sib_model_info info;
+    tap_context taps = {s, s->json ? json_array() : NULL, false};
     sib_run_options run = {.tap_names = s->taps.items, .n_taps = s->taps.n, .tap_inside = s->inside};
     sib_model_get_info(m, &info);
     if (into)
@@ -178,29 +222,31 @@ static bool run_session(sib_model *m, const settings *s, bool oracle, const mode
     r.n_outputs = info.n_outputs;
     r.outputs = cli_alloc(info.n_outputs + 1, sizeof *r.outputs);
     double *times = cli_alloc((size_t)s->repeat, sizeof *times);
-    bool ok = sib_session_create(m, &o, &r.session, &err) == SIB_OK &&
-              (!s->profile || sib_profile_create(&profile, &err) == SIB_OK);
-    if (!ok)
-        cli_fail("%s", err.message);
+    bool ok = open_session(m, s, oracle, &pool, &r.session) && trace_begin(s->trace     ? s->trace
+                                                                           : s->profile ? ""
+                                                                                        : NULL,
+                                                                           &profile);
     run.profile = into ? NULL : profile;
     ok = ok && (into ? run_again(&r, &run, &times[0]) : run_all(&r, s, &run, times));
-    for (size_t i = 0; r.session && sib_session_diagnostic(r.session, i); i++)
+    for (size_t i = 0; r.session && !s->json && sib_session_diagnostic(r.session, i); i++)
         fprintf(stderr, "sibyl: noticed: %s\n", sib_session_diagnostic(r.session, i));
     if (ok && !into) {
-        ok = show_outputs(m, s, r.outputs) && taps_all_matched(&s->taps, run.tap_matched) && !taps.failed;
-        if (profile)
-            show_profile(profile, s->repeat);
-        if (passes_named(&s->passes))
-            printf("%llu edits of the graph\n", (unsigned long long)sib_session_edits(r.session));
-        show_times(s, times);
+        profile_of shown = {.profile = profile, .runs = s->repeat};
+        if (s->profile)
+            profile_measure(&shown, pool);
+        ok = show_runs(m, s, &r, &shown, taps.list, times) && taps_all_matched(&s->taps, run.tap_matched) &&
+             !taps.failed;
+        ok = trace_end(s->trace, &profile) && ok;
     }
     for (size_t i = 0; i < info.n_outputs; i++)
         sib_value_free(&r.outputs[i]);
+    json_decref(taps.list);
     free(times);
     free(r.outputs);
     free(run.tap_matched);
     sib_profile_free(&profile);
     sib_session_free(&r.session);
+    sib_pool_free(&pool);
     return ok;
 }
 
@@ -227,6 +273,9 @@ static int run_named(const cli_command *self, const settings *s, int n, char **n
 {
     if (n != 1)
         return cli_usage(self, "expected one model, got %d", n);
+    if (s->oracle && s->json)
+        return cli_usage(self,
+                         "--oracle shows text alone; 'sibyl diff --oracle --json' gives the same as JSON");
     if (s->folder && !file_folder_ready(s->folder))
         return CLI_FAILED;
     sib_model *m = NULL;

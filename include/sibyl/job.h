@@ -178,6 +178,8 @@ typedef struct sib_job_run_options {
     bool *tap_matched;  /* (n_taps) set to true for each of taps that a value matched; may be NULL */
     uint64_t max_steps; /* max iterations of a loop; 0: 1,000,000 */
     const sib_cancel *cancel;
+    sib_profile
+        *profile; /* filled: a span of the job, of each of its nodes and calls of models; NULL: none */
 } sib_job_run_options;
 
 typedef struct sib_job_result sib_job_result;

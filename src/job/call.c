@@ -5,6 +5,8 @@
 #include "base/error.h"
 #include "base/size.h"
 
+#include <sibyl/watch.h>
+
 #include <stdio.h>
 #include <string.h>
 
@@ -599,7 +601,7 @@ sib_code job_call_run(job_call *c, job_value *const *in, sib_value **out, sib_er
     const job_watch *w = c->watch;
     bool taps = w && w->tap;
     size_t n;
-    sib_run_options options = {.cancel = w ? w->cancel : NULL};
+    sib_run_options options = {.cancel = w ? w->cancel : NULL, .profile = w ? w->profile : NULL};
     snprintf(c->path, sizeof c->path, "%s/step[%llu]", p->call->name, (unsigned long long)c->steps++);
     for (size_t i = 0; i < p->outputs.n; i++)
         out[i] = NULL;
@@ -612,8 +614,11 @@ sib_code job_call_run(job_call *c, job_value *const *in, sib_value **out, sib_er
             options.tap_context = c;
         }
     }
+    const uint64_t span = options.profile ? sib_profile_begin(options.profile, SIB_SPAN_CALL, c->path) : 0;
     if (code == SIB_OK)
         code = sib_session_run(p->session, n, c->feeds, count_outputs(p), p->names, c->made, &options, err);
+    if (options.profile)
+        sib_profile_end(options.profile, span);
     if (code == SIB_OK && taps)
         code = tap_outputs(c, err);
     drop(c->own, p->inputs.n);

@@ -6,8 +6,10 @@
 #include "job/run.h"
 #include "job/standard.h"
 
+#include <sibyl/watch.h>
 #include <stdio.h>
 #include <stdlib.h>
+
 #include <string.h>
 #include <sys/stat.h>
 
@@ -419,6 +421,7 @@ static sib_code report_tap(void *context, const char *path, const sib_tensor *va
 static job_watch watch_of(const sib_job_run_options *o)
 {
     return (job_watch){.cancel = o->cancel,
+                       .profile = o->profile,
                        .context = (void *)o,
                        .segment = o->on_segment ? report_segment : NULL,
                        .text = o->on_text ? report_text : NULL,
@@ -536,9 +539,12 @@ sib_code sib_job_run(const sib_job *j, size_t n_inputs, const sib_job_value *inp
         code = find_outputs(j, n, outputs, numbers, err);
     if (code == SIB_OK)
         code = make_result(j, n, numbers, out, err);
+    const uint64_t span = o->profile ? sib_profile_begin(o->profile, SIB_SPAN_JOB, j->doc->name) : 0;
     if (code == SIB_OK)
         code =
             job_run(&j->parts, given, n, numbers, o->max_steps ? o->max_steps : 1000000, &watch, made, err);
+    if (o->profile)
+        sib_profile_end(o->profile, span);
     for (size_t i = 0; i < n && code == SIB_OK; i++)
         (*out)->items[i].value = made[i];
     for (size_t i = 0; given && i < j->doc->n_inputs; i++)

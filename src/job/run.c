@@ -7,6 +7,8 @@
 #include "job/collect.h"
 #include "job/op.h"
 
+#include <sibyl/watch.h>
+
 #include <stdio.h>
 #include <string.h>
 
@@ -160,7 +162,14 @@ static sib_code run_op(job_run_state *r, const job_node *n, job_value **in, job_
                      .max_steps = r->max_steps,
                      .memory = &r->memory[n->number]};
     r->nodes[n->number] = n;
-    return n->op->run(&step, err);
+    sib_profile *profile = r->watch ? r->watch->profile : NULL;
+    char name[512];
+    snprintf(name, sizeof name, "%s%s", r->path, n->name);
+    const uint64_t span = profile ? sib_profile_begin(profile, SIB_SPAN_CALL, name) : 0;
+    sib_code code = n->op->run(&step, err);
+    if (profile)
+        sib_profile_end(profile, span);
+    return code;
 }
 
 static sib_code run_node(job_run_state *r, const job_node *n, sib_error *err)

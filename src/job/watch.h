@@ -7,6 +7,7 @@
 /* All may be NULL. A code other than SIB_OK from a callback ends the run with it. */
 typedef struct job_watch {
     const sib_cancel *cancel;
+    sib_profile *profile;
     void *context;
     /* A segment as soon as it is final. */
     sib_code (*segment)(void *context, const sib_segment *segment, sib_error *err);

@@ -162,6 +162,18 @@ class Transcribe(Jobs):
                 lines.append((f"{i + 1}\n" if form == "srt" else "") + f"{a} --> {b}\n{text}\n\n")
         return {"tsv": "start\tend\ttext\n", "vtt": "WEBVTT\n\n"}.get(form, "") + "".join(lines)
 
+    def test_trace(self):
+        """Nodes of the job, calls of its models, their runs and their nodes, inside each other."""
+        self.done(*self.words, "--trace", "t.json", "--quiet", "--threads", "1")
+        spans = [e for e in json.loads((self.folder / "t.json").read_text())["traceEvents"] if e["ph"] == "X"]
+        names = {(e["cat"], e["name"]) for e in spans}
+        for inner, outer in (("call", "job"), ("run", "call"), ("node", "run")):
+            around = [e for e in spans if e["cat"] == outer]
+            for e in (e for e in spans if e["cat"] == inner):
+                self.assertTrue(any(o["ts"] <= e["ts"] + 0.001 and e["ts"] + e["dur"] <= o["ts"] + o["dur"] + 0.001
+                                    for o in around), e)
+        self.assertIn(("call", "decoder/step[0]"), names)
+
     def test_formats(self):
         found = json.loads(self.done(*self.words, "--format", "json", "--quiet"))
         self.assertEqual(list(found), ["text", "segments", "language"])

@@ -255,7 +255,7 @@ class Run(Model):
         row = w.tensor_type("float32", [64])
         self.write("draw.onnx", w.model([w.node("Bernoulli", ["x"], ["y"], name="draw")], {"x": row}, {"y": row}, []))
         text = self.done("run", "draw.onnx", "--random", "1", "--profile")
-        rows = re.findall(r"^ +[0-9.]+ +[0-9.]+ % +(\d+)  (\w+) +Bernoulli  draw$", text, re.M)
+        rows = re.findall(r"^ +[0-9.]+ +[0-9.]+ % +(\d+)  (\w+) +[-0-9. %]+  Bernoulli  draw$", text, re.M)
         self.assertEqual(sorted(rows), [("1", "cpu"), ("1", "ref")])
 
     def test_random_inputs(self):
@@ -281,15 +281,46 @@ class Run(Model):
 
     def test_profile(self):
         text = self.done("run", "m.onnx", "-i", "x=1,2,3", "--profile")
-        for words in ("by node", "by operator", "by milli-op", "layer/matmul", "MatMul", "cpu"):
+        for words in ("by phase", "planning", "by node", "by operator", "by milli-op", "layer/matmul", "MatMul", "cpu", "GFLOP/s"):
             self.assertIn(words, text)
+
+    def test_json(self):
+        document = json.loads(self.done("run", "m.onnx", "-i", "x=1,2,nan", "--json", "--tap", "sum", "--profile",
+                                        "--repeat", "2", "--backend", "ref", "-o", "out"))
+        self.assertEqual([v["name"] for v in document["outputs"]], ["y"])
+        y, tapped = document["outputs"][0], document["taps"]
+        self.assertEqual((y["dtype"], y["dims"], y["digest"]["count"]), ("float32", [1, 2], 2))
+        self.assertEqual([(v["name"], v["first"], v["digest"]["nan"], v["digest"]["min"]) for v in tapped],
+                         [("sum", ["NaN", "NaN"], 2, "NaN")])
+        self.assertEqual(len(document["times_ms"]), 2)
+        profile = document["profile"]
+        self.assertEqual({row["phase"] for row in profile["phases"]}, {"run", "plan", "node", "step"})
+        self.assertAlmostEqual(sum(row["share"] for row in profile["nodes"]), 1, places=6)
+        product = next(row for row in profile["operators"] if row["operator"] == "MatMul")
+        self.assertEqual((product["calls"], product["flops"]), (2, 2 * 2 * 3 * 2))
+        self.assertGreater(profile["peak_gflops"], 0)
+        self.assertTrue((self.folder / "out" / "sum.npy").exists())
+        self.fails(2, "--oracle", "run", "m.onnx", "-i", "x=1,2,3", "--json", "--oracle")
+
+    def test_trace(self):
+        self.done("run", "m.onnx", "-i", "x=1,2,3", "--trace", "t.json", "--repeat", "3", "--backend", "ref")
+        events = json.loads((self.folder / "t.json").read_text())["traceEvents"]
+        spans = [e for e in events if e["ph"] == "X"]
+        self.assertEqual([e["cat"] for e in spans].count("run"), 3)
+        self.assertEqual([e["cat"] for e in spans].count("plan"), 1)
+        self.assertIn("layer/matmul", {e["name"] for e in spans})
+        for e in spans:  # each within the run that it belongs to
+            self.assertTrue(any(r["ts"] <= e["ts"] and e["ts"] + e["dur"] <= r["ts"] + r["dur"] + 0.001
+                                for r in spans if r["cat"] == "run"), e)
+        self.fails(1, "no/such/t.json", "run", "m.onnx", "-i", "x=1,2,3", "--trace", "no/such/t.json")
 
     def test_profile_of_warm_runs(self):
         text = self.done("run", "m.onnx", "-i", "x=1,2,3", "--profile", "--warmup", "2", "--repeat", "3", "--backend", "ref")
-        self.assertIn("ms per run", text)
-        shares = [float(share) for share in re.findall(r"([0-9.]+) % ", text.split("by operator")[0])]
+        self.assertIn("ms/run", text)
+        nodes = text.split("by node")[1].split("by operator")[0]
+        shares = [float(share) for share in re.findall(r"([0-9.]+) % ", nodes)]
         self.assertAlmostEqual(sum(shares), 100, delta=1)
-        calls = [int(n) for n in re.findall(r" % +([0-9]+) ", text.split("by operator")[0])]
+        calls = [int(n) for n in re.findall(r" % +([0-9]+) ", nodes)]
         self.assertEqual({n % 3 for n in calls}, {0})  # of the runs that count
         self.assertRegex(text, r"ms min, [0-9.]+ ms median of 3 runs")
         self.fails(2, "--repeat", "run", "m.onnx", "-i", "x=1,2,3", "--repeat", "0")
@@ -320,6 +351,17 @@ class Diff(Model):
         self.assertNotIn("same", self.done("diff", "m.onnx", "-i", "x=1,2,3"))
         self.assertIn("milli", self.done("diff", "m.onnx", "-i", "x=1,2,3", "--all", "--inside"))
         self.assertIn("0 differ", self.done("diff", "m.onnx", "--random", "3", "--dim", "N=4", "--oracle"))
+
+    def test_json(self):
+        document = json.loads(self.done("diff", "m.onnx", "-i", "x=1,2,3", "--a", "ref", "--b", "ref", "--all", "--json"))
+        self.assertEqual((document["different"], document["first"]), (0, None))
+        self.assertIn(("sum", True, 0.0), [(v["name"], v["equal"], v["max_abs"]) for v in document["values"]])
+        (self.folder / "other").mkdir()
+        self.write("other/sum.npy", npy_bytes([1, 2], [22.5, 1]))
+        run = sibyl("diff", "m.onnx", "-i", "x=1,2,3", "--against", "other", "--json", folder=self.folder)
+        document = json.loads(run.stdout)
+        self.assertEqual((run.returncode, document["first"], document["compared"]), (1, "sum", 1))
+        self.assertEqual((document["values"][0]["first"], document["values"][0]["first_expected"]), (1, 1.0))
 
     def test_against_files(self):
         (self.folder / "theirs").mkdir()
