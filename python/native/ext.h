@@ -64,6 +64,7 @@ bool dlpack_read(PyObject *capsule, const char *name, ext_array *out);
 #define HANDLE_JOB       "sibyl.job"
 #define HANDLE_REGISTRY  "sibyl.registry"
 #define HANDLE_LOWERING  "sibyl.lowering"
+#define HANDLE_OPS       "sibyl.ops"
 
 /* The pool in a handle, NULL for None; *ok is false with an exception set where it is neither. */
 sib_pool *pool_of(PyObject *handle, bool *ok);
@@ -144,7 +145,7 @@ PyObject *memory_type(PyObject *module);
 
 extern PyMethodDef SPEC_METHODS[], FEATURE_METHODS[], STREAM_METHODS[], AUDIO_METHODS[], CONV_METHODS[],
     VALUE_METHODS[], MODEL_METHODS[], SESSION_METHODS[], IMPORT_METHODS[], TEXT_METHODS[], JOB_METHODS[],
-    EXTEND_METHODS[], LOWERING_METHODS[];
+    EXTEND_METHODS[], LOWERING_METHODS[], OPS_METHODS[];
 
 /* A description from a dict of every field, with the enumerations as numbers. */
 bool spec_from_dict(PyObject *dict, sib_mel_spec *out);

@@ -8,11 +8,13 @@ with them: speech to text, text generation, voice activity.
     outputs = session.run(None, {"x": mel})
     sibyl.load_model("digits").transcribe("speech.flac")["text"]    # as openai-whisper's
 
-Where torch is imported, before or after, its operators torch.ops.sibyl.log_mel_spectrogram and
-torch.ops.sibyl.conv1d are registered too.
+    sibyl.ops.attention(q, k, v, is_causal=True)                    # operators as plain calls
+
+Where torch is imported, before or after, its operators torch.ops.sibyl.log_mel_spectrogram, conv1d, attention and those
+of sibyl.ops are registered too.
 """
 
-from . import _sibyl, _torch_hook
+from . import _sibyl, _torch_hook, ops
 from .audio import (
     CHUNK_LENGTH,
     HOP_LENGTH,
@@ -92,6 +94,7 @@ __all__ = [
     "mel_filters",
     "milli_ops",
     "operator",
+    "ops",
     "pad_or_trim",
     "smooth3x3",
     "whisper_languages",

@@ -7,7 +7,7 @@ everything else is copied once, here.
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import Any, Iterable
 
 import numpy as np
 
@@ -69,3 +69,23 @@ def empty_like(array: Any, shape: tuple[int, ...], dtype: type | None = None) ->
 
         return torch.empty(shape, dtype=array.dtype if dtype is None else torch.float32)
     return np.empty(shape, array.dtype if dtype is None else dtype)
+
+
+def without_gradient(name: str, inputs: Iterable[Any], results: list[Any]) -> list[Any]:
+    """results of a call that has no gradient: where torch would want one, tensors whose backward pass is an error.
+
+    So a gradient that is asked for is never silently missing. Other results pass through untouched.
+    """
+    wanting = [x for x in inputs if is_tensor(x) and x.requires_grad]
+    if not wanting:
+        return results
+    import torch
+
+    if not torch.is_grad_enabled():
+        return results
+    from ._gradients import NoGradient
+
+    return [
+        NoGradient.apply(name, result, *wanting) if is_tensor(result) and result.is_floating_point() else result
+        for result in results
+    ]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from . import _sibyl
-from ._arrays import empty_like, is_tensor
+from ._arrays import empty_like, is_tensor, without_gradient
 from ._threads import pool
 
 _NAMES = ("float32", "float16", "bfloat16")
@@ -30,7 +30,7 @@ def conv1d(
 
     bias: (Co,) or None. Zeros stand beyond both ends, `padding` of them. gelu applies x * (1 + erf(x / sqrt 2)) / 2
     to the result. All arrays are NumPy (float32, float16) or all torch (bfloat16 too), of one type; sums are float,
-    rounded once. What is contiguous is read where it is. Gradients do not flow through.
+    rounded once. What is contiguous is read where it is. Tensors have gradients, unless threads is given.
 
     Returns (B, Co, out) or (Co, out), out = (L + 2 padding - dilation (k - 1) - 1) // stride + 1, of x's kind and
     type. threads: 0 means one per processor; None means 1, and torch's own number for tensors.
@@ -41,7 +41,8 @@ def conv1d(
         from . import torch_ops  # noqa: F401  (registers torch.ops.sibyl)
 
         return torch.ops.sibyl.conv1d(x, w, bias, stride, padding, dilation, groups, gelu)
-    return compute(x, w, bias, stride, padding, dilation, groups, gelu, 1 if threads is None else threads)
+    y = compute(x, w, bias, stride, padding, dilation, groups, gelu, 1 if threads is None else threads)
+    return without_gradient("sibyl.conv1d with threads", [x, w, bias], [y])[0]
 
 
 def _type_name(array: Any) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 
 from . import _sibyl
-from ._arrays import as_samples, empty_like, is_tensor
+from ._arrays import as_samples, empty_like, is_tensor, without_gradient
 from ._threads import pool
 from .audio import load_audio
 from .errors import SibylOSError, with_path
@@ -94,7 +94,7 @@ def log_mel_spectrogram(
     Returns (..., n_mels, (n + padding) // 160), float32: NumPy for files and NumPy arrays, a tensor on the same
     device for tensors. With `device` the result is a torch tensor there; the work is done on the CPU. As in
     openai-whisper the values of several recordings are clamped to 8 below the maximum of them all (LogMel clamps
-    each by itself). Gradients do not flow through.
+    each by itself). There is no gradient: a backward pass through it is a RuntimeError.
 
     threads: 0 means one per processor; None means 1, and torch's own number for tensors. The result's bits do
     not depend on it.
@@ -121,6 +121,7 @@ def _torch_spectrogram(audio: Any, n_mels: int, padding: int, device: Any, threa
         features = torch.ops.sibyl.log_mel_spectrogram(audio, n_mels, padding)
     else:
         features = whisper_features(audio, n_mels, padding, threads)
+        features = without_gradient("sibyl.log_mel_spectrogram", [audio], [features])[0]
     return features.to(target)
 
 
@@ -202,7 +203,9 @@ class LogMel:
         if _is_path(audio):
             audio = load_audio(audio, self._spec.sample_rate)
         features = _compute(self._mel, as_samples(audio), padding, self._threads, False)
-        return features.to(audio.device) if is_tensor(audio) else features
+        if is_tensor(audio):
+            return without_gradient("sibyl.LogMel", [audio], [features.to(audio.device)])[0]
+        return features
 
     def stream(self) -> LogMelStream:
         """A stream: samples in as they come, frames out as they are done."""
@@ -297,4 +300,4 @@ def smooth3x3(features: Any, mode: str = "same") -> Any:
         raise ValueError(f"features of shape {tuple(values.shape)} leave nothing to average")
     out = empty_like(values, (values.shape[0] - cut, values.shape[1] - cut))
     _sibyl.smooth3x3(ENUMS["smooth"].index(mode), values, out)
-    return out
+    return without_gradient("sibyl.smooth3x3", [features], [out])[0]
