@@ -119,6 +119,25 @@ typedef struct sib_operator {
    Sibyl's own without replaces_standard), SIB_ERR_MEMORY. */
 SIB_API sib_code sib_operator_register(sib_registry *r, const sib_operator *op, sib_error *err);
 
+/* Registers operators written as ONNX functions in ONNX's textual syntax, all of the text or none:
+
+       <domain: "my.dom", opset_import: ["" : 20]>
+       Swish <beta: float = 1.0> (x) => (y)
+       {
+           b = Constant <value_float: float = @beta> ()
+           scaled = Mul (x, b)
+           gate = Sigmoid (scaled)
+           y = Mul (x, gate)
+       }
+
+   Values are defined before they are read. Attributes are numbers, strings, lists, tensors (float[2] {1, 2}),
+   graphs and references (@beta). A model that has a function of the same name keeps its own. text: (size)
+   bytes. label: names it in messages, such as a path; may be NULL. Thread-safe.
+   Errors: SIB_ERR_FORMAT with line and column, SIB_ERR_ARGUMENT (a name that is taken, or one of Sibyl's own),
+   SIB_ERR_SIZE, SIB_ERR_MEMORY. */
+SIB_API sib_code sib_function_register_text(sib_registry *r, const char *text, size_t size, const char *label,
+                                            sib_error *err);
+
 /* ---- Backends ------------------------------------------------------------------------------------------- */
 
 /* A backend runs nodes that the session's other backends would run too: entire operators, registered ones

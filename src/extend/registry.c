@@ -5,12 +5,19 @@
 #include "base/alloc.h"
 #include "base/array.h"
 #include "base/error.h"
+#include "onnx/text_function.h"
 
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+
+/* A function that was registered as text. */
+typedef struct user_function {
+    text_function f;   /* strings and bytes in the arena */
+    const char *label; /* "my.dom:Foo" */
+} user_function;
 
 struct sib_registry {
     atomic_size_t references; /* the caller's and one per model */
@@ -20,6 +27,8 @@ struct sib_registry {
     user_op **ops; /* (n_ops), in the arena */
     size_t n_backends, backend_capacity;
     user_backend **backends; /* (n_backends), in the arena */
+    size_t n_functions, function_capacity;
+    user_function **functions; /* (n_functions), in the arena */
     size_t n_libraries, library_capacity;
     void **libraries; /* (n_libraries) of plug-ins, from dlopen */
 };
@@ -64,6 +73,7 @@ void sib_registry_free(sib_registry **rp)
         dlclose(r->libraries[i]);
     mem_free(r->ops);
     mem_free(r->backends);
+    mem_free(r->functions);
     mem_free(r->libraries);
     arena_free(&r->arena);
     pthread_mutex_destroy(&r->lock);
@@ -75,6 +85,14 @@ void sib_registry_free(sib_registry **rp)
 static sib_str plain_domain(sib_str domain)
 {
     return str_is(domain, "ai.onnx") ? (sib_str){"", 0} : domain;
+}
+
+static bool find_function(const sib_registry *r, sib_str domain, sib_str name)
+{
+    bool found = false;
+    for (size_t i = 0; i < r->n_functions && !found; i++)
+        found = str_same(r->functions[i]->f.domain, domain) && str_same(r->functions[i]->f.name, name);
+    return found;
 }
 
 static int64_t last_version(const user_op *op)
@@ -94,7 +112,10 @@ static sib_code check_new(const sib_registry *r, const user_op *op, sib_error *e
             r->ops[i]->desc.since <= last_version(op) && op->desc.since <= last_version(r->ops[i]))
             return err_set(err, SIB_ERR_ARGUMENT, "operator %s is registered already for these versions",
                            op->label);
-    return SIB_OK;
+    return find_function(r, op->domain, op->name)
+               ? err_set(err, SIB_ERR_ARGUMENT, "operator %s is registered already, as a function in text",
+                         op->label)
+               : SIB_OK;
 }
 
 sib_code sib_operator_register(sib_registry *r, const sib_operator *desc, sib_error *err)
@@ -137,9 +158,69 @@ const char *sib_registry_operator(const sib_registry *registry, size_t i)
 {
     sib_registry *r = (sib_registry *)registry; /* for its lock */
     pthread_mutex_lock(&r->lock);
-    const char *label = i < r->n_ops ? r->ops[i]->label : NULL;
+    const char *label = i < r->n_ops                    ? r->ops[i]->label
+                        : i - r->n_ops < r->n_functions ? r->functions[i - r->n_ops]->label
+                                                        : NULL;
     pthread_mutex_unlock(&r->lock);
     return label;
+}
+
+/* ---- Functions in text ------------------------------------------------------------------------------------ */
+
+/* The caller holds the lock. */
+static sib_code add_function(void *context, const text_function *f, sib_error *err)
+{
+    sib_registry *r = context;
+    bool ok = true;
+    size_t room = f->domain.length + f->name.length + 2;
+    user_function *made = arena_alloc(r->arena, 1, sizeof *made);
+    char *label = arena_alloc(r->arena, room, 1);
+    if (!made || !label)
+        return err_memory(err, sizeof *made, "a function");
+    made->f = (text_function){arena_string(r->arena, f->domain, &ok), arena_string(r->arena, f->name, &ok),
+                              arena_string(r->arena, f->bytes, &ok)};
+    if (!ok)
+        return err_memory(err, f->bytes.length, "a function");
+    snprintf(label, room, "%s%s%s", made->f.domain.data, f->domain.length ? ":" : "", made->f.name.data);
+    made->label = label;
+    bool taken = find_function(r, f->domain, f->name);
+    for (size_t i = 0; i < r->n_ops && !taken; i++)
+        taken = str_same(r->ops[i]->domain, f->domain) && str_same(r->ops[i]->name, f->name);
+    if (taken || ops_find(f->domain, f->name))
+        return err_set(err, SIB_ERR_ARGUMENT, "function %s: %s", label,
+                       taken ? "an operator of that name is registered already"
+                             : "it is one of Sibyl's own operators");
+    return ARRAY_PUSH(r->functions, r->n_functions, r->function_capacity, "a registry", err, made);
+}
+
+sib_code sib_function_register_text(sib_registry *r, const char *text, size_t size, const char *label,
+                                    sib_error *err)
+{
+    if (!r || !text)
+        return err_set(err, SIB_ERR_ARGUMENT, "the registry or the text is NULL");
+    pthread_mutex_lock(&r->lock);
+    size_t before = r->n_functions;
+    sib_code code =
+        text_functions_read((sib_str){text, size}, label ? label : "functions", add_function, r, err);
+    if (code != SIB_OK)
+        r->n_functions = before;
+    pthread_mutex_unlock(&r->lock);
+    return code;
+}
+
+sib_code registry_functions(const sib_registry *registry, onnx_more *out, sib_error *err)
+{
+    sib_registry *r = (sib_registry *)registry; /* for its lock */
+    *out = (onnx_more){0, NULL};
+    if (!r)
+        return SIB_OK;
+    pthread_mutex_lock(&r->lock);
+    const text_function **list = mem_alloc(r->n_functions + 1, sizeof *list);
+    for (size_t i = 0; list && i < r->n_functions; i++)
+        list[i] = &r->functions[i]->f;
+    *out = (onnx_more){list ? r->n_functions : 0, list};
+    pthread_mutex_unlock(&r->lock);
+    return list ? SIB_OK : err_memory(err, sizeof *list, "the functions of a registry");
 }
 
 /* ---- Backends ------------------------------------------------------------------------------------------- */

@@ -47,6 +47,15 @@ sib_code onnx_read_file(const char *path, const sib_open_options *options, onnx_
    that is NULL. */
 sib_code onnx_read_bytes(const void *data, size_t size, const sib_open_options *options, onnx_model **out,
                          sib_error *err);
+/* The same with functions that are not in the file, but for those that the file has itself. */
+typedef struct onnx_more {
+    size_t n;
+    const struct text_function *const *functions; /* (n) live as long as the call */
+} onnx_more;
+sib_code onnx_read_file_with(const char *path, const sib_open_options *options, const onnx_more *more,
+                             onnx_model **out, sib_error *err);
+sib_code onnx_read_bytes_with(const void *data, size_t size, const sib_open_options *options,
+                              const onnx_more *more, onnx_model **out, sib_error *err);
 void onnx_free(onnx_model **m);
 /* Returns code; but where code is SIB_ERR_MEMORY because the model's budget is spent, returns SIB_ERR_SIZE
    with the limit in *err. label: names the file. */

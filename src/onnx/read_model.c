@@ -1,5 +1,6 @@
 /* ModelProto: everything around the graph. */
 #include "onnx/reader.h"
+#include "onnx/text_function.h"
 
 #include "base/alloc.h"
 #include "base/error.h"
@@ -81,6 +82,25 @@ static sib_code check_model(reader *r, const model_proto *p)
     return SIB_OK;
 }
 
+/* Reads the functions beside the file's, but for those that it has itself. */
+static sib_code add_functions(reader *r)
+{
+    size_t own = r->n_functions;
+    sib_code code = SIB_OK;
+    for (size_t i = 0; r->more && i < r->more->n && code == SIB_OK; i++) {
+        const text_function *f = r->more->functions[i];
+        bool there = false;
+        for (size_t k = 0; k < own && !there; k++)
+            there = str_same(r->functions[k].name, f->name) && str_same(r->functions[k].domain, f->domain);
+        if (there)
+            continue;
+        wire_span bytes = {(const uint8_t *)f->bytes.data, f->bytes.length};
+        code = raw_read_function(r, bytes, &r->functions[r->n_functions]);
+        r->n_functions += code == SIB_OK;
+    }
+    return code;
+}
+
 static sib_code second_walk(reader *r, wire_span bytes, const model_proto *p)
 {
     onnx_model *m = r->model;
@@ -88,7 +108,8 @@ static sib_code second_walk(reader *r, wire_span bytes, const model_proto *p)
     wire_field f;
     string_pair *pairs = arena_alloc(r->scratch, p->n_metadata ? p->n_metadata : 1, sizeof *pairs);
     m->opsets = arena_alloc(r->arena, p->n_opsets ? p->n_opsets : 1, sizeof *m->opsets);
-    r->functions = arena_alloc(r->scratch, p->n_functions ? p->n_functions : 1, sizeof *r->functions);
+    size_t n_functions = p->n_functions + (r->more ? r->more->n : 0);
+    r->functions = arena_alloc(r->scratch, n_functions ? n_functions : 1, sizeof *r->functions);
     if (!pairs || !m->opsets || !r->functions)
         return reader_memory(r, 0, "the parts of a model");
     r->opset_capacity = p->n_opsets ? p->n_opsets : 1;
@@ -114,6 +135,8 @@ static sib_code second_walk(reader *r, wire_span bytes, const model_proto *p)
     if (code == SIB_OK)
         m->n_metadata = n_pairs;
     r->n_model_opsets = m->n_opsets;
+    if (code == SIB_OK)
+        code = add_functions(r);
     return code == SIB_OK ? function_names(r) : code;
 }
 
@@ -176,9 +199,16 @@ static sib_code read_model(reader *r, onnx_model **out)
 
 sib_code onnx_read_file(const char *path, const sib_open_options *options, onnx_model **out, sib_error *err)
 {
+    return onnx_read_file_with(path, options, NULL, out, err);
+}
+
+sib_code onnx_read_file_with(const char *path, const sib_open_options *options, const onnx_more *more,
+                             onnx_model **out, sib_error *err)
+{
     reader r;
     *out = NULL;
     reader_init(&r, options, err);
+    r.more = more;
     r.label = path;
     sib_code code = mapping_open(path, &r.file, err);
     if (code == SIB_OK) {
@@ -196,9 +226,16 @@ sib_code onnx_read_file(const char *path, const sib_open_options *options, onnx_
 sib_code onnx_read_bytes(const void *data, size_t size, const sib_open_options *options, onnx_model **out,
                          sib_error *err)
 {
+    return onnx_read_bytes_with(data, size, options, NULL, out, err);
+}
+
+sib_code onnx_read_bytes_with(const void *data, size_t size, const sib_open_options *options,
+                              const onnx_more *more, onnx_model **out, sib_error *err)
+{
     reader r;
     *out = NULL;
     reader_init(&r, options, err);
+    r.more = more;
     sib_code code = mapping_copy((wire_span){data, size}, &r.file, err);
     if (code == SIB_OK && options && options->folder) {
         r.folder = mem_strdup(options->folder);

@@ -51,6 +51,7 @@ typedef struct reader {
     external_file *externals;
     size_t n_functions, diagnostic_capacity, props_capacity;
     raw_function *functions;
+    const onnx_more *more;   /* functions beside those of the file; may be NULL */
     name_map function_names; /* function_key to number */
     /* names of values, kept where functions are inlined, with the next number to try for each */
     name_map taken;

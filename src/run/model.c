@@ -58,44 +58,38 @@ sib_code model_from_onnx(onnx_model *m, sib_model **out, sib_error *err)
     return model_make(m, true, NULL, out, err);
 }
 
-static sib_code check_options(const sib_open_options *options, sib_model **out, sib_error *err)
+/* A file where path is not NULL, else bytes. */
+static sib_code open_model(const char *path, const void *data, size_t size, const sib_open_options *options,
+                           sib_model **out, sib_error *err)
 {
-    (void)options;
-    if (!out)
-        return err_set(err, SIB_ERR_ARGUMENT, "out is NULL");
+    static const sib_open_options usual;
+    const sib_open_options *o = options ? options : &usual;
+    onnx_model *m = NULL;
+    onnx_more more;
     *out = NULL;
-    return SIB_OK;
+    sib_code code = registry_functions(o->registry, &more, err);
+    if (code == SIB_OK)
+        code = path ? onnx_read_file_with(path, o, &more, &m, err)
+                    : onnx_read_bytes_with(data, size, o, &more, &m, err);
+    mem_free((void *)more.functions);
+    if (code == SIB_OK && o->any_input_dims)
+        free_inputs(m->graph);
+    return code == SIB_OK ? model_make(m, !o->no_inference, o->registry, out, err) : code;
 }
 
 sib_code sib_model_open(const char *path, const sib_open_options *options, sib_model **out, sib_error *err)
 {
-    onnx_model *m = NULL;
-    sib_code code = check_options(options, out, err);
-    if (code == SIB_OK && !path)
-        code = err_set(err, SIB_ERR_ARGUMENT, "path is NULL");
-    if (code == SIB_OK)
-        code = onnx_read_file(path, options, &m, err);
-    if (code == SIB_OK && options && options->any_input_dims)
-        free_inputs(m->graph);
-    return code == SIB_OK ? model_make(m, !options || !options->no_inference,
-                                       options ? options->registry : NULL, out, err)
-                          : code;
+    if (!path || !out)
+        return err_set(err, SIB_ERR_ARGUMENT, "%s is NULL", out ? "path" : "out");
+    return open_model(path, NULL, 0, options, out, err);
 }
 
 sib_code sib_model_open_bytes(const void *data, size_t size, const sib_open_options *options, sib_model **out,
                               sib_error *err)
 {
-    onnx_model *m = NULL;
-    sib_code code = check_options(options, out, err);
-    if (code == SIB_OK && !data)
-        code = err_set(err, SIB_ERR_ARGUMENT, "data is NULL");
-    if (code == SIB_OK)
-        code = onnx_read_bytes(data, size, options, &m, err);
-    if (code == SIB_OK && options && options->any_input_dims)
-        free_inputs(m->graph);
-    return code == SIB_OK ? model_make(m, !options || !options->no_inference,
-                                       options ? options->registry : NULL, out, err)
-                          : code;
+    if (!data || !out)
+        return err_set(err, SIB_ERR_ARGUMENT, "%s is NULL", out ? "data" : "out");
+    return open_model(NULL, data, size, options, out, err);
 }
 
 sib_model *model_keep(sib_model *m)
