@@ -1,6 +1,9 @@
 #include "shared_options.h"
 
+#include "files.h"
 #include "messages.h"
+
+#include <stdlib.h>
 
 const char *backend_names(size_t i, const char **meaning)
 {
@@ -65,4 +68,32 @@ bool trace_end(const char *path, sib_profile **profile)
         cli_fail("%s", err.message);
     sib_profile_free(profile);
     return err.code == SIB_OK;
+}
+
+bool extensions_load(extension_settings *e)
+{
+    sib_error err = SIB_ERROR_INIT;
+    if (!e->plugins.n && !e->functions.n)
+        return true;
+    sib_code code = sib_registry_create(&e->registry, &err);
+    for (size_t i = 0; i < e->plugins.n && code == SIB_OK; i++)
+        code = sib_plugin_load(e->registry, e->plugins.items[i], &err);
+    for (size_t i = 0; i < e->functions.n && code == SIB_OK; i++) {
+        size_t size;
+        char *text = file_read(e->functions.items[i], 16 << 20, &size);
+        if (!text)
+            return false;
+        code = sib_function_register_text(e->registry, text, size, e->functions.items[i], &err);
+        free(text);
+    }
+    if (code != SIB_OK)
+        cli_fail("%s", err.message);
+    return code == SIB_OK;
+}
+
+void extensions_free(extension_settings *e)
+{
+    sib_registry_free(&e->registry);
+    free(e->plugins.items);
+    free(e->functions.items);
 }

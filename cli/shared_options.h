@@ -79,6 +79,25 @@ bool trace_begin(const char *path, sib_profile **out);
 /* Writes it where path is not NULL and frees the profile. Likewise. */
 bool trace_end(const char *path, sib_profile **profile);
 
+/* ---- Extensions -------------------------------------------------------------------------------------- */
+
+typedef struct extension_settings {
+    cli_list plugins, functions; /* files */
+    sib_registry *registry;      /* of extensions_load; NULL where there are none */
+} extension_settings;
+
+/* Two rows; the settings hold an extension_settings called `ext`. */
+#define OPT_EXTENSIONS                                                                                       \
+    OPT_LIST("plugin", ext.plugins, "LIB.so",                                                                \
+             "load a shared library with operators or backends; may be given several times",                 \
+             .more = "Its code runs in this process. --backend takes the names of its backends."),           \
+        OPT_LIST("functions", ext.functions, "FILE",                                                         \
+                 "operators written as ONNX functions in text; may be given several times")
+
+/* Loads what the options name. Returns false, with a line on stderr, where that fails. */
+bool extensions_load(extension_settings *e);
+void extensions_free(extension_settings *e);
+
 /* ---- Inputs of models ------------------------------------------------------------------------------- */
 
 typedef struct input_settings {

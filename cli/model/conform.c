@@ -16,6 +16,7 @@
 typedef struct settings {
     const char *backend, *filter, *json, *junit, *manifest;
     pass_settings passes;
+    extension_settings ext;
     long jobs;
     double rtol, atol;
     bool verbose;
@@ -34,6 +35,7 @@ static const cli_option options[] = {
     OPT_FILE("manifest", manifest, "FILE",
              "cases whose reference is inexact, one per line: CASE RTOL ATOL REASON",
              .more = "They are compared with those tolerances, and the summary names them."),
+    OPT_EXTENSIONS,
     OPT_FLAG("verbose", verbose, "print a line for each case, with its time", .letter = 'v'),
     OPT_END};
 
@@ -181,6 +183,7 @@ static void run_cases(case_list *cases, const settings *s, const exceptions *kno
 {
     conform_settings shared = {.backend = s->backend,
                                .passes = s->passes,
+                               .registry = s->ext.registry,
                                .tolerance = {.atol = s->atol, .rtol = s->rtol},
                                .exceptions = known->items,
                                .n_exceptions = known->n};
@@ -329,35 +332,43 @@ static int report(const case_list *cases, const settings *s, double seconds)
 /* ---- The command
    ------------------------------------------------------------------------------------------ */
 
-static int conform(const cli_command *self, int argc, char **argv)
+/* The work after the options are parsed. */
+static int conform_folders(const cli_command *self, const settings *s, int n, char **folders)
 {
-    settings s = {.rtol = 1e-3, .atol = 1e-7};
-    int n_folders, code;
-    if (!cli_begin(self, argc, argv, &s, &n_folders, &code))
-        return code;
-    if (n_folders == 0)
+    if (n == 0)
         return cli_usage(self, "no folder: give one that holds cases");
-    case_list cases = {.filter = s.filter};
+    case_list cases = {.filter = s->filter};
     exceptions known = {0};
-    if (s.manifest && !read_manifest(s.manifest, &known)) {
+    int code;
+    if (s->manifest && !read_manifest(s->manifest, &known)) {
         exceptions_free(&known);
         return CLI_FAILED;
     }
-    for (int i = 0; i < n_folders; i++)
-        case_find(argv[i], add_case, &cases);
+    for (int i = 0; i < n; i++)
+        case_find(folders[i], add_case, &cases);
     sib_timer timer = sib_timer_start();
     if (cases.n) {
-        run_cases(&cases, &s, &known);
-        code = report(&cases, &s, sib_timer_seconds(&timer));
+        run_cases(&cases, s, &known);
+        code = report(&cases, s, sib_timer_seconds(&timer));
     } else
-        code = cli_fail("no case was found in %s%s%s", argv[0], s.filter ? " for " : "",
-                        s.filter ? s.filter : "");
+        code = cli_fail("no case was found in %s%s%s", folders[0], s->filter ? " for " : "",
+                        s->filter ? s->filter : "");
     for (size_t i = 0; i < cases.n; i++) {
         free(cases.items[i].path);
         free(cases.items[i].name);
     }
     free(cases.items);
     exceptions_free(&known);
+    return code;
+}
+
+static int conform(const cli_command *self, int argc, char **argv)
+{
+    settings s = {.rtol = 1e-3, .atol = 1e-7};
+    int n, code;
+    if (cli_begin(self, argc, argv, &s, &n, &code))
+        code = extensions_load(&s.ext) ? conform_folders(self, &s, n, argv) : CLI_FAILED;
+    extensions_free(&s.ext);
     return code;
 }
 

@@ -211,7 +211,8 @@ void conform_case_run(conform_case *c, const conform_settings *settings)
     sib_timer timer = sib_timer_start();
     char *path = cli_format("%s/model.onnx", c->path);
     find_exception(c, settings);
-    sib_open_options open = {.any_input_dims = c->exception && c->exception->any_input_dims};
+    sib_open_options open = {.registry = settings->registry,
+                             .any_input_dims = c->exception && c->exception->any_input_dims};
     bool ok = sib_model_open(path, &open, &model, &err) == SIB_OK &&
               sib_session_create(model, &options, &session, &err) == SIB_OK;
     size_t sets = 0;

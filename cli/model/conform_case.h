@@ -19,6 +19,7 @@ typedef struct case_exception {
 typedef struct conform_settings {
     const char *backend; /* names in order, or NULL */
     pass_settings passes;
+    sib_registry *registry; /* may be NULL */
     sib_tolerance tolerance;
     const case_exception *exceptions; /* (n_exceptions) */
     size_t n_exceptions;

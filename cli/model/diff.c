@@ -11,6 +11,7 @@
 
 typedef struct settings {
     input_settings in;
+    extension_settings ext;
     pass_settings passes;
     const char *a, *b, *against;
     double rtol, atol;
@@ -30,6 +31,7 @@ static const cli_option options[] = {
     OPT_JSON,
     OPT_RTOL,
     OPT_ATOL("1e-5"),
+    OPT_EXTENSIONS,
     OPT_END};
 
 static const char more[] =
@@ -102,7 +104,7 @@ static int diff_named(const cli_command *self, const settings *s, int n, char **
         return cli_fail("%s: is not a folder, expected one with .npy files", s->against);
     sib_model *m = NULL;
     sib_error err = SIB_ERROR_INIT;
-    if (sib_model_open(names[0], NULL, &m, &err) != SIB_OK)
+    if (sib_model_open(names[0], &(sib_open_options){.registry = s->ext.registry}, &m, &err) != SIB_OK)
         return cli_fail("%s", err.message);
     model_inputs in;
     int code = model_inputs_read(m, &s->in, &in) ? compare(m, s, &in) : CLI_FAILED;
@@ -116,7 +118,8 @@ static int diff(const cli_command *self, int argc, char **argv)
     settings s = {.passes = PASS_DEFAULTS, .a = "ref", .rtol = 1e-3, .atol = 1e-5};
     int n, code;
     if (cli_begin(self, argc, argv, &s, &n, &code))
-        code = diff_named(self, &s, n, argv);
+        code = extensions_load(&s.ext) ? diff_named(self, &s, n, argv) : CLI_FAILED;
+    extensions_free(&s.ext);
     free(s.in.inputs.items);
     free(s.in.dims.items);
     return code;

@@ -12,6 +12,7 @@ typedef struct settings {
     const char *milli, *backend;
     cli_list dims;
     double open_memory; /* MB */
+    extension_settings ext;
 } settings;
 
 static const cli_option options[] = {
@@ -30,6 +31,7 @@ static const cli_option options[] = {
              "print one graph in the language of Graphviz: the main graph, or those of --graph or --milli"),
     OPT_FLAG("svg", svg, "print the same graph as a drawing"),
     OPT_FLAG("json", json, "print one JSON document, nodes included"),
+    OPT_EXTENSIONS,
     OPT_OPEN_MEMORY,
     OPT_END};
 
@@ -123,6 +125,7 @@ static int inspect_named(const cli_command *self, const settings *s, int n, char
     sib_model *m = NULL;
     sib_error err = SIB_ERROR_INIT;
     sib_open_options limits = open_limits(s->open_memory);
+    limits.registry = s->ext.registry;
     if (sib_model_open(names[0], &limits, &m, &err) != SIB_OK)
         return cli_fail("%s", err.message);
     int code = show(s, names[0], m);
@@ -135,7 +138,8 @@ static int inspect(const cli_command *self, int argc, char **argv)
     settings s = {.graph = -1};
     int n, code;
     if (cli_begin(self, argc, argv, &s, &n, &code))
-        code = inspect_named(self, &s, n, argv);
+        code = extensions_load(&s.ext) ? inspect_named(self, &s, n, argv) : CLI_FAILED;
+    extensions_free(&s.ext);
     free(s.dims.items);
     return code;
 }

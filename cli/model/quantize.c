@@ -18,6 +18,7 @@ typedef struct settings {
     int weights;
     long block, min_weights;
     bool dynamic, report, json;
+    extension_settings ext;
 } settings;
 
 static const char *const weight_names[] = {"int8", "int4", "f16", NULL};
@@ -51,6 +52,7 @@ static const cli_option options[] = {
     OPT_FLAG("report", report,
              "show a line for each layer: bytes and relative RMS errors of weights and output"),
     OPT_FLAG("json", json, "print one JSON document, layers included"),
+    OPT_EXTENSIONS,
     OPT_END};
 
 static const char more[] =
@@ -251,30 +253,37 @@ static int change(const settings *s, sib_model *m)
     return ok ? CLI_DONE : CLI_FAILED;
 }
 
+/* The work after the options are parsed. */
+static int quantize_named(const cli_command *self, const settings *s, int n, char **names)
+{
+    if (n != 1)
+        return cli_usage(self, "expected one model, got %d", n);
+    if (!s->out)
+        return cli_usage(self, "give the file to write with -o");
+    if (s->block && s->weights == SIB_WEIGHTS_F16)
+        return cli_usage(self, "float16 weights cannot be in blocks");
+    if (s->dynamic && (s->weights != SIB_WEIGHTS_INT8 || s->block))
+        return cli_usage(self, "--dynamic is for int8 weights without --block");
+    if (s->calibrate && !file_is_folder(s->calibrate))
+        return cli_fail("%s: is not a folder, expected one with inputs", s->calibrate);
+    if (file_same(names[0], s->out))
+        return cli_fail("%s: is the model itself, expected another file to write", s->out);
+    sib_model *m = NULL;
+    sib_error err = SIB_ERROR_INIT;
+    if (sib_model_open(names[0], &(sib_open_options){.registry = s->ext.registry}, &m, &err) != SIB_OK)
+        return cli_fail("%s", err.message);
+    int code = change(s, m);
+    sib_model_free(&m);
+    return code;
+}
+
 static int quantize(const cli_command *self, int argc, char **argv)
 {
     settings s = {0};
     int n, code;
-    if (!cli_begin(self, argc, argv, &s, &n, &code))
-        return code;
-    if (n != 1)
-        return cli_usage(self, "expected one model, got %d", n);
-    if (!s.out)
-        return cli_usage(self, "give the file to write with -o");
-    if (s.block && s.weights == SIB_WEIGHTS_F16)
-        return cli_usage(self, "float16 weights cannot be in blocks");
-    if (s.dynamic && (s.weights != SIB_WEIGHTS_INT8 || s.block))
-        return cli_usage(self, "--dynamic is for int8 weights without --block");
-    if (s.calibrate && !file_is_folder(s.calibrate))
-        return cli_fail("%s: is not a folder, expected one with inputs", s.calibrate);
-    if (file_same(argv[0], s.out))
-        return cli_fail("%s: is the model itself, expected another file to write", s.out);
-    sib_model *m = NULL;
-    sib_error err = SIB_ERROR_INIT;
-    if (sib_model_open(argv[0], NULL, &m, &err) != SIB_OK)
-        return cli_fail("%s", err.message);
-    code = change(&s, m);
-    sib_model_free(&m);
+    if (cli_begin(self, argc, argv, &s, &n, &code))
+        code = extensions_load(&s.ext) ? quantize_named(self, &s, n, argv) : CLI_FAILED;
+    extensions_free(&s.ext);
     return code;
 }
 

@@ -14,6 +14,7 @@
 
 typedef struct settings {
     input_settings in;
+    extension_settings ext;
     pass_settings passes;
     cli_list taps;
     const char *folder, *backend;
@@ -47,6 +48,7 @@ static const cli_option options[] = {
     OPT_THREADS("0"),
     OPT_NUMBER("memory", memory, "MB", 0, 1e9,
                "fail, naming the node, where values of the run would take more", .above = true),
+    OPT_EXTENSIONS,
     OPT_OPEN_MEMORY,
     OPT_END};
 
@@ -281,6 +283,7 @@ static int run_named(const cli_command *self, const settings *s, int n, char **n
     sib_model *m = NULL;
     sib_error err = SIB_ERROR_INIT;
     sib_open_options limits = open_limits(s->open_memory);
+    limits.registry = s->ext.registry;
     if (sib_model_open(names[0], &limits, &m, &err) != SIB_OK)
         return cli_fail("%s", err.message);
     model_inputs in;
@@ -296,7 +299,8 @@ static int run(const cli_command *self, int argc, char **argv)
     settings s = {.passes = PASS_DEFAULTS, .repeat = 1};
     int n, code;
     if (cli_begin(self, argc, argv, &s, &n, &code))
-        code = run_named(self, &s, n, argv);
+        code = extensions_load(&s.ext) ? run_named(self, &s, n, argv) : CLI_FAILED;
+    extensions_free(&s.ext);
     free(s.in.inputs.items);
     free(s.in.dims.items);
     free(s.taps.items);

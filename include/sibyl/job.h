@@ -95,6 +95,7 @@ typedef struct sib_port_value {
 
 typedef struct sib_job sib_job;
 
+struct sib_registry;
 typedef struct sib_job_options {
     const char *kind; /* which job to make for a model that several fit; NULL: the first */
     /* file to use instead of the one that the job names, or that lies next to the model */
@@ -104,6 +105,8 @@ typedef struct sib_job_options {
     /* for documents from strangers: a document may name only files in its own folder, by relative names
        without ".." and without symbolic links that lead out of it; others are SIB_ERR_ARGUMENT */
     bool confine;
+    struct sib_registry
+        *registry; /* operators and backends of the caller (extend.h) for its models; may be NULL */
 } sib_job_options;
 
 /* Opens a job: a JSON document, a folder that contains job.json, or an ONNX model. The job of a model is the

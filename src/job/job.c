@@ -76,7 +76,7 @@ static sib_code open_models(sib_job *j, const char *folder, const sib_job_option
         char *path = NULL;
         code = find_file(folder, d->models[i].path, o, &path, err);
         if (code == SIB_OK)
-            code = sib_model_open(path, NULL, &j->models[i], err);
+            code = sib_model_open(path, &(sib_open_options){.registry = o->registry}, &j->models[i], err);
         mem_free(path);
     }
     return code;
@@ -165,7 +165,8 @@ sib_code sib_job_describe(const char *model, const sib_job_options *options, cha
     *text = NULL;
     if (!model)
         return standard_features_job(text, err);
-    sib_code code = sib_model_open(model, NULL, &m, err);
+    sib_code code =
+        sib_model_open(model, &(sib_open_options){.registry = options ? options->registry : NULL}, &m, err);
     if (code != SIB_OK)
         return code;
     code = standard_job(m, model, options ? options->kind : NULL, options ? options->tokenizer : NULL, text,
