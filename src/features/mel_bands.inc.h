@@ -79,7 +79,7 @@ static inline void store_limits(const mel_tables *t, const log_vectors *c, const
                                 float *limits)
 {
     float low[LANES], limit[LANES];
-    vec mean = v_fma(g->levels, v_set1((REAL)1 / (REAL)t->n_mels), v_set1((REAL)t->below_mean));
+    vec mean = v_fma(g->levels, v_set1((REAL)1 / (REAL)t->n_filled), v_set1((REAL)t->below_mean));
     v_store_f32(limit, v_max(v_add(log_affine(g->total, c), v_set1((REAL)t->below_total)), mean));
     v_store_f32(low, g->lowest);
     for (size_t i = 0; i < count; i++)

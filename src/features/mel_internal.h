@@ -27,6 +27,7 @@ enum { LOG_SCALE_HIGH, LOG_SCALE_LOW, LOG_SHIFT, LOG_Z_FLOOR, LOG_POLY };
 /* Everything that a kernel reads. The arrays hold the kernel's real type: float or double. */
 typedef struct mel_tables {
     int32_t n_fft, win_length, hop_length, n_bins, n_mels;
+    int32_t n_filled; /* bands that have bins; the value of the others is the floor */
     bool remove_dc, magnitude, logarithm;
     double preemphasis, offset, gain; /* offset and gain apply where there is no logarithm */
     const void *window;            /* (win_length); (25, 8) for the 400-point kernel, see mel_window_fft400 */
@@ -75,7 +76,7 @@ static inline mel_rows mel_rows_from(const mel_rows *rows, size_t t)
    limits:  (n_frames), or NULL. The rounding errors of a transform are about equal in all its bins, so they
             matter in bands far below the rest of their frame. A value of band m is doubtful where z -
             band_levels[m] is below the larger of
-                z of the frame's total + below_total,   mean over bands of (z - band_levels) + below_mean
+                z of the frame's total + below_total,   mean over filled bands of (z - band_levels) + below_mean
             limits receives that limit, or -FLT_MAX where no band is below it. See rescue.h.
    tally:   updated
    scratch: mel_kernel.scratch_bytes(t) bytes, aligned to 64 */
@@ -183,7 +184,9 @@ void mel_log_coefs(const sib_mel_spec *spec, size_t terms, double coefs[LOG_COEF
 
 /* The reference level by which a value of a band (n_mels) is doubtful: z, without the shift, of sum w^2 / sum
    w. For equal bins of power p this is z of the band's energy, minus those of p and of the number of bins
-   (sum w)^2 / sum w^2 that rounding errors average over. Far below any z for a band without bins. */
+   (sum w)^2 / sum w^2 that rounding errors average over. For a band without bins it is below what is between
+   any two floats, so that its value is never doubtful. */
+#define MEL_EMPTY_LEVEL -256 /* octaves */
 void mel_band_levels(const sib_mel_spec *spec, const double *dense_weights, const double coefs[LOG_COEFS_MAX],
                      double *levels);
 

@@ -22,8 +22,18 @@ static double per_octave(const sib_mel *mel)
 
 void rescue_limits(sib_mel *mel)
 {
-    mel->tables.below_total = (float)(per_octave(mel) * log2(BELOW_TOTAL / mel->tables.n_bins));
-    mel->tables.below_mean = (float)(per_octave(mel) * log2(BELOW_MEAN));
+    mel_tables *t = &mel->tables;
+    const double *levels = mel->doubles.band_levels, *coefs = mel->doubles.log_coefs;
+    const double empty_level = per_octave(mel) * MEL_EMPTY_LEVEL;
+    t->n_filled = 0;
+    for (int32_t m = 0; m < t->n_mels; m++)
+        t->n_filled += levels[m] > empty_level;
+    t->n_filled = t->n_filled ? t->n_filled : 1;
+    t->below_total = (float)(per_octave(mel) * log2(BELOW_TOTAL / t->n_bins));
+    /* kernels sum over all bands: what the empty ones add is taken off again */
+    const double of_empty = coefs[LOG_Z_FLOOR] - empty_level;
+    t->below_mean =
+        (float)(per_octave(mel) * log2(BELOW_MEAN) - of_empty * (t->n_mels - t->n_filled) / t->n_filled);
 }
 
 bool rescue_wanted(const sib_mel *mel)

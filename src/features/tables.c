@@ -206,6 +206,7 @@ void mel_band_levels(const sib_mel_spec *spec, const double *dense_weights, cons
             sum += dense_weights[m * n_bins + k];
             squares += dense_weights[m * n_bins + k] * dense_weights[m * n_bins + k];
         }
-        levels[m] = sum > 0 ? (coefs[LOG_SCALE_HIGH] + coefs[LOG_SCALE_LOW]) * log2(squares / sum) : -1e30;
+        levels[m] = (coefs[LOG_SCALE_HIGH] + coefs[LOG_SCALE_LOW]) *
+                    (sum > 0 ? log2(squares / sum) : MEL_EMPTY_LEVEL);
     }
 }

@@ -103,8 +103,8 @@ static inline void frame_drop(frame *f, value_id v)
         frame_set(f, v, NULL);
 }
 
-/* Max bytes of the strings that nodes without a control-flow node between them make, in a run without a limit:
-   a loop that doubles a string would copy until it meets the process's limit. */
+/* Max bytes of the strings that nodes without a control-flow node between them make, in a run without a
+   limit: a loop that doubles a string would copy until it meets the process's limit. */
 #define RUN_MAX_TEXT (UINT64_C(512) << 20)
 /* Bytes of a value's bookkeeping, which counts where there are many. */
 #define RUN_ITEM_BYTES 128
