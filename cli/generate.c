@@ -14,6 +14,7 @@ typedef struct settings {
     cli_list inputs, stops;
     long max_tokens, top_k, seed, threads;
     double temperature, top_p;
+    int verbose;
     bool perplexity, json;
 } settings;
 
@@ -37,6 +38,7 @@ static const cli_option options[] = {
     OPT_JOB_INPUT("another input of the job: min_p=0.05, repetition_penalty=1.1, stop_tokens=0"),
     OPT_THREADS("0"),
     OPT_TRACE,
+    OPT_VERBOSE,
     OPT_JSON,
     OPT_END};
 
@@ -127,7 +129,8 @@ static int go_on(const settings *s, bool input)
 {
     sib_job *job = job_model_open(s->model, &(sib_job_options){.kind = "text-generation",
                                                                .tokenizer = s->tokenizer,
-                                                               .threads = (unsigned)s->threads});
+                                                               .threads = (unsigned)s->threads,
+                                                               .log = verbose_log(s->verbose)});
     size_t size = s->prompt ? strlen(s->prompt) : 0;
     char *text = job && input ? file_read_stream(stdin, "standard input", SIZE_MAX, &size) : NULL;
     bool done = job && (text || !input) && run(s, job, text ? text : s->prompt, size);
@@ -138,7 +141,7 @@ static int go_on(const settings *s, bool input)
 
 static int generate(const cli_command *self, int argc, char **argv)
 {
-    settings s = {.temperature = -1, .seed = -1};
+    settings s = {.temperature = -1, .seed = -1, .verbose = -1};
     int n, code;
     if (!cli_begin(self, argc, argv, &s, &n, &code))
         return code;

@@ -16,6 +16,7 @@ typedef struct settings {
     cli_list inputs, outputs, taps;
     long threads, max_steps;
     bool confine, describe, ports, json;
+    int verbose;
     double max_seconds; /* 0: the default */
 } settings;
 
@@ -31,6 +32,7 @@ static const cli_option options[] = {
     OPT_MAX_SECONDS,
     OPT_THREADS("0"),
     OPT_TRACE,
+    OPT_VERBOSE,
     OPT_INTEGER("max-steps", max_steps, "N", 1, 1e15, "iterations that a loop may take (default: 1000000)"),
     OPT_FLAG(
         "confine", confine, "let the document name files of its own folder only",
@@ -182,7 +184,8 @@ static int work(const settings *s, const char *path)
     sib_job *j = strcmp(path, "features")
                      ? job_model_open(path, &(sib_job_options){.tokenizer = s->tokenizer,
                                                                .threads = (unsigned)s->threads,
-                                                               .confine = s->confine})
+                                                               .confine = s->confine,
+                                                               .log = verbose_log(s->verbose)})
                      : features_job(s);
     if (!j)
         return CLI_FAILED;
@@ -198,7 +201,7 @@ static int work(const settings *s, const char *path)
 
 static int job(const cli_command *self, int argc, char **argv)
 {
-    settings s = {0};
+    settings s = {.verbose = -1};
     int n, code;
     if (!cli_begin(self, argc, argv, &s, &n, &code))
         return code;

@@ -97,3 +97,22 @@ void extensions_free(extension_settings *e)
     free(e->plugins.items);
     free(e->functions.items);
 }
+
+/* ---- Logs ------------------------------------------------------------------------------------------- */
+
+const char *const verbose_levels[] = {"info", "debug", NULL};
+
+static void write_line(void *context, sib_log_level level, const char *message)
+{
+    (void)context;
+    if (level <= SIB_LOG_WARNING)
+        fprintf(stderr, "sibyl: %s: %s\n", sib_log_level_name(level), message);
+    else
+        fprintf(stderr, "sibyl: %s\n", message);
+}
+
+sib_logger verbose_log(int verbose)
+{
+    return (sib_logger){.write = verbose >= 0 ? write_line : NULL,
+                        .level = verbose ? SIB_LOG_DEBUG : SIB_LOG_INFO};
+}

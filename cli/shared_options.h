@@ -68,6 +68,17 @@ bool passes_named(const pass_settings *s);
 /* Limits of opening: those of the option if it was given (above 0), else the defaults. */
 sib_open_options open_limits(double open_memory);
 
+/* ---- Logs ------------------------------------------------------------------------------------------- */
+
+/* The settings hold an int called `verbose`, -1 by default. */
+#define OPT_VERBOSE                                                                                          \
+    OPT("verbose", CLI_OPTIONAL, verbose,                                                                    \
+        "say on stderr what is opened, chosen and planned; debug: each step too", .choices = verbose_levels, \
+        .letter = 'v')
+extern const char *const verbose_levels[];
+/* A log that writes to stderr, or none. */
+sib_logger verbose_log(int verbose);
+
 /* ---- Timelines -------------------------------------------------------------------------------------- */
 
 #define OPT_TRACE                                                                                            \

@@ -17,7 +17,7 @@ typedef struct settings {
     const char *model, *tokenizer, *language, *folder, *vad, *initial_prompt, *hotwords, *trace;
     cli_list inputs;
     long beam, best_of, threads;
-    int task, format;
+    int task, format, verbose;
     bool word_timestamps, picture, quiet;
     double max_seconds; /* 0: the default */
 } settings;
@@ -46,6 +46,7 @@ static const cli_option options[] = {
     OPT_MAX_SECONDS,
     OPT_THREADS("0"),
     OPT_TRACE,
+    OPT_VERBOSE,
     OPT_FLAG("quiet", quiet, "show neither lines as they are recognised nor a summary"),
     OPT_END};
 
@@ -285,7 +286,8 @@ static int open_and_transcribe(const settings *s, int n, char **paths)
         return CLI_FAILED;
     sib_job *job = job_model_open(s->model, &(sib_job_options){.kind = "speech-to-text",
                                                                .tokenizer = s->tokenizer,
-                                                               .threads = (unsigned)s->threads});
+                                                               .threads = (unsigned)s->threads,
+                                                               .log = verbose_log(s->verbose)});
     sib_job *vad = job && s->vad
                        ? job_model_open(s->vad, &(sib_job_options){.kind = "voice-activity", .threads = 1})
                        : NULL;
@@ -303,7 +305,7 @@ static int open_and_transcribe(const settings *s, int n, char **paths)
 
 static int transcribe(const cli_command *self, int argc, char **argv)
 {
-    settings s = {.model = "digits", .beam = 5, .best_of = 5, .format = -1};
+    settings s = {.model = "digits", .beam = 5, .best_of = 5, .format = -1, .verbose = -1};
     int n, code;
     if (!cli_begin(self, argc, argv, &s, &n, &code))
         return code;

@@ -22,6 +22,7 @@ typedef struct settings {
     double memory, open_memory; /* MB */
     bool profile, oracle, inside, json;
     const char *trace;
+    int verbose;
 } settings;
 
 static const cli_option options[] = {
@@ -39,6 +40,7 @@ static const cli_option options[] = {
         .more = "The first run of a model plans and packs weights; --warmup leaves such runs out. Bytes are "
                 "those of inputs, weights and outputs, which caches may hold."),
     OPT_TRACE,
+    OPT_VERBOSE,
     OPT_JSON,
     OPT_INTEGER("warmup", warmup, "N", 0, 1000000, "run N times first, without taps and profile"),
     OPT_INTEGER("repeat", repeat, "N", 1, 1000000,
@@ -195,6 +197,7 @@ static bool open_session(sib_model *m, const settings *s, bool oracle, sib_pool 
                              .oracle = oracle,
                              .seed = s->in.random ? strtoull(s->in.random, NULL, 10) : 0,
                              .memory_limit = (uint64_t)(s->memory * 1e6)};
+    o.log = verbose_log(s->verbose);
     passes_apply(&s->passes, &o);
     bool ok = sib_pool_create((unsigned)s->threads, pool, &err) == SIB_OK;
     o.pool = *pool;
@@ -284,6 +287,7 @@ static int run_named(const cli_command *self, const settings *s, int n, char **n
     sib_error err = SIB_ERROR_INIT;
     sib_open_options limits = open_limits(s->open_memory);
     limits.registry = s->ext.registry;
+    limits.log = verbose_log(s->verbose);
     if (sib_model_open(names[0], &limits, &m, &err) != SIB_OK)
         return cli_fail("%s", err.message);
     model_inputs in;
@@ -296,7 +300,7 @@ static int run_named(const cli_command *self, const settings *s, int n, char **n
 
 static int run(const cli_command *self, int argc, char **argv)
 {
-    settings s = {.passes = PASS_DEFAULTS, .repeat = 1};
+    settings s = {.passes = PASS_DEFAULTS, .repeat = 1, .verbose = -1};
     int n, code;
     if (cli_begin(self, argc, argv, &s, &n, &code))
         code = extensions_load(&s.ext) ? run_named(self, &s, n, argv) : CLI_FAILED;

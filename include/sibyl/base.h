@@ -63,6 +63,34 @@ SIB_API const char *sib_code_name(sib_code code);
 /* What a code means, as a sentence, or "unknown error". Static storage. Thread-safe. */
 SIB_API const char *sib_code_text(sib_code code);
 
+/* ---- Logs --------------------------------------------------------------------------------------- */
+
+/* One row per level: constant, number, name, what is written. A log receives its own level and those above. */
+#define SIB_LOG_LEVELS(X)                                                                                    \
+    X(SIB_LOG_ERROR, 1, "error", "calls that failed, as they return it")                                     \
+    X(SIB_LOG_WARNING, 2, "warning", "what models and runs noticed")                                         \
+    X(SIB_LOG_INFO, 3, "info",                                                                               \
+      "models opened, backends and passes chosen, plans, operators without a fast kernel")                   \
+    X(SIB_LOG_DEBUG, 4, "debug", "each step of a plan with its kernel, weights packed")
+
+typedef enum sib_log_level {
+#define SIB_LOG_ENUM(constant, number, name, text) constant = number,
+    SIB_LOG_LEVELS(SIB_LOG_ENUM)
+#undef SIB_LOG_ENUM
+} sib_log_level;
+/* "error", "warning", "info" or "debug"; NULL for anything else. */
+SIB_API const char *sib_log_level_name(sib_log_level level);
+
+/* Where messages go, an option of models, sessions and jobs: the library itself prints nothing. All zero: nowhere.
+   Each message is one line without its end, UTF-8 where names of the model are, and lives until `write` returns. A
+   session's log is written to from every thread that runs it, perhaps at the same time; it must outlive the session
+   (a model's and a job's the call that opens it, and the job). `write` must not call the object that it is of. */
+typedef struct sib_logger {
+    void (*write)(void *context, sib_log_level level, const char *message);
+    void *context;
+    sib_log_level level; /* the finest that is written */
+} sib_logger;
+
 /* ---- Version and machine ------------------------------------------------------------------------ */
 
 /* Version of the library, "MAJOR.MINOR.PATCH". Static storage. Thread-safe. */

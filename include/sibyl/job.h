@@ -106,7 +106,8 @@ typedef struct sib_job_options {
        without ".." and without symbolic links that lead out of it; others are SIB_ERR_ARGUMENT */
     bool confine;
     struct sib_registry
-        *registry; /* operators and backends of the caller (extend.h) for its models; may be NULL */
+        *registry;  /* operators and backends of the caller (extend.h) for its models; may be NULL */
+    sib_logger log; /* of the job's models and sessions */
 } sib_job_options;
 
 /* Opens a job: a JSON document, a folder that contains job.json, or an ONNX model. The job of a model is the

@@ -28,6 +28,7 @@ typedef struct sib_open_options {
     struct sib_registry *registry;
     bool any_input_dims; /* accept inputs of any dims, whatever the file declares */
     bool no_inference;   /* keep types as the file declares them */
+    sib_logger log;      /* what was opened, and its diagnostics as warnings */
 } sib_open_options;
 
 /* Opens an ONNX model of any IR version, those above 13 with a diagnostic. The file is mapped and holds the

@@ -27,6 +27,7 @@ typedef struct sib_session_options {
        it: halving the number finds the edit that did harm. */
     bool limit_passes;
     uint64_t pass_limit;
+    sib_logger log; /* backends, passes, plans, kernels, failures of runs */
 } sib_session_options;
 
 /* Names of the backends in this build, which include "ref". NULL where i is out of range. */

@@ -76,7 +76,8 @@ static sib_code open_models(sib_job *j, const char *folder, const sib_job_option
         char *path = NULL;
         code = find_file(folder, d->models[i].path, o, &path, err);
         if (code == SIB_OK)
-            code = sib_model_open(path, &(sib_open_options){.registry = o->registry}, &j->models[i], err);
+            code = sib_model_open(path, &(sib_open_options){.registry = o->registry, .log = o->log},
+                                  &j->models[i], err);
         mem_free(path);
     }
     return code;
@@ -105,7 +106,7 @@ static sib_code open_tokenizers(sib_job *j, const char *folder, const sib_job_op
 
 static sib_code open_calls(sib_job *j, const sib_job_options *o, sib_error *err)
 {
-    sib_session_options options = {.backends = o->backends, .pool = j->parts.pool};
+    sib_session_options options = {.backends = o->backends, .pool = j->parts.pool, .log = o->log};
     sib_code code = SIB_OK;
     j->parts.plans = mem_calloc(j->doc->n_calls + 1, sizeof *j->parts.plans);
     if (!j->parts.plans)

@@ -3,11 +3,14 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/log.h"
+
 #include "base/packs.h"
 #include "extend/registry.h"
 #include "ops/ops.h"
 #include "run/infer.h"
 #include "run/optimise.h"
+#include <sibyl/timing.h>
 
 #include <string.h>
 
@@ -58,6 +61,20 @@ sib_code model_from_onnx(onnx_model *m, sib_model **out, sib_error *err)
     return model_make(m, true, NULL, out, err);
 }
 
+static void log_model(const sib_logger *l, const char *name, const sib_model *m, uint64_t began)
+{
+    sib_model_info info;
+    if (!log_wants(l, SIB_LOG_WARNING))
+        return;
+    sib_model_get_info(m, &info);
+    log_write(l, SIB_LOG_INFO,
+              "%s: IR version %lld, %zu nodes, %.2f MB of weights in %zu initializers, opened in %.1f ms",
+              name, (long long)info.ir_version, info.n_nodes, (double)info.parameter_bytes * 1e-6,
+              info.n_initializers, (double)(sib_time_ns() - began) * 1e-6);
+    for (size_t i = 0; sib_model_diagnostic(m, i); i++)
+        log_write(l, SIB_LOG_WARNING, "%s: %s", name, sib_model_diagnostic(m, i));
+}
+
 /* A file where path is not NULL, else bytes. */
 static sib_code open_model(const char *path, const void *data, size_t size, const sib_open_options *options,
                            sib_model **out, sib_error *err)
@@ -66,6 +83,7 @@ static sib_code open_model(const char *path, const void *data, size_t size, cons
     const sib_open_options *o = options ? options : &usual;
     onnx_model *m = NULL;
     onnx_more more;
+    const uint64_t began = sib_time_ns();
     *out = NULL;
     sib_code code = registry_functions(o->registry, &more, err);
     if (code == SIB_OK)
@@ -74,7 +92,11 @@ static sib_code open_model(const char *path, const void *data, size_t size, cons
     mem_free((void *)more.functions);
     if (code == SIB_OK && o->any_input_dims)
         free_inputs(m->graph);
-    return code == SIB_OK ? model_make(m, !o->no_inference, o->registry, out, err) : code;
+    if (code == SIB_OK)
+        code = model_make(m, !o->no_inference, o->registry, out, err);
+    if (code == SIB_OK)
+        log_model(&o->log, path ? path : "a model in memory", *out, began);
+    return log_failure(&o->log, "a model could not be opened", code, err);
 }
 
 sib_code sib_model_open(const char *path, const sib_open_options *options, sib_model **out, sib_error *err)

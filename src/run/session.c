@@ -2,6 +2,7 @@
 #include "run/session.h"
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "base/pool.h"
 #include "extend/registry.h"
 #include "graph/describe.h"
@@ -195,6 +196,18 @@ static sib_code make_executors(sib_session *s, const sib_session_options *o, sib
                : code;
 }
 
+static void log_session(const sib_session *s)
+{
+    byte_buffer names = {0};
+    for (size_t i = 0; i < s->shared.plan.n_backends; i++)
+        buf_printf(&names, NULL, "%s%s", i ? ", " : "", s->backends[i].backend->name);
+    log_write(&s->shared.plan.log, SIB_LOG_INFO,
+              "session on %s, threads: %u, kernels: %s%s; passes made %llu edits of the graph",
+              names.n ? names.data : "no backend", sib_pool_threads(s->pool), sib_cpu_level_name(),
+              s->shared.plan.oracle ? ", in double" : "", (unsigned long long)sib_session_edits(s));
+    buf_free(&names);
+}
+
 sib_code sib_session_create(sib_model *model, const sib_session_options *options, sib_session **out,
                             sib_error *err)
 {
@@ -214,6 +227,7 @@ sib_code sib_session_create(sib_model *model, const sib_session_options *options
     s->memory_limit = o->memory_limit;
     s->shared.plan_limit = o->memory_limit;
     s->shared.plan.oracle = o->oracle;
+    s->shared.plan.log = o->log;
     s->shared.plan.seed = o->seed;
     sib_code code = each_graph(model->onnx->graph, 0, check_nodes, NULL, err);
     if (code == SIB_OK && !o->pool)
@@ -225,10 +239,12 @@ sib_code sib_session_create(sib_model *model, const sib_session_options *options
         code = open_backends(s, o->backends, err);
     if (code == SIB_OK)
         code = make_executors(s, o, err);
-    if (code != SIB_OK)
+    if (code == SIB_OK)
+        log_session(s);
+    else
         sib_session_free(&s);
     *out = s;
-    return code;
+    return log_failure(&o->log, "the session could not be made", code, err);
 }
 
 void sib_session_free(sib_session **sp)
@@ -249,6 +265,7 @@ void sib_session_free(sib_session **sp)
     sib_pool_free(&s->own_pool);
     sib_model_free(&s->model);
     diagnostics_clear(&s->notes);
+    name_map_clear(&s->shared.fallbacks);
     pthread_mutex_destroy(&s->shared.lock);
     mem_free(s);
     *sp = NULL;
@@ -292,9 +309,12 @@ static void notice_shared_dim(sib_session *s, const value *x, sib_str symbol)
     size_t i = 0;
     while (i < s->notes.n && strcmp(s->notes.items[i], text))
         i++;
-    if (i == s->notes.n)
+    const bool is_new = i == s->notes.n;
+    if (is_new)
         diagnostics_add(&s->notes, "%s", text);
     pthread_mutex_unlock(&s->shared.lock);
+    if (is_new)
+        log_write(&s->shared.plan.log, SIB_LOG_WARNING, "%s", text);
 }
 
 const char *sib_session_diagnostic(const sib_session *session, size_t i)
@@ -578,5 +598,5 @@ sib_code sib_session_run(sib_session *s, size_t n_inputs, const sib_named_value 
     observer_end(&run.observer);
     if (ends != few)
         mem_free(ends);
-    return code;
+    return log_failure(&s->shared.plan.log, "a run failed", code, err);
 }

@@ -325,6 +325,15 @@ class Run(Model):
         self.assertRegex(text, r"ms min, [0-9.]+ ms median of 3 runs")
         self.fails(2, "--repeat", "run", "m.onnx", "-i", "x=1,2,3", "--repeat", "0")
 
+    def test_verbose(self):
+        arguments = ("run", "m.onnx", "-i", "x=1,2,3", "--threads", "1", "--backend", "cpu,ref")
+        self.assertEqual(sibyl(*arguments, folder=self.folder).stderr, b"")
+        lines = sibyl(*arguments, "-v", folder=self.folder).stderr.decode()
+        for words in ("m.onnx: IR version", "session on cpu, ref", "planned nodes 0 to"):
+            self.assertIn(words, lines)
+        self.assertNotIn("step 0", lines)
+        self.assertIn("step 0: node", sibyl(*arguments, "--verbose", "debug", folder=self.folder).stderr.decode())
+
     def test_oracle(self):
         text = self.done("run", "m.onnx", "-i", "x=0.1,0.2,0.3", "--oracle")
         self.assertIn("against the run in double", text)

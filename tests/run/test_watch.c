@@ -498,6 +498,69 @@ TEST(profiles_without_memory)
     sib_session_free(&s);
 }
 
+/* ---- Logs ------------------------------------------------------------------------------------------------ */
+
+typedef struct logged {
+    char text[20000];
+    int worst; /* the finest level */
+} logged;
+
+static void on_log(void *context, sib_log_level level, const char *message)
+{
+    logged *l = context;
+    size_t length = strlen(l->text);
+    l->worst = (int)level > l->worst ? (int)level : l->worst;
+    assert_null(strchr(message, '\n'));
+    snprintf(l->text + length, sizeof l->text - length, "%s: %s\n", sib_log_level_name(level), message);
+}
+
+/* The session's choices, its plan, each step's kernel, packed weights, operators left to ref, failures. */
+TEST(a_log_of_choices)
+{
+    sib_error err = SIB_ERROR_INIT;
+    static logged l;
+    tiny t = tiny_begin();
+    double ones[12] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+    value_id x = tiny_input(&t, "x", SIB_F32, "N 3");
+    value_id w = tiny_constant(&t, "w", SIB_F32, 2, (int64_t[]){3, 4}, ones);
+    value_id p = tiny_op(&t, "MatMul", x, w, "p");
+    tiny_output(&t, tiny_op(&t, "Bernoulli", p, NO_VALUE, "y"));
+    sib_session *s = tiny_session(
+        &t, &(sib_session_options){.backends = "cpu,ref", .threads = 1, .log = {on_log, &l, SIB_LOG_DEBUG}});
+    run(s, NULL);
+    const char *expected[] = {"info: session on cpu, ref, threads: 1",
+                              "info: planned nodes 0 to 1 of 2",
+                              "x float32 [2, 3]",
+                              "debug: step 0: node",
+                              "debug: packed weights of node",
+                              "info: Bernoulli: cpu has no kernel"};
+    for (size_t i = 0; i < sizeof expected / sizeof *expected; i++)
+        if (!strstr(l.text, expected[i]))
+            fail_msg("no '%s' in:\n%s", expected[i], l.text);
+    const size_t length = strlen(l.text);
+    run(s, NULL); /* the plan is kept */
+    assert_int_equal(strlen(l.text), length);
+    sib_value *out;
+    assert_int_equal(sib_session_run(s, 0, NULL, 0, NULL, &out, NULL, &err), SIB_ERR_ARGUMENT);
+    assert_non_null(strstr(l.text, "error: a run failed: input 'x' is missing"));
+    sib_session_free(&s);
+}
+
+TEST(a_level_is_kept)
+{
+    static logged l;
+    sib_session *s;
+    tiny t = tiny_begin();
+    value_id x = tiny_input(&t, "x", SIB_F32, "N 3");
+    tiny_output(&t, tiny_op(&t, "Neg", x, NO_VALUE, "y"));
+    s = tiny_session(&t, &(sib_session_options){.threads = 1, .log = {on_log, &l, SIB_LOG_INFO}});
+    run(s, NULL);
+    assert_int_equal(l.worst, SIB_LOG_INFO);
+    sib_session_free(&s);
+    assert_string_equal(sib_log_level_name(SIB_LOG_WARNING), "warning");
+    assert_null(sib_log_level_name((sib_log_level)0));
+}
+
 TEST(refused)
 {
     sib_error err = SIB_ERROR_INIT;

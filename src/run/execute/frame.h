@@ -3,6 +3,7 @@
 #define RUN_EXECUTE_FRAME_H
 
 #include "base/buffer.h"
+#include "base/names.h"
 #include "run/execute/instance.h"
 #include "run/execute/observe.h"
 #include "run/execute/one_node.h"
@@ -43,6 +44,7 @@ typedef struct executor_shared {
     uint64_t clock;        /* number of times that segments were taken */
     uint64_t plan_bytes;   /* of all kept plans */
     uint64_t plan_limit;   /* max of plan_bytes; 0: PLANS_BYTES */
+    name_map fallbacks;    /* types of operators that the first backend leaves to others; for the log */
     atomic_bool unsettled; /* there are spares that instance_settle should release */
 } executor_shared;
 

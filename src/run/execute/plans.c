@@ -4,6 +4,10 @@
 #include "base/array.h"
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/log.h"
+#include "run/execute/logged.h"
+
+#include <sibyl/timing.h>
 
 /* Max plans kept for the same nodes, and max of them with an instance. The least recently used are
    dropped, so that the lengths of a growing cache, each of which has a plan, do not fill the memory. */
@@ -113,6 +117,7 @@ static void on_packed(void *context, node_id origin, const step *s, uint64_t beg
 {
     const frame *f = context;
     const node *n = &f->ex->g->nodes[origin];
+    logged_pack(f, origin, s, end - begin, bytes);
     char name[200];
     span_put(&f->run->observer, (sib_time_span){.kind = SIB_SPAN_PACK,
                                                 .name = node_label(f->ex->g, n, name, sizeof name),
@@ -131,6 +136,7 @@ static sib_code plan(const frame *f, node_id begin, plan_view view, known_nodes 
 {
     const run_state *run = f->run;
     const uint64_t limit = run->memory_limit, used = run->memory;
+    const bool logs = log_wants(&f->ex->shared->plan.log, SIB_LOG_INFO);
     const plan_request request = {.g = f->ex->g,
                                   .uses = &f->ex->uses,
                                   .begin = begin,
@@ -139,19 +145,22 @@ static sib_code plan(const frame *f, node_id begin, plan_view view, known_nodes 
                                   .view = view,
                                   .known = known,
                                   .cancel = run_cancel(run),
-                                  .packed = observer_looks(&run->observer) ? on_packed : NULL,
+                                  .packed = observer_looks(&run->observer) || logs ? on_packed : NULL,
                                   .packed_context = (frame *)f,
                                   .memory_limit = !limit         ? 0
                                                   : used < limit ? limit - used
                                                                  : 1};
     open_span span = {.is = false};
     char name[200];
-    if (request.packed)
+    const uint64_t began = logs ? sib_time_ns() : 0;
+    if (observer_looks(&run->observer))
         span_open(&f->run->observer, &span,
                   (sib_time_span){.kind = SIB_SPAN_PLAN,
                                   .name = node_label(f->ex->g, &f->ex->g->nodes[begin], name, sizeof name)});
     sib_code code = plan_segment(&request, out, err);
     span_close(&f->run->observer, &span);
+    if (logs && code == SIB_OK)
+        logged_plan(f, *out, sib_time_ns() - began);
     return code;
 }
 

@@ -24,7 +24,8 @@ typedef struct plan_options {
     const opened_backend *backends; /* (n_backends) in order of preference */
     bool oracle;
     uint64_t seed;
-    uint64_t fuse_limit;    /* max groups of nodes that a plan fuses; 0: none */
+    uint64_t fuse_limit; /* max groups of nodes that a plan fuses; 0: none */
+    sib_logger log;
     struct packs *packs[2]; /* where backends pack weights; for plan_request.packed */
 } plan_options;
 
