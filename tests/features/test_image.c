@@ -2,14 +2,13 @@
 #include "check_memory.h"
 #include "features/font.h"
 #include "features/palette.h"
+#include "folder.h"
 
-#include <dirent.h>
 #include <math.h>
 #include <png.h>
 #include <sibyl/features.h>
 #include <unistd.h>
 
-static char folder[] = "/tmp/sibyl-image-XXXXXX";
 static char path[128];
 static sib_mel *mel;
 
@@ -21,7 +20,7 @@ typedef struct {
 static int set_up(void)
 {
     sib_mel_spec spec;
-    if (!mkdtemp(folder) || sib_mel_spec_preset("whisper", 80, &spec, NULL) != SIB_OK)
+    if (make_folder() || sib_mel_spec_preset("whisper", 80, &spec, NULL) != SIB_OK)
         return -1;
     snprintf(path, sizeof path, "%s/p.png", folder);
     return sib_mel_create(&spec, NULL, &mel, NULL) == SIB_OK ? 0 : -1;
@@ -32,16 +31,6 @@ static int tear_down(void)
     sib_mel_free(&mel);
     unlink(path);
     return rmdir(folder);
-}
-
-static int files_in_folder(void)
-{
-    int n = 0;
-    DIR *d = opendir(folder);
-    while (readdir(d))
-        n++;
-    closedir(d);
-    return n - 2;
 }
 
 static shot load(void)

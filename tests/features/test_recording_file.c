@@ -1,12 +1,11 @@
 /* A recording written as a file against the same recording in memory, with limits that make it cross every
    border: samples in a file, windows in the middle of chunks, chunks in the middle of windows. */
-#include "../folder.h"
 #include "base/alloc.h"
 #include "base/error.h"
 #include "check.h"
 #include "features/recording_file.h"
+#include "folder.h"
 
-#include <dirent.h>
 #include <math.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -14,26 +13,6 @@
 
 #define N    40803 /* 2.55 s */
 #define READ 3001
-
-/* Path of a file in the folder; a few are valid at once. */
-static const char *in_folder(const char *name)
-{
-    static char paths[8][100];
-    static unsigned next;
-    char *path = paths[next++ % 8];
-    snprintf(path, sizeof paths[0], "%s/%s", folder, name);
-    return path;
-}
-
-static size_t files_in_folder(void)
-{
-    size_t n = 0;
-    DIR *d = opendir(folder);
-    for (const struct dirent *e = readdir(d); e; e = readdir(d))
-        n += e->d_name[0] != '.';
-    closedir(d);
-    return n;
-}
 
 typedef struct front_end {
     const char *preset;

@@ -3,9 +3,9 @@
 #ifndef TESTS_JOB_JOBS_H
 #define TESTS_JOB_JOBS_H
 
+#include "folder.h"
 #include "run/tiny.h"
 
-#include <dirent.h>
 #include <sibyl/job.h>
 #include <unistd.h>
 
@@ -15,27 +15,6 @@
         __VA_ARGS__                                                                                          \
     }
 #define OF(...) ((const double[]){__VA_ARGS__})
-
-static char jobs_folder[] = "/tmp/sibyl-job-XXXXXX";
-
-static inline const char *in_folder(const char *name)
-{
-    static char path[4][400];
-    static int turn;
-    char *out = path[turn++ % 4];
-    snprintf(out, sizeof path[0], "%s/%s", jobs_folder, name);
-    return out;
-}
-
-static inline int drop_folder(void)
-{
-    DIR *d = opendir(jobs_folder);
-    for (struct dirent *e = readdir(d); e; e = readdir(d))
-        if (e->d_name[0] != '.')
-            unlink(in_folder(e->d_name));
-    closedir(d);
-    return rmdir(jobs_folder);
-}
 
 static inline void save_model(tiny *t, const char *name)
 {
@@ -66,12 +45,22 @@ static inline tiny counting(void)
     return t;
 }
 
+/* make_folder, with that model as count.onnx. */
+static inline int make_counting_folder(void)
+{
+    if (make_folder())
+        return -1;
+    tiny t = counting();
+    save_model(&t, "count.onnx");
+    return 0;
+}
+
 static inline sib_job *job_of(const char *text)
 {
     sib_error err = SIB_ERROR_INIT;
     sib_job *j = NULL;
     sib_job_options o = {.threads = 1};
-    CHECK_OK(sib_job_open_text(text, strlen(text), jobs_folder, &o, &j, &err), err);
+    CHECK_OK(sib_job_open_text(text, strlen(text), folder, &o, &j, &err), err);
     return j;
 }
 
@@ -80,7 +69,7 @@ static inline void job_fails(const char *text, sib_code code, const char *words)
     sib_error err = SIB_ERROR_INIT;
     sib_job *j = NULL;
     sib_job_options o = {.threads = 1};
-    CHECK_FAILS(sib_job_open_text(text, strlen(text), jobs_folder, &o, &j, &err), code, err, words);
+    CHECK_FAILS(sib_job_open_text(text, strlen(text), folder, &o, &j, &err), code, err, words);
     assert_null(j);
 }
 

@@ -7,11 +7,6 @@
 
 #include <sys/stat.h>
 
-static int make_folder(void)
-{
-    return mkdtemp(jobs_folder) ? 0 : -1;
-}
-
 #define DOCUMENT                                                                                             \
     "{\"sibyl_job\":1,\"kind\":\"x\",\"models\":{},\"tokenizers\":{\"t\":{\"file\":\"%s\",\"kind\":"         \
     "\"gpt2\"}},"                                                                                            \
@@ -26,7 +21,7 @@ static sib_code open_naming(const char *file, bool confine, sib_error *err)
     sib_job_options options = {.confine = confine, .threads = 1};
     sib_job *j = NULL;
     snprintf(text, sizeof text, DOCUMENT, file);
-    sib_code code = sib_job_open_text(text, strlen(text), jobs_folder, &options, &j, err);
+    sib_code code = sib_job_open_text(text, strlen(text), folder, &options, &j, err);
     sib_job_free(&j);
     return code;
 }
@@ -71,7 +66,7 @@ TEST(memory_may_fail_anywhere)
     save_text("ranks", ranks());
     char *path = NULL;
     sib_error err = SIB_ERROR_INIT;
-    CHECK_SOME_ALLOCATIONS(check_k + 1, path_confined(jobs_folder, "ranks", &path, &err), {
+    CHECK_SOME_ALLOCATIONS(check_k + 1, path_confined(folder, "ranks", &path, &err), {
         assert_true(err.code == SIB_OK || !path);
         mem_free(path);
         path = NULL;

@@ -8,15 +8,6 @@
 
 #define MAX_BYTES (64 << 10)
 
-static int make_folder(void)
-{
-    if (!mkdtemp(jobs_folder))
-        return -1;
-    tiny t = counting();
-    save_model(&t, "count.onnx");
-    return 0;
-}
-
 /* A document that runs: audio to windows, a model with state, tokens, text, nested loops. */
 static const char runs[] =
     "{\"sibyl_job\": 1, \"kind\": \"test\", \"name\": \"own\", \"sample_rate\": 16000,"
@@ -201,7 +192,7 @@ static void try_it(const char *text, const sib_tensor *sound, size_t *n_read, si
     *n_read += d != NULL;
     err = (sib_error)SIB_ERROR_INIT;
     if (d) {
-        code = sib_job_open_text(exact, strlen(exact), jobs_folder, &options, &j, &err);
+        code = sib_job_open_text(exact, strlen(exact), folder, &options, &j, &err);
         must_say(code, &err, j);
     }
     job_doc_free(&d);
@@ -247,4 +238,4 @@ TEST(changed_documents_do_no_harm)
     assert_true(n < 300 || (n_read > n / 20 && n_run > 0));
 }
 
-TEST_FIXTURE(make_folder, drop_folder)
+TEST_FIXTURE(make_counting_folder, drop_folder)

@@ -13,9 +13,9 @@ static double logit(int i, int k)
     return (i + 1) * sin(i + 3.0 * k);
 }
 
-static int make_folder(void)
+static int set_up(void)
 {
-    if (!mkdtemp(jobs_folder))
+    if (make_folder())
         return -1;
     tiny t = tiny_begin();
     double table[25];
@@ -596,4 +596,4 @@ TEST(a_score_is_what_its_definition_says)
     sib_job_free(&j);
 }
 
-TEST_FIXTURE(make_folder, drop_folder)
+TEST_FIXTURE(set_up, drop_folder)

@@ -4,15 +4,6 @@
 
 #include <pthread.h>
 
-static int make_folder(void)
-{
-    if (!mkdtemp(jobs_folder))
-        return -1;
-    tiny t = counting();
-    save_model(&t, "count.onnx");
-    return 0;
-}
-
 #define HEAD     "{\"sibyl_job\": 1, \"kind\": \"test\", \"name\": \"tried\", "
 #define TOKENIZE "\"tokenizers\": {\"t\": {\"kind\": \"bytes\"}}, "
 #define COUNT                                                                                                \
@@ -477,11 +468,11 @@ TEST(memory_may_fail_anywhere)
     sib_error err = SIB_ERROR_INIT;
     sib_job *j = NULL;
     uint64_t before = check_held();
-    CHECK_SOME_ALLOCATIONS(
-        check_k + 1, sib_job_open_text(over_rows, sizeof over_rows - 1, jobs_folder, &options, &j, &err), {
-            assert_true((err.code == SIB_OK) == (j != NULL));
-            sib_job_free(&j);
-        });
+    CHECK_SOME_ALLOCATIONS(check_k + 1,
+                           sib_job_open_text(over_rows, sizeof over_rows - 1, folder, &options, &j, &err), {
+                               assert_true((err.code == SIB_OK) == (j != NULL));
+                               sib_job_free(&j);
+                           });
     j = job_of(over_rows);
     sib_tensor *x = rows(2);
     sib_job_value in[] = {a_tensor("x", x), a_number("first", 3)};
@@ -497,4 +488,4 @@ TEST(memory_may_fail_anywhere)
     assert_int_equal(check_held(), before);
 }
 
-TEST_FIXTURE(make_folder, drop_folder)
+TEST_FIXTURE(make_counting_folder, drop_folder)

@@ -5,11 +5,6 @@
 
 #include <jansson.h>
 
-static int make_folder(void)
-{
-    return mkdtemp(jobs_folder) ? 0 : -1;
-}
-
 static void metadata(tiny *t, size_t n, const char *const (*pairs)[2])
 {
     size_t before = t->m->n_metadata;
@@ -218,9 +213,9 @@ TEST(a_document_is_found_where_it_stands)
     assert_string_equal(sib_port_type_name(SIB_PORT_SPANS), "spans");
     assert_string_equal(sib_port_type_name((sib_port_type)99), "nothing");
     sib_job_free(&j);
-    CHECK_FAILS(sib_job_open(jobs_folder, NULL, &j, &err), SIB_ERR_IO, err, "job.json");
+    CHECK_FAILS(sib_job_open(folder, NULL, &j, &err), SIB_ERR_IO, err, "job.json");
     save_text("job.json", text);
-    CHECK_OK(sib_job_open(jobs_folder, NULL, &j, &err), err); /* a folder */
+    CHECK_OK(sib_job_open(folder, NULL, &j, &err), err); /* a folder */
     sib_job_free(&j);
     CHECK_OK(sib_job_open(in_folder("job.json"), NULL, &j, &err), err);
     sib_job_free(&j);

@@ -1,7 +1,7 @@
 /* Weights in files next to the model: read in place, and rejected if they are elsewhere. */
-#include "../folder.h"
 #include "base/mapping.h"
 #include "bytes.h"
+#include "folder.h"
 #include "onnx/onnx.h"
 
 #include <sys/stat.h>
@@ -9,18 +9,9 @@
 
 static const float numbers[] = {1, 2, 3, 4, 5, 6, 7, 8};
 
-static const char *path_of(const char *name)
-{
-    static char path[8][300];
-    static int next;
-    char *p = path[next++ % 8];
-    snprintf(p, sizeof path[0], "%s/%s", folder, name);
-    return p;
-}
-
 static void write_bytes(const char *name, const void *data, size_t n)
 {
-    FILE *f = fopen(path_of(name), "wb");
+    FILE *f = fopen(in_folder(name), "wb");
     assert_non_null(f);
     assert_int_equal(fwrite(data, 1, n, f), n);
     fclose(f);
@@ -29,16 +20,16 @@ static void write_bytes(const char *name, const void *data, size_t n)
 static int set_up(void)
 {
     assert_int_equal(make_folder(), 0);
-    assert_int_equal(mkdir(path_of("model"), 0700), 0);
-    assert_int_equal(mkdir(path_of("model/sub"), 0700), 0);
+    assert_int_equal(mkdir(in_folder("model"), 0700), 0);
+    assert_int_equal(mkdir(in_folder("model/sub"), 0700), 0);
     write_bytes("model/w.bin", numbers, sizeof numbers);
     write_bytes("model/sub/w.bin", numbers, sizeof numbers);
     write_bytes("model/empty.bin", "", 0);
     write_bytes("outside.bin", numbers, sizeof numbers);
-    assert_int_equal(symlink("../outside.bin", path_of("model/link.bin")), 0);
-    assert_int_equal(symlink("w.bin", path_of("model/alias.bin")), 0);
-    assert_int_equal(symlink("..", path_of("model/up")), 0);
-    assert_int_equal(mkfifo(path_of("model/pipe"), 0600), 0);
+    assert_int_equal(symlink("../outside.bin", in_folder("model/link.bin")), 0);
+    assert_int_equal(symlink("w.bin", in_folder("model/alias.bin")), 0);
+    assert_int_equal(symlink("..", in_folder("model/up")), 0);
+    assert_int_equal(mkfifo(in_folder("model/pipe"), 0600), 0);
     return 0;
 }
 
@@ -75,7 +66,7 @@ static void check_reads(bytes first, const sib_open_options *options, float expe
     sib_error err = SIB_ERROR_INIT;
     onnx_model *m;
     write_model(first, (bytes){0});
-    CHECK_OK(onnx_read_file(path_of("model/m.onnx"), options, &m, &err), err);
+    CHECK_OK(onnx_read_file(in_folder("model/m.onnx"), options, &m, &err), err);
     assert_true(*(const float *)sib_tensor_data(m->graph->values[0].constant) == expected);
     onnx_free(&m);
 }
@@ -85,7 +76,7 @@ static void check_refused(bytes first, const sib_open_options *options, sib_code
     sib_error err = SIB_ERROR_INIT;
     onnx_model *m;
     write_model(first, (bytes){0});
-    CHECK_FAILS(onnx_read_file(path_of("model/m.onnx"), options, &m, &err), code, err, words);
+    CHECK_FAILS(onnx_read_file(in_folder("model/m.onnx"), options, &m, &err), code, err, words);
     assert_null(m);
 }
 
@@ -96,7 +87,7 @@ TEST(test_reads)
     check_reads(tensor("w", "w.bin", "4", NULL), NULL, 2);
     check_reads(tensor("w", "./sub/w.bin", "8", "16"), NULL, 3);
     check_reads(tensor("w", "alias.bin", "0", "16"), NULL, 1);
-    check_reads(tensor("w", "w.bin", NULL, NULL), &(sib_open_options){.folder = path_of("model/sub")}, 1);
+    check_reads(tensor("w", "w.bin", NULL, NULL), &(sib_open_options){.folder = in_folder("model/sub")}, 1);
 }
 
 /* Both tensors share one mapping, which lives as long as they do. */
@@ -106,7 +97,7 @@ TEST(test_one_mapping)
     onnx_model *m;
     sib_tensor *kept;
     write_model(tensor("a", "w.bin", "0", "16"), tensor("b", "alias.bin", "16", "16"));
-    CHECK_OK(onnx_read_file(path_of("model/m.onnx"), NULL, &m, &err), err);
+    CHECK_OK(onnx_read_file(in_folder("model/m.onnx"), NULL, &m, &err), err);
     const float *a = sib_tensor_data(m->graph->values[0].constant),
                 *b = sib_tensor_data(m->graph->values[1].constant);
     assert_ptr_equal(a + 4, b);
@@ -133,7 +124,7 @@ TEST(test_refusals)
     check_refused(tensor("w", "missing.bin", NULL, NULL), NULL, SIB_ERR_IO, "missing.bin");
     check_refused(tensor("w", "../outside.bin", NULL, NULL), NULL, SIB_ERR_FORMAT, "'..'");
     check_refused(tensor("w", "sub/../../outside.bin", NULL, NULL), NULL, SIB_ERR_FORMAT, "'..'");
-    check_refused(tensor("w", path_of("outside.bin"), NULL, NULL), NULL, SIB_ERR_FORMAT, "absolute");
+    check_refused(tensor("w", in_folder("outside.bin"), NULL, NULL), NULL, SIB_ERR_FORMAT, "absolute");
     check_refused(tensor("w", "/etc/passwd", NULL, NULL), NULL, SIB_ERR_FORMAT, "absolute");
     check_refused(tensor("w", "link.bin", NULL, NULL), NULL, SIB_ERR_FORMAT, "by a link");
     check_refused(tensor("w", "up/outside.bin", NULL, NULL), NULL, SIB_ERR_FORMAT, "by a link");
@@ -147,13 +138,13 @@ TEST(test_opened_file_stands_inside)
 {
     sib_error err = SIB_ERROR_INIT;
     mapping *m = NULL;
-    char *inside = realpath(path_of("model"), NULL);
+    char *inside = realpath(in_folder("model"), NULL);
     assert_non_null(inside);
-    CHECK_OK(mapping_open_inside(path_of("model/w.bin"), inside, &m, &err), err);
+    CHECK_OK(mapping_open_inside(in_folder("model/w.bin"), inside, &m, &err), err);
     mapping_release(m);
-    CHECK_FAILS(mapping_open_inside(path_of("model/link.bin"), inside, &m, &err), SIB_ERR_FORMAT, err,
+    CHECK_FAILS(mapping_open_inside(in_folder("model/link.bin"), inside, &m, &err), SIB_ERR_FORMAT, err,
                 "is no longer in the folder");
-    CHECK_FAILS(mapping_open_inside(path_of("model/up/outside.bin"), inside, &m, &err), SIB_ERR_FORMAT, err,
+    CHECK_FAILS(mapping_open_inside(in_folder("model/up/outside.bin"), inside, &m, &err), SIB_ERR_FORMAT, err,
                 "is no longer in the folder");
     free(inside);
 }
@@ -162,7 +153,7 @@ TEST(test_anywhere)
 {
     sib_open_options anywhere = {.external_anywhere = true};
     check_reads(tensor("w", "../outside.bin", "4", NULL), &anywhere, 2);
-    check_reads(tensor("w", path_of("outside.bin"), "8", NULL), &anywhere, 3);
+    check_reads(tensor("w", in_folder("outside.bin"), "8", NULL), &anywhere, 3);
     check_reads(tensor("w", "link.bin", "12", NULL), &anywhere, 4);
 }
 
@@ -175,7 +166,7 @@ TEST(test_from_memory)
     b_message(&g, GRAPH_INITIALIZER, tensor("w", "w.bin", NULL, NULL));
     bytes file = b_model(8, g);
     CHECK_FAILS(onnx_read_bytes(file.data, file.n, NULL, &m, &err), SIB_ERR_FORMAT, err, "no folder");
-    sib_open_options options = {.folder = path_of("model")};
+    sib_open_options options = {.folder = in_folder("model")};
     CHECK_OK(onnx_read_bytes(file.data, file.n, &options, &m, &err), err);
     onnx_free(&m);
     b_free(&file);
@@ -185,10 +176,11 @@ TEST(test_model_files)
 {
     sib_error err = SIB_ERROR_INIT;
     onnx_model *m;
-    CHECK_FAILS(onnx_read_file(path_of("none.onnx"), NULL, &m, &err), SIB_ERR_IO, err, "none.onnx");
-    CHECK_FAILS(onnx_read_file(path_of("model"), NULL, &m, &err), SIB_ERR_IO, err, "folder");
-    CHECK_FAILS(onnx_read_file(path_of("model/pipe"), NULL, &m, &err), SIB_ERR_IO, err, "not a regular file");
-    CHECK_FAILS(onnx_read_file(path_of("model/empty.bin"), NULL, &m, &err), SIB_ERR_FORMAT, err,
+    CHECK_FAILS(onnx_read_file(in_folder("none.onnx"), NULL, &m, &err), SIB_ERR_IO, err, "none.onnx");
+    CHECK_FAILS(onnx_read_file(in_folder("model"), NULL, &m, &err), SIB_ERR_IO, err, "folder");
+    CHECK_FAILS(onnx_read_file(in_folder("model/pipe"), NULL, &m, &err), SIB_ERR_IO, err,
+                "not a regular file");
+    CHECK_FAILS(onnx_read_file(in_folder("model/empty.bin"), NULL, &m, &err), SIB_ERR_FORMAT, err,
                 "not an ONNX model");
 }
 

@@ -6,25 +6,11 @@
 #include "mutate.h"
 #include "onnx/onnx.h"
 #include "sample.h"
-
-#include <signal.h>
-#include <unistd.h>
+#include "too_long.h"
 
 /* Wall time for one file. */
 #define MAX_SECONDS 2
 #define MAX_BYTES   (8 << 20)
-
-static char doing[600];
-
-/* Prints the current file and ends the program. */
-static void too_long(int signal_number)
-{
-    (void)signal_number;
-    static const char words[] = "a file took longer than 2 s: ";
-    if (write(2, words, sizeof words - 1) < 0 || write(2, doing, strlen(doing)) < 0 || write(2, "\n", 1) < 0)
-        _exit(4);
-    _exit(3);
-}
 
 static bytes load(const case_list *cases, size_t i)
 {

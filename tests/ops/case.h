@@ -78,6 +78,8 @@ const char *case_mode_name(case_mode mode);
 
 /* A model of the one node. Errors: SIB_ERR_MEMORY. */
 sib_code case_model(const op_case *c, case_mode mode, onnx_model **out, sib_error *err);
+/* A model without nodes, with room for n_opsets. onnx_free(out), also where it fails. */
+sib_code case_model_begin(size_t n_opsets, onnx_model **out, sib_error *err);
 
 /* Infers and runs the case in a mode on backends, and compares all: results of "ref" with the case, those of
    other backends with the tolerance of their dtype and of the largest numbers in them. Returns true if all is

@@ -19,7 +19,7 @@ const char *case_mode_name(case_mode mode)
 #define OPSET_BESIDE 21
 #define IR_VERSION   10
 
-static sib_code create(const op_case *c, onnx_model **out, sib_error *err)
+sib_code case_model_begin(size_t n_opsets, onnx_model **out, sib_error *err)
 {
     onnx_model *m = mem_calloc(1, sizeof *m);
     *out = m;
@@ -32,13 +32,20 @@ static sib_code create(const op_case *c, onnx_model **out, sib_error *err)
         code = graph_create(m->arena, m->dims, &m->graph, err);
     if (code != SIB_OK)
         return code;
-    bool ok = true, beside = c->domain.length > 0;
     m->ir_version = IR_VERSION;
-    m->n_opsets = beside ? 2 : 1;
-    m->opsets = arena_alloc(m->arena, 2, sizeof *m->opsets);
+    m->opsets = arena_alloc(m->arena, n_opsets, sizeof *m->opsets);
     m->producer_name = m->producer_version = m->domain = m->doc = (sib_str){"", 0};
-    if (!m->opsets)
-        return err_memory(err, 2 * sizeof *m->opsets, "a model");
+    return m->opsets ? SIB_OK : err_memory(err, n_opsets * sizeof *m->opsets, "a model");
+}
+
+static sib_code create(const op_case *c, onnx_model **out, sib_error *err)
+{
+    sib_code code = case_model_begin(2, out, err);
+    if (code != SIB_OK)
+        return code;
+    onnx_model *m = *out;
+    bool ok = true;
+    m->n_opsets = c->domain.length > 0 ? 2 : 1;
     m->opsets[0] = (opset_import){arena_string(m->arena, c->domain, &ok), c->version};
     m->opsets[1] = (opset_import){(sib_str){"", 0}, OPSET_BESIDE};
     m->graph->name = arena_string(m->arena, str_of(c->label), &ok);

@@ -217,6 +217,16 @@ static bool add_element(cursor *c, elements *e, sib_str s)
     return true;
 }
 
+/* One element, or with `all` that one for all that are left. */
+static bool add_elements(cursor *c, elements *e, sib_str s, bool all)
+{
+    do {
+        if (!add_element(c, e, s))
+            return false;
+    } while (all && e->n < e->capacity);
+    return true;
+}
+
 /* lo..hi */
 static bool add_range(cursor *c, elements *e, sib_str token, const char *dots)
 {
@@ -277,11 +287,7 @@ static bool add_number(cursor *c, sib_dtype dtype, elements *e)
         return add_range(c, e, token, dots);
     if (!number_token(c, dtype, &s))
         return false;
-    do {
-        if (!add_element(c, e, s))
-            return false;
-    } while (all && e->n < e->capacity);
-    return true;
+    return add_elements(c, e, s, all);
 }
 
 static bool add_string(cursor *c, elements *e)
@@ -290,11 +296,7 @@ static bool add_string(cursor *c, elements *e)
     bool all = cursor_takes(c, "all");
     if (!cursor_string(c, &s))
         return false;
-    do {
-        if (!add_element(c, e, s))
-            return false;
-    } while (all && e->n < e->capacity);
-    return true;
+    return add_elements(c, e, s, all);
 }
 
 static bool ends_here(cursor *c)

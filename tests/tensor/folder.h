@@ -5,31 +5,11 @@
 #include "../folder.h"
 #include "support.h"
 
-#include <dirent.h>
 #include <unistd.h>
-
-static inline const char *file_in_folder(const char *name)
-{
-    static char path[2][512];
-    static int turn;
-    char *out = path[turn++ % 2];
-    snprintf(out, sizeof path[0], "%s/%s", folder, name);
-    return out;
-}
-
-static inline int files_in_folder(void)
-{
-    int n = 0;
-    DIR *d = opendir(folder);
-    for (struct dirent *e = readdir(d); e; e = readdir(d))
-        n += e->d_name[0] != '.';
-    closedir(d);
-    return n;
-}
 
 static inline const char *write_file(const char *name, const void *bytes, size_t n)
 {
-    const char *path = file_in_folder(name);
+    const char *path = in_folder(name);
     unlink(path); /* some file systems flush a file to disk when it is truncated and rewritten */
     FILE *f = fopen(path, "wb");
     assert_non_null(f);

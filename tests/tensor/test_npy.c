@@ -8,7 +8,7 @@ static void check_round_trip(const sib_tensor *t)
 {
     sib_error err = SIB_ERROR_INIT;
     sib_tensor *back;
-    const char *path = file_in_folder("t.npy");
+    const char *path = in_folder("t.npy");
     CHECK_OK(sib_npy_save(path, t, &err), err);
     CHECK_OK(sib_npy_load(path, &back, &err), err);
     assert_true(sib_tensor_is_dense(back));
@@ -47,7 +47,7 @@ static void check_header(sib_dtype d, size_t rank, const int64_t *dims, const ch
     sib_tensor *t;
     size_t n, length = strlen(text);
     CHECK_OK(sib_tensor_create(d, rank, dims, &t, &err), err);
-    const char *path = file_in_folder("t.npy");
+    const char *path = in_folder("t.npy");
     CHECK_OK(sib_npy_save(path, t, &err), err);
     unsigned char *bytes = read_whole(path, &n);
     assert_memory_equal(bytes, "\x93NUMPY\x01\x00", 8);
@@ -91,7 +91,7 @@ TEST(packed_elements_take_a_byte)
     size_t n;
     unsigned char nibbles[] = {0x8F, 0x07};
     CHECK_OK(sib_tensor_wrap(SIB_I4, 1, (int64_t[]){3}, NULL, nibbles, NULL, NULL, &t, &err), err);
-    const char *path = file_in_folder("t.npy");
+    const char *path = in_folder("t.npy");
     CHECK_OK(sib_npy_save(path, t, &err), err);
     unsigned char *bytes = read_whole(path, &n);
     assert_int_equal(n, 128 + 3);
@@ -255,8 +255,8 @@ TEST(strings_that_are_not_utf8)
         sib_tensor *t;
         CHECK_OK(sib_tensor_create(SIB_STRING, 0, NULL, &t, &err), err);
         CHECK_OK(sib_tensor_set_string(t, NULL, bad[i], &err), err);
-        CHECK_FAILS(sib_npy_save(file_in_folder("bad.npy"), t, &err), SIB_ERR_VALUE, err, "UTF-8");
-        assert_int_not_equal(access(file_in_folder("bad.npy"), F_OK), 0);
+        CHECK_FAILS(sib_npy_save(in_folder("bad.npy"), t, &err), SIB_ERR_VALUE, err, "UTF-8");
+        assert_int_not_equal(access(in_folder("bad.npy"), F_OK), 0);
         sib_tensor_free(&t);
     }
 }
@@ -382,7 +382,7 @@ TEST(paths_that_do_not_work)
     sib_tensor_free(&t);
     CHECK_OK(sib_tensor_create(SIB_F32, 0, NULL, &t, &err), err);
     CHECK_FAILS(sib_npy_save("/dev/full", t, &err), SIB_ERR_IO, err, "/dev/full");
-    CHECK_FAILS(sib_npy_save(file_in_folder("x"), NULL, &err), SIB_ERR_ARGUMENT, err, "NULL");
+    CHECK_FAILS(sib_npy_save(in_folder("x"), NULL, &err), SIB_ERR_ARGUMENT, err, "NULL");
     sib_tensor_free(&t);
 }
 
@@ -393,7 +393,7 @@ TEST(allocations)
     static const sib_dtype kinds[] = {SIB_F32, SIB_I4, SIB_STRING};
     for (size_t k = 0; k < 3; k++) {
         sib_tensor *t = random_tensor(kinds[k], 2, (int64_t[]){3, 4}, &random), *back;
-        const char *path = file_in_folder("a.npy");
+        const char *path = in_folder("a.npy");
         CHECK_EVERY_ALLOCATION(sib_npy_save(path, t, &err), (void)0);
         CHECK_EVERY_ALLOCATION(sib_npy_load(path, &back, &err), sib_tensor_free(&back));
         sib_tensor_free(&t);
@@ -421,7 +421,7 @@ TEST(blocks)
     for (int16_t i = 0; i < 120; i++)
         ((int16_t *)sib_tensor_data(t))[i] = (int16_t)(i + 1);
     for (size_t leave = 0; leave < 7; leave++) {
-        const char *path = file_in_folder("blocks.npy");
+        const char *path = in_folder("blocks.npy");
         sib_npy_file *file;
         CHECK_OK(sib_npy_create(path, SIB_I16, 3, dims, &file, &err), err);
         for (size_t p = 0; p < 6; p++) {
@@ -457,7 +457,7 @@ TEST(blocks_that_fail)
 {
     const int64_t dims[2] = {3, 4}, huge[2] = {INT64_MAX / 4, 2}, row[2] = {1, 4}, start[2] = {2, 0},
                   beyond[2] = {3, 0}, before[2] = {-1, 0};
-    const char *path = file_in_folder("blocks.npy");
+    const char *path = in_folder("blocks.npy");
     const int files = files_in_folder();
     sib_error err = SIB_ERROR_INIT;
     sib_tensor *t, *other;

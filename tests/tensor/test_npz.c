@@ -31,7 +31,7 @@ TEST(archives_come_back)
 {
     sib_error err = SIB_ERROR_INIT;
     check_random random = {8};
-    const char *path = file_in_folder("a.npz");
+    const char *path = in_folder("a.npz");
     sib_npz_entry *entries = make_entries(30, &random), *back;
     size_t n;
     for (int compress = 0; compress < 2; compress++) {
@@ -53,7 +53,7 @@ TEST(archives_come_back)
 TEST(views_and_sizes)
 {
     sib_error err = SIB_ERROR_INIT;
-    const char *path = file_in_folder("a.npz");
+    const char *path = in_folder("a.npz");
     sib_tensor *t, *view;
     sib_npz_entry *back;
     size_t n, stored, deflated;
@@ -234,14 +234,12 @@ TEST(refusals)
     size_t n;
     char *name = entries[2].name;
     entries[2].name = entries[0].name;
-    CHECK_FAILS(sib_npz_save(file_in_folder("d.npz"), entries, 3, false, &err), SIB_ERR_ARGUMENT, err,
+    CHECK_FAILS(sib_npz_save(in_folder("d.npz"), entries, 3, false, &err), SIB_ERR_ARGUMENT, err,
                 "'array_0' is given twice");
     entries[2].name = (char *)"\xFF";
-    CHECK_FAILS(sib_npz_save(file_in_folder("d.npz"), entries, 3, false, &err), SIB_ERR_ARGUMENT, err,
-                "UTF-8");
+    CHECK_FAILS(sib_npz_save(in_folder("d.npz"), entries, 3, false, &err), SIB_ERR_ARGUMENT, err, "UTF-8");
     entries[2].name = NULL;
-    CHECK_FAILS(sib_npz_save(file_in_folder("d.npz"), entries, 3, false, &err), SIB_ERR_ARGUMENT, err,
-                "name");
+    CHECK_FAILS(sib_npz_save(in_folder("d.npz"), entries, 3, false, &err), SIB_ERR_ARGUMENT, err, "name");
     entries[2].name = name;
     CHECK_FAILS(sib_npz_save("/nonexistent/d.npz", entries, 3, false, &err), SIB_ERR_IO, err,
                 "/nonexistent/d.npz");
@@ -257,7 +255,7 @@ TEST(refusals)
     CHECK_OK(sib_tensor_create(SIB_STRING, 0, NULL, &bad, &err), err);
     CHECK_OK(sib_tensor_set_string(bad, NULL, (sib_str){"\xFF", 1}, &err), err);
     sib_npz_entry entry = {name, bad};
-    CHECK_FAILS(sib_npz_save(file_in_folder("d.npz"), &entry, 1, false, &err), SIB_ERR_VALUE, err,
+    CHECK_FAILS(sib_npz_save(in_folder("d.npz"), &entry, 1, false, &err), SIB_ERR_VALUE, err,
                 "array 'array_2'");
     assert_int_equal(files_in_folder(), files);
     sib_tensor_free(&bad);
@@ -268,7 +266,7 @@ TEST(allocations)
 {
     sib_error err = SIB_ERROR_INIT;
     check_random random = {6};
-    const char *path = file_in_folder("e.npz");
+    const char *path = in_folder("e.npz");
     sib_npz_entry *entries = make_entries(26, &random), *back;
     size_t n;
     CHECK_EVERY_ALLOCATION(sib_npz_save(path, entries, 26, true, &err), (void)0);

@@ -5,10 +5,9 @@
 #include "charsmap_text.h"
 #include "encodes.h"
 #include "seeds.h"
+#include "too_long.h"
 
-#include <signal.h>
 #include <time.h>
-#include <unistd.h>
 
 /* Wall time for one file. */
 #define MAX_SECONDS 5
@@ -57,17 +56,7 @@ static const struct seed {
 
 #define N_SEEDS (sizeof seeds / sizeof *seeds)
 
-static char doing[200];
 static char now_read[MAX_SIZE]; /* for a debugger */
-
-static void too_long(int signal_number)
-{
-    (void)signal_number;
-    static const char words[] = "a file took longer than 5 s: ";
-    if (write(2, words, sizeof words - 1) < 0 || write(2, doing, strlen(doing)) < 0 || write(2, "\n", 1) < 0)
-        _exit(4);
-    _exit(3);
-}
 
 static size_t below(check_random *r, size_t n)
 {

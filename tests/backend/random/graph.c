@@ -4,8 +4,6 @@
 #include "base/error.h"
 #include "ops/case_text.h"
 
-#define IR_VERSION 10
-
 /* ---- Building ------------------------------------------------------------------------------------------ */
 
 bool rg_begin(rg_graph *g)
@@ -105,23 +103,11 @@ bool rg_add(rg_graph *g, const char *type, const char *attributes, int n_in, con
 
 static sib_code begin_model(const rg_graph *g, onnx_model **out, sib_error *err)
 {
-    onnx_model *m = mem_calloc(1, sizeof *m);
-    *out = m;
-    if (!m)
-        return err_memory(err, sizeof *m, "a model");
-    sib_code code = arena_create(&m->arena, err);
-    if (code == SIB_OK)
-        code = dim_table_create(&m->dims, err);
-    if (code == SIB_OK)
-        code = graph_create(m->arena, m->dims, &m->graph, err);
+    sib_code code = case_model_begin(4, out, err);
     if (code != SIB_OK)
         return code;
+    onnx_model *m = *out;
     bool ok = true;
-    m->ir_version = IR_VERSION;
-    m->opsets = arena_alloc(m->arena, 4, sizeof *m->opsets);
-    m->producer_name = m->producer_version = m->domain = m->doc = (sib_str){"", 0};
-    if (!m->opsets)
-        return err_memory(err, 3 * sizeof *m->opsets, "a model");
     m->opsets[m->n_opsets++] = (opset_import){(sib_str){"", 0}, g->opset};
     for (int i = 0; i < g->n_nodes; i++) {
         const rg_node *n = &g->nodes[i];

@@ -37,6 +37,14 @@ sib_code file_open(bytes b, checkpoint **out, sib_error *err)
     return code;
 }
 
+void file_refused(bytes b, sib_code code, const char *words)
+{
+    sib_error err = SIB_ERROR_INIT;
+    checkpoint *c = NULL;
+    CHECK_FAILS(file_open(b, &c, &err), code, err, words);
+    assert_null(c);
+}
+
 void file_check_weight(const checkpoint *c, const char *name, size_t rank, const int64_t *dims,
                        const double *values)
 {

@@ -65,6 +65,8 @@ const char *file_save(const char *folder, const char *name, bytes b);
 
 /* Opens bytes, which are freed. */
 sib_code file_open(bytes b, checkpoint **out, sib_error *err);
+/* Fails unless the bytes, which are freed, are refused with these words. */
+void file_refused(bytes b, sib_code code, const char *words);
 
 /* Compares all elements, as doubles, with n values for equality. */
 void file_check_weight(const checkpoint *c, const char *name, size_t rank, const int64_t *dims,

@@ -81,14 +81,6 @@ TEST(test_types)
         }
 }
 
-static void refused(bytes b, sib_code code, const char *words)
-{
-    sib_error err = SIB_ERROR_INIT;
-    checkpoint *c = NULL;
-    CHECK_FAILS(file_open(b, &c, &err), code, err, words);
-    assert_null(c);
-}
-
 static bytes with_tensor(bytes b, const char *name, uint32_t type, size_t rank, const int64_t *dims, size_t n)
 {
     static const uint8_t zeros[4096];
@@ -100,44 +92,44 @@ TEST(test_refused)
 {
     const int64_t ones[] = {1, 1, 1, 1, 1}, blocks[] = {1, 32}, odd[] = {32, 33};
     const int64_t huge[] = {INT32_MAX, INT32_MAX, INT32_MAX}, negative[] = {-1, 4};
-    refused(file_rwkv(99), SIB_ERR_UNSUPPORTED, "version 99");
-    refused(file_rwkv(102), SIB_ERR_UNSUPPORTED, "version 102");
-    refused(file_rwkv(-1), SIB_ERR_FORMAT, "version is -1");
-    refused(with_tensor(file_rwkv(100), "w", 2, 2, blocks, 18), SIB_ERR_UNSUPPORTED, "old version");
-    refused(with_tensor(file_rwkv(100), "w", 2, 2, blocks, 20), SIB_ERR_UNSUPPORTED,
-            "q4_0 in an old version");
-    refused(with_tensor(file_rwkv(101), "w", 4, 2, blocks, 20), SIB_ERR_UNSUPPORTED, "Q4_1_O");
-    refused(with_tensor(file_rwkv(101), "w", 5, 2, blocks, 20), SIB_ERR_UNSUPPORTED, "Q4_2");
-    refused(with_tensor(file_rwkv(101), "w", 6, 2, blocks, 20), SIB_ERR_UNSUPPORTED, "Q4_3");
-    refused(with_tensor(file_rwkv(101), "w", 10, 2, blocks, 20), SIB_ERR_UNSUPPORTED, "type 10");
-    refused(with_tensor(file_whisper(2), "w", 2, 2, blocks, 18), SIB_ERR_UNSUPPORTED, "old version");
-    refused(with_tensor(file_whisper(1002), "w", 2, 2, blocks, 18), SIB_ERR_UNSUPPORTED, "old version");
-    refused(with_tensor(file_whisper(2010), "w", 10, 2, blocks, 84), SIB_ERR_UNSUPPORTED, "Q2_K");
+    file_refused(file_rwkv(99), SIB_ERR_UNSUPPORTED, "version 99");
+    file_refused(file_rwkv(102), SIB_ERR_UNSUPPORTED, "version 102");
+    file_refused(file_rwkv(-1), SIB_ERR_FORMAT, "version is -1");
+    file_refused(with_tensor(file_rwkv(100), "w", 2, 2, blocks, 18), SIB_ERR_UNSUPPORTED, "old version");
+    file_refused(with_tensor(file_rwkv(100), "w", 2, 2, blocks, 20), SIB_ERR_UNSUPPORTED,
+                 "q4_0 in an old version");
+    file_refused(with_tensor(file_rwkv(101), "w", 4, 2, blocks, 20), SIB_ERR_UNSUPPORTED, "Q4_1_O");
+    file_refused(with_tensor(file_rwkv(101), "w", 5, 2, blocks, 20), SIB_ERR_UNSUPPORTED, "Q4_2");
+    file_refused(with_tensor(file_rwkv(101), "w", 6, 2, blocks, 20), SIB_ERR_UNSUPPORTED, "Q4_3");
+    file_refused(with_tensor(file_rwkv(101), "w", 10, 2, blocks, 20), SIB_ERR_UNSUPPORTED, "type 10");
+    file_refused(with_tensor(file_whisper(2), "w", 2, 2, blocks, 18), SIB_ERR_UNSUPPORTED, "old version");
+    file_refused(with_tensor(file_whisper(1002), "w", 2, 2, blocks, 18), SIB_ERR_UNSUPPORTED, "old version");
+    file_refused(with_tensor(file_whisper(2010), "w", 10, 2, blocks, 84), SIB_ERR_UNSUPPORTED, "Q2_K");
     for (int k = 0; k < 2; k++) {
-        refused(with_tensor(k ? file_rwkv(101) : file_whisper(2000), "w", 0, 5, ones, 4), SIB_ERR_FORMAT,
-                "5 dims");
-        refused(with_tensor(k ? file_rwkv(101) : file_whisper(2000), "w", 2, 2, odd, 18), SIB_ERR_FORMAT,
-                "blocks of 32");
-        refused(with_tensor(k ? file_rwkv(101) : file_whisper(2000), "w", 0, 3, huge, 4), SIB_ERR_FORMAT,
-                "too large");
-        refused(with_tensor(k ? file_rwkv(101) : file_whisper(2000), "w", 0, 2, negative, 4), SIB_ERR_FORMAT,
-                "negative");
-        refused(with_tensor(k ? file_rwkv(101) : file_whisper(2000), "w", 0, 2, blocks, 127), SIB_ERR_FORMAT,
-                "elements: expected 128 bytes, found 127");
-        refused(with_tensor(k ? file_rwkv(101) : file_whisper(2000), "w", 0, 2, blocks, 129), SIB_ERR_FORMAT,
-                "number of dims");
-        refused(with_tensor(k ? file_rwkv(101) : file_whisper(2000), "", 0, 1, ones, 4), SIB_ERR_FORMAT,
-                "0 bytes");
-        refused(with_tensor(k ? file_rwkv(101) : file_whisper(2000), "\xff\x1b[2J\u00e9", 0, 1, ones, 4),
-                SIB_ERR_FORMAT, "the name \'??[2J\u00e9\' of a weight is not UTF-8");
+        file_refused(with_tensor(k ? file_rwkv(101) : file_whisper(2000), "w", 0, 5, ones, 4), SIB_ERR_FORMAT,
+                     "5 dims");
+        file_refused(with_tensor(k ? file_rwkv(101) : file_whisper(2000), "w", 2, 2, odd, 18), SIB_ERR_FORMAT,
+                     "blocks of 32");
+        file_refused(with_tensor(k ? file_rwkv(101) : file_whisper(2000), "w", 0, 3, huge, 4), SIB_ERR_FORMAT,
+                     "too large");
+        file_refused(with_tensor(k ? file_rwkv(101) : file_whisper(2000), "w", 0, 2, negative, 4),
+                     SIB_ERR_FORMAT, "negative");
+        file_refused(with_tensor(k ? file_rwkv(101) : file_whisper(2000), "w", 0, 2, blocks, 127),
+                     SIB_ERR_FORMAT, "elements: expected 128 bytes, found 127");
+        file_refused(with_tensor(k ? file_rwkv(101) : file_whisper(2000), "w", 0, 2, blocks, 129),
+                     SIB_ERR_FORMAT, "number of dims");
+        file_refused(with_tensor(k ? file_rwkv(101) : file_whisper(2000), "", 0, 1, ones, 4), SIB_ERR_FORMAT,
+                     "0 bytes");
+        file_refused(with_tensor(k ? file_rwkv(101) : file_whisper(2000), "\xff\x1b[2J\u00e9", 0, 1, ones, 4),
+                     SIB_ERR_FORMAT, "the name \'??[2J\u00e9\' of a weight is not UTF-8");
         bytes b = with_tensor(k ? file_rwkv(101) : file_whisper(2000), "w", 0, 1, ones, 4);
-        refused(with_tensor(b, "w", 0, 1, ones, 4), SIB_ERR_FORMAT, "'w' occurs twice");
+        file_refused(with_tensor(b, "w", 0, 1, ones, 4), SIB_ERR_FORMAT, "'w' occurs twice");
         b = k ? file_rwkv(101) : file_whisper(2000);
         f_u32(&b, 1);
         f_u32(&b, UINT32_MAX);
         f_u32(&b, 0);
         f_u32(&b, 1);
-        refused(b, SIB_ERR_FORMAT, "name: expected 4294967295 bytes");
+        file_refused(b, SIB_ERR_FORMAT, "name: expected 4294967295 bytes");
     }
 }
 

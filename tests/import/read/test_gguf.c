@@ -96,63 +96,55 @@ TEST(test_weights)
     checkpoint_free(&c);
 }
 
-static void refused(bytes b, sib_code code, const char *words)
-{
-    sib_error err = SIB_ERROR_INIT;
-    checkpoint *c = NULL;
-    CHECK_FAILS(file_open(b, &c, &err), code, err, words);
-    assert_null(c);
-}
-
 TEST(test_keys_refused)
 {
-    refused(file_gguf(1, 0, 0), SIB_ERR_UNSUPPORTED, "version 1");
-    refused(file_gguf(4, 0, 0), SIB_ERR_UNSUPPORTED, "version 4");
-    refused(file_gguf(0x03000000, 0, 0), SIB_ERR_UNSUPPORTED, "big-endian");
-    refused(file_gguf(3, 0, UINT64_MAX), SIB_ERR_FORMAT, "a key: expected 8 bytes");
-    refused(file_gguf(3, UINT64_MAX, 0), SIB_ERR_FORMAT, "name: expected 8 bytes");
+    file_refused(file_gguf(1, 0, 0), SIB_ERR_UNSUPPORTED, "version 1");
+    file_refused(file_gguf(4, 0, 0), SIB_ERR_UNSUPPORTED, "version 4");
+    file_refused(file_gguf(0x03000000, 0, 0), SIB_ERR_UNSUPPORTED, "big-endian");
+    file_refused(file_gguf(3, 0, UINT64_MAX), SIB_ERR_FORMAT, "a key: expected 8 bytes");
+    file_refused(file_gguf(3, UINT64_MAX, 0), SIB_ERR_FORMAT, "name: expected 8 bytes");
     bytes b = file_gguf(3, 0, 1);
     f_u64(&b, UINT64_MAX);
-    refused(b, SIB_ERR_FORMAT, "a key: expected 18446744073709551615 bytes");
+    file_refused(b, SIB_ERR_FORMAT, "a key: expected 18446744073709551615 bytes");
     b = file_gguf(3, 0, 1);
     file_gguf_key(&b, "k", 13);
     f_u64(&b, 0);
-    refused(b, SIB_ERR_UNSUPPORTED, "type 13");
+    file_refused(b, SIB_ERR_UNSUPPORTED, "type 13");
     b = file_gguf(3, 0, 1);
     file_gguf_array(&b, "k", 9, 1);
     f_u64(&b, 0);
-    refused(b, SIB_ERR_UNSUPPORTED, "arrays of arrays");
+    file_refused(b, SIB_ERR_UNSUPPORTED, "arrays of arrays");
     static const uint64_t lengths[] = {2, UINT64_MAX, UINT64_C(1) << 61, UINT64_C(1) << 62};
     for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
         b = file_gguf(3, 0, 1);
         file_gguf_array(&b, "k", 4, lengths[i]);
         f_u32(&b, 0);
-        refused(b, SIB_ERR_FORMAT, "larger than the file");
+        file_refused(b, SIB_ERR_FORMAT, "larger than the file");
         b = file_gguf(3, 0, 1);
         file_gguf_array(&b, "k", 8, lengths[i]);
         f_u64(&b, 0);
-        refused(b, SIB_ERR_FORMAT, "larger than the file");
+        file_refused(b, SIB_ERR_FORMAT, "larger than the file");
     }
     b = file_gguf(3, 0, 1);
     file_gguf_key(&b, "k", 7);
     f_u8(&b, 2);
-    refused(b, SIB_ERR_FORMAT, "is 2, expected a bool (0 or 1)");
+    file_refused(b, SIB_ERR_FORMAT, "is 2, expected a bool (0 or 1)");
     b = file_gguf(3, 0, 1);
     file_gguf_key(&b, "k", 10);
     f_u64(&b, UINT64_C(1) << 63);
-    refused(b, SIB_ERR_UNSUPPORTED, "above 2^63");
+    file_refused(b, SIB_ERR_UNSUPPORTED, "above 2^63");
     b = file_gguf(3, 0, 2);
     for (int i = 0; i < 2; i++) {
         file_gguf_key(&b, "k", 0);
         f_u8(&b, 1);
     }
-    refused(b, SIB_ERR_FORMAT, "'k' occurs twice");
+    file_refused(b, SIB_ERR_FORMAT, "'k' occurs twice");
     static const uint32_t alignments[] = {0, 3, 48, 0x80000000u};
     for (size_t i = 0; i < sizeof alignments / sizeof *alignments; i++) {
         b = file_gguf(3, 0, 1);
         file_gguf_key(&b, "general.alignment", 4);
         f_u32(&b, alignments[i]);
-        refused(b, SIB_ERR_FORMAT, "a power of two");
+        file_refused(b, SIB_ERR_FORMAT, "a power of two");
     }
 }
 
@@ -172,19 +164,19 @@ TEST(test_tensors_refused)
 {
     const int64_t four[] = {4}, nine[] = {9}, ones[] = {1, 1, 1, 1, 1}, huge[] = {INT64_MAX, 2},
                   block[] = {33}, minus[] = {-4};
-    refused(tensors(0, 1, four, 16, NULL), SIB_ERR_FORMAT, "not aligned to 32");
-    refused(tensors(0, 1, four, 64, NULL), SIB_ERR_FORMAT, "but the file has");
-    refused(tensors(0, 1, four, UINT64_MAX - 31, NULL), SIB_ERR_FORMAT, "but the file has");
-    refused(tensors(0, 1, nine, 32, NULL), SIB_ERR_FORMAT, "but the file has");
-    refused(tensors(0, 1, nine, 0, "v"), SIB_ERR_FORMAT, "'v' overlap those of 'w'");
-    refused(tensors(0, 1, four, 0, "w"), SIB_ERR_FORMAT, "twice");
-    refused(tensors(0, 5, ones, 0, NULL), SIB_ERR_FORMAT, "5 dims");
-    refused(tensors(0, 2, huge, 0, NULL), SIB_ERR_FORMAT, "too large");
-    refused(tensors(0, 1, minus, 0, NULL), SIB_ERR_FORMAT, "too large");
-    refused(tensors(2, 1, block, 0, NULL), SIB_ERR_FORMAT, "blocks of 32");
-    refused(tensors(12, 1, four, 0, NULL), SIB_ERR_FORMAT, "blocks of 256");
-    refused(tensors(16, 1, four, 0, NULL), SIB_ERR_UNSUPPORTED, "IQ2_XXS");
-    refused(tensors(4, 1, four, 0, NULL), SIB_ERR_UNSUPPORTED, "a type without name");
+    file_refused(tensors(0, 1, four, 16, NULL), SIB_ERR_FORMAT, "not aligned to 32");
+    file_refused(tensors(0, 1, four, 64, NULL), SIB_ERR_FORMAT, "but the file has");
+    file_refused(tensors(0, 1, four, UINT64_MAX - 31, NULL), SIB_ERR_FORMAT, "but the file has");
+    file_refused(tensors(0, 1, nine, 32, NULL), SIB_ERR_FORMAT, "but the file has");
+    file_refused(tensors(0, 1, nine, 0, "v"), SIB_ERR_FORMAT, "'v' overlap those of 'w'");
+    file_refused(tensors(0, 1, four, 0, "w"), SIB_ERR_FORMAT, "twice");
+    file_refused(tensors(0, 5, ones, 0, NULL), SIB_ERR_FORMAT, "5 dims");
+    file_refused(tensors(0, 2, huge, 0, NULL), SIB_ERR_FORMAT, "too large");
+    file_refused(tensors(0, 1, minus, 0, NULL), SIB_ERR_FORMAT, "too large");
+    file_refused(tensors(2, 1, block, 0, NULL), SIB_ERR_FORMAT, "blocks of 32");
+    file_refused(tensors(12, 1, four, 0, NULL), SIB_ERR_FORMAT, "blocks of 256");
+    file_refused(tensors(16, 1, four, 0, NULL), SIB_ERR_UNSUPPORTED, "IQ2_XXS");
+    file_refused(tensors(4, 1, four, 0, NULL), SIB_ERR_UNSUPPORTED, "a type without name");
 }
 
 TEST(test_cut)

@@ -4,20 +4,17 @@
    seed, SIBYL_MUTATION_TARGET a single target. A file that fails is saved to SIBYL_MUTATION_SAVE; files given
    as arguments are read before any mutation. */
 #include "base/alloc.h"
+#include "too_long.h"
 #include "torch_files.h"
 
 #include <fcntl.h>
-#include <signal.h>
 #include <sys/mman.h>
 #include <time.h>
-#include <unistd.h>
 
 /* Wall time for one file. */
 #define MAX_SECONDS 5
 #define MAX_SIZE    (64 << 10)
 #define MAX_PEAK    (16 << 20)
-
-static char doing[400];
 
 /* The current file. If SIBYL_MUTATION_SAVE is set, it is mapped from there, so that it survives a crash. */
 typedef struct file_now {
@@ -36,16 +33,6 @@ static void map_now(void)
     now_read = mmap(NULL, sizeof in_memory, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     assert_ptr_not_equal(now_read, MAP_FAILED);
     close(fd);
-}
-
-/* Prints the current file and ends the program. */
-static void too_long(int signal_number)
-{
-    (void)signal_number;
-    static const char words[] = "a file took longer than 5 s: ";
-    if (write(2, words, sizeof words - 1) < 0 || write(2, doing, strlen(doing)) < 0 || write(2, "\n", 1) < 0)
-        _exit(4);
-    _exit(3);
 }
 
 /* No file of a few kilobytes takes much memory. */

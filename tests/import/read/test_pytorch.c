@@ -127,14 +127,6 @@ TEST(test_wrapped)
     }
 }
 
-static void refused(bytes b, sib_code code, const char *words)
-{
-    sib_error err = SIB_ERROR_INIT;
-    checkpoint *c = NULL;
-    CHECK_FAILS(file_open(b, &c, &err), code, err, words);
-    assert_null(c);
-}
-
 static bytes replaced(bytes b, const char *from, size_t n_from, const char *to)
 {
     uint8_t *at = memmem(b.data, b.n, from, n_from);
@@ -148,7 +140,7 @@ static void pickle_refused(const char *opcodes, size_t n, sib_code code, const c
 {
     bytes b = begin();
     b_append(&b, opcodes, n);
-    refused(torch_archive(b), code, words);
+    file_refused(torch_archive(b), code, words);
 }
 
 #define REFUSED(opcodes, code, words) pickle_refused(opcodes, sizeof(opcodes) - 1, code, words)
@@ -228,24 +220,24 @@ TEST(test_malformed)
     REFUSED("ctorch\ndevice\nN\x85R.", SIB_ERR_FORMAT,
             "argument 0 of a call in the pickle is None, expected text");
     REFUSED("ctorch\nSize\n)R.", SIB_ERR_FORMAT, "argument 0 of a call in the pickle is missing");
-    refused(replaced(torch_archive(torch_sample_pickle_4()),
-                     "\x8C\7"
-                     "float32",
-                     9,
-                     "\x8C\7"
-                     "float33"),
-            SIB_ERR_UNSUPPORTED, "'torch.float33'");
-    refused(replaced(torch_archive(torch_sample_pickle_4()),
-                     "\x8C\7"
-                     "float32\x94\x93",
-                     11,
-                     "\x8C\6"
-                     "device\x94\x93\x94"),
-            SIB_ERR_FORMAT, "argument 6");
-    refused(torch_archive((bytes){0}), SIB_ERR_FORMAT, "expected a pickle of protocol 2 to 5");
+    file_refused(replaced(torch_archive(torch_sample_pickle_4()),
+                          "\x8C\7"
+                          "float32",
+                          9,
+                          "\x8C\7"
+                          "float33"),
+                 SIB_ERR_UNSUPPORTED, "'torch.float33'");
+    file_refused(replaced(torch_archive(torch_sample_pickle_4()),
+                          "\x8C\7"
+                          "float32\x94\x93",
+                          11,
+                          "\x8C\6"
+                          "device\x94\x93\x94"),
+                 SIB_ERR_FORMAT, "argument 6");
+    file_refused(torch_archive((bytes){0}), SIB_ERR_FORMAT, "expected a pickle of protocol 2 to 5");
     bytes b = {0};
     f_text(&b, "(dp0\n.");
-    refused(torch_archive(b), SIB_ERR_FORMAT, "expected a pickle of protocol 2 to 5");
+    file_refused(torch_archive(b), SIB_ERR_FORMAT, "expected a pickle of protocol 2 to 5");
 }
 
 /* Dicts nested without end, and one that is repeated again and again. */
@@ -260,7 +252,7 @@ TEST(test_bounds)
     for (int i = 0; i < 100; i++)
         f_u8(&b, 's');
     f_u8(&b, '.');
-    refused(torch_archive(b), SIB_ERR_FORMAT, "nested more than 32 deep");
+    file_refused(torch_archive(b), SIB_ERR_FORMAT, "nested more than 32 deep");
     b = begin(); /* a dict in itself */
     f_text(&b, "}q");
     f_u8(&b, 0);
@@ -268,7 +260,7 @@ TEST(test_bounds)
     f_text(&b, "h");
     f_u8(&b, 0);
     f_text(&b, "s.");
-    refused(torch_archive(b), SIB_ERR_FORMAT, "nested more than 32 deep");
+    file_refused(torch_archive(b), SIB_ERR_FORMAT, "nested more than 32 deep");
     b = begin(); /* each dict holds the previous one twice: 2^25 numbers */
     k_int(&b, 1);
     for (int i = 0; i < 25; i++) {
@@ -284,7 +276,7 @@ TEST(test_bounds)
         f_u8(&b, 'u');
     }
     f_u8(&b, '.');
-    refused(torch_archive(b), SIB_ERR_FORMAT, "ends with 26 values");
+    file_refused(torch_archive(b), SIB_ERR_FORMAT, "ends with 26 values");
     b = begin();
     f_text(&b, "}(");
     for (int i = 0; i < 24; i++) {
@@ -305,7 +297,7 @@ TEST(test_bounds)
         f_u8(&b, (unsigned)i);
     }
     f_text(&b, "u.");
-    refused(torch_archive(b), SIB_ERR_FORMAT, "too often");
+    file_refused(torch_archive(b), SIB_ERR_FORMAT, "too often");
 }
 
 /* A list of N pairs, and a dict made of it repeatedly, in two bytes each: N * N items. */
@@ -324,7 +316,7 @@ TEST(test_copies)
     for (int i = 0; i < N; i++)
         b_append(&b, "h\0h\3R", 5);
     f_text(&b, "t.");
-    refused(torch_archive(b), SIB_ERR_FORMAT, "one list is repeated");
+    file_refused(torch_archive(b), SIB_ERR_FORMAT, "one list is repeated");
     sib_alloc_counters_get(&counters);
     assert_true(counters.bytes_peak < 64 << 20);
 }
@@ -340,7 +332,7 @@ TEST(test_large_pickle)
     k_text(&b, text);
     f_u8(&b, '.');
     free(text);
-    refused(torch_archive(b), SIB_ERR_SIZE, "has more than 33554432 bytes");
+    file_refused(torch_archive(b), SIB_ERR_SIZE, "has more than 33554432 bytes");
 }
 
 static bytes one_tensor(torch_tensor t)
@@ -358,40 +350,43 @@ TEST(test_tensors_refused)
     const int64_t minus[] = {-1, 3}, huge[] = {INT64_MAX, 2}, wide[] = {INT64_C(1) << 40, 1},
                   zeros[] = {0, 0}, four[] = {4, 1};
     const int64_t many[17] = {1};
-    refused(one_tensor((torch_tensor){"FloatStorage", "9", 6, 0, 2, two_three, three_one, false}),
-            SIB_ERR_FORMAT, "storage '9' has no entry");
-    refused(one_tensor((torch_tensor){"FloatStorage", "../data.pkl", 6, 0, 2, two_three, three_one, false}),
-            SIB_ERR_FORMAT, "no entry");
-    refused(one_tensor((torch_tensor){"FloatStorage", "0", 7, 0, 2, two_three, three_one, false}),
-            SIB_ERR_FORMAT, "7 elements of float32, but its entry has 24 bytes");
-    refused(one_tensor((torch_tensor){"DoubleStorage", "0", 6, 0, 2, two_three, three_one, false}),
-            SIB_ERR_FORMAT, "float64");
-    refused(one_tensor((torch_tensor){"FloatStorage", "0", -6, 0, 2, two_three, three_one, false}),
-            SIB_ERR_FORMAT, "-6 elements");
-    refused(one_tensor((torch_tensor){"FloatStorage", "0", INT64_MAX, 0, 2, two_three, three_one, false}),
-            SIB_ERR_FORMAT, "its entry has 24 bytes");
-    refused(one_tensor((torch_tensor){"FloatStorage", "0", 6, 1, 2, two_three, three_one, false}),
-            SIB_ERR_FORMAT, "are outside storage '0'");
-    refused(one_tensor((torch_tensor){"FloatStorage", "0", 6, -1, 2, two_three, three_one, false}),
-            SIB_ERR_FORMAT, "are outside storage '0'");
-    refused(one_tensor((torch_tensor){"FloatStorage", "0", 6, INT64_MAX, 2, two_three, three_one, false}),
-            SIB_ERR_FORMAT, "are outside storage '0'");
-    refused(one_tensor((torch_tensor){"FloatStorage", "0", 6, 0, 2, two_three, four, false}), SIB_ERR_FORMAT,
-            "are outside storage '0'");
-    refused(one_tensor((torch_tensor){"FloatStorage", "0", 6, 0, 2, minus, three_one, false}), SIB_ERR_FORMAT,
-            "negative");
-    refused(one_tensor((torch_tensor){"FloatStorage", "0", 6, 0, 2, two_three, minus, false}), SIB_ERR_FORMAT,
-            "negative");
-    refused(one_tensor((torch_tensor){"FloatStorage", "0", 6, 0, 2, huge, huge, false}), SIB_ERR_FORMAT,
-            "are outside storage '0'");
-    refused(one_tensor((torch_tensor){"FloatStorage", "0", 6, 0, 2, wide, zeros, false}), SIB_ERR_UNSUPPORTED,
-            "repeat");
-    refused(one_tensor((torch_tensor){"FloatStorage", "0", 6, 0, 17, many, many, false}), SIB_ERR_UNSUPPORTED,
-            "at most 16");
-    refused(one_tensor((torch_tensor){"QInt8Storage", "0", 24, 0, 1, six_dim, ones, false}),
-            SIB_ERR_UNSUPPORTED, "'torch.QInt8Storage'");
-    refused(one_tensor((torch_tensor){"float32", "0", 6, 0, 1, six_dim, ones, false}), SIB_ERR_FORMAT,
-            "not a storage type");
+    file_refused(one_tensor((torch_tensor){"FloatStorage", "9", 6, 0, 2, two_three, three_one, false}),
+                 SIB_ERR_FORMAT, "storage '9' has no entry");
+    file_refused(
+        one_tensor((torch_tensor){"FloatStorage", "../data.pkl", 6, 0, 2, two_three, three_one, false}),
+        SIB_ERR_FORMAT, "no entry");
+    file_refused(one_tensor((torch_tensor){"FloatStorage", "0", 7, 0, 2, two_three, three_one, false}),
+                 SIB_ERR_FORMAT, "7 elements of float32, but its entry has 24 bytes");
+    file_refused(one_tensor((torch_tensor){"DoubleStorage", "0", 6, 0, 2, two_three, three_one, false}),
+                 SIB_ERR_FORMAT, "float64");
+    file_refused(one_tensor((torch_tensor){"FloatStorage", "0", -6, 0, 2, two_three, three_one, false}),
+                 SIB_ERR_FORMAT, "-6 elements");
+    file_refused(
+        one_tensor((torch_tensor){"FloatStorage", "0", INT64_MAX, 0, 2, two_three, three_one, false}),
+        SIB_ERR_FORMAT, "its entry has 24 bytes");
+    file_refused(one_tensor((torch_tensor){"FloatStorage", "0", 6, 1, 2, two_three, three_one, false}),
+                 SIB_ERR_FORMAT, "are outside storage '0'");
+    file_refused(one_tensor((torch_tensor){"FloatStorage", "0", 6, -1, 2, two_three, three_one, false}),
+                 SIB_ERR_FORMAT, "are outside storage '0'");
+    file_refused(
+        one_tensor((torch_tensor){"FloatStorage", "0", 6, INT64_MAX, 2, two_three, three_one, false}),
+        SIB_ERR_FORMAT, "are outside storage '0'");
+    file_refused(one_tensor((torch_tensor){"FloatStorage", "0", 6, 0, 2, two_three, four, false}),
+                 SIB_ERR_FORMAT, "are outside storage '0'");
+    file_refused(one_tensor((torch_tensor){"FloatStorage", "0", 6, 0, 2, minus, three_one, false}),
+                 SIB_ERR_FORMAT, "negative");
+    file_refused(one_tensor((torch_tensor){"FloatStorage", "0", 6, 0, 2, two_three, minus, false}),
+                 SIB_ERR_FORMAT, "negative");
+    file_refused(one_tensor((torch_tensor){"FloatStorage", "0", 6, 0, 2, huge, huge, false}), SIB_ERR_FORMAT,
+                 "are outside storage '0'");
+    file_refused(one_tensor((torch_tensor){"FloatStorage", "0", 6, 0, 2, wide, zeros, false}),
+                 SIB_ERR_UNSUPPORTED, "repeat");
+    file_refused(one_tensor((torch_tensor){"FloatStorage", "0", 6, 0, 17, many, many, false}),
+                 SIB_ERR_UNSUPPORTED, "at most 16");
+    file_refused(one_tensor((torch_tensor){"QInt8Storage", "0", 24, 0, 1, six_dim, ones, false}),
+                 SIB_ERR_UNSUPPORTED, "'torch.QInt8Storage'");
+    file_refused(one_tensor((torch_tensor){"float32", "0", 6, 0, 1, six_dim, ones, false}), SIB_ERR_FORMAT,
+                 "not a storage type");
 }
 
 /* A row repeated by a stride of 0, and an empty tensor. */
@@ -420,28 +415,28 @@ TEST(test_strides)
 
 TEST(test_legacy_refused)
 {
-    refused(replaced(torch_legacy(torch_sample_pickle(true)), "M\xE9\x03", 3, "M\xEA\x03"),
-            SIB_ERR_UNSUPPORTED, "1002");
-    refused(replaced(torch_legacy(torch_sample_pickle(true)), "endian\x88", 7, "endian\x89"),
-            SIB_ERR_UNSUPPORTED, "big-endian");
-    refused(replaced(torch_legacy(torch_sample_pickle(true)), "\x06\0\0\0\0\0\0\0\0\0\x80\x3F", 12,
-                     "\x07\0\0\0\0\0\0\0\0\0\x80\x3F"),
-            SIB_ERR_FORMAT, "storage '0' has 7 elements, expected 6");
-    refused(replaced(torch_legacy(torch_sample_pickle(true)), "X\1\0\0\0001X\1\0\0\0000e", 13,
-                     "X\1\0\0\0001X\1\0\0\0001e"),
-            SIB_ERR_FORMAT, "'1' occurs twice");
-    refused(replaced(torch_legacy(torch_sample_pickle(true)), "X\1\0\0\0001X\1\0\0\0000e", 13,
-                     "X\1\0\0\0001X\1\0\0\0002e"),
-            SIB_ERR_FORMAT, "no tensor names");
+    file_refused(replaced(torch_legacy(torch_sample_pickle(true)), "M\xE9\x03", 3, "M\xEA\x03"),
+                 SIB_ERR_UNSUPPORTED, "1002");
+    file_refused(replaced(torch_legacy(torch_sample_pickle(true)), "endian\x88", 7, "endian\x89"),
+                 SIB_ERR_UNSUPPORTED, "big-endian");
+    file_refused(replaced(torch_legacy(torch_sample_pickle(true)), "\x06\0\0\0\0\0\0\0\0\0\x80\x3F", 12,
+                          "\x07\0\0\0\0\0\0\0\0\0\x80\x3F"),
+                 SIB_ERR_FORMAT, "storage '0' has 7 elements, expected 6");
+    file_refused(replaced(torch_legacy(torch_sample_pickle(true)), "X\1\0\0\0001X\1\0\0\0000e", 13,
+                          "X\1\0\0\0001X\1\0\0\0001e"),
+                 SIB_ERR_FORMAT, "'1' occurs twice");
+    file_refused(replaced(torch_legacy(torch_sample_pickle(true)), "X\1\0\0\0001X\1\0\0\0000e", 13,
+                          "X\1\0\0\0001X\1\0\0\0002e"),
+                 SIB_ERR_FORMAT, "no tensor names");
     bytes b = torch_legacy(torch_sample_pickle(true));
     f_u8(&b, 0);
-    refused(b, SIB_ERR_FORMAT, "1 unexpected bytes follow");
+    file_refused(b, SIB_ERR_FORMAT, "1 unexpected bytes follow");
     b = torch_legacy(torch_sample_pickle(true));
     b.n--;
-    refused(b, SIB_ERR_FORMAT, "a storage: expected 24 bytes");
+    file_refused(b, SIB_ERR_FORMAT, "a storage: expected 24 bytes");
     b = begin();
     f_text(&b, "cposix\nsystem\n.");
-    refused(torch_legacy(b), SIB_ERR_UNSUPPORTED, "'posix.system'");
+    file_refused(torch_legacy(b), SIB_ERR_UNSUPPORTED, "'posix.system'");
     b = begin();
     f_text(&b, "}");
     k_text(&b, "w");
@@ -452,14 +447,14 @@ TEST(test_legacy_refused)
     k_text(&b, "cpu");
     k_int(&b, 6);
     b_append(&b, "(NNNttQs.", 9); /* a view of another */
-    refused(torch_legacy(b), SIB_ERR_UNSUPPORTED, "a view of another");
-    refused(replaced(torch_legacy(torch_sample_pickle(true)), "\x80\x02](X", 5, "\x80\x02}(X"),
-            SIB_ERR_FORMAT, "adds items to a dict");
-    refused(replaced(torch_legacy(torch_sample_pickle(true)), "\x80\x02}(X", 5, "\x80\x02N.X"),
-            SIB_ERR_FORMAT, "the system is None, expected a dict");
+    file_refused(torch_legacy(b), SIB_ERR_UNSUPPORTED, "a view of another");
+    file_refused(replaced(torch_legacy(torch_sample_pickle(true)), "\x80\x02](X", 5, "\x80\x02}(X"),
+                 SIB_ERR_FORMAT, "adds items to a dict");
+    file_refused(replaced(torch_legacy(torch_sample_pickle(true)), "\x80\x02}(X", 5, "\x80\x02N.X"),
+                 SIB_ERR_FORMAT, "the system is None, expected a dict");
     b = begin(); /* the storages that follow are not named */
     f_text(&b, "}.");
-    refused(torch_legacy(b), SIB_ERR_FORMAT, "no tensor names");
+    file_refused(torch_legacy(b), SIB_ERR_FORMAT, "no tensor names");
     b = begin();
     f_text(&b, "}");
     k_text(&b, "w");
@@ -468,7 +463,7 @@ TEST(test_legacy_refused)
     k_text(&b, "v");
     k_storage(&b, &(torch_tensor){"HalfStorage", "0", 6, 0, 0, NULL, NULL, true});
     f_text(&b, "s.");
-    refused(torch_legacy(b), SIB_ERR_FORMAT, "two types");
+    file_refused(torch_legacy(b), SIB_ERR_FORMAT, "two types");
 }
 
 /* Every truncation of the file is rejected. */

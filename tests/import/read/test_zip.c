@@ -26,14 +26,6 @@ static bytes archive(const zip_lie *lie, bool wide_end)
     return zip_end(&z, wide_end);
 }
 
-static void refused(bytes b, sib_code code, const char *words)
-{
-    sib_error err = SIB_ERROR_INIT;
-    checkpoint *c = NULL;
-    CHECK_FAILS(file_open(b, &c, &err), code, err, words);
-    assert_null(c);
-}
-
 static void accepted(bytes b)
 {
     sib_error err = SIB_ERROR_INIT;
@@ -58,26 +50,27 @@ TEST(test_accepted)
 
 TEST(test_entries_refused)
 {
-    refused(archive(&(zip_lie){.method = 8}, false), SIB_ERR_UNSUPPORTED,
-            "'m/data/0' is compressed (method 8)");
-    refused(archive(&(zip_lie){.method = 8, .size = 0xFFFFFFF0u, .packed = 24}, false), SIB_ERR_UNSUPPORTED,
-            "is compressed");
-    refused(archive(&(zip_lie){.flags = 1}, false), SIB_ERR_UNSUPPORTED, "'m/data/0' is encrypted");
-    refused(archive(&(zip_lie){.packed = 23}, false), SIB_ERR_FORMAT, "23 bytes packed and 24 unpacked");
-    refused(archive(&(zip_lie){.size = 25}, false), SIB_ERR_FORMAT, "something else");
-    refused(archive(&(zip_lie){.local_size = 25}, false), SIB_ERR_FORMAT, "something else");
-    refused(archive(&(zip_lie){.size = 25, .flags = 8}, false), SIB_ERR_FORMAT,
-            "extend past the end of the archive");
-    refused(archive(&(zip_lie){.size = UINT64_MAX, .flags = 8, .wide = true}, true), SIB_ERR_FORMAT,
-            "'m/data/0'");
-    refused(
+    file_refused(archive(&(zip_lie){.method = 8}, false), SIB_ERR_UNSUPPORTED,
+                 "'m/data/0' is compressed (method 8)");
+    file_refused(archive(&(zip_lie){.method = 8, .size = 0xFFFFFFF0u, .packed = 24}, false),
+                 SIB_ERR_UNSUPPORTED, "is compressed");
+    file_refused(archive(&(zip_lie){.flags = 1}, false), SIB_ERR_UNSUPPORTED, "'m/data/0' is encrypted");
+    file_refused(archive(&(zip_lie){.packed = 23}, false), SIB_ERR_FORMAT, "23 bytes packed and 24 unpacked");
+    file_refused(archive(&(zip_lie){.size = 25}, false), SIB_ERR_FORMAT, "something else");
+    file_refused(archive(&(zip_lie){.local_size = 25}, false), SIB_ERR_FORMAT, "something else");
+    file_refused(archive(&(zip_lie){.size = 25, .flags = 8}, false), SIB_ERR_FORMAT,
+                 "extend past the end of the archive");
+    file_refused(archive(&(zip_lie){.size = UINT64_MAX, .flags = 8, .wide = true}, true), SIB_ERR_FORMAT,
+                 "'m/data/0'");
+    file_refused(
         archive(&(zip_lie){.size = UINT64_C(1) << 40, .local_size = UINT64_C(1) << 40, .wide = true}, true),
         SIB_ERR_FORMAT, "extend past the end of the archive");
-    refused(archive(&(zip_lie){.local_name = "m/data/1"}, false), SIB_ERR_FORMAT, "another name");
-    refused(archive(&(zip_lie){.header = 3}, false), SIB_ERR_FORMAT, "not where the directory says");
-    refused(archive(&(zip_lie){.header = 0xFFFFFF00u}, false), SIB_ERR_FORMAT,
-            "not where the directory says");
-    refused(archive(&(zip_lie){.header = UINT64_MAX - 3, .wide = true}, true), SIB_ERR_FORMAT, "not where");
+    file_refused(archive(&(zip_lie){.local_name = "m/data/1"}, false), SIB_ERR_FORMAT, "another name");
+    file_refused(archive(&(zip_lie){.header = 3}, false), SIB_ERR_FORMAT, "not where the directory says");
+    file_refused(archive(&(zip_lie){.header = 0xFFFFFF00u}, false), SIB_ERR_FORMAT,
+                 "not where the directory says");
+    file_refused(archive(&(zip_lie){.header = UINT64_MAX - 3, .wide = true}, true), SIB_ERR_FORMAT,
+                 "not where");
 }
 
 /* Two entries over the same bytes: the header of the second is inside the first. */
@@ -96,7 +89,7 @@ TEST(test_overlap)
     b_free(&inner.out);
     b_free(&inner.directory);
     b_free(&p);
-    refused(zip_end(&again, false), SIB_ERR_FORMAT, "'m/data/0' overlaps entry 'm/data/1'");
+    file_refused(zip_end(&again, false), SIB_ERR_FORMAT, "'m/data/0' overlaps entry 'm/data/1'");
 }
 
 TEST(test_names)
@@ -105,18 +98,18 @@ TEST(test_names)
     bytes p = pickle_of_one();
     zip_add(&z, "m/data.pkl", p.data, p.n, NULL);
     zip_add(&z, "m/data.pkl", p.data, p.n, NULL);
-    refused(zip_end(&z, false), SIB_ERR_FORMAT, "'m/data.pkl' occurs twice");
+    file_refused(zip_end(&z, false), SIB_ERR_FORMAT, "'m/data.pkl' occurs twice");
     zip_add(&z, "m/data.pkl", p.data, p.n, NULL);
     zip_add(&z, "n/data.pkl", p.data, p.n, NULL);
-    refused(zip_end(&z, false), SIB_ERR_FORMAT, "'m/data.pkl' and 'n/data.pkl'");
+    file_refused(zip_end(&z, false), SIB_ERR_FORMAT, "'m/data.pkl' and 'n/data.pkl'");
     zip_add(&z, "m/other", p.data, p.n, NULL);
-    refused(zip_end(&z, false), SIB_ERR_FORMAT, "no data.pkl");
+    file_refused(zip_end(&z, false), SIB_ERR_FORMAT, "no data.pkl");
     zip_add(&z, "m/data.pkl", p.data, p.n, NULL);
     zip_add(&z, "m/constants.pkl", p.data, p.n, NULL);
-    refused(zip_end(&z, false), SIB_ERR_UNSUPPORTED, "TorchScript");
+    file_refused(zip_end(&z, false), SIB_ERR_UNSUPPORTED, "TorchScript");
     zip_add(&z, "m/data.pkl", p.data, p.n, NULL);
     zip_add(&z, "m/byteorder", "big", 3, NULL);
-    refused(zip_end(&z, false), SIB_ERR_UNSUPPORTED, "byte order is 'big'");
+    file_refused(zip_end(&z, false), SIB_ERR_UNSUPPORTED, "byte order is 'big'");
     b_free(&p);
 }
 
@@ -130,17 +123,17 @@ static bytes with_end(size_t at, const char *what, size_t n)
 
 TEST(test_end)
 {
-    refused(with_end(0, "XX", 2), SIB_ERR_FORMAT, "no directory at its end");
-    refused(with_end(20, "\1", 1), SIB_ERR_FORMAT, "no directory at its end");
-    refused(with_end(4, "\1", 1), SIB_ERR_UNSUPPORTED, "several disks");
-    refused(with_end(10, "\xFF\xFF", 2), SIB_ERR_FORMAT, "but declares 65535");
-    refused(with_end(12, "\xFF\xFF\xFF\x7F", 4), SIB_ERR_FORMAT, "extends past the end of the file");
-    refused(with_end(16, "\xFF\xFF\xFF\x7F", 4), SIB_ERR_FORMAT, "extends past the end of the file");
-    refused(with_end(16, "\0\0\0\0", 4), SIB_ERR_FORMAT, "directory is damaged");
+    file_refused(with_end(0, "XX", 2), SIB_ERR_FORMAT, "no directory at its end");
+    file_refused(with_end(20, "\1", 1), SIB_ERR_FORMAT, "no directory at its end");
+    file_refused(with_end(4, "\1", 1), SIB_ERR_UNSUPPORTED, "several disks");
+    file_refused(with_end(10, "\xFF\xFF", 2), SIB_ERR_FORMAT, "but declares 65535");
+    file_refused(with_end(12, "\xFF\xFF\xFF\x7F", 4), SIB_ERR_FORMAT, "extends past the end of the file");
+    file_refused(with_end(16, "\xFF\xFF\xFF\x7F", 4), SIB_ERR_FORMAT, "extends past the end of the file");
+    file_refused(with_end(16, "\0\0\0\0", 4), SIB_ERR_FORMAT, "directory is damaged");
     bytes b = archive(NULL, true);
     b.data[b.n - 22 - 20 + 8]++; /* the offset in the locator */
-    refused(b, SIB_ERR_FORMAT, "64-bit end record is not where its locator says");
+    file_refused(b, SIB_ERR_FORMAT, "64-bit end record is not where its locator says");
     b = archive(NULL, true);
     memset(b.data + b.n - 22 - 20 - 56 + 32, 0xFF, 8); /* its number of entries */
-    refused(b, SIB_ERR_FORMAT, "has room for 2 entries");
+    file_refused(b, SIB_ERR_FORMAT, "has room for 2 entries");
 }

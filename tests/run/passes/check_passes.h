@@ -48,6 +48,17 @@ static inline value_id passes_weight(tiny *t, const char *name, size_t rank, con
     return tiny_constant(t, name, SIB_F32, rank, dims, values);
 }
 
+/* A node of one output. */
+static inline value_id passes_node(tiny *t, const char *type, size_t n, const value_id *in, const char *out,
+                                   size_t n_attributes, attribute *attributes)
+{
+    value_id made = tiny_made(t, out);
+    char name[60];
+    snprintf(name, sizeof name, "n_%s", out);
+    tiny_node(t, type, name, n, in, 1, &made, n_attributes, attributes);
+    return made;
+}
+
 /* The operators of a graph in order, as in "Conv Relu". */
 static inline const char *passes_nodes(const graph *g, char *text, size_t size)
 {

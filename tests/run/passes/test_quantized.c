@@ -23,24 +23,14 @@ static spacing steps(tiny *t, const char *name, sib_dtype dtype, double scale, d
                      tiny_constant(t, names[1], dtype, 0, NULL, &zero)};
 }
 
-static value_id node_of(tiny *t, const char *type, size_t n, const value_id *in, const char *out,
-                        size_t n_attributes, attribute *attributes)
-{
-    value_id made = tiny_made(t, out);
-    char name[60];
-    snprintf(name, sizeof name, "n_%s", out);
-    tiny_node(t, type, name, n, in, 1, &made, n_attributes, attributes);
-    return made;
-}
-
 static value_id to_bytes(tiny *t, value_id x, spacing s, const char *out)
 {
-    return node_of(t, "QuantizeLinear", 3, (value_id[]){x, s.scale, s.zero}, out, 0, NULL);
+    return passes_node(t, "QuantizeLinear", 3, (value_id[]){x, s.scale, s.zero}, out, 0, NULL);
 }
 
 static value_id to_floats(tiny *t, value_id q, spacing s, const char *out)
 {
-    return node_of(t, "DequantizeLinear", 3, (value_id[]){q, s.scale, s.zero}, out, 0, NULL);
+    return passes_node(t, "DequantizeLinear", 3, (value_id[]){q, s.scale, s.zero}, out, 0, NULL);
 }
 
 /* Constant bytes, with a scale per index of an axis. */
@@ -61,7 +51,7 @@ static value_id weights(tiny *t, const char *name, size_t rank, const int64_t *d
     value_id in[] = {tiny_constant(t, names[0], SIB_I8, rank, dims, values),
                      tiny_constant(t, names[1], SIB_F32, 1, dims + axis, scales)};
     attribute a = {.name = str_of("axis"), .kind = ATTR_INT, .i = axis};
-    return node_of(t, "DequantizeLinear", 2, in, name, 1, &a);
+    return passes_node(t, "DequantizeLinear", 2, in, name, 1, &a);
 }
 
 static void check(tiny *t, const char *nodes, sib_value *x, double atol)
@@ -89,7 +79,7 @@ TEST(convolutions)
         value_id in[] = {x, weights(&t, "w", DIMS(3, 2, 3, 3), 0), passes_weight(&t, "b", DIMS(3), 1, 0)};
         attribute pads = {
             .name = str_of("pads"), .kind = ATTR_INTS, .n = 4, .ints = (const int64_t[]){1, 1, 1, 1}};
-        value_id y = node_of(&t, "Conv", kind == PLAIN ? 2 : 3, in, "y", 1, &pads);
+        value_id y = passes_node(&t, "Conv", kind == PLAIN ? 2 : 3, in, "y", 1, &pads);
         if (kind == READ_TWICE)
             tiny_output(&t, y);
         if (kind == WITH_RELU || kind == OTHER_RELU)

@@ -16,16 +16,6 @@ static value_id ints(tiny *t, const char *name, size_t n, const double *values)
     return tiny_constant(t, name, SIB_I64, 1, dims, values);
 }
 
-static value_id node_of(tiny *t, const char *type, size_t n, const value_id *in, const char *out,
-                        size_t n_attributes, attribute *attributes)
-{
-    value_id made = tiny_made(t, out);
-    char name[60];
-    snprintf(name, sizeof name, "n_%s", out);
-    tiny_node(t, type, name, n, in, 1, &made, n_attributes, attributes);
-    return made;
-}
-
 static attribute int_of(const char *name, int64_t x)
 {
     return (attribute){.name = str_of(name), .kind = ATTR_INT, .i = x};
@@ -76,7 +66,7 @@ TEST(nodes_that_do_nothing_go)
             in[1 + k] = ints(&t, names[k], c->counts[k], c->in[k]);
         attribute a = int_of(c->name ? c->name : "", c->attribute);
         size_t n_in = 1 + (c->n_in > 3 ? 3 : c->n_in);
-        value_id y = node_of(&t, c->type, n_in, in, "y", c->name != NULL, &a);
+        value_id y = passes_node(&t, c->type, n_in, in, "y", c->name != NULL, &a);
         tiny_output(&t, tiny_op(&t, "Neg", y, NO_VALUE, "z"));
         char left[60];
         snprintf(left, sizeof left, "%s%sNeg", c->goes ? "" : c->type, c->goes ? "" : " ");
@@ -91,7 +81,7 @@ TEST(steps_backwards_stay)
     value_id in[] = {tiny_input(&t, "x", SIB_F32, "2 3"), ints(&t, "b", 1, (double[]){-1}),
                      ints(&t, "e", 1, (double[]){-100}), ints(&t, "a", 1, (double[]){1}),
                      ints(&t, "s", 1, (double[]){-1})};
-    tiny_output(&t, tiny_op(&t, "Neg", node_of(&t, "Slice", 5, in, "y", 0, NULL), NO_VALUE, "z"));
+    tiny_output(&t, tiny_op(&t, "Neg", passes_node(&t, "Slice", 5, in, "y", 0, NULL), NO_VALUE, "z"));
     passes_case want = {"-all,noop", "Slice Neg", 0, 0};
     passes_check_one(&t, &want, "x", passes_random(SIB_F32, DIMS(2, 3), 1, 1));
 }
@@ -140,7 +130,7 @@ TEST(what_does_not_depend_on_inputs_is_computed)
     value_id x = tiny_input(&t, "x", SIB_F32, "100 60"), w = passes_weight(&t, "w", DIMS(60, 60), 1, 0);
     int64_t perm[] = {1, 0};
     attribute a = ints_of("perm", 2, perm);
-    value_id turned = node_of(&t, "Transpose", 1, &w, "turned", 1, &a);
+    value_id turned = passes_node(&t, "Transpose", 1, &w, "turned", 1, &a);
     value_id grown = tiny_op(&t, "Add", turned, w, "grown");
     value_id shape = tiny_op(&t, "Shape", x, NO_VALUE, "shape");
     value_id y = tiny_op(&t, "MatMul", x, grown, "y");
@@ -161,11 +151,11 @@ TEST(some_constants_stay)
     int64_t two[] = {2};
     attribute shape = ints_of("shape", 1, two);
     attribute seed = {.name = str_of("seed"), .kind = ATTR_FLOAT, .f = 3};
-    value_id r = node_of(&t, "RandomNormal", 0, NULL, "r", 2, (attribute[]){shape, seed});
+    value_id r = passes_node(&t, "RandomNormal", 0, NULL, "r", 2, (attribute[]){shape, seed});
     value_id many = ints(&t, "many", 2, (double[]){1000, 2000});
     value_id w = passes_weight(&t, "w", DIMS(2), 1, 0), one = passes_weight(&t, "one", DIMS(1), 1, 0);
-    value_id large = node_of(&t, "Expand", 2, (value_id[]){one, many}, "large", 0, NULL);
-    value_id sum = node_of(&t, "ReduceSum", 1, &large, "sum", 0, NULL);
+    value_id large = passes_node(&t, "Expand", 2, (value_id[]){one, many}, "large", 0, NULL);
+    value_id sum = passes_node(&t, "ReduceSum", 1, &large, "sum", 0, NULL);
     tiny_output(&t, tiny_op(&t, "Neg", w, NO_VALUE, "out"));
     tiny_output(&t, tiny_op(&t, "Add", tiny_op(&t, "Add", x, r, "xr"), sum, "y"));
     passes_case want = {"-all,constants,dead", "RandomNormal Expand ReduceSum Neg Add Add", 0, 0};
@@ -180,9 +170,10 @@ TEST(filled_weights)
         value_id x = tiny_input(&t, "x", SIB_F32, "2");
         value_id many = ints(&t, "many", 2, (double[]){huge ? 200000 : 1000, 2000}), w,
                  zeros = ints(&t, "at", 1, (double[]){0});
-        w = node_of(&t, "ConstantOfShape", 1, &many, "w", 0, NULL);
-        value_id row = node_of(&t, "Gather", 2, (value_id[]){w, zeros}, "row", 0, NULL);
-        tiny_output(&t, node_of(&t, "Mul", 2, (value_id[]){row, tiny_op(&t, "ReduceSum", x, NO_VALUE, "s")},
+        w = passes_node(&t, "ConstantOfShape", 1, &many, "w", 0, NULL);
+        value_id row = passes_node(&t, "Gather", 2, (value_id[]){w, zeros}, "row", 0, NULL);
+        tiny_output(&t,
+                    passes_node(&t, "Mul", 2, (value_id[]){row, tiny_op(&t, "ReduceSum", x, NO_VALUE, "s")},
                                 "y", 0, NULL));
         passes_case want = {"-all,constants,dead",
                             huge ? "ConstantOfShape Gather ReduceSum Mul" : "ReduceSum Mul", 0, 0};
@@ -270,8 +261,9 @@ TEST(equal_nodes_are_one)
     value_id r = tiny_op(&t, "Mul", tiny_op(&t, "Add", x, a, "xa3"), e, "r");
     value_id s = tiny_op(&t, "Sub", p, q, "s");
     attribute axis[] = {int_of("axis", 0)}, last[] = {int_of("axis", 1)};
-    value_id u = node_of(&t, "Softmax", 1, &s, "u", 1, axis), v = node_of(&t, "Softmax", 1, &s, "v", 1, last);
-    value_id w = node_of(&t, "Softmax", 1, &s, "w", 1, last);
+    value_id u = passes_node(&t, "Softmax", 1, &s, "u", 1, axis),
+             v = passes_node(&t, "Softmax", 1, &s, "v", 1, last);
+    value_id w = passes_node(&t, "Softmax", 1, &s, "w", 1, last);
     tiny_output(&t, tiny_op(&t, "Add", u, r, "y"));
     tiny_output(&t, tiny_op(&t, "Add", v, w, "z"));
     passes_case want = {"-all,same", "Add Mul Mul Sub Softmax Softmax Add Add", 0, 0};
@@ -316,7 +308,7 @@ static value_id normalized(tiny *t, value_id x, int64_t c, const char *out)
     int64_t dims[] = {c};
     value_id in[] = {x, passes_weight(t, "scale", 1, dims, 1, 1.5), passes_weight(t, "beta", 1, dims, 1, 0),
                      passes_weight(t, "mean", 1, dims, 1, 0), passes_weight(t, "var", 1, dims, 0.4, 0.5)};
-    return node_of(t, "BatchNormalization", 5, in, out, 0, NULL);
+    return passes_node(t, "BatchNormalization", 5, in, out, 0, NULL);
 }
 
 TEST(convolutions_take_in_what_follows)
@@ -329,7 +321,7 @@ TEST(convolutions_take_in_what_follows)
                          kind == 3 ? NO_VALUE : passes_weight(&t, "b", 1, channels, 1, 0)};
         attribute group = int_of("group", kind == 1 ? 2 : 1);
         value_id y =
-            node_of(&t, kind == 2 ? "ConvTranspose" : "Conv", kind == 3 ? 2 : 3, in, "conv", 1, &group);
+            passes_node(&t, kind == 2 ? "ConvTranspose" : "Conv", kind == 3 ? 2 : 3, in, "conv", 1, &group);
         y = normalized(&t, y, 6, "normal");
         y = tiny_op(&t, "Mul", passes_weight(&t, "m", DIMS(6, 1, 1), 1, 0), y, "times");
         y = tiny_op(&t, "Add", y, passes_weight(&t, "o", DIMS(1, 6, 1, 1), 1, 0), "plus");
@@ -349,7 +341,7 @@ TEST(products_take_in_what_follows)
         value_id in[] = {tiny_input(&t, "x", SIB_F32, "T 4"), passes_weight(&t, "w", 2, dims, 1, 0),
                          passes_weight(&t, "b", DIMS(6), 1, 0)};
         attribute a = int_of("transB", trans);
-        value_id y = normalized(&t, node_of(&t, "Gemm", 3, in, "g", 1, &a), 6, "normal");
+        value_id y = normalized(&t, passes_node(&t, "Gemm", 3, in, "g", 1, &a), 6, "normal");
         y = tiny_op(&t, "Mul", y, passes_weight(&t, "m", DIMS(6), 1, 0), "times");
         tiny_output(&t, tiny_op(&t, "Relu", y, NO_VALUE, "y"));
         passes_case want = {"-all,affine", "Gemm Relu", 1e-5, 1e-4};
@@ -366,7 +358,7 @@ TEST(affine_without_memory_is_an_error)
         value_id in[] = {tiny_input(&t, "x", SIB_F32, "1 4 6 6"),
                          passes_weight(&t, "w", DIMS(6, 4, 1, 1), 1, 0),
                          passes_weight(&t, "b", DIMS(6), 1, 0)};
-        value_id y = normalized(&t, node_of(&t, "Conv", 3, in, "conv", 0, NULL), 6, "normal");
+        value_id y = normalized(&t, passes_node(&t, "Conv", 3, in, "conv", 0, NULL), 6, "normal");
         tiny_output(&t, tiny_op(&t, "Mul", y, passes_weight(&t, "m", DIMS(6, 1, 1), 1, 0), "y"));
         sib_model *m = tiny_model(&t);
         sib_session_options o = {.backends = "ref", .threads = 1, .passes = "-all,affine"};
@@ -404,7 +396,7 @@ TEST(other_factors_stay)
         const double half = 0.5;
         if (kind == 4)
             in[1] = passes_weight(&t, "back", DIMS(4, 3, 1, 1), 1, 0);
-        value_id y = node_of(&t, kind == 4 ? "ConvTranspose" : "Conv", 2, in, "conv", kind == 4, &groups);
+        value_id y = passes_node(&t, kind == 4 ? "ConvTranspose" : "Conv", 2, in, "conv", kind == 4, &groups);
         value_id along = passes_weight(&t, "m", DIMS(6, 1, 1), 1, 0),
                  rows = passes_weight(&t, "r", DIMS(6), 1, 0);
         value_id wide = passes_weight(&t, "v", DIMS(1, 1, 6, 1, 1), 1, 0);
@@ -435,7 +427,7 @@ TEST(weights_of_few_bits_become_floats)
     value_id in[] = {tiny_constant(&t, "w", SIB_I8, DIMS(4, 3), values),
                      tiny_constant(&t, "s", SIB_F32, 0, NULL, &scale),
                      tiny_constant(&t, "z", SIB_I8, 0, NULL, &zero)};
-    value_id w = node_of(&t, "DequantizeLinear", 3, in, "wide", 0, NULL);
+    value_id w = passes_node(&t, "DequantizeLinear", 3, in, "wide", 0, NULL);
     tiny_output(&t, tiny_op(&t, "MatMul", tiny_input(&t, "x", SIB_F32, "2 4"), w, "y"));
     passes_case want = {"-all,dequantized,dead", "MatMul", 0, 0};
     passes_check_one(&t, &want, "x", passes_random(SIB_F32, DIMS(2, 4), 1, 1));
