@@ -4,6 +4,7 @@
 #include "model_inputs.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* ---- As text --------------------------------------------------------------------------------------- */
 
@@ -39,8 +40,46 @@ static void step_row(const sib_session *s, const sib_plan *p, size_t segment, si
     inspect_row(text);
 }
 
+static void add_nodes(char **text, size_t n, const sib_edit_node *nodes)
+{
+    for (size_t i = 0; i < n; i++)
+        inspect_add(text, "%s %s%s%s", i ? "," : "", nodes[i].type, *nodes[i].name ? " " : "", nodes[i].name);
+}
+
+/* "gelu: Div d, Erf e, Add a, Mul m -> Gelu g" */
+static void edit_row(const sib_edit *e)
+{
+    char *text = cli_format("  %s:", e->pass);
+    add_nodes(&text, e->n_removed, e->removed);
+    inspect_add(&text, " ->");
+    add_nodes(&text, e->n_added, e->added);
+    inspect_row(text);
+}
+
+/* How many edits each pass made, then those that put nodes in the place of others. */
+static void edits_text(const sib_session *s)
+{
+    const char *pass;
+    sib_edit e;
+    char *text = cli_format("%llu edits of passes", (unsigned long long)sib_session_edits(s));
+    bool any = false;
+    for (size_t i = 0; (pass = sib_pass_name(i, NULL)); i++) {
+        size_t n = 0;
+        for (uint64_t k = 0; sib_session_edit(s, k, &e); k++)
+            n += !strcmp(e.pass, pass);
+        if (n)
+            inspect_add(&text, "%s %s %zu", any ? "," : ":", pass, n);
+        any |= n > 0;
+    }
+    inspect_row(text);
+    for (uint64_t i = 0; sib_session_edit(s, i, &e); i++)
+        if (e.n_added)
+            edit_row(&e);
+}
+
 static void plan_text(const sib_session *s, const sib_plan *p)
 {
+    edits_text(s);
     sib_plan_segment about;
     for (size_t i = 0; sib_plan_get_segment(p, i, &about); i++) {
         char *graph = about.graph == SIB_NONE ? cli_format("chunks") : cli_format("graph %u", about.graph);
@@ -96,7 +135,33 @@ static json_t *place_json(const sib_plan_place *p)
                      number_or_null(p->last_step));
 }
 
-static json_t *plan_json(const sib_plan *p)
+static json_t *nodes_json(size_t n, const sib_edit_node *nodes)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(list, json_pack("{s:o, s:o}", "type", cli_json_text(nodes[i].type), "name",
+                                              cli_json_text(nodes[i].name)));
+    return list;
+}
+
+static json_t *edits_json(const sib_session *s)
+{
+    json_t *edits = json_array();
+    sib_edit e;
+    for (uint64_t i = 0; sib_session_edit(s, i, &e); i++) {
+        json_t *rewired = json_array();
+        for (size_t k = 0; k < e.n_rewired; k++)
+            json_array_append_new(rewired, json_pack("{s:o, s:o}", "from", cli_json_text(e.rewired[k].from),
+                                                     "to", cli_json_text(e.rewired[k].to)));
+        json_array_append_new(edits, json_pack("{s:s, s:o, s:o, s:o, s:o}", "pass", e.pass, "graph",
+                                               number_or_null(e.graph), "removed",
+                                               nodes_json(e.n_removed, e.removed), "added",
+                                               nodes_json(e.n_added, e.added), "rewired", rewired));
+    }
+    return edits;
+}
+
+static json_t *plan_json(const sib_session *s, const sib_plan *p)
 {
     json_t *segments = json_array();
     sib_plan_segment about;
@@ -116,7 +181,7 @@ static json_t *plan_json(const sib_plan *p)
                                 "own_bytes", (json_int_t)about.own_bytes, "plan_bytes",
                                 (json_int_t)about.plan_bytes, "steps", steps, "places", places));
     }
-    return json_pack("{s:o}", "segments", segments);
+    return json_pack("{s:o, s:o}", "edits", edits_json(s), "segments", segments);
 }
 
 /* ---- The run that makes it ------------------------------------------------------------------------- */
@@ -148,7 +213,7 @@ int inspect_plan(sib_model *m, const char *backends, const input_settings *setti
     if (code == SIB_OK)
         code = sib_session_plan(s, &p, &err);
     if (code == SIB_OK && json)
-        cli_json_print(plan_json(p));
+        cli_json_print(plan_json(s, p));
     else if (code == SIB_OK)
         plan_text(s, p);
     sib_plan_free(&p);

@@ -16,6 +16,25 @@ SIB_API size_t sib_session_graphs(const sib_session *s);
 /* Returns NULL where i is out of range. */
 SIB_API const sib_graph *sib_session_graph(const sib_session *s, size_t i);
 
+typedef struct sib_edit_node {
+    const char *type, *name; /* of the node; name may be "" */
+} sib_edit_node;
+typedef struct sib_edit_rewiring {
+    const char *from, *to; /* names of values: readers of `from` read `to` instead */
+} sib_edit_rewiring;
+/* One edit of a pass: it removes and adds nodes, or changes what nodes read. */
+typedef struct sib_edit {
+    const char *pass; /* of sib_pass_name */
+    uint32_t graph;   /* of sib_session_graph; SIB_NONE for one that a later edit removed */
+    size_t n_removed, n_added, n_rewired;
+    const sib_edit_node *removed, *added;
+    const sib_edit_rewiring *rewired;
+} sib_edit;
+/* Edit i, in the order in which passes made them; sib_session_edits counts also those that were undone since their
+   pass failed, which are not here. Lists and strings live as long as the session's model. Returns false where i is out
+   of range. */
+SIB_API bool sib_session_edit(const sib_session *s, uint64_t i, sib_edit *out);
+
 /* ---- Plans ----------------------------------------------------------------------------------------- */
 
 /* A copy of the plans that a session keeps. A run makes plans for its dims and keeps them, so a session has some after

@@ -87,6 +87,7 @@ void list_take(PyObject **list, PyObject *item);
 PyObject *text_or_none(const char *s);
 /* What sibyl/plan.h says of a session, a list of dicts. */
 PyObject *plan_list(sib_session *session);
+PyObject *edit_list(sib_session *session);
 
 /* A converter of PyArg_ParseTuple ("O&"): a path as bytes, which keep it, or NULL for None. out: const char
    **. */

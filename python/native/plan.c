@@ -67,3 +67,32 @@ PyObject *plan_list(sib_session *session)
     sib_plan_free(&p);
     return list;
 }
+
+static PyObject *node_list(size_t n, const sib_edit_node *nodes)
+{
+    PyObject *list = PyList_New(0);
+    for (size_t i = 0; list && i < n; i++)
+        list_take(&list, Py_BuildValue("{sN sN}", "type", text_or_none(nodes[i].type), "name",
+                                       text_or_none(nodes[i].name)));
+    return list;
+}
+
+static PyObject *edit_dict(const sib_edit *e)
+{
+    PyObject *rewired = PyList_New(0);
+    for (size_t i = 0; rewired && i < e->n_rewired; i++)
+        list_take(&rewired, Py_BuildValue("{sN sN}", "from", text_or_none(e->rewired[i].from), "to",
+                                          text_or_none(e->rewired[i].to)));
+    return Py_BuildValue("{ss sN sN sN sN}", "pass", e->pass, "graph", number_or_none(e->graph), "removed",
+                         node_list(e->n_removed, e->removed), "added", node_list(e->n_added, e->added),
+                         "rewired", rewired);
+}
+
+PyObject *edit_list(sib_session *session)
+{
+    sib_edit e;
+    PyObject *list = PyList_New(0);
+    for (uint64_t i = 0; list && sib_session_edit(session, i, &e); i++)
+        list_take(&list, edit_dict(&e));
+    return list;
+}

@@ -376,6 +376,13 @@ static PyObject *session_plan(PyObject *module, PyObject *handle)
     return s ? plan_list(s) : NULL;
 }
 
+static PyObject *session_edits(PyObject *module, PyObject *handle)
+{
+    (void)module;
+    sib_session *s = session_of(handle);
+    return s ? edit_list(s) : NULL;
+}
+
 PyMethodDef SESSION_METHODS[] = {
     {"backend_names", backend_names, METH_NOARGS, "backend_names() -> list of str"},
     {"session_create", session_create, METH_VARARGS,
@@ -385,6 +392,7 @@ PyMethodDef SESSION_METHODS[] = {
      "None)"
      " -> (outputs, taps)"},
     {"session_plan", session_plan, METH_O, "session_plan(session) -> list of dicts"},
+    {"session_edits", session_edits, METH_O, "session_edits(session) -> list of dicts"},
     {"cancel_create", cancel_create, METH_NOARGS, "cancel_create() -> cancel"},
     {"cancel_set", cancel_set, METH_O, "cancel_set(cancel)"},
     {"profile_create", profile_create, METH_NOARGS, "profile_create() -> profile"},

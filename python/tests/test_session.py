@@ -583,6 +583,15 @@ def test_plan():
     assert "y" in [place["name"] for place in segment["places"] if place["kind"] == "own"]
 
 
+def test_edits():
+    nodes = [w.node("Identity", ["x"], ["same"]), w.node("Abs", ["same"], ["y"])]
+    model = w.model(nodes, {"x": F32}, {"y": F32})
+    (edit,) = sibyl.InferenceSession(model).edits()
+    assert edit == {"pass": "identity", "graph": 0, "removed": [{"type": "Identity", "name": ""}], "added": [],
+                    "rewired": [{"from": "same", "to": "x"}]}  # fmt: skip
+    assert sibyl.InferenceSession(model, providers=["ref"]).edits() == []
+
+
 # ---- Others' verdicts -----------------------------------------------------------------------------------------------
 
 

@@ -14,6 +14,8 @@ bool pass_admit(pass_run *r)
     if (r->admitted >= r->limit)
         return false;
     r->admitted++;
+    if (r->patch)
+        patch_begin_edit(r->patch);
     return true;
 }
 
@@ -72,20 +74,27 @@ sib_code pass_chosen(const char *words, const pass *table, size_t n, const char 
 
 /* ---- Running ------------------------------------------------------------------------------------------ */
 
-static sib_code run_one(graph *g, const pass *what, pass_run *r, sib_error *err)
+static sib_code run_one(graph *g, const pass *what, pass_run *r, edit_log *log, sib_error *err)
 {
+    size_t logged = log ? log->n : 0;
     patch *p = NULL;
     sib_error own = SIB_ERROR_INIT;
     sib_code code = patch_create(g, &p, &own);
+    r->patch = p;
     if (code == SIB_OK)
         code = what->run(g, r, p, &own);
+    if (code == SIB_OK && log)
+        code = patch_describe(p, what->name, log, &own);
     if (code == SIB_OK && !patch_is_empty(p))
         code = patch_apply(g, p, &own);
+    if (code != SIB_OK && log)
+        log->n = logged;
     patch_free(&p);
     return code == SIB_OK ? SIB_OK : err_set(err, code, "pass %s: %s", what->name, own.message);
 }
 
-static sib_code run_within(graph *g, const pass *what, pass_run *r, unsigned depth, sib_error *err)
+static sib_code run_within(graph *g, const pass *what, pass_run *r, edit_log *log, unsigned depth,
+                           sib_error *err)
 {
     if (depth > DEPTH_MAX)
         return err_set(err, SIB_ERR_SIZE, "subgraphs are nested more than %d deep", DEPTH_MAX);
@@ -97,10 +106,10 @@ static sib_code run_within(graph *g, const pass *what, pass_run *r, unsigned dep
             for (size_t j = 0; j < count && code == SIB_OK; j++) {
                 graph *inside = a->kind == ATTR_GRAPH ? a->graph : a->graphs[j];
                 if (inside && inside->outer == g)
-                    code = run_within(inside, what, r, depth + 1, err);
+                    code = run_within(inside, what, r, log, depth + 1, err);
             }
         }
-    return code == SIB_OK ? run_one(g, what, r, err) : code;
+    return code == SIB_OK ? run_one(g, what, r, log, err) : code;
 }
 
 sib_code pass_run_all(graph *g, const pass *table, size_t n, const pass_options *options, uint64_t *edits,
@@ -118,7 +127,7 @@ sib_code pass_run_all(graph *g, const pass *table, size_t n, const pass_options 
     for (size_t i = 0; i < n && code == SIB_OK; i++)
         if (!off[i] && table[i].run) {
             sib_error own = SIB_ERROR_INIT;
-            code = run_within(g, &table[i], &r, 0, &own);
+            code = run_within(g, &table[i], &r, o.log, 0, &own);
             if (code != SIB_OK && o.go_on && code != SIB_ERR_MEMORY)
                 code = SIB_OK;
             else if (code != SIB_OK)

@@ -8,6 +8,7 @@
 /* The limit on edits, and how many were made. */
 typedef struct pass_run {
     uint64_t limit, admitted;
+    patch *patch; /* of the current pass over one graph, whose edits are told apart; may be NULL */
 } pass_run;
 
 /* Asked before each self-contained edit, which must not be made where this returns false. The order of
@@ -40,6 +41,7 @@ typedef struct pass_options {
     bool verify;    /* verify the graph before the first pass too; debug builds always do */
     /* where a pass fails, except for lack of memory, leave the graph unchanged and run the next one */
     bool go_on;
+    edit_log *log; /* receives the edits that were applied; NULL: none */
 } pass_options;
 
 /* Runs the n passes of a table over g and its subgraphs, innermost first. options, edits: may be NULL;

@@ -27,6 +27,11 @@ typedef struct list {
     size_t capacity;
 } list;
 
+/* Lengths of the lists where an edit begins. */
+typedef struct edit_begin {
+    uint32_t nodes, dropped, rewirings;
+} edit_begin;
+
 /* A changed capture, for undoing. */
 typedef struct changed_capture {
     capture *at;
@@ -40,6 +45,8 @@ struct patch {
     list nodes;                       /* of added_node */
     list rewirings, dropped, outputs; /* of rewiring, node_id, new_output */
     list captures;                    /* of changed_capture, while applying */
+    list edits;                       /* of edit_begin */
+    bool failed;                      /* an edit could not be begun */
     node_id *moved;                   /* (base_nodes) after applying, else NULL */
 };
 
@@ -75,7 +82,7 @@ void patch_free(patch **pp)
     patch *p = *pp;
     if (!p)
         return;
-    list *lists[] = {&p->values, &p->nodes, &p->rewirings, &p->dropped, &p->outputs, &p->captures};
+    list *lists[] = {&p->values, &p->nodes, &p->rewirings, &p->dropped, &p->outputs, &p->captures, &p->edits};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         mem_free(lists[i]->items);
     mem_free(p->moved);
@@ -176,6 +183,66 @@ sib_code patch_output(patch *p, uint32_t index, value_id v, sib_error *err)
         return err_set(err, SIB_ERR_ARGUMENT, "a patch names output %u of %u", index, p->g->outputs.n);
     sib_code code = check_value(p, v, err);
     return code == SIB_OK ? push(&p->outputs, &o, sizeof o, err) : code;
+}
+
+/* ---- Describing edits ---------------------------------------------------------------------------------- */
+
+void patch_begin_edit(patch *p)
+{
+    edit_begin here = {p->nodes.n, p->dropped.n, p->rewirings.n};
+    p->failed |= push(&p->edits, &here, sizeof here, NULL) != SIB_OK;
+}
+
+/* Strings of graphs end with NUL. */
+static const char *text_of(sib_str s)
+{
+    return s.length ? s.data : "";
+}
+
+static sib_code describe_edit(const patch *p, edit_begin from, edit_begin to, graph_arena *arena,
+                              graph_edit *e, sib_error *err)
+{
+    const added_node *nodes = p->nodes.items;
+    const node_id *dropped = p->dropped.items;
+    const rewiring *rewirings = p->rewirings.items;
+    e->n_removed = to.dropped - from.dropped;
+    e->n_added = to.nodes - from.nodes;
+    e->n_rewired = to.rewirings - from.rewirings;
+    e->removed = arena_alloc(arena, e->n_removed + e->n_added + 1, sizeof *e->removed);
+    e->rewired = arena_alloc(arena, e->n_rewired + 1, sizeof *e->rewired);
+    if (!e->removed || !e->rewired)
+        return err_memory(err, (e->n_removed + e->n_added) * sizeof *e->removed, "the edits of a pass");
+    e->added = e->removed + e->n_removed;
+    for (size_t i = 0; i < e->n_removed; i++) {
+        const node *n = &p->g->nodes[dropped[from.dropped + i]];
+        e->removed[i] = (sib_edit_node){text_of(n->type), text_of(n->name)};
+    }
+    for (size_t i = 0; i < e->n_added; i++) {
+        const node *n = &nodes[from.nodes + i].node;
+        e->added[i] = (sib_edit_node){text_of(n->type), text_of(n->name)};
+    }
+    for (size_t i = 0; i < e->n_rewired; i++) {
+        const rewiring *r = &rewirings[from.rewirings + i];
+        e->rewired[i] =
+            (sib_edit_rewiring){text_of(value_at(p, r->from)->name), text_of(value_at(p, r->to)->name)};
+    }
+    return SIB_OK;
+}
+
+sib_code patch_describe(const patch *p, const char *pass, edit_log *log, sib_error *err)
+{
+    const edit_begin *begins = p->edits.items, end = {p->nodes.n, p->dropped.n, p->rewirings.n};
+    size_t before = log->n;
+    sib_code code = SIB_OK;
+    for (uint32_t i = 0; code == SIB_OK && i < p->edits.n; i++) {
+        graph_edit e = {.pass = pass, .graph = p->g};
+        code = describe_edit(p, begins[i], i + 1 < p->edits.n ? begins[i + 1] : end, log->arena, &e, err);
+        if (code == SIB_OK)
+            code = ARRAY_PUSH(log->items, log->n, log->capacity, "the edits of passes", err, e);
+    }
+    if (code != SIB_OK)
+        log->n = before;
+    return code;
 }
 
 /* ---- Applying: substitution -------------------------------------------------------------------------- */
@@ -470,6 +537,8 @@ sib_code patch_apply(graph *g, patch *p, sib_error *err)
     if (g != p->g || g->n_values != p->base_values || g->n_nodes != p->base_nodes)
         return err_set(err, SIB_ERR_ARGUMENT,
                        "the patch was made for another graph, or the graph has changed since");
+    if (p->failed)
+        return err_memory(err, sizeof(edit_begin), "a patch");
     draft d = {.p = p, .after = *g, .err = err};
     d.after.nodes = NULL;
     d.after.values = NULL;

@@ -5,6 +5,8 @@
 
 #include "graph/graph.h"
 
+#include <sibyl/plan.h>
+
 typedef struct patch patch;
 
 /* Creates an empty patch of g, which must not change until the patch is applied. */
@@ -30,6 +32,26 @@ sib_code patch_rewire(patch *p, value_id from, value_id to, sib_error *err);
 sib_code patch_drop(patch *p, node_id n, sib_error *err);
 /* Makes v output `index` of the graph. */
 sib_code patch_output(patch *p, uint32_t index, value_id v, sib_error *err);
+
+/* Begins the next self-contained edit: what is recorded from here on belongs to it. Without a call all of a patch is
+   one edit. A failure for want of memory is reported by patch_apply. */
+void patch_begin_edit(patch *p);
+
+/* What one edit does, in terms of the graph before it. */
+typedef struct graph_edit {
+    const char *pass; /* of pass.h */
+    const graph *graph;
+    size_t n_removed, n_added, n_rewired;
+    sib_edit_node *removed, *added;
+    sib_edit_rewiring *rewired;
+} graph_edit;
+typedef struct edit_log {
+    graph_arena *arena; /* of the lists; names belong to the graphs' arena */
+    graph_edit *items;  /* (n) to be freed with mem_free */
+    size_t n, capacity;
+} edit_log;
+/* Appends the edits of a patch that is not applied yet. After a failure *log is unchanged. Errors: SIB_ERR_MEMORY. */
+sib_code patch_describe(const patch *p, const char *pass, edit_log *log, sib_error *err);
 
 /* Applies p to its graph g and verifies; after a failure g is unchanged. Value ids stay; nodes are
    renumbered. Errors: SIB_ERR_ARGUMENT (another graph, or one that changed; a value rewired twice or in a

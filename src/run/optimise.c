@@ -33,6 +33,7 @@ void optimised_free(optimised **list)
         next = o->next;
         shelf_clear(&o->graphs);
         graph_free(&o->graph);
+        mem_free(o->log.items);
         dim_table_free(&o->dims);
         arena_free(&o->arena);
         mem_free(o->key);
@@ -95,6 +96,8 @@ static sib_code make(const graph *g, const pass_options *options, optimised *o, 
 #ifdef NDEBUG
     chosen.go_on = true; /* a fault in a pass costs speed, not the run */
 #endif
+    chosen.log = &o->log;
+    o->log.arena = o->arena;
     bool fuses = false;
     if (code == SIB_OK)
         code = pass_chosen(options->passes, table, n, PASS_ELEMENTWISE, &fuses, err);

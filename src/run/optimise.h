@@ -11,6 +11,7 @@ typedef struct optimised {
     graph *graph;
     graph_shelf graphs;  /* of graph, to be read */
     uint64_t edits;      /* that the passes made */
+    edit_log log;        /* those that were applied */
     uint64_t fuse_limit; /* max groups of nodes that each plan of it fuses */
     /* private to optimise.c */
     struct optimised *next;

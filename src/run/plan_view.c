@@ -38,6 +38,23 @@ const sib_graph *sib_session_graph(const sib_session *s, size_t i)
     return i < shelf_of(s)->n ? shelf_of(s)->graphs[i] : NULL;
 }
 
+bool sib_session_edit(const sib_session *s, uint64_t i, sib_edit *out)
+{
+    const optimised *o = s->optimised;
+    if (!o || i >= o->log.n)
+        return false;
+    const graph_edit *e = &o->log.items[i];
+    *out = (sib_edit){.pass = e->pass,
+                      .graph = shelf_number(&o->graphs, e->graph),
+                      .n_removed = e->n_removed,
+                      .n_added = e->n_added,
+                      .n_rewired = e->n_rewired,
+                      .removed = e->removed,
+                      .added = e->added,
+                      .rewired = e->rewired};
+    return true;
+}
+
 /* ---- Copying --------------------------------------------------------------------------------------- */
 
 /* Memory of the copy; ok is false once there was none. */

@@ -218,6 +218,14 @@ class InferenceSession:
         """
         return _sibyl.session_plan(self._handle)
 
+    def edits(self) -> list[dict[str, Any]]:
+        """What passes changed in the model's graphs for this session, edit by edit.
+
+        Of each: pass, graph (its number, None where a later edit removed it), removed and added (lists of nodes: type and
+        name), rewired (values of which the readers read another one instead: from and to).
+        """
+        return _sibyl.session_edits(self._handle)
+
     def run(
         self,
         output_names: Iterable[str] | None,

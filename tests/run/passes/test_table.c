@@ -68,6 +68,32 @@ TEST(edits_are_counted_and_limited)
     sib_model_free(&m);
 }
 
+TEST(edits_are_listed)
+{
+    sib_error err = SIB_ERROR_INIT;
+    sib_session_options o = {.backends = "ref", .passes = "-all,identity,dead"};
+    sib_session *s = NULL;
+    sib_edit e;
+    tiny t = chain();
+    sib_model *m = tiny_model(&t);
+    CHECK_OK(sib_session_create(m, &o, &s, &err), err);
+    for (uint64_t i = 0; i < 3; i++) {
+        assert_true(sib_session_edit(s, i, &e));
+        assert_string_equal(e.pass, i < 2 ? "identity" : "dead");
+        assert_int_equal(e.graph, 0);
+        assert_int_equal(e.n_removed, 1);
+        assert_int_equal(e.n_added, 0);
+        assert_int_equal(e.n_rewired, i < 2 ? 1 : 0);
+        assert_string_equal(e.removed[0].type, i < 2 ? "Identity" : "Exp");
+    }
+    assert_false(sib_session_edit(s, 3, &e));
+    sib_session_free(&s);
+    CHECK_OK(sib_session_create(m, &(sib_session_options){.backends = "ref"}, &s, &err), err);
+    assert_false(sib_session_edit(s, 0, &e));
+    sib_session_free(&s);
+    sib_model_free(&m);
+}
+
 typedef struct seen {
     char names[400];
 } seen;
