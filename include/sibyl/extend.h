@@ -41,6 +41,8 @@ SIB_API bool sib_node_output(const sib_node *n, size_t i, sib_value_info *out);
 /* An attribute by name, without text. Where the node lacks it, the default that the operator was registered
    with. Returns false where there is neither. */
 SIB_API bool sib_node_attribute(const sib_node *n, const char *name, sib_attribute *out);
+/* Attribute i of those that the node has itself, without text. Returns false where i is out of range. */
+SIB_API bool sib_node_attribute_at(const sib_node *n, size_t i, sib_attribute *out);
 /* The number of an attribute; `otherwise` where there is none, or where it is no number. */
 SIB_API int64_t sib_node_int(const sib_node *n, const char *name, int64_t otherwise);
 SIB_API double sib_node_float(const sib_node *n, const char *name, double otherwise);

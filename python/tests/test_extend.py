@@ -1,12 +1,15 @@
 """Operators written in Python: arrays in and out, shapes, lowerings, refusals, exceptions, threads."""
 
 import gc
+import shutil
+import subprocess
 import threading
 import weakref
 
 import numpy as np
 import onnx_writer as w
 import pytest
+from conftest import ROOT
 
 import sibyl
 
@@ -310,6 +313,146 @@ def test_faults_of_lowerings(registry):
         assert type(caught.value.__cause__) is (cause or type(None))
     with pytest.raises(RuntimeError, match="after it has returned"):
         kept[0] + 1
+
+
+# ---- Functions in text, plug-ins ----------------------------------------------------------------------------------
+
+SWISH = """<domain: "my.dom", opset_import: ["" : 20]>
+Swish <beta: float = 1.0> (x) => (y)
+{
+    b = Constant <value_float: float = @beta> ()
+    scaled = Mul (x, b)
+    gate = Sigmoid (scaled)
+    y = Mul (x, gate)
+}
+"""
+
+
+def test_functions_in_text(registry):
+    sibyl.functions(SWISH, registry)
+    assert registry.operators == ["my.dom:Swish"]
+    x = np.array([-1, 0, 2], np.float32)
+    for beta, more in [(1, {}), (3, {"beta": 3.0})]:
+        s = sibyl.InferenceSession(model("Swish", **more), registry=registry)
+        np.testing.assert_allclose(run(s, x=x)[0], x / (1 + np.exp(-beta * x)), rtol=1e-5)
+    found = sibyl.inspect(model("Swish"), registry=registry)
+    assert {node["function"] for node in found["nodes"]} == {"my.dom:Swish"}
+    with pytest.raises(sibyl.SibylError, match="swish.txt:5:14: expected an operator"):
+        sibyl.functions(SWISH.replace("Mul (x, b)", "?"), sibyl.Registry(), label="swish.txt")
+
+
+PLUGIN = """
+#include <sibyl/extend.h>
+
+static sib_code add_one(void *context, sib_call *c, sib_error *err)
+{
+    const sib_tensor *x = sib_call_tensor(c, 0);
+    sib_tensor *y = NULL;
+    (void)context;
+    sib_code code = sib_call_output(c, 0, SIB_F32, sib_tensor_rank(x), sib_tensor_dims(x), &y, err);
+    for (uint64_t i = 0; code == SIB_OK && i < sib_tensor_count(x); i++)
+        ((float *)sib_tensor_data(y))[i] = ((const float *)sib_tensor_data(x))[i] + 1;
+    return code;
+}
+
+SIB_PLUGIN(registry, err)
+{
+    const sib_operator op = {.domain = "my.dom", .name = "AddOne", .min_inputs = 1, .max_inputs = 1, .run = add_one};
+    return sib_operator_register(registry, &op, err);
+}
+"""
+
+
+def test_plugin(registry, tmp_path):
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if not compiler:
+        pytest.skip("skipped for want of a C compiler")
+    (tmp_path / "plugin.c").write_text(PLUGIN)
+    subprocess.run([compiler, "-shared", "-fPIC", "-Wall", "-Werror", f"-I{ROOT / 'include'}", "plugin.c", "-o", "plugin.so"],
+                   cwd=tmp_path, check=True)  # fmt: skip
+    sibyl.load_plugin(tmp_path / "plugin.so", registry)
+    assert registry.operators == ["my.dom:AddOne"]
+    s = sibyl.InferenceSession(model("AddOne"), registry=registry)
+    np.testing.assert_array_equal(run(s, x=[1, 2])[0], [2, 3])
+    with pytest.raises(sibyl.SibylError, match="missing.so"):
+        sibyl.load_plugin("missing.so", registry)
+
+
+# ---- Backends -----------------------------------------------------------------------------------------------------
+
+
+class Adder(sibyl.Backend):
+    name = "adder"
+
+    def __init__(self):
+        self.seen, self.runs = [], 0
+
+    def supports(self, node):
+        return node.type == "Add" and node.inputs[0].dtype == "float32"
+
+    def prepare(self, node):
+        self.seen.append(node)
+        return node.inputs[1].constant
+
+    def run(self, state, a, b):
+        self.runs += 1
+        assert state is None or np.array_equal(state, b)
+        return a + b
+
+
+def sum_model():
+    return w.model([w.node("Add", ["x", "c"], ["s"], name="sum"), w.node("Neg", ["s"], ["y"])], {"x": F32}, {"y": F32},
+                   [w.floats("c", [10])])  # fmt: skip
+
+
+def test_backend(registry):
+    adder = Adder()
+    adder.register(registry)
+    assert registry.backends == ["adder"]
+    s = sibyl.InferenceSession(sum_model(), registry=registry)
+    assert s.get_providers()[0] == "adder"
+    for _ in range(2):
+        np.testing.assert_array_equal(run(s, x=[1, 2])[0], [-11, -12])
+    assert adder.runs == 2 and len(adder.seen) == 1
+    node = adder.seen[0]
+    assert (node.name, node.domain, node.type) == ("sum", "", "Add")
+    assert node.inputs[0] == sibyl.NodeEnd("float32", (2,), None)
+    assert node.inputs[1].constant == [10] and node.outputs[0].shape == (2,)
+    assert any(row.backend == "adder" for row in s.run_with_profile({"x": np.ones(2, np.float32)}).by_node)
+    s = sibyl.InferenceSession(sum_model(), providers=["ref"], registry=registry)
+    run(s, x=[1])
+    assert adder.runs == 3  # that of the profile
+    with pytest.raises(ValueError, match="there is no backend 'adder'"):
+        sibyl.InferenceSession(sum_model(), providers=["adder", "ref"])
+
+
+def test_faults_of_backends(registry, monkeypatch):
+    class Bad(Adder):
+        name = "bad"
+
+        def run(self, state, a, b):
+            raise OSError("the device is gone")
+
+    Bad().register(registry)
+    s = sibyl.InferenceSession(sum_model(), registry=registry)
+    with pytest.raises(sibyl.SibylError, match="OSError: the device is gone") as caught:
+        run(s, x=[1])
+    assert isinstance(caught.value.__cause__, OSError)
+
+    class Broken(Adder):
+        name = "broken"
+
+        def supports(self, node):
+            raise AssertionError("a bug")
+
+    unraised = []
+    monkeypatch.setattr("sys.unraisablehook", lambda args: unraised.append(args.exc_value))
+    other = sibyl.Registry()
+    Broken().register(other)
+    np.testing.assert_array_equal(run(sibyl.InferenceSession(sum_model(), registry=other), x=[1])[0], [-11])
+    assert unraised and all(isinstance(error, AssertionError) for error in unraised)
+    with pytest.raises(sibyl.SibylError, match="backend cpu is one of Sibyl's own"):
+        type("Cpu", (Adder,), {"name": "cpu"})().register(other)
 
 
 # ---- Lives and threads -----------------------------------------------------------------------------------------------

@@ -59,6 +59,14 @@ bool sib_node_attribute(const sib_node *s, const char *name, sib_attribute *out)
     return false;
 }
 
+bool sib_node_attribute_at(const sib_node *s, size_t i, sib_attribute *out)
+{
+    if (i >= s->node->n_attributes)
+        return false;
+    *out = attribute_describe(&s->node->attributes[i]);
+    return true;
+}
+
 int64_t sib_node_int(const sib_node *s, const char *name, int64_t otherwise)
 {
     sib_attribute a;

@@ -25,6 +25,7 @@ from .audio import (
     load_audio,
     pad_or_trim,
 )
+from .backend import Backend, Node, NodeEnd
 from .conv import conv1d
 from .errors import SibylError
 from .features import LogMel, LogMelStream, log_mel_spectrogram, mel_filters, smooth3x3
@@ -33,7 +34,7 @@ from .extend import lowering, operator
 from .jobs import Job, JobPort, describe_job
 from ._lowering import Dim, Lowering, TensorSpec, Value
 from .model import inspect, milli_ops
-from .registry import Registry, default_registry
+from .registry import Registry, default_registry, functions, load_plugin
 from .session import (
     InferenceSession,
     ModelMetadata,
@@ -57,6 +58,7 @@ __all__ = [
     "N_FRAMES",
     "N_SAMPLES",
     "SAMPLE_RATE",
+    "Backend",
     "Dim",
     "InferenceSession",
     "Job",
@@ -66,7 +68,9 @@ __all__ = [
     "Lowering",
     "MelSpec",
     "ModelMetadata",
+    "Node",
     "NodeArg",
+    "NodeEnd",
     "Profile",
     "ProfileRow",
     "Registry",
@@ -84,11 +88,13 @@ __all__ = [
     "conv1d",
     "default_registry",
     "describe_job",
+    "functions",
     "get_available_providers",
     "import_model",
     "inspect",
     "load_audio",
     "load_model",
+    "load_plugin",
     "log_mel_spectrogram",
     "lowering",
     "mel_filters",

@@ -11,7 +11,7 @@ from . import _sibyl, _types
 from ._values import from_value, to_value
 from .errors import SibylValueError
 from .model import open_model
-from .registry import Registry
+from .registry import Registry, default_registry
 
 # The name under which onnxruntime's users ask for the processor; here it means the default list.
 _CPU = "CPUExecutionProvider"
@@ -160,7 +160,7 @@ class InferenceSession:
         options = sess_options or SessionOptions()
         if not isinstance(options, SessionOptions):
             raise TypeError(f"sess_options must be sibyl.SessionOptions, not {type(options).__name__}")
-        self._providers = _backends(providers, provider_options)
+        self._providers = _backends(providers, provider_options, registry or default_registry())
         model = open_model(path_or_bytes, registry)
         if options.outputs is not None:
             model = _sibyl.model_part(model, [str(name) for name in options.outputs])
@@ -293,9 +293,11 @@ def _number(value: Any, name: str, bits: int) -> int:
     return value
 
 
-def _backends(providers: Sequence[Any] | None, provider_options: Sequence[Any] | None) -> list[str]:
+def _backends(
+    providers: Sequence[Any] | None, provider_options: Sequence[Any] | None, registry: Registry
+) -> list[str]:
     """Names of backends in order, none twice."""
-    known = get_available_providers()
+    known = registry.backends + get_available_providers()
     if isinstance(providers, str):
         raise TypeError(f"providers must be a list of names, not the text {providers!r}")
     options = list(provider_options or [])
