@@ -148,11 +148,11 @@ SIB_API sib_code sib_mel_compute(const sib_mel *mel, sib_pool *pool, const float
 
 /* Push samples as they arrive, pull frames as they are ready. Frames hold (y + offset) * gain before the
    clamp to the maximum, which needs the entire recording, and before smoothing; up to that point the bits
-   equal those of sib_mel_compute. Memory does not grow with the recording. One thread at a time per
+   equal those of sib_mel_compute. sib_mel_stream_pull_finished clamps and smooths too. Memory does not grow with the recording. One thread at a time per
    stream. */
 typedef struct sib_mel_stream sib_mel_stream;
 
-/* mel: borrowed, must outlive the stream; its smoothing is not applied. out: owned by the caller,
+/* mel: borrowed, must outlive the stream. out: owned by the caller,
    sib_mel_stream_free(&stream).
    Errors: SIB_ERR_MEMORY. */
 SIB_API sib_code sib_mel_stream_create(const sib_mel *mel, sib_mel_stream **out, sib_error *err);
@@ -176,6 +176,18 @@ SIB_API sib_code sib_mel_stream_end(sib_mel_stream *stream, sib_error *err);
    Errors: SIB_ERR_VALUE where samples are so large that energies overflow; SIB_ERR_SIZE (row_stride). */
 SIB_API sib_code sib_mel_stream_pull(sib_mel_stream *stream, float *frames, size_t max_frames,
                                      size_t row_stride, size_t *got, sib_error *err);
+
+/* Pulls finished frames instead, clamped and smoothed as the description says, a smoothed one as soon as the
+   frame after it is known: (bands, *got), where bands is n_mels, or n_mels - 2 with a valid average, which
+   leaves out the first and last frame too. A stream is pulled by this call alone, or not at all by it.
+   maximum: of the entire recording, where it is known before: the bits then equal those of sib_mel_compute.
+   NaN: frame t is clamped by the maximum of the frames up to t, the causal approximation. The same at each
+   call.
+   Errors: as sib_mel_stream_pull; SIB_ERR_VALUE where a valid average has fewer than 3 frames or bands;
+   SIB_ERR_ARGUMENT after sib_mel_stream_pull. */
+SIB_API sib_code sib_mel_stream_pull_finished(sib_mel_stream *stream, float maximum, float *frames,
+                                              size_t max_frames, size_t row_stride, size_t *got,
+                                              sib_error *err);
 
 /* Maximum of all values pulled so far; -INFINITY before the first. */
 SIB_API float sib_mel_stream_maximum(const sib_mel_stream *stream);

@@ -6,9 +6,9 @@
 
 typedef struct ext_stream {
     sib_mel_stream *stream;
-    PyObject *mel; /* handle of the tables, which the stream borrows */
-    int32_t n_mels;
-    bool busy; /* a thread is inside; read and written under the interpreter's lock */
+    PyObject *mel;         /* handle of the tables, which the stream borrows */
+    int32_t n_mels, bands; /* bands: of finished frames */
+    bool busy;             /* a thread is inside; read and written under the interpreter's lock */
 } ext_stream;
 
 static void stream_release(PyObject *handle)
@@ -32,7 +32,9 @@ static PyObject *stream_create(PyObject *module, PyObject *mel_handle)
         return error_raise(&err, NULL);
     }
     s->mel = Py_NewRef(mel_handle);
-    s->n_mels = sib_mel_get_spec(mel)->n_mels;
+    s->n_mels = s->bands = sib_mel_get_spec(mel)->n_mels;
+    if (sib_mel_get_spec(mel)->smooth == SIB_SMOOTH_VALID)
+        s->bands -= 2;
     PyObject *handle = PyCapsule_New(s, HANDLE_STREAM, stream_release);
     if (!handle) {
         sib_mel_stream_free(&s->stream);
@@ -102,21 +104,26 @@ static PyObject *stream_end(PyObject *module, PyObject *handle)
 static PyObject *stream_pull(PyObject *module, PyObject *args)
 {
     (void)module;
-    PyObject *handle, *frames_object, *result = NULL;
-    if (!PyArg_ParseTuple(args, "OO:stream_pull", &handle, &frames_object))
+    PyObject *handle, *frames_object, *maximum, *result = NULL;
+    if (!PyArg_ParseTuple(args, "OOO:stream_pull", &handle, &frames_object, &maximum))
         return NULL;
+    const bool finished = maximum != Py_None;
+    const float limit = finished ? (float)PyFloat_AsDouble(maximum) : 0;
     ext_array frames;
-    if (!array_open_as(frames_object, "frames", true, SIB_F32, &frames))
+    if (PyErr_Occurred() || !array_open_as(frames_object, "frames", true, SIB_F32, &frames))
         return NULL;
     ext_stream *s = stream_enter(handle);
-    if (s && (frames.rank != 2 || frames.shape[0] != s->n_mels)) {
-        PyErr_Format(PyExc_ValueError, "frames must be (%d, n)", (int)s->n_mels);
+    const int32_t rows = s ? finished ? s->bands : s->n_mels : 0;
+    if (s && (frames.rank != 2 || frames.shape[0] != rows)) {
+        PyErr_Format(PyExc_ValueError, "frames must be (%d, n)", (int)rows);
         s->busy = false;
     } else if (s) {
         size_t room = (size_t)frames.shape[1], got = 0;
         sib_error err = SIB_ERROR_INIT;
         sib_code code;
-        Py_BEGIN_ALLOW_THREADS code = sib_mel_stream_pull(s->stream, frames.data, room, room, &got, &err);
+        Py_BEGIN_ALLOW_THREADS code =
+            finished ? sib_mel_stream_pull_finished(s->stream, limit, frames.data, room, room, &got, &err)
+                     : sib_mel_stream_pull(s->stream, frames.data, room, room, &got, &err);
         Py_END_ALLOW_THREADS s->busy = false;
         result = code == SIB_OK ? PyLong_FromSize_t(got) : error_raise(&err, NULL);
     }
@@ -139,7 +146,8 @@ PyMethodDef STREAM_METHODS[] = {
     {"stream_create", stream_create, METH_O, "stream_create(mel) -> stream"},
     {"stream_push", stream_push, METH_VARARGS, "stream_push(stream, samples, start) -> samples taken"},
     {"stream_end", stream_end, METH_O, "stream_end(stream)"},
-    {"stream_pull", stream_pull, METH_VARARGS, "stream_pull(stream, frames) -> frames filled"},
+    {"stream_pull", stream_pull, METH_VARARGS,
+     "stream_pull(stream, frames, maximum for finished ones or None) -> frames filled"},
     {"stream_maximum", stream_maximum, METH_O, "stream_maximum(stream) -> float"},
     {NULL, NULL, 0, NULL},
 };

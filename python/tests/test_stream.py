@@ -102,3 +102,19 @@ def test_finish_refuses_what_it_cannot_change(speech):
             front_end.finish(bad, 1.0)
     with pytest.raises(ValueError, match="n_mels"):
         front_end.finish(mel[:40].copy(), 1.0)
+
+
+@pytest.mark.parametrize("smooth", ["none", "same", "valid"])
+@pytest.mark.parametrize("preset", ["whisper", "kaldi"])
+def test_finished_frames_are_those_of_the_whole_file(speech, preset, smooth):
+    samples = speech[:80000]
+    front_end = sibyl.LogMel(preset, smooth=smooth)
+    want = front_end(samples)
+    stream = front_end.stream(finished=True, maximum=float(sibyl.LogMel(preset)(samples).max()))
+    pieces = []
+    for start in range(0, len(samples), 7001):
+        stream.push(samples[start : start + 7001])
+        pieces.append(stream.pull(100))
+    stream.end()
+    pieces.append(stream.pull())
+    np.testing.assert_array_equal(np.concatenate(pieces, 1), want)

@@ -285,3 +285,20 @@ def test_a_torch_without_operators_costs_a_warning(tmp_path):
         """
     )
     assert done.stdout == "3\n" and "torch.ops.sibyl could not be registered" in done.stderr
+
+
+def test_smoothing(torch, tensor):
+    samples = tensor[:32000]
+    for smooth in ("same", "valid"):
+        plain = torch.ops.sibyl.log_mel_spectrogram(samples)
+        got = torch.ops.sibyl.log_mel_spectrogram(samples, smooth=smooth)
+        assert torch.equal(got, sibyl.smooth3x3(plain, smooth))
+        assert torch.equal(got, sibyl.log_mel_spectrogram(samples, smooth=smooth))
+        two = torch.stack([samples, samples / 8])
+        both = torch.ops.sibyl.log_mel_spectrogram(two, smooth=smooth)
+        for got, plain in zip(both, torch.ops.sibyl.log_mel_spectrogram(two)):
+            assert torch.equal(got, sibyl.smooth3x3(plain, smooth))
+        meta = torch.ops.sibyl.log_mel_spectrogram(two.to("meta"), smooth=smooth)
+        assert meta.shape == both.shape
+    with pytest.raises(ValueError, match="smooth is 'much'"):
+        sibyl.log_mel_spectrogram(samples, smooth="much")

@@ -26,7 +26,15 @@ struct sib_mel_stream {
     float maximum;
     char *scratch;
     float *limits; /* (block frames) */
+
+    /* Of pull_finished: clamped frames that are to be averaged, and the one before them, which was. */
+    float *clamped; /* (n_mels, CLAMPED); NULL before the first */
+    size_t waiting; /* columns in it */
+    bool follows;   /* column 0 was averaged: it is a neighbour only */
+    float running;  /* maximum of the frames clamped so far */
 };
+
+#define CLAMPED (MEL_AVERAGE_COLUMNS + 2)
 
 /* Samples of the recording that the reflection at either end reads. */
 static size_t reach(const sib_mel *mel)
@@ -42,7 +50,7 @@ sib_code sib_mel_stream_create(const sib_mel *mel, sib_mel_stream **out, sib_err
         return err_memory(err, sizeof *s, "a stream");
     const size_t min = 4 * ((size_t)mel->spec.n_fft + (size_t)mel->spec.hop_length);
     s->mel = mel;
-    s->maximum = -INFINITY;
+    s->maximum = s->running = -INFINITY;
     s->capacity = size_max(STREAM_SAMPLES, min);
     s->buffer = mem_alloc(s->capacity, sizeof *s->buffer);
     s->scratch = mem_alloc(size_max(mel->kernel.scratch_bytes(&mel->tables), rescue_scratch_bytes(mel)), 1);
@@ -62,6 +70,7 @@ void sib_mel_stream_free(sib_mel_stream **stream)
     mem_free((*stream)->buffer);
     mem_free((*stream)->scratch);
     mem_free((*stream)->limits);
+    mem_free((*stream)->clamped);
     mem_free(*stream);
     *stream = NULL;
 }
@@ -170,12 +179,10 @@ static uint64_t frames_ready(const sib_mel_stream *s)
     return whole < known - s->next ? whole : known - s->next;
 }
 
-sib_code sib_mel_stream_pull(sib_mel_stream *s, float *frames, size_t max_frames, size_t row_stride,
-                             size_t *got, sib_error *err)
+static sib_code pull(sib_mel_stream *s, float *frames, size_t max_frames, size_t row_stride, size_t *got,
+                     sib_error *err)
 {
     *got = 0;
-    if (row_stride < max_frames)
-        return err_set(err, SIB_ERR_SIZE, "row_stride is %zu, expected at least %zu", row_stride, max_frames);
     while (*got < max_frames) {
         const uint64_t ready = frames_ready(s);
         const size_t n = size_min(size_min(mel_block_frames(s->mel), max_frames - *got),
@@ -201,6 +208,112 @@ sib_code sib_mel_stream_pull(sib_mel_stream *s, float *frames, size_t max_frames
         *got += n;
     }
     return SIB_OK;
+}
+
+static sib_code check_stride(size_t max_frames, size_t row_stride, sib_error *err)
+{
+    if (row_stride >= max_frames)
+        return SIB_OK;
+    return err_set(err, SIB_ERR_SIZE, "row_stride is %zu, expected at least %zu", row_stride, max_frames);
+}
+
+sib_code sib_mel_stream_pull(sib_mel_stream *s, float *frames, size_t max_frames, size_t row_stride,
+                             size_t *got, sib_error *err)
+{
+    *got = 0;
+    const sib_code code = check_stride(max_frames, row_stride, err);
+    return code == SIB_OK ? pull(s, frames, max_frames, row_stride, got, err) : code;
+}
+
+/* ---- Finished frames ------------------------------------------------------------------------------------- */
+
+/* Clamps frames (n_mels, n): by `maximum`, or frame by frame by the maximum so far where that is NaN. */
+static void clamp(sib_mel_stream *s, float maximum, float *frames, size_t n, size_t stride)
+{
+    if (!isnan(maximum)) {
+        sib_mel_finish(s->mel, maximum, frames, n, stride);
+        return;
+    }
+    for (size_t t = 0; t < n; t++) {
+        for (size_t m = 0; m < (size_t)s->mel->spec.n_mels; m++)
+            s->running = frames[m * stride + t] > s->running ? frames[m * stride + t] : s->running;
+        sib_mel_finish(s->mel, s->running, frames + t, 1, stride);
+    }
+}
+
+/* Fills the clamped frames as far as there are any; at most `more`. */
+static sib_code fill_clamped(sib_mel_stream *s, float maximum, size_t more, sib_error *err)
+{
+    const size_t n_mels = (size_t)s->mel->spec.n_mels;
+    size_t n;
+    if (!s->clamped && !(s->clamped = mem_alloc(n_mels, CLAMPED * sizeof *s->clamped)))
+        return err_memory(err, n_mels * CLAMPED * sizeof *s->clamped, "frames to be averaged");
+    float *at = s->clamped + s->waiting;
+    const sib_code code = pull(s, at, size_min(CLAMPED - s->waiting, more), CLAMPED, &n, err);
+    if (code == SIB_OK)
+        clamp(s, maximum, at, n, CLAMPED);
+    s->waiting += code == SIB_OK ? n : 0;
+    return code;
+}
+
+/* Averages the frames whose neighbours are known to frames (bands, n), at most max_frames, and drops those
+   that no later one needs. */
+static size_t average_clamped(sib_mel_stream *s, float *frames, size_t max_frames, size_t row_stride)
+{
+    const bool valid = s->mel->spec.smooth == SIB_SMOOTH_VALID,
+               last = s->ended && s->next == mel_frame_count(s->mel, s->n_samples);
+    const size_t n_mels = (size_t)s->mel->spec.n_mels, first = s->follows || valid;
+    const size_t end = s->waiting - (s->waiting && (valid || !last));
+    const size_t n = end > first ? size_min(size_min(end - first, MEL_AVERAGE_COLUMNS), max_frames) : 0,
+                 keep = n ? first + n - 1 : 0;
+    if (n == 0)
+        return 0;
+    float *x = s->clamped + first;
+    s->mel->average(&(mel_average){.in = mel_rows_of(x, n_mels, CLAMPED),
+                                   .rows = n_mels,
+                                   .columns = n,
+                                   .left = first ? x - 1 : NULL,
+                                   .right = first + n < s->waiting ? x + n : NULL,
+                                   .left_stride = CLAMPED,
+                                   .right_stride = CLAMPED,
+                                   .min = -INFINITY,
+                                   .valid = valid,
+                                   .out = valid ? (mel_rows){.inner = frames, .stride = row_stride}
+                                                : mel_rows_of(frames, n_mels, row_stride)});
+    for (size_t m = 0; m < n_mels; m++)
+        memmove(s->clamped + m * CLAMPED, s->clamped + m * CLAMPED + keep,
+                (s->waiting - keep) * sizeof *s->clamped);
+    s->waiting -= keep;
+    s->follows = true;
+    return n;
+}
+
+sib_code sib_mel_stream_pull_finished(sib_mel_stream *s, float maximum, float *frames, size_t max_frames,
+                                      size_t row_stride, size_t *got, sib_error *err)
+{
+    uint64_t bands, total;
+    *got = 0;
+    sib_code code = check_stride(max_frames, row_stride, err);
+    if (code == SIB_OK && s->ended)
+        code = sib_mel_shape(s->mel, s->n_samples, &bands, &total, err);
+    if (code == SIB_OK && s->mel->spec.smooth == SIB_SMOOTH_NONE) {
+        code = pull(s, frames, max_frames, row_stride, got, err);
+        if (code == SIB_OK)
+            clamp(s, maximum, frames, *got, row_stride);
+        return code;
+    }
+    if (code == SIB_OK && s->next && !s->clamped)
+        return err_set(err, SIB_ERR_ARGUMENT,
+                       "frames were pulled from this stream before they were finished");
+    while (code == SIB_OK && *got < max_frames) {
+        code = fill_clamped(s, maximum, max_frames - *got + 2, err);
+        const size_t n =
+            code == SIB_OK ? average_clamped(s, frames + *got, max_frames - *got, row_stride) : 0;
+        if (n == 0)
+            break;
+        *got += n;
+    }
+    return code;
 }
 
 float sib_mel_stream_maximum(const sib_mel_stream *s)

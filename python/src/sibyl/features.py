@@ -50,9 +50,19 @@ def _is_path(audio: Any) -> bool:
     return isinstance(audio, (str, bytes, os.PathLike))
 
 
-def whisper_features(samples: Any, n_mels: int, padding: int, threads: int) -> Any:
+def whisper_features(samples: Any, n_mels: int, padding: int, threads: int, smooth: str = "none") -> Any:
     """log_mel_spectrogram of an array or CPU tensor, without the ways in and out."""
-    return _compute(_tables(MelSpec.preset("whisper", n_mels), False), as_samples(samples), padding, threads, True)
+    samples = as_samples(samples)
+    spec = MelSpec.preset("whisper", n_mels)
+    if smooth == "none" or samples.ndim == 1:
+        return _compute(_tables(dataclasses.replace(spec, smooth=smooth), False), samples, padding, threads, True)
+    # several recordings share a maximum, which is known once all of them are computed
+    features = _compute(_tables(spec, False), samples, padding, threads, True)
+    cut = 2 if smooth == "valid" else 0
+    out = empty_like(features, (*features.shape[:-2], features.shape[-2] - cut, features.shape[-1] - cut))
+    for index in np.ndindex(*features.shape[:-2]):
+        _sibyl.smooth3x3(ENUMS["smooth"].index(smooth), features[index], out[index])
+    return out
 
 
 @overload
@@ -62,6 +72,7 @@ def log_mel_spectrogram(
     padding: int = 0,
     device: None = None,
     *,
+    smooth: str = "none",
     threads: int | None = None,
 ) -> NDArray[np.float32]: ...
 @overload
@@ -71,6 +82,7 @@ def log_mel_spectrogram(
     padding: int = 0,
     device: str | torch.device | None = None,
     *,
+    smooth: str = "none",
     threads: int | None = None,
 ) -> torch.Tensor: ...
 @overload
@@ -80,10 +92,17 @@ def log_mel_spectrogram(
     padding: int = 0,
     *,
     device: str | torch.device,
+    smooth: str = "none",
     threads: int | None = None,
 ) -> torch.Tensor: ...
 def log_mel_spectrogram(
-    audio: Any, n_mels: int = 80, padding: int = 0, device: Any = None, *, threads: int | None = None
+    audio: Any,
+    n_mels: int = 80,
+    padding: int = 0,
+    device: Any = None,
+    *,
+    smooth: str = "none",
+    threads: int | None = None,
 ) -> Any:
     """Whisper's log-mel spectrogram of a recording at 16 kHz, with the meaning of openai-whisper's function.
 
@@ -96,18 +115,21 @@ def log_mel_spectrogram(
     openai-whisper the values of several recordings are clamped to 8 below the maximum of them all (LogMel clamps
     each by itself). There is no gradient: a backward pass through it is a RuntimeError.
 
-    threads: 0 means one per processor; None means 1, and torch's own number for tensors. The result's bits do
-    not depend on it.
+    smooth: "same" or "valid" averages the result 3 x 3 over bands and frames, in place of it; "valid" leaves two of each
+    out. threads: 0 means one per processor; None means 1, and torch's own number for tensors. The result's bits do not
+    depend on it.
     """
+    if smooth not in ENUMS["smooth"]:
+        raise ValueError(f"smooth is {smooth!r}, expected one of {', '.join(map(repr, ENUMS['smooth']))}")
     if _is_path(audio):
         audio = load_audio(audio)
     n_mels, padding = operator.index(n_mels), _check_padding(padding)
     if is_tensor(audio) or device is not None:
-        return _torch_spectrogram(audio, n_mels, padding, device, threads)
-    return whisper_features(audio, n_mels, padding, 1 if threads is None else threads)
+        return _torch_spectrogram(audio, n_mels, padding, device, smooth, threads)
+    return whisper_features(audio, n_mels, padding, 1 if threads is None else threads, smooth)
 
 
-def _torch_spectrogram(audio: Any, n_mels: int, padding: int, device: Any, threads: int | None) -> Any:
+def _torch_spectrogram(audio: Any, n_mels: int, padding: int, device: Any, smooth: str, threads: int | None) -> Any:
     import torch
 
     from . import torch_ops  # noqa: F401  (registers torch.ops.sibyl)
@@ -118,9 +140,9 @@ def _torch_spectrogram(audio: Any, n_mels: int, padding: int, device: Any, threa
     if audio.device.type not in ("cpu", "meta"):
         audio = audio.cpu()
     if threads is None:
-        features = torch.ops.sibyl.log_mel_spectrogram(audio, n_mels, padding)
+        features = torch.ops.sibyl.log_mel_spectrogram(audio, n_mels, padding, smooth)
     else:
-        features = whisper_features(audio, n_mels, padding, threads)
+        features = whisper_features(audio, n_mels, padding, threads, smooth)
         features = without_gradient("sibyl.log_mel_spectrogram", [audio], [features])[0]
     return features.to(target)
 
@@ -207,9 +229,13 @@ class LogMel:
             return without_gradient("sibyl.LogMel", [audio], [features.to(audio.device)])[0]
         return features
 
-    def stream(self) -> LogMelStream:
-        """A stream: samples in as they come, frames out as they are done."""
-        return LogMelStream(self)
+    def stream(self, *, finished: bool = False, maximum: float | None = None) -> LogMelStream:
+        """A stream: samples in as they come, frames out as they are done.
+
+        finished: frames are clamped and smoothed as the description says, by the maximum of the recording where it is
+        known before, else by that of the frames so far.
+        """
+        return LogMelStream(self, finished=finished, maximum=maximum)
 
     def finish(self, frames: NDArray[np.float32], maximum: float) -> NDArray[np.float32]:
         """Clamps frames (n_mels, n) of a stream in place to `maximum` less the dynamic range; returns them.
@@ -234,15 +260,17 @@ class LogMelStream:
     """Features of a recording that is still coming in, in memory that does not grow with it.
 
     Frames hold what the whole-file result holds before the clamp to the maximum and before smoothing; `finish`
-    of the LogMel clamps them. One thread at a time.
+    of the LogMel clamps them. With `finished` they are clamped and smoothed (LogMel.stream). One thread at a time.
     """
 
     _BLOCK = 4096  # frames asked for at once
 
-    def __init__(self, front_end: LogMel) -> None:
+    def __init__(self, front_end: LogMel, *, finished: bool = False, maximum: float | None = None) -> None:
         self._front_end = front_end
         self._stream = _sibyl.stream_create(front_end._mel)
-        self._room = np.empty((front_end.spec.n_mels, self._BLOCK), np.float32)
+        self._maximum = (float("nan") if maximum is None else float(maximum)) if finished else None
+        bands = front_end.spec.n_mels - (2 if finished and front_end.spec.smooth == "valid" else 0)
+        self._room = np.empty((bands, self._BLOCK), np.float32)
         self._waiting: deque[NDArray[np.float32]] = deque()
 
     @property
@@ -285,7 +313,7 @@ class LogMelStream:
 
     def _next(self, frames: int) -> NDArray[np.float32]:
         room = self._room if frames == self._BLOCK else np.empty((self._room.shape[0], frames), np.float32)
-        return room[:, : _sibyl.stream_pull(self._stream, room)].copy()
+        return room[:, : _sibyl.stream_pull(self._stream, room, self._maximum)].copy()
 
 
 def smooth3x3(features: Any, mode: str = "same") -> Any:

@@ -17,15 +17,15 @@ from . import _gradients, conv, features, ops
 # ---- Features and the speech stem ---------------------------------------------------------------------------
 
 
-def _log_mel_cpu(audio: Tensor, n_mels: int = 80, padding: int = 0) -> Tensor:
-    return features.whisper_features(audio, n_mels, padding, torch.get_num_threads())
+def _log_mel_cpu(audio: Tensor, n_mels: int = 80, padding: int = 0, smooth: str = "none") -> Tensor:
+    return features.whisper_features(audio, n_mels, padding, torch.get_num_threads(), smooth)
 
 
-def _log_mel_meta(audio: Tensor, n_mels: int = 80, padding: int = 0) -> Tensor:
+def _log_mel_meta(audio: Tensor, n_mels: int = 80, padding: int = 0, smooth: str = "none") -> Tensor:
     if audio.dim() == 0:
         raise ValueError("audio has no dimensions, expected (n,) or (..., n) samples")
-    frames = (audio.shape[-1] + padding) // 160
-    return audio.new_empty((*audio.shape[:-1], n_mels, frames), dtype=torch.float32)
+    frames, cut = (audio.shape[-1] + padding) // 160, 2 if smooth == "valid" else 0
+    return audio.new_empty((*audio.shape[:-1], n_mels - cut, frames - cut), dtype=torch.float32)
 
 
 def _conv1d_cpu(
@@ -197,7 +197,11 @@ class _Operator(NamedTuple):
 
 
 _OPERATORS = (
-    _Operator("log_mel_spectrogram(Tensor audio, int n_mels=80, int padding=0) -> Tensor", _log_mel_cpu, _log_mel_meta),
+    _Operator(
+        'log_mel_spectrogram(Tensor audio, int n_mels=80, int padding=0, str smooth="none") -> Tensor',
+        _log_mel_cpu,
+        _log_mel_meta,
+    ),
     _Operator(
         "conv1d(Tensor x, Tensor weight, Tensor? bias, int stride=1, int padding=0, int dilation=1, int groups=1, "
         "bool gelu=False) -> Tensor",
