@@ -1,6 +1,8 @@
 """Operators written in Python: arrays in and out, shapes, lowerings, refusals, exceptions, threads."""
 
+import functools
 import gc
+import re
 import shutil
 import subprocess
 import threading
@@ -313,6 +315,25 @@ def test_faults_of_lowerings(registry):
         assert type(caught.value.__cause__) is (cause or type(None))
     with pytest.raises(RuntimeError, match="after it has returned"):
         kept[0] + 1
+
+
+# ---- The page ------------------------------------------------------------------------------------------------------
+
+
+def test_the_page_runs(tmp_path, monkeypatch):
+    """Every block of Python of docs/extending.md."""
+    monkeypatch.setattr("sibyl.registry.default_registry", functools.cache(sibyl.Registry))
+    for name in ("extend", "model", "session", "backend"):  # a default registry of this test's own
+        monkeypatch.setattr(f"sibyl.{name}.default_registry", sibyl.registry.default_registry)
+    monkeypatch.setattr("sibyl.default_registry", sibyl.registry.default_registry)
+    monkeypatch.chdir(tmp_path)
+    nodes = [w.node("Swish", ["x"], ["s"], domain="my.dom"), w.node("Clamp", ["s"], ["y"], domain="my.dom")]
+    (tmp_path / "model.onnx").write_bytes(w.model(nodes, {"x": F32}, {"y": F32}, opsets=OPSETS))
+    (tmp_path / "sum.onnx").write_bytes(sum_model())
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "extending.md").read_text(encoding="utf-8"), re.S)
+    assert len(blocks) == 2
+    for block in blocks:
+        exec(compile(block, "docs/extending.md", "exec"), {})
 
 
 # ---- Functions in text, plug-ins ----------------------------------------------------------------------------------

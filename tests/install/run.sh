@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs a build into a folder of its own, builds the example against it by pkg-config and by the CMake package, and
-# runs both on the recording that the repository ships.  usage: run.sh BUILD-FOLDER
+# Installs a build into a folder of its own, builds the examples against it by pkg-config and by the CMake package, and
+# runs them, on the recording that the repository ships.  usage: run.sh BUILD-FOLDER
 set -eu
 source=$(cd "$(dirname "$0")/../.." && pwd)
 build=$(cd "$1" && pwd)
@@ -24,5 +24,12 @@ for program in "$work/by-pkgconfig" "$work/by-cmake/features"; do
     cmp features.npy command.npy
     cd "$work" && rm -r "$work/out"
 done
+# operators of one's own: the program saves the model that it makes, and the command runs it with the plug-in
+expected=$(printf 'y: float32 [N]\n-0.2689 0.0000 0.7311 1.0000')
+[ "$(LD_LIBRARY_PATH=$libdir "$work/by-cmake/own_operator" "$work/own.onnx")" = "$expected" ]
+cc -std=c11 -Wall -Werror -shared -fPIC "$prefix/share/doc/sibyl/examples/plugin.c" -o "$work/plugin.so" $(pkg-config --cflags sibyl)
+for plugin in "$work/plugin.so" "$work/by-cmake/plugin.so"; do
+    "$prefix/bin/sibyl" run "$work/own.onnx" --plugin "$plugin" -i x=-1,0,1,2 | grep -q -- '-0.268941 0 0.731059 1$'
+done
 [ "$("$prefix/bin/sibyl" --version)" = "sibyl $(pkg-config --modversion sibyl)" ]
-echo "installed tree: the example builds and agrees with the command"
+echo "installed tree: the examples build and agree with the command"
