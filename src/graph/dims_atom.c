@@ -416,13 +416,34 @@ static bool never_more(dim_table *t, dim a, dim b)
     return never_less(t, b, a);
 }
 
+/* Whether all values of d are multiples of a number above 1. */
+static bool has_factor(const dim_table *t, dim d)
+{
+    size_t n;
+    const term *terms = dims_terms(t, d, &n);
+    int64_t common = 0;
+    for (size_t i = 0; i < n; i++)
+        for (int64_t rest = terms[i].coefficient, next; rest; rest = next) {
+            next = dims_mod(common, rest);
+            common = rest;
+        }
+    return n && common != 1 && common != -1;
+}
+
+static bool never_one(dim_table *t, dim d)
+{
+    int64_t n;
+    return dim_is_const(t, d, &n) ? n != 1 : has_factor(t, d) || dim_at_least(t, d, 2);
+}
+
+/* A dim broadcast with one that is never 1 is that one or 1. Of two such dims, which are then equal, a number stays,
+   or the one that was made first. */
 static bool gives_way(dim_table *t, dim a, dim b)
 {
     int64_t n, other;
-    if (dim_is_const(t, b, &n) && n == 1)
-        return true;
-    /* a dim broadcast with a number other than 1 is that number or 1 */
-    return dim_is_const(t, a, &n) && n != 1 && !dim_is_const(t, b, &other);
+    if (dim_is_const(t, b, &n))
+        return n == 1;
+    return never_one(t, a) && (dim_is_const(t, a, &other) || a.id < b.id || !never_one(t, b));
 }
 
 /* True where a makes b redundant. */

@@ -112,6 +112,11 @@ TEST(test_extremes)
     SAME(dim_broadcast(t, T, T), T);
     SAME(dim_broadcast(t, number(t, 5), T), number(t, 5));
     SAME(dim_broadcast(t, zero, one), zero);
+    /* even numbers are never 1, nor is what is at least 2 */
+    dim even = dim_add(t, dim_mul(t, number(t, 6), T), dim_mul(t, number(t, 4), U));
+    SAME(dim_broadcast(t, V, even), even);
+    SAME(dim_broadcast(t, dim_add(t, T1, one), V), dim_add(t, T1, one));
+    DIFFERENT(dim_broadcast(t, V, T1), T1);
     SAME(dim_broadcast(t, dim_broadcast(t, T, U), V), dim_broadcast(t, dim_broadcast(t, V, T), U));
     SAME(dim_broadcast(t, dim_broadcast(t, T, U), T), dim_broadcast(t, U, T));
     assert_int_equal(dim_table_failed(t), SIB_OK);
