@@ -112,13 +112,24 @@ SIB_API bool sib_graph_attribute(const sib_graph *g, size_t i, size_t k, sib_att
 /* The number (sib_model_graph) of graph `item` of attribute k of node i; SIB_NONE where there is none. */
 SIB_API uint32_t sib_graph_inner(const sib_graph *g, size_t i, size_t k, size_t item);
 
-/* ---- Milli-ops ------------------------------------------------------------------------------------- */
+/* ---- For given sizes ------------------------------------------------------------------------------- */
 
 /* A symbolic dim and its size. */
 typedef struct sib_dim {
     const char *name;
     int64_t size;
 } sib_dim;
+
+/* The dims of value i with symbolic dims of these sizes. out: (rank of the value) -1 for a dim that needs another size,
+   or that only a run knows. Errors: SIB_ERR_ARGUMENT (i out of range, a dim that the model does not have, a size below
+   0), SIB_ERR_MEMORY. */
+SIB_API sib_code sib_graph_dims(const sib_graph *g, size_t i, size_t n_dims, const sib_dim *dims,
+                                int64_t out[SIB_MAX_RANK], sib_error *err);
+/* Operations, and bytes read and written, of node i likewise; -1 where unknown. */
+SIB_API sib_code sib_graph_cost(const sib_graph *g, size_t i, size_t n_dims, const sib_dim *dims,
+                                int64_t *flops, int64_t *bytes, sib_error *err);
+
+/* ---- Milli-ops ------------------------------------------------------------------------------------- */
 
 /* The milli-ops that a node of a file's graph is made of, as a graph: inputs and outputs are the node's,
    with their names; the domain of nodes is "milli". dims: (n_dims) sizes for symbolic dims by name; those

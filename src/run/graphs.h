@@ -41,4 +41,8 @@ void shelf_clear(graph_shelf *s);
 /* The number of a graph of the shelf; SIB_NONE for another one. */
 uint32_t shelf_number(const graph_shelf *s, const graph *g);
 
+/* Binds symbols of a table to sizes by name. b: dim_binding_clear it, also after a failure. Errors: SIB_ERR_ARGUMENT
+   (a name that the table does not have, a size below 0), SIB_ERR_MEMORY. */
+sib_code sizes_bind(dim_table *t, size_t n, const sib_dim *dims, dim_binding *b, sib_error *err);
+
 #endif

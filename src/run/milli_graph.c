@@ -188,23 +188,6 @@ static sib_code lower(milli_graph *m, node_id id, sib_error *err)
 
 /* ---- The public call ------------------------------------------------------------------------------- */
 
-static sib_code bind_sizes(milli_graph *m, size_t n, const sib_dim *dims, sib_error *err)
-{
-    sib_code code = SIB_OK;
-    for (size_t i = 0; i < n && code == SIB_OK; i++) {
-        if (!dims[i].name || !*dims[i].name)
-            return err_set(err, SIB_ERR_ARGUMENT, "dim %zu has no name", i);
-        bool known;
-        dim symbol = dim_symbol_known(m->dims, str_of(dims[i].name), &known);
-        if (dim_same(symbol, DIM_NONE))
-            return err_memory(err, 64, "the dims of a node");
-        if (!known)
-            return err_set(err, SIB_ERR_ARGUMENT, "the model has no dim '%s'", dims[i].name);
-        code = dim_bind(m->dims, &m->sizes, symbol, dims[i].size, err);
-    }
-    return code;
-}
-
 static sib_code make(milli_graph *m, node_id id, size_t n_dims, const sib_dim *dims, sib_error *err)
 {
     sib_code code = arena_create(&m->arena, err);
@@ -215,7 +198,7 @@ static sib_code make(milli_graph *m, node_id id, size_t n_dims, const sib_dim *d
     code = dim_table_copy(m->source->dims, &m->dims, err);
     pthread_mutex_unlock(&m->model->lock);
     if (code == SIB_OK)
-        code = bind_sizes(m, n_dims, dims, err);
+        code = sizes_bind(m->dims, n_dims, dims, &m->sizes, err);
     if (code == SIB_OK)
         code = graph_create(m->arena, m->dims, &m->g, err);
     if (code == SIB_OK)

@@ -123,6 +123,33 @@ TEST(milli_ops_stand_alone)
     sib_graph_free(&sized);
 }
 
+TEST(dims_and_costs_of_given_sizes)
+{
+    sib_error err = SIB_ERROR_INIT;
+    tiny t = tiny_begin();
+    value_id x = tiny_input(&t, "x", SIB_F32, "B T");
+    tiny_output(&t, tiny_op(&t, "Softmax", x, NO_VALUE, "y"));
+    sib_model *m = tiny_model(&t);
+    const sib_graph *g = sib_model_graph(m, 0);
+    const sib_dim one[] = {{"B", 1}, {"T", 5}}, two[] = {{"B", 2}, {"T", 5}}, other = {"U", 1};
+    int64_t dims[SIB_MAX_RANK], flops, bytes, twice, both;
+    uint32_t y = number_of(g, "y");
+    CHECK_OK(sib_graph_dims(g, y, 2, two, dims, &err), err);
+    assert_true(dims[0] == 2 && dims[1] == 5);
+    CHECK_OK(sib_graph_dims(g, y, 1, one, dims, &err), err);
+    assert_true(dims[0] == 1 && dims[1] == -1);
+    CHECK_OK(sib_graph_cost(g, 0, 2, one, &flops, &bytes, &err), err);
+    CHECK_OK(sib_graph_cost(g, 0, 2, two, &twice, &both, &err), err);
+    assert_int_equal(bytes, 2 * 5 * sizeof(float));
+    assert_int_equal(both, 2 * bytes);
+    assert_true(flops > 0 && twice == 2 * flops);
+    CHECK_OK(sib_graph_cost(g, 0, 1, one, &flops, &bytes, &err), err);
+    assert_true(flops == -1 && bytes == -1);
+    CHECK_FAILS(sib_graph_dims(g, y, 1, &other, dims, &err), SIB_ERR_ARGUMENT, err, "no dim 'U'");
+    CHECK_FAILS(sib_graph_cost(g, 1, 0, NULL, &flops, &bytes, &err), SIB_ERR_ARGUMENT, err, "no node 1");
+    sib_model_free(&m);
+}
+
 TEST(milli_ops_refused)
 {
     sib_model *m = branches();
