@@ -72,6 +72,11 @@ sib_pool *pool_of(PyObject *handle, bool *ok);
 /* The tables in a handle, or NULL with an exception set. */
 sib_mel *mel_of(PyObject *handle);
 
+/* The session in a handle, or NULL with an exception set; borrowed. */
+sib_session *session_of(PyObject *handle);
+/* A log that calls function(level, message), which it borrows; none where it is None. */
+sib_logger logger_of(PyObject *function, int level);
+
 /* The model in a handle, or NULL with an exception set; borrowed. */
 sib_model *model_of(PyObject *handle);
 /* The registry in a handle, or NULL with an exception set; borrowed. */
@@ -146,7 +151,7 @@ PyObject *memory_type(PyObject *module);
 
 extern PyMethodDef SPEC_METHODS[], FEATURE_METHODS[], STREAM_METHODS[], AUDIO_METHODS[], CONV_METHODS[],
     VALUE_METHODS[], MODEL_METHODS[], SESSION_METHODS[], IMPORT_METHODS[], TEXT_METHODS[], JOB_METHODS[],
-    EXTEND_METHODS[], LOWERING_METHODS[], OPS_METHODS[];
+    EXTEND_METHODS[], LOWERING_METHODS[], OPS_METHODS[], WATCH_METHODS[];
 
 /* A description from a dict of every field, with the enumerations as numbers. */
 bool spec_from_dict(PyObject *dict, sib_mel_spec *out);

@@ -10,6 +10,7 @@
 typedef struct ext_job {
     sib_job *job;
     pid_t owner;
+    PyObject *log; /* a function, or None */
 } ext_job;
 
 static void job_release(PyObject *handle)
@@ -19,6 +20,7 @@ static void job_release(PyObject *handle)
         Py_BEGIN_ALLOW_THREADS sib_job_free(&j->job);
         Py_END_ALLOW_THREADS
     }
+    Py_XDECREF(j->log);
     PyMem_Free(j);
 }
 
@@ -28,12 +30,14 @@ static PyObject *job_open(PyObject *module, PyObject *args)
     const char *path, *text, *folder;
     Py_ssize_t size;
     sib_job_options options = {0};
-    int confine;
-    if (!PyArg_ParseTuple(args, "O&z#O&zO&zIp:job_open", path_of, &path, &text, &size, path_of, &folder,
+    PyObject *log;
+    int confine, level;
+    if (!PyArg_ParseTuple(args, "O&z#O&zO&zIpOi:job_open", path_of, &path, &text, &size, path_of, &folder,
                           &options.kind, path_of, &options.tokenizer, &options.backends, &options.threads,
-                          &confine))
+                          &confine, &log, &level))
         return NULL;
     options.confine = confine;
+    options.log = logger_of(log, level);
     ext_job *j = PyMem_Calloc(1, sizeof *j);
     if (!j)
         return PyErr_NoMemory();
@@ -48,9 +52,11 @@ static PyObject *job_open(PyObject *module, PyObject *args)
         return error_raise(&err, NULL);
     }
     j->owner = getpid();
+    j->log = Py_NewRef(log);
     PyObject *handle = PyCapsule_New(j, HANDLE_JOB, job_release);
     if (!handle) {
         sib_job_free(&j->job);
+        Py_DECREF(log);
         PyMem_Free(j);
     }
     return handle;
@@ -309,13 +315,16 @@ static PyObject *run_now(PyObject *module, run_call *c)
 
 static PyObject *job_run(PyObject *module, PyObject *args)
 {
-    PyObject *handle, *inputs, *outputs, *taps, *functions[4], *cancel;
+    PyObject *handle, *inputs, *outputs, *taps, *functions[4], *cancel, *profile;
     unsigned long long max_steps;
-    if (!PyArg_ParseTuple(args, "OO!OOOOOOKO:job_run", &handle, &PyList_Type, &inputs, &outputs, &taps,
-                          &functions[0], &functions[1], &functions[2], &functions[3], &max_steps, &cancel))
+    if (!PyArg_ParseTuple(args, "OO!OOOOOOKOO:job_run", &handle, &PyList_Type, &inputs, &outputs, &taps,
+                          &functions[0], &functions[1], &functions[2], &functions[3], &max_steps, &cancel,
+                          &profile))
         return NULL;
     run_call c = {.job = job_of(handle), .options = {.max_steps = max_steps}};
     if (!c.job || !(c.options.cancel = PyCapsule_GetPointer(cancel, HANDLE_CANCEL)))
+        return NULL;
+    if (profile != Py_None && !(c.options.profile = PyCapsule_GetPointer(profile, HANDLE_PROFILE)))
         return NULL;
     take_listener(&c, module, functions);
     bool ok = take_inputs(&c, inputs);
@@ -330,7 +339,8 @@ static PyObject *job_run(PyObject *module, PyObject *args)
 
 PyMethodDef JOB_METHODS[] = {
     {"job_open", job_open, METH_VARARGS,
-     "job_open(path or None, text or None, folder, kind, tokenizer, backends, threads, confine) -> job"},
+     "job_open(path or None, text or None, folder, kind, tokenizer, backends, threads, confine, log, level) "
+     "-> job"},
     {"job_describe", job_describe, METH_VARARGS, "job_describe(model or None, kind, tokenizer) -> str"},
     {"job_info", job_info, METH_O, "job_info(job) -> dict"},
     {"job_run", job_run, METH_VARARGS,

@@ -11,6 +11,7 @@
 typedef struct ext_session {
     sib_session *session;
     pid_t owner;
+    PyObject *log; /* a function, or None */
 } ext_session;
 
 static void session_release(PyObject *handle)
@@ -20,18 +21,19 @@ static void session_release(PyObject *handle)
         Py_BEGIN_ALLOW_THREADS sib_session_free(&s->session);
         Py_END_ALLOW_THREADS
     }
+    Py_XDECREF(s->log);
     PyMem_Free(s);
 }
 
 static PyObject *session_create(PyObject *module, PyObject *args)
 {
     (void)module;
-    PyObject *model, *edits;
+    PyObject *model, *edits, *log;
     sib_session_options options = {0};
     unsigned long long seed, limit;
-    int oracle;
-    if (!PyArg_ParseTuple(args, "OzIKpKzO:session_create", &model, &options.backends, &options.threads, &seed,
-                          &oracle, &limit, &options.passes, &edits))
+    int oracle, level;
+    if (!PyArg_ParseTuple(args, "OzIKpKzOOi:session_create", &model, &options.backends, &options.threads,
+                          &seed, &oracle, &limit, &options.passes, &edits, &log, &level))
         return NULL;
     options.limit_passes = edits != Py_None;
     if (options.limit_passes)
@@ -45,6 +47,7 @@ static PyObject *session_create(PyObject *module, PyObject *args)
     options.seed = seed;
     options.oracle = oracle;
     options.memory_limit = limit;
+    options.log = logger_of(log, level);
     sib_error err = SIB_ERROR_INIT;
     sib_code code;
     Py_BEGIN_ALLOW_THREADS code = sib_session_create(m, &options, &s->session, &err);
@@ -54,15 +57,17 @@ static PyObject *session_create(PyObject *module, PyObject *args)
         return error_raise(&err, NULL);
     }
     s->owner = getpid();
+    s->log = Py_NewRef(log);
     PyObject *handle = PyCapsule_New(s, HANDLE_SESSION, session_release);
     if (!handle) {
         sib_session_free(&s->session);
+        Py_DECREF(log);
         PyMem_Free(s);
     }
     return handle;
 }
 
-static sib_session *session_of(PyObject *handle)
+sib_session *session_of(PyObject *handle)
 {
     const ext_session *s = PyCapsule_GetPointer(handle, HANDLE_SESSION);
     if (s && s->owner != getpid()) {
@@ -150,8 +155,9 @@ static PyObject *profile_rows(PyObject *module, PyObject *args)
     PyObject *list = p ? PyList_New(0) : NULL;
     sib_profile_row row;
     for (size_t i = 0; list && sib_profile_get(p, (sib_profile_by)by, i, &row); i++) {
-        PyObject *item = Py_BuildValue("(sssKd)", row.node, row.op_type, row.backend,
-                                       (unsigned long long)row.calls, row.seconds);
+        PyObject *item =
+            Py_BuildValue("(sssKddKKK)", row.node, row.op_type, row.backend, (unsigned long long)row.calls,
+                          row.seconds, row.flops, row.bytes_read, row.bytes_written, row.memory);
         if (!item || PyList_Append(list, item) != 0)
             Py_CLEAR(list);
         Py_XDECREF(item);
@@ -386,7 +392,8 @@ static PyObject *session_edits(PyObject *module, PyObject *handle)
 PyMethodDef SESSION_METHODS[] = {
     {"backend_names", backend_names, METH_NOARGS, "backend_names() -> list of str"},
     {"session_create", session_create, METH_VARARGS,
-     "session_create(model, backends or None, threads, seed, oracle, memory_limit) -> session"},
+     "session_create(model, backends or None, threads, seed, oracle, memory_limit, passes, pass_limit, log, "
+     "level) -> session"},
     {"session_run", session_run, METH_VARARGS,
      "session_run(session, names, values, outputs or None, taps or None, inside, profile or None, cancel or "
      "None)"

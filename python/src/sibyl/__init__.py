@@ -48,6 +48,7 @@ from .session import (
 from .spec import MelSpec
 from .text import Tokenizer, whisper_languages
 from .voice import SpeechToText, TextGeneration, VoiceActivity, available_models, load_model
+from .watch import Digest, Span, ValueEvent, Watch, digest
 
 __version__: str = _sibyl.version
 
@@ -59,6 +60,7 @@ __all__ = [
     "N_SAMPLES",
     "SAMPLE_RATE",
     "Backend",
+    "Digest",
     "Dim",
     "InferenceSession",
     "Job",
@@ -77,17 +79,21 @@ __all__ = [
     "RunOptions",
     "SessionOptions",
     "SibylError",
+    "Span",
     "SpeechToText",
     "TensorSpec",
     "TextGeneration",
     "Tokenizer",
     "Value",
+    "ValueEvent",
     "VoiceActivity",
+    "Watch",
     "__version__",
     "available_models",
     "conv1d",
     "default_registry",
     "describe_job",
+    "digest",
     "functions",
     "get_available_providers",
     "import_model",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
+import logging
 import math
 import numbers
 import operator
@@ -14,12 +15,13 @@ from typing import Any, Callable, Iterable, Iterator, Mapping, Sequence
 import numpy as np
 
 from . import _sibyl, _waiting
+from ._logging import log_function
 from ._arrays import as_samples, is_tensor
 from ._types import UNKNOWN
 from ._values import from_value, to_value
 from .audio import load_audio
 from .errors import SibylOSError, SibylValueError, with_path
-from .session import _backends, _number
+from .session import Profile, _backends, _number
 
 Path = str | os.PathLike[Any]
 
@@ -144,7 +146,7 @@ class Job:
     tokenizer: a file to take instead of the one that the document names. backends: names in order of choice, as
     get_available_providers gives them. threads: 0 for one per processor. folder: where a document that is given as text
     finds its models. confine: for documents of strangers; they may name files of their own folder only, and absolute
-    names, ".." and symbolic links that lead out are refused.
+    names, ".." and symbolic links that lead out are refused. logger: where its models and plans are logged.
     """
 
     def __init__(
@@ -157,6 +159,7 @@ class Job:
         *,
         folder: Path | None = None,
         confine: bool = False,
+        logger: logging.Logger | str | None = None,
     ) -> None:
         path, text = None, None
         if isinstance(path_or_text, Mapping):
@@ -173,7 +176,7 @@ class Job:
         chosen = None if names is None else ",".join(_backends(names, None))
         number = _number(threads, "threads", 32)
         try:
-            self._handle = _sibyl.job_open(path, text, _encoded(folder), kind, _encoded(tokenizer), chosen, number, confine)
+            self._handle = _sibyl.job_open(path, text, _encoded(folder), kind, _encoded(tokenizer), chosen, number, confine, *log_function(logger))
         except SibylOSError as error:
             raise with_path(error, path, path) if path is not None else error from None
         info = _sibyl.job_info(self._handle)
@@ -198,6 +201,7 @@ class Job:
         taps: str | Iterable[str] | None = None,
         on_tap: Callable[[str, Any], Any] | None = None,
         max_steps: int | None = None,
+        profile: Profile | None = None,
     ) -> dict[str, Any]:
         """Runs what these outputs need, None being all, and gives them by name.
 
@@ -209,11 +213,11 @@ class Job:
         Functions are called while the run goes on: on_text(text) and on_segment(segment) as soon as those are certain,
         on_progress(done, total) in seconds of audio or in tokens, total 0 where it is not known, on_tap(path, value) for the
         inner values that `taps` names by path or glob ("decoder/step[12]/logits", "mel/*"). What one raises ends the run.
-        max_steps: turns that a loop may take, 1,000,000 where nothing is said.
+        profile: filled with a timeline of nodes, calls and runs. max_steps: turns that a loop may take, 1,000,000 where nothing is said.
         """
         if (taps is None) != (on_tap is None):
             raise ValueError("taps and on_tap are given together")
-        run, cancel = self._prepare(inputs, outputs, taps, max_steps)
+        run, cancel = self._prepare(inputs, outputs, taps, max_steps, profile)
         tap = on_tap and (lambda path, value: on_tap(path, from_value(value)))
         words = bool(inputs.get("word_timestamps"))
         segment = on_segment and (lambda given: on_segment(_segment(given, words)))
@@ -250,7 +254,12 @@ class Job:
         work.result()
 
     def _prepare(
-        self, inputs: Mapping[str, Any], outputs: Iterable[str] | None, taps: str | Iterable[str] | None, max_steps: int | None
+        self,
+        inputs: Mapping[str, Any],
+        outputs: Iterable[str] | None,
+        taps: str | Iterable[str] | None,
+        max_steps: int | None,
+        profile: Profile | None = None,
     ) -> tuple[Callable[..., dict[str, Any]], Callable[[], None]]:
         """The run as a function of its listeners, and what ends it."""
         if not isinstance(inputs, Mapping):
@@ -275,7 +284,7 @@ class Job:
         words = bool(inputs.get("word_timestamps"))
 
         def run(*listeners: Callable[..., Any] | None) -> dict[str, Any]:
-            made = _sibyl.job_run(self._handle, given, names, paths, *listeners, steps, cancel)
+            made = _sibyl.job_run(self._handle, given, names, paths, *listeners, steps, cancel, profile and profile._handle)
             return {name: _give(types[name], value, words) for name, value in zip(asked, made)}
 
         return run, functools.partial(_sibyl.cancel_set, cancel)

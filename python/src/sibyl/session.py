@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import logging
 import operator
 import os
-from typing import Any, Iterable, Mapping, Sequence
+from typing import Any, Callable, Iterable, Iterator, Mapping, Sequence
 
 from . import _sibyl, _types
+from ._logging import log_function
 from ._values import from_value, to_value
-from .errors import SibylValueError
+from .errors import SibylOSError, SibylValueError, with_path
 from .model import open_model
 from .registry import Registry, default_registry
+from .watch import Digest, Span, ValueEvent, Watch, spans_of
 
 # The name under which onnxruntime's users ask for the processor; here it means the default list.
 _CPU = "CPUExecutionProvider"
@@ -35,16 +39,22 @@ class SessionOptions:
     memory_limit: int = 0  # bytes that the values of a run may take together; 0: what the process may hold
     passes: str | None = None  # over the graph: "all", "-all", "-NAME"; None: all where a backend other than ref runs
     pass_limit: int | None = None  # most edits that passes may make; None: any number
+    logger: logging.Logger | str | None = None  # where backends, plans, kernels and failures are logged
     outputs: Sequence[str] | None = None  # the part of the model that these values need, and its inputs; None: all
 
 
 class Profile:
-    """Time of a run, or of all runs that were given it, longest first: rows of by_node, by_operator, by_milli."""
+    """Time of a run, or of all runs that were given it.
+
+    Rows of by_node, by_operator, by_milli and by_phase, longest first; and a timeline, of which max_spans are kept.
+    """
 
     __slots__ = ("_handle",)
 
-    def __init__(self) -> None:
+    def __init__(self, max_spans: int | None = None) -> None:
         self._handle = _sibyl.profile_create()
+        if max_spans is not None:
+            _sibyl.profile_limit(self._handle, max_spans)
 
     @property
     def by_node(self) -> list[ProfileRow]:
@@ -61,6 +71,38 @@ class Profile:
         """A row for each kind of step that operators are made of."""
         return self._rows(2)
 
+    @property
+    def by_phase(self) -> list[ProfileRow]:
+        """Rows whose op_type is a kind of spans ("plan", "pack", "node", ...): time in those but in none inside them."""
+        return self._rows(3)
+
+    @property
+    def spans(self) -> list[Span]:
+        """The timeline, in the order in which the spans began."""
+        return spans_of(self._handle)
+
+    @property
+    def dropped(self) -> int:
+        """Spans that were not kept."""
+        return _sibyl.profile_dropped(self._handle)
+
+    @contextlib.contextmanager
+    def span(self, name: str) -> Iterator[None]:
+        """A span of your own around what is run inside it, in this thread."""
+        token = _sibyl.profile_begin(self._handle, name)
+        try:
+            yield
+        finally:
+            _sibyl.profile_end(self._handle, token)
+
+    def save_trace(self, path: str | os.PathLike[str]) -> None:
+        """Writes the timeline as Chrome trace JSON, which ui.perfetto.dev shows."""
+        name = os.fsencode(path)
+        try:
+            _sibyl.profile_save_trace(self._handle, name)
+        except SibylOSError as error:
+            raise with_path(error, name, name) from None
+
     def _rows(self, by: int) -> list[ProfileRow]:
         return [ProfileRow(*row) for row in _sibyl.profile_rows(self._handle, by)]
 
@@ -72,6 +114,10 @@ class ProfileRow:
     backend: str
     calls: int
     seconds: float
+    flops: float = 0.0  # a multiply-add counts as 2; 0 where unknown
+    bytes_read: int = 0
+    bytes_written: int = 0
+    memory: int = 0  # most bytes of values that existed during a call
 
 
 class RunOptions:
@@ -176,6 +222,7 @@ class InferenceSession:
             _number(options.memory_limit, "memory_limit", 64),
             options.passes,
             None if options.pass_limit is None else _number(options.pass_limit, "pass_limit", 64),
+            *log_function(options.logger),
         )
 
     def get_inputs(self) -> list[NodeArg]:
@@ -257,6 +304,35 @@ class InferenceSession:
             if name not in found and not any(c in name for c in "*?["):
                 raise SibylValueError(f"no value of the run is called '{name}'")
         return found
+
+    def watch(
+        self,
+        names: str | Iterable[str] | None = None,
+        on_value: Callable[[ValueEvent, Any], Any] | None = None,
+        on_digest: Callable[[ValueEvent, Digest], Any] | None = None,
+        on_event: Callable[[Span, bool], Any] | None = None,
+        *,
+        inside: bool = False,
+        optimised: bool = False,
+        exact: bool = False,
+        share: float = 0.0,
+    ) -> Watch:
+        """Watches runs of this session, also those under way in other threads, until it is removed.
+
+        names: as in run_with_taps. on_value(event, array) gets copies, on_digest(event, digest) what sibyl.digest gives, and
+        on_event(span, begins) is told of runs, plans and nodes; what the first two raise ends that run. Without a function
+        the newest digest of each value is kept:
+
+            with session.watch("encoder/*") as watch:
+                session.run(None, feed)
+            watch.digests["encoder/out"]["nan"]
+
+        inside: values of milli-ops too. optimised: runs stay as fast as unwatched ones, and of the values those are seen
+        that passes and fusing leave; otherwise runs that begin while it is there compute every value of the file's graph.
+        exact: histograms of every element. share: the part of the time that values and digests may take (0.08): after a run
+        that is seen, none is until they have taken long enough.
+        """
+        return Watch(self._handle, names, on_value, on_digest, on_event, inside, optimised, exact, share)
 
     def run_with_profile(self, input_feed: Mapping[str, Any], output_names: Iterable[str] | None = None) -> Profile:
         """The times of one run."""

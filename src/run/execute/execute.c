@@ -51,30 +51,46 @@ static sib_code check_text(const frame *f, const step *st, buffer *const *output
                    (unsigned long long)(f->run->memory + *text), (unsigned long long)f->run->memory_limit);
 }
 
+/* Shows what there is after i steps and runs step i. Errors: those of taps in err, those of the step in why. Kept out
+   of the loop over steps, whose registers it would take. */
+static __attribute__((noinline, cold)) sib_code run_watched(const frame *f, segment *s, const instance *in,
+                                                            size_t i, watched_node *w, sib_error *why,
+                                                            sib_error *err)
+{
+    sib_code code = tap_steps(f, s, in, i, err);
+    return code == SIB_OK ? watched_step(f, s, in, i, w, why) : code;
+}
+
+/* Whether somebody looks is asked at each step, so that watches may come and go within a run. */
 static sib_code run_steps(const frame *f, segment *s, instance *in, sib_error *err)
 {
     const sib_cancel *cancel = run_cancel(f->run);
+    const observer *o = &f->run->observer;
+    const bool always = observer_must_look(o);
+    const atomic_uint *watches = observer_watches(o);
     sib_error why = SIB_ERROR_INIT;
     watched_node watched;
+    sib_code code = SIB_OK;
     uint64_t text = 0;
+    size_t i = 0;
     watched.span.is = false;
-    for (size_t i = 0;; i++) {
-        const bool seen = observer_looks(&f->run->observer) || watched.span.is;
-        sib_code code = seen ? tap_steps(f, s, in, i, err) : SIB_OK;
-        if (code != SIB_OK || i == s->n_steps)
-            return code;
-        if (cancel_is_set(cancel))
-            return observe_cancel(cancel, err);
+    for (; i < s->n_steps && code == SIB_OK; i++) {
         const step *st = &s->steps[i];
         buffer **operands = in->operands + in->first_operand[i];
-        code = seen ? watched_step(f, s, in, i, &watched, &why)
-                    : st->backend->run(st, (const buffer *const *)operands, operands + st->view.n_in, cancel,
-                                       &why);
-        if (code == SIB_OK)
+        if (cancel_is_set(cancel))
+            code = observe_cancel(cancel, err);
+        else if (always || watch_count(watches))
+            code = run_watched(f, s, in, i, &watched, &why, err);
+        else
+            code =
+                st->backend->run(st, (const buffer *const *)operands, operands + st->view.n_in, cancel, &why);
+        if (code == SIB_OK && f->run->memory_limit)
             code = check_text(f, st, operands + st->view.n_in, &text, &why);
-        if (code != SIB_OK)
-            return step_failed(f, origin_of(s, i), code, &why, err);
     }
+    span_close(&f->run->observer, &watched.span);
+    if (code == SIB_OK)
+        return always || watch_count(watches) ? tap_steps(f, s, in, s->n_steps, err) : SIB_OK;
+    return why.code == SIB_OK ? code : step_failed(f, origin_of(s, i - 1), code, &why, err);
 }
 
 static sib_code check_memory(const frame *f, const segment *s, sib_error *err)
@@ -142,7 +158,8 @@ static sib_code run_control(frame *f, node_id id, instance *in, sib_error *err)
     sib_error why = SIB_ERROR_INIT;
     sib_code code = in->control ? SIB_OK : control_make(n, &in->control, &why);
     control *c = in->control;
-    open_span span = {.is = false};
+    open_span span;
+    span.is = false;
     char name[200];
     if (observer_looks(&f->run->observer))
         span_open(&f->run->observer, &span,

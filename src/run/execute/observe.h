@@ -16,18 +16,28 @@ typedef struct observer {
     uint64_t begin, spent;          /* of the run; in calls of watches and taps, in ns */
 } observer;
 
-/* A span that goes on. */
+/* A span that goes on; only `is` need be set before. */
 typedef struct open_span {
     sib_time_span about;
     uint64_t in_profile;
     bool is; /* it was opened */
 } open_span;
 
+/* Whether the run has a tap or profile. */
+static inline bool observer_must_look(const observer *o)
+{
+    return o->options && (o->options->tap || o->options->profile);
+}
+/* The number of watches that are called now. */
+static inline const atomic_uint *observer_watches(const observer *o)
+{
+    static const atomic_uint none;
+    return o->watches ? &((const watch_counts *)o->watches)->active : &none;
+}
 /* Whether anybody observes now. Cheap: asked at each step. */
 static inline bool observer_looks(const observer *o)
 {
-    return (o->options && (o->options->tap || o->options->profile)) ||
-           (o->watches && watch_set_active(o->watches));
+    return observer_must_look(o) || watch_count(observer_watches(o));
 }
 /* Whether anybody sees values; inside: those of milli-ops. */
 bool observer_sees(const observer *o, bool inside);

@@ -25,10 +25,9 @@ struct sib_watch {
 };
 
 struct watch_set {
+    watch_counts counts;
     pthread_mutex_t lock;    /* of all below */
     pthread_cond_t finished; /* a call ended */
-    /* watches that are awake, of these with on_event, and n; to be read without the lock */
-    atomic_uint active, listening, all;
     size_t references;
     sib_pool *pool; /* of the session, for digests; NULL once it is freed */
     uint64_t serial;
@@ -82,9 +81,9 @@ static void count_active(watch_set *s)
         active += s->items[i]->debt <= 0;
         listening += s->items[i]->debt <= 0 && s->items[i]->o.on_event;
     }
-    atomic_store_explicit(&s->listening, listening, memory_order_relaxed);
-    atomic_store_explicit(&s->active, active, memory_order_relaxed);
-    atomic_store_explicit(&s->all, (unsigned)s->n, memory_order_relaxed);
+    atomic_store_explicit(&s->counts.listening, listening, memory_order_relaxed);
+    atomic_store_explicit(&s->counts.active, active, memory_order_relaxed);
+    atomic_store_explicit(&s->counts.all, (unsigned)s->n, memory_order_relaxed);
 }
 
 void watch_set_ran(watch_set *s, uint64_t ns, uint64_t spent)
@@ -99,21 +98,6 @@ void watch_set_ran(watch_set *s, uint64_t ns, uint64_t spent)
     }
     count_active(s);
     pthread_mutex_unlock(&s->lock);
-}
-
-unsigned watch_set_all(const watch_set *s)
-{
-    return atomic_load_explicit(&s->all, memory_order_relaxed);
-}
-
-unsigned watch_set_listening(const watch_set *s)
-{
-    return atomic_load_explicit(&s->listening, memory_order_relaxed);
-}
-
-unsigned watch_set_active(const watch_set *s)
-{
-    return atomic_load_explicit(&s->active, memory_order_relaxed);
 }
 
 /* ---- Watches ----------------------------------------------------------------------------------------- */

@@ -10,6 +10,13 @@
 /* Shared by a session and its watches, each of which holds a reference. */
 typedef struct watch_set watch_set;
 
+/* Numbers of watches, the first member of a set: may change at any time. */
+typedef struct watch_counts {
+    atomic_uint active;    /* that are called now */
+    atomic_uint listening; /* and have on_event */
+    atomic_uint all;
+} watch_counts;
+
 sib_code watch_set_create(sib_pool *pool, watch_set **out, sib_error *err);
 /* Releases the session's reference; no run may be under way. */
 void watch_set_release(watch_set **s);
@@ -17,10 +24,22 @@ void watch_set_release(watch_set **s);
 /* sib_watch_add. */
 sib_code watch_set_add(watch_set *s, const sib_watch_options *o, sib_watch **out, sib_error *err);
 
-/* Number of watches that are called now, of those with on_event, and of all; changes at any time. */
-unsigned watch_set_active(const watch_set *s);
-unsigned watch_set_listening(const watch_set *s);
-unsigned watch_set_all(const watch_set *s);
+static inline unsigned watch_count(const atomic_uint *n)
+{
+    return atomic_load_explicit(n, memory_order_relaxed);
+}
+static inline unsigned watch_set_active(const watch_set *s)
+{
+    return watch_count(&((const watch_counts *)s)->active);
+}
+static inline unsigned watch_set_listening(const watch_set *s)
+{
+    return watch_count(&((const watch_counts *)s)->listening);
+}
+static inline unsigned watch_set_all(const watch_set *s)
+{
+    return watch_count(&((const watch_counts *)s)->all);
+}
 /* Accounts a run that took ns, and of these `spent` for its watches. */
 void watch_set_ran(watch_set *s, uint64_t ns, uint64_t spent);
 /* What plans must show for the watches there are now, and in *whole whether of the graph as in the file. */

@@ -44,16 +44,19 @@ sib_code watched_step(const frame *f, segment *s, const instance *in, size_t i, 
     buffer **operands = in->operands + in->first_operand[i];
     const char *kernel = st->backend->kernel ? st->backend->kernel(st) : NULL;
     const segment_sights *sights = segment_look(s);
-    open_span inner = {.is = false};
+    open_span inner;
+    inner.is = false;
     const node *source = &f->ex->g->nodes[n->origin];
     node_label(f->ex->g, source, w->text, sizeof w->text);
-    if (!i || origin_of(s, i - 1) != n->origin)
+    if (!i || origin_of(s, i - 1) != n->origin) {
+        span_close(o, &w->span); /* where nobody looked at the node's last step */
         span_open(o, &w->span,
                   (sib_time_span){.kind = SIB_SPAN_NODE,
                                   .name = w->text,
                                   .op_type = source->type.data,
                                   .backend = st->backend->name,
                                   .kernel = kernel});
+    }
     if (n->milli)
         span_open(o, &inner,
                   (sib_time_span){.kind = SIB_SPAN_STEP,
