@@ -92,6 +92,7 @@ bool conv_transposed_make(conv_transposed *t, unsigned threads)
 {
     size_t bytes = sizeof(float);
     t->taps = t->in_plane = t->out_plane = 1;
+    t->apart = true;
     t->band_axis = CONV2D_AXES - 1;
     for (size_t i = CONV2D_AXES; i-- > 0;) {
         const conv2d_axis *a = &t->axis[i];
@@ -100,6 +101,8 @@ bool conv_transposed_make(conv_transposed *t, unsigned threads)
             return false;
         if (a->in > 1 || a->out > 1 || a->kernel > 1)
             t->band_axis = i;
+        t->apart &= a->kernel == a->stride && (a->dilation == 1 || a->kernel == 1) && !a->before &&
+                    a->out == a->in * a->stride;
     }
     if (!size_mul(bytes, t->taps, &bytes) || !size_mul(bytes, t->groups, &bytes) ||
         !size_mul(bytes, t->c, &bytes) || !size_mul(bytes, t->m, &bytes))
@@ -218,6 +221,24 @@ static void make_row(const part *w, size_t channel, const size_t *at, float *y)
         y[whole * row->stride + f] = w->phases[f * t->phase_floats + whole];
 }
 
+/* The same where windows do not overlap: a row of the output is one row of the image through the taps of the last axis,
+   side by side. bias: (out of the last axis) the channel's bias in each, or NULL. */
+static void copy_row_apart(const part *w, size_t channel, const size_t *at, const float *bias, float *y)
+{
+    const conv_transposed *t = w->t;
+    const conv2d_axis *a = t->axis, *row = &t->axis[CONV2D_AXES - 1];
+    size_t element = (at[0] / a[0].stride * a[1].in + at[1] / a[1].stride) * row->in - w->slab_from;
+    size_t tap = (at[0] % a[0].stride * a[1].kernel + at[1] % a[1].stride) * row->kernel;
+    const float *from = w->products + ((channel - w->first) * t->taps + tap) * w->slab_n + element;
+    if (row->stride == 1)
+        memcpy(y, from, row->out * sizeof *y);
+    else
+        w->kernels->layout.transpose[2]((const char *)from, (ptrdiff_t)(w->slab_n * sizeof *y), (char *)y,
+                                        (ptrdiff_t)(row->stride * sizeof *y), row->stride, row->in);
+    if (bias)
+        w->kernels->chain.op[CHAIN_add][CHAIN_F32](y, bias, NULL, y, row->out);
+}
+
 /* Odd weights give NaN where they meet a zero between or around the elements. y: rows from..until of one
    channel. packed: (taps, c) of that channel. */
 static void meet_zeros(const part *w, const size_t *at, const float *packed, float *y)
@@ -249,10 +270,16 @@ static void add_up(const part *w, const float *packed)
             begin = plane;
             rows = 1;
         }
+        const float *bias = t->apart && w->call->bias ? w->phases : NULL;
+        for (size_t i = 0; i < row && bias; i++)
+            w->phases[i] = w->call->bias[w->g * t->m + channel];
         for (size_t r = 0; r < rows; r++) {
             size_t from_top = (begin - plane) / row + r, at[2] = {from_top / a[1].out, from_top % a[1].out};
             float *y = w->call->y + begin + r * row;
-            make_row(w, channel, at, y);
+            if (t->apart)
+                copy_row_apart(w, channel, at, bias, y);
+            else
+                make_row(w, channel, at, y);
             if (t->odd_weights)
                 meet_zeros(w, at, packed + channel * t->taps * t->c, y);
         }

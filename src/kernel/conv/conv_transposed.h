@@ -25,6 +25,7 @@ typedef struct conv_transposed {
     size_t phase_floats;        /* of a row of the output, one phase */
     size_t work_floats;         /* scratch of one worker */
     size_t workers;             /* max threads */
+    bool apart;                 /* windows do not overlap and fill the output */
     bool odd_weights;           /* some weights are infinite or NaN; set by the caller */
 } conv_transposed;
 
