@@ -23,6 +23,20 @@ static double sum_of(const sib_profile *p, sib_profile_by by)
     return all;
 }
 
+/* The unit of times of one run: milliseconds, or microseconds for runs below one. */
+typedef struct unit {
+    double per_second; /* of all runs together */
+    const char *name;
+} unit;
+
+static unit unit_of(const profile_of *p)
+{
+    const double ms = sum_of(p->profile, SIB_PROFILE_BY_PHASE) * 1e3 / (double)p->runs;
+    const char *const names[2][2] = {{"ms", "ms/run"}, {"us", "us/run"}};
+    const bool fine = ms < 1;
+    return (unit){(fine ? 1e6 : 1e3) / (double)p->runs, names[fine][p->runs > 1]};
+}
+
 static double share_of(double seconds, double all)
 {
     return all > 0 ? 100 * seconds / all : 0;
@@ -61,23 +75,23 @@ static void show_table(const profile_of *p, const char *title, sib_profile_by by
 {
     sib_profile_row row;
     const double all = sum_of(p->profile, by);
+    const unit in = unit_of(p);
     size_t i = 0, more = 0;
     char flops[32], bytes[32];
     printf("%s\n", title);
-    inspect_row(cli_format("  %9s %7s %6s  %-4s %10s %10s  %s", p->runs > 1 ? "ms/run" : "ms", "share",
-                           "calls", "on", "GFLOP/s", "GB/s",
-                           by == SIB_PROFILE_BY_NODE ? "operator  node" : "operator"));
+    inspect_row(cli_format("  %9s %7s %6s  %-4s %10s %10s  %s", in.name, "share", "calls", "on", "GFLOP/s",
+                           "GB/s", by == SIB_PROFILE_BY_NODE ? "operator  node" : "operator"));
     for (; sib_profile_get(p->profile, by, i, &row); i++)
         if (i < SHOWN)
             inspect_row(cli_format("  %9.3f %5.1f %% %6llu  %-4s %10s %10s  %s%s%s",
-                                   row.seconds * 1e3 / (double)p->runs, share_of(row.seconds, all),
+                                   row.seconds * in.per_second, share_of(row.seconds, all),
                                    (unsigned long long)row.calls, row.backend,
                                    rate_text(gflops_of(&row), p->peak.flops, flops),
                                    rate_text(gbytes_of(&row), p->peak.read_bytes, bytes), row.op_type,
                                    *row.node ? "  " : "", row.node));
         else
             more++;
-    printf("  %9.3f   all", all * 1e3 / (double)p->runs);
+    printf("  %9.3f   all", all * in.per_second);
     printf(more ? " %zu rows, of which %d are shown\n" : "\n", i, SHOWN);
 }
 
@@ -95,15 +109,16 @@ static void show_phases(const profile_of *p)
 {
     sib_profile_row row;
     const double all = sum_of(p->profile, SIB_PROFILE_BY_PHASE);
+    const unit in = unit_of(p);
     printf("by phase\n");
-    inspect_row(cli_format("  %9s %7s %6s", p->runs > 1 ? "ms/run" : "ms", "share", "calls"));
+    inspect_row(cli_format("  %9s %7s %6s", in.name, "share", "calls"));
     for (size_t k = 0; k < sizeof phases / sizeof *phases; k++)
         for (size_t i = 0; sib_profile_get(p->profile, SIB_PROFILE_BY_PHASE, i, &row); i++)
             if (!strcmp(row.op_type, phases[k][0]))
-                inspect_row(cli_format("  %9.3f %5.1f %% %6llu  %-10s %s",
-                                       row.seconds * 1e3 / (double)p->runs, share_of(row.seconds, all),
-                                       (unsigned long long)row.calls, phases[k][1], phases[k][2]));
-    printf("  %9.3f   all\n", all * 1e3 / (double)p->runs);
+                inspect_row(cli_format("  %9.3f %5.1f %% %6llu  %-10s %s", row.seconds * in.per_second,
+                                       share_of(row.seconds, all), (unsigned long long)row.calls,
+                                       phases[k][1], phases[k][2]));
+    printf("  %9.3f   all\n", all * in.per_second);
 }
 
 void profile_show(const profile_of *p)

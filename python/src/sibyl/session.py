@@ -370,10 +370,10 @@ def _number(value: Any, name: str, bits: int) -> int:
 
 
 def _backends(
-    providers: Sequence[Any] | None, provider_options: Sequence[Any] | None, registry: Registry
+    providers: Sequence[Any] | None, provider_options: Sequence[Any] | None, registry: Registry | None = None
 ) -> list[str]:
     """Names of backends in order, none twice."""
-    known = registry.backends + get_available_providers()
+    known = (registry.backends if registry else []) + get_available_providers()
     if isinstance(providers, str):
         raise TypeError(f"providers must be a list of names, not the text {providers!r}")
     options = list(provider_options or [])
