@@ -60,7 +60,7 @@ static conv2d_shape random_shape(check_random *r)
     s.m = conv_pick(r, 1, 20);
     size_t axes = conv_pick(r, 1, 3);
     if (check_u64(r) % 3 == 0) {
-        s.groups = conv_pick(r, 2, 12);
+        s.groups = conv_pick(r, 2, 40);
         s.c = s.m = 1;
         if (check_u64(r) % 2)
             s.c = conv_pick(r, 1, 3), s.m = conv_pick(r, 1, 9);
@@ -77,7 +77,7 @@ static conv2d_shape random_shape(check_random *r)
         s.axis[i].after = 1000000; /* an average that counts padding counts all of it */
     }
     if (axes == 2 && s.c * s.m == 1 && check_u64(r) % 4) { /* shapes that have plane kernels */
-        size_t kernel = conv_pick(r, 2, 5), stride = conv_pick(r, 1, 2), before = conv_pick(r, 0, 2);
+        size_t kernel = conv_pick(r, 2, 7), stride = conv_pick(r, 1, 2), before = conv_pick(r, 0, 2);
         for (int i = 1; i < CONV2D_AXES; i++) {
             size_t in = conv_pick(r, kernel, 45);
             s.axis[i] = conv_padded_axis(in, kernel, stride, before);
@@ -118,6 +118,7 @@ static const conv2d_shape large[] = {
     {0, SIB_F32, SIB_F32, 1, 2, 90, 60, {CONV_NO_AXIS, {29, 5, 1, 1, 2, 29, 0}, {27, 5, 1, 1, 2, 27, 0}}, 0},
     {0, SIB_F32, SIB_F32, 1, 1, 200, 70, {CONV_NO_AXIS, CONV_NO_AXIS, {1700, 3, 2, 1, 1, 850, 0}}, 0},
     {0, SIB_F32, SIB_F32, 3, 1, 40, 130, {CONV_NO_AXIS, {5, 3, 1, 1, 1, 5, 0}, {7, 3, 2, 1, 1, 4, 0}}, 0},
+    {0, SIB_F32, SIB_F32, 2, 40, 1, 1, {CONV_NO_AXIS, {150, 7, 2, 1, 3, 75, 0}, {90, 7, 1, 1, 3, 90, 0}}, 0},
     {0, SIB_F32, SIB_F32, 1, 96, 1, 1, {CONV_NO_AXIS, {44, 5, 1, 1, 2, 44, 0}, {44, 5, 1, 1, 2, 44, 0}}, 0},
     {0, SIB_F32, SIB_F32, 1, 1, 1, 64, {CONV_NO_AXIS, CONV_NO_AXIS, {9000, 256, 64, 1, 128, 140, 0}}, 0},
     {0, SIB_F32, SIB_F32, 1, 1, 24, 24, {CONV_NO_AXIS, CONV_NO_AXIS, {20000, 3, 1, 2, 2, 20000, 0}}, 0},

@@ -135,6 +135,66 @@ static void total(trial *t)
     windows(t, false);
 }
 
+/* Counts of elements, 1 .. 9. */
+static float *counts(trial *t, size_t n)
+{
+    float *x = trial_in(t, n, sizeof *x);
+    for (size_t i = 0; i < n; i++)
+        x[i] = (float)trial_pick(t, 1, 9);
+    return x;
+}
+
+/* Windows of `high` runs of adjacent or, with runs of 1, arbitrary pixels, with the planes in the lanes. */
+static void lanes(trial *t, bool max)
+{
+    static const size_t runs[] = {1, 3, 5, 7};
+    size_t n = t->k->conv2d.lanes, high = t->bench ? 7 : trial_pick(t, 1, 7), all;
+    conv2d_lanes p = {
+        .rows = t->bench ? 14 : trial_pick(t, 1, 3), .step = trial_pick(t, 1, 2), .by = 3, .low = -30};
+    p.run = max ? 1 : t->bench ? 7 : runs[trial_pick(t, 0, COUNT(runs) - 1)];
+    p.columns = t->bench ? 14 : trial_pick(t, 1, 40);
+    p.k = high * p.run;
+    size_t pixels = (p.columns - 1) * p.step + p.run;
+    p.x_row = trial_pick(t, 0, 50);
+    int32_t *offset = offsets(t, p.k, (p.rows - 1) * p.x_row + pixels * n, &all);
+    p.offset = offset;
+    p.x = max ? trial_floats(t, all, trial_fill_of(t)) : small_integers(t, all);
+    p.w = small_integers(t, p.k * n);
+    p.first = small_integers(t, n);
+    p.high = trial_pick(t, 0, 1) ? INFINITY : 20;
+    if (trial_pick(t, 0, 1)) {
+        p.by_row = counts(t, p.rows);
+        p.by_column = counts(t, p.columns);
+    }
+    p.y = trial_out(t, sizeof *p.y, 1, p.rows * p.columns * n, p.rows * p.columns * n, TRIAL_ALONE);
+    if (max)
+        CALL(t, p.rows * p.columns * n * p.k, conv2d.lanes_largest(&p));
+    else
+        CALL(t, p.rows * p.columns * n * p.k, conv2d.lanes_sum(&p));
+    for (size_t i = 0; i < p.rows * p.columns * n; i++) {
+        size_t row = i / n / p.columns, column = i / n % p.columns, lane = i % n;
+        double want = max ? -INFINITY : (double)p.first[lane];
+        for (size_t k = 0; k < p.k; k++) {
+            size_t pixel = column * p.step + k % p.run;
+            double v = (double)p.x[row * p.x_row + pixel * n + lane + (size_t)offset[k / p.run * p.run]];
+            want = max ? larger(want, v) : want + v * (double)p.w[k * n + lane];
+        }
+        if (!max && p.by_row)
+            want = (double)((float)want / (p.by_column[column] * (p.by * p.by_row[row])));
+        trial_expect(t, i, p.y[i], clamped(want, p.low, p.high), 0);
+    }
+}
+
+static void lanes_sum(trial *t)
+{
+    lanes(t, false);
+}
+
+static void lanes_largest(trial *t)
+{
+    lanes(t, true);
+}
+
 static void clamp(trial *t)
 {
     size_t n = trial_length(t);
@@ -189,6 +249,11 @@ static void planes(trial *t)
     p.x = row->largest ? trial_floats(t, n * in, trial_fill_of(t)) : small_integers(t, n * in);
     p.w = trial_pick(t, 0, 2) ? small_integers(t, n * size * size) : NULL;
     p.first = trial_pick(t, 0, 1) ? small_integers(t, n) : NULL;
+    if (trial_pick(t, 0, 2) == 0) {
+        p.by_row = counts(t, g.out[0]);
+        p.by_column = counts(t, g.out[1]);
+        p.by = 3;
+    }
     float *y = trial_out(t, sizeof *y, n, p.rows * g.out[1], out, TRIAL_ALONE);
     p.y = y - p.row0 * g.out[1];
     TIMED(t, n * p.rows * g.out[1], row->run(&p));
@@ -204,6 +269,8 @@ static void planes(trial *t)
                 want = row->largest ? larger(want, v)
                                     : want + v * (p.w ? (double)p.w[(plane * size + a) * size + b] : 1);
             }
+        if (!row->largest && p.by_row)
+            want = (double)((float)want / (p.by_column[ox] * (p.by * p.by_row[oy])));
         trial_expect(t, i, p.y[plane * out + oy * g.out[1] + ox], clamped(want, p.low, p.high), 0);
     }
 }
@@ -351,6 +418,8 @@ static const trial_row rows[] = {
     DATA(conv2d.spot_vectors),
     ENTRY(conv2d.spot, spot),
     ENTRY(conv2d.store_features, store_features),
+    OFTEN(800, conv2d.lanes_sum, lanes_sum, NULL),
+    OFTEN(400, conv2d.lanes_largest, lanes_largest, NULL),
     ENTRY(conv2d.largest, largest),
     ENTRY(conv2d.total, total),
     ENTRY(conv2d.clamp, clamp),

@@ -309,12 +309,16 @@ sib_code conv2d_plan_make_blocks(const kernel_table *kernels, const conv2d_shape
     p->panels = size_ceil_div(p->s.m, p->kernels->mr);
     p->work = (double)p->s.batch * (double)p->s.groups * (double)p->s.m * (double)p->k * (double)p->out_plane;
     choose_plane(p);
-    p->features = conv2d_features_pay(p);
-    if (!p->features && conv2d_few_pays(p)) {
-        sib_code made = conv2d_few_make(p, threads, err);
-        if (made != SIB_OK)
+    bool averages = p->s.kind == CONV2D_AVERAGE || p->s.kind == CONV2D_AVERAGE_PADDED;
+    sib_code code = averages ? count_elements(p, err) : SIB_OK;
+    bool in_lanes = conv2d_lanes_pay(p);
+    p->features = !in_lanes && conv2d_features_pay(p);
+    if (in_lanes || (!p->features && conv2d_few_pays(p))) {
+        if (code == SIB_OK)
+            code = in_lanes ? conv2d_lanes_make(p, threads, err) : conv2d_few_make(p, threads, err);
+        if (code != SIB_OK)
             conv2d_plan_free(p);
-        return made;
+        return code;
     }
     if (p->features)
         p->panels = size_ceil_div(conv2d_vectors(p), p->kernels->spot_vectors);
@@ -329,9 +333,7 @@ sib_code conv2d_plan_make_blocks(const kernel_table *kernels, const conv2d_shape
     choose_chunk(p);
     choose_layout(p);
     if (!p->direct && !p->plane_run && (!size_mul(p->s.c, p->channel_floats, &image) || image > INT32_MAX))
-        return too_large(err);
-    bool averages = p->s.kind == CONV2D_AVERAGE || p->s.kind == CONV2D_AVERAGE_PADDED;
-    sib_code code = averages ? count_elements(p, err) : SIB_OK;
+        code = code == SIB_OK ? too_large(err) : code;
     if (code == SIB_OK && !p->plane_run)
         code = place_taps(p, err);
     if (code != SIB_OK)

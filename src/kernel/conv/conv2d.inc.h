@@ -199,6 +199,7 @@ static void conv2d_clamp(float low, float high, size_t n, float *y)
 
 #include "kernel/conv/conv2d_bytes.inc.h"
 #include "kernel/conv/conv2d_features.inc.h"
+#include "kernel/conv/conv2d_lanes.inc.h"
 #include "kernel/conv/conv2d_plane.inc.h"
 
 void SIMD_NAME(conv2d_init)(conv2d_kernels *k)
@@ -215,6 +216,8 @@ void SIMD_NAME(conv2d_init)(conv2d_kernels *k)
     k->spot_vectors = SPOT_VECTORS;
     k->spot = conv2d_spot;
     k->store_features = conv2d_store_features;
+    k->lanes_sum = conv2d_lanes_sum;
+    k->lanes_largest = conv2d_lanes_largest;
     k->largest = conv2d_largest;
     k->total = conv2d_total;
     k->clamp = conv2d_clamp;

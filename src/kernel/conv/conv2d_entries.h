@@ -15,15 +15,18 @@ typedef struct conv2d_plane {
     size_t in[2], out[2], before[2];
 } conv2d_plane;
 
-/* Rows row0 .. row0 + rows - 1 of y: sums of x times w beginning with `first`, x being 0 out of range, or the
-   max of x, NaN where any is; then min(high, max(low, y)), NaN staying NaN. */
+/* Rows row0 .. row0 + rows - 1 of y: sums of x times w beginning with `first`, x being 0 out of range, divided
+   by by_row[row] * by_column[column] where these are given, or the max of x, NaN where any is; then min(high,
+   max(low, y)), NaN staying NaN. */
 typedef struct conv2d_planes {
     const conv2d_plane *g;
     size_t n;
-    const float *x;     /* (n, in) */
-    const float *w;     /* (n, size, size); NULL for ones; ignored for the max */
-    const float *first; /* (n); NULL for zeros */
-    float *y;           /* (n, out) */
+    const float *x;                  /* (n, in) */
+    const float *w;                  /* (n, size, size); NULL for ones; ignored for the max */
+    const float *first;              /* (n); NULL for zeros */
+    const float *by_row, *by_column; /* (out) or both NULL; ignored for the max */
+    float by;                        /* divides too */
+    float *y;                        /* (n, out) */
     size_t row0, rows;
     float low, high;
 } conv2d_planes;
@@ -34,6 +37,22 @@ typedef struct conv2d_plane_row {
     bool largest;
     conv2d_plane_run run;
 } conv2d_plane_row;
+
+/* Windows over `lanes` planes at once, with the planes in the lanes: y[r][j] = min(high, max(low, s)), NaN
+   staying NaN, where s is first + the sum of x[r * x_row + j * step * lanes + offset[p]] * w[p], p < k, upward,
+   divided by by_row[r] * by_column[j] where these are given; or the max of those x, NaN where any is. */
+typedef struct conv2d_lanes {
+    size_t rows, columns, k, step; /* step: 1 or 2 */
+    size_t run; /* of terms for adjacent pixels of x, all of which k consists of: 1, 3, 5, 7; 1 for the max */
+    const float *x;
+    size_t x_row;
+    const int32_t *offset;           /* (k) in floats; the first of each run is read */
+    const float *w, *first;          /* (k, lanes), (lanes); ignored for the max */
+    const float *by_row, *by_column; /* (rows), (columns) or both NULL; ignored for the max */
+    float by;                        /* divides too */
+    float low, high;
+    float *y; /* (rows, columns, lanes) */
+} conv2d_lanes;
 
 /* y[f * ldy + i] = min(high, max(low, sums[i * width + f] + bias[f])) for f < m, i < n, NaN staying NaN;
    reads full vectors of sums, of pixels and of features. */
@@ -66,6 +85,9 @@ typedef struct conv2d_kernels {
     void (*spot)(size_t n, size_t nv, size_t k, const float *w, const float *const *x, const int32_t *offset,
                  bool more, float *sums);
     void (*store_features)(const conv2d_feature_sums *t, size_t n, size_t m);
+
+    void (*lanes_sum)(const conv2d_lanes *t);
+    void (*lanes_largest)(const conv2d_lanes *t);
 
     /* Over windows of one channel: y[j] = the max of x[offset[p] + j], p < k, NaN where any is, or their
        sum. */

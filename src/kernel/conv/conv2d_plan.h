@@ -16,7 +16,7 @@
    copied to scratch first, as phases: column i of phase f is column i * stride + f of the padded image, rows
    likewise. Then every tap of the kernel reads consecutive floats for consecutive pixels. Small windows of a
    fixed size over single planes (depthwise: one input channel per output channel) have kernels that need no
-   copy. */
+   copy; large windows over them and small planes are computed with the planes in the lanes. */
 #ifndef KERNEL_CONV2D_PLAN_H
 #define KERNEL_CONV2D_PLAN_H
 
@@ -71,6 +71,7 @@ typedef struct conv2d_plan {
     conv2d_plane_run plane_run; /* kernel for single planes without a copy, or NULL */
     size_t planes;              /* planes of an item */
     conv2d_plane plane;
+    bool in_lanes;    /* the planes are in the lanes */
     size_t few_width; /* features that a few pixels are multiplied with at once; 0: that method is not used */
     size_t pixels;    /* at once */
     int32_t *source;  /* (taps, out_plane): offset in a channel of x, or -1 */
@@ -201,6 +202,13 @@ void conv2d_planes_make(conv2d_plan *p, size_t wanted);
 conv2d_planes_item conv2d_planes_at(const conv2d_plan *p, size_t index);
 void conv2d_planes_run(const conv2d_call *call, const conv2d_planes_item *at, float *scratch);
 
+/* The same with the planes in the lanes: whether it pays, the rest of the plan but for the counts of averages,
+   an item and its run. */
+bool conv2d_lanes_pay(const conv2d_plan *p);
+sib_code conv2d_lanes_make(conv2d_plan *p, unsigned threads, sib_error *err);
+conv2d_planes_item conv2d_lanes_at(const conv2d_plan *p, size_t index);
+void conv2d_lanes_run(const conv2d_call *call, const conv2d_planes_item *at, float *scratch);
+
 /* Features in the lanes: whether it pays; floats of scratch for sums; the products of an item, clamped to low
    .. high. */
 typedef struct conv2d_features {
@@ -240,6 +248,8 @@ static inline size_t conv2d_few_floats(const conv2d_plan *p)
     return (p->s.m + p->few_width - 1) / p->few_width * p->few_width * p->k;
 }
 
+/* Fills with the value of the image out of range. */
+void conv2d_pad(const conv2d_plan *p, float *dst, size_t n);
 /* Bytes of an element. */
 size_t conv2d_element(sib_dtype dtype);
 /* dst[i] = src[i] as float, bytes minus their zero point. */

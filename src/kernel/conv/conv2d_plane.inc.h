@@ -12,7 +12,9 @@ typedef struct plane_args {
     float w[5 * 5];    /* (size, size) */
     vf first, outside; /* initial value of sums; value out of range */
     vf low, high;      /* bounds of y */
-    float *y;          /* (out[0], out[1]) */
+    const float *by_row, *by_column;
+    float by;
+    float *y; /* (out[0], out[1]) */
 } plane_args;
 
 /* How a window is reduced. Constants where blocks are inlined. */
@@ -72,6 +74,11 @@ plane_block(const plane_args *t, plane_form f, const plane_place *at, bool cut, 
     float *y = t->y + oy * columns + at->ox;
     UNROLL for (int r = 0; r < rows; r++, y += columns)
     {
+        if (!f.largest && t->by_row) {
+            const float *by = t->by_column + at->ox;
+            sum[r] = vf_div(sum[r], vf_mul(cut ? vf_load_n(by, at->n) : vf_load(by),
+                                           vf_set1(t->by * t->by_row[oy + (size_t)r])));
+        }
         vf result = vf_min(t->high, vf_max(t->low, sum[r]));
         if (cut)
             vf_store_n(y, result, at->n);
@@ -139,6 +146,9 @@ plane_columns(const conv2d_planes *p, plane_args t, plane_form f, const plane_pl
 static inline __attribute__((always_inline)) void plane_run(const conv2d_planes *p, plane_form f)
 {
     plane_args t = {.g = p->g, .x = p->x, .y = p->y, .low = vf_set1(p->low), .high = vf_set1(p->high)};
+    t.by_row = p->by_row;
+    t.by_column = p->by_column;
+    t.by = p->by;
     t.first = t.outside = f.largest ? vf_set1(-__builtin_inff()) : vf_zero();
     plane_place places[PLACES];
     for (size_t ox = 0, n = 0; ox < p->g->out[1]; ox += VF_LANES) {
@@ -158,6 +168,7 @@ static inline __attribute__((always_inline)) void plane_run(const conv2d_planes 
 PLANE(plane_sum_3_2, 3, 2, false)
 PLANE(plane_sum_5_1, 5, 1, false)
 PLANE(plane_sum_5_2, 5, 2, false)
+PLANE(plane_sum_2_1, 2, 1, false)
 PLANE(plane_sum_2_2, 2, 2, false)
 PLANE(plane_largest_3_1, 3, 1, true)
 PLANE(plane_largest_3_2, 3, 2, true)
@@ -166,6 +177,6 @@ PLANE(plane_largest_2_2, 2, 2, true)
 
 static const conv2d_plane_row plane_rows[] = {
     {3, 1, false, plane_sum_3_1},    {3, 2, false, plane_sum_3_2},    {5, 1, false, plane_sum_5_1},
-    {5, 2, false, plane_sum_5_2},    {2, 2, false, plane_sum_2_2},    {3, 1, true, plane_largest_3_1},
-    {3, 2, true, plane_largest_3_2}, {2, 2, true, plane_largest_2_2},
+    {5, 2, false, plane_sum_5_2},    {2, 1, false, plane_sum_2_1},    {2, 2, false, plane_sum_2_2},
+    {3, 1, true, plane_largest_3_1}, {3, 2, true, plane_largest_3_2}, {2, 2, true, plane_largest_2_2},
 };

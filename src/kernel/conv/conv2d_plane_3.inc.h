@@ -19,6 +19,8 @@ typedef struct span_args {
     const float *x; /* (in[0], in[1]) */
     float w[9];     /* (3, 3) */
     vf first, low, high;
+    const float *by_row, *by_column;
+    float by;
     float *y; /* (out[0], out[1]) */
 } span_args;
 
@@ -67,8 +69,14 @@ static inline __attribute__((always_inline)) void span_block(const span_args *t,
     float *to = t->y + oy * columns + at->ox;
     UNROLL for (int r = 0; r < rows; r++, to += columns) UNROLL for (int i = 0; i < nv; i++)
     {
+        bool tail = cut && i + 1 == nv && at->n < VF_LANES;
+        if (t->by_row) {
+            const float *by = t->by_column + at->ox + i * VF_LANES;
+            sum[r][i] = vf_div(sum[r][i], vf_mul(tail ? vf_load_n(by, at->n) : vf_load(by),
+                                                 vf_set1(t->by * t->by_row[oy + (size_t)r])));
+        }
         vf result = vf_min(t->high, vf_max(t->low, sum[r][i]));
-        if (cut && i + 1 == nv && at->n < VF_LANES)
+        if (tail)
             vf_store_n(to + i * VF_LANES, result, at->n);
         else
             vf_store(to + i * VF_LANES, result);
@@ -94,6 +102,9 @@ static inline __attribute__((always_inline)) void span_planes(const conv2d_plane
 {
     const conv2d_plane *g = p->g;
     span_args t = {.g = g, .x = p->x, .y = p->y, .low = vf_set1(p->low), .high = vf_set1(p->high)};
+    t.by_row = p->by_row;
+    t.by_column = p->by_column;
+    t.by = p->by;
     for (int i = 0; i < 9; i++)
         t.w[i] = 1.0f;
     for (size_t plane = 0; plane < p->n; plane++) {

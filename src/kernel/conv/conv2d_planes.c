@@ -29,15 +29,6 @@ conv2d_planes_item conv2d_planes_at(const conv2d_plan *p, size_t index)
     return at;
 }
 
-/* Divides sums of windows to get averages. */
-static void divide(const conv2d_plan *p, const conv2d_planes_item *at, float *y)
-{
-    size_t columns = p->s.axis[2].out;
-    for (size_t i = 0; i < at->n; i++, y += p->out_plane)
-        for (size_t row = at->row0; row < at->row0 + at->rows; row++)
-            p->kernels->divide(p->counts[2], p->counts[0][0] * p->counts[1][row], columns, y + row * columns);
-}
-
 void conv2d_planes_run(const conv2d_call *call, const conv2d_planes_item *at, float *scratch)
 {
     const conv2d_plan *p = call->plan;
@@ -57,6 +48,9 @@ void conv2d_planes_run(const conv2d_call *call, const conv2d_planes_item *at, fl
                               .x = x + done * p->in_plane,
                               .w = call->w ? call->w + group * p->k : NULL,
                               .first = call->bias ? call->bias + group : NULL,
+                              .by_row = p->counts[1],
+                              .by_column = p->counts[2],
+                              .by = p->counts[0] ? p->counts[0][0] : 1.0f,
                               .y = y + done * p->out_plane,
                               .row0 = at->row0,
                               .rows = at->rows,
@@ -64,8 +58,6 @@ void conv2d_planes_run(const conv2d_call *call, const conv2d_planes_item *at, fl
                               .high = call->clamped ? call->high : INFINITY};
         p->plane_run(&some);
     }
-    if (p->counts[0])
-        divide(p, at, y);
     if (p->s.x != SIB_F32)
         conv2d_give(call, sums, NULL, 0, at->n * p->out_plane, (char *)call->y + out * element);
 }

@@ -9,8 +9,7 @@
 
 /* ---- The image as phases ------------------------------------------------------------------------------ */
 
-/* Fills with the value of the image out of range. */
-static void fill_padding(const conv2d_plan *p, float *dst, size_t n)
+void conv2d_pad(const conv2d_plan *p, float *dst, size_t n)
 {
     if (p->s.kind != CONV2D_LARGEST)
         memset(dst, 0, n * sizeof *dst);
@@ -31,12 +30,12 @@ static void fill_row(const conv2d_call *call, const char *row, size_t first, flo
         end = size_max(begin, size_min(n, size_ceil_div(a->before + a->in - first, step)));
     }
     if (begin)
-        fill_padding(p, dst, begin);
+        conv2d_pad(p, dst, begin);
     if (end > begin)
         conv2d_take(p, row + (first + begin * step - a->before) * conv2d_element(p->s.x), call->x_zero, step,
                     end - begin, dst + begin);
     if (n > end)
-        fill_padding(p, dst + end, n - end);
+        conv2d_pad(p, dst + end, n - end);
 }
 
 /* One slice of a channel: all phases of rows and columns. plane: NULL for zeros. */
@@ -150,6 +149,9 @@ static void run_plane(const product *o)
                          .x = o->x,
                          .w = o->w,
                          .first = o->bias,
+                         .by_row = o->p->counts[1],
+                         .by_column = o->p->counts[2],
+                         .by = o->p->counts[0] ? o->p->counts[0][0] : 1.0f,
                          .y = o->y - o->at->row0 * o->y_row,
                          .row0 = o->at->row0,
                          .rows = o->at->rows,
@@ -271,7 +273,7 @@ static void convert(product *o, char *y)
     for (o->k0 = 0; o->k0 < p->k; o->k0 += o->k, o->bias = NULL) {
         o->k = p->block ? size_min(p->k - o->k0, p->block) : p->k;
         multiply(o);
-        if (p->counts[0])
+        if (p->counts[0] && !p->plane_run)
             divide(o);
         if (clamp && !p->block)
             p->kernels->clamp(c->low, c->high, count, sums);
@@ -337,7 +339,7 @@ static void run_item(const conv2d_call *c, const conv2d_item *at, float *scratch
         o.y_plane = p->out_plane;
         o.y_row = a[2].out;
         multiply(&o);
-        if (p->counts[0])
+        if (p->counts[0] && !p->plane_run)
             divide(&o);
     } else {
         o.y = o.tile + p->tile_floats;
@@ -377,13 +379,13 @@ static void run_items(void *context, size_t begin, size_t count, unsigned worker
                 finish_range(&f, (item * p->s.m + m0) * p->out_plane, (m1 - m0) * p->out_plane);
             continue;
         }
-        if (conv2d_planes_pay(c->plan)) {
-            conv2d_planes_item planes = conv2d_planes_at(c->plan, i);
+        if (c->plan->in_lanes || conv2d_planes_pay(c->plan)) {
+            bool in_lanes = c->plan->in_lanes;
+            conv2d_planes_item at = in_lanes ? conv2d_lanes_at(c->plan, i) : conv2d_planes_at(c->plan, i);
+            (in_lanes ? conv2d_lanes_run : conv2d_planes_run)(c, &at, scratch);
             size_t columns = c->plan->s.axis[2].out;
-            conv2d_planes_run(c, &planes, scratch);
-            if (c->finish)
-                finish_range(&f, planes.first * c->plan->out_plane + planes.row0 * columns,
-                             planes.n * planes.rows * columns);
+            for (size_t j = at.first; c->finish && j < at.first + at.n; j++)
+                finish_range(&f, j * c->plan->out_plane + at.row0 * columns, at.rows * columns);
             continue;
         }
         conv2d_item at = item_at(c->plan, i);

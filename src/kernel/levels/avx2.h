@@ -22,6 +22,7 @@
 #define CONV2D_MR       4
 #define CONV2D_TILES(T) T(1, 8) T(2, 5) T(3, 3) T(4, 3)
 #define CONV2D_SPOTS(T) T(1) T(2) T(3) T(4) T(5) T(6)
+#define CONV2D_VECTORS  16
 #define SPOT_VECTORS    2
 
 #define ATTENTION_MR   4 /* 12 sums, 3 vectors of queries, 1 of keys */

@@ -485,6 +485,7 @@ static const char *conv_method(const void *state)
     const conv2d_plan *p = &s->plan;
     return s->halves.used || s->transforms.form ? "conv winograd"
            : s->bytes.tiles                     ? "conv bytes"
+           : p->in_lanes                        ? "conv lanes"
            : p->plane_run                       ? "conv planes"
            : p->few_width                       ? "conv few pixels"
            : p->features                        ? "conv features"
