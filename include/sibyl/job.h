@@ -153,6 +153,9 @@ SIB_API bool sib_job_input(const sib_job *j, size_t i, sib_job_port *out);
 SIB_API bool sib_job_output(const sib_job *j, size_t i, sib_job_port *out);
 /* The job's tokenizers in order, alive as long as the job. NULL where i is out of range. */
 SIB_API const sib_tokenizer *sib_job_tokenizer(const sib_job *j, size_t i);
+/* The session of call i of the document, to be watched (sib_watch_add) or looked into, and its name in *call (may be
+   NULL). Alive as long as the job. NULL where i is out of range. */
+SIB_API sib_session *sib_job_session(const sib_job *j, size_t i, const char **call);
 /* Name of a type ("audio"); "nothing" for anything else. */
 SIB_API const char *sib_port_type_name(sib_port_type type);
 

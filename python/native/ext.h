@@ -74,6 +74,8 @@ sib_mel *mel_of(PyObject *handle);
 
 /* The session in a handle, or NULL with an exception set; borrowed. */
 sib_session *session_of(PyObject *handle);
+/* A handle of a session that belongs to another handle, which it keeps alive. */
+PyObject *session_lend(sib_session *session, PyObject *owner);
 /* A log that calls function(level, message), which it borrows; none where it is None. */
 sib_logger logger_of(PyObject *function, int level);
 

@@ -72,6 +72,22 @@ static const sib_job *job_of(PyObject *handle)
     return j ? j->job : NULL;
 }
 
+static PyObject *job_sessions(PyObject *module, PyObject *handle)
+{
+    (void)module;
+    const sib_job *j = job_of(handle);
+    PyObject *dict = j ? PyDict_New() : NULL;
+    const char *call;
+    sib_session *s;
+    for (size_t i = 0; dict && (s = sib_job_session(j, i, &call)); i++) {
+        PyObject *session = session_lend(s, handle);
+        if (!session || PyDict_SetItemString(dict, call, session) != 0)
+            Py_CLEAR(dict);
+        Py_XDECREF(session);
+    }
+    return dict;
+}
+
 static PyObject *job_describe(PyObject *module, PyObject *args)
 {
     (void)module;
@@ -338,6 +354,7 @@ static PyObject *job_run(PyObject *module, PyObject *args)
 }
 
 PyMethodDef JOB_METHODS[] = {
+    {"job_sessions", job_sessions, METH_O, "job_sessions(job) -> dict of sessions by call"},
     {"job_open", job_open, METH_VARARGS,
      "job_open(path or None, text or None, folder, kind, tokenizer, backends, threads, confine, log, level) "
      "-> job"},

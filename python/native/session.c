@@ -11,17 +11,19 @@
 typedef struct ext_session {
     sib_session *session;
     pid_t owner;
-    PyObject *log; /* a function, or None */
+    PyObject *log;   /* a function, or None */
+    PyObject *owned; /* NULL, or the handle that owns the session */
 } ext_session;
 
 static void session_release(PyObject *handle)
 {
     ext_session *s = PyCapsule_GetPointer(handle, HANDLE_SESSION);
-    if (s->owner == getpid()) {
+    if (s->owner == getpid() && !s->owned) {
         Py_BEGIN_ALLOW_THREADS sib_session_free(&s->session);
         Py_END_ALLOW_THREADS
     }
     Py_XDECREF(s->log);
+    Py_XDECREF(s->owned);
     PyMem_Free(s);
 }
 
@@ -62,6 +64,20 @@ static PyObject *session_create(PyObject *module, PyObject *args)
     if (!handle) {
         sib_session_free(&s->session);
         Py_DECREF(log);
+        PyMem_Free(s);
+    }
+    return handle;
+}
+
+PyObject *session_lend(sib_session *session, PyObject *owner)
+{
+    ext_session *s = PyMem_Calloc(1, sizeof *s);
+    if (!s)
+        return PyErr_NoMemory();
+    *s = (ext_session){session, getpid(), NULL, Py_NewRef(owner)};
+    PyObject *handle = PyCapsule_New(s, HANDLE_SESSION, session_release);
+    if (!handle) {
+        Py_DECREF(owner);
         PyMem_Free(s);
     }
     return handle;

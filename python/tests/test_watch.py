@@ -160,6 +160,21 @@ def test_logging(caplog):
     assert caplog.records[-1].levelno == logging.ERROR
 
 
+def test_watch_of_a_job(tmp_path):
+    model = w.model([w.node("Neg", ["x"], ["y"])], {"x": w.tensor_type("float32", ["N"])},
+                    {"y": w.tensor_type("float32", ["N"])}, [])  # fmt: skip
+    (tmp_path / "m.onnx").write_bytes(model)
+    job = sibyl.Job({"sibyl_job": 1, "kind": "test", "name": "minus", "models": {"m": "m.onnx"},
+                     "inputs": {"x": "tensor"}, "calls": {"minus": {"model": "m", "inputs": {"x": "x"}, "outputs": {"y": "y"}}},
+                     "nodes": [{"name": "run", "op": "call", "calls": {"model": "minus"}, "inputs": {"x": "$x"}}],
+                     "outputs": {"y": "$run.y"}}, folder=tmp_path)  # fmt: skip
+    with job.watch("minus") as watch:
+        job.run({"x": np.arange(4, dtype=np.float32)})
+    assert watch.digests["y"]["min"] == -3
+    with pytest.raises(sibyl.SibylError, match="no call 'plus'"):
+        job.watch("plus")
+
+
 def test_timeline_and_log_of_a_job(caplog):
     caplog.set_level(logging.DEBUG, "jobs")
     profile = sibyl.Profile()

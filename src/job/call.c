@@ -333,6 +333,11 @@ const sib_value_info *call_plan_state(const call_plan *p, size_t i)
     return s ? &s->info : NULL;
 }
 
+sib_session *call_plan_session(const call_plan *p)
+{
+    return p->session;
+}
+
 const char *call_plan_metadata(const call_plan *p, const char *key)
 {
     const char *name, *value;

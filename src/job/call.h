@@ -30,6 +30,8 @@ size_t call_plan_input_named(const call_plan *p, const char *port);
 size_t call_plan_output_named(const call_plan *p, const char *port);
 /* The model's metadata under a key, or NULL. */
 const char *call_plan_metadata(const call_plan *p, const char *key);
+/* The session that runs the call, borrowed. */
+sib_session *call_plan_session(const call_plan *p);
 /* The model's input for state i; NULL where i is out of range. */
 const sib_value_info *call_plan_state(const call_plan *p, size_t i);
 

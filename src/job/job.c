@@ -295,6 +295,15 @@ const sib_tokenizer *sib_job_tokenizer(const sib_job *j, size_t i)
     return i < j->doc->n_tokenizers ? j->parts.tokenizers[i] : NULL;
 }
 
+sib_session *sib_job_session(const sib_job *j, size_t i, const char **call)
+{
+    if (i >= j->doc->n_calls)
+        return NULL;
+    if (call)
+        *call = j->doc->calls[i].name;
+    return call_plan_session(j->parts.plans[i]);
+}
+
 /* ---- Description --------------------------------------------------------------------------------------- */
 
 void sib_job_get_info(const sib_job *j, sib_job_info *out)

@@ -3,6 +3,7 @@
 #include "jobs.h"
 
 #include <pthread.h>
+#include <sibyl/watch.h>
 
 #define HEAD     "{\"sibyl_job\": 1, \"kind\": \"test\", \"name\": \"tried\", "
 #define TOKENIZE "\"tokenizers\": {\"t\": {\"kind\": \"bytes\"}}, "
@@ -30,6 +31,45 @@ static sib_tensor *rows(size_t n)
     for (size_t i = 0; i < 2 * n; i++)
         values[i] = 10 * (double)i;
     return tiny_tensor(SIB_F32, 2, dims, values);
+}
+
+static sib_code count_digest(void *context, const sib_tap_event *event, const sib_digest *d, sib_error *err)
+{
+    (void)err;
+    *(size_t *)context += !strcmp(event->name, "y") && d->count == 2;
+    return SIB_OK;
+}
+
+/* The sessions of a job are open to watches, and its profile has nodes, calls and runs inside each other. */
+TEST(a_job_is_watched)
+{
+    sib_job *j = job_of(over_rows);
+    sib_error err = SIB_ERROR_INIT;
+    sib_watch *w = NULL;
+    sib_profile *p = NULL;
+    sib_time_span span;
+    const char *call;
+    size_t seen = 0, kinds[SIB_SPAN_COUNT] = {0};
+    sib_session *s = sib_job_session(j, 0, &call);
+    assert_string_equal(call, "count");
+    assert_null(sib_job_session(j, 1, &call));
+    CHECK_OK(sib_watch_add(s, &(sib_watch_options){.on_digest = count_digest, .context = &seen}, &w, &err),
+             err);
+    CHECK_OK(sib_profile_create(&p, &err), err);
+    sib_tensor *x = rows(3);
+    sib_job_value in = a_tensor("x", x);
+    sib_job_result *r = run_with(j, 1, &in, &(sib_job_run_options){.profile = p});
+    sib_watch_remove(&w);
+    assert_int_equal(seen, 3);
+    for (size_t i = 0; sib_profile_span(p, i, &span); i++) {
+        kinds[span.kind]++;
+        assert_true(span.end >= span.begin && (i == 0) == (span.parent == SIB_NONE));
+    }
+    assert_true(kinds[SIB_SPAN_JOB] == 1 && kinds[SIB_SPAN_RUN] == 3 && kinds[SIB_SPAN_CALL] == 6);
+    sib_profile_free(&p);
+    sib_job_result_free(&r);
+    sib_tensor_free(&x);
+    sib_job_free(&j);
 }
 
 TEST(a_loop_goes_over_rows_with_state)

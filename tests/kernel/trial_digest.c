@@ -27,8 +27,9 @@ static void scan(trial *t)
         size += fabs((double)x[i]);
         zeros += x[i] == 0;
     }
-    trial_expect(t, 0, got.finite, finite, 0);
-    if (finite) {
+    if (!finite || size < (double)FLT_MAX) /* sums overflow in one order and not in another */
+        trial_expect(t, 0, got.finite, finite, 0);
+    if (finite && got.finite) {
         trial_expect(t, 0, (double)got.min, low, 0);
         trial_expect(t, 0, (double)got.max, high, 0);
         trial_expect(t, 0, (double)got.zeros, (double)zeros, 0);

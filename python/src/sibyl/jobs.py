@@ -22,6 +22,7 @@ from ._values import from_value, to_value
 from .audio import load_audio
 from .errors import SibylOSError, SibylValueError, with_path
 from .session import Profile, _backends, _number
+from .watch import Watch
 
 Path = str | os.PathLike[Any]
 
@@ -222,6 +223,13 @@ class Job:
         words = bool(inputs.get("word_timestamps"))
         segment = on_segment and (lambda given: on_segment(_segment(given, words)))
         return _waiting.call(run, [on_text, segment, on_progress, tap], cancel)
+
+    def watch(self, call: str, *args: Any, **more: Any) -> Watch:
+        """Watches the runs of the model that this call of the document makes: see InferenceSession.watch."""
+        sessions = _sibyl.job_sessions(self._handle)
+        if call not in sessions:
+            raise SibylValueError(f"job '{self.name}' has no call '{call}', expected one of {', '.join(sessions)}")
+        return Watch(sessions[call], *args, **more)
 
     def run_with_taps(self, taps: str | Iterable[str], inputs: Mapping[str, Any], outputs: Iterable[str] | None = None) -> dict[str, Any]:
         """Copies of the inner values of these paths, or that these globs fit, in the order they were made.

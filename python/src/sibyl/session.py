@@ -332,7 +332,9 @@ class InferenceSession:
         exact: histograms of every element. share: the part of the time that values and digests may take (0.08): after a run
         that is seen, none is until they have taken long enough.
         """
-        return Watch(self._handle, names, on_value, on_digest, on_event, inside, optimised, exact, share)
+        return Watch(
+            self._handle, names, on_value, on_digest, on_event, inside=inside, optimised=optimised, exact=exact, share=share
+        )
 
     def run_with_profile(self, input_feed: Mapping[str, Any], output_names: Iterable[str] | None = None) -> Profile:
         """The times of one run."""

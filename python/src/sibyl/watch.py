@@ -88,14 +88,15 @@ class Watch:
     def __init__(
         self,
         session: Any,
-        names: str | Iterable[str] | None,
-        on_value: Callable[[ValueEvent, Any], Any] | None,
-        on_digest: Callable[[ValueEvent, Digest], Any] | None,
-        on_event: Callable[[Span, bool], Any] | None,
-        inside: bool,
-        optimised: bool,
-        exact: bool,
-        share: float,
+        names: str | Iterable[str] | None = None,
+        on_value: Callable[[ValueEvent, Any], Any] | None = None,
+        on_digest: Callable[[ValueEvent, Digest], Any] | None = None,
+        on_event: Callable[[Span, bool], Any] | None = None,
+        *,
+        inside: bool = False,
+        optimised: bool = False,
+        exact: bool = False,
+        share: float = 0.0,
     ) -> None:
         self.digests: dict[str, Digest] = {}
         if on_value is None and on_digest is None and on_event is None:

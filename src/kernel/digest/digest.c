@@ -357,14 +357,14 @@ static void read_block(const reading *r, part *p, gatherer *a, uint64_t at, cons
     digest_scan scan;
     k->scan(x, n, &scan);
     sample_take(&r->s, at, x, n);
-    if (!scan.finite) {
+    if (!scan.finite || scan.max > 1e30f || scan.min < -1e30f) { /* sums of cells may overflow */
         read_one_by_one(r, p, at, x, n, true);
         return;
     }
     gather(a, at, x, n);
     const float range = scan.max - scan.min, mean = scan.sum / (float)n;
     /* squares of other deviations overflow or underflow */
-    if (!(isfinite(scan.sum) && range < 1e17f && (range > 1e-15f || range == 0.0f))) {
+    if (!(range < 1e17f && (range > 1e-15f || range == 0.0f))) {
         read_one_by_one(r, p, at, x, n, false);
         return;
     }

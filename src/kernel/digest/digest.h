@@ -10,7 +10,7 @@
 #define DIGEST_BLOCK 2048
 
 typedef struct digest_scan {
-    bool finite; /* all elements; where false the other fields are undefined */
+    bool finite; /* all elements and their sum; where false the other fields are undefined */
     float min, max, sum;
     size_t zeros;
 } digest_scan;
