@@ -84,7 +84,8 @@ typedef struct sib_operator_attribute {
 } sib_operator_attribute;
 
 /* What an operator is. Everything is copied but `context`. Callbacks are called from the threads that open
-   models and run sessions, several at once where these are: what they change in the context needs a lock.
+   models and run sessions, several at once where these are: what they change in the context needs a lock. They
+   do not call the model or session that they are called for; others they may.
    They return SIB_OK, or another code with a sentence in *err (never NULL), to which the node's name is added.
 
    Either `run` or `lower` is set. */
@@ -152,7 +153,7 @@ typedef struct sib_backend_definition {
     void *context;
     void (*release)(void *context); /* as for operators */
     /* Whether it runs this node with these dtypes and dims, which are numbers where they do not depend on data.
-       No effects. */
+       No effects, and the same answer for the same types and constants: it is remembered. */
     bool (*supports)(void *context, const sib_node *n);
     /* Once per plan: packs weights (sib_value_info.constant of an input), sizes scratch. *state: for run. NULL:
        nothing to do. */

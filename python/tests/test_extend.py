@@ -362,6 +362,23 @@ def test_functions_in_text(registry):
         sibyl.functions(SWISH.replace("Mul (x, b)", "?"), sibyl.Registry(), label="swish.txt")
 
 
+def test_functions_call_operators(registry):
+    """A function in text, and one of the model's own, call an operator that Python has."""
+    sibyl.functions("""<domain: "my.dom", opset_import: ["" : 20, "other" : 1]>
+        Outer <k: float = 2.0> (x) => (y) { h = other.Scale <k: float = @k> (x) y = Neg (h) }""", registry)  # fmt: skip
+
+    @sibyl.operator("other", "Scale", shape="same", registry=registry)
+    def scale(x, *, k: float):
+        return x * np.float32(k)
+
+    s = sibyl.InferenceSession(model("Outer", k=3.0), registry=registry)
+    np.testing.assert_array_equal(run(s, x=[1, 2])[0], [-3, -6])
+    own = w.function("Outer", "my.dom", [w.node("Scale", ["a"], ["b"], domain="other", k=5.0)], ["a"], ["b"],
+                     {"": 21, "other": 1})  # fmt: skip
+    m = w.model([w.node("Outer", ["x"], ["y"], domain="my.dom")], {"x": F32}, {"y": F32}, opsets=OPSETS, functions=[own])
+    np.testing.assert_array_equal(run(sibyl.InferenceSession(m, registry=registry), x=[1])[0], [5])  # the model keeps its own
+
+
 PLUGIN = """
 #include <sibyl/extend.h>
 

@@ -40,8 +40,8 @@ struct sib_lowering {
     lowering *l;
     sib_node node;
     const user_op *op;
-    sib_error *err; /* of the callback */
-    bool declares;  /* in a shape function */
+    sib_error why; /* of the callback */
+    bool declares; /* in a shape function */
     mval inputs[SIB_OPERATOR_ENDS];
     value_type declared[SIB_OPERATOR_ENDS];
 };

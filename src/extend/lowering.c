@@ -91,7 +91,7 @@ void sib_lowering_declare_like(sib_lowering *b, size_t i, sib_mval v)
 
 sib_code sib_lowering_fail(sib_lowering *b, sib_code code, const char *message)
 {
-    return err_set(b->err, code == SIB_OK ? SIB_ERR_ARGUMENT : code, "%s",
+    return err_set(&b->why, code == SIB_OK ? SIB_ERR_ARGUMENT : code, "%s",
                    message ? message : sib_code_text(code));
 }
 

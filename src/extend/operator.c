@@ -219,11 +219,10 @@ static void check_types(sib_lowering *b)
 static void run_callback(sib_lowering *b,
                          sib_code (*callback)(void *context, sib_lowering *b, sib_error *err))
 {
-    sib_error why = SIB_ERROR_INIT;
-    b->err = &why;
-    sib_code code = callback(b->op->desc.context, b, &why);
+    b->why = (sib_error)SIB_ERROR_INIT;
+    sib_code code = callback(b->op->desc.context, b, &b->why);
     if (l_ok(b->l) && code != SIB_OK)
-        l_fail(b->l, code, "%s", why.message[0] ? why.message : sib_code_text(code));
+        l_fail(b->l, code, "%s", b->why.message[0] ? b->why.message : sib_code_text(code));
 }
 
 /* One milli-op that calls the function. */

@@ -19,19 +19,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Names that a body may read. */
-typedef struct text_scope {
-    name_map names;
-    const struct text_scope *outer; /* of the graph around; NULL for a function */
-} text_scope;
-
 typedef struct parser {
     text_lexer l;
-    text_scope *scope;
+    /* names that a body may read: of the function, and of each graph that is being read inside it */
+    name_map names[TEXT_FUNCTION_DEPTH + 1];
+    unsigned depth;      /* of the innermost graph; 0: the function */
     name_map domains;    /* imported */
     name_map attributes; /* of the function */
     sib_str domain;
-    unsigned depth;
 } parser;
 
 /* ---- Protobuf --------------------------------------------------------------------------------------------- */
@@ -86,10 +81,10 @@ static text_word take_name(parser *p, const char *what)
 static bool is_known(const parser *p, sib_str name)
 {
     uint32_t ignored;
-    for (const text_scope *s = p->scope; s; s = s->outer)
-        if (name_map_find(&s->names, name, &ignored))
-            return true;
-    return false;
+    bool found = false;
+    for (unsigned i = 0; i <= p->depth && !found; i++)
+        found = name_map_find(&p->names[i], name, &ignored);
+    return found;
 }
 
 static void define(parser *p, text_word word)
@@ -97,9 +92,9 @@ static void define(parser *p, text_word word)
     uint32_t ignored;
     if (p->l.code != SIB_OK || !word.text.length)
         return;
-    if (name_map_find(&p->scope->names, word.text, &ignored))
+    if (name_map_find(&p->names[p->depth], word.text, &ignored))
         text_fail(&p->l, word.at, "'%.*s' is defined twice", (int)word.text.length, word.text.data);
-    else if (!name_map_put(&p->scope->names, word.text, 1))
+    else if (!name_map_put(&p->names[p->depth], word.text, 1))
         text_no_memory(&p->l);
 }
 
@@ -332,11 +327,12 @@ static void check_outputs(parser *p, const word_list *outputs)
 /* "(float[N] x, y) => (z) <float[2] w = {1, 2}> { ... }" after a graph's name. */
 static void take_graph(parser *p, text_word name, byte_buffer *out)
 {
-    text_scope scope = {.outer = p->scope};
     word_list outputs = {0};
-    if (++p->depth > TEXT_FUNCTION_DEPTH)
+    if (p->depth == TEXT_FUNCTION_DEPTH) {
         text_fail(&p->l, name.at, "graphs are nested more than %d deep", TEXT_FUNCTION_DEPTH);
-    p->scope = &scope;
+        return;
+    }
+    p->depth++;
     put_bytes(p, out, GRAPH_NAME, name.text);
     for (int side = 0; side < 2 && p->l.code == SIB_OK; side++) {
         if (side && text_next(&p->l).kind != TEXT_ARROW)
@@ -371,9 +367,7 @@ static void take_graph(parser *p, text_word name, byte_buffer *out)
     }
     take_nodes(p, out, GRAPH_NODE);
     check_outputs(p, &outputs);
-    name_map_clear(&scope.names);
-    p->scope = (text_scope *)scope.outer;
-    p->depth--;
+    name_map_clear(&p->names[p->depth--]);
 }
 
 /* ---- Attributes ------------------------------------------------------------------------------------------------ */
@@ -671,9 +665,7 @@ static void take_names(parser *p, byte_buffer *out, uint32_t field, word_list *l
 
 static void take_function(parser *p, byte_buffer *out, text_function *f)
 {
-    text_scope scope = {0};
     word_list inputs = {0}, outputs = {0};
-    p->scope = &scope;
     take_head(p, out);
     f->name = take_name(p, "the function's name").text;
     f->domain = str_is(p->domain, "ai.onnx") ? (sib_str){"", 0} : p->domain;
@@ -690,7 +682,7 @@ static void take_function(parser *p, byte_buffer *out, text_function *f)
     if (out->code != SIB_OK)
         text_no_memory(&p->l);
     f->bytes = buf_str(out);
-    name_map_clear(&scope.names);
+    name_map_clear(&p->names[0]);
     name_map_clear(&p->domains);
     name_map_clear(&p->attributes);
 }

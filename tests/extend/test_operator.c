@@ -496,6 +496,92 @@ TEST(runs_in_branches)
     sib_session_free(&s);
 }
 
+TEST(runs_in_loops)
+{
+    sib_operator op = scaling();
+    sib_error err = SIB_ERROR_INIT;
+    tiny t = tiny_begin();
+    value_id n = tiny_input(&t, "n", SIB_I64, ""), x = tiny_input(&t, "x", SIB_F32, "N"),
+             y = tiny_made(&t, "y");
+    graph *body = tiny_enter(&t);
+    tiny_input(&t, "i", SIB_I64, "");
+    value_id go = tiny_input(&t, "go", SIB_BOOL, ""), v = tiny_input(&t, "v", SIB_F32, "N");
+    tiny_output(&t, tiny_op(&t, "Identity", go, NO_VALUE, "go_on"));
+    tiny_output(&t, own_op(&t, "Scale", v, "scaled"));
+    tiny_leave(&t);
+    attribute a = {.name = str_of("body"), .kind = ATTR_GRAPH, .graph = body};
+    value_id in[] = {n, NO_VALUE, x};
+    tiny_node(&t, "Loop", "loop", 3, in, 1, &y, 1, &a);
+    tiny_output(&t, y);
+    sib_session *s = own_session(&t, own_registry(&op), NULL);
+    sib_value *times = tiny_given(SIB_I64, 0, NULL, OF(3)), *given = tiny_given(SIB_F32, DIMS(2), OF(1, -1)),
+              *out = NULL;
+    sib_named_value all[] = {{"n", times}, {"x", given}};
+    CHECK_OK(sib_session_run(s, 2, all, 0, NULL, &out, NULL, &err), err);
+    tiny_expect(out, SIB_F32, DIMS(2), OF(15, -1));
+    sib_value_free(&times);
+    sib_value_free(&given);
+    sib_value_free(&out);
+    sib_session_free(&s);
+}
+
+/* A run whose dims have been seen allocates what the caller is given and nothing else, as without the operator. */
+TEST(steady_runs_allocate_nothing)
+{
+    uint64_t took[2];
+    for (int own = 0; own < 2; own++) {
+        sib_operator op = scaling();
+        sib_error err = SIB_ERROR_INIT;
+        sib_alloc_counters before, after;
+        tiny t = tiny_begin();
+        value_id x = tiny_input(&t, "x", SIB_F32, "N");
+        value_id h = own ? own_op(&t, "Scale", x, "h") : tiny_op(&t, "Floor", x, NO_VALUE, "h");
+        tiny_output(&t, tiny_op(&t, "Neg", h, NO_VALUE, "y"));
+        sib_session *s = own_session(&t, own_registry(&op), &(sib_session_options){.threads = 1});
+        sib_value *in = tiny_given(SIB_F32, DIMS(2), OF(1, 2)), *out = NULL;
+        for (int i = 0; i < 4; i++) {
+            sib_alloc_counters_get(&before);
+            CHECK_OK(own_run(s, in, &out, NULL, &err), err);
+            sib_alloc_counters_get(&after);
+            sib_value_free(&out);
+        }
+        took[own] = after.allocations - before.allocations;
+        sib_value_free(&in);
+        sib_session_free(&s);
+    }
+    assert_int_equal(took[1], took[0]);
+}
+
+static sib_code careless(void *context, sib_call *c, sib_error *err)
+{
+    (void)context;
+    sib_tensor *y = NULL;
+    sib_error none = SIB_ERROR_INIT;
+    CHECK_FAILS(sib_call_output(c, 0, SIB_F32, 1, NULL, &y, &none), SIB_ERR_ARGUMENT, none,
+                "output 0 has dtype 1 and rank 1");
+    CHECK_FAILS(sib_call_output(c, 0, SIB_F32, 0, NULL, NULL, &none), SIB_ERR_ARGUMENT, none, "NULL");
+    CHECK_FAILS(sib_call_output(c, 0, (sib_dtype)99, 0, NULL, &y, &none), SIB_ERR_ARGUMENT, none, "dtype 99");
+    CHECK_FAILS(sib_call_give(c, 0, NULL, &none), SIB_ERR_ARGUMENT, none, "NULL");
+    CHECK_FAILS(sib_call_give(c, 7, sib_call_input(c, 0), &none), SIB_ERR_ARGUMENT, none,
+                "output 7 of 1 is set");
+    assert_null(sib_call_input(c, 9));
+    assert_null(sib_call_tensor(c, 9));
+    assert_int_equal(sib_node_int(sib_call_node(c), "alpha", 7), 7); /* a float */
+    assert_true(sib_node_float(sib_call_node(c), "nothing", 0.5) == 0.5);
+    assert_false(sib_call_cancelled(c));
+    return sib_call_give(c, 0, sib_call_input(c, 0), err);
+}
+
+TEST(careless_functions)
+{
+    sib_operator op = scaling();
+    op.run = careless;
+    tiny t = own_single("Scale", "N");
+    sib_session *s = own_session(&t, own_registry(&op), NULL);
+    own_expect(s, 2, OF(1, 2), 2, OF(1, 2));
+    sib_session_free(&s);
+}
+
 /* Gives a sequence of its inputs, and the first of them as a strided view. */
 static sib_code collect(void *context, sib_call *c, sib_error *err)
 {
