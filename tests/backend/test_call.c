@@ -141,9 +141,9 @@ TEST(test_memory)
         free_all(3, (sib_tensor *[]){a, scalar, single});
     }
     sib_tensor *square = numbers(SIB_F32, 2, DIMS(2, 2), (double[]){1, 2, 3, 4}),
-               *turned = numbers(SIB_C64, 2, DIMS(2, 2), (double[]){1, 2, 3, 4});
+               *transposed = numbers(SIB_C64, 2, DIMS(2, 2), (double[]){1, 2, 3, 4});
     check_memory(MILLI_matmul, 2, IN(square, square), 0, NULL, 1, &(out_spec){SIB_F32, 2, {2, 2}});
-    check_memory(MILLI_matmul, 2, IN(turned, turned), 0, NULL, 1, &(out_spec){SIB_C64, 2, {2, 2}});
+    check_memory(MILLI_matmul, 2, IN(transposed, transposed), 0, NULL, 1, &(out_spec){SIB_C64, 2, {2, 2}});
     check_memory(MILLI_determinant, 1, IN(square), 0, NULL, 1, &(out_spec){SIB_F32, 0, {0}});
-    free_all(5, (sib_tensor *[]){index, places, choice, square, turned});
+    free_all(5, (sib_tensor *[]){index, places, choice, square, transposed});
 }

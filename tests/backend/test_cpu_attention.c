@@ -437,7 +437,7 @@ static void check_gqa(const gqa_row *r)
 
 static const gqa_row gqa_rows[] = {
     {"prompt", .b = 2, .n = 4, .kv = 2, .s = 20, .d = 8, .total = 20},
-    {"prompt, packed, turned", .b = 2, .n = 4, .kv = 2, .s = 20, .d = 8, .total = 20, .packed = true,
+    {"prompt, packed, rotated", .b = 2, .n = 4, .kv = 2, .s = 20, .d = 8, .total = 20, .packed = true,
      .rotary = true},
     {"prompt into a buffer", .b = 1, .n = 4, .kv = 2, .s = 20, .d = 8, .total = 20, .past = 40,
      .rotary = true},
@@ -462,14 +462,14 @@ typedef struct rotary_row {
     const char *what;
     bool ms, interleaved;
     size_t rank;
-    int64_t turned;
+    int64_t rotated;
     int positions;
 } rotary_row;
 
 static void check_rotary(const rotary_row *r)
 {
     static const double places[] = {3, 0, 7, 2, 5, 5, 1, 4, 6, 0}, one[] = {4};
-    int64_t b = 2, h = 3, s = 5, d = 12, half = (r->turned ? r->turned : d) / 2;
+    int64_t b = 2, h = 3, s = 5, d = 12, half = (r->rotated ? r->rotated : d) / 2;
     claim_case w = {.domain = r->ms ? "com.microsoft" : "",
                     .type = "RotaryEmbedding",
                     .version = r->ms ? 1 : 23,
@@ -488,7 +488,7 @@ static void check_rotary(const rotary_row *r)
         w.in[r->ms ? 1 : 3] = positions;
     w.attributes[0] = claim_int("interleaved", r->interleaved);
     w.attributes[1] = claim_int("num_heads", h);
-    w.attributes[2] = claim_int("rotary_embedding_dim", r->turned);
+    w.attributes[2] = claim_int("rotary_embedding_dim", r->rotated);
     w.n_attributes = 3;
     claim_check(&w, r->what);
 }
@@ -497,10 +497,10 @@ static const rotary_row rotary_rows[] = {
     {"onnx, 4", .rank = 4, .positions = 1},
     {"onnx, 3", .rank = 3, .positions = 1, .interleaved = true},
     {"onnx, no positions", .rank = 4},
-    {"onnx, no positions, part", .rank = 3, .turned = 8, .interleaved = true},
+    {"onnx, no positions, part", .rank = 3, .rotated = 8, .interleaved = true},
     {"ms, 4", .ms = true, .rank = 4, .positions = 1},
     {"ms, 3", .ms = true, .rank = 3, .positions = 2, .interleaved = true},
-    {"ms, part", .ms = true, .rank = 3, .positions = 2, .turned = 8},
+    {"ms, part", .ms = true, .rank = 3, .positions = 2, .rotated = 8},
 };
 
 TEST(test_rotary)

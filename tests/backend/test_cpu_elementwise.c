@@ -218,9 +218,9 @@ TEST(operators)
                 bool integers = dtypes[d].kind != 'f';
                 given_input a = {dtypes[d].dtype, shapes[s][0], false, ops[i].size, integers};
                 given_input b = {dtypes[d].dtype, shapes[s][1], s % 3 == 1, ops[i].size, integers};
-                bool turned = s % 4 == 3 && ops[i].n_in > 1;
+                bool swapped = s % 4 == 3 && ops[i].n_in > 1;
                 model_case m = {.n_in = ops[i].n_in,
-                                .in = {turned ? b : a, turned ? a : b},
+                                .in = {swapped ? b : a, swapped ? a : b},
                                 .make = make_op,
                                 .context = &ops[i],
                                 .abs = dtypes[d].rel * 1e-1,

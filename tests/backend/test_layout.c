@@ -24,12 +24,12 @@ TEST(test_reshape)
 static void check_transpose(sib_dtype d, size_t rank, const int64_t *dims, const int64_t *perm,
                             check_random *r)
 {
-    int64_t turned[SIB_MAX_RANK];
+    int64_t transposed[SIB_MAX_RANK];
     for (size_t i = 0; i < rank; i++)
-        turned[i] = dims[perm[i]];
+        transposed[i] = dims[perm[i]];
     sib_tensor *a = random_tensor(d, rank, dims, r);
     sib_tensor *out = run_milli(MILLI_transpose, 1, IN(a), 1, ATTRIBUTES(attribute_ints("perm", rank, perm)),
-                                spec_of(d, rank, turned));
+                                spec_of(d, rank, transposed));
     for (uint64_t i = 0; i < sib_tensor_count(out); i++) {
         int64_t index[SIB_MAX_RANK] = {0}, from[SIB_MAX_RANK] = {0};
         unravel(out, i, index);

@@ -142,10 +142,10 @@ TEST(values_become_what_ports_hold)
 
 /* The tokens sampled from x in a loop that ends after n iterations, or at a token in `stop`. */
 static const char chosen[] = HEAD TOKENIZE
-    "\"inputs\": {\"logits\": \"tensor\", \"turns\": {\"type\": \"number\", \"default\": null}, \"stop\": "
+    "\"inputs\": {\"logits\": \"tensor\", \"steps\": {\"type\": \"number\", \"default\": null}, \"stop\": "
     "{\"type\": "
     "\"tokens\", \"default\": null}, \"begin\": {\"type\": \"tokens\", \"default\": [104, 105]}},"
-    "\"nodes\": [{\"name\": \"loop\", \"op\": \"loop\", \"max_steps\": \"$turns\","
+    "\"nodes\": [{\"name\": \"loop\", \"op\": \"loop\", \"max_steps\": \"$steps\","
     " \"state\": {\"fed\": {\"initial\": \"$begin\", \"next\": \"$pick.token\"}},"
     " \"body\": [{\"name\": \"pick\", \"op\": \"sample\", \"inputs\": {\"logits\": \"$logits\", \"tokens\": "
     "\"$fed\", "
@@ -175,7 +175,7 @@ TEST(a_loop_collects_every_type)
 {
     sib_job *j = job_of(chosen);
     sib_tensor *logits = abc();
-    sib_job_value in[] = {a_tensor("logits", logits), a_number("turns", 3)};
+    sib_job_value in[] = {a_tensor("logits", logits), a_number("steps", 3)};
     sib_job_result *r = run_with(j, 2, in, NULL);
     expect_tokens(sib_job_result_find(r, "shown"), 3, (int32_t[]){'c', 'b', 'a'});
     expect_tokens(sib_job_result_find(r, "fed"), 1, (int32_t[]){'a'});
@@ -196,21 +196,21 @@ TEST(a_loop_ends_where_it_should)
     sib_job *j = job_of(chosen);
     sib_tensor *logits = abc();
     int32_t b = 'b';
-    sib_job_value in[] = {a_tensor("logits", logits), tokens("stop", 1, &b), a_number("turns", 50)};
+    sib_job_value in[] = {a_tensor("logits", logits), tokens("stop", 1, &b), a_number("steps", 50)};
     sib_job_run_options o = {.max_steps = 5};
     sib_job_result *r = run_with(j, 3, in, &o); /* ends by `until`, before the limits */
     expect_tokens(sib_job_result_find(r, "shown"), 1, (int32_t[]){'c'});
     sib_job_result_free(&r);
-    in[1] = a_number("turns", 5);
+    in[1] = a_number("steps", 5);
     r = run_with(j, 2, in, &o); /* as many as allowed */
     assert_int_equal(sib_job_result_find(r, "shown")->tokens.n, 5);
     sib_job_result_free(&r);
-    in[1] = a_number("turns", 6);
+    in[1] = a_number("steps", 6);
     run_fails(j, 2, in, &o, SIB_ERR_VALUE, "loop 'loop' does not end within 5 steps");
     run_fails(j, 1, in, &o, SIB_ERR_VALUE, "does not end within 5 steps");
     const double none[] = {0, -3};
     for (int i = 0; i < 2; i++) {
-        in[1] = a_number("turns", none[i]);
+        in[1] = a_number("steps", none[i]);
         r = run_with(j, 2, in, &o);
         expect_tokens(sib_job_result_find(r, "shown"), 0, NULL);
         expect_tokens(sib_job_result_find(r, "fed"), 2, (int32_t[]){'h', 'i'});
@@ -433,7 +433,7 @@ TEST(what_callbacks_say_ends_the_run)
     sib_job_free(&j);
     j = job_of(chosen);
     sib_tensor *logits = abc();
-    sib_job_value given[] = {a_tensor("logits", logits), a_number("turns", 4)};
+    sib_job_value given[] = {a_tensor("logits", logits), a_number("steps", 4)};
     heard h = {.fails_at = 2};
     sib_job_run_options o = {.context = &h, .on_text = on_text};
     run_fails(j, 2, given, &o, SIB_ERR_IO, "no more words");
@@ -521,7 +521,7 @@ TEST(memory_may_fail_anywhere)
     sib_job_free(&j);
     j = job_of(chosen);
     sib_tensor *logits = abc();
-    sib_job_value given[] = {a_tensor("logits", logits), a_number("turns", 2)};
+    sib_job_value given[] = {a_tensor("logits", logits), a_number("steps", 2)};
     check_runs(j, 2, given, 0);
     sib_tensor_free(&logits);
     sib_job_free(&j);

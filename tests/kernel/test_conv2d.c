@@ -177,13 +177,13 @@ static conv2d_shape deep_shape(check_random *r)
 TEST(test_deep)
 {
     check_random r = {24};
-    size_t turned = 0, count = 60;
+    size_t by_features = 0, count = 60;
     for (size_t i = 0; i < count; i++) {
         conv2d_shape s = deep_shape(&r);
         conv2d_plan plan;
         sib_error err = SIB_ERROR_INIT;
         CHECK_OK(conv2d_plan_make(kernel_table_get(), &s, 1, &plan, &err), err);
-        turned += plan.features;
+        by_features += plan.features;
         conv2d_plan_free(&plan);
         conv_problem p;
         make(&p, &s, &r, true);
@@ -191,7 +191,7 @@ TEST(test_deep)
         conv_drop(&p);
     }
     if (kernel_table_get()->conv2d.lanes > 1)
-        assert_in_range(turned, count / 3, count);
+        assert_in_range(by_features, count / 3, count);
 }
 
 TEST(test_fractions)

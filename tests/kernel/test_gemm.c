@@ -6,6 +6,7 @@
 #include "check.h"
 #include "kernel/gemm/gemm.h"
 #include "kernel/kernel.h"
+#include "product.h"
 
 #include <math.h>
 
@@ -30,14 +31,7 @@ static float *numbers(check_random *r, size_t n, unsigned strange)
 static void check_element(const char *what, float got, const float *a, size_t a_step, const float *b,
                           size_t b_step, size_t k, double alpha, double from)
 {
-    double sum = 0.0, size = fabs(from);
-    for (size_t p = 0; p < k; p++) {
-        double product = (double)a[p * a_step] * (double)b[p * b_step];
-        sum += product;
-        size += fabs(alpha * product);
-    }
-    double e = alpha * sum + from, off = fabs((double)got - e);
-    double bound = (double)(k + 4) * 0x1p-24 * size + 1e-44 * (double)(k + 1) * (1 + fabs(alpha));
+    double bound, e = product_of(a, a_step, b, b_step, k, alpha, from, &bound), off = fabs((double)got - e);
     bool fits = isnan(e) ? isnan(got) : isinf(e) ? (double)got == e : off <= bound;
     if (!fits)
         fail_msg("%s: %.9g, expected %.9g within %g", what, (double)got, e, bound);
@@ -89,11 +83,11 @@ static void *room(size_t bytes)
     return block;
 }
 
-/* Matrices (k, n), or (n, k) if `turned`, as they are packed, a few rows at a time. */
+/* Matrices (k, n), or (n, k) if `transposed`, as they are packed, a few rows at a time. */
 typedef struct rows_at {
     const void *b;
     size_t item, k, n;
-    bool turned;
+    bool transposed;
     size_t first, rows; /* the current rows, which begin at `from` */
     const void *from;
 } rows_at;
@@ -101,11 +95,12 @@ typedef struct rows_at {
 /* Moves to the next rows, a random number of them. Returns false at the end. */
 static bool next_rows(rows_at *at, size_t count, check_random *r)
 {
-    size_t block = at->turned ? at->n : at->k, row = at->turned ? at->k : at->n;
+    size_t block = at->transposed ? at->n : at->k, row = at->transposed ? at->k : at->n;
     at->first += at->rows;
     if (!block || !row || at->first >= count * block)
         return false;
-    at->rows = size_min(block - at->first % block, (1 + check_u64(r) % 9) * gemm_pack_multiple(at->turned));
+    at->rows =
+        size_min(block - at->first % block, (1 + check_u64(r) % 9) * gemm_pack_multiple(at->transposed));
     at->from = (const char *)at->b + at->first * row * at->item;
     return true;
 }
@@ -144,10 +139,10 @@ static void check_example(const example *e, sib_pool *pool, check_random *r)
         if (check_u64(r) % 2)
             gemm_pack(b, g.b_row, g.b_column, e->k, e->n, e->count, e->k * e->n, packed);
         else {
-            rows_at piece = {.b = b, .item = sizeof *b, .turned = e->trans_b, .k = e->k, .n = e->n};
+            rows_at piece = {.b = b, .item = sizeof *b, .transposed = e->trans_b, .k = e->k, .n = e->n};
             gemm_pack_begin(e->k, e->n, packed);
             while (next_rows(&piece, e->count, r))
-                gemm_pack_rows(piece.from, piece.turned, piece.first, piece.rows, packed);
+                gemm_pack_rows(piece.from, piece.transposed, piece.first, piece.rows, packed);
         }
         g.packed = packed;
     }
@@ -221,7 +216,7 @@ TEST(halves)
     for (size_t i = 0; i < COUNT(narrow_sizes); i++)
         for (unsigned form = 0; form < 4; form++) {
             size_t m = narrow_sizes[i][0], k = narrow_sizes[i][1], n = narrow_sizes[i][2], bytes;
-            bool bf16 = form & 1, turned = form & 2;
+            bool bf16 = form & 1, transposed = form & 2;
             float *b = numbers(&r, k * n, 0), *wide = numbers(&r, k * n, 0);
             uint16_t *half = malloc(k * n * sizeof *half);
             gemm_packed *packed;
@@ -230,15 +225,16 @@ TEST(halves)
             (bf16 ? t->widen_bf16 : t->widen_f16)(half, b, k * n);
             for (size_t p = 0; p < k; p++)
                 for (size_t j = 0; j < n; j++)
-                    wide[p * n + j] = turned ? b[j * k + p] : b[p * n + j];
+                    wide[p * n + j] = transposed ? b[j * k + p] : b[p * n + j];
             assert_true(gemm_packed_half_bytes(k, n, 1, &bytes));
-            gemm_pack_half(bf16, half, turned ? 1 : n, turned ? k : 1, k, n, 1, 0, packed = room(bytes));
+            gemm_pack_half(bf16, half, transposed ? 1 : n, transposed ? k : 1, k, n, 1, 0,
+                           packed = room(bytes));
             check_narrow(packed, wide, m, k, n, i % 2 ? pool : NULL, bf16 ? "bf16" : "f16", &r);
             mem_free(packed);
-            rows_at at = {.b = half, .item = sizeof *half, .turned = turned, .k = k, .n = n};
+            rows_at at = {.b = half, .item = sizeof *half, .transposed = transposed, .k = k, .n = n};
             gemm_pack_half_begin(bf16, k, n, packed = room(bytes));
             while (next_rows(&at, 1, &r))
-                gemm_pack_half_rows(at.from, turned, at.first, at.rows, packed);
+                gemm_pack_half_rows(at.from, transposed, at.first, at.rows, packed);
             check_narrow(packed, wide, m, k, n, NULL, bf16 ? "bf16 by rows" : "f16 by rows", &r);
             mem_free(packed);
             free(b), free(wide), free(half);
@@ -287,7 +283,7 @@ TEST(bytes_by_rows)
         for (unsigned form = 0; form < 8; form++) {
             size_t m = narrow_sizes[i][0], k = narrow_sizes[i][1], n = narrow_sizes[i][2], bytes;
             size_t block = form < 4 ? 32 : (k + 1) / 2 * 2, blocks = size_ceil_div(k, block);
-            bool is_signed = form & 1, turned = form & 2;
+            bool is_signed = form & 1, transposed = form & 2;
             float *scale = numbers(&r, n * blocks, 0), *zero = numbers(&r, n * blocks, 0),
                   *b = numbers(&r, k * n, 0);
             uint8_t *q = malloc(k * n);
@@ -299,16 +295,16 @@ TEST(bytes_by_rows)
                 zero[j] = i % 3 ? (float)(check_u64(&r) % 256) : 128.0f;
             for (size_t p = 0; p < k; p++)
                 for (size_t j = 0; j < n; j++) {
-                    uint8_t stored = q[turned ? j * k + p : p * n + j];
+                    uint8_t stored = q[transposed ? j * k + p : p * n + j];
                     float number = is_signed ? (float)(int8_t)stored + 128.0f : (float)stored;
                     b[p * n + j] = (number - zero[j * blocks + p / block]) * scale[j * blocks + p / block];
                 }
             gemm_bits given = {k, n, block, 8, NULL, scale, zero};
-            rows_at at = {.b = q, .item = 1, .turned = turned, .k = k, .n = n};
+            rows_at at = {.b = q, .item = 1, .transposed = transposed, .k = k, .n = n};
             assert_true(gemm_packed_bits_bytes(&given, &bytes));
             gemm_pack_bytes_begin(&given, packed = room(bytes));
             while (next_rows(&at, 1, &r))
-                gemm_pack_bytes_rows(at.from, is_signed, turned, at.first, at.rows, packed);
+                gemm_pack_bytes_rows(at.from, is_signed, transposed, at.first, at.rows, packed);
             check_narrow(packed, b, m, k, n, NULL, "bytes by rows", &r);
             mem_free(packed);
             free(scale), free(zero), free(b), free(q);

@@ -1,5 +1,6 @@
 /* Tiles of products of floats, of narrow weights, of doubles and of wide integers, against sums in double. */
 #include "base/size.h"
+#include "product.h"
 #include "trial.h"
 
 #include <math.h>
@@ -8,14 +9,8 @@
 static void expect_product(const trial *t, size_t at, float got, const float *a, size_t a_step,
                            const float *b, size_t b_step, size_t k, double alpha, double from)
 {
-    double sum = 0.0, size = fabs(from);
-    for (size_t p = 0; p < k; p++) {
-        double product = (double)a[p * a_step] * (double)b[p * b_step];
-        sum += product;
-        size += fabs(alpha * product);
-    }
-    trial_expect(t, at, got, alpha * sum + from,
-                 (double)(k + 4) * 0x1p-24 * size + 1e-44 * (double)(k + 1) * (1 + fabs(alpha)));
+    double bound, expected = product_of(a, a_step, b, b_step, k, alpha, from, &bound);
+    trial_expect(t, at, got, expected, bound);
 }
 
 static trial_fill product_fill(trial *t)
@@ -223,7 +218,7 @@ static void wide(trial *t, wide_kind kind, gemm_wide_panel call)
            n = t->bench ? width : 1 + t->round % 70;
     size_t panel = trial_pick(t, 0, (n - 1) / width), first = panel * width,
            columns = size_min(width, n - first);
-    bool turned = trial_pick(t, 0, 1);
+    bool transposed = trial_pick(t, 0, 1);
     char *x[2] = {trial_in(t, m * k, bytes), trial_in(t, k * n, bytes)};
     for (size_t i = 0; i < (m + n) * k; i++) {
         int64_t number = (int64_t)trial_pick(t, 0, 2000) - 1000;
@@ -234,7 +229,7 @@ static void wide(trial *t, wide_kind kind, gemm_wide_panel call)
     /* C is one array whose other columns must not change: rows are n apart from the start of the panel */
     char *c = trial_out(t, bytes, m, columns, n, TRIAL_ALONE);
     char *scratch = trial_out(t, t->k->gemm_wide.bytes, 1, k, k, TRIAL_ALONE);
-    gemm_wide g = {m, n, k, x[0], k, 1, x[1], turned ? 1 : n, turned ? k : 1, c - first * bytes};
+    gemm_wide g = {m, n, k, x[0], k, 1, x[1], transposed ? 1 : n, transposed ? k : 1, c - first * bytes};
     TIMED(t, m * k * columns, call(&g, panel, scratch));
     for (size_t i = 0; i < m * columns; i++) {
         uint64_t whole = 0;

@@ -27,7 +27,7 @@ static value_id with_ints(tiny *t, const char *type, const char *name, size_t n,
     return made;
 }
 
-static value_id turned(tiny *t, value_id x, const char *perm, const char *out)
+static value_id transposed(tiny *t, value_id x, const char *perm, const char *out)
 {
     int64_t axes[8];
     size_t n = strlen(perm);
@@ -98,9 +98,9 @@ static tiny in_line(line_change c)
     if (!boolean && c != ANY_FLOATS) /* as exporters write it: (1 - mask) times the lowest float */
         mask = tiny_op(&t, "Mul", tiny_op(&t, "Sub", number(&t, "one", 1), as_floats(&t, mask), "hides"),
                        number(&t, "lowest", c == MASK_INF ? -INFINITY : -FLT_MAX), "added");
-    q = turned(&t, q, "0213", "qt");
-    k = turned(&t, k, "0231", "kt");
-    v = turned(&t, v, "0213", "vt");
+    q = transposed(&t, q, "0213", "qt");
+    k = transposed(&t, k, "0231", "kt");
+    v = transposed(&t, v, "0213", "vt");
     if (c == SDPA) {
         q = tiny_op(&t, "Mul", q, number(&t, "rq", 0.70710678), "qs");
         k = tiny_op(&t, "Mul", k, number(&t, "rk", 0.70710678), "ks");
@@ -127,7 +127,7 @@ static tiny in_line(line_change c)
         tiny_output(&t, p);
     value_id y = tiny_op(&t, "MatMul", p, v, "y");
     if (c != STAYS_APART)
-        y = shaped(&t, turned(&t, y, "0213", "yt"), 3, together, "yl");
+        y = shaped(&t, transposed(&t, y, "0213", "yt"), 3, together, "yl");
     tiny_output(&t, tiny_op(&t, "Neg", y, NO_VALUE, "out"));
     return t;
 }
@@ -194,7 +194,7 @@ TEST(heads_apart)
         value_id q = tiny_input(&t, "q", SIB_F32, "6 S 4"), k = tiny_input(&t, "k", SIB_F32, "6 T 4");
         value_id v = tiny_input(&t, "v", SIB_F32, "6 T 2"), mask = tiny_input(&t, "mask", SIB_I32, "6 S T");
         value_id s = tiny_op(&t, "MatMul", tiny_op(&t, "Mul", q, number(&t, "c", 0.5), "qs"),
-                             turned(&t, k, "021", "kt"), "s");
+                             transposed(&t, k, "021", "kt"), "s");
         s = masked ? tiny_op(&t, "Add", s, as_floats(&t, mask), "sm") : s;
         value_id y = tiny_op(&t, "MatMul", softmax(&t, s, 2), v, "y");
         tiny_output(&t, tiny_op(&t, "Neg", y, NO_VALUE, "out"));
@@ -222,11 +222,11 @@ TEST(keys_behind_a_past)
         value_id q = tiny_input(&t, "q", SIB_F32, "1 2 3 4"), k = tiny_input(&t, "k", SIB_F32, "1 2 3 4");
         value_id v = tiny_input(&t, "v", SIB_F32, "1 2 5 4"),
                  past = tiny_input(&t, "past", SIB_F32, "1 2 2 4");
-        value_id kt[] = {turned(&t, past, "0132", "pt"), turned(&t, k, "0132", "kt")},
+        value_id kt[] = {transposed(&t, past, "0132", "pt"), transposed(&t, k, "0132", "kt")},
                  all = tiny_made(&t, "all");
         attribute axis = {.name = str_of("axis"), .kind = ATTR_INT, .i = -1};
         tiny_node(&t, "Concat", "n_all", 2, kt, 1, &all, 1, &axis);
-        tiny_output(&t, turned(&t, all, "0132", "present"));
+        tiny_output(&t, transposed(&t, all, "0132", "present"));
         double triangle[64], from[] = {2}, to[] = {5}, zero[] = {0}, rows[] = {2}, columns[] = {3};
         for (int i = 0; i < 64; i++)
             triangle[i] = i % 8 <= i / 8 && !(holes && i / 8 == 4);
