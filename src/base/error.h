@@ -25,11 +25,13 @@ sib_code err_memory(sib_error *err, size_t bytes, const char *what);
    SIB_OK. */
 #if defined(SIBYL_ASSERTIONS)
 #include "base/assert.h"
-static inline sib_code err_failed(sib_code code)
-{
-    SIB_ASSERT(code != SIB_OK);
-    return code;
-}
+/* no function, into which an analysis would have to look */
+#define err_failed(call)                                                                                     \
+    __extension__({                                                                                          \
+        const sib_code err_code_of_call = (call);                                                            \
+        SIB_ASSERT(err_code_of_call != SIB_OK);                                                              \
+        err_code_of_call;                                                                                    \
+    })
 #define err_set(...)    err_failed(err_set(__VA_ARGS__))
 #define err_set_at(...) err_failed(err_set_at(__VA_ARGS__))
 #define err_memory(...) err_failed(err_memory(__VA_ARGS__))

@@ -109,6 +109,7 @@ static bool rehash(dim_table *t, uint32_t n_slots)
     uint32_t *slots = mem_calloc(n_slots, sizeof *slots);
     if (!slots)
         return false;
+    SIB_ASSERT(t->entries);
     for (uint32_t i = 1; i < t->n; i++) {
         uint32_t at = (uint32_t)t->entries[i].hash & (n_slots - 1);
         while (slots[at])
@@ -232,10 +233,12 @@ sib_code dim_table_copy(const dim_table *t, dim_table **out, sib_error *err)
     copy->n_fresh = t->n_fresh;
     copy->one = t->one;
     copy->entries = mem_alloc(t->n, sizeof *copy->entries);
-    sib_code code = copy->entries ? arena_create(&copy->arena, err)
-                                  : err_memory(err, t->n * sizeof *t->entries, "a table of dims");
-    if (copy->entries)
-        memcpy(copy->entries, t->entries, t->n * sizeof *t->entries);
+    if (!copy->entries) {
+        dim_table_free(out);
+        return err_memory(err, t->n * sizeof *t->entries, "a table of dims");
+    }
+    memcpy(copy->entries, t->entries, t->n * sizeof *t->entries);
+    sib_code code = arena_create(&copy->arena, err);
     for (uint32_t i = 1; i < t->n && code == SIB_OK; i++) {
         void *data = arena_alloc(copy->arena, t->entries[i].bytes ? t->entries[i].bytes : 1, 1);
         if (!data)

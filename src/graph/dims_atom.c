@@ -244,6 +244,7 @@ static bool cancel(dim_table *t, dim *a, dim *b)
         sum s, out = {0};
         dims_sum_load(t, *both[side], &s);
         for (size_t i = 0; i < s.n; i++) {
+            SIB_ASSERT(g != 0); /* the coefficients are not 0 */
             uint32_t p = dims_product_without(t, (uint32_t)s.terms[i].product, common);
             if (!p || !dims_sum_add(t, &out, s.terms[i].coefficient / (int64_t)g, p))
                 return false;

@@ -37,7 +37,7 @@ void reader_clear(reader *r)
     memset(r, 0, sizeof *r);
 }
 
-sib_code reader_fail(reader *r, sib_code code, const uint8_t *at, const char *format, ...)
+sib_code(reader_fail)(reader *r, sib_code code, const uint8_t *at, const char *format, ...)
 {
     char text[256];
     va_list args;
@@ -53,7 +53,7 @@ sib_code reader_fail(reader *r, sib_code code, const uint8_t *at, const char *fo
     return err_set_at(r->err, code, offset, "%s: %s", r->label, text);
 }
 
-sib_code reader_memory(reader *r, size_t bytes, const char *what)
+sib_code(reader_memory)(reader *r, size_t bytes, const char *what)
 {
     return err_memory(r->err, bytes, what);
 }

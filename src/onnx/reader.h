@@ -2,6 +2,7 @@
 #ifndef ONNX_READER_H
 #define ONNX_READER_H
 
+#include "base/error.h"
 #include "base/names.h"
 #include "onnx/onnx.h"
 #include "onnx/raw.h"
@@ -72,6 +73,10 @@ void reader_clear(reader *r);
 sib_code reader_fail(reader *r, sib_code code, const uint8_t *at, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 sib_code reader_memory(reader *r, size_t bytes, const char *what);
+#if defined(SIBYL_ASSERTIONS) /* they do not return SIB_OK */
+#define reader_fail(...)   err_failed(reader_fail(__VA_ARGS__))
+#define reader_memory(...) err_failed(reader_memory(__VA_ARGS__))
+#endif
 /* Returns SIB_OK where the walk reached the end, else its failure. */
 sib_code reader_end(reader *r, const wire_reader *w);
 /* Adds a sentence to the model's diagnostics; dropped where memory fails. */

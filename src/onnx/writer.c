@@ -6,7 +6,7 @@
 #include <stdarg.h>
 #include <string.h>
 
-sib_code writer_fail(writer *w, sib_code code, const char *format, ...)
+sib_code(writer_fail)(writer *w, sib_code code, const char *format, ...)
 {
     char text[256];
     va_list args;

@@ -2,6 +2,7 @@
 #ifndef ONNX_WRITER_H
 #define ONNX_WRITER_H
 
+#include "base/error.h"
 #include "base/names.h"
 #include "onnx/onnx.h"
 #include "onnx/proto.h"
@@ -47,6 +48,9 @@ void put_floats(writer *w, uint32_t field, size_t n, const float *items); /* eac
 void put_unpacked(writer *w, uint32_t field, size_t n, const int64_t *items);
 void put_pairs(writer *w, uint32_t field, size_t n, const string_pair *pairs);
 sib_code writer_fail(writer *w, sib_code code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+#if defined(SIBYL_ASSERTIONS)
+#define writer_fail(...) err_failed(writer_fail(__VA_ARGS__))
+#endif
 
 /* The size of a message; the message, written to w->stream. */
 size_t writer_size(writer *w, writer_body body, const void *what);

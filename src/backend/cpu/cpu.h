@@ -109,6 +109,9 @@ sib_tensor *cpu_out(const cpu_call *c, size_t i);
 bool cpu_wants(const cpu_call *c, size_t i);
 /* Sets the error, prefixed with the name of the operator or milli-op; returns code. */
 sib_code cpu_fail(const cpu_call *c, sib_code code, const char *format, ...) ERR_PRINTF(3, 4);
+#if defined(SIBYL_ASSERTIONS)
+#define cpu_fail(...) err_failed(cpu_fail(__VA_ARGS__))
+#endif
 sib_code cpu_no_memory(const cpu_call *c, size_t bytes);
 
 /* ---- Kernels --------------------------------------------------------------------------------------- */

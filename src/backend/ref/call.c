@@ -96,7 +96,7 @@ sib_code ref_give_shared(const ref_call *c, size_t i, const sib_value *v)
 
 /* ---- Errors ------------------------------------------------------------------------------------------- */
 
-sib_code ref_fail(const ref_call *c, sib_code code, const char *format, ...)
+sib_code(ref_fail)(const ref_call *c, sib_code code, const char *format, ...)
 {
     char text[sizeof c->err->message];
     va_list list;
@@ -111,7 +111,7 @@ sib_code ref_cancelled(const ref_call *c)
     return cancel_is_set(c->cancel) ? ref_fail(c, SIB_ERR_CANCELLED, "the run was cancelled") : SIB_OK;
 }
 
-sib_code ref_no_memory(const ref_call *c, size_t bytes)
+sib_code(ref_no_memory)(const ref_call *c, size_t bytes)
 {
     return ref_fail(c, SIB_ERR_MEMORY, "out of memory: %zu bytes", bytes);
 }

@@ -68,6 +68,10 @@ sib_code ref_give_shared(const ref_call *c, size_t i, const sib_value *v);
 sib_code ref_fail(const ref_call *c, sib_code code, const char *format, ...) ERR_PRINTF(3, 4);
 /* ref_fail for a failed allocation of `bytes`. */
 sib_code ref_no_memory(const ref_call *c, size_t bytes);
+#if defined(SIBYL_ASSERTIONS) /* they do not return SIB_OK */
+#define ref_fail(...)      err_failed(ref_fail(__VA_ARGS__))
+#define ref_no_memory(...) err_failed(ref_no_memory(__VA_ARGS__))
+#endif
 
 /* Returns SIB_OK, or SIB_ERR_CANCELLED once the run is cancelled. Kernels whose work is out of proportion
    to their inputs call it every few million operations. */

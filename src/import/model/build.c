@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/array.h"
+#include "base/assert.h"
 #include "base/error.h"
 
 #include <fnmatch.h>
@@ -385,8 +386,10 @@ static value_id constant_of(build *b, const char *name, sib_dtype dtype, size_t 
         b->code = sib_tensor_create(dtype, rank, dims, &t, b->err);
     if (b->code != SIB_OK)
         return NO_VALUE;
-    if (sib_tensor_count(t))
-        memcpy(sib_tensor_data(t), elements, (size_t)sib_tensor_count(t) * (sib_dtype_bits(dtype) / 8));
+    const size_t n = (size_t)sib_tensor_count(t);
+    SIB_ASSERT(elements || n == 0);
+    if (n > 0)
+        memcpy(sib_tensor_data(t), elements, n * (sib_dtype_bits(dtype) / 8));
     return constant(b, name, t);
 }
 

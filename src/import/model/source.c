@@ -1,6 +1,7 @@
 #include "import/model/source.h"
 
 #include "base/alloc.h"
+#include "base/assert.h"
 #include "base/error.h"
 #include "base/size.h"
 #include "tensor/dtype.h"
@@ -100,6 +101,7 @@ typedef struct sink {
 
 static sib_code write_bytes(sink *k, const source *s, const void *bytes, size_t n, sib_error *err)
 {
+    SIB_ASSERT(k->stream || k->memory);
     if (!k->stream) {
         memcpy(k->memory, bytes, n);
         k->memory += n;

@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/array.h"
+#include "base/assert.h"
 #include "import/read/zip.h"
 
 #include <stdio.h>
@@ -171,6 +172,7 @@ static sib_code list_storages(legacy_form *l, const pickle *p)
         if (v->kind != PICKLE_STORAGE)
             continue;
         if (name_map_find(&l->keys, v->key, &other)) {
+            SIB_ASSERT(l->storages && other < l->n);
             if (l->storages[other].value->dtype != v->dtype || l->storages[other].value->numel != v->numel)
                 return ckpt_fail(l->s, SIB_ERR_FORMAT, v->at,
                                  "storage '%.*s' is named with two types or sizes", READER_STR(v->key));
@@ -193,6 +195,7 @@ static sib_code read_storage(legacy_form *l, const pickle_value *key, uint64_t *
     if (key->kind != PICKLE_STRING || !name_map_find(&l->keys, key->text, &i))
         return ckpt_fail(l->s, SIB_ERR_FORMAT, key->at,
                          "the list of storages has a key that no tensor names");
+    SIB_ASSERT(l->storages && i < l->n);
     legacy_storage *storage = &l->storages[i];
     if (storage->offset)
         return ckpt_fail(l->s, SIB_ERR_FORMAT, key->at, "storage '%.*s' occurs twice", READER_STR(key->text));

@@ -25,7 +25,7 @@ static void clean_text(char *text)
     }
 }
 
-sib_code ckpt_fail(ckpt_file *s, sib_code code, uint64_t at, const char *format, ...)
+sib_code(ckpt_fail)(ckpt_file *s, sib_code code, uint64_t at, const char *format, ...)
 {
     char text[sizeof s->err->message];
     va_list args;

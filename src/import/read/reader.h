@@ -64,6 +64,9 @@ typedef struct checkpoint_format {
 
 /* An error at byte `at` of the file, or at none (SIB_NO_OFFSET): the path and a sentence. */
 sib_code ckpt_fail(ckpt_file *s, sib_code code, uint64_t at, const char *format, ...) ERR_PRINTF(4, 5);
+#if defined(SIBYL_ASSERTIONS)
+#define ckpt_fail(...) err_failed(ckpt_fail(__VA_ARGS__))
+#endif
 
 /* Reads the next n bytes, or a little-endian number, at *at, and advances *at. what: for the message where
    the file ends before. */

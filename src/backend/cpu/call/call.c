@@ -123,7 +123,7 @@ sib_tensor *cpu_out(const cpu_call *c, size_t i)
     return v && v->kind == SIB_VALUE_TENSOR ? v->tensor : NULL;
 }
 
-sib_code cpu_fail(const cpu_call *c, sib_code code, const char *format, ...)
+sib_code(cpu_fail)(const cpu_call *c, sib_code code, const char *format, ...)
 {
     char text[sizeof c->err->message];
     va_list list;
