@@ -3,7 +3,7 @@
 #ifndef SIBYL_FIXED_H
 #define SIBYL_FIXED_H
 
-#include <sibyl/base.h>
+#include <sibyl/features.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -49,6 +49,16 @@ SIB_API void sib_fixed_finish_int16(int32_t n_mels, int16_t maximum, int16_t *fe
                                     size_t row_stride);
 SIB_API void sib_fixed_finish_int8(int32_t n_mels, int16_t maximum, int8_t *features, size_t n_frames,
                                    size_t row_stride);
+
+/* 3 x 3 average over (band, frame) of finished features, in place: (rows, columns) for SAME; for VALID
+   (rows - 2, columns - 2), which begin at `features` with the same row stride; nothing for NONE. Each average
+   is floor(sum / count + 1 / 2) over the neighbours that exist.
+   Errors: SIB_ERR_VALUE where VALID leaves nothing; SIB_ERR_SIZE where row_stride is below the columns;
+   SIB_ERR_ARGUMENT (mode), SIB_ERR_MEMORY (two columns). */
+SIB_API sib_code sib_fixed_smooth_int16(sib_smooth mode, int16_t *features, size_t rows, size_t columns,
+                                        size_t row_stride, sib_error *err);
+SIB_API sib_code sib_fixed_smooth_int8(sib_smooth mode, int8_t *features, size_t rows, size_t columns,
+                                       size_t row_stride, sib_error *err);
 
 #ifdef __cplusplus
 }

@@ -22,8 +22,7 @@ static bool is_whisper(const sib_mel_spec *a)
            a->remove_dc == w.remove_dc && a->preemphasis == w.preemphasis && a->power == w.power &&
            a->f_min == w.f_min && a->f_max == w.f_max && a->scale == w.scale && a->norm == w.norm &&
            a->slope == w.slope && a->log == w.log && a->log_floor == w.log_floor &&
-           a->dynamic_range == w.dynamic_range && a->offset == w.offset && a->gain == w.gain &&
-           a->smooth == w.smooth;
+           a->dynamic_range == w.dynamic_range && a->offset == w.offset && a->gain == w.gain;
 }
 
 static sib_code check_fixed(const sib_mel *mel, sib_dtype dtype, double *one, sib_error *err)
@@ -38,6 +37,9 @@ static sib_code check_fixed(const sib_mel *mel, sib_dtype dtype, double *one, si
                        sib_dtype_name(dtype));
     if (!is_whisper(spec))
         return err_set(err, SIB_ERR_ARGUMENT, "features in fixed point need the preset 'whisper'");
+    if (spec->smooth == SIB_SMOOTH_VALID)
+        return err_set(err, SIB_ERR_ARGUMENT,
+                       "features in fixed point take smoothing 'none' or 'same', not 'valid'");
     return sib_fixed_shape(spec->n_mels, FIXED_RATE, &frames, err); /* the bands */
 }
 
@@ -57,6 +59,15 @@ static sib_code fixed_compute(const recording_job *r, sib_fixed_clamp clamp, sib
     to_pcm(x, r->pcm, n);
     return dtype == SIB_I16 ? sib_fixed_int16(bands, clamp, r->pool, r->pcm, n, padding, to, stride, err)
                             : sib_fixed_int8(bands, clamp, r->pool, r->pcm, n, padding, to, stride, err);
+}
+
+/* Averages columns (bands, count) where the description says so. */
+static sib_code fixed_smooth(const recording_job *r, void *columns, size_t count, size_t stride,
+                             sib_error *err)
+{
+    const sib_smooth mode = sib_mel_get_spec(r->mel)->smooth;
+    return r->options->fixed == SIB_I16 ? sib_fixed_smooth_int16(mode, columns, r->bands, count, stride, err)
+                                        : sib_fixed_smooth_int8(mode, columns, r->bands, count, stride, err);
 }
 
 /* Makes the features of `count` columns of the window from those in fixed point. */
@@ -136,6 +147,8 @@ static sib_code short_chunk(recording_job *r, const chunk *c, sib_error *err)
     else if (code == SIB_OK)
         code = sib_mel_compute(r->mel, r->pool, c->x, c->n, padding, float_column(r, r->held), r->width, err);
     if (code == SIB_OK && r->window.fixed)
+        code = fixed_smooth(r, fixed_column(r, r->held), count, r->width, err);
+    if (code == SIB_OK && r->window.fixed)
         fixed_to_floats(r, r->held, count);
     r->held += count;
     return code;
@@ -200,8 +213,9 @@ static sib_code long_chunk_of_floats(recording_job *r, const chunk *c, sib_error
     return code;
 }
 
-/* Frames beside a window whose samples are needed, so that no frame of the window sees the window's ends. */
-#define HALO 2
+/* Frames beside a window whose samples are needed, so that no frame of the window, nor the next one to it, which
+   an average needs, sees the window's ends. */
+#define HALO 3
 
 /* Computes columns first .. first + count - 1, before the clamp, and up to HALO on either side, to aside
    (n_mels, *stride). *at: the column of `first` there. */
@@ -238,14 +252,19 @@ static sib_code compute_fixed(recording_job *r, const chunk *c, void *maximum, s
     sib_code code = fixed_window(r, c, dtype, first, count, &at, &stride, err);
     if (code != SIB_OK)
         return code;
+    /* from the frame before the window to the one after it, where there are any */
+    const size_t begin = at - size_min(at, 1), end = size_min(at + count + 1, stride);
+    char *around = (char *)r->aside + begin * item;
+    if (dtype == SIB_I16)
+        sib_fixed_finish_int16((int32_t)r->bands, *(int16_t *)maximum, (void *)around, end - begin, stride);
+    else
+        sib_fixed_finish_int8((int32_t)r->bands, *(int16_t *)maximum, (void *)around, end - begin, stride);
+    code = fixed_smooth(r, around, end - begin, stride, err);
+    if (code != SIB_OK)
+        return code;
     for (size_t b = 0; b < r->bands; b++)
         memcpy(fixed_column(r, b * r->width + r->held), (const char *)r->aside + (b * stride + at) * item,
                count * item);
-    void *to = fixed_column(r, r->held);
-    if (dtype == SIB_I16)
-        sib_fixed_finish_int16((int32_t)r->bands, *(int16_t *)maximum, to, count, r->width);
-    else
-        sib_fixed_finish_int8((int32_t)r->bands, *(int16_t *)maximum, to, count, r->width);
     fixed_to_floats(r, r->held, count);
     return SIB_OK;
 }

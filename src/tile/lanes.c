@@ -23,3 +23,12 @@ const tile_lanes *tile_lanes_for(cpu_level level)
 {
     return by_level[level] ? by_level[level] : &tile_lanes_c;
 }
+
+#define AVERAGES(with, constant, level)                                                                      \
+    [CPU_##constant] = {fixed_average_int16_##level, fixed_average_int8_##level},
+
+const fixed_averages *fixed_averages_for(cpu_level level)
+{
+    static const fixed_averages averages[CPU_LEVELS] = {AVERAGES(, C, c) CPU_SIMD_LEVELS(AVERAGES, )};
+    return &averages[level];
+}

@@ -92,9 +92,9 @@ TEST(in_chunks)
 
 /* The integers equal those of the fixed-point kernel on samples rounded to 16 bits; the floats are the same
    divided. */
-TEST(fixed_point)
+static void fixed_point(sib_smooth smooth)
 {
-    sib_mel *mel = front_end("whisper", SIB_SMOOTH_NONE);
+    sib_mel *mel = front_end("whisper", smooth);
     float *x = noise(N);
     int16_t *pcm = calloc(3 * CHUNK, sizeof *pcm), wide[80][FRAMES];
     int8_t narrow[80][FRAMES];
@@ -115,6 +115,8 @@ TEST(fixed_point)
             CHECK_OK(sib_fixed_int8(80, SIB_FIXED_CLAMP_WHOLE, NULL, pcm + i * CHUNK, CHUNK, 0, narrow[0],
                                     FRAMES, &err),
                      err);
+            CHECK_OK(sib_fixed_smooth_int16(smooth, wide[0], 80, FRAMES, FRAMES, &err), err);
+            CHECK_OK(sib_fixed_smooth_int8(smooth, narrow[0], 80, FRAMES, FRAMES, &err), err);
             for (size_t b = 0; b < 80; b++)
                 for (size_t t = 0; t < FRAMES; t++) {
                     const size_t at = (3 * b + i) * FRAMES + t;
@@ -131,6 +133,12 @@ TEST(fixed_point)
     sib_mel_free(&mel);
 }
 
+TEST(in_fixed_point)
+{
+    fixed_point(SIB_SMOOTH_NONE);
+    fixed_point(SIB_SMOOTH_SAME);
+}
+
 static sib_code stop(void *context, size_t done, size_t chunks, sib_error *err)
 {
     (void)context, (void)chunks, (void)err;
@@ -140,7 +148,7 @@ static sib_code stop(void *context, size_t done, size_t chunks, sib_error *err)
 TEST(refused)
 {
     sib_mel *whisper = front_end("whisper", SIB_SMOOTH_NONE), *kaldi = front_end("kaldi", SIB_SMOOTH_NONE),
-            *smooth = front_end("whisper", SIB_SMOOTH_SAME);
+            *smooth = front_end("whisper", SIB_SMOOTH_VALID);
     float *x = noise(N);
     sib_error err = SIB_ERROR_INIT;
     sib_recording got;
@@ -148,7 +156,7 @@ TEST(refused)
     CHECK_FAILS(sib_recording_compute(kaldi, NULL, x, N, &o, &got, &err), SIB_ERR_ARGUMENT, err,
                 "preset 'whisper'");
     CHECK_FAILS(sib_recording_compute(smooth, NULL, x, N, &o, &got, &err), SIB_ERR_ARGUMENT, err,
-                "preset 'whisper'");
+                "not 'valid'");
     o.fixed = SIB_F32;
     CHECK_FAILS(sib_recording_compute(whisper, NULL, x, N, &o, &got, &err), SIB_ERR_ARGUMENT, err,
                 "not float32");

@@ -182,7 +182,11 @@ TEST(equal_bits_in_fixed_point)
             for (size_t k = 0; k < 4; k++) {
                 const sib_recording_options o = {.chunk_seconds = chunks[c],
                                                  .fixed = (i + k) % 2 ? SIB_I16 : SIB_I8};
-                compare(&front_ends[i ? 1 : 0], &o, k % 2 ? READ : 100000, columns[k], k == 2 && c == 1);
+                front_end f = front_ends[i ? 1 : 0];
+                for (int smooth = SIB_SMOOTH_NONE; smooth <= SIB_SMOOTH_SAME; smooth++) {
+                    f.smooth = (sib_smooth)smooth;
+                    compare(&f, &o, k % 2 ? READ : 100000, columns[k], k == 2 && c == 1);
+                }
             }
 }
 

@@ -3,6 +3,7 @@
 #include "check_memory.h"
 #include "tile/tile_kernel.h"
 
+#include <math.h>
 #include <sibyl/fixed.h>
 
 enum { N = 16000 + 77, BANDS = 80, FRAMES = N / TILE_HOP_SAMPLES, STRIDE = FRAMES + 3 };
@@ -102,6 +103,54 @@ TEST(test_finish)
     assert_memory_equal(got_narrow, want_narrow, sizeof want_narrow);
 }
 
+/* floor(sum / count + 1 / 2) over the neighbours that exist, in place, at sizes around those of the blocks. */
+TEST(test_average)
+{
+    enum { ROWS = 5, STRIDE_MAX = 601 };
+    static const size_t sizes[] = {1, 2, 3, 4, 100, 255, 256, 257, 258, 259, 512, 513, 600};
+    static int16_t x[ROWS * STRIDE_MAX], wide[ROWS * STRIDE_MAX];
+    static int8_t narrow[ROWS * STRIDE_MAX];
+    sib_error err = SIB_ERROR_INIT;
+    check_random r = {8};
+    for (size_t k = 0; k < 13 * ROWS * 3; k++) {
+        const size_t columns = sizes[k % 13], rows = 1 + k / 13 % ROWS, stride = columns + k % 2;
+        const sib_smooth mode = (sib_smooth)(k / 13 / ROWS);
+        const int lost = mode == SIB_SMOOTH_VALID ? 2 : 0;
+        for (size_t i = 0; i < rows * stride; i++) {
+            x[i] = (int16_t)((int16_t)check_u64(&r) >> (k % 4 ? 8 : 0));
+            wide[i] = x[i];
+            narrow[i] = (int8_t)x[i];
+        }
+        if (lost && (rows < 3 || columns < 3)) {
+            CHECK_FAILS(sib_fixed_smooth_int16(mode, wide, rows, columns, stride, &err), SIB_ERR_VALUE, err,
+                        "leaves nothing");
+            continue;
+        }
+        CHECK_OK(sib_fixed_smooth_int16(mode, wide, rows, columns, stride, &err), err);
+        CHECK_OK(sib_fixed_smooth_int8(mode, narrow, rows, columns, stride, &err), err);
+        for (int m = 0; m < (int)rows - lost; m++)
+            for (int t = 0; t < (int)columns - lost; t++) {
+                int sum = 0, sum8 = 0, n = 0;
+                for (int i = m - 1 + lost / 2; i <= m + 1 + lost / 2; i++)
+                    for (int c = t - 1 + lost / 2; c <= t + 1 + lost / 2; c++)
+                        if (i >= 0 && i < (int)rows && c >= 0 && c < (int)columns) {
+                            sum += x[(size_t)i * stride + (size_t)c];
+                            sum8 += (int8_t)x[(size_t)i * stride + (size_t)c];
+                            n++;
+                        }
+                const size_t at = (size_t)m * stride + (size_t)t;
+                const int want = mode ? (int)floor((double)sum / n + 0.5) : x[at],
+                          want8 = mode ? (int)floor((double)sum8 / n + 0.5) : (int8_t)x[at];
+                if (wide[at] != want || narrow[at] != want8)
+                    fail_msg("%zu x %zu, mode %d, row %d, column %d: %d and %d, expected %d and %d", rows,
+                             columns, (int)mode, m, t, wide[at], narrow[at], want, want8);
+            }
+    }
+    CHECK_FAILS(sib_fixed_smooth_int16(SIB_SMOOTH_SAME, wide, 3, 4, 3, &err), SIB_ERR_SIZE, err,
+                "row_stride");
+    CHECK_FAILS(sib_fixed_smooth_int8((sib_smooth)7, narrow, 3, 4, 4, &err), SIB_ERR_ARGUMENT, err, "7");
+}
+
 TEST(test_refused)
 {
     sib_error err = SIB_ERROR_INIT;
@@ -124,6 +173,13 @@ TEST(test_memory_fails)
     sib_error err = SIB_ERROR_INIT;
     CHECK_SOME_ALLOCATIONS(check_k + 1, sib_fixed_int16(80, 0, NULL, samples, N, 0, out, STRIDE, &err),
                            assert_true(check_k < 10 && (!err.code || strstr(err.message, "out of memory"))));
+}
+
+TEST(test_memory_of_the_average_fails)
+{
+    static int16_t x[12];
+    sib_error err = SIB_ERROR_INIT;
+    CHECK_SOME_ALLOCATIONS(check_k + 1, sib_fixed_smooth_int16(SIB_SMOOTH_SAME, x, 3, 4, 4, &err), (void)0);
 }
 
 TEST_FIXTURE(make_samples, NULL)
