@@ -129,7 +129,8 @@ static sib_code cpu_run(const step *s, const buffer *const *in, buffer *const *o
     return made->kernel->run(&c);
 }
 
-const char *cpu_kernel_text(const cpu_kernel *kernel, const void *state)
+/* The kernel's name in cpu.def, or its method. */
+static const char *kernel_text(const cpu_kernel *kernel, const void *state)
 {
     static const struct {
         const cpu_kernel *kernel;
@@ -141,6 +142,12 @@ const char *cpu_kernel_text(const cpu_kernel *kernel, const void *state)
 #undef CPU_OP
 #undef CPU_MILLI
     };
+    const void *head_state = NULL;
+    const cpu_kernel *head = kernel->head ? kernel->head(state, &head_state) : NULL;
+    if (head) { /* which has none itself */
+        kernel = head;
+        state = head_state;
+    }
     if (kernel->method)
         return kernel->method(state);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
@@ -152,7 +159,7 @@ const char *cpu_kernel_text(const cpu_kernel *kernel, const void *state)
 static const char *cpu_step_kernel(const step *s)
 {
     const cpu_step *made = s->state;
-    return cpu_kernel_text(made->kernel, made->state);
+    return kernel_text(made->kernel, made->state);
 }
 
 const sib_backend backend_cpu = {

@@ -66,12 +66,12 @@ typedef struct cpu_kernel {
     bool (*reads)(const void *state, size_t i);
     /* How run computes with what prepare made: "conv winograd". NULL: always in the same way. */
     const char *(*method)(const void *state);
+    /* The kernel that takes most of the time, with its state: its text stands for this one's. NULL, here or as
+       the result: there is none. */
+    const struct cpu_kernel *(*head)(const void *state, const void **head_state);
     bool takes_finish; /* run calls c->finish */
     bool takes_clamp;  /* run applies c->clamp */
 } cpu_kernel;
-
-/* The kernel's name in cpu.def, or its method. */
-const char *cpu_kernel_text(const cpu_kernel *kernel, const void *state);
 
 /* ---- While claiming and preparing ------------------------------------------------------------------ */
 

@@ -2,6 +2,7 @@
 #include "base/size.h"
 #include "kernel/conv/conv2d_plan.h"
 
+#include <math.h>
 #include <string.h>
 
 size_t conv2d_element(sib_dtype dtype)
@@ -27,6 +28,15 @@ void conv2d_widen(const conv2d_plan *p, sib_dtype dtype, const void *src, int32_
     default:
         p->kernels->from_s8(src, zero, n, dst);
     }
+}
+
+void conv2d_pad(const conv2d_plan *p, float *dst, size_t n)
+{
+    if (p->s.kind != CONV2D_LARGEST)
+        memset(dst, 0, n * sizeof *dst);
+    else
+        for (size_t i = 0; i < n; i++)
+            dst[i] = p->integer ? -256.0f : -INFINITY;
 }
 
 #define PIECE 1024 /* floats on the stack */

@@ -9,15 +9,6 @@
 
 /* ---- The image as phases ------------------------------------------------------------------------------ */
 
-void conv2d_pad(const conv2d_plan *p, float *dst, size_t n)
-{
-    if (p->s.kind != CONV2D_LARGEST)
-        memset(dst, 0, n * sizeof *dst);
-    else
-        for (size_t i = 0; i < n; i++)
-            dst[i] = p->integer ? -256.0f : -INFINITY;
-}
-
 /* Columns of one phase of a row of the image: padding, every step-th element, padding. row: NULL for a row
    out of range; first: column of the padded image at which the phase begins. */
 static void fill_row(const conv2d_call *call, const char *row, size_t first, float *dst)
