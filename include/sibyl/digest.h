@@ -38,7 +38,7 @@ typedef struct sib_digest_options {
 } sib_digest_options;
 
 /* Digests a value; of a sequence, optional or map, all elements inside it (of a map: its values). options: may
-   be NULL. Allocates nothing for dense tensors of fewer than 32,768 elements.
+   be NULL. Allocates nothing for dense tensors of fewer than 65,536 elements.
    Thread-safe. Errors: SIB_ERR_ARGUMENT (NULL), SIB_ERR_MEMORY. */
 SIB_API sib_code sib_digest_of(const sib_value *v, const sib_digest_options *options, sib_digest *out,
                                sib_error *err);

@@ -22,7 +22,7 @@
 #define GROUP  16 /* consecutive elements of a sample */
 #define GROUPS (SIB_DIGEST_SAMPLE / GROUP)
 
-#define PART_MIN  16384 /* min elements of a part, where there are several */
+#define PART_MIN  32768 /* min elements of a part, where there are several */
 #define MAX_PARTS 16
 
 /* ---- Moments ----------------------------------------------------------------------------------------- */
@@ -197,25 +197,36 @@ static void gather(gatherer *a, uint64_t at, const float *x, size_t n)
     }
 }
 
-/* Sorts `rows` rows of sums into the cells of row `row`. */
-static void fold(const gatherer *a, const float *x, size_t rows, size_t row)
+/* Adds x[1 .. n - 1], lists of `length` sums each, to x[0]. */
+static void gather_lists(const gatherer *a, float *x, size_t n, size_t length)
 {
-    const grid *g = a->g;
-    for (size_t r = 0; r < rows; r++, x += g->width)
-        for (size_t j = 0; j < g->columns; j++)
-            for (size_t i = g->first_column[j]; i < g->first_column[j + 1]; i++)
-                a->c->sums[row][j] += (double)x[i];
+    for (size_t i = 1; i < n; i++)
+        a->k->add(x + i * length, length, x);
 }
 
-static void gather_end(const gatherer *a)
+/* Sorts `rows` rows of sums into the cells of row `row`. */
+static void fold(const gatherer *a, float *x, size_t rows, size_t row)
 {
     const grid *g = a->g;
-    for (size_t p = 0; a->how == GATHER_PLANES && p < a->period; p += g->plane)
-        for (size_t row = 0; row < g->rows; row++)
-            fold(a, a->sums + p + g->first_row[row] * g->width, g->first_row[row + 1] - g->first_row[row],
-                 row);
-    for (size_t row = 0; a->how == GATHER_BANDS && row < g->rows; row++)
-        fold(a, a->sums + row * (ROOM / SIDE), a->period / g->width, row);
+    gather_lists(a, x, rows, g->width);
+    for (size_t j = 0; j < g->columns; j++) {
+        float sum = 0;
+        for (size_t i = g->first_column[j]; i < g->first_column[j + 1]; i++)
+            sum += x[i];
+        a->c->sums[row][j] += (double)sum;
+    }
+}
+
+static void gather_end(gatherer *a)
+{
+    const grid *g = a->g;
+    if (a->how == GATHER_PLANES)
+        gather_lists(a, a->sums, a->period / g->plane, g->plane);
+    for (size_t row = 0; row < g->rows && a->how != GATHER_ROWS; row++)
+        if (a->how == GATHER_PLANES)
+            fold(a, a->sums + g->first_row[row] * g->width, g->first_row[row + 1] - g->first_row[row], row);
+        else
+            fold(a, a->sums + row * (ROOM / SIDE), a->period / g->width, row);
 }
 
 /* ---- Samples ------------------------------------------------------------------------------------------- */
