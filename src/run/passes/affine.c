@@ -226,14 +226,13 @@ static sib_code fold_layer(matcher *m, const layer *l)
     return code;
 }
 
+static sib_code fold_at(matcher *m, const node *n)
+{
+    layer l;
+    return read_layer(m, n, &l) ? fold_layer(m, &l) : SIB_OK;
+}
+
 sib_code pass_affine(const graph *g, pass_run *r, patch *p, sib_error *err)
 {
-    matcher m;
-    layer l;
-    sib_code code = match_begin(&m, g, r, p, err);
-    for (node_id i = 0; i < g->n_nodes && code == SIB_OK; i++)
-        if (!m.taken[i] && read_layer(&m, &g->nodes[i], &l))
-            code = fold_layer(&m, &l);
-    match_end(&m);
-    return code;
+    return match_each(g, r, p, fold_at, err);
 }

@@ -429,7 +429,7 @@ static void take_packing(attention *a)
     }
 }
 
-static sib_code fuse_at(matcher *m, const node *softmax)
+static sib_code fuse_softmax(matcher *m, const node *softmax)
 {
     attention a = {.m = m, .rank = match_rank(m, node_in(softmax, 0)), .keys_from = NO_NODE};
     value_id p = node_out(softmax, 0);
@@ -467,13 +467,12 @@ static sib_code fuse_at(matcher *m, const node *softmax)
     return build(&a, last, y, out, adds_transpose, perm);
 }
 
+static sib_code fuse_at(matcher *m, const node *n)
+{
+    return match_op(n, "Softmax") ? fuse_softmax(m, n) : SIB_OK;
+}
+
 sib_code pass_attention(const graph *g, pass_run *r, patch *p, sib_error *err)
 {
-    matcher m;
-    sib_code code = match_begin(&m, g, r, p, err);
-    for (node_id i = 0; i < g->n_nodes && code == SIB_OK; i++)
-        if (!m.taken[i] && match_op(&g->nodes[i], "Softmax"))
-            code = fuse_at(&m, &g->nodes[i]);
-    match_end(&m);
-    return code;
+    return match_each(g, r, p, fuse_at, err);
 }

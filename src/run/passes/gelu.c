@@ -180,11 +180,5 @@ static sib_code fuse_at(matcher *m, const node *t)
 
 sib_code pass_gelu(const graph *g, pass_run *r, patch *p, sib_error *err)
 {
-    matcher m;
-    sib_code code = match_begin(&m, g, r, p, err);
-    for (node_id i = 0; i < g->n_nodes && code == SIB_OK; i++)
-        if (!m.taken[i])
-            code = fuse_at(&m, &g->nodes[i]);
-    match_end(&m);
-    return code;
+    return match_each(g, r, p, fuse_at, err);
 }

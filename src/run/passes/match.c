@@ -56,6 +56,18 @@ void match_end(matcher *m)
     mem_free(m->taken);
 }
 
+sib_code match_each(const graph *g, pass_run *run, patch *p, sib_code (*at)(matcher *m, const node *n),
+                    sib_error *err)
+{
+    matcher m;
+    sib_code code = match_begin(&m, g, run, p, err);
+    for (node_id i = 0; i < g->n_nodes && code == SIB_OK; i++)
+        if (!m.taken[i])
+            code = at(&m, &g->nodes[i]);
+    match_end(&m);
+    return code;
+}
+
 bool match_op(const node *n, const char *type)
 {
     return n && !n->milli && n->op && !*n->op->domain && str_is(n->type, type);

@@ -26,6 +26,9 @@ typedef struct matcher {
 /* Errors: SIB_ERR_MEMORY; match_end must be called even then. */
 sib_code match_begin(matcher *m, const graph *g, pass_run *run, patch *p, sib_error *err);
 void match_end(matcher *m);
+/* A pass that calls `at` for each node in order that is not taken yet. */
+sib_code match_each(const graph *g, pass_run *run, patch *p, sib_code (*at)(matcher *m, const node *n),
+                    sib_error *err);
 
 /* ---- Nodes -------------------------------------------------------------------------------------------- */
 

@@ -262,19 +262,15 @@ static sib_code fuse_nothing(matcher *m, const node *n)
     return match_replace(m, &nodes, &made);
 }
 
+static sib_code fuse_at(matcher *m, const node *n)
+{
+    return match_op(n, "Conv")     ? fuse_conv(m, n)
+           : match_op(n, "MatMul") ? fuse_matmul(m, n)
+           : moves(n)              ? fuse_move(m, n)
+                                   : fuse_nothing(m, n);
+}
+
 sib_code pass_quantized(const graph *g, pass_run *r, patch *p, sib_error *err)
 {
-    matcher m;
-    sib_code code = match_begin(&m, g, r, p, err);
-    for (node_id i = 0; i < g->n_nodes && code == SIB_OK; i++) {
-        const node *n = &g->nodes[i];
-        if (m.taken[i])
-            continue;
-        code = match_op(n, "Conv")     ? fuse_conv(&m, n)
-               : match_op(n, "MatMul") ? fuse_matmul(&m, n)
-               : moves(n)              ? fuse_move(&m, n)
-                                       : fuse_nothing(&m, n);
-    }
-    match_end(&m);
-    return code;
+    return match_each(g, r, p, fuse_at, err);
 }
