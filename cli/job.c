@@ -18,6 +18,7 @@ typedef struct settings {
     bool confine, describe, ports, json;
     int verbose;
     double max_seconds; /* 0: the default */
+    extension_settings ext;
 } settings;
 
 static const cli_option options[] = {
@@ -38,6 +39,7 @@ static const cli_option options[] = {
         "confine", confine, "let the document name files of its own folder only",
         .more =
             "For documents of strangers: absolute names, .. and symbolic links that lead out are refused."),
+    OPT_EXTENSIONS,
     OPT_FLAG("ports", ports, "list inputs and outputs"),
     OPT_FLAG("describe", describe, "print the job document that Sibyl has for a model",
              .more = "A model is run by the document that stands beside it, m.job.json for m.onnx, where "
@@ -148,7 +150,7 @@ static int run_job(const settings *s, const sib_job *job)
 static int describe(const settings *s, const char *model)
 {
     sib_error err = SIB_ERROR_INIT;
-    sib_job_options o = {.tokenizer = s->tokenizer};
+    sib_job_options o = {.tokenizer = s->tokenizer, .registry = s->ext.registry};
     const bool features = !strcmp(model, "features");
     char *path = features ? NULL : job_model_path(model), *text = NULL;
     bool done = features || path;
@@ -185,6 +187,7 @@ static int work(const settings *s, const char *path)
                      ? job_model_open(path, &(sib_job_options){.tokenizer = s->tokenizer,
                                                                .threads = (unsigned)s->threads,
                                                                .confine = s->confine,
+                                                               .registry = s->ext.registry,
                                                                .log = verbose_log(s->verbose)})
                      : features_job(s);
     if (!j)
@@ -205,7 +208,11 @@ static int job(const cli_command *self, int argc, char **argv)
     int n, code;
     if (!cli_begin(self, argc, argv, &s, &n, &code))
         return code;
-    code = n == 1 ? work(&s, argv[0]) : cli_usage(self, "expected one job, got %d", n);
+    if (n != 1)
+        code = cli_usage(self, "expected one job, got %d", n);
+    else
+        code = extensions_load(&s.ext) ? work(&s, argv[0]) : CLI_FAILED;
+    extensions_free(&s.ext);
     free(s.inputs.items);
     free(s.outputs.items);
     free(s.taps.items);

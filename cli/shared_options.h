@@ -101,7 +101,7 @@ typedef struct extension_settings {
 #define OPT_EXTENSIONS                                                                                       \
     OPT_LIST("plugin", ext.plugins, "LIB.so",                                                                \
              "load a shared library with operators or backends; may be given several times",                 \
-             .more = "Its code runs in this process. --backend takes the names of its backends."),           \
+             .more = "Its code runs in this process. Its backends are tried first."),                        \
         OPT_LIST("functions", ext.functions, "FILE",                                                         \
                  "operators written as ONNX functions in text; may be given several times")
 

@@ -30,11 +30,12 @@ static PyObject *job_open(PyObject *module, PyObject *args)
     const char *path, *text, *folder;
     Py_ssize_t size;
     sib_job_options options = {0};
-    PyObject *log;
+    PyObject *log, *registry;
     int confine, level;
-    if (!PyArg_ParseTuple(args, "O&z#O&zO&zIpOi:job_open", path_of, &path, &text, &size, path_of, &folder,
+    if (!PyArg_ParseTuple(args, "O&z#O&zO&zIpOiO:job_open", path_of, &path, &text, &size, path_of, &folder,
                           &options.kind, path_of, &options.tokenizer, &options.backends, &options.threads,
-                          &confine, &log, &level))
+                          &confine, &log, &level, &registry) ||
+        !(options.registry = registry_of(registry)))
         return NULL;
     options.confine = confine;
     options.log = logger_of(log, level);

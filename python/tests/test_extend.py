@@ -493,6 +493,19 @@ def test_faults_of_backends(registry, monkeypatch):
         type("Cpu", (Adder,), {"name": "cpu"})().register(other)
 
 
+def test_jobs_take_a_registry(registry, tmp_path):
+    sibyl.operator("my.dom", "Scale", shape="same", registry=registry)(lambda x: x * 3)
+    (tmp_path / "m.onnx").write_bytes(model("Scale"))
+    document = {"sibyl_job": 1, "kind": "own", "models": {"m": "m.onnx"},
+                "calls": {"m": {"model": "m", "inputs": {"x": "x"}, "outputs": {"y": "y"}}},
+                "inputs": {"x": {"type": "tensor"}}, "outputs": {"y": "$call"},
+                "nodes": [{"name": "call", "op": "call", "calls": {"model": "m"}, "inputs": {"x": "$x"}}]}  # fmt: skip
+    job = sibyl.Job(document, folder=tmp_path, backends=["cpu", "ref"], registry=registry)
+    np.testing.assert_array_equal(job.run({"x": np.array([1, 2], np.float32)})["y"], [3, 6])
+    with pytest.raises(sibyl.SibylError, match="my.dom:Scale is not known"):
+        sibyl.Job(document, folder=tmp_path)
+
+
 # ---- Lives and threads -----------------------------------------------------------------------------------------------
 
 

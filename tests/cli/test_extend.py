@@ -5,7 +5,7 @@ import os
 import sys
 import unittest
 
-from command import Model, w
+from command import Model, npy_bytes, w
 
 PLUGIN = os.environ["SIBYL_PLUGIN"]  # tests/extend/plugin_good.c: my.dom:Twice
 ROW = w.tensor_type("float32", ["N"])
@@ -56,6 +56,16 @@ class Extensions(Model):
                                          [w.floats("w", [1, 2, 3, 4], [2, 2])], opsets={"": 21, "my.dom": 1}))
         self.assertIn("1 ", self.done("quantize", "layer.onnx", "-o", "q.onnx", "--min-weights", "1", *self.own))
         self.assertRegex(self.done("run", "q.onnx", "-i", "x=[[1,1]]", *self.own), r"(7\.9|8)\S* 12\S*\n")
+
+    def test_job(self):
+        self.write("job.json", json.dumps({
+            "sibyl_job": 1, "kind": "own", "models": {"m": "own.onnx"},
+            "calls": {"m": {"model": "m", "inputs": {"x": "x"}, "outputs": {"y": "y"}}},
+            "inputs": {"x": {"type": "tensor"}}, "outputs": {"y": "$call"},
+            "nodes": [{"name": "call", "op": "call", "calls": {"model": "m"}, "inputs": {"x": "$x"}}]}).encode())
+        self.write("x.npy", npy_bytes([2], [0, 1]))
+        self.fails(1, "my.dom:Twice is not known", "job", "job.json", "-i", "x=x.npy")
+        self.assertIn("1.964", self.done("job", "job.json", "-i", "x=x.npy", *self.own))
 
     def test_faults(self):
         self.fails(1, "missing.so", "run", "own.onnx", "--plugin", "missing.so")

@@ -21,6 +21,7 @@ from ._types import UNKNOWN
 from ._values import from_value, to_value
 from .audio import load_audio
 from .errors import SibylOSError, SibylValueError, with_path
+from .registry import Registry, default_registry
 from .session import Profile, _backends, _number
 from .watch import Watch
 
@@ -148,6 +149,7 @@ class Job:
     get_available_providers gives them. threads: 0 for one per processor. folder: where a document that is given as text
     finds its models. confine: for documents of strangers; they may name files of their own folder only, and absolute
     names, ".." and symbolic links that lead out are refused. logger: where its models and plans are logged.
+    registry: the operators and backends of yours that its models may use; None is the default one.
     """
 
     def __init__(
@@ -161,6 +163,7 @@ class Job:
         folder: Path | None = None,
         confine: bool = False,
         logger: logging.Logger | str | None = None,
+        registry: Registry | None = None,
     ) -> None:
         path, text = None, None
         if isinstance(path_or_text, Mapping):
@@ -174,10 +177,11 @@ class Job:
         if folder is not None and path is not None:
             raise ValueError("folder is for a document that is given as text")
         names = [backends] if isinstance(backends, str) else backends
-        chosen = None if names is None else ",".join(_backends(names, None))
+        known = registry or default_registry()
+        chosen = None if names is None else ",".join(_backends(names, None, known))
         number = _number(threads, "threads", 32)
         try:
-            self._handle = _sibyl.job_open(path, text, _encoded(folder), kind, _encoded(tokenizer), chosen, number, confine, *log_function(logger))
+            self._handle = _sibyl.job_open(path, text, _encoded(folder), kind, _encoded(tokenizer), chosen, number, confine, *log_function(logger), known._handle)
         except SibylOSError as error:
             raise with_path(error, path, path) if path is not None else error from None
         info = _sibyl.job_info(self._handle)
