@@ -1,0 +1,57 @@
+/* The cells of a digest: means over the last two axes. */
+#ifndef KERNEL_DIGEST_CELLS_H
+#define KERNEL_DIGEST_CELLS_H
+
+#include "kernel/kernel.h"
+
+#include <sibyl/digest.h>
+
+#define SIDE SIB_DIGEST_SIDE
+
+/* The last two axes of a tensor and their cells. */
+typedef struct grid {
+    size_t height, width, plane; /* plane: height * width */
+    size_t rows, columns;
+    size_t first_row[SIDE + 1], first_column[SIDE + 1]; /* of each cell */
+} grid;
+void grid_of(grid *g, size_t rank, const int64_t *dims);
+
+/* Sums of the finite elements of each cell, and what is missing in them. */
+typedef struct cells {
+    double sums[SIDE][SIDE];
+    uint32_t missing[SIDE][SIDE], not_finite[SIDE];
+} cells;
+/* Adds element `at` of the tensor in row-major order. */
+void add_to_cell(const grid *g, cells *c, uint64_t at, double x);
+/* Adds what b has. */
+void join_cells(cells *c, const cells *b);
+/* count: elements of the tensor. */
+void finish_cells(const grid *g, const cells *c, uint64_t count, sib_digest *out);
+
+/* ---- Sums by cell of contiguous floats --------------------------------------------------------------- */
+
+/* How elements are added up before they are sorted into cells. */
+typedef enum gathering {
+    GATHER_PLANES, /* planes of up to 4,096 elements on top of each other */
+    GATHER_BANDS,  /* rows of the same cells, of up to 512 elements */
+    GATHER_ROWS    /* each row, cell by cell */
+} gathering;
+
+#define GATHER_ROOM (SIDE * 512)
+
+/* Adds to the cells *c when it ends. */
+typedef struct gatherer {
+    const grid *g;
+    const digest_kernels *k;
+    cells *c;
+    gathering how;
+    size_t period; /* PLANES: elements; BANDS: elements of a band's sums */
+    float sums[GATHER_ROOM];
+} gatherer;
+
+void gather_begin(gatherer *a, const grid *g, const digest_kernels *k, cells *c);
+/* Adds x[0] .. x[n - 1], elements from `at` on in row-major order. All are finite, and so are their sums. */
+void gather(gatherer *a, uint64_t at, const float *x, size_t n);
+void gather_end(gatherer *a);
+
+#endif
