@@ -511,7 +511,8 @@ static sib_code choose_graph(sib_session *s, run_state *run, const sib_value *co
     const graph *g = s->running.items->g;
     sib_code code = SIB_OK;
     bool whole = differ || (o && o->tap && !o->tap_optimised);
-    run->view = watch_set_view(s->watches, &whole);
+    if (watch_set_active(s->watches))
+        run->view = watch_set_view(s->watches, &whole);
     if (o && o->tap && run->view != PLAN_INSIDE)
         run->view = o->tap_inside ? PLAN_INSIDE : PLAN_OPEN;
     for (uint32_t i = 0; i < g->inputs.n; i++)
@@ -574,7 +575,8 @@ sib_code sib_session_run(sib_session *s, size_t n_inputs, const sib_named_value 
         code = choose_graph(s, &run, in, differ, &ex, err);
     settle(s, &(settling){.keep = 1});
     run.observer.run = atomic_fetch_add_explicit(&s->runs, 1, memory_order_relaxed) + 1;
-    observer_begin(&run.observer);
+    if (observer_accounts(&run.observer))
+        observer_begin(&run.observer);
     if (observer_looks(&run.observer))
         span_open(&run.observer, &span, (sib_time_span){.kind = SIB_SPAN_RUN, .name = ex->g->name.data});
     pool_hold(s->pool);
@@ -596,8 +598,9 @@ sib_code sib_session_run(sib_session *s, size_t n_inputs, const sib_named_value 
     for (size_t i = 0; i < n && code != SIB_OK; i++)
         sib_value_free(&out[i]);
     span_close(&run.observer, &span);
-    observer_end(&run.observer);
+    if (observer_accounts(&run.observer))
+        observer_end(&run.observer);
     if (ends != few)
         mem_free(ends);
-    return log_failure(&s->shared.plan.log, "a run failed", code, err);
+    return code == SIB_OK ? code : log_failure(&s->shared.plan.log, "a run failed", code, err);
 }

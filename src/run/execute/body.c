@@ -48,7 +48,8 @@ sib_code body_run(body *b, const frame *f, const node *n, int64_t iteration, sib
     }
     sib_code code = f->execute(b->ex, f->run, &place, b->in, b->captured, b->out, err);
     span_close(&f->run->observer, &span);
-    buf_free(&name);
+    if (name.data)
+        buf_free(&name);
     return code;
 }
 

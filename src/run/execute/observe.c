@@ -66,7 +66,7 @@ bool observer_sees(const observer *o, bool inside)
 
 void observer_begin(observer *o)
 {
-    o->begin = o->watches && watch_set_all(o->watches) ? sib_time_ns() : 0;
+    o->begin = sib_time_ns();
 }
 
 void observer_end(observer *o)
@@ -124,10 +124,8 @@ void span_open(observer *o, open_span *s, sib_time_span about)
     o->depth++;
 }
 
-void span_close(observer *o, open_span *s)
+void span_close_opened(observer *o, open_span *s)
 {
-    if (!s->is)
-        return;
     s->is = false;
     o->depth--;
     if (!s->about.end)

@@ -44,14 +44,24 @@ bool observer_sees(const observer *o, bool inside);
 /* Calls those that want to see a value. Errors: those of callbacks. */
 sib_code observer_show(observer *o, const sib_tap_event *event, sib_error *err);
 
-/* Around a run. */
+/* Around a run: accounts for its watches. */
 void observer_begin(observer *o);
 void observer_end(observer *o);
+static inline bool observer_accounts(const observer *o)
+{
+    return watch_set_all(o->watches);
+}
 
 /* Begins a span: kind, name and the like of `about` are set. */
 void span_open(observer *o, open_span *s, sib_time_span about);
-/* Ends it, at s->about.end if that is set, otherwise now. Does nothing for one that was not opened. */
-void span_close(observer *o, open_span *s);
+/* Ends it, at s->about.end if that is set, otherwise now. */
+void span_close_opened(observer *o, open_span *s);
+/* The same; does nothing for one that was not opened. */
+static inline void span_close(observer *o, open_span *s)
+{
+    if (s->is)
+        span_close_opened(o, s);
+}
 /* A span that has passed. */
 void span_put(observer *o, sib_time_span about);
 

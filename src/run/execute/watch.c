@@ -276,8 +276,6 @@ void watch_set_event(watch_set *s, const sib_time_span *span, bool begins)
 plan_view watch_set_view(watch_set *s, bool *whole)
 {
     plan_view view = PLAN_CLOSED;
-    if (!watch_set_active(s))
-        return view;
     pthread_mutex_lock(&s->lock);
     for (size_t i = 0; i < s->n; i++) {
         const sib_watch_options *o = &s->items[i]->o;
