@@ -36,6 +36,8 @@ static void check_box(check_random *r, size_t max, sib_pool *pool)
     for (size_t i = 0; i < rank; i++) {
         uint64_t draw = check_u64(r) >> 16;
         dims[i] = draw % 29 == 0 ? 0 : draw % 5 == 0 ? 1 : 1 + (int64_t)((draw >> 20) % max);
+        if (draw % 7 == 1) /* rows that share sets of caches */
+            dims[i] = 256 << ((draw >> 20) % 3);
         while (all * (size_t)dims[i] > (size_t)1 << 21)
             dims[i] /= 2;
         all *= (size_t)(dims[i] ? dims[i] : 1);

@@ -241,15 +241,17 @@ static void copy_strided(const layout_box *b, char *dst, const char *src, size_t
 }
 
 /* Rows a large power of two apart share few sets of the caches: planes with such rows are transposed into a
-   block on the stack first, from which full cache lines are copied. */
+   block on the stack first, from which full cache lines are copied. With fewer columns than ASIDE_MIN each row
+   of the result has a way of its set. */
 #define ASIDE_EVERY 1024
-#define ASIDE_RUN   256
+#define ASIDE_RUN   512
 #define ASIDE_ROW   (ASIDE_RUN + 64)
-#define ASIDE_ROWS  48
+#define ASIDE_ROWS  64
+#define ASIDE_MIN   12
 
 static bool goes_aside(const layout_box *b, size_t rows, size_t columns)
 {
-    return rows << b->size >= ASIDE_RUN && columns >= ASIDE_ROWS &&
+    return rows << b->size >= ASIDE_RUN / 2 && columns >= ASIDE_MIN &&
            (b->dst_column % ASIDE_EVERY == 0 || b->src_row % ASIDE_EVERY == 0);
 }
 
