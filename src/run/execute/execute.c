@@ -84,7 +84,7 @@ static sib_code run_steps(const frame *f, segment *s, instance *in, sib_error *e
         else
             code =
                 st->backend->run(st, (const buffer *const *)operands, operands + st->view.n_in, cancel, &why);
-        if (code == SIB_OK && f->run->memory_limit)
+        if (code == SIB_OK)
             code = check_text(f, st, operands + st->view.n_in, &text, &why);
     }
     span_close(&f->run->observer, &watched.span);
