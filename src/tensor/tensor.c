@@ -65,17 +65,23 @@ static sib_code tensor_new(sib_dtype dtype, size_t rank, const int64_t *dims, ui
     return SIB_OK;
 }
 
+/* Checks what every new tensor needs. Sets *out to NULL. */
+static sib_code begin(sib_dtype dtype, size_t rank, const int64_t *dims, sib_tensor **out, uint64_t *count,
+                      sib_error *err)
+{
+    if (!out)
+        return err_set(err, SIB_ERR_ARGUMENT, "out is NULL, expected where to put a tensor");
+    *out = NULL;
+    sib_code code = dtype_check(dtype, err);
+    return code == SIB_OK ? shape_count(rank, dims, count, err) : code;
+}
+
 static sib_code create(sib_dtype dtype, size_t rank, const int64_t *dims, bool clear, sib_tensor **out,
                        sib_error *err)
 {
     uint64_t count = 0;
     size_t bytes;
-    if (!out)
-        return err_set(err, SIB_ERR_ARGUMENT, "out is NULL, expected where to put a tensor");
-    *out = NULL;
-    sib_code code = dtype_check(dtype, err);
-    if (code == SIB_OK)
-        code = shape_count(rank, dims, &count, err);
+    sib_code code = begin(dtype, rank, dims, out, &count, err);
     if (code != SIB_OK)
         return code;
     char text[SHAPE_TEXT];
@@ -139,12 +145,7 @@ sib_code sib_tensor_wrap(sib_dtype dtype, size_t rank, const int64_t *dims, cons
 {
     uint64_t count = 0;
     int64_t dense[SIB_MAX_RANK];
-    if (!out)
-        return err_set(err, SIB_ERR_ARGUMENT, "out is NULL, expected where to put a tensor");
-    *out = NULL;
-    sib_code code = dtype_check(dtype, err);
-    if (code == SIB_OK)
-        code = shape_count(rank, dims, &count, err);
+    sib_code code = begin(dtype, rank, dims, out, &count, err);
     if (code != SIB_OK)
         return code;
     if (!strides) {

@@ -98,49 +98,44 @@ CHAIN_SCALAR(div, vf_div(x, y))
 CHAIN_SCALAR(min, chain_smaller(x, y))
 CHAIN_SCALAR(max, chain_larger(x, y))
 
+#define CHAIN_ARITHMETIC(ENTRY) ENTRY(add) ENTRY(sub) ENTRY(mul) ENTRY(div) ENTRY(min) ENTRY(max)
+/* Both floats have them, in functions of their own. */
+#define CHAIN_REALS(ENTRY)                                                                                   \
+    ENTRY(neg)                                                                                               \
+    ENTRY(abs)                                                                                               \
+    ENTRY(floor)                                                                                             \
+    ENTRY(ceil)                                                                                              \
+    ENTRY(round)                                                                                             \
+    ENTRY(sqrt)                                                                                              \
+    ENTRY(exp)                                                                                               \
+    ENTRY(log)                                                                                               \
+    ENTRY(sin)                                                                                               \
+    ENTRY(cos)                                                                                               \
+    ENTRY(tanh)                                                                                              \
+    ENTRY(erf)                                                                                               \
+    ENTRY(log1p)                                                                                             \
+    ENTRY(expm1)                                                                                             \
+    CHAIN_ARITHMETIC(ENTRY)
+
 static void f32_scalars_init(chain_kernels *k)
 {
 #define CHAIN_ENTRY(name)                                                                                    \
     k->scalar[0][CHAIN_##name] = f32_##name##_left;                                                          \
     k->scalar[1][CHAIN_##name] = f32_##name##_right;
-    CHAIN_ENTRY(add)
-    CHAIN_ENTRY(sub)
-    CHAIN_ENTRY(mul)
-    CHAIN_ENTRY(div)
-    CHAIN_ENTRY(min)
-    CHAIN_ENTRY(max)
+    CHAIN_ARITHMETIC(CHAIN_ENTRY)
 #undef CHAIN_ENTRY
 }
 
 static void f32_vectors_init(chain_kernels *k)
 {
 #define CHAIN_ENTRY(name) k->op[CHAIN_##name][CHAIN_F32] = f32_##name;
-    CHAIN_ENTRY(neg)
-    CHAIN_ENTRY(abs)
-    CHAIN_ENTRY(floor)
-    CHAIN_ENTRY(ceil)
-    CHAIN_ENTRY(round)
-    CHAIN_ENTRY(sqrt)
-    CHAIN_ENTRY(exp)
-    CHAIN_ENTRY(log)
-    CHAIN_ENTRY(sin)
-    CHAIN_ENTRY(cos)
-    CHAIN_ENTRY(tanh)
-    CHAIN_ENTRY(erf)
-    CHAIN_ENTRY(log1p)
-    CHAIN_ENTRY(expm1)
+    CHAIN_REALS(CHAIN_ENTRY)
     CHAIN_ENTRY(exp2)
     CHAIN_ENTRY(sigmoid)
     CHAIN_ENTRY(silu)
     CHAIN_ENTRY(softplus)
     CHAIN_ENTRY(gelu)
     CHAIN_ENTRY(gelu_tanh)
-    CHAIN_ENTRY(add)
-    CHAIN_ENTRY(sub)
-    CHAIN_ENTRY(mul)
-    CHAIN_ENTRY(div)
-    CHAIN_ENTRY(min)
-    CHAIN_ENTRY(max)
 #undef CHAIN_ENTRY
 }
 
@@ -203,26 +198,7 @@ REAL_LOOP(max, double, x >= y || x != x ? x : y)
 static void f64_init(chain_kernels *k)
 {
 #define CHAIN_ENTRY(name) k->op[CHAIN_##name][CHAIN_F64] = f64_##name;
-    CHAIN_ENTRY(neg)
-    CHAIN_ENTRY(abs)
-    CHAIN_ENTRY(floor)
-    CHAIN_ENTRY(ceil)
-    CHAIN_ENTRY(round)
-    CHAIN_ENTRY(sqrt)
-    CHAIN_ENTRY(exp)
-    CHAIN_ENTRY(log)
-    CHAIN_ENTRY(sin)
-    CHAIN_ENTRY(cos)
-    CHAIN_ENTRY(tanh)
-    CHAIN_ENTRY(erf)
-    CHAIN_ENTRY(log1p)
-    CHAIN_ENTRY(expm1)
-    CHAIN_ENTRY(add)
-    CHAIN_ENTRY(sub)
-    CHAIN_ENTRY(mul)
-    CHAIN_ENTRY(div)
-    CHAIN_ENTRY(min)
-    CHAIN_ENTRY(max)
+    CHAIN_REALS(CHAIN_ENTRY)
 #undef CHAIN_ENTRY
 }
 

@@ -161,15 +161,19 @@ void lower_ONNX_LpPool(lowering *l, const node *n)
 
 /* ---- Over entire planes ---------------------------------------------------------------------------- */
 
-/* The axes of x [N, C, D...] from 2 on. Returns how many; fails where x has no N and C. */
-static size_t plane_axes(lowering *l, mval x, int64_t axes[SIB_MAX_RANK])
+/* X [N, C, D...], floats, whose dtype Y has. axes: (*count) those from 2 on. Fails where X has no N and C. */
+static mval plane_in(lowering *l, int64_t axes[SIB_MAX_RANK], size_t *count)
 {
+    mval x = l_in(l, 0);
+    elem_takes(l, x, "X", ELEM_FLOATS);
+    elem_declare(l, m_dtype(l, x));
     int rank = m_rank(l, x);
     if (l_ok(l) && rank < 2)
         l_fail(l, SIB_ERR_ARGUMENT, "X has rank %d, expected at least 2", rank);
     for (int i = 2; i < rank; i++)
         axes[i - 2] = i;
-    return l_ok(l) ? (size_t)rank - 2 : 0;
+    *count = l_ok(l) ? (size_t)rank - 2 : 0;
+    return x;
 }
 
 /* Y[n, c] = mean of X[n, c, ...]. ONNX GlobalAveragePool-1, 22. */
@@ -177,10 +181,8 @@ void lower_ONNX_GlobalAveragePool(lowering *l, const node *n)
 {
     (void)n;
     int64_t axes[SIB_MAX_RANK];
-    mval x = l_in(l, 0);
-    elem_takes(l, x, "X", ELEM_FLOATS);
-    elem_declare(l, m_dtype(l, x));
-    size_t count = plane_axes(l, x, axes);
+    size_t count;
+    mval x = plane_in(l, axes, &count);
     elem_out(l, m_reduce_mean(l, elem_wide(l, x), count, axes, KEEP_DIMS), x);
 }
 
@@ -189,10 +191,8 @@ void lower_ONNX_GlobalMaxPool(lowering *l, const node *n)
 {
     (void)n;
     int64_t axes[SIB_MAX_RANK];
-    mval x = l_in(l, 0);
-    elem_takes(l, x, "X", ELEM_FLOATS);
-    elem_declare(l, m_dtype(l, x));
-    size_t count = plane_axes(l, x, axes);
+    size_t count;
+    mval x = plane_in(l, axes, &count);
     l_out(l, 0, m_reduce(l, MILLI_reduce_max, x, count, axes, KEEP_DIMS));
 }
 
@@ -200,11 +200,9 @@ void lower_ONNX_GlobalMaxPool(lowering *l, const node *n)
 void lower_ONNX_GlobalLpPool(lowering *l, const node *n)
 {
     int64_t axes[SIB_MAX_RANK];
-    mval x = l_in(l, 0);
+    size_t count;
     double p = spec_pool(n).p;
-    elem_takes(l, x, "X", ELEM_FLOATS);
-    elem_declare(l, m_dtype(l, x));
-    size_t count = plane_axes(l, x, axes);
+    mval x = plane_in(l, axes, &count);
     mval sums = m_reduce(l, MILLI_reduce_sum, power_of(l, elem_wide(l, x), p), count, axes, KEEP_DIMS);
     elem_out(l, root_of(l, sums, p), x);
 }
