@@ -15,14 +15,18 @@ extern "C" {
    and for each what it planned for the dims of its calls. Threads may share a context. */
 typedef struct sib_ops sib_ops;
 
+struct sib_registry;
+
 typedef struct sib_ops_options {
-    const char *backends;   /* as in sib_session_options; NULL: all, fastest first */
-    unsigned threads;       /* 0: one per processor that this process may use */
-    sib_pool *pool;         /* threads to share: borrowed, must outlive the context; NULL: its own */
-    unsigned max_operators; /* kept ready at once; 0: 256 */
+    const char *backends;          /* as in sib_session_options; NULL: all, fastest first */
+    unsigned threads;              /* 0: one per processor that this process may use */
+    sib_pool *pool;                /* threads to share: borrowed, must outlive the context; NULL: its own */
+    unsigned max_operators;        /* kept ready at once; 0: 256 */
+    struct sib_registry *registry; /* operators and backends of the caller's (extend.h), registered before the
+                                      first call; the context keeps it alive; NULL: none */
 } sib_ops_options;
 
-/* options: NULL means all zero. out: owned by the caller, sib_ops_free(&ops), once no call runs.
+/* options: NULL means all zero. out: owned by the caller, sib_ops_free(&ops), when no call runs.
    Errors: SIB_ERR_MEMORY. */
 SIB_API sib_code sib_ops_create(const sib_ops_options *options, sib_ops **out, sib_error *err);
 SIB_API void sib_ops_free(sib_ops **ops);

@@ -23,9 +23,11 @@ static void ops_release(PyObject *handle)
 static PyObject *ops_create(PyObject *module, PyObject *args)
 {
     (void)module;
+    PyObject *registry;
     sib_ops_options options = {0};
     sib_error err = SIB_ERROR_INIT;
-    if (!PyArg_ParseTuple(args, "Iz:ops_create", &options.threads, &options.backends))
+    if (!PyArg_ParseTuple(args, "IzO:ops_create", &options.threads, &options.backends, &registry) ||
+        !(options.registry = registry_of(registry)))
         return NULL;
     ext_ops *o = PyMem_Calloc(1, sizeof *o);
     if (!o)
@@ -200,7 +202,7 @@ static PyObject *ops_call(PyObject *module, PyObject *args)
 }
 
 PyMethodDef OPS_METHODS[] = {
-    {"ops_create", ops_create, METH_VARARGS, "ops_create(threads, backends) -> context of calls"},
+    {"ops_create", ops_create, METH_VARARGS, "ops_create(threads, backends, registry) -> context of calls"},
     {"ops_call", ops_call, METH_VARARGS,
      "ops_call(context, domain, type, version, attributes, inputs, outputs) -> list of values"},
     {NULL, NULL, 0, NULL},

@@ -136,6 +136,15 @@ def test_any_operator():
     assert filled.dtype == np.int32 and (filled == 7).all()
 
 
+def test_an_operator_of_ones_own():
+    @sibyl.operator("test.ops", "Half")
+    def half(x):
+        return x / 2
+
+    x = draw(3, 4)
+    np.testing.assert_array_equal(ops.call("Half", x, domain="test.ops"), x / 2)
+
+
 def test_results_are_the_callers():
     x = draw(4, 4)
     first = ops.softmax(x)

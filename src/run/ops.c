@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/size.h"
+#include "extend/registry.h"
 #include "tensor/tensor.h"
 #include "tensor/value.h"
 
@@ -32,6 +33,7 @@ struct sib_ops {
     pthread_mutex_t lock;
     char *backends; /* NULL: all */
     sib_pool *pool, *own_pool;
+    sib_registry *registry; /* a reference, or NULL */
     uint64_t calls;
     unsigned n, max;
     ready_op **table; /* (max), n of them */
@@ -55,6 +57,7 @@ void sib_ops_free(sib_ops **op)
     *op = NULL;
     for (unsigned i = 0; i < ops->n; i++)
         ready_drop(ops->table[i]);
+    sib_registry_free(&ops->registry);
     sib_pool_free(&ops->own_pool);
     pthread_mutex_destroy(&ops->lock);
     mem_free(ops->backends);
@@ -75,6 +78,7 @@ static sib_code fill(sib_ops *ops, const sib_ops_options *o, sib_error *err)
     if (length)
         memcpy(ops->backends, o->backends, length);
     ops->pool = o->pool;
+    ops->registry = o->registry ? registry_keep(o->registry) : NULL;
     sib_code code = o->pool ? SIB_OK : sib_pool_create(o->threads, &ops->own_pool, err);
     if (!o->pool)
         ops->pool = ops->own_pool;
@@ -244,7 +248,7 @@ static sib_code add_node(sib_build *b, const op_call *c, end_name *names, sib_er
                          err);
 }
 
-static sib_code build(const op_call *c, sib_model **out, sib_error *err)
+static sib_code build(const sib_ops *ops, const op_call *c, sib_model **out, sib_error *err)
 {
     static const int64_t any[SIB_MAX_RANK] = {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1};
     end_name names[2 * MAX_ENDS];
@@ -253,6 +257,8 @@ static sib_code build(const op_call *c, sib_model **out, sib_error *err)
     for (size_t i = 0; i < c->n_in + c->n_out; i++)
         snprintf(names[i], sizeof names[i], "%u", (unsigned)i);
     sib_code code = sib_build_create(is_onnx ? c->version : 24, &b, err);
+    if (code == SIB_OK && ops->registry)
+        code = sib_build_registry(b, ops->registry, err);
     if (code == SIB_OK && !is_onnx)
         code = sib_build_opset(b, c->op->domain, c->version, err);
     for (size_t i = 0; i < c->n_in && code == SIB_OK; i++) {
@@ -285,7 +291,7 @@ static sib_code make_ready(const sib_ops *ops, const op_call *c, const call_key 
     }
     memcpy(r->key, k->bytes, k->n);
     r->n_key = k->n;
-    sib_code code = build(c, &model, err);
+    sib_code code = build(ops, c, &model, err);
     if (code == SIB_OK)
         code = sib_session_create(model, &options, &r->session, err);
     sib_model_free(&model);

@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <pthread.h>
+#include <sibyl/extend.h>
 #include <sibyl/ops.h>
 
 static sib_ops *context(const char *backends, unsigned max)
@@ -252,6 +253,43 @@ TEST(any_operator)
         sib_value_free(&out[0]), sib_value_free(&out[1]);
     }
     sib_tensor_free(&x), sib_tensor_free(&high), sib_tensor_free(&two);
+    sib_ops_free(&ops);
+}
+
+static sib_code negate(void *context, sib_call *c, sib_error *err)
+{
+    (void)context;
+    const sib_tensor *x = sib_call_tensor(c, 0);
+    sib_tensor *y;
+    sib_code code = sib_call_output(c, 0, SIB_F32, sib_tensor_rank(x), sib_tensor_dims(x), &y, err);
+    for (uint64_t i = 0; code == SIB_OK && y && i < sib_tensor_count(x); i++)
+        ((float *)sib_tensor_data(y))[i] = -((const float *)sib_tensor_data(x))[i];
+    return code;
+}
+
+TEST(operators_of_the_caller)
+{
+    sib_error err = SIB_ERROR_INIT;
+    sib_registry *r = NULL;
+    sib_ops *ops = NULL;
+    const sib_operator own = {.domain = "my.dom",
+                              .name = "Minus",
+                              .min_inputs = 1,
+                              .max_inputs = 1,
+                              .max_outputs = 1,
+                              .run = negate};
+    CHECK_OK(sib_registry_create(&r, &err), err);
+    CHECK_OK(sib_operator_register(r, &own, &err), err);
+    CHECK_OK(sib_ops_create(&(sib_ops_options){.threads = 1, .registry = r}, &ops, &err), err);
+    sib_registry_free(&r); /* the context keeps it */
+    sib_tensor *x = TENSOR(SIB_F32, 31, 3, 5);
+    sib_value *out[1];
+    CHECK_OK(call(ops, &(sib_op){.domain = "my.dom", .type = "Minus"}, 1, &x, 1, out, &err), err);
+    for (int i = 0; i < 15; i++)
+        assert_true(((const float *)sib_tensor_data(sib_value_tensor(out[0])))[i] ==
+                    -((const float *)sib_tensor_data(x))[i]);
+    sib_value_free(&out[0]);
+    sib_tensor_free(&x);
     sib_ops_free(&ops);
 }
 

@@ -25,6 +25,7 @@ from . import _sibyl
 from ._arrays import is_tensor, without_gradient
 from ._types import UNKNOWN
 from ._values import from_value, to_value
+from .registry import default_registry
 
 _KINDS = {"float": 1, "int": 2, "str": 3, "tensor": 4, "floats": 6, "ints": 7, "strs": 8}
 _NUMBERS = {np.dtype(name): _sibyl.dtypes[name] for name in ("float32", "float64", "float16", "int64", "int32", "bool")}
@@ -33,7 +34,7 @@ _DTYPES = {number: dtype for dtype, number in _NUMBERS.items()}
 
 @functools.lru_cache(maxsize=8)
 def _made(threads: int, backends: str | None, process: int) -> Any:
-    return _sibyl.ops_create(threads, backends)
+    return _sibyl.ops_create(threads, backends, default_registry()._handle)
 
 
 def _context(threads: int, backends: str | None) -> Any:
@@ -146,7 +147,7 @@ def call(
     backends: str | None = None,
     **attributes: Any,
 ) -> Any:
-    """Any operator that Sibyl has, with tensors as inputs; None stands for an omitted one.
+    """Any operator that Sibyl or the default registry has, with tensors as inputs; None stands for an omitted one.
 
     attributes: ints, floats, texts, lists of them, or an array; None leaves one out. opset: the version of the domain, 0
     for the newest. outputs: how many of the operator's outputs are wanted; with one the result is the array itself,
