@@ -1,5 +1,6 @@
 /* Features of an entire recording, at once or in windows: frames in blocks over threads, then the clamp to
    the maximum and the smoothing. */
+#include "features/compute.h"
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/pool.h"
@@ -28,6 +29,7 @@ typedef struct {
     float *bands;       /* (2, columns) first and last band, for a valid average */
     float *edges;       /* (blocks, 2, n_mels) first and last column of each block, before the average */
     size_t block;       /* columns of a work item */
+    char *memory;       /* of all that follows, where it is the job's own */
     char *workspace;    /* (threads, workspace_bytes) */
     size_t workspace_bytes, scratch_bytes;
     mel_tally *tallies; /* (threads) */
@@ -231,8 +233,9 @@ static sib_code check_samples(const compute_job *j, bool overflow, sib_error *er
     return SIB_OK;
 }
 
-/* Allocates memory for every worker and for windows of at most `columns` columns. */
-static sib_code job_make(compute_job *j, size_t columns, sib_error *err)
+/* Divides `memory`, aligned to 64, among every worker and windows of at most `columns` columns. Returns its
+   bytes; with NULL only these and the sizes of pieces are set. */
+static size_t job_place(compute_job *j, size_t columns, char *memory)
 {
     const sib_mel *mel = j->mel;
     const unsigned threads = sib_pool_threads(j->pool);
@@ -244,29 +247,36 @@ static sib_code job_make(compute_job *j, size_t columns, sib_error *err)
         j->scratch_bytes +
         round64(((j->block - 1) * (size_t)mel->spec.hop_length + (size_t)mel->spec.win_length) *
                 sizeof(float));
-    j->workspace = mem_alloc(threads, j->workspace_bytes);
-    j->tallies = mem_alloc(threads, sizeof *j->tallies);
-    if (rescue_wanted(mel))
-        j->limits = mem_alloc(columns + 2, sizeof *j->limits);
-    if (smooths(mel)) {
-        j->edges =
-            mem_alloc((size_ceil_div(columns, j->block) + 1) * 2 * n_mels + 2 * columns, sizeof(float));
-        j->ends = j->edges ? j->edges + size_ceil_div(columns, j->block) * 2 * n_mels : NULL;
-        j->bands = j->edges ? j->ends + 2 * n_mels : NULL;
-    }
-    if (!j->workspace || !j->tallies || (smooths(mel) && !j->edges) || (rescue_wanted(mel) && !j->limits))
-        return err_set(err, SIB_ERR_MEMORY, "out of memory: features of %zu frames", j->frames);
+    const size_t blocks = size_ceil_div(columns, j->block), tallies = threads * j->workspace_bytes,
+                 limits = tallies + round64(threads * sizeof *j->tallies),
+                 edges = limits + (rescue_wanted(mel) ? round64((columns + 2) * sizeof(float)) : 0),
+                 end = edges + (smooths(mel) ? ((blocks + 1) * 2 * n_mels + 2 * columns) * sizeof(float) : 0);
+    if (!memory)
+        return end;
+    j->workspace = memory;
+    j->tallies = (mel_tally *)(void *)(memory + tallies);
+    j->limits = rescue_wanted(mel) ? (float *)(void *)(memory + limits) : NULL;
+    j->edges = (float *)(void *)(memory + edges);
+    j->ends = j->edges + blocks * 2 * n_mels;
+    j->bands = j->ends + 2 * n_mels;
     for (unsigned i = 0; i < threads; i++)
         j->tallies[i] = (mel_tally){-FLT_MAX, false};
+    return end;
+}
+
+/* Places the job in memory of its own. */
+static sib_code job_make(compute_job *j, size_t columns, sib_error *err)
+{
+    j->memory = mem_alloc(job_place(j, columns, NULL), 1);
+    if (!j->memory)
+        return err_set(err, SIB_ERR_MEMORY, "out of memory: features of %zu frames", j->frames);
+    job_place(j, columns, j->memory);
     return SIB_OK;
 }
 
 static void job_free(compute_job *j)
 {
-    mem_free(j->workspace);
-    mem_free(j->tallies);
-    mem_free(j->limits);
-    mem_free(j->edges);
+    mem_free(j->memory);
 }
 
 /* The lowest value after the clamp to `maximum`; -FLT_MAX where the description has no clamp. */
@@ -338,8 +348,16 @@ static sib_code job_of(const sib_mel *mel, sib_pool *pool, const float *samples,
     return code;
 }
 
-sib_code sib_mel_compute(const sib_mel *mel, sib_pool *pool, const float *samples, size_t n_samples,
-                         size_t padding, float *features, size_t row_stride, sib_error *err)
+size_t mel_compute_bytes(const sib_mel *mel, sib_pool *pool, size_t n_samples)
+{
+    compute_job j;
+    size_t columns;
+    const sib_code code = job_of(mel, pool, NULL, n_samples, 0, &j, &columns, NULL);
+    return code == SIB_OK ? job_place(&j, columns, NULL) : 0;
+}
+
+sib_code mel_compute_in(void *memory, const sib_mel *mel, sib_pool *pool, const float *samples,
+                        size_t n_samples, size_t padding, float *features, size_t row_stride, sib_error *err)
 {
     compute_job j;
     size_t columns;
@@ -348,7 +366,10 @@ sib_code sib_mel_compute(const sib_mel *mel, sib_pool *pool, const float *sample
         return code;
     if (row_stride < columns)
         return err_set(err, SIB_ERR_SIZE, "row_stride is %zu, expected at least %zu", row_stride, columns);
-    code = job_make(&j, columns, err);
+    if (memory)
+        job_place(&j, columns, memory);
+    else
+        code = job_make(&j, columns, err);
     if (code == SIB_OK) {
         window_begin(&j, 0, columns, features, row_stride);
         code = take_maximum(&j, err);
@@ -357,6 +378,12 @@ sib_code sib_mel_compute(const sib_mel *mel, sib_pool *pool, const float *sample
         window_finish(&j);
     job_free(&j);
     return code;
+}
+
+sib_code sib_mel_compute(const sib_mel *mel, sib_pool *pool, const float *samples, size_t n_samples,
+                         size_t padding, float *features, size_t row_stride, sib_error *err)
+{
+    return mel_compute_in(NULL, mel, pool, samples, n_samples, padding, features, row_stride, err);
 }
 
 /* ---- Windows ------------------------------------------------------------------------------------------- */

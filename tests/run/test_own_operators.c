@@ -246,6 +246,35 @@ TEST(lengths_and_batches)
     sib_session_free(&s);
 }
 
+/* Once warm, a run of the two operators as one step allocates only what it hands out. */
+TEST(steady)
+{
+    static float samples[N_SAMPLES];
+    const front_end f = whisper(80);
+    const int64_t count = N_SAMPLES;
+    make_samples(samples);
+    tiny t = model_of(&f, "S", SIB_SMOOTH_SAME);
+    sib_session *s = tiny_session(&t, &(sib_session_options){.threads = 2});
+    sib_error err = SIB_ERROR_INIT;
+    sib_tensor *wrapped = NULL;
+    sib_value *x = NULL, *out = NULL;
+    CHECK_OK(sib_tensor_wrap(SIB_F32, 1, &count, NULL, samples, NULL, NULL, &wrapped, &err), err);
+    CHECK_OK(sib_value_from_tensor(wrapped, &x, &err), err);
+    sib_named_value in = {"x", x};
+    for (int i = 0; i < 6; i++) {
+        sib_alloc_counters before, after;
+        sib_alloc_counters_get(&before);
+        CHECK_OK(sib_session_run(s, 1, &in, 0, NULL, &out, NULL, &err), err);
+        sib_alloc_counters_get(&after);
+        if (i > 3)
+            assert_int_equal(after.allocations, before.allocations);
+        sib_value_free(&out);
+    }
+    sib_value_free(&x);
+    sib_tensor_free(&wrapped);
+    sib_session_free(&s);
+}
+
 TEST(bad_descriptions)
 {
     static const struct {

@@ -1,8 +1,7 @@
 /* Features of audio: the kernels of sibyl/features.h as operators. Their numbers are float32; what is not, and
    recordings too short for a frame, are left to the lowering. */
-#include "backend/cpu/cpu.h"
-
-#include <sibyl/features.h>
+#include "backend/cpu/call/scratch.h"
+#include "features/compute.h"
 
 /* x [..., rows, columns] or [..., samples], as `count` parts of the last `inner` axes. */
 typedef struct parts {
@@ -76,14 +75,17 @@ static sib_code mel_run(const cpu_call *c)
     const parts *p = &s->parts;
     const float *x = sib_tensor_data(cpu_in(c, 0));
     float *y = sib_tensor_data(cpu_out(c, 0));
-    sib_code code = SIB_OK;
+    const size_t bytes = mel_compute_bytes(s->mel, c->self->pool, p->samples);
+    void *memory = cpu_scratch_take(c, bytes);
+    sib_code code = memory ? SIB_OK : cpu_no_memory(c, bytes);
     for (size_t i = 0; i < p->count && code == SIB_OK; i++) {
         sib_error err = SIB_ERROR_INIT;
-        code = sib_mel_compute(s->mel, c->self->pool, x + i * p->samples, p->samples, 0,
-                               y + i * p->out_samples, p->out_columns, &err);
+        code = mel_compute_in(memory, s->mel, c->self->pool, x + i * p->samples, p->samples, 0,
+                              y + i * p->out_samples, p->out_columns, &err);
         if (code != SIB_OK)
             cpu_fail(c, code, "recording %zu: %s", i, err.message);
     }
+    cpu_scratch_give(c, memory);
     return code;
 }
 
