@@ -78,7 +78,7 @@ def test_the_lock_is_given_away_by_streams():
     front_end = sibyl.LogMel(precise=True)
     stream = _sibyl.stream_create(front_end._mel)
     frames = np.empty((80, 6000), np.float32)
-    push, pull = (lambda: _sibyl.stream_push(stream, samples, 0)), (lambda: _sibyl.stream_pull(stream, frames))
+    push, pull = (lambda: _sibyl.stream_push(stream, samples, 0)), (lambda: _sibyl.stream_pull(stream, frames, None))
     assert counts_during(pull, prepare=push) > 0
 
 
