@@ -58,14 +58,15 @@ TEST(test_softmax)
     }
 }
 
-/* Rows of -inf, with +inf, with NaN, and masked ones. */
+/* Rows of -inf, with +inf, with NaN, and masked ones; columns of them; and rows of one element. */
 TEST(test_softmax_odd)
 {
     static const double odd[] = {-INFINITY, -INFINITY, -INFINITY, 1,   INFINITY,  2,    NAN,
                                  1,         2,         -INFINITY, 3,   -INFINITY, 1e30, -1e30,
                                  0,         -1e-40,    -0.0,      0.0, 88.9,      0,    -103};
     for (int logarithm = 0; logarithm < 2; logarithm++)
-        for (int64_t axis = 0; axis < 2; axis++) {
+        for (int64_t form = 0; form < 3; form++) {
+            static const int64_t dims[][2] = {{3, 7}, {7, 3}, {21, 1}};
             claim_case w = {.domain = "",
                             .type = logarithm ? "LogSoftmax" : "Softmax",
                             .version = 13,
@@ -74,10 +75,9 @@ TEST(test_softmax_odd)
                             .n_attributes = 1,
                             .abs = 1e-5,
                             .rel = 2e-6};
-            w.in[0] = (claim_input){.dtype = SIB_F32, .rank = 2, .dims = {7, 3}, .values = odd};
-            if (axis == 0)
-                w.in[0].dims[0] = 3, w.in[0].dims[1] = 7;
-            w.attributes[0] = claim_int("axis", axis);
+            w.in[0] = (claim_input){.dtype = SIB_F32, .rank = 2, .values = odd};
+            memcpy(w.in[0].dims, dims[form], sizeof dims[form]);
+            w.attributes[0] = claim_int("axis", form > 0);
             claim_check(&w, text_of(&w));
         }
 }

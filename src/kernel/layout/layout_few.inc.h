@@ -60,11 +60,13 @@ typedef uint64_t __attribute__((may_alias, aligned(1))) item_8;
         else                                                                                                 \
             join_##size##_of(src, apart, to, n, 4);                                                          \
     }                                                                                                        \
-    static void repeat_##size(const char *src, char *dst, size_t n, size_t times)                            \
+    static __attribute__((noinline)) void repeat_##size(const char *src, char *dst, size_t n, size_t times)  \
     {                                                                                                        \
         const item_##size *restrict from = (const item_##size *)src;                                         \
         item_##size *restrict to = (item_##size *)dst;                                                       \
-        for (size_t i = 0; i < n; i++)                                                                       \
+        for (size_t i = 0; i < n && times == 2; i++)                                                         \
+            to[2 * i] = to[2 * i + 1] = from[i];                                                             \
+        for (size_t i = 0; i < n && times != 2; i++)                                                         \
             for (size_t k = 0; k < times; k++)                                                               \
                 to[i * times + k] = from[i];                                                                 \
     }

@@ -171,7 +171,6 @@ static void run_rows(void *context, size_t begin, size_t count, unsigned worker)
     const resize_pass *p = w->down, *a = w->across;
     size_t line = p->inner * w->item, lines = a ? p->inner / (a->in * a->inner) : 0;
     size_t made = a ? lines * a->out * a->inner * w->item : line;
-    bool simple = !a || a->repeat; /* recomputing a row is as fast as copying it */
     size_t o = begin % p->out;
     const char *from = w->src + begin / p->out * p->in * line;
     char *to = w->dst + begin * made;
@@ -182,7 +181,7 @@ static void run_rows(void *context, size_t begin, size_t count, unsigned worker)
             o = 0;
         }
         if (w->nearest) {
-            if (o > 0 && i > 0 && !simple && p->offset[o] == p->offset[o - 1])
+            if (a && o > 0 && i > 0 && p->offset[o] == p->offset[o - 1])
                 memcpy(to, to - made, made);
             else if (a)
                 run_across(w, to, from + p->offset[o], lines);

@@ -54,7 +54,10 @@ static void softmax_rows(void *context, size_t begin, size_t count, unsigned wor
     (void)worker;
     if (cancel_is_set(j->c->cancel))
         return;
-    (s->logarithm ? k->log_softmax : k->softmax)(j->x + from, count, n, j->y + from);
+    if (n == 1) /* lines of one element are columns of one row, which vectors take together */
+        (s->logarithm ? k->log_softmax_down : k->softmax_down)(j->x + from, 1, count, count, j->y + from);
+    else
+        (s->logarithm ? k->log_softmax : k->softmax)(j->x + from, count, n, j->y + from);
     if (j->c->finish)
         j->c->finish(j->c, from, count * n);
 }
