@@ -87,12 +87,12 @@ SIB_API sib_code sib_watch_add(sib_session *s, const sib_watch_options *options,
                                sib_error *err);
 /* Removes and frees a watch and clears the pointer. When it returns, no callback of the watch runs in another thread,
    and none will be called. Thread-safe; a callback may remove its own watch. Two callbacks that run at the same time
-   in two threads must not remove each other's watch: each would wait for the other. */
+   in two threads must not remove the same watch, nor each other's: each would wait for the other. */
 SIB_API void sib_watch_remove(sib_watch **w);
 
 /* ---- Timelines -------------------------------------------------------------------------------------- */
 
-/* Max spans that a profile keeps: the first ones; others are counted. At first 1,000,000, of about 130 bytes. */
+/* Max spans that a profile keeps: the first ones; others are counted. At first 1,000,000, of about 110 bytes. */
 SIB_API void sib_profile_limit(sib_profile *p, size_t max_spans);
 /* Span i in the order in which they began. Returns false where i is out of range. Thread-safe; strings live as
    long as the profile. */

@@ -2,6 +2,8 @@
    dims that change between iterations, several rows of Scan 8. */
 #include "tiny.h"
 
+#include <sibyl/watch.h>
+
 #define DIMS(...)                                                                                            \
     (sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (const int64_t[])                                  \
     {                                                                                                        \
@@ -63,6 +65,58 @@ TEST(loops_change_dims)
             sib_value_free(&all[i]);
     }
     sib_session_free(&s);
+}
+
+/* A watch that an event of the second iteration adds. */
+typedef struct late {
+    sib_session *session;
+    sib_watch *watch, *events;
+    char names[2000];
+} late;
+
+static sib_code note_name(void *context, const sib_tap_event *e, sib_error *err)
+{
+    late *l = context;
+    size_t length = strlen(l->names);
+    (void)err;
+    snprintf(l->names + length, sizeof l->names - length, "%s ", e->name);
+    return SIB_OK;
+}
+
+static void add_late(void *context, const sib_time_span *span, bool begins)
+{
+    late *l = context;
+    sib_error err = SIB_ERROR_INIT;
+    if (!l->watch && begins && span->kind == SIB_SPAN_BODY && !strcmp(span->name, "grow[1]"))
+        CHECK_OK(sib_watch_add(l->session, &(sib_watch_options){.context = l, .on_value = note_name},
+                               &l->watch, &err),
+                 err);
+}
+
+/* What it sees has the names that a tap of the entire run would give. */
+TEST(a_watch_within_a_loop)
+{
+    sib_error err = SIB_ERROR_INIT;
+    tiny t = growing();
+    late l = {.session = tiny_session(&t, &on_ref)};
+    CHECK_OK(
+        sib_watch_add(l.session, &(sib_watch_options){.context = &l, .on_event = add_late}, &l.events, &err),
+        err);
+    sib_value *n = tiny_given(SIB_I64, 0, NULL, OF(3)), *x = tiny_given(SIB_F32, DIMS(2), OF(7, 8));
+    sib_value *start = tiny_given(SIB_F32, DIMS(1), OF(1)), *out[2];
+    sib_named_value in[] = {{"n", n}, {"x", x}, {"start", start}};
+    CHECK_OK(sib_session_run(l.session, 3, in, 0, NULL, out, NULL, &err), err);
+    assert_null(strstr(l.names, "grow[0]"));
+    assert_non_null(strstr(l.names, "grow[1]/longer "));
+    assert_non_null(strstr(l.names, "grow[1]/size "));
+    assert_non_null(strstr(l.names, "grow[2]/longer "));
+    assert_non_null(strstr(l.names, " last lengths "));
+    sib_value *all[] = {n, x, start, out[0], out[1]};
+    for (size_t i = 0; i < 5; i++)
+        sib_value_free(&all[i]);
+    sib_watch_remove(&l.watch);
+    sib_watch_remove(&l.events);
+    sib_session_free(&l.session);
 }
 
 /* If inside If: the inner branch captures x through both graphs. */
