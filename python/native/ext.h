@@ -85,6 +85,12 @@ sib_model *model_of(PyObject *handle);
 sib_registry *registry_of(PyObject *handle);
 /* The attributes of a node with these names, as a dict. */
 PyObject *attributes_of(PyObject *module, const sib_node *node, PyObject *names);
+/* Adds one to a dict; a failure clears the dict. */
+void attribute_put(PyObject *module, PyObject **dict, const sib_attribute *a);
+/* Copies of the inputs of a call, which its function may keep; None for one that is omitted. */
+PyObject *call_inputs(PyObject *module, const sib_call *c);
+/* Sets the outputs of a call. values: a list of handles, None for an output that is not given. */
+sib_code call_give(sib_call *c, PyObject *values, sib_error *err);
 /* A handle of a lowering, to be used until lowering_over. */
 PyObject *lowering_handle(sib_lowering *l);
 void lowering_over(PyObject *handle);
@@ -153,7 +159,7 @@ PyObject *memory_type(PyObject *module);
 
 extern PyMethodDef SPEC_METHODS[], FEATURE_METHODS[], STREAM_METHODS[], AUDIO_METHODS[], CONV_METHODS[],
     VALUE_METHODS[], MODEL_METHODS[], SESSION_METHODS[], IMPORT_METHODS[], TEXT_METHODS[], JOB_METHODS[],
-    EXTEND_METHODS[], LOWERING_METHODS[], OPS_METHODS[], WATCH_METHODS[];
+    EXTEND_METHODS[], BACKEND_METHODS[], LOWERING_METHODS[], OPS_METHODS[], WATCH_METHODS[];
 
 /* A description from a dict of every field, with the enumerations as numbers. */
 bool spec_from_dict(PyObject *dict, sib_mel_spec *out);

@@ -41,16 +41,6 @@ static PyObject *registry_operators(PyObject *module, PyObject *handle)
     return list;
 }
 
-static PyObject *registry_backends(PyObject *module, PyObject *handle)
-{
-    (void)module;
-    const sib_registry *r = registry_of(handle);
-    PyObject *list = r ? PyList_New(0) : NULL;
-    for (size_t i = 0; list && sib_registry_backend(r, i); i++)
-        list_take(&list, text_or_none(sib_registry_backend(r, i)));
-    return list;
-}
-
 static PyObject *plugin_load(PyObject *module, PyObject *args)
 {
     (void)module;
@@ -109,7 +99,7 @@ static bool is_single(sib_attribute_kind kind)
            kind == SIB_ATTRIBUTE_TENSOR;
 }
 
-static void put_attribute(PyObject *module, PyObject **dict, const sib_attribute *a)
+void attribute_put(PyObject *module, PyObject **dict, const sib_attribute *a)
 {
     PyObject *value = is_single(a->kind) ? attribute_item(module, a, 0) : PyList_New(0);
     for (size_t k = 0; value && !is_single(a->kind) && k < a->n; k++)
@@ -126,7 +116,7 @@ PyObject *attributes_of(PyObject *module, const sib_node *node, PyObject *names)
         sib_attribute a;
         const char *name = PyUnicode_AsUTF8AndSize(PyList_GetItem(names, i), NULL);
         if (name && sib_node_attribute(node, name, &a))
-            put_attribute(module, &dict, &a);
+            attribute_put(module, &dict, &a);
     }
     return dict;
 }
@@ -150,8 +140,7 @@ static void on_release(void *context)
     PyGILState_Release(lock);
 }
 
-/* Copies of the inputs, which the function may keep; None for one that is omitted. */
-static PyObject *inputs_of(PyObject *module, const sib_call *c)
+PyObject *call_inputs(PyObject *module, const sib_call *c)
 {
     PyObject *list = PyList_New(0);
     for (size_t i = 0; list && i < sib_call_inputs(c); i++) {
@@ -169,8 +158,7 @@ static PyObject *inputs_of(PyObject *module, const sib_call *c)
     return list;
 }
 
-/* values: a list of handles, None for an output that is not given. */
-static sib_code give(sib_call *c, PyObject *values, sib_error *err)
+sib_code call_give(sib_call *c, PyObject *values, sib_error *err)
 {
     sib_code code = SIB_OK;
     for (size_t i = 0; i < sib_call_outputs(c) && code == SIB_OK; i++) {
@@ -186,12 +174,12 @@ static sib_code on_run(void *context, sib_call *c, sib_error *err)
 {
     const user_operator *op = context;
     PyGILState_STATE lock = PyGILState_Ensure();
-    PyObject *inputs = inputs_of(op->module, c);
+    PyObject *inputs = call_inputs(op->module, c);
     PyObject *attributes = inputs ? attributes_of(op->module, sib_call_node(c), op->names) : NULL;
     PyObject *values = attributes ? PyObject_CallFunction(op->function, "OOn", inputs, attributes,
                                                           (Py_ssize_t)sib_call_outputs(c))
                                   : NULL;
-    sib_code code = values ? give(c, values, err) : error_take(err);
+    sib_code code = values ? call_give(c, values, err) : error_take(err);
     Py_XDECREF(values);
     Py_XDECREF(attributes);
     Py_XDECREF(inputs);
@@ -369,153 +357,11 @@ static PyObject *operator_register(PyObject *module, PyObject *args)
     Py_RETURN_NONE;
 }
 
-/* ---- Backends --------------------------------------------------------------------------------------------- */
-
-typedef struct user_backend {
-    PyObject *module, *object; /* object: has the methods _supports, _prepare and _run */
-} user_backend;
-
-static void on_backend_release(void *context)
-{
-    user_backend *b = context;
-    PyGILState_STATE lock = PyGILState_Ensure();
-    Py_XDECREF(b->module);
-    Py_XDECREF(b->object);
-    PyMem_Free(b);
-    PyGILState_Release(lock);
-}
-
-/* (dtype, dims, constant) of an input or output, None for one that is omitted. */
-static PyObject *end_of(PyObject *module, bool there, const sib_value_info *v)
-{
-    sib_value *constant = NULL;
-    sib_error err = SIB_ERROR_INIT;
-    if (!there)
-        return Py_NewRef(Py_None);
-    PyObject *dims = v->ranked ? PyList_New(0) : Py_NewRef(Py_None);
-    for (size_t i = 0; v->ranked && i < v->rank; i++)
-        list_take(&dims, v->dims[i] < 0 ? Py_NewRef(Py_None) : PyLong_FromLongLong(v->dims[i]));
-    if (v->constant && sib_value_from_tensor(v->constant, &constant, &err) != SIB_OK) {
-        Py_XDECREF(dims);
-        return error_raise(&err, NULL);
-    }
-    PyObject *elements = constant ? value_lend(module, constant) : Py_NewRef(Py_None);
-    if (elements && dims)
-        return Py_BuildValue("(iNN)", (int)v->dtype, dims, elements);
-    Py_XDECREF(elements);
-    Py_XDECREF(dims);
-    return NULL;
-}
-
-/* (name, domain, type, version, inputs, outputs, attributes) */
-static PyObject *node_tuple(PyObject *module, const sib_node *n)
-{
-    sib_node_info about;
-    sib_value_info v;
-    sib_attribute a;
-    PyObject *inputs = PyList_New(0), *outputs = PyList_New(0), *attributes = PyDict_New();
-    sib_node_get_info(n, &about);
-    for (size_t i = 0; inputs && i < about.n_inputs; i++)
-        list_take(&inputs, end_of(module, sib_node_input(n, i, &v), &v));
-    for (size_t i = 0; outputs && i < about.n_outputs; i++)
-        list_take(&outputs, end_of(module, sib_node_output(n, i, &v), &v));
-    for (size_t i = 0; attributes && sib_node_attribute_at(n, i, &a); i++)
-        put_attribute(module, &attributes, &a);
-    if (inputs && outputs && attributes)
-        return Py_BuildValue("(sssLNNN)", about.name, about.domain, about.type, (long long)about.version,
-                             inputs, outputs, attributes);
-    Py_XDECREF(inputs);
-    Py_XDECREF(outputs);
-    Py_XDECREF(attributes);
-    return NULL;
-}
-
-/* object.method(node) */
-static PyObject *call_with_node(const user_backend *b, const char *method, const sib_node *n)
-{
-    PyObject *node = node_tuple(b->module, n);
-    PyObject *result = node ? PyObject_CallMethod(b->object, method, "(O)", node) : NULL;
-    Py_XDECREF(node);
-    return result;
-}
-
-static bool on_supports(void *context, const sib_node *n)
-{
-    const user_backend *b = context;
-    PyGILState_STATE lock = PyGILState_Ensure();
-    PyObject *result = call_with_node(b, "_supports", n);
-    int is = result ? PyObject_IsTrue(result) : -1;
-    if (is < 0)
-        PyErr_WriteUnraisable(b->object); /* nothing can fail here: the node goes to others */
-    Py_XDECREF(result);
-    PyGILState_Release(lock);
-    return is > 0;
-}
-
-static sib_code on_prepare(void *context, const sib_node *n, void **state, sib_error *err)
-{
-    PyGILState_STATE lock = PyGILState_Ensure();
-    *state = call_with_node(context, "_prepare", n);
-    sib_code code = *state ? SIB_OK : error_take(err);
-    PyGILState_Release(lock);
-    return code;
-}
-
-static void on_discard(void *context, void *state)
-{
-    (void)context;
-    PyGILState_STATE lock = PyGILState_Ensure();
-    Py_XDECREF((PyObject *)state);
-    PyGILState_Release(lock);
-}
-
-static sib_code on_backend_run(void *context, void *state, sib_call *c, sib_error *err)
-{
-    const user_backend *b = context;
-    PyGILState_STATE lock = PyGILState_Ensure();
-    PyObject *inputs = inputs_of(b->module, c);
-    PyObject *values = inputs ? PyObject_CallMethod(b->object, "_run", "OOn", (PyObject *)state, inputs,
-                                                    (Py_ssize_t)sib_call_outputs(c))
-                              : NULL;
-    sib_code code = values ? give(c, values, err) : error_take(err);
-    Py_XDECREF(values);
-    Py_XDECREF(inputs);
-    PyGILState_Release(lock);
-    return code;
-}
-
-static PyObject *backend_register(PyObject *module, PyObject *args)
-{
-    PyObject *handle, *object;
-    const char *name;
-    sib_error err = SIB_ERROR_INIT;
-    if (!PyArg_ParseTuple(args, "OsO:backend_register", &handle, &name, &object) || !registry_of(handle))
-        return NULL;
-    user_backend *user = PyMem_Calloc(1, sizeof *user);
-    if (!user)
-        return PyErr_NoMemory();
-    *user = (user_backend){Py_NewRef(module), Py_NewRef(object)};
-    const sib_backend_definition b = {.name = name,
-                                      .context = user,
-                                      .release = on_backend_release,
-                                      .supports = on_supports,
-                                      .prepare = on_prepare,
-                                      .discard = on_discard,
-                                      .run = on_backend_run};
-    if (sib_backend_register(registry_of(handle), &b, &err) != SIB_OK) {
-        on_backend_release(user);
-        return error_raise(&err, NULL);
-    }
-    Py_RETURN_NONE;
-}
-
 PyMethodDef EXTEND_METHODS[] = {
     {"registry_create", registry_create, METH_NOARGS, "registry_create() -> registry"},
     {"registry_operators", registry_operators, METH_O, "registry_operators(registry) -> list of names"},
-    {"registry_backends", registry_backends, METH_O, "registry_backends(registry) -> list of names"},
     {"plugin_load", plugin_load, METH_VARARGS, "plugin_load(registry, path)"},
     {"functions_register", functions_register, METH_VARARGS, "functions_register(registry, text, label)"},
-    {"backend_register", backend_register, METH_VARARGS, "backend_register(registry, name, object)"},
     {"operator_register", operator_register, METH_VARARGS,
      "operator_register(registry, domain, name, since, until, min_inputs, max_inputs, max_outputs, types, "
      "attributes, replaces, lowers, function, shape)"},
