@@ -29,12 +29,35 @@ static void fill_row(const conv2d_call *call, const char *row, size_t first, flo
         conv2d_pad(p, dst + end, n - end);
 }
 
+/* Rows of a slice of a channel as they are, with zeros around them: for many small planes one call per row and border
+   would take longer than the sums. */
+static void copy_plane(const conv2d_call *call, const conv2d_item *at, size_t rows, const float *plane,
+                       float *dst)
+{
+    const conv2d_plan *p = call->plan;
+    const conv2d_axis *a = p->s.axis;
+    size_t before = a[2].before > at->column0 * a[2].stride ? a[2].before - at->column0 * a[2].stride : 0;
+    size_t column = at->column0 * a[2].stride + before - a[2].before;
+    size_t n = before < p->pitch && column < a[2].in ? size_min(p->pitch - before, a[2].in - column) : 0;
+    memset(dst, 0, rows * p->pitch * sizeof *dst);
+    for (size_t r = 0; r < rows && plane && n; r++) {
+        size_t padded = at->row0 * a[1].stride + r;
+        if (padded >= a[1].before && padded < a[1].before + a[1].in)
+            memcpy(dst + r * p->pitch + before, plane + (padded - a[1].before) * a[2].in + column,
+                   n * sizeof *dst);
+    }
+}
+
 /* One slice of a channel: all phases of rows and columns. plane: NULL for zeros. */
 static void fill_plane(const conv2d_call *call, const conv2d_item *at, const char *plane, float *dst)
 {
     const conv2d_plan *p = call->plan;
     const conv2d_axis *a = p->s.axis;
     size_t rows = p->phase_rows - (p->rows - at->rows) * (a[1].stride / p->step[1]);
+    if (p->step[1] == 1 && p->step[2] == 1 && p->s.x == SIB_F32 && p->s.kind != CONV2D_LARGEST) {
+        copy_plane(call, at, rows, (const float *)(const void *)plane, dst);
+        return;
+    }
     for (size_t i = 0; i < p->phases[1]; i++)
         for (size_t r = 0; r < rows; r++) {
             size_t padded = at->row0 * a[1].stride + r * p->step[1] + i;
