@@ -199,8 +199,14 @@ static void multiply(const product *o)
     }
     if (p->flat) {
         size_t all = (at->rows - 1) * p->row_step + at->columns;
-        for (size_t begin = 0; begin < all; begin += size_min(p->chunk, all - begin))
-            chunk_flat(o, begin, size_min(p->chunk, all - begin));
+        bool gaps = p->row_step != at->columns || o->y_row != at->columns;
+        for (size_t begin = 0, n; begin < all; begin += n) {
+            n = size_min(p->chunk, all - begin);
+            if (gaps)
+                chunk_flat(o, begin, n);
+            else
+                chunk_straight(o, o->image + begin, n, o->y + begin);
+        }
         return;
     }
     for (size_t row = 0; row < at->rows; row++)
