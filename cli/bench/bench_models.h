@@ -68,7 +68,7 @@ const sib_named_value *bench_inputs_named(const bench_inputs *in, size_t *n);
 bool models_measure(bench_report *report, models *list, const sib_peak *peak);
 
 /* The engines that the settings ask for, and a note on each in the report; engines_close(&es). */
-void engines_open(bench_report *report, engine_settings *out);
+void engines_open(bench_report *report, engine_settings *es);
 void engines_close(engine_settings *es);
 /* Measures one model with each of them. */
 void model_measure(model_case *c, const bench_settings *settings, const engine_settings *es);

@@ -556,8 +556,7 @@ sib_code sib_session_run(sib_session *s, size_t n_inputs, const sib_named_value 
     size_t n = n_outputs ? n_outputs : g->outputs.n;
     run_state run = {.observer = {.options = options, .watches = s->watches},
                      .memory_limit = s->memory_limit};
-    open_span span;
-    span.is = false;
+    open_span span = {.is = false};
     void *few[FEW_ENDS] = {0}, **ends = few;
     bool differ = false;
     sib_code code;

@@ -49,7 +49,7 @@ static inline uint32_t ninth(int32_t sum)
     static void widen_##type(const type##_t *restrict x, size_t n, int32_t *restrict y)                      \
     {                                                                                                        \
         for (size_t t = 0; t < n; t++)                                                                       \
-            y[t] = x[t];                                                                                     \
+            y[t] = (int32_t)x[t];                                                                            \
     }                                                                                                        \
     void SIMD_NAME(fixed_average_##type)(type##_t * x, size_t rows, size_t count, size_t stride,             \
                                          const int16_t *left, bool right, int16_t *next, bool valid,         \

@@ -16,7 +16,7 @@ typedef struct observer {
     uint64_t begin, spent;          /* of the run; in calls of watches and taps, in ns */
 } observer;
 
-/* A span that goes on; only `is` need be set before. */
+/* A span that goes on; its `is` is false before. */
 typedef struct open_span {
     sib_time_span about;
     uint64_t in_profile;

@@ -150,8 +150,7 @@ static sib_code plan(const frame *f, node_id begin, plan_view view, known_nodes 
                                   .memory_limit = !limit         ? 0
                                                   : used < limit ? limit - used
                                                                  : 1};
-    open_span span;
-    span.is = false;
+    open_span span = {.is = false};
     char name[200];
     const uint64_t began = logs ? sib_time_ns() : 0;
     if (observer_looks(&run->observer))
