@@ -115,27 +115,29 @@ static inline void bands_of_group(const mel_tables *t, const REAL *bins, REAL *e
 {
     const REAL *energy_weights = t->energy_weights, *levels = t->band_levels; /* (n_mels) each */
     const log_vectors c = load_log(t->log_coefs);
+    const size_t n_mels = (size_t)t->n_mels, ends[] = {1, n_mels > 2 ? n_mels - 1 : 1, n_mels};
+    float *const rows[] = {out->first + first, out->inner + first, out->last + first};
     const vec offset = v_set1((REAL)t->offset), gain = v_set1((REAL)t->gain);
     const bool logarithm = t->logarithm;
     group_sums g = {v_set1(-FLT_MAX), v_set1(FLT_MAX), v_set1(0), v_load(bins)};
     sum_bands(t, bins, energies);
-    for (int32_t m = 0; m < t->n_mels; m++) {
-        const vec x = v_load(energies + (size_t)m * LANES);
-        const vec z = logarithm ? log_affine(x, &c) : v_mul(v_add(x, offset), gain);
-        const vec relative = v_sub(z, v_set1(levels[m]));
-        g.total = v_fma(x, v_set1(energy_weights[m]), g.total);
-        g.highest = v_max(z, g.highest);
-        g.lowest = v_min(relative, g.lowest);
-        g.levels = v_add(relative, g.levels);
-        float *row = mel_row(out, (size_t)t->n_mels, (size_t)m) + first;
-        if (count == LANES) {
-            v_store_f32(row, z);
-        } else {
-            float tail[LANES];
-            v_store_f32(tail, z);
-            memcpy(row, tail, count * sizeof *tail);
+    for (size_t part = 0, m = 0; part < 3; part++)
+        for (float *row = rows[part]; m < ends[part]; m++, row += out->stride) {
+            const vec x = v_load(energies + m * LANES);
+            const vec z = logarithm ? log_affine(x, &c) : v_mul(v_add(x, offset), gain);
+            const vec relative = v_sub(z, v_set1(levels[m]));
+            g.total = v_fma(x, v_set1(energy_weights[m]), g.total);
+            g.highest = v_max(z, g.highest);
+            g.lowest = v_min(relative, g.lowest);
+            g.levels = v_add(relative, g.levels);
+            if (count == LANES) {
+                v_store_f32(row, z);
+            } else {
+                float tail[LANES];
+                v_store_f32(tail, z);
+                memcpy(row, tail, count * sizeof *tail);
+            }
         }
-    }
     if (limits)
         store_limits(t, &c, &g, count, limits);
     add_to_tally(&g, count, tally);
