@@ -11,6 +11,7 @@
 
 typedef struct settings {
     const char *model, *tokenizer, *prompt, *tokens, *trace;
+    extension_settings ext;
     cli_list inputs, stops;
     long max_tokens, top_k, seed, threads;
     double temperature, top_p;
@@ -38,6 +39,7 @@ static const cli_option options[] = {
     OPT_JOB_INPUT("another input of the job: min_p=0.05, repetition_penalty=1.1, stop_tokens=0"),
     OPT_THREADS("0"),
     OPT_TRACE,
+    OPT_EXTENSIONS,
     OPT_VERBOSE,
     OPT_JSON,
     OPT_END};
@@ -130,6 +132,7 @@ static int go_on(const settings *s, bool input)
     sib_job *job = job_model_open(s->model, &(sib_job_options){.kind = "text-generation",
                                                                .tokenizer = s->tokenizer,
                                                                .threads = (unsigned)s->threads,
+                                                               .registry = s->ext.registry,
                                                                .log = verbose_log(s->verbose)});
     size_t size = s->prompt ? strlen(s->prompt) : 0;
     char *text = job && input ? file_read_stream(stdin, "standard input", SIZE_MAX, &size) : NULL;
@@ -153,7 +156,8 @@ static int generate(const cli_command *self, int argc, char **argv)
     else if ((s.prompt != NULL) + (s.tokens != NULL) + input != 1)
         code = cli_usage(self, "give one of --prompt, --tokens and - as what comes before");
     else
-        code = go_on(&s, input);
+        code = extensions_load(&s.ext) ? go_on(&s, input) : CLI_FAILED;
+    extensions_free(&s.ext);
     free(s.inputs.items);
     free(s.stops.items);
     return code;

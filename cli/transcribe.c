@@ -15,6 +15,7 @@
 
 typedef struct settings {
     const char *model, *tokenizer, *language, *folder, *vad, *initial_prompt, *hotwords, *trace;
+    extension_settings ext;
     cli_list inputs;
     long beam, best_of, threads;
     int task, format, verbose;
@@ -46,6 +47,7 @@ static const cli_option options[] = {
     OPT_MAX_SECONDS,
     OPT_THREADS("0"),
     OPT_TRACE,
+    OPT_EXTENSIONS,
     OPT_VERBOSE,
     OPT_FLAG("quiet", quiet, "show neither lines as they are recognised nor a summary"),
     OPT_END};
@@ -287,10 +289,12 @@ static int open_and_transcribe(const settings *s, int n, char **paths)
     sib_job *job = job_model_open(s->model, &(sib_job_options){.kind = "speech-to-text",
                                                                .tokenizer = s->tokenizer,
                                                                .threads = (unsigned)s->threads,
+                                                               .registry = s->ext.registry,
                                                                .log = verbose_log(s->verbose)});
-    sib_job *vad = job && s->vad
-                       ? job_model_open(s->vad, &(sib_job_options){.kind = "voice-activity", .threads = 1})
-                       : NULL;
+    sib_job *vad = job && s->vad ? job_model_open(s->vad, &(sib_job_options){.kind = "voice-activity",
+                                                                             .threads = 1,
+                                                                             .registry = s->ext.registry})
+                                 : NULL;
     bool ready = job && (!s->vad || vad);
     listener l = {.s = s, .job = job, .vad = vad, .live = !s->quiet && (s->format < 0 || s->folder)};
     l.cancel = ready ? interrupt_begin() : NULL;
@@ -314,7 +318,8 @@ static int transcribe(const cli_command *self, int argc, char **argv)
     else if (s.format == TRANSCRIPT_ALL && !s.folder)
         code = cli_usage(self, "all formats need a folder, -o DIR");
     else
-        code = open_and_transcribe(&s, n, argv);
+        code = extensions_load(&s.ext) ? open_and_transcribe(&s, n, argv) : CLI_FAILED;
+    extensions_free(&s.ext);
     free(s.inputs.items);
     return code;
 }

@@ -11,8 +11,10 @@
 
 typedef struct settings {
     const char *model;
+    extension_settings ext;
     cli_list inputs;
     long threads;
+    int verbose;
     bool json;
     double max_seconds; /* 0: the default */
 } settings;
@@ -22,6 +24,8 @@ static const cli_option options[] = {
     OPT_JOB_INPUT("another input of the job: threshold=0.4, min_silence_duration_ms=300"),
     OPT_MAX_SECONDS,
     OPT_THREADS("1"),
+    OPT_EXTENSIONS,
+    OPT_VERBOSE,
     OPT_JSON,
     OPT_END};
 
@@ -53,8 +57,10 @@ static bool detect_speech(const settings *s, const sib_job *job, const char *pat
 
 static int listen_all(const settings *s, int n, char **paths)
 {
-    sib_job *job = job_model_open(
-        s->model, &(sib_job_options){.kind = "voice-activity", .threads = (unsigned)s->threads});
+    sib_job *job = job_model_open(s->model, &(sib_job_options){.kind = "voice-activity",
+                                                               .threads = (unsigned)s->threads,
+                                                               .registry = s->ext.registry,
+                                                               .log = verbose_log(s->verbose)});
     const sib_cancel *cancel = job ? interrupt_begin() : NULL;
     json_t *list = s->json ? json_array() : NULL;
     bool done = cancel != NULL;
@@ -74,7 +80,7 @@ static int listen_all(const settings *s, int n, char **paths)
 
 static int vad(const cli_command *self, int argc, char **argv)
 {
-    settings s = {.threads = 1};
+    settings s = {.threads = 1, .verbose = -1};
     int n, code;
     if (!cli_begin(self, argc, argv, &s, &n, &code))
         return code;
@@ -83,7 +89,8 @@ static int vad(const cli_command *self, int argc, char **argv)
     else if (!s.model)
         code = cli_usage(self, "give the model with --model");
     else
-        code = listen_all(&s, n, argv);
+        code = extensions_load(&s.ext) ? listen_all(&s, n, argv) : CLI_FAILED;
+    extensions_free(&s.ext);
     free(s.inputs.items);
     return code;
 }

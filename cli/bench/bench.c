@@ -22,6 +22,7 @@ static const cli_option options[] = {
              .more = "torch runs under a Python; onnxruntime is called through its C interface."),
     OPT_BACKENDS("backend", backend, "models: backends in order of preference (default: all)"),
     OPT_PASSES,
+    OPT_EXTENSIONS,
     OPT_DIM(dims),
     OPT_LIST("shape", shapes, "B,Ci,L,Co,k,s,p",
              "conv1d: a shape of your own instead: batch, input channels, length, output channels, kernel, "
@@ -103,7 +104,8 @@ static int bench(const cli_command *self, int argc, char **argv)
     if (verb && verb->operands && n == 1)
         cli_usage(self, "bench %s takes files or folders after it", verb->name);
     else if (verb)
-        code = verb->run(&s);
+        code = extensions_load(&s.ext) ? verb->run(&s) : CLI_FAILED;
+    extensions_free(&s.ext);
     free(s.dims.items);
     free(s.shapes.items);
     return code;

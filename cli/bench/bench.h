@@ -7,21 +7,22 @@
 
 typedef struct bench_settings {
     bool json, peers;
-    bool fresh;           /* models: first runs, each in its own process */
-    bool claims;          /* models: the share of time spent in claimed operators */
-    bool error;           /* conv1d, models: errors against ref in double */
-    int weights;          /* whisper: a whisper_weights */
-    long threads;         /* 0: the benchmark's own choice */
-    long repeat;          /* rounds; 0: by time */
-    double seconds;       /* for all rounds together; 0: the benchmark's own choice */
-    double monitor;       /* seconds between readings; 0: none */
-    const char *backend;  /* of sessions; NULL: all */
-    pass_settings passes; /* of sessions */
-    cli_list dims;        /* T=100, for random inputs */
-    long seed, layers;    /* layers: of the draws, and how many; 0: the benchmark's own choice */
-    const char *only;     /* layers: a pattern of names, or NULL */
-    cli_list shapes;      /* conv1d: "B,Ci,L,Co,k,s,p" in place of the stem's; none: those */
-    char **operands;      /* (n_operands) what follows the benchmark's name */
+    bool fresh;             /* models: first runs, each in its own process */
+    bool claims;            /* models: the share of time spent in claimed operators */
+    bool error;             /* conv1d, models: errors against ref in double */
+    int weights;            /* whisper: a whisper_weights */
+    long threads;           /* 0: the benchmark's own choice */
+    long repeat;            /* rounds; 0: by time */
+    double seconds;         /* for all rounds together; 0: the benchmark's own choice */
+    double monitor;         /* seconds between readings; 0: none */
+    const char *backend;    /* of sessions; NULL: all */
+    pass_settings passes;   /* of sessions */
+    extension_settings ext; /* models: operators and backends of the user's own */
+    cli_list dims;          /* T=100, for random inputs */
+    long seed, layers;      /* layers: of the draws, and how many; 0: the benchmark's own choice */
+    const char *only;       /* layers: a pattern of names, or NULL */
+    cli_list shapes;        /* conv1d: "B,Ci,L,Co,k,s,p" in place of the stem's; none: those */
+    char **operands;        /* (n_operands) what follows the benchmark's name */
     int n_operands;
 } bench_settings;
 

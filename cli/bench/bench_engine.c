@@ -30,7 +30,7 @@ static bool open_sibyl(engine *e, const engine_settings *s, const char *path, ch
     sib_model *model = NULL;
     sib_model_info info;
     passes_apply(&s->passes, &options);
-    bool ok = sib_model_open(path, NULL, &model, &err) == SIB_OK &&
+    bool ok = sib_model_open(path, &(sib_open_options){.registry = s->registry}, &model, &err) == SIB_OK &&
               sib_session_create(model, &options, &e->session, &err) == SIB_OK;
     if (ok) {
         sib_model_get_info(model, &info);

@@ -105,7 +105,8 @@ static bool read_inputs(model_case *c, const bench_settings *settings, bench_inp
     sib_model_info info;
     sib_error err = SIB_ERROR_INIT;
     case_reading reading = {0};
-    if (sib_model_open(c->path, NULL, &in->model, &err) != SIB_OK) {
+    if (sib_model_open(c->path, &(sib_open_options){.registry = settings->ext.registry}, &in->model, &err) !=
+        SIB_OK) {
         snprintf(why, bytes, "%s", err.message);
         return false;
     }
@@ -330,6 +331,7 @@ void engines_open(bench_report *report, engine_settings *es)
     char why[600];
     *es = (engine_settings){.backend = settings->backend,
                             .passes = settings->passes,
+                            .registry = settings->ext.registry,
                             .threads = settings->threads ? (unsigned)settings->threads : 1};
     if (!settings->peers)
         return;

@@ -5,7 +5,7 @@ import os
 import sys
 import unittest
 
-from command import Model, npy_bytes, w
+from command import Model, npy_bytes, sibyl, w
 
 PLUGIN = os.environ["SIBYL_PLUGIN"]  # tests/extend/plugin_good.c: my.dom:Twice
 ROW = w.tensor_type("float32", ["N"])
@@ -66,6 +66,19 @@ class Extensions(Model):
         self.write("x.npy", npy_bytes([2], [0, 1]))
         self.fails(1, "my.dom:Twice is not known", "job", "job.json", "-i", "x=x.npy")
         self.assertIn("1.964", self.done("job", "job.json", "-i", "x=x.npy", *self.own))
+
+    def test_bench(self):
+        result = sibyl("bench", "models", "own.onnx", "--dim", "N=3", "--repeat", "1", folder=self.folder)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn(b"my.dom:Twice is not known", result.stdout)
+        text = self.done("bench", "models", "own.onnx", "--dim", "N=3", "--repeat", "2", *self.own)
+        self.assertRegex(text, r"(?m)^own +\d+ +[0-9.]+ +[0-9.]+$")
+
+    def test_speech_and_text(self):
+        sample = os.path.join(os.environ["SIBYL_SOURCE"], "assets", "digits", "sample.flac")
+        self.assertEqual(self.done("transcribe", sample, *self.own), self.done("transcribe", sample))
+        for command in (("transcribe", sample), ("generate", "--model", "m", "--prompt", "a"), ("vad", sample, "--model", "m")):
+            self.fails(1, "missing.so", *command, "--plugin", "missing.so")
 
     def test_faults(self):
         self.fails(1, "missing.so", "run", "own.onnx", "--plugin", "missing.so")
