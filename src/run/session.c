@@ -577,7 +577,7 @@ sib_code sib_session_run(sib_session *s, size_t n_inputs, const sib_named_value 
     if (observer_accounts(&run.observer))
         observer_begin(&run.observer);
     if (observer_looks(&run.observer))
-        span_open(&run.observer, &span, (sib_time_span){.kind = SIB_SPAN_RUN, .name = ex->g->name.data});
+        span_open(&run.observer, &span, (sib_time_span){.kind = SIB_SPAN_RUN, .name = g->name.data});
     pool_hold(s->pool);
     if (code == SIB_OK)
         code = execute_graph(ex, &run, NULL, in, NULL, all, err);
