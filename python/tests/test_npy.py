@@ -4,6 +4,8 @@ Goes through the shared library that `make` builds, since the package itself lea
 """
 
 import ctypes
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -98,3 +100,19 @@ def test_archives_come_back(library, tmp_path, save, compress):
         for name, array in arrays.items():
             assert back[name].dtype == array.dtype and back[name].tobytes() == array.tobytes()
     assert (tmp_path / "out.npz").stat().st_size > 0
+
+
+def test_copies_of_the_library_in_one_process_keep_apart(library, tmp_path):
+    """A plug-in makes the extension's functions visible to libraries that are loaded later, which must use their own."""
+    np.savez(tmp_path / "in.npz", a=np.arange(1000), b=np.zeros(3))
+    script = f"""if True:
+        import ctypes
+        from sibyl import _sibyl
+        ctypes.CDLL(_sibyl.__file__, mode=ctypes.RTLD_GLOBAL)
+        library = ctypes.CDLL({library._name!r})
+        before = _sibyl.alloc_counters()
+        entries, count = ctypes.c_void_p(), ctypes.c_size_t()
+        assert library.sib_npz_load({bytes(tmp_path / "in.npz")!r}, ctypes.byref(entries), ctypes.byref(count), None) == 0
+        library.sib_npz_free(ctypes.byref(entries), count)
+        assert count.value == 2 and _sibyl.alloc_counters() == before"""
+    subprocess.run([sys.executable, "-c", script], check=True)
