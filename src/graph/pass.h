@@ -8,7 +8,7 @@
 /* The limit on edits, and how many were made. */
 typedef struct pass_run {
     uint64_t limit, admitted;
-    patch *patch; /* of the current pass over one graph, whose edits are told apart; may be NULL */
+    patch *patch; /* of the current pass over one graph, which marks where each edit begins; may be NULL */
 } pass_run;
 
 /* Asked before each self-contained edit, which must not be made where this returns false. The order of

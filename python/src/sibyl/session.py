@@ -320,7 +320,7 @@ class InferenceSession:
         """Watches runs of this session, also those under way in other threads, until it is removed.
 
         names: as in run_with_taps. on_value(event, array) gets copies, on_digest(event, digest) what sibyl.digest gives, and
-        on_event(span, begins) is told of runs, plans and nodes; what the first two raise ends that run. Without a function
+        on_event(span, begins) is called for runs, plans and nodes; what the first two raise ends that run. Without a function
         the newest digest of each value is kept:
 
             with session.watch("encoder/*") as watch:

@@ -81,7 +81,7 @@ static void sample_begin(sample *s, uint64_t count, float *x)
     *s = (sample){count, ((count + GROUP - 1) / GROUP + GROUPS - 1) / GROUPS, x};
 }
 
-/* Weyl's sequence with the golden ratio spreads the places evenly. */
+/* Weyl's sequence with the golden ratio distributes the places evenly. */
 static uint64_t pick_of(const sample *s, uint64_t k)
 {
     return k * s->stretch + ((k * UINT64_C(0x9E3779B97F4A7C15)) >> 32) * s->stretch / (UINT64_C(1) << 32);
