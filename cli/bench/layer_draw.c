@@ -38,13 +38,14 @@ void draw_product(layer *l)
         if (biased)
             layer_node(l, "Add", "_ b");
     }
-    bool gelu = layer_chance(l, 15);
-    if (gelu)
+    bool activated = layer_chance(l, 15);
+    if (activated)
         layer_node(l, "Relu", "_");
     layer_products(l, product(m, n, k));
     layer_stores(l, (double)(m * n));
     layer_name(l, "%s %lldx%lldx%lld%s%s%s", gemm ? "Gemm" : "MatMul", (long long)m, (long long)n,
-               (long long)k, transposed ? " transposed" : "", biased ? " bias" : "", gelu ? " Relu" : "");
+               (long long)k, transposed ? " transposed" : "", biased ? " bias" : "",
+               activated ? " Relu" : "");
 }
 
 void draw_batched(layer *l)

@@ -4,20 +4,6 @@
 
 #include <sibyl/plan.h>
 
-/* y = Relu(x * w + b), s = Softmax(y): a product with its bias and Relu, and an operator. */
-static sib_session *layer(const char *backends)
-{
-    tiny t = tiny_begin();
-    double ones[12] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
-    value_id x = tiny_input(&t, "x", SIB_F32, "N 3");
-    value_id w = tiny_constant(&t, "w", SIB_F32, 2, (int64_t[]){3, 4}, ones);
-    value_id b = tiny_constant(&t, "b", SIB_F32, 1, (int64_t[]){4}, ones);
-    value_id p = tiny_op(&t, "MatMul", x, w, "p"), a = tiny_op(&t, "Add", p, b, "a");
-    value_id y = tiny_op(&t, "Relu", a, NO_VALUE, "y");
-    tiny_output(&t, tiny_op(&t, "Softmax", y, NO_VALUE, "s"));
-    return tiny_session(&t, &(sib_session_options){.backends = backends, .threads = 1});
-}
-
 static void run_layer(sib_session *s, int64_t n)
 {
     sib_error err = SIB_ERROR_INIT;
@@ -38,7 +24,7 @@ static sib_plan *plan_of(sib_session *s)
 
 TEST(no_plan_before_a_run)
 {
-    sib_session *s = layer("ref");
+    sib_session *s = tiny_layer("ref");
     sib_plan *p = plan_of(s);
     sib_plan_segment segment;
     assert_false(sib_plan_get_segment(p, 0, &segment));
@@ -50,7 +36,7 @@ TEST(no_plan_before_a_run)
 
 TEST(a_plan_for_each_length)
 {
-    sib_session *s = layer("ref");
+    sib_session *s = tiny_layer("ref");
     run_layer(s, 2);
     run_layer(s, 5);
     sib_plan *p = plan_of(s);
@@ -66,7 +52,7 @@ TEST(a_plan_for_each_length)
 
 TEST(steps_of_ref_are_milli_ops)
 {
-    sib_session *s = layer("ref");
+    sib_session *s = tiny_layer("ref");
     run_layer(s, 2);
     sib_plan *p = plan_of(s);
     sib_plan_step step;
@@ -83,7 +69,7 @@ TEST(steps_of_ref_are_milli_ops)
 
 TEST(steps_of_cpu_name_kernels_and_members)
 {
-    sib_session *s = layer("cpu,ref");
+    sib_session *s = tiny_layer("cpu,ref");
     run_layer(s, 2);
     sib_plan *p = plan_of(s);
     sib_plan_step step;
@@ -129,7 +115,7 @@ TEST(places_and_lifetimes)
 {
     static const char *const backends[] = {"ref", "cpu,ref"};
     for (size_t i = 0; i < 2; i++) {
-        sib_session *s = layer(backends[i]);
+        sib_session *s = tiny_layer(backends[i]);
         run_layer(s, 4);
         sib_plan *p = plan_of(s);
         sib_session_free(&s); /* the copy stays */
@@ -165,7 +151,7 @@ TEST(the_graph_that_passes_left)
 TEST(without_memory)
 {
     sib_error err = SIB_ERROR_INIT;
-    sib_session *s = layer("cpu,ref");
+    sib_session *s = tiny_layer("cpu,ref");
     sib_plan *p = NULL;
     run_layer(s, 2);
     CHECK_EVERY_ALLOCATION(sib_session_plan(s, &p, &err), sib_plan_free(&p));

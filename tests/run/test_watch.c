@@ -17,20 +17,6 @@
         __VA_ARGS__                                                                                          \
     }
 
-/* y = Relu(x * w + b), s = Softmax(y) */
-static sib_session *layer(const char *backends)
-{
-    tiny t = tiny_begin();
-    double ones[12] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
-    value_id x = tiny_input(&t, "x", SIB_F32, "N 3");
-    value_id w = tiny_constant(&t, "w", SIB_F32, 2, (int64_t[]){3, 4}, ones);
-    value_id b = tiny_constant(&t, "b", SIB_F32, 1, (int64_t[]){4}, ones);
-    value_id p = tiny_op(&t, "MatMul", x, w, "p"), a = tiny_op(&t, "Add", p, b, "a");
-    value_id y = tiny_op(&t, "Relu", a, NO_VALUE, "y");
-    tiny_output(&t, tiny_op(&t, "Softmax", y, NO_VALUE, "s"));
-    return tiny_session(&t, &(sib_session_options){.backends = backends, .threads = 1});
-}
-
 static sib_code try_run(sib_session *s, const sib_run_options *o, sib_error *err)
 {
     double numbers[6] = {1, 2, 3, 4, 5, NAN};
@@ -110,7 +96,7 @@ TEST(every_value_and_its_digest)
 {
     const char *backends[] = {"ref", "cpu,ref"};
     for (int i = 0; i < 2; i++) {
-        sib_session *s = layer(backends[i]);
+        sib_session *s = tiny_layer(backends[i]);
         seen got = {.answer = SIB_OK};
         sib_watch *w =
             watch(s, &(sib_watch_options){.context = &got, .on_value = on_value, .on_digest = on_digest});
@@ -129,7 +115,7 @@ TEST(every_value_and_its_digest)
 
 TEST(names_globs_and_values_inside)
 {
-    sib_session *s = layer("ref");
+    sib_session *s = tiny_layer("ref");
     seen some = {.answer = SIB_OK}, inside = {.answer = SIB_OK};
     const char *names[] = {"p", "[xy]"}, *in[] = {"*/milli*"};
     sib_watch *w =
@@ -151,7 +137,7 @@ TEST(names_globs_and_values_inside)
 /* With `optimised` the plan stays fused: what the group makes in between does not exist. */
 TEST(the_optimised_graph_stays_fused)
 {
-    sib_session *s = layer("cpu,ref");
+    sib_session *s = tiny_layer("cpu,ref");
     seen got = {.answer = SIB_OK};
     sib_watch *w =
         watch(s, &(sib_watch_options){
@@ -172,7 +158,7 @@ TEST(the_optimised_graph_stays_fused)
 /* A watch with a share is not called for most runs, and again once they have taken long enough. */
 TEST(a_share_of_the_time)
 {
-    sib_session *s = layer("cpu,ref");
+    sib_session *s = tiny_layer("cpu,ref");
     sib_error err = SIB_ERROR_INIT;
     seen got = {.answer = SIB_OK};
     sib_watch *w = watch(
@@ -191,7 +177,7 @@ TEST(a_share_of_the_time)
 
 TEST(a_callback_stops_the_run)
 {
-    sib_session *s = layer("ref");
+    sib_session *s = tiny_layer("ref");
     sib_error err = SIB_ERROR_INIT;
     seen got = {.answer = SIB_ERR_CANCELLED};
     sib_watch *w = watch(s, &(sib_watch_options){.context = &got, .on_value = on_value});
@@ -203,7 +189,7 @@ TEST(a_callback_stops_the_run)
 
 TEST(events_nest)
 {
-    sib_session *s = layer("cpu,ref");
+    sib_session *s = tiny_layer("cpu,ref");
     seen got = {.answer = SIB_OK};
     sib_watch *w = watch(s, &(sib_watch_options){.context = &got, .on_event = on_event});
     run(s, NULL);
@@ -232,7 +218,7 @@ static sib_code add_at(void *context, const sib_tap_event *e, sib_error *err)
 
 TEST(added_within_a_run)
 {
-    sib_session *s = layer("ref");
+    sib_session *s = tiny_layer("ref");
     seen got = {.session = s, .answer = SIB_OK};
     sib_run_options o = {.tap = add_at, .tap_context = &got};
     run(s, &o);
@@ -253,7 +239,7 @@ static sib_code remove_own(void *context, const sib_tap_event *e, sib_error *err
 
 TEST(removed_by_its_own_callback)
 {
-    sib_session *s = layer("ref");
+    sib_session *s = tiny_layer("ref");
     seen got = {.answer = SIB_OK}, other = {.answer = SIB_OK};
     got.own = watch(s, &(sib_watch_options){.context = &got, .on_value = remove_own});
     sib_watch *w = watch(s, &(sib_watch_options){.context = &other, .on_value = on_value});
@@ -267,7 +253,7 @@ TEST(removed_by_its_own_callback)
 
 TEST(a_watch_may_outlive_its_session)
 {
-    sib_session *s = layer("ref");
+    sib_session *s = tiny_layer("ref");
     seen got = {.answer = SIB_OK};
     sib_watch *w = watch(s, &(sib_watch_options){.context = &got, .on_value = on_value});
     sib_session_free(&s);
@@ -315,7 +301,7 @@ static void expect_alive_event(void *context, const sib_time_span *span, bool be
 /* After sib_watch_remove has returned no callback is called, whatever other threads do. */
 TEST(added_and_removed_from_another_thread)
 {
-    runners r = {.s = layer("cpu,ref")};
+    runners r = {.s = tiny_layer("cpu,ref")};
     pthread_t threads[2];
     unsigned calls = 0;
     for (int i = 0; i < 2; i++)
@@ -352,7 +338,7 @@ static sib_profile *profile(void)
 
 TEST(a_timeline_nests)
 {
-    sib_session *s = layer("cpu,ref");
+    sib_session *s = tiny_layer("cpu,ref");
     sib_profile *p = profile();
     const uint64_t job = sib_profile_begin(p, SIB_SPAN_JOB, "my job");
     run(s, &(sib_run_options){.profile = p});
@@ -398,7 +384,7 @@ static double number_of(const json_t *event, const char *key)
 TEST(a_trace_is_json)
 {
     sib_error err = SIB_ERROR_INIT;
-    sib_session *s = layer("cpu,ref");
+    sib_session *s = tiny_layer("cpu,ref");
     sib_profile *p = profile();
     char path[] = "/tmp/sibyl-trace-XXXXXX";
     assert_true(close(mkstemp(path)) == 0);
@@ -440,7 +426,7 @@ TEST(a_trace_is_json)
 
 TEST(the_number_of_spans_is_limited)
 {
-    sib_session *s = layer("ref");
+    sib_session *s = tiny_layer("ref");
     sib_profile *p = profile();
     uint64_t dropped;
     sib_profile_row row;
@@ -458,7 +444,7 @@ TEST(the_number_of_spans_is_limited)
 TEST(out_of_memory)
 {
     sib_error err = SIB_ERROR_INIT;
-    sib_session *s = layer("ref");
+    sib_session *s = tiny_layer("ref");
     sib_watch *w = NULL;
     seen got = {.answer = SIB_OK};
     const char *names[] = {"a", "b"};
@@ -473,7 +459,7 @@ TEST(out_of_memory)
 TEST(profiles_without_memory)
 {
     sib_error err = SIB_ERROR_INIT;
-    sib_session *s = layer("ref");
+    sib_session *s = tiny_layer("ref");
     double numbers[6] = {1, 2, 3, 4, 5, 6};
     sib_value *given = tiny_given(SIB_F32, 2, (int64_t[]){2, 3}, numbers), *out = NULL;
     run(s, NULL);
@@ -564,7 +550,7 @@ TEST(a_level_is_kept)
 TEST(refused)
 {
     sib_error err = SIB_ERROR_INIT;
-    sib_session *s = layer("ref");
+    sib_session *s = tiny_layer("ref");
     sib_watch *w = NULL;
     CHECK_FAILS(sib_watch_add(s, &(sib_watch_options){.n_names = 0}, &w, &err), SIB_ERR_ARGUMENT, err,
                 "no callback");

@@ -187,4 +187,18 @@ static inline void tiny_expect(const sib_value *v, sib_dtype dtype, size_t rank,
     sib_tensor_free(&expected);
 }
 
+/* A session of y = Relu(x * w + b), s = Softmax(y): a product with its bias and Relu, and an operator. */
+static inline sib_session *tiny_layer(const char *backends)
+{
+    tiny t = tiny_begin();
+    double ones[12] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+    value_id x = tiny_input(&t, "x", SIB_F32, "N 3");
+    value_id w = tiny_constant(&t, "w", SIB_F32, 2, (int64_t[]){3, 4}, ones);
+    value_id b = tiny_constant(&t, "b", SIB_F32, 1, (int64_t[]){4}, ones);
+    value_id p = tiny_op(&t, "MatMul", x, w, "p"), a = tiny_op(&t, "Add", p, b, "a");
+    value_id y = tiny_op(&t, "Relu", a, NO_VALUE, "y");
+    tiny_output(&t, tiny_op(&t, "Softmax", y, NO_VALUE, "s"));
+    return tiny_session(&t, &(sib_session_options){.backends = backends, .threads = 1});
+}
+
 #endif
