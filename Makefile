@@ -6,7 +6,7 @@ FOR    ?= build
 PYTHON  = build/venv/bin/python
 SHELL   = /bin/bash
 
-.PHONY: all build setup demo test test-c test-python compare bench asan tsan portable debug neon cortex mutate mutate-checkpoints mutate-tokenizers random-graphs check format operators digits tile-tables install example clean
+.PHONY: all build setup demo test test-c test-python compare bench asan tsan portable debug neon cortex mutate mutate-checkpoints mutate-tokenizers random-graphs test-web check format operators digits tile-tables install example clean
 
 all: build
 	@if [ $(PRESET) = release ]; then ln -sf release/cli/sibyl build/sibyl; fi
@@ -46,6 +46,10 @@ test-c: need-test
 
 test-python: need-python all
 	@set -o pipefail; $(PYTHON) -m pytest -q -rs -n $(JOBS) python/tests | tee build/pytest.log
+
+# The page: types, build, and the tests that act on it in a browser.
+test-web: need-web all
+	cd web && npm run build && npx playwright test
 
 # Comparisons with other software, which `make setup FOR=peers` installs (some gigabytes).
 compare: need-peers all

@@ -1,0 +1,156 @@
+// The REST calls, typed. Each throws an ApiError with the server's own sentence where the answer is not a success.
+import type {
+  ApiFault, Comparison, Digest, Graph, Json, Loader, MilliGraph, Model, ModelDetail, ModelList, Node, NodeDetail, Peak, Plan,
+  Profile, Run, RunRequest, RunValue, ScoredToken, Token, Upload, Value, ValueDetail,
+} from "./types";
+
+export class ApiError extends Error {
+  constructor(
+    readonly status: number,
+    readonly fault: ApiFault,
+  ) {
+    super(fault.message);
+  }
+}
+
+/** The token of a server that demands one: taken once from the address (`?token=`), kept for this tab only. */
+export function apiToken(): string | null {
+  const given = new URLSearchParams(location.search).get("token");
+  if (given !== null) {
+    sessionStorage.setItem("token", given);
+    history.replaceState(null, "", location.pathname + location.hash);
+  }
+  return sessionStorage.getItem("token");
+}
+
+type Query = Record<string, string | number | boolean | null | undefined>;
+
+/** Path with a query of those members that are given. */
+export function address(path: string, query: Query = {}): string {
+  const params = new URLSearchParams();
+  for (const [key, value] of Object.entries(query)) {
+    if (value !== null && value !== undefined && value !== "") params.set(key, String(value));
+  }
+  const text = params.toString();
+  return text === "" ? path : `${path}?${text}`;
+}
+
+/** An address for links and <audio>, which cannot send a header. */
+export function downloadAddress(path: string, query: Query = {}): string {
+  return address(path, { ...query, token: apiToken() });
+}
+
+export async function request(path: string, init: RequestInit = {}): Promise<Response> {
+  const headers = new Headers(init.headers);
+  const token = apiToken();
+  if (token !== null) headers.set("Authorization", `Bearer ${token}`);
+  const answer = await fetch(path, { ...init, headers });
+  if (answer.ok) return answer;
+  const text = await answer.text();
+  let fault: ApiFault = { message: text || `${answer.status} ${answer.statusText}`, type: "server_error", param: null, code: null };
+  try {
+    fault = (JSON.parse(text) as { error: ApiFault }).error ?? fault;
+  } catch {
+    // not JSON: the text itself is the message
+  }
+  throw new ApiError(answer.status, fault);
+}
+
+async function get<T>(path: string, query: Query = {}, signal?: AbortSignal): Promise<T> {
+  const answer = await request(address(path, query), signal ? { signal } : {});
+  return (await answer.json()) as T;
+}
+
+async function post<T>(path: string, body: unknown): Promise<T> {
+  const answer = await request(path, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(body),
+  });
+  return (await answer.json()) as T;
+}
+
+const remove = async (path: string): Promise<void> => void (await request(path, { method: "DELETE" }));
+const model = (id: string) => `/api/models/${encodeURIComponent(id)}`;
+const run = (id: string) => `/api/runs/${encodeURIComponent(id)}`;
+
+/** What every route of a graph takes: the job's call, and the file's graph or the planned one. */
+export interface GraphView extends Query {
+  call?: string | undefined;
+  view?: "file" | "planned" | undefined;
+  backends?: string | undefined;
+}
+
+const PAGE = 10_000;
+
+/** Every page of a list, one after another. */
+async function pages<T>(path: string, member: "nodes" | "values", query: Query, signal?: AbortSignal): Promise<T[]> {
+  const all: T[] = [];
+  for (;;) {
+    const page = await get<{ total: number } & Record<typeof member, T[]>>(path, { ...query, from: all.length, count: PAGE }, signal);
+    all.push(...page[member]);
+    if (all.length >= page.total || page[member].length === 0) return all;
+  }
+}
+
+export const api = {
+  models: () => get<ModelList>("/api/models"),
+  loaders: () => get<{ loaders: Loader[] }>("/api/loaders").then((answer) => answer.loaders),
+  load: (loader: string, options: Record<string, Json>, files: Record<string, File> = {}): Promise<Model> => {
+    if (Object.keys(files).length === 0) return post<Model>("/api/models", { loader, options });
+    const form = new FormData();
+    form.set("loader", loader);
+    form.set("options", JSON.stringify(options));
+    for (const [name, file] of Object.entries(files)) form.set(name, file, file.name);
+    return request("/api/models", { method: "POST", body: form }).then((answer) => answer.json() as Promise<Model>);
+  },
+  model: (id: string) => get<ModelDetail>(model(id)),
+  unload: (id: string) => remove(model(id)),
+
+  graphs: (id: string, view: GraphView = {}) =>
+    get<{ graphs: Graph[] }>(`${model(id)}/graphs`, view).then((answer) => answer.graphs),
+  graph: (id: string, graph: number, view: GraphView = {}, signal?: AbortSignal) =>
+    get<Graph>(`${model(id)}/graphs/${graph}`, view, signal),
+  nodes: (id: string, graph: number, view: GraphView = {}, signal?: AbortSignal) =>
+    pages<Node>(`${model(id)}/graphs/${graph}/nodes`, "nodes", view, signal),
+  values: (id: string, graph: number, view: GraphView = {}, signal?: AbortSignal) =>
+    pages<Value>(`${model(id)}/graphs/${graph}/values`, "values", view, signal),
+  node: (id: string, graph: number, node: number, view: GraphView & { dims?: string } = {}) =>
+    get<NodeDetail>(`${model(id)}/graphs/${graph}/nodes/${node}`, view),
+  milli: (id: string, graph: number, node: number, view: GraphView & { dims?: string } = {}, signal?: AbortSignal) =>
+    get<MilliGraph>(`${model(id)}/graphs/${graph}/nodes/${node}/milli`, view, signal),
+  value: (id: string, graph: number, value: number, view: GraphView = {}) =>
+    get<ValueDetail>(`${model(id)}/graphs/${graph}/values/${value}`, view),
+  valueData: (id: string, graph: number, value: number) => `${model(id)}/graphs/${graph}/values/${value}/data`,
+  valueDigest: (id: string, graph: number, value: number, query: GraphView & { slice?: string } = {}) =>
+    get<Digest>(`${model(id)}/graphs/${graph}/values/${value}/digest`, query),
+  plan: (id: string, backends?: string) => get<Plan>(`${model(id)}/plan`, { backends }),
+
+  upload: (file: Blob, name: string) =>
+    request(address("/api/uploads", { name }), { method: "POST", body: file }).then((answer) => answer.json() as Promise<Upload>),
+  start: (body: RunRequest) => post<Run>("/api/runs", body),
+  runs: () => get<{ runs: Run[] }>("/api/runs").then((answer) => answer.runs),
+  run: (id: string) => get<Run>(run(id)),
+  forget: (id: string) => remove(run(id)),
+  cancel: (id: string) => post<Run>(`${run(id)}/cancel`, {}),
+  runValues: (id: string, query: { q?: string; from?: number; count?: number } = {}) =>
+    get<{ total: number; values: RunValue[] }>(`${run(id)}/values`, query),
+  runValue: (id: string, name: string) => get<RunValue>(`${run(id)}/value`, { name }),
+  runData: (id: string) => `${run(id)}/data`,
+  profile: (id: string) => get<Profile>(`${run(id)}/profile`),
+  traceAddress: (id: string) => downloadAddress(`${run(id)}/trace.json`),
+  compare: (body: { a: string; b: string | { upload: string }; atol?: number; rtol?: number }) =>
+    post<Comparison>("/api/compare", body),
+
+  tokenize: (id: string, text: string, special = false) =>
+    post<{ ids: number[]; tokens: Token[] }>(`${model(id)}/tokenize`, { text, special }),
+  detokenize: (id: string, ids: number[]) => post<{ text: string }>(`${model(id)}/detokenize`, { ids }),
+  score: (id: string, tokens: number[] | string, top = 5) =>
+    post<{ tokens: ScoredToken[] }>(`${model(id)}/score`, { tokens, top }),
+  peak: () => get<Peak>("/api/peak"),
+};
+
+/** Text of a failure for people. */
+export function faultText(fault: unknown): string {
+  return fault instanceof Error ? fault.message : String(fault);
+}

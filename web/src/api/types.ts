@@ -1,0 +1,440 @@
+// What the server answers: see docs/serve.md and /api/openapi.json. Numbers of graphs, nodes and values are those of the model.
+
+export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+
+export interface ApiFault {
+  message: string;
+  type: string;
+  param: string | null;
+  code: string | null;
+}
+
+export interface Model {
+  id: string;
+  name: string;
+  file: string;
+  hash: string | null;
+  bytes: number;
+  n_nodes: number;
+  n_graphs: number;
+  parameters: number;
+  parameter_bytes: number;
+  kind: string;
+  job: boolean;
+  opened: number;
+}
+
+export interface AvailableFile {
+  file: string;
+  bytes: number;
+}
+
+export interface ModelList {
+  models: Model[];
+  available: AvailableFile[];
+}
+
+export interface Port {
+  name: string;
+  doc: string;
+  type: string;
+  optional: boolean;
+}
+
+export interface ModelDetail extends Model {
+  graph_name: string;
+  doc: string;
+  producer_name: string;
+  producer_version: string;
+  domain: string;
+  ir_version: number;
+  model_version: number;
+  opsets: { domain: string; version: number }[];
+  metadata: Record<string, string>;
+  diagnostics: string[];
+  inputs: Value[];
+  outputs: Value[];
+  symbols: string[];
+  backends: string[];
+  calls: string[];
+  ports: { inputs: Port[]; outputs: Port[] };
+}
+
+export type FieldType = "string" | "integer" | "number" | "boolean" | "enum" | "file" | "upload";
+
+export interface Field {
+  name: string;
+  label: string;
+  doc: string;
+  type: FieldType;
+  required: boolean;
+  default?: Json;
+  choices?: string[];
+}
+
+export interface Loader {
+  id: string;
+  label: string;
+  doc: string;
+  fields: Field[];
+}
+
+export type Dim = number | string | null;
+export type Role = "input" | "output" | "initializer" | "constant" | "capture" | "value";
+
+export interface Value {
+  i: number;
+  name: string;
+  type: string;
+  dtype: string;
+  dims: Dim[];
+  ranked: boolean;
+  kind: "tensor" | "sequence" | "optional" | "map";
+  role: Role;
+  producer: number;
+  captured: number;
+  bytes: number | null;
+}
+
+export interface ValueDetail extends Value {
+  users: number[];
+  doc: string;
+}
+
+export interface Node {
+  i: number;
+  name: string;
+  type: string;
+  domain: string;
+  function: string | null;
+  in: number[];
+  out: number[];
+  graphs: number[];
+  known: boolean;
+}
+
+export interface Attribute {
+  name: string;
+  kind: string;
+  text: string;
+  value?: Json;
+  graph?: number;
+}
+
+export interface NodeDetail extends Node {
+  version: number;
+  doc: string;
+  attributes: Attribute[];
+  flops: string | null;
+  bytes: string | null;
+  cost: { flops: number; bytes: number } | null;
+  inputs: (Value | null)[];
+  outputs: (Value | null)[];
+}
+
+export interface Graph {
+  number: number;
+  name: string;
+  outer: number;
+  holder: number;
+  attribute: string;
+  n_inputs: number;
+  n_outputs: number;
+  n_nodes: number;
+  n_values: number;
+  parameters: number;
+  inputs?: number[];
+  outputs?: number[];
+  captures?: number;
+}
+
+export interface MilliGraph {
+  inputs: number[];
+  outputs: number[];
+  nodes: Node[];
+  values: Value[];
+}
+
+export interface Digest {
+  count: number;
+  nan: number;
+  plus_inf: number;
+  minus_inf: number;
+  zero: number;
+  min: number | null;
+  max: number | null;
+  mean: number | null;
+  std: number | null;
+  histogram?: number[];
+  n_histogram?: number;
+  rows?: number;
+  columns?: number;
+  cells?: (number | null)[];
+  not_finite?: [number, number][];
+}
+
+export interface PlanStep {
+  node: string;
+  op_type: string;
+  milli: string | null;
+  backend: string;
+  kernel: string | null;
+  inputs: string[];
+  outputs: string[];
+  packed: boolean;
+  members: string[];
+}
+
+export interface PlanPlace {
+  name: string;
+  type: string;
+  kind: string;
+  viewed: string | null;
+  offset: number;
+  bytes: number;
+  first_step: number;
+  last_step: number;
+}
+
+export interface PlanSegment {
+  graph: number;
+  begin: number;
+  end: number;
+  facts: string[];
+  arena_bytes: number;
+  own_bytes: number;
+  steps: PlanStep[];
+  places: PlanPlace[];
+}
+
+export interface PlanEdit {
+  pass: string;
+  graph: number;
+  removed: { type: string; name: string }[];
+  added: { type: string; name: string }[];
+  rewired: { from: string; to: string }[];
+}
+
+export interface Plan {
+  segments: PlanSegment[];
+  edits: PlanEdit[];
+}
+
+export interface Upload {
+  id: string;
+  bytes: number;
+  name: string;
+}
+
+export type RunInput =
+  | { random: number }
+  | { data: Json; dtype?: string; shape?: number[] }
+  | { upload: string; entry?: string }
+  | { text: string }
+  | { number: number }
+  | { flag: boolean }
+  | { audio: string };
+
+export interface RunRequest {
+  model: string;
+  call?: string;
+  kind: "graph" | "job";
+  backends?: string;
+  oracle?: boolean;
+  threads?: number;
+  dims?: Record<string, number>;
+  inputs?: Record<string, RunInput>;
+  outputs?: string[];
+  keep?: string[];
+  keep_inside?: boolean;
+  profile?: boolean;
+  seed?: number;
+}
+
+export type RunState = "queued" | "running" | "done" | "failed" | "cancelled";
+
+export interface Segment {
+  text: string;
+  start?: number;
+  end?: number;
+  [key: string]: Json | undefined;
+}
+
+export interface RunOutput {
+  name: string;
+  type: string;
+  text?: string;
+  segments?: Segment[];
+}
+
+export interface Run {
+  id: string;
+  model: string;
+  kind: "graph" | "job";
+  state: RunState;
+  created: number;
+  started: number | null;
+  ended: number | null;
+  seconds: number | null;
+  error: ApiFault | null;
+  progress: { done: number; total: number };
+  outputs: RunOutput[];
+  kept: number;
+  kept_bytes: number;
+  dropped: number;
+  profile: boolean;
+  backends: string;
+  oracle: boolean;
+}
+
+export interface RunValue {
+  name: string;
+  node: string;
+  op_type: string;
+  milli: string | null;
+  type: string;
+  dtype: string;
+  shape: number[];
+  bytes: number;
+  digest: Digest;
+}
+
+export interface ProfileRow {
+  node: string;
+  op_type: string;
+  backend: string;
+  calls: number;
+  seconds: number;
+  flops: number;
+  bytes_read: number;
+  bytes_written: number;
+  memory: number;
+}
+
+export interface ProfileSpan {
+  kind: string;
+  name: string;
+  op_type: string;
+  backend: string;
+  kernel: string;
+  thread: number;
+  begin: number;
+  end: number;
+  depth: number;
+  parent: number;
+  flops: number;
+  bytes_read: number;
+  bytes_written: number;
+}
+
+export interface Peak {
+  flops: number;
+  read_bytes: number;
+}
+
+/** Times of spans are microseconds since the run began. */
+export interface Profile {
+  total: number;
+  by_operator: ProfileRow[];
+  by_node: ProfileRow[];
+  by_milli: ProfileRow[];
+  by_phase: ProfileRow[];
+  spans: ProfileSpan[];
+  peak: Peak | null;
+}
+
+export interface CompareRow {
+  name: string;
+  node: string;
+  type: string;
+  elements: number;
+  n_over: number;
+  max_abs: number | null;
+  max_rel: number | null;
+  rel_l2: number | null;
+  cosine: number | null;
+  ulp_max: number | null;
+  worst: number[];
+  nan_a: number;
+  nan_b: number;
+  within: boolean;
+  missing: null | "a" | "b";
+}
+
+export interface Comparison {
+  rows: CompareRow[];
+  first: string | null;
+}
+
+export interface Token {
+  id: number;
+  text: string;
+  bytes?: string;
+  special?: boolean;
+}
+
+export interface ScoredToken extends Token {
+  logprob: number | null;
+  top: { id: number; text: string; logprob: number }[];
+}
+
+// ---- WebSocket ----
+
+export interface NodeEvent {
+  graph: number;
+  name: string;
+  op_type: string;
+  begin: number;
+  /** 0: the node runs now. */
+  end: number;
+}
+
+export type ServerMessage =
+  | { op: "hello"; version: string }
+  | { op: "subscribed"; id: number }
+  | ({ op: "run" } & Run)
+  | { op: "progress"; run: string; done: number; total: number; tier: number | string }
+  | { op: "token"; run: string; text: string; id?: number }
+  | ({ op: "segment"; run: string } & Segment)
+  | { op: "events"; id: number; run: string; nodes: NodeEvent[] }
+  | { op: "loading"; model: string; done: number; total: number }
+  | { op: "partial" | "final"; id: number; text: string; start: number; end: number }
+  | { op: "pong"; t: number }
+  | { op: "error"; id?: number; message: string }
+  | { op: "lost"; id: number; count: number };
+
+/** Header of a binary frame; `cells` (a digest's rows × columns) or `bytes` (a value's elements) follow it. */
+export interface LiveHeader {
+  op: "digest" | "value";
+  id: number;
+  run: string;
+  name: string;
+  node: string;
+  op_type: string;
+  dtype: string;
+  shape: number[];
+  time: number;
+  count: number;
+  nan: number;
+  plus_inf: number;
+  minus_inf: number;
+  zero: number;
+  min: number;
+  max: number;
+  mean: number;
+  std: number;
+  rows: number;
+  columns: number;
+  histogram?: number[];
+}
+
+export interface Subscription {
+  model: string;
+  call?: string;
+  names: string[];
+  inside?: boolean;
+  optimised?: boolean;
+  what?: "digest" | "value";
+  slice?: string;
+  share?: number;
+}

@@ -1,0 +1,89 @@
+import { useId, useState } from "react";
+import { openModel } from "./open";
+import { faultText } from "../../api/client";
+import { Dialog } from "../../components/dialog";
+import { emptyForm, fieldFault, formResult, SchemaForm } from "../../components/form";
+import { useStore } from "../../state/store";
+import { texts } from "../../texts";
+
+const t = texts.models;
+
+/** The load dialog: a loader, and a form made from its schema. */
+export function LoadDialog({ onClose }: { onClose: () => void }) {
+  const { loaders, available } = useStore();
+  const id = useId();
+  const [chosen, setChosen] = useState(loaders[0]?.id ?? "");
+  const loader = loaders.find((row) => row.id === chosen) ?? loaders[0];
+  const [states, setStates] = useState(() => Object.fromEntries(loaders.map((row) => [row.id, emptyForm(row.fields)])));
+  const [strict, setStrict] = useState(false);
+  const [going, setGoing] = useState(false);
+  const [fault, setFault] = useState<string | null>(null);
+  if (!loader) return null;
+  const state = states[loader.id] ?? {};
+
+  const send = async () => {
+    setStrict(true);
+    if (loader.fields.some((field) => fieldFault(field, state[field.name]) !== null)) return;
+    setGoing(true);
+    setFault(null);
+    try {
+      const { options, files } = formResult(loader.fields, state);
+      await openModel(loader.id, options, files);
+      onClose();
+    } catch (failure) {
+      setFault(faultText(failure));
+      setGoing(false);
+    }
+  };
+
+  return (
+    <Dialog
+      title={t.dialog}
+      onClose={onClose}
+      footer={
+        <>
+          <button onClick={onClose}>{texts.cancel}</button>
+          <button className="primary" disabled={going} onClick={() => void send()}>
+            {going && <span className="spinner" />}
+            {going ? t.going : t.go}
+          </button>
+        </>
+      }
+    >
+      <form
+        className="form"
+        noValidate
+        onSubmit={(event) => {
+          event.preventDefault();
+          void send();
+        }}
+      >
+        <div className="field">
+          <label htmlFor={id}>{t.loader}</label>
+          <select id={id} value={loader.id} onChange={(event) => setChosen(event.target.value)}>
+            {loaders.map((row) => (
+              <option key={row.id} value={row.id}>
+                {row.label}
+              </option>
+            ))}
+          </select>
+          <span className="hint">{loader.doc}</span>
+        </div>
+        <SchemaForm
+          key={loader.id}
+          fields={loader.fields}
+          state={state}
+          strict={strict}
+          files={available.map((row) => row.file)}
+          onChange={(to) => setStates({ ...states, [loader.id]: to })}
+        />
+        {fault && (
+          <div className="alert" role="alert">
+            {fault}
+          </div>
+        )}
+        <button type="submit" hidden />
+      </form>
+    </Dialog>
+  );
+}
