@@ -70,6 +70,12 @@ SIB_API sib_code sib_audio_read(sib_audio_reader *reader, float *samples, size_t
 SIB_API sib_code sib_audio_load(const char *path, const sib_audio_options *options, float **samples,
                                 size_t *n_samples, sib_audio_info *info, sib_error *err);
 
+/* The same from the bytes of a file, which need not outlive the call. name: for messages. Further errors:
+   SIB_ERR_MEMORY where they cannot be held once more. */
+SIB_API sib_code sib_audio_load_bytes(const char *name, const void *data, size_t size,
+                                      const sib_audio_options *options, float **samples, size_t *n_samples,
+                                      sib_audio_info *info, sib_error *err);
+
 /* ---- Level and validation ----------------------------------------------------------------------- */
 
 /* Properties of a recording. Sums are in double. */

@@ -96,10 +96,10 @@ static int refuse_open(AVFormatContext *format, AVIOContext **io, const char *ur
     return AVERROR(EPERM);
 }
 
-static sib_code open_descriptor(audio_input *in, const char *path, sib_error *err)
+static sib_code open_descriptor(audio_input *in, const char *path, int fd, sib_error *err)
 {
     struct stat st;
-    in->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    in->fd = fd >= 0 ? fd : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     if (in->fd < 0 || fstat(in->fd, &st) != 0)
         return err_set(err, SIB_ERR_IO, "%s: cannot be opened: %s", in->name, strerror(errno));
     if (S_ISDIR(st.st_mode))
@@ -239,14 +239,14 @@ static sib_code choose(audio_input *in, const double *declared, unsigned n_decla
 
 #define INPUT_MAX_HEADERS 64
 
-sib_code audio_input_open(audio_input *in, const char *path, sib_error *err)
+sib_code audio_input_open(audio_input *in, const char *path, int fd, sib_error *err)
 {
     pthread_once(&silenced, silence_libav);
     audio_short_name(path, in->name, sizeof in->name);
     sib_code code;
     const AVInputFormat *probed;
     errno = 0;
-    if ((code = open_descriptor(in, path, err)) || (code = make_context(in, err)) ||
+    if ((code = open_descriptor(in, path, fd, err)) || (code = make_context(in, err)) ||
         (code = probe(in, path, &probed, err)))
         return code;
     AVDictionary *options = NULL;

@@ -21,9 +21,9 @@ typedef struct audio_input {
     audio_cut cut;    /* whether the file ends before its structure does */
 } audio_input;
 
-/* Opens `path` as a plain file, never as a protocol. in: all zero, fd -1; ends with audio_input_close, after
-   failures too. Errors: those of sib_audio_open. */
-sib_code audio_input_open(audio_input *in, const char *path, sib_error *err);
+/* Opens `path` as a plain file, never as a protocol; where fd is not -1, that file, which is taken, under the name `path`.
+   in: all zero, fd -1; ends with audio_input_close, after failures too. Errors: those of sib_audio_open. */
+sib_code audio_input_open(audio_input *in, const char *path, int fd, sib_error *err);
 
 void audio_input_close(audio_input *in);
 

@@ -9,8 +9,11 @@
 #include "base/error.h"
 #include "base/size.h"
 
+#include <errno.h>
 #include <sibyl/audio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #define READER_RATE     16000
 #define READER_MAX_RATE 1000000
@@ -81,9 +84,9 @@ static void describe_file(sib_audio_reader *r)
         r->info.duration = (double)stream->duration * av_q2d(stream->time_base);
 }
 
-static sib_code open_file(sib_audio_reader *r, const char *path, sib_error *err)
+static sib_code open_file(sib_audio_reader *r, const char *path, int fd, sib_error *err)
 {
-    sib_code code = audio_input_open(&r->input, path, err);
+    sib_code code = audio_input_open(&r->input, path, fd, err);
     if (code)
         return code;
     if ((code = audio_decoder_open(&r->decoder, &r->input, &r->options, err)))
@@ -93,31 +96,39 @@ static sib_code open_file(sib_audio_reader *r, const char *path, sib_error *err)
     return SIB_OK;
 }
 
-sib_code sib_audio_open(const char *path, const sib_audio_options *options, sib_audio_reader **out,
-                        sib_error *err)
+/* fd: a file to read, which the reader takes, or -1 for that of path. */
+static sib_code open_reader(const char *path, int fd, const sib_audio_options *options,
+                            sib_audio_reader **out, sib_error *err)
 {
     *out = NULL;
     sib_audio_options taken = {0};
     char name[176];
     audio_short_name(path, name, sizeof name);
     sib_code code = take_options(&taken, options, name, err);
-    if (code)
-        return code;
-    sib_audio_reader *r = mem_calloc(1, sizeof *r);
-    if (!r)
-        return err_memory(err, sizeof *r, "an audio reader");
+    sib_audio_reader *r = code ? NULL : mem_calloc(1, sizeof *r);
+    if (!r) {
+        if (fd >= 0)
+            close(fd);
+        return code ? code : err_memory(err, sizeof *r, "an audio reader");
+    }
     r->options = taken;
     r->input.fd = -1;
-    r->is_raw = strcmp(path, "-") == 0;
+    r->is_raw = fd < 0 && strcmp(path, "-") == 0;
     r->raw.pcm = taken.pcm;
     if (r->is_raw)
         describe_raw(r);
     else
-        code = open_file(r, path, err);
+        code = open_file(r, path, fd, err);
     if (code)
         sib_audio_close(&r);
     *out = r;
     return code;
+}
+
+sib_code sib_audio_open(const char *path, const sib_audio_options *options, sib_audio_reader **out,
+                        sib_error *err)
+{
+    return open_reader(path, -1, options, out, err);
 }
 
 void sib_audio_close(sib_audio_reader **reader)
@@ -206,18 +217,13 @@ static sib_code read_all(sib_audio_reader *r, float **samples, size_t *n_samples
     return SIB_OK;
 }
 
-sib_code sib_audio_load(const char *path, const sib_audio_options *options, float **samples,
-                        size_t *n_samples, sib_audio_info *info, sib_error *err)
+/* Reads all and closes. */
+static sib_code load(sib_audio_reader *r, float **samples, size_t *n_samples, sib_audio_info *info,
+                     sib_error *err)
 {
-    *samples = NULL;
-    *n_samples = 0;
-    sib_audio_reader *r;
-    sib_code code = sib_audio_open(path, options, &r, err);
-    if (code)
-        return code;
     if (info)
         *info = r->info;
-    code = read_all(r, samples, n_samples, err);
+    sib_code code = read_all(r, samples, n_samples, err);
     if (code) {
         mem_free(*samples);
         *samples = NULL;
@@ -225,4 +231,51 @@ sib_code sib_audio_load(const char *path, const sib_audio_options *options, floa
     }
     sib_audio_close(&r);
     return code;
+}
+
+sib_code sib_audio_load(const char *path, const sib_audio_options *options, float **samples,
+                        size_t *n_samples, sib_audio_info *info, sib_error *err)
+{
+    *samples = NULL;
+    *n_samples = 0;
+    sib_audio_reader *r;
+    sib_code code = sib_audio_open(path, options, &r, err);
+    return code ? code : load(r, samples, n_samples, info, err);
+}
+
+/* Copies data to an unnamed file in memory, which libavformat reads like any other. Returns -1, with the error set. */
+static int memory_file(const char *name, const void *data, size_t size, sib_error *err)
+{
+    int fd = memfd_create("recording", MFD_CLOEXEC);
+    size_t done = 0;
+    while (fd >= 0 && done < size) {
+        ssize_t n = write(fd, (const char *)data + done, size - done);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0) {
+            close(fd);
+            fd = -1;
+        } else
+            done += (size_t)n;
+    }
+    if (fd < 0 || lseek(fd, 0, SEEK_SET) < 0)
+        err_set(err, SIB_ERR_MEMORY, "%s: its %zu bytes could not be held in memory: %s", name, size,
+                strerror(errno));
+    return fd;
+}
+
+sib_code sib_audio_load_bytes(const char *name, const void *data, size_t size,
+                              const sib_audio_options *options, float **samples, size_t *n_samples,
+                              sib_audio_info *info, sib_error *err)
+{
+    *samples = NULL;
+    *n_samples = 0;
+    char shown[176];
+    audio_short_name(name, shown, sizeof shown);
+    int fd = memory_file(shown, data, size, err);
+    if (fd < 0)
+        return SIB_ERR_MEMORY;
+    sib_audio_reader *r;
+    sib_code code = open_reader(name, fd, options, &r, err);
+    return code ? code : load(r, samples, n_samples, info, err);
 }
