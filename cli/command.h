@@ -41,6 +41,7 @@ typedef struct cli_command {
     X(tokenize)                                                                                              \
     X(vad)                                                                                                   \
     X(job)                                                                                                   \
+    X(serve)                                                                                                 \
     X(import)                                                                                                \
     X(quantize)                                                                                              \
     X(tile)                                                                                                  \

@@ -1,7 +1,8 @@
 # Headers, library, pkg-config file and CMake package. The command and its pages are installed in cli/.
 include(CMakePackageConfigHelpers)
 set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/sibyl)
-install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/sibyl DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+# server.h is of a library that only the command is built with.
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/sibyl DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} PATTERN server.h EXCLUDE)
 install(TARGETS sibyl EXPORT sibyl-targets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(EXPORT sibyl-targets NAMESPACE sibyl:: DESTINATION ${package_folder})
 configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/sibyl-config.cmake.in ${PROJECT_BINARY_DIR}/sibyl-config.cmake

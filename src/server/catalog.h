@@ -1,0 +1,52 @@
+/* The models that the server has opened, by the names that clients use. */
+#ifndef SIB_SERVER_CATALOG_H
+#define SIB_SERVER_CATALOG_H
+
+#include <sibyl/sibyl.h>
+
+struct server;
+typedef struct catalog catalog;
+
+/* An opened model. Held by whoever uses it, so closing a model lets its requests end. */
+typedef struct served {
+    char *id;   /* "digits" */
+    char *file; /* the last part of its path */
+    uint64_t bytes;
+    int64_t opened;   /* Unix time, seconds */
+    sib_job *job;     /* NULL: a graph alone */
+    sib_model *model; /* NULL: a job's, see served_model */
+    const char *kind; /* "graph", or that of the job: "speech-to-text" */
+    struct served_inner *inner;
+} served;
+
+catalog *catalog_create(struct server *s);
+void catalog_free(catalog **m);
+size_t catalog_count(const catalog *m);
+
+/* Opens what a path of the server names. *out: held by the caller. Thread-safe. */
+sib_code catalog_open(catalog *m, const char *path, served **out, sib_error *err);
+/* The same from bytes of an ONNX file. name: for its id. */
+sib_code catalog_open_bytes(catalog *m, const char *name, const void *data, size_t size,
+                            const sib_open_options *options, served **out, sib_error *err);
+/* The path of a file that a client names, below the server's folder of models or of installed ones, after resolving
+   links. Owned by the caller. Errors: SIB_ERR_ARGUMENT. */
+sib_code catalog_resolve(const catalog *m, const char *name, char **path, sib_error *err);
+
+/* Held; NULL where there is none. Thread-safe. */
+served *catalog_hold(catalog *m, const char *id);
+/* The first of a kind that was opened, held, or NULL. */
+served *catalog_hold_kind(catalog *m, const char *kind);
+/* Model i in the order of opening, held; NULL past the last. */
+served *catalog_hold_at(catalog *m, size_t i);
+void catalog_release(served *v);
+/* Returns false where there is none. */
+bool catalog_close(catalog *m, const char *id);
+
+/* The model whose graphs are shown: of the job's call, or of the first where call is NULL. NULL where there is no such
+   call. Lives as long as v. */
+const sib_model *served_model(served *v, const char *call);
+/* A session of that model, made once for each choice and kept with the model. backends: NULL for the server's. */
+sib_code served_session(served *v, const char *call, const char *backends, bool oracle, sib_session **out,
+                        sib_error *err);
+
+#endif

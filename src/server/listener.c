@@ -1,0 +1,311 @@
+#include "listener_inner.h"
+
+#include "guard.h"
+#include "server_inner.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#define TICK_NSEC      (50 * 1000 * 1000)
+#define HEADER_BYTES   (16 * 1024)
+#define HEADER_SECONDS 20
+#define IDLE_SECONDS   75
+
+/* ---- Helpers for requests ---- */
+
+char *header_copy(struct lws *wsi, enum lws_token_indexes token)
+{
+    int n = lws_hdr_total_length(wsi, token);
+    char *text = n > 0 ? calloc(1, (size_t)n + 1) : NULL;
+    if (text && lws_hdr_copy(wsi, text, n + 1, token) < 0) {
+        free(text);
+        return NULL;
+    }
+    return text;
+}
+
+char *query_copy(struct lws *wsi, const char *name)
+{
+    char text[2048];
+    size_t n = strlen(name);
+    for (int i = 0, size;
+         (size = lws_hdr_copy_fragment(wsi, text, sizeof text, WSI_TOKEN_HTTP_URI_ARGS, i)) >= 0; i++)
+        if (size > 0 && !strncmp(text, name, n) && text[n] == '=')
+            return strdup(text + n + 1);
+    return NULL;
+}
+
+unsigned request_refused(listener *l, struct lws *wsi, bool open, bool writes, const char **why)
+{
+    char *host = header_copy(wsi, WSI_TOKEN_HOST), *origin = header_copy(wsi, WSI_TOKEN_ORIGIN);
+    char *authorization = header_copy(wsi, WSI_TOKEN_HTTP_AUTHORIZATION), *token = query_copy(wsi, "token");
+    if (!host)
+        host = header_copy(wsi, WSI_TOKEN_HTTP_COLON_AUTHORITY);
+    unsigned status = 0;
+    if (!guard_host(l->server, host)) {
+        *why = "the header Host names another server";
+        status = 403;
+    } else if (writes && !guard_origin(origin, host)) {
+        *why = "the request comes from a page of another origin";
+        status = 403;
+    } else if (!open && !guard_token(l->server, authorization, token)) {
+        *why = "a token is needed: send it as 'Authorization: Bearer TOKEN'";
+        status = 401;
+    }
+    free(host);
+    free(origin);
+    free(authorization);
+    free(token);
+    return status;
+}
+
+/* ---- Time limits and the end ---- */
+
+/* Ends requests that take too long, and the loop once the server stops and nothing is left to send. */
+static void on_tick(listener *l)
+{
+    struct server *s = l->server;
+    uint64_t ticks;
+    if (read(l->timer, &ticks, sizeof ticks) < 0)
+        return;
+    uint64_t now = sib_time_ns();
+    for (exchange *x = l->exchanges; x; x = x->next)
+        if ((double)(now - x->began) / 1e9 > s->options.time_limit && !atomic_load(&x->cancelled)) {
+            atomic_store(&x->timed_out, true);
+            exchange_cancel_set(x);
+        }
+    if (atomic_load(&s->stopping) && !l->stop_began)
+        l->stop_began = now;
+    if (l->stop_began) {
+        unsigned waiting, running;
+        work_load(s->work, LANE_WRITE, &waiting, &running);
+        bool over = (double)(now - l->stop_began) / 1e9 > s->options.grace;
+        for (exchange *x = over ? l->exchanges : NULL; x; x = x->next)
+            exchange_cancel_set(x);
+        double last = s->options.grace + 2; /* seconds for cancelled requests to answer */
+        if ((!l->exchanges && !waiting && !running) || (double)(now - l->stop_began) / 1e9 > last)
+            atomic_store(&l->ended, true);
+    }
+}
+
+/* ---- Callbacks ---- */
+
+static int on_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t size);
+
+/* What clients may name as a WebSocket's protocol; the first serves HTTP and those that name none. */
+static const struct lws_protocols protocols[] = {
+    {"http", on_callback, sizeof(connection), 32 * 1024, 0, NULL, 0},
+    {"realtime", on_callback, sizeof(connection), 32 * 1024, 0, NULL, 0},
+    {NULL, NULL, 0, 0, 0, NULL, 0},
+};
+
+/* Takes the connections that wait at the listening socket. */
+static void accept_all(listener *l)
+{
+    for (;;) {
+        int fd = accept4(l->listening, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (fd < 0)
+            return;
+        int on = 1;
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        if (l->n_connections >= l->server->options.max_connections || l->stop_began) {
+            close(fd);
+            continue;
+        }
+        lws_sock_file_fd_type descriptor = {.sockfd = fd};
+        lws_adoption_type type = LWS_ADOPT_HTTP | LWS_ADOPT_SOCKET | LWS_ADOPT_ALLOW_SSL;
+        lws_adopt_descriptor_vhost(l->vhost, type, descriptor, NULL, NULL); /* closes it on failure */
+    }
+}
+
+static int on_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t size)
+{
+    listener *l = lws_context_user(lws_get_context(wsi));
+    connection *c = user;
+    switch (reason) {
+    case LWS_CALLBACK_EVENT_WAIT_CANCELLED:
+        outlets_flush(&l->server->outlets);
+        return 0;
+    case LWS_CALLBACK_RAW_RX_FILE:
+        if (lws_get_socket_fd(wsi) == l->timer)
+            on_tick(l);
+        else
+            accept_all(l);
+        return 0;
+    case LWS_CALLBACK_WSI_CREATE:
+        l->n_connections++;
+        return 0;
+    case LWS_CALLBACK_WSI_DESTROY:
+        l->n_connections--;
+        return 0;
+    case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION:
+    case LWS_CALLBACK_ESTABLISHED:
+    case LWS_CALLBACK_RECEIVE:
+    case LWS_CALLBACK_SERVER_WRITEABLE:
+    case LWS_CALLBACK_CLOSED:
+        return websocket_callback(l, wsi, reason, c, in, size);
+    default:
+        return http_callback(l, wsi, reason, c, in, size);
+    }
+}
+
+/* ---- The end ---- */
+
+void listener_cancel(listener *l)
+{
+    for (exchange *x = l->exchanges; x; x = x->next)
+        exchange_cancel_set(x);
+}
+
+/* ---- Making it ---- */
+
+static sib_code bind_socket(const sib_server_options *o, int *out, sib_error *err)
+{
+    char port[16];
+    snprintf(port, sizeof port, "%u", o->port);
+    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE},
+                    *found = NULL;
+    int failed = getaddrinfo(o->host, port, &hints, &found);
+    if (failed)
+        return server_fail(err, SIB_ERR_ARGUMENT, "the host '%s' has no address: %s", o->host,
+                           gai_strerror(failed));
+    int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), on = 1;
+    bool bound = fd >= 0 && !setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) &&
+                 !bind(fd, found->ai_addr, found->ai_addrlen) && !listen(fd, 1024);
+    int why = errno;
+    freeaddrinfo(found);
+    if (!bound) {
+        if (fd >= 0)
+            close(fd);
+        return server_fail(err, SIB_ERR_IO, "cannot listen on %s, port %u: %s", o->host, o->port,
+                           strerror(why));
+    }
+    *out = fd;
+    return SIB_OK;
+}
+
+static void write_address(struct server *s, int fd)
+{
+    struct sockaddr_storage a = {0};
+    socklen_t size = sizeof a;
+    char host[128] = "?", port[16] = "?";
+    getsockname(fd, (struct sockaddr *)&a, &size);
+    getnameinfo((struct sockaddr *)&a, size, host, sizeof host, port, sizeof port,
+                NI_NUMERICHOST | NI_NUMERICSERV);
+    bool v6 = strchr(host, ':') != NULL;
+    snprintf(s->address, sizeof s->address, "%s://%s%s%s:%s", s->options.tls_cert ? "https" : "http",
+             v6 ? "[" : "", host, v6 ? "]" : "", port);
+}
+
+static void allow_descriptors(unsigned connections)
+{
+    struct rlimit limit;
+    if (!getrlimit(RLIMIT_NOFILE, &limit) && limit.rlim_cur < connections + 256u) {
+        limit.rlim_cur = limit.rlim_max < connections + 256u ? limit.rlim_max : connections + 256u;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static const uint32_t retry_milliseconds[] = {1000};
+/* A WebSocket that is silent for 30 s gets a ping, and is closed where nothing comes back for 15 s more. */
+static const lws_retry_bo_t idle_policy = {.retry_ms_table = retry_milliseconds,
+                                           .retry_ms_table_count = 1,
+                                           .secs_since_valid_ping = 30,
+                                           .secs_since_valid_hangup = 45};
+
+static bool make_context(listener *l)
+{
+    const sib_server_options *o = &l->server->options;
+    struct lws_context_creation_info info = {0};
+    info.port = CONTEXT_PORT_NO_LISTEN_SERVER;
+    info.protocols = protocols;
+    info.user = l;
+    info.gid = (gid_t)-1;
+    info.uid = (uid_t)-1;
+    info.options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS | LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS |
+                   (o->tls_cert ? LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT : 0);
+    info.max_http_header_data2 = HEADER_BYTES;
+    info.max_http_header_pool2 = o->max_connections;
+    info.timeout_secs = HEADER_SECONDS;
+    info.keepalive_timeout = IDLE_SECONDS;
+    info.retry_and_idle_policy = &idle_policy;
+    info.ssl_cert_filepath = o->tls_cert;
+    info.ssl_private_key_filepath = o->tls_key;
+    info.alpn = "h2,http/1.1";
+    info.pt_serv_buf_size = 64 * 1024;
+    l->context = lws_create_context(&info);
+    l->vhost = l->context ? lws_create_vhost(l->context, &info) : NULL;
+    return l->vhost != NULL;
+}
+
+/* Has the loop called back when a descriptor can be read; it is the loop's from then on. */
+static bool watch(listener *l, int fd)
+{
+    lws_sock_file_fd_type descriptor = {.filefd = fd};
+    return lws_adopt_descriptor_vhost(l->vhost, LWS_ADOPT_RAW_FILE_DESC, descriptor, "http", NULL) != NULL;
+}
+
+/* A descriptor, since libwebsockets 4.1 may wait for its own later timers first. */
+static bool start_timer(listener *l)
+{
+    struct itimerspec every = {{0, TICK_NSEC}, {0, TICK_NSEC}};
+    l->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    return l->timer >= 0 && !timerfd_settime(l->timer, 0, &every, NULL) && watch(l, l->timer);
+}
+
+sib_code listener_create(struct server *s, listener **out, sib_error *err)
+{
+    lws_set_log_level(0, NULL);
+    listener *l = calloc(1, sizeof *l);
+    if (!l)
+        return server_fail(err, SIB_ERR_MEMORY, "the server has too little memory");
+    l->server = s;
+    l->listening = s->options.socket ? s->options.socket : -1;
+    sib_code code = l->listening < 0 ? bind_socket(&s->options, &l->listening, err) : SIB_OK;
+    allow_descriptors(s->options.max_connections);
+    if (code == SIB_OK && !make_context(l))
+        code = server_fail(err, SIB_ERR_IO,
+                           s->options.tls_cert ? "the certificate '%s' or its key cannot be used"
+                                               : "the event loop could not be made%.0s",
+                           s->options.tls_cert ? s->options.tls_cert : "");
+    if (code == SIB_OK) {
+        s->outlets.context = l->context;
+        write_address(s, l->listening);
+        if (!watch(l, l->listening) || !start_timer(l))
+            code = server_fail(err, SIB_ERR_IO, "the listening socket could not be watched");
+    } else if (l->listening >= 0 && !s->options.socket) {
+        close(l->listening);
+    }
+    if (code != SIB_OK) {
+        listener_free(&l);
+        return code;
+    }
+    *out = l;
+    return SIB_OK;
+}
+
+sib_code listener_run(listener *l, sib_error *err)
+{
+    while (!atomic_load(&l->ended))
+        if (lws_service(l->context, 0) < 0)
+            return server_fail(err, SIB_ERR_IO, "the event loop failed");
+    return SIB_OK;
+}
+
+void listener_free(listener **l)
+{
+    if (!l || !*l)
+        return;
+    if ((*l)->context)
+        lws_context_destroy((*l)->context);
+    free(*l);
+    *l = NULL;
+}

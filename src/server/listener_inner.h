@@ -1,0 +1,42 @@
+/* Shared by the files of the event loop. */
+#ifndef SIB_SERVER_LISTENER_INNER_H
+#define SIB_SERVER_LISTENER_INNER_H
+
+#include "exchange_inner.h"
+#include "listener.h"
+#include "peer_inner.h"
+
+#include <libwebsockets.h>
+
+struct listener {
+    struct server *server;
+    struct lws_context *context;
+    struct lws_vhost *vhost;
+    int listening, timer; /* descriptors */
+    unsigned n_connections;
+    exchange *exchanges; /* those under way, of the loop alone */
+    uint64_t stop_began; /* sib_time_ns when the server began to stop; 0: it has not */
+    atomic_bool ended;
+};
+
+/* What libwebsockets keeps for a connection. */
+typedef struct connection {
+    exchange *x; /* held; the request under way */
+    peer *p;     /* held; of a WebSocket */
+} connection;
+
+int http_callback(listener *l, struct lws *wsi, enum lws_callback_reasons reason, connection *c, void *in,
+                  size_t size);
+int websocket_callback(listener *l, struct lws *wsi, enum lws_callback_reasons reason, connection *c,
+                       void *in, size_t size);
+
+/* Copies a header of libwebsockets. Owned by the caller; NULL where the client did not send it. */
+char *header_copy(struct lws *wsi, enum lws_token_indexes token);
+/* Copies the value of ?name= of the request's address, decoded. */
+char *query_copy(struct lws *wsi, const char *name);
+/* Whether the request may be answered at all; else its status and *why. writes: it may change something. */
+unsigned request_refused(listener *l, struct lws *wsi, bool open, bool writes, const char **why);
+/* Cancels an exchange whose client has gone, and forgets it. */
+void http_drop(listener *l, connection *c);
+
+#endif

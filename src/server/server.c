@@ -1,0 +1,161 @@
+/* The server's public calls. */
+#include "server_inner.h"
+
+#include "guard.h"
+#include "listener.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct sib_server {
+    struct server s; /* first and only */
+};
+
+sib_code server_fail(sib_error *err, sib_code code, const char *format, ...)
+{
+    if (err && err->code == SIB_OK) {
+        va_list args;
+        va_start(args, format);
+        vsnprintf(err->message, sizeof err->message, format, args);
+        va_end(args);
+        err->code = code;
+        err->offset = SIB_NO_OFFSET;
+    }
+    return code;
+}
+
+const char *server_base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash && slash[1] ? slash + 1 : path;
+}
+
+served *exchange_model(exchange *x)
+{
+    const char *id = exchange_param(x, "id");
+    served *v = catalog_hold(exchange_server(x)->catalog, id);
+    if (!v)
+        answer_error(x, 404, "model", "there is no model '%.80s'; /api/models lists those that are open", id);
+    return v;
+}
+
+/* Copies a string of the options; returns false where memory fails. */
+static bool own(const char **text)
+{
+    return !*text || (*text = strdup(*text));
+}
+
+static bool fill_options(sib_server_options *o)
+{
+    unsigned processors = (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
+    o->host = o->host ? o->host : "127.0.0.1";
+    o->jobs = o->jobs ? o->jobs : processors ? processors : 1;
+    o->queue = o->queue ? o->queue : 64;
+    o->max_upload = o->max_upload ? o->max_upload : 256ull << 20;
+    o->max_bodies = o->max_bodies ? o->max_bodies : 4 * o->max_upload;
+    o->max_connections = o->max_connections ? o->max_connections : 2048;
+    o->time_limit = o->time_limit > 0 ? o->time_limit : 600;
+    o->grace = o->grace > 0 ? o->grace : 10;
+    const char **texts[] = {&o->host,   &o->token,     &o->tls_cert, &o->tls_key,
+                            &o->models, &o->installed, &o->backends};
+    bool done = true;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        if (!done)
+            *texts[i] = NULL; /* the caller's: not ours to free */
+        else
+            done = own(texts[i]);
+    }
+    return done;
+}
+
+static sib_code check_options(const sib_server_options *o, sib_error *err)
+{
+    if (!o->tls_cert != !o->tls_key)
+        return server_fail(err, SIB_ERR_ARGUMENT, "TLS needs both a certificate and its key");
+    if (o->token && !*o->token)
+        return server_fail(err, SIB_ERR_ARGUMENT, "the token is empty");
+    if (!o->socket && !guard_loopback(o->host ? o->host : "127.0.0.1") && !o->token)
+        return server_fail(err, SIB_ERR_ARGUMENT,
+                           "'%.100s' can be reached from other machines, so a token is needed", o->host);
+    if (o->port > 65535)
+        return server_fail(err, SIB_ERR_ARGUMENT, "the port must be below 65536, not %u", o->port);
+    return SIB_OK;
+}
+
+sib_code sib_server_create(const sib_server_options *options, sib_server **out, sib_error *err)
+{
+    sib_error local = SIB_ERROR_INIT;
+    err = err ? err : &local;
+    sib_server_options none = {0};
+    options = options ? options : &none;
+    sib_code code = check_options(options, err);
+    if (code != SIB_OK)
+        return code;
+    sib_server *server = calloc(1, sizeof *server);
+    if (!server)
+        return server_fail(err, SIB_ERR_MEMORY, "the server has too little memory");
+    struct server *s = &server->s;
+    s->options = *options;
+    s->began = sib_time_ns();
+    pthread_mutex_init(&s->outlets.lock, NULL);
+    if (!fill_options(&s->options) || !(s->catalog = catalog_create(s)) || !(s->metrics = metrics_create()))
+        code = server_fail(err, SIB_ERR_MEMORY, "the server has too little memory");
+    if (code == SIB_OK)
+        code = work_create(s->options.jobs, s->options.queue, &s->work, err);
+    if (code == SIB_OK)
+        code = listener_create(s, &s->listener, err);
+    if (code == SIB_OK)
+        *out = server;
+    else
+        sib_server_free(&server);
+    return code;
+}
+
+sib_code sib_server_open(sib_server *server, const char *path, sib_error *err)
+{
+    sib_error local = SIB_ERROR_INIT;
+    served *v = NULL;
+    sib_code code = catalog_open(server->s.catalog, path, &v, err ? err : &local);
+    catalog_release(v);
+    return code;
+}
+
+const char *sib_server_address(const sib_server *server)
+{
+    return server->s.address;
+}
+
+sib_code sib_server_run(sib_server *server, sib_error *err)
+{
+    return listener_run(server->s.listener, err);
+}
+
+void sib_server_stop(sib_server *server)
+{
+    atomic_store(&server->s.stopping, true);
+}
+
+void sib_server_free(sib_server **server)
+{
+    if (!server || !*server)
+        return;
+    struct server *s = &(*server)->s;
+    if (s->work)
+        work_close(s->work);
+    if (s->listener)
+        listener_cancel(s->listener);
+    work_free(&s->work); /* before the loop: workers mark what they answer there */
+    listener_free(&s->listener);
+    catalog_free(&s->catalog);
+    metrics_free(&s->metrics);
+    pthread_mutex_destroy(&s->outlets.lock);
+    const char *texts[] = {s->options.host,   s->options.token,     s->options.tls_cert, s->options.tls_key,
+                           s->options.models, s->options.installed, s->options.backends};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        free((char *)(uintptr_t)texts[i]);
+    free(*server);
+    *server = NULL;
+}

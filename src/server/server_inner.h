@@ -1,0 +1,55 @@
+/* The server's state, shared by its files. */
+#ifndef SIB_SERVER_INNER_H
+#define SIB_SERVER_INNER_H
+
+#include "catalog.h"
+#include "exchange.h"
+#include "metrics.h"
+#include "outlet.h"
+#include "work.h"
+
+#include <sibyl/server.h>
+
+#include <stdatomic.h>
+
+/* Ends the process where the server itself is wrong, in builds with assertions. */
+#ifdef SIBYL_ASSERTIONS
+#include <assert.h>
+#define SERVER_CHECK(condition) assert(condition)
+#else
+#define SERVER_CHECK(condition) (void)(condition)
+#endif
+
+struct listener;
+
+struct server {
+    sib_server_options options; /* with defaults filled in; strings are owned */
+    char address[300];
+    struct listener *listener;
+    outlets outlets;
+    work *work;
+    catalog *catalog;
+    metrics *metrics;
+    atomic_ullong next_exchange;
+    atomic_ullong held_bytes; /* of bodies */
+    atomic_bool stopping;     /* no new work */
+    uint64_t began;           /* sib_time_ns */
+};
+
+/* The handlers of the routes: each answers its exchange. */
+#define ROUTE(method, path, handle, lane, open) void handle(exchange *x);
+#include "routes.def"
+#undef ROUTE
+
+/* The model of {id} in the path, held for the exchange: catalog_release it. Answers 404 and returns NULL where there is
+   none. */
+served *exchange_model(exchange *x);
+
+/* sib_error with a formatted message; returns its code. err may be NULL. */
+__attribute__((format(printf, 3, 4))) sib_code server_fail(sib_error *err, sib_code code, const char *format,
+                                                           ...);
+
+/* The last part of a path. */
+const char *server_base_name(const char *path);
+
+#endif

@@ -1,0 +1,271 @@
+#!/usr/bin/env python3
+"""`sibyl serve` asked over HTTP as its clients do, with the model that ships, and as strangers may."""
+import concurrent.futures
+import gzip
+import http.client
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+SOURCE = pathlib.Path(os.environ["SIBYL_SOURCE"])
+COMMAND = os.environ["SIBYL_COMMAND"]
+RECORDING = SOURCE / "assets/digits/sample.flac"
+SPOKEN = "four one five two seven one eight two eight"
+
+
+class Server:
+    """A server of its own: `with Server("digits", "--token", "t") as s`."""
+
+    def __init__(self, *arguments: str):
+        self.process = subprocess.Popen([COMMAND, "serve", *arguments, "--port", "0"], stdout=subprocess.PIPE,
+                                        stderr=subprocess.PIPE, text=True)
+        line = self.process.stdout.readline()
+        if not line.startswith("sibyl: serving at http://"):
+            raise AssertionError(f"no ready line but {line!r}: {self.process.stderr.read()}")
+        self.host, port = line.split("//")[1].strip().split(":")
+        self.port = int(port)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.terminate()
+        _, errors = self.process.communicate(timeout=60)
+        if self.process.returncode != 0:
+            raise AssertionError(f"the server ended with {self.process.returncode}: {errors}")
+
+    def ask(self, method, path, body=None, headers=None):
+        """Returns status, headers and body."""
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=120)
+        connection.request(method, path, body, headers or {})
+        answer = connection.getresponse()
+        result = answer.status, answer.headers, answer.read()
+        connection.close()
+        return result
+
+    def json(self, method, path, body=None, headers=None):
+        status, _, text = self.ask(method, path, body, headers)
+        return status, json.loads(text)
+
+    def raw(self, data: bytes) -> bytes:
+        """What comes back for bytes that no client library would send, until the server closes or 5 s are over."""
+        with socket.create_connection((self.host, self.port), timeout=5) as s:
+            s.sendall(data)
+            got = b""
+            try:
+                while more := s.recv(65536):
+                    got += more
+            except TimeoutError:
+                pass
+        return got
+
+
+def form(fields: dict, files: dict, boundary="sibyl-test-boundary"):
+    body = b""
+    for name, value in fields.items():
+        body += f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
+    for name, (file, data) in files.items():
+        body += (f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"; filename="{file}"\r\n'
+                 "Content-Type: application/octet-stream\r\n\r\n").encode() + data + b"\r\n"
+    return body + f"--{boundary}--\r\n".encode(), {"Content-Type": f"multipart/form-data; boundary={boundary}"}
+
+
+class Answers(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory()
+        cls.server = Server("digits", "--models", cls.folder.name, "--max-upload", "1")
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.server.__exit__()
+        cls.folder.cleanup()
+
+    def transcribe(self, fields, data=None, file="sample.flac"):
+        body, headers = form(fields, {"file": (file, RECORDING.read_bytes() if data is None else data)})
+        return self.server.ask("POST", "/v1/audio/transcriptions", body, headers)
+
+    def fails(self, expected, part, result):
+        status, _, text = result
+        self.assertEqual(status, expected, text)
+        error = json.loads(text)["error"]
+        self.assertIn(part, error["message"])
+        self.assertEqual(sorted(error), ["code", "message", "param", "type"])
+
+    def test_health(self):
+        self.assertEqual(self.server.json("GET", "/healthz"), (200, {"status": "ok"}))
+        status, ready = self.server.json("GET", "/readyz")
+        self.assertEqual((status, ready["ready"]), (200, True))
+
+    def test_transcription(self):
+        status, _, text = self.transcribe({"model": "digits"})
+        self.assertEqual((status, json.loads(text)), (200, {"text": SPOKEN}))
+        status, headers, text = self.transcribe({"model": "whisper-1", "response_format": "text"})
+        self.assertEqual((status, text.decode()), (200, SPOKEN))
+        self.assertTrue(headers["Content-Type"].startswith("text/plain"))
+
+    def test_verbose_is_what_the_command_gives(self):
+        status, _, text = self.transcribe({"model": "digits", "response_format": "verbose_json"})
+        self.assertEqual(status, 200)
+        answer = json.loads(text)
+        made = subprocess.run([COMMAND, "transcribe", RECORDING, "--model", "digits", "--format", "json"], check=True,
+                              capture_output=True, text=True)
+        expected = json.loads(made.stdout)
+        self.assertEqual([s["text"] for s in answer["segments"]], [s["text"] for s in expected["segments"]])
+        for got, wanted in zip(answer["segments"], expected["segments"]):
+            self.assertEqual((got["start"], got["end"], got["tokens"]), (wanted["start"], wanted["end"], wanted["tokens"]))
+        self.assertAlmostEqual(answer["duration"], 8.16, places=2)
+
+    def test_many_at_once(self):
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            texts = list(pool.map(lambda _: json.loads(self.transcribe({"model": "digits"})[2])["text"], range(8)))
+        self.assertEqual(texts, [SPOKEN] * 8)
+
+    def test_models(self):
+        status, listed = self.server.json("GET", "/v1/models")
+        self.assertEqual((status, listed["data"][0]["id"], listed["object"]), (200, "digits", "list"))
+        status, model = self.server.json("GET", "/api/models/digits")
+        self.assertEqual((status, model["kind"], model["job"]), (200, "speech-to-text", True))
+        self.assertIn("audio", [p["name"] for p in model["ports"]["inputs"]])
+        self.fails(404, "'nothing'", self.server.ask("GET", "/api/models/nothing"))
+
+    def test_open_and_close(self):
+        data = next(pathlib.Path(COMMAND).parent.parent.glob("share/sibyl/models/digits/digits.onnx")).read_bytes()
+        (pathlib.Path(self.folder.name) / "broken.onnx").write_bytes(b"\x08\x08nothing")
+        self.fails(400, "broken.onnx", self.open_file("broken.onnx"))
+        for name in ("../digits.onnx", "/etc/passwd", "a/../../x", "", "missing.onnx"):
+            status, _, text = self.open_file(name)
+            self.assertEqual(status, 400, text)
+            self.assertNotIn(self.folder.name, text.decode())
+        (pathlib.Path(self.folder.name) / "link.onnx").symlink_to(RECORDING)
+        self.fails(400, "link.onnx", self.open_file("link.onnx"))
+        body, headers = form({}, {"file": ("again.onnx", data)})
+        status, _, text = self.server.ask("POST", "/api/models", body, headers)
+        self.assertIn(status, (201, 400), text)  # its weights lie in a second file, which an upload does not have
+        self.fails(400, "loader", self.server.ask("POST", "/api/models", '{"loader": "none"}'))
+        self.fails(404, "'nothing'", self.server.ask("DELETE", "/api/models/nothing"))
+
+    def open_file(self, name):
+        return self.server.ask("POST", "/api/models", json.dumps({"loader": "file", "options": {"file": name}}))
+
+    def test_bad_forms(self):
+        ask = self.server.ask
+        self.fails(400, "'file'", ask("POST", "/v1/audio/transcriptions", *form({"model": "digits"}, {})))
+        self.fails(404, "'none'", self.transcribe({"model": "none"}))
+        self.fails(400, "response_format", self.transcribe({"response_format": "doc"}))
+        self.fails(400, "empty", self.transcribe({}, b""))
+        self.fails(400, "not audio", self.transcribe({}, b"a line of text\n" * 9, "a.txt"))
+        body, headers = form({"model": "digits"}, {"file": ("a.flac", RECORDING.read_bytes())})
+        self.fails(400, "cut off", ask("POST", "/v1/audio/transcriptions", body[:-30], headers))
+        self.fails(400, "boundary", ask("POST", "/v1/audio/transcriptions", body, {"Content-Type": "multipart/form-data"}))
+        self.fails(400, "64 parts", ask("POST", "/v1/audio/transcriptions", *form({str(i): "" for i in range(70)}, {})))
+        playlist = b"#EXTM3U\n#EXT-X-VERSION:3\n#EXTINF:1,\nfile:///etc/passwd\n"
+        self.fails(400, "not audio", self.transcribe({}, playlist, "list.m3u8"))
+
+    def test_part_of_the_boundary_inside_a_file(self):
+        """A reader that gives up half a match must not lose bytes of the file."""
+        wave = RECORDING.read_bytes() + b"\r\n--sibyl-test\r\n--"
+        status, _, text = self.transcribe({"model": "digits"}, wave)
+        self.assertIn(status, (200, 400), text)
+        body, headers = form({"model": "\r\n--sibyl-test"}, {"file": ("a", b"x")})
+        self.fails(404, "sibyl-test'", self.server.ask("POST", "/v1/audio/transcriptions", body, headers))
+
+    def test_sizes(self):
+        head = b"POST /api/models HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 2000000\r\n\r\n"
+        got = self.server.raw(head)
+        self.assertIn(b" 413 ", got.split(b"\r\n")[0])
+        self.assertIn(b"1048576", got)
+        got = self.server.raw(b"POST /api/models HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n")
+        self.assertIn(b" 411 ", got.split(b"\r\n")[0])
+        deep = b"[" * 100000
+        self.fails(400, "not JSON", self.server.ask("POST", "/api/models", b'{"a":' + deep))
+        self.fails(400, "object", self.server.ask("POST", "/api/models", b"[1]"))
+
+    def test_methods_and_paths(self):
+        status, headers, _ = self.server.ask("PUT", "/healthz", b"x")
+        self.assertEqual((status, headers["Allow"]), (405, "GET"))
+        for path in ("/nothing", "/api/models/a/b/c", "//", "/api/models/"):
+            self.assertEqual(self.server.ask("GET", path)[0], 404, path)
+        status, headers, body = self.server.ask("HEAD", "/healthz")
+        self.assertEqual((status, body), (200, b""))
+
+    def test_headers(self):
+        _, headers, body = self.server.ask("GET", "/metrics", headers={"Accept-Encoding": "gzip"})
+        self.assertEqual(headers["Content-Encoding"], "gzip")
+        self.assertIn(b"sibyl_request_seconds_bucket", gzip.decompress(body))
+        self.assertIn("default-src 'none'", headers["Content-Security-Policy"])
+        _, headers, _ = self.server.ask("GET", "/healthz", headers={"traceparent": "00-aa-bb-01"})
+        self.assertEqual(headers["traceparent"], "00-aa-bb-01")
+
+    def test_other_pages(self):
+        """A page of another origin, and a name that an attacker's DNS points here."""
+        self.fails(403, "origin", self.server.ask("DELETE", "/api/models/digits", headers={"Origin": "http://evil.example"}))
+        self.fails(403, "Host", self.server.ask("GET", "/api/models", headers={"Host": "evil.example"}))
+        self.assertEqual(self.server.ask("GET", "/healthz", headers={"Host": f"localhost:{self.server.port}"})[0], 200)
+
+    def test_keeps_connections(self):
+        connection = http.client.HTTPConnection(self.server.host, self.server.port, timeout=60)
+        for _ in range(3):
+            connection.request("GET", "/healthz")
+            self.assertEqual(connection.getresponse().read(), b'{"status":"ok"}')
+        body, headers = form({"model": "digits"}, {"file": ("a.flac", RECORDING.read_bytes())})
+        connection.request("POST", "/v1/audio/transcriptions", body, headers)
+        self.assertEqual(json.loads(connection.getresponse().read())["text"], SPOKEN)
+        connection.close()
+
+    def test_garbage(self):
+        """The server answers others after each of these."""
+        for data in (b"\0\1\2\3" * 50, b"GET\r\n\r\n", b"GET / HTTP/1.1\r\nHost: " + b"a" * 60000 + b"\r\n\r\n",
+                     b"POST /api/models HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: -5\r\n\r\n{}",
+                     b"POST /api/models HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 99999999999999999999\r\n\r\n"):
+            with socket.create_connection((self.server.host, self.server.port), timeout=5) as s:
+                s.sendall(data)
+        half = [socket.create_connection((self.server.host, self.server.port)) for _ in range(100)]
+        for s in half:
+            s.sendall(b"POST /v1/audio/transcriptions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000\r\n\r\nabc")
+        self.assertEqual(self.server.ask("GET", "/healthz")[0], 200)
+        self.assertEqual(json.loads(self.transcribe({"model": "digits"})[2])["text"], SPOKEN)
+        for s in half:
+            s.close()
+
+
+class Life(unittest.TestCase):
+    def test_token(self):
+        with Server("--token", "secret") as s:
+            self.assertEqual(s.ask("GET", "/healthz")[0], 200)
+            for headers in ({}, {"Authorization": "Bearer secreT"}, {"Authorization": "Bearer "}, {"Authorization": "secret"}):
+                status, got, _ = s.ask("GET", "/api/models", headers=headers)
+                self.assertEqual((status, got["WWW-Authenticate"]), (401, "Bearer"))
+            self.assertEqual(s.ask("GET", "/api/models", headers={"Authorization": "Bearer secret"})[0], 200)
+
+    def test_refused_options(self):
+        for arguments, why in ((["--host", "0.0.0.0"], "token"), (["--tls-cert", "x"], "key"), (["nothing-here"], "nothing-here")):
+            made = subprocess.run([COMMAND, "serve", "--port", "0", *arguments], capture_output=True, text=True, timeout=60)
+            self.assertNotEqual(made.returncode, 0)
+            self.assertIn(why, made.stderr)
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = str(taken.getsockname()[1])
+            made = subprocess.run([COMMAND, "serve", "--port", port], capture_output=True, text=True, timeout=60)
+            self.assertIn(f"port {port}", made.stderr)
+
+    def test_stop_finishes_what_runs(self):
+        with Server("digits") as s, concurrent.futures.ThreadPoolExecutor(1) as pool:
+            body, headers = form({"model": "digits"}, {"file": ("a.flac", RECORDING.read_bytes())})
+            running = pool.submit(s.json, "POST", "/v1/audio/transcriptions", body, headers)
+            while not s.json("GET", "/readyz")[1]["running"] and not running.done():
+                time.sleep(0.001)
+            s.process.send_signal(signal.SIGTERM)
+            self.assertEqual(running.result(), (200, {"text": SPOKEN}))
+            self.assertEqual(s.process.wait(timeout=60), 0)
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1])
