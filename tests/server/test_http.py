@@ -6,8 +6,10 @@ import http.client
 import json
 import os
 import pathlib
+import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -27,7 +29,7 @@ class Server:
         self.process = subprocess.Popen([COMMAND, "serve", *arguments, "--port", "0"], stdout=subprocess.PIPE,
                                         stderr=subprocess.PIPE, text=True)
         line = self.process.stdout.readline()
-        if not line.startswith("sibyl: serving at http://"):
+        if not line.startswith("sibyl: serving at http"):
             raise AssertionError(f"no ready line but {line!r}: {self.process.stderr.read()}")
         self.host, port = line.split("//")[1].strip().split(":")
         self.port = int(port)
@@ -255,6 +257,20 @@ class Life(unittest.TestCase):
             port = str(taken.getsockname()[1])
             made = subprocess.run([COMMAND, "serve", "--port", port], capture_output=True, text=True, timeout=60)
             self.assertIn(f"port {port}", made.stderr)
+
+    @unittest.skipUnless(shutil.which("openssl"), "openssl is missing")
+    def test_tls(self):
+        with tempfile.TemporaryDirectory() as folder:
+            key, certificate = f"{folder}/key.pem", f"{folder}/certificate.pem"
+            subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate,
+                            "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"], check=True,
+                           capture_output=True)
+            with Server("digits", "--tls-cert", certificate, "--tls-key", key) as s:
+                trusted = ssl.create_default_context(cafile=certificate)
+                connection = http.client.HTTPSConnection(s.host, s.port, timeout=120, context=trusted)
+                connection.request("POST", "/v1/audio/transcriptions", *form({}, {"file": ("a.flac", RECORDING.read_bytes())}))
+                self.assertEqual(json.loads(connection.getresponse().read()), {"text": SPOKEN})
+                connection.close()
 
     def test_stop_finishes_what_runs(self):
         with Server("digits") as s, concurrent.futures.ThreadPoolExecutor(1) as pool:
