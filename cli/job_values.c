@@ -142,10 +142,7 @@ static void make_room(job_inputs *in)
     free(in->items);
     free(in->owned);
     free(in->tensors);
-    in->room = room;
-    in->items = items;
-    in->owned = owned;
-    in->tensors = tensors;
+    *in = (job_inputs){in->max_seconds, in->n, room, items, owned, tensors};
 }
 
 bool job_inputs_add(job_inputs *in, const sib_job *job, const char *name, const char *text)

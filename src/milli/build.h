@@ -13,7 +13,6 @@
 #ifndef MILLI_BUILD_H
 #define MILLI_BUILD_H
 
-#include "base/assert.h"
 #include "base/cancel.h"
 #include "milli/milli.h"
 
@@ -94,17 +93,6 @@ static inline bool l_ok(const lowering *l)
 {
     return l->status == LOWER_OK;
 }
-
-/* Where assertions are on, which static analysis is one case of, the caller sees that a failure stays. */
-#if defined(SIBYL_ASSERTIONS)
-#define l_fail(l, ...)                                                                                       \
-    __extension__({                                                                                          \
-        lowering *const l_failed = (l);                                                                      \
-        const mval l_fail_value = l_fail(l_failed, __VA_ARGS__);                                             \
-        SIB_ASSERT(!l_ok(l_failed));                                                                         \
-        l_fail_value;                                                                                        \
-    })
-#endif
 
 /* ---- Queries ---------------------------------------------------------------------------------------- */
 
