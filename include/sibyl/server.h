@@ -22,7 +22,6 @@ typedef struct sib_server_options {
     const char *token; /* what clients must send as "Authorization: Bearer TOKEN"; NULL: nothing */
     const char *tls_cert, *tls_key; /* PEM files, both or none */
     const char *models;             /* folder whose files clients may name; NULL: none */
-    const char *installed;          /* folder of installed models, likewise */
     const char *backends;           /* as in sib_session_options */
     unsigned threads;               /* of each job; 0: one per processor that this process may use */
     unsigned jobs;                  /* requests that compute at the same time [one per processor] */

@@ -145,7 +145,7 @@ static bool parse_range(const char *text, size_t size, size_t *first, size_t *la
 void answer_bytes(exchange *x, unsigned status, const char *type, const void *data, size_t size)
 {
     const char *range = x->headers[HEADER_RANGE];
-    size_t first = 0, last = 0, whole = size;
+    size_t first = 0, last = 0, total = size;
     if (status == 200 && !is_text(type)) {
         answer_header(x, "Accept-Ranges", "bytes");
         char text[96];
@@ -156,7 +156,7 @@ void answer_bytes(exchange *x, unsigned status, const char *type, const void *da
                 answer_error(x, 416, "Range", "no byte of this answer is in the range '%.60s'", range);
                 return;
             }
-            snprintf(text, sizeof text, "bytes %zu-%zu/%zu", first, last, whole);
+            snprintf(text, sizeof text, "bytes %zu-%zu/%zu", first, last, total);
             answer_header(x, "Content-Range", text);
             status = 206;
             data = (const char *)data + first;

@@ -57,9 +57,12 @@ void catalog_free(catalog **m)
     *m = NULL;
 }
 
-size_t catalog_count(const catalog *m)
+size_t catalog_count(catalog *m)
 {
-    return m->n;
+    pthread_mutex_lock(&m->lock);
+    size_t n = m->n;
+    pthread_mutex_unlock(&m->lock);
+    return n;
 }
 
 /* ---- One model ---- */
@@ -303,11 +306,9 @@ sib_code catalog_resolve(const catalog *m, const char *name, char **path, sib_er
         return server_fail(err, SIB_ERR_ARGUMENT,
                            "a file is named relative to the server's folder of models");
     *path = resolve_in(o->models, name);
-    if (!*path)
-        *path = resolve_in(o->installed, name);
     if (*path)
         return SIB_OK;
-    return server_fail(err, SIB_ERR_ARGUMENT, "the server's folders of models have no file '%.100s'", name);
+    return server_fail(err, SIB_ERR_ARGUMENT, "the server's folder of models has no file '%.100s'", name);
 }
 
 /* ---- Finding ---- */

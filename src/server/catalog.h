@@ -21,14 +21,14 @@ typedef struct served {
 
 catalog *catalog_create(struct server *s);
 void catalog_free(catalog **m);
-size_t catalog_count(const catalog *m);
+size_t catalog_count(catalog *m);
 
 /* Opens what a path of the server names. *out: held by the caller. Thread-safe. */
 sib_code catalog_open(catalog *m, const char *path, served **out, sib_error *err);
 /* The same from bytes of an ONNX file. name: for its id. */
 sib_code catalog_open_bytes(catalog *m, const char *name, const void *data, size_t size,
                             const sib_open_options *options, served **out, sib_error *err);
-/* The path of a file that a client names, below the server's folder of models or of installed ones, after resolving
+/* The path of a file that a client names, below the server's folder of models, after resolving
    links. Owned by the caller. Errors: SIB_ERR_ARGUMENT. */
 sib_code catalog_resolve(const catalog *m, const char *name, char **path, sib_error *err);
 

@@ -1,4 +1,4 @@
-/* Who may ask: tokens, and the headers by which a page of another origin is told apart. */
+/* Who may ask: tokens, and the headers by which a page of another origin is recognised. */
 #ifndef SIB_SERVER_GUARD_H
 #define SIB_SERVER_GUARD_H
 

@@ -59,8 +59,7 @@ static bool fill_options(sib_server_options *o)
     o->max_connections = o->max_connections ? o->max_connections : 2048;
     o->time_limit = o->time_limit > 0 ? o->time_limit : 600;
     o->grace = o->grace > 0 ? o->grace : 10;
-    const char **texts[] = {&o->host,   &o->token,     &o->tls_cert, &o->tls_key,
-                            &o->models, &o->installed, &o->backends};
+    const char **texts[] = {&o->host, &o->token, &o->tls_cert, &o->tls_key, &o->models, &o->backends};
     bool done = true;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         if (!done)
@@ -152,8 +151,8 @@ void sib_server_free(sib_server **server)
     catalog_free(&s->catalog);
     metrics_free(&s->metrics);
     pthread_mutex_destroy(&s->outlets.lock);
-    const char *texts[] = {s->options.host,   s->options.token,     s->options.tls_cert, s->options.tls_key,
-                           s->options.models, s->options.installed, s->options.backends};
+    const char *texts[] = {s->options.host,    s->options.token,  s->options.tls_cert,
+                           s->options.tls_key, s->options.models, s->options.backends};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         free((char *)(uintptr_t)texts[i]);
     free(*server);
