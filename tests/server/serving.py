@@ -1,0 +1,83 @@
+"""What the tests of `sibyl serve` share: a server of their own, forms, a small model."""
+import http.client
+import json
+import os
+import pathlib
+import socket
+import subprocess
+
+SOURCE = pathlib.Path(os.environ["SIBYL_SOURCE"])
+COMMAND = os.environ["SIBYL_COMMAND"]
+RECORDING = SOURCE / "assets/digits/sample.flac"
+SPOKEN = "four one five two seven one eight two eight"
+
+
+class Server:
+    """A server of its own: `with Server("digits", "--token", "t") as s`."""
+
+    def __init__(self, *arguments: str):
+        self.process = subprocess.Popen([COMMAND, "serve", *arguments, "--port", "0"], stdout=subprocess.PIPE,
+                                        stderr=subprocess.PIPE, text=True)
+        line = self.process.stdout.readline()
+        if not line.startswith("sibyl: serving at http"):
+            raise AssertionError(f"no ready line but {line!r}: {self.process.stderr.read()}")
+        self.host, port = line.split("//")[1].strip().split(":")
+        self.port = int(port)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.terminate()
+        _, errors = self.process.communicate(timeout=60)
+        if self.process.returncode != 0:
+            raise AssertionError(f"the server ended with {self.process.returncode}: {errors}")
+
+    def ask(self, method, path, body=None, headers=None):
+        """Returns status, headers and body."""
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=120)
+        connection.request(method, path, body, headers or {})
+        answer = connection.getresponse()
+        result = answer.status, answer.headers, answer.read()
+        connection.close()
+        return result
+
+    def json(self, method, path, body=None, headers=None):
+        status, _, text = self.ask(method, path, body, headers)
+        return status, json.loads(text)
+
+    def raw(self, data: bytes) -> bytes:
+        """What comes back for bytes that no client library would send, until the server closes or 5 s are over."""
+        with socket.create_connection((self.host, self.port), timeout=5) as s:
+            s.sendall(data)
+            got = b""
+            try:
+                while more := s.recv(65536):
+                    got += more
+            except TimeoutError:
+                pass
+        return got
+
+
+def form(fields: dict, files: dict, boundary="sibyl-test-boundary"):
+    body = b""
+    for name, value in fields.items():
+        body += f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
+    for name, (file, data) in files.items():
+        body += (f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"; filename="{file}"\r\n'
+                 "Content-Type: application/octet-stream\r\n\r\n").encode() + data + b"\r\n"
+    return body + f"--{boundary}--\r\n".encode(), {"Content-Type": f"multipart/form-data; boundary={boundary}"}
+
+
+def identity_model() -> bytes:
+    """An ONNX file (opset 13) of one node: y = Identity(x), float32 [1]."""
+    def field(number, data):
+        return bytes([number << 3 | 2, len(data)]) + data
+
+    def value(name):
+        return field(1, name) + field(2, field(1, b"\x08\x01" + field(2, field(1, b"\x08\x01"))))
+
+    node = field(1, b"x") + field(2, b"y") + field(4, b"Identity")
+    graph = field(1, node) + field(2, b"g") + field(11, value(b"x")) + field(12, value(b"y"))
+    return b"\x08\x08" + field(7, graph) + field(8, b"\x10\x0d")
