@@ -135,8 +135,8 @@ static int check_overwriting(const cli_command *self, const feature_job *jobs, s
         for (int k = 0; k < 2; k++)
             if (outputs[k] && strcmp(jobs[i].in, "-") != 0 && file_same(outputs[k], jobs[i].in))
                 return cli_usage(self, "output '%s' would replace the input '%s'", outputs[k], jobs[i].in);
-        if (jobs[i].png && strcmp(jobs[i].npy, jobs[i].png) == 0)
-            return cli_usage(self, "the array and the image would both be written to '%s'", jobs[i].npy);
+        if (outputs[0] && outputs[1] && strcmp(outputs[0], outputs[1]) == 0)
+            return cli_usage(self, "the array and the image would both be written to '%s'", outputs[0]);
     }
     return CLI_DONE;
 }

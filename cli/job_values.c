@@ -142,7 +142,10 @@ static void make_room(job_inputs *in)
     free(in->items);
     free(in->owned);
     free(in->tensors);
-    *in = (job_inputs){in->max_seconds, in->n, room, items, owned, tensors};
+    in->room = room;
+    in->items = items;
+    in->owned = owned;
+    in->tensors = tensors;
 }
 
 bool job_inputs_add(job_inputs *in, const sib_job *job, const char *name, const char *text)

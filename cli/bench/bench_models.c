@@ -383,9 +383,10 @@ int bench_models(const void *of)
     bench_report report;
     for (int i = 0; i < settings->n_operands; i++)
         models_add(&list, settings->operands[i]);
-    int code = list.n ? bench_report_begin(&report, settings, "models")
-                      : cli_fail("no model was found; give files, or folders with cases");
-    if (code == CLI_DONE) {
+    int code = CLI_FAILED;
+    if (!list.n)
+        cli_fail("no model was found; give files, or folders with cases");
+    else if ((code = bench_report_begin(&report, settings, "models")) == CLI_DONE) {
         code = models_measure(&report, &list, NULL) ? CLI_DONE : CLI_FAILED;
         bench_report_end(&report);
     }

@@ -178,7 +178,9 @@ int bench_whisper(const void *of)
     char *root = cli_format("%s/sibyl-whisper-XXXXXX", folder && *folder ? folder : "/tmp");
     models list = {0};
     bool ok = mkdtemp(root) != NULL;
-    int code = ok ? CLI_DONE : cli_fail("%s: the folder for the models could not be created", root);
+    int code = CLI_FAILED;
+    if (!ok)
+        cli_fail("%s: the folder for the models could not be created", root);
     char *checkpoint = file_join(root, "whisper.safetensors");
     ok = ok && whisper_checkpoint(checkpoint, &whisper_tiny);
     for (size_t part = 0; part < N_PARTS && ok; part++)
@@ -188,8 +190,6 @@ int bench_whisper(const void *of)
     unlink(checkpoint);
     if (ok)
         code = measure(settings, &list);
-    else
-        code = CLI_FAILED;
     remove_cases(&list, root);
     models_free(&list);
     free(checkpoint);

@@ -149,9 +149,9 @@ peer_ort *peer_ort_open(char *why, size_t bytes)
 /* The library stays loaded: its own threads and tables do not always survive dlclose. */
 void peer_ort_close(peer_ort *p)
 {
-    if (p && p->memory)
+    if (p && p->api && p->memory)
         p->api->release_memory_info(p->memory);
-    if (p && p->env)
+    if (p && p->api && p->env)
         p->api->release_env(p->env);
     free(p);
 }

@@ -2,6 +2,7 @@
 #include "extend/extend.h"
 
 #include "base/alloc.h"
+#include "base/assert.h"
 #include "base/error.h"
 #include "graph/describe.h"
 #include "tensor/shape.h"
@@ -171,6 +172,7 @@ static bool claims(const void *self, const node_view *n)
 sib_code call_function(const step *s, const call_how *how, const buffer *const *in, buffer *const *out,
                        const struct sib_cancel *cancel, sib_error *err)
 {
+    SIB_ASSERT(how->op || how->backend);
     sib_call c = {{s->view.graph, s->view.node}, &s->view, in, out, how->pool, cancel, 0};
     sib_error why = SIB_ERROR_INIT;
     sib_code code = how->op ? how->op->desc.run(how->op->desc.context, &c, &why)

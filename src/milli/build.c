@@ -10,7 +10,7 @@
 
 /* ---- Failure --------------------------------------------------------------------------------------- */
 
-mval l_fail(lowering *l, sib_code code, const char *format, ...)
+mval(l_fail)(lowering *l, sib_code code, const char *format, ...)
 {
     if (l->status != LOWER_OK)
         return MVAL_NONE;

@@ -13,6 +13,7 @@
 #ifndef MILLI_BUILD_H
 #define MILLI_BUILD_H
 
+#include "base/assert.h"
 #include "base/cancel.h"
 #include "milli/milli.h"
 
@@ -93,6 +94,16 @@ static inline bool l_ok(const lowering *l)
 {
     return l->status == LOWER_OK;
 }
+
+/* Where assertions are on, which static analysis is one case of, the caller sees that a failure stays. */
+#if defined(SIBYL_ASSERTIONS)
+static inline mval l_failed(const lowering *l, mval none)
+{
+    SIB_ASSERT(!l_ok(l));
+    return none;
+}
+#define l_fail(l, ...) l_failed(l, l_fail(l, __VA_ARGS__))
+#endif
 
 /* ---- Queries ---------------------------------------------------------------------------------------- */
 

@@ -144,7 +144,7 @@ mval m_swap(lowering *l, mval a, int axis, int other)
 
 mval m_move(lowering *l, mval a, int from, int to)
 {
-    int64_t perm[SIB_MAX_RANK];
+    int64_t perm[SIB_MAX_RANK] = {0};
     int rank = m_rank(l, a), x = m_axis(l, from, rank, "axis"), y = m_axis(l, to, rank, "axis"), n = 0;
     if (stopped(l, a))
         return MVAL_NONE;

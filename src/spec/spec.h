@@ -10,6 +10,7 @@
 #ifndef SPEC_SPEC_H
 #define SPEC_SPEC_H
 
+#include "base/assert.h"
 #include "graph/graph.h"
 #include "spec/enums.h"
 #include "spec/resize_axis.h"
@@ -115,6 +116,7 @@ extern const spec_table spec_table_none;
 /* Item i of a list, or the fallback if the list has no item i. */
 static inline int64_t spec_item(spec_ints list, size_t i, int64_t fallback)
 {
+    SIB_ASSERT(list.v || !list.n);
     return i < list.n ? list.v[i] : fallback;
 }
 

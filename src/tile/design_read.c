@@ -178,7 +178,7 @@ static bool read_link(reader *r, const char *s)
     if ((s = read_names(r, s + strlen("aie.objectfifo.link "), from, TILE_ROWS, &n_from)) != NULL &&
         strncmp(s, " -> ", 4) == 0 && (s = read_names(r, s + 4, to, TILE_ROWS, &n_to)) != NULL && *s == '(' &&
         (s = read_offsets(s + 1, sources, TILE_ROWS, &n_sources)) != NULL && *s == ' ' &&
-        (s = read_offsets(s + 1, targets, TILE_ROWS, &n_targets)) != NULL) {
+        read_offsets(s + 1, targets, TILE_ROWS, &n_targets)) {
         if (n_from == 1 && n_sources == 0)
             return check_link(r, from[0], to, n_to, targets, n_targets);
         if (n_to == 1 && n_targets == 0)

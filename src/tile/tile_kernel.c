@@ -193,21 +193,22 @@ static inline int bin_of(int k)
 /* Power of the bins equal to k1 or -k1 modulo 16, whose numbers are rounded by 2^bits more. */
 static void power_of_rows(const folded_row rows[ROWS], int k1, int bits, uint64_t power[TILE_BINS])
 {
-    const folded_row *re = &rows[RE(k1)], *im = k1 == 0 || k1 == 8 ? NULL : &rows[IM(k1)]; /* im holds -im */
-    int plus = 225 * k1;                                                                   /* bin (k1, k2) */
+    const bool real = k1 == 0 || k1 == 8;
+    const folded_row *re = &rows[RE(k1)], *im = real ? re : &rows[IM(k1)]; /* im holds -im */
+    int plus = 225 * k1;                                                   /* bin (k1, k2) */
     while (plus >= TILE_FRAME_SAMPLES)
         plus -= TILE_FRAME_SAMPLES;
     int minus = plus; /* bin (k1, -k2) */
-    power[bin_of(plus)] = power_of(sum_row(re, bits), im ? sum_row(im, bits) : 0);
+    power[bin_of(plus)] = power_of(sum_row(re, bits), real ? 0 : sum_row(im, bits));
     for (int k2 = 1; k2 <= PAIRS; k2++) {
         int32_t re_c, re_s, im_c = 0, im_s = 0;
         plus += plus < 224 ? 176 : 176 - TILE_FRAME_SAMPLES;
         minus += minus < 176 ? 224 : 224 - TILE_FRAME_SAMPLES;
         transform_row(re, k2, bits, &re_c, &re_s);
-        if (im)
+        if (!real)
             transform_row(im, k2, bits, &im_c, &im_s);
         power[bin_of(plus)] = power_of(tile_sub(re_c, im_s), tile_add(im_c, re_s));
-        if (im)
+        if (!real)
             power[bin_of(minus)] = power_of(tile_add(re_c, im_s), tile_sub(im_c, re_s));
     }
 }

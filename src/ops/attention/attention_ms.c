@@ -42,7 +42,7 @@ static mval mask_bias(lowering *l, const ms_scores *s, dim batch, dim n_queries,
 {
     if (s->mask.id == NO_VALUE)
         return MVAL_NONE;
-    mval mask = m_cast(l, s->mask, SIB_I64), hidden = MVAL_NONE;
+    mval mask = m_cast(l, s->mask, SIB_I64);
     int rank = m_rank(l, mask);
     if (rank == 1)
         return attention_hide(l, hidden_by_length(l, mask, batch, n_keys), dtype, s->filter);
@@ -56,7 +56,7 @@ static mval mask_bias(lowering *l, const ms_scores *s, dim batch, dim n_queries,
         mask = m_slice(l, m_slice(l, mask, 2, first, n_queries, 1), 3, zero, n_keys, 1);
     } else if (l_ok(l))
         return l_fail(l, SIB_ERR_ARGUMENT, "the mask has rank %d, expected 1 to 4", rank);
-    hidden = m_less(l, mask, m_scalar_int(l, SIB_I64, 1));
+    mval hidden = m_less(l, mask, m_scalar_int(l, SIB_I64, 1));
     return attention_hide(l, hidden, dtype, s->filter);
 }
 

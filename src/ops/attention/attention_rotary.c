@@ -12,12 +12,9 @@ static mval rotate(lowering *l, mval x, mval cosine, mval sine, dim rotary, bool
     mval x2 = m_slice(l, x, last, interleaved ? d_const(l, 1) : half, half, interleaved ? 2 : 1);
     mval parts[2] = {m_sub(l, m_mul(l, cosine, x1), m_mul(l, sine, x2)),
                      m_add(l, m_mul(l, sine, x1), m_mul(l, cosine, x2))};
-    mval rotated = MVAL_NONE;
-    if (interleaved) {
-        mval pairs = m_stack(l, 2, parts, rank); /* [..., rotary / 2, 2] */
-        rotated = m_flatten(l, pairs, last, rank + 1);
-    } else
-        rotated = m_concat(l, 2, parts, last);
+    /* interleaved: pairs [..., rotary / 2, 2] */
+    mval rotated =
+        interleaved ? m_flatten(l, m_stack(l, 2, parts, rank), last, rank + 1) : m_concat(l, 2, parts, last);
     if (dim_same(rotary, dims[last]))
         return rotated;
     mval rest = m_slice(l, x, last, rotary, d_sub(l, dims[last], rotary), 1);

@@ -84,7 +84,7 @@ void lower_MS_GatherBlockQuantized(lowering *l, const node *n)
     mval is_out = m_or(l, m_less(l, index, none), m_less_equal(l, m_dim_scalar(l, size), index));
     int extra = m_rank(l, index), rank = m_rank(l, data);
     index = m_where(l, is_out, none, index);
-    mval y = MVAL_NONE;
+    mval y;
     if (axis == t.quantize_axis)
         y = m_gather(l, dequantized(l, &t, data, scale, zero), index, axis);
     else { /* gather first, since tables are large */

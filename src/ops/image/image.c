@@ -22,6 +22,7 @@ void lower_ONNX_MaxUnpool(lowering *l, const node *n)
                m_rank(l, indices));
     if (!l_ok(l))
         return;
+    const bool sized = l_has(l, 2);
     list_numbers(l, spec.kernel_shape, "kernel_shape", (size_t)r, 1, kernel);
     list_numbers(l, spec.strides, "strides", (size_t)r, 1, stride);
     list_numbers(l, spec.pads, "pads", 2 * (size_t)r, 0, pad);
@@ -30,7 +31,7 @@ void lower_ONNX_MaxUnpool(lowering *l, const node *n)
         dim reach = d_mul(l, d_sub(l, dims[2 + i], d_const(l, 1)), d_const(l, stride[i]));
         dims[2 + i] = d_add(l, reach, d_const(l, kernel[i] - pad[i] - pad[r + i]));
     }
-    if (l_has(l, 2)) {
+    if (sized) {
         for (int i = 0; i < rank; i++)
             wanted[i] = DIM_NONE;
         if (l->symbolic)
@@ -43,7 +44,7 @@ void lower_ONNX_MaxUnpool(lowering *l, const node *n)
     mval at = m_reshape(l, indices, 2, (dim[]){count, d_const(l, 1)});
     mval y = m_scatter_nd(l, empty, at, m_reshape(l, x, 1, &count), "none");
     y = m_reshape(l, y, (size_t)rank, dims);
-    if (l_has(l, 2)) {
+    if (sized) {
         dim zero = d_const(l, 0);
         for (int i = 0; i < rank && l_ok(l); i++) {
             int64_t have, want;

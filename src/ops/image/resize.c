@@ -197,7 +197,7 @@ static void declare_target(lowering *l, mval x, const resize_target *t, bool str
 /* Resamples x as the target describes, whose axes are set. roi: (2 n) starts and ends, or NULL. */
 static void resize_to(lowering *l, const resize_spec *s, mval x, const resize_target *t, const double *roi)
 {
-    resize_axis axes[SIB_MAX_RANK];
+    resize_axis axes[SIB_MAX_RANK] = {0};
     resize_rule rule = spec_resize_rule(s);
     int rank = m_rank(l, x);
     resize_policy policy = t->by_size ? s->keep_aspect_ratio_policy : RESIZE_STRETCH;

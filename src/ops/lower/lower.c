@@ -1,6 +1,7 @@
 /* Lowering of one node: access to its inputs and outputs, and subgraphs lowered in place. */
 #include "ops/lower/lower.h"
 
+#include "base/assert.h"
 #include "base/error.h"
 
 #include <string.h>
@@ -96,15 +97,12 @@ typedef struct inlined {
 static mval import_inlined(lowering *l, const graph *source, value_id v)
 {
     inlined *in = l->driver;
-    while (in && in->subgraph != source && in->import == import_inlined)
+    while (in->subgraph != source && in->import == import_inlined)
         in = in->driver;
-    if (!in || in->subgraph != source) { /* of the graph around all of them */
-        inlined *last = l->driver;
-        while (last->import == import_inlined)
-            last = last->driver;
+    if (in->subgraph != source) { /* of the graph around all of them */
         void *driver = l->driver;
-        l->driver = last->driver;
-        mval out = last->import(l, source, v);
+        l->driver = in->driver;
+        mval out = in->import(l, source, v);
         l->driver = driver;
         return out;
     }
@@ -179,6 +177,7 @@ void l_inline(lowering *l, graph *subgraph, size_t n_in, const mval *in, size_t 
     l->import = import_inlined;
     l->depth++;
     lower_inside(l, &inner);
+    SIB_ASSERT(l->driver == &inner);
     for (size_t i = 0; i < n_out && l_ok(l); i++)
         out[i] = import_inlined(l, subgraph, subgraph->outputs.ids[i]);
     l->import = saved.import;

@@ -227,7 +227,7 @@ void lower_ML_Scaler(lowering *l, const node *n)
 /* Y = X / d by rows, d = max X, sum |X| or sqrt(sum X^2); Y = X where d is 0. ONNX-ML Normalizer-1. */
 void lower_ML_Normalizer(lowering *l, const node *n)
 {
-    mval x = l_in(l, 0), y = m_cast(l, x, SIB_F64), d = MVAL_NONE;
+    mval x = l_in(l, 0), y = m_cast(l, x, SIB_F64), d;
     ml_norm norm = spec_normalizer(n).norm;
     if (norm == NORM_MAX)
         d = m_reduce_axis(l, MILLI_reduce_max, y, -1, KEEP_DIMS);

@@ -3,6 +3,7 @@
 #include "ops/ml/ml.h"
 
 #include "base/alloc.h"
+#include "base/assert.h"
 #include "base/size.h"
 #include "tensor/tensor.h"
 
@@ -376,6 +377,7 @@ static void build_members(lowering *l, const tree_ensemble_spec *spec, forest *f
     f->member_starts = ints_room(l, f->n_nodes + 1);
     if (!l_ok(l))
         return;
+    SIB_ASSERT(!count || values);
     size_t at = 0;
     for (size_t i = 0; i < f->n_nodes; i++) {
         f->member_starts[i] = (int64_t)kept;

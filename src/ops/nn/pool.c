@@ -35,9 +35,7 @@ static mval placed(lowering *l, mval y, mval x, const spatial *s)
 static mval column_major(lowering *l, mval index, const spatial *s)
 {
     /* digits of the row-major index from the last axis on; in column-major the first axis is the fastest */
-    mval rest = index, broadcast = MVAL_NONE;
-    mval zero = m_scalar_int(l, SIB_I64, 0);
-    broadcast = zero;
+    mval rest = index, broadcast = m_scalar_int(l, SIB_I64, 0);
     for (int i = s->n - 1; i >= 0; i--) {
         mval size = m_dim_scalar(l, s->in[i]);
         mval digit = m_mod(l, rest, size);

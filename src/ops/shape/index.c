@@ -113,7 +113,7 @@ void lower_ONNX_ScatterND(lowering *l, const node *n)
    TensorScatter-24. */
 void lower_ONNX_TensorScatter(lowering *l, const node *n)
 {
-    mval cache = l_in(l, 0), update = l_in(l, 1), at = MVAL_NONE, parts[2];
+    mval cache = l_in(l, 0), update = l_in(l, 1), parts[2];
     tensor_scatter_spec spec = spec_tensor_scatter(n);
     int rank = m_rank(l, cache), axis = m_axis(l, spec.axis, rank, "axis");
     if (l_ok(l) && !axis) {
@@ -128,10 +128,8 @@ void lower_ONNX_TensorScatter(lowering *l, const node *n)
     update = m_move(l, update, axis, 1);
     dim batch = m_dim(l, cache, 0), length = m_dim(l, cache, 1), pair[2] = {batch, m_dim(l, update, 1)};
     mval step = m_iota(l, SIB_I64, pair[1]), row = m_unsqueeze(l, m_iota(l, SIB_I64, batch), 1);
-    if (l_has(l, 2))
-        at = m_unsqueeze(l, m_cast(l, l_in(l, 2), SIB_I64), 1); /* [B, 1] */
-    else
-        at = m_scalar_int(l, SIB_I64, 0);
+    mval at = l_has(l, 2) ? m_unsqueeze(l, m_cast(l, l_in(l, 2), SIB_I64), 1) /* [B, 1] */
+                          : m_scalar_int(l, SIB_I64, 0);
     at = m_expand(l, m_add(l, at, step), 2, pair); /* [B, s] */
     if (spec.mode == CACHE_CIRCULAR)
         at = m_mod(l, at, m_dim_scalar(l, length));

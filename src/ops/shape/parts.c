@@ -286,7 +286,7 @@ static mval crop(lowering *l, mval x, int at, dim *before, dim *after)
    The pads are an attribute before opset 11 ("paddings" in opset 1). ONNX Pad-25. */
 void lower_ONNX_Pad(lowering *l, const node *n)
 {
-    mval x = l_in(l, 0), filling = MVAL_NONE;
+    mval x = l_in(l, 0);
     dim dims[SIB_MAX_RANK], before[SIB_MAX_RANK], after[SIB_MAX_RANK];
     int axes[SIB_MAX_RANK], rank = m_dims(l, x, dims);
     bool inputs = n->version >= 11;
@@ -312,10 +312,9 @@ void lower_ONNX_Pad(lowering *l, const node *n)
         x = crop(l, x, axes[i], &before[axes[i]], &after[axes[i]]);
     }
     if (spec.mode == PAD_CONSTANT) {
-        if (inputs && l_has(l, 2))
-            filling = elem_to_scalar(l, l_in(l, 2));
-        else
-            filling = inputs ? elem_zero(l, x) : m_scalar_like(l, x, spec.value);
+        mval filling = inputs && l_has(l, 2) ? elem_to_scalar(l, l_in(l, 2))
+                       : inputs              ? elem_zero(l, x)
+                                             : m_scalar_like(l, x, spec.value);
         l_out(l, 0, m_pad(l, x, before, after, filling));
         return;
     }

@@ -2,6 +2,7 @@
 #include "ops/lower/lists.h"
 
 #include "base/alloc.h"
+#include "base/assert.h"
 
 #include <string.h>
 
@@ -328,6 +329,7 @@ void lower_ONNX_Concat(lowering *l, const node *n)
     }
     for (uint32_t i = 0; i < n->inputs.n; i++)
         items[i] = l_in(l, i);
+    SIB_ASSERT(n->inputs.n);
     declare_rank(l, items[0], m_rank(l, items[0]));
     int at = m_axis(l, axis, m_rank(l, items[0]), "axis");
     l_out(l, 0, m_concat(l, n->inputs.n, items, at));

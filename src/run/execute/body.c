@@ -10,7 +10,7 @@
 static sib_code body_make(body *b, const frame *f, const graph *g, const char *which, sib_error *err)
 {
     *b = (body){.g = g, .ex = g ? executor_of(f->ex->set, g) : NULL};
-    if (!b->ex) {
+    if (!g || !b->ex) {
         *b = (body){0};
         return err_set(err, SIB_ERR_FORMAT, "attribute %s is missing", which);
     }

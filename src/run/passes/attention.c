@@ -240,7 +240,7 @@ static bool read_keys(attention *a, const node *last, heads *h, bool *adds_trans
     size_t rank = (size_t)a->rank;
     *adds_transpose = false;
     spec_ints was = n ? spec_transpose(n).perm : (spec_ints){0, NULL};
-    if (was.n == rank) {
+    if (n && was.n == rank) {
         memcpy(perm, was.v, rank * sizeof *perm);
         perm[rank - 1] = was.v[rank - 2];
         perm[rank - 2] = was.v[rank - 1];
@@ -288,7 +288,7 @@ static bool head_dims(const attention *a, const heads *h, const int64_t *perm, d
 /* Whether q, k and v fit: same batches, heads and widths, as many keys as values. */
 static bool heads_agree(attention *a, bool adds_transpose, const int64_t *perm)
 {
-    dim q[4], k[4], v[4];
+    dim q[4] = {0}, k[4] = {0}, v[4] = {0};
     int last = a->rank - 1;
     if (!head_dims(a, &a->in[0], NULL, q) || !head_dims(a, &a->in[1], adds_transpose ? perm : NULL, k) ||
         !head_dims(a, &a->in[2], NULL, v))

@@ -182,8 +182,8 @@ int match_list(const matcher *m, const node *n, uint32_t i, spec_ints list, int6
     *absent = !list.v;
     if (list.n > (size_t)max)
         return -1;
-    if (list.n)
-        memcpy(out, list.v, list.n * sizeof *out);
+    for (size_t k = 0; k < list.n; k++)
+        out[k] = spec_item(list, k, 0);
     return (int)list.n;
 }
 

@@ -40,7 +40,7 @@ dim cost_milli(const graph *g, const node *n)
     cost_rule rule = n->milli && n->outputs.n ? rule_of(n->milli->kind) : COST_NONE;
     if (rule == COST_NONE)
         return dim_const(t, 0);
-    const dim_shape *in = n->inputs.n ? &g->values[n->inputs.ids[0]].type.shape : NULL;
+    const dim_shape *in = &g->values[n->inputs.ids[0]].type.shape; /* what is counted has inputs */
     const dim_shape *counted = rule == COST_INPUT ? in : &g->values[n->outputs.ids[0]].type.shape;
     dim d = counted->ranked ? dim_shape_count(t, counted) : DIM_NONE;
     if (rule == COST_MATMUL)

@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/array.h"
+#include "base/assert.h"
 #include "base/error.h"
 #include "base/size.h"
 #include "run/plan/fuse_body.h"
@@ -141,6 +142,7 @@ static sib_code join(fuser *f, node_id i, sib_error *err)
         node_id made_by = g->values[n->inputs.ids[k]].producer;
         uint32_t its = made_by == NO_NODE ? NO_GROUP : f->group_of[made_by];
         bool known = its == NO_GROUP;
+        SIB_ASSERT(known || (f->groups && its < f->n_groups));
         for (uint32_t j = 0; j < n_joined; j++)
             known |= joined[j] == its;
         if (known || members + f->groups[its].n > FUSE_MEMBERS ||

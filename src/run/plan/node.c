@@ -125,7 +125,7 @@ static sib_code add_known(planner *p, lowering *l, node_id index, mval *outs, in
 {
     const node *n = &p->g->nodes[index];
     value_type types[OFFER_MAX];
-    mval ins[OFFER_MAX];
+    mval ins[OFFER_MAX] = {0};
     *backend = -1;
     if (p->s->view == PLAN_INSIDE || !planner_knows(p, index))
         return SIB_OK;

@@ -128,7 +128,7 @@ static size_t rounded(size_t bytes)
 }
 
 /* Sorts values by the last step that needs them: (n_values) in `dying`, where each step's begin in `from`. */
-static sib_code sort_by_end(const segment *s, const size_t *last, value_id *dying, size_t *from)
+static void sort_by_end(const segment *s, const size_t *last, value_id *dying, size_t *from)
 {
     uint32_t n = s->graph->n_values;
     for (uint32_t v = 0; v < n; v++)
@@ -143,7 +143,6 @@ static sib_code sort_by_end(const segment *s, const size_t *last, value_id *dyin
     for (size_t i = s->n_steps; i > 0; i--)
         from[i] = from[i - 1];
     from[0] = 0;
-    return SIB_OK;
 }
 
 #if defined(SIBYL_ASSERTIONS)
@@ -192,13 +191,13 @@ sib_code plan_pack(segment *s, sib_error *err)
     sib_code code =
         last && dying && from ? SIB_OK : err_memory(err, s->n_steps * sizeof *from, "planning memory");
     if (code == SIB_OK)
-        code = sort_by_end(s, last, dying, from);
+        sort_by_end(s, last, dying, from);
     for (size_t i = 0; i < s->n_steps && code == SIB_OK; i++) {
         const node *n = &s->graph->nodes[s->step_nodes[i]];
         for (uint32_t k = 0; k < n->outputs.n && code == SIB_OK; k++) {
-            slot *out = n->outputs.ids[k] == NO_VALUE ? NULL : &s->slots[n->outputs.ids[k]];
-            if (out && out->kind == SLOT_ARENA)
-                code = take(&p, rounded(out->bytes), &out->offset, err);
+            const value_id v = n->outputs.ids[k];
+            if (v != NO_VALUE && s->slots[v].kind == SLOT_ARENA)
+                code = take(&p, rounded(s->slots[v].bytes), &s->slots[v].offset, err);
         }
         for (size_t k = from[i]; k < from[i + 1] && code == SIB_OK; k++)
             code = give_back(&p, s->slots[dying[k]].offset, rounded(s->slots[dying[k]].bytes), err);

@@ -37,7 +37,7 @@ json_part json_part_item(const json_part *p, size_t i)
     return at;
 }
 
-sib_code json_part_bad(const json_part *p, sib_code code, sib_error *err, const char *words)
+sib_code(json_part_bad)(const json_part *p, sib_code code, sib_error *err, const char *words)
 {
     return err_set(err, code, "%s: %s: %s", p->file, p->path[0] ? p->path : "the document", words);
 }

@@ -3,6 +3,7 @@
 #define TEXT_JSON_PART_H
 
 #include "base/buffer.h"
+#include "base/error.h"
 
 #include <jansson.h>
 
@@ -26,6 +27,9 @@ json_part json_part_item(const json_part *p, size_t i);
 
 /* Reports "FILE: PATH: words". */
 sib_code json_part_bad(const json_part *p, sib_code code, sib_error *err, const char *words);
+#if defined(SIBYL_ASSERTIONS)
+#define json_part_bad(...) err_failed(json_part_bad(__VA_ARGS__)) /* as err_set */
+#endif
 /* Reports an unknown name: "FILE: PATH: WHAT 'name' is not known here". */
 sib_code json_part_unknown(const json_part *p, const char *what, const char *name, sib_error *err);
 

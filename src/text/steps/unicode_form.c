@@ -34,8 +34,8 @@ static sib_code add_character(characters *c, uint32_t character, int options, si
     sib_code code = ARRAY_RESERVE(c->items, c->capacity, c->n + (size_t)n, "the characters of a text", err);
     if (code != SIB_OK)
         return code;
-    memcpy(c->items + c->n, parts, (size_t)n * sizeof *parts);
-    c->n += (size_t)n;
+    for (utf8proc_ssize_t i = 0; i < n; i++)
+        c->items[c->n++] = parts[i];
     return SIB_OK;
 }
 
