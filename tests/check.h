@@ -85,12 +85,20 @@ static inline const char *check_data_folder(void)
         skip();                                                                                              \
     } while (0)
 
+/* For what a test computes alone, before or after the code that it tests: the thread sanitizer, which makes
+   plain sums ten times slower, does not follow it. Not for reading results: those may come too early. */
+#if defined(__SANITIZE_THREAD__)
+#define CHECK_UNWATCHED __attribute__((no_sanitize("thread")))
+#else
+#define CHECK_UNWATCHED
+#endif
+
 /* xorshift64*: the same numbers on every machine. */
 typedef struct check_random {
     uint64_t state;
 } check_random;
 
-static inline uint64_t check_u64(check_random *r)
+CHECK_UNWATCHED static inline uint64_t check_u64(check_random *r)
 {
     r->state ^= r->state >> 12;
     r->state ^= r->state << 25;
@@ -99,9 +107,31 @@ static inline uint64_t check_u64(check_random *r)
 }
 
 /* Uniform in [-1, 1). */
-static inline double check_uniform(check_random *r)
+CHECK_UNWATCHED static inline double check_uniform(check_random *r)
 {
     return (double)(int64_t)check_u64(r) / 9223372036854775808.0;
+}
+
+/* Random bytes. */
+CHECK_UNWATCHED static inline void check_fill(check_random *r, void *to, size_t n)
+{
+    char *p = to;
+    for (size_t i = 0; i < n; i += 8) {
+        const uint64_t bits = check_u64(r);
+        memcpy(p + i, &bits, n - i < 8 ? n - i : 8);
+    }
+}
+
+/* Quick runs (SIBYL_QUICK): for builds that make tests slow. */
+static inline bool check_quick(void)
+{
+    return getenv("SIBYL_QUICK") != NULL;
+}
+
+/* The number of random cases to draw, of n: quick runs take a quarter. */
+static inline int check_draws(int n)
+{
+    return check_quick() ? n / 4 : n;
 }
 
 #endif

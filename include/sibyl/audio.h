@@ -24,6 +24,7 @@ typedef struct sib_audio_options {
                              instead of refusing it */
     /* a longer recording is refused (SIB_ERR_SIZE) at this point; 0: 86,400 (a day); INFINITY: no limit */
     double max_seconds;
+    const sib_cancel *cancel; /* ends reading; NULL: none */
 } sib_audio_options;
 
 /* Properties that the file declares. Strings are static or live in the struct. */
@@ -59,7 +60,8 @@ SIB_API const sib_audio_info *sib_audio_get_info(const sib_audio_reader *reader)
    is 0. Memory does not grow with the length. Truncation is reported after the last sample, with the seconds
    that the file declares, if it does, and those that it holds.
    Errors: SIB_ERR_FORMAT (damaged or truncated, with the second at which it happened; standard input that
-   ends inside a sample; a rate out of range), SIB_ERR_SIZE (longer than allowed), SIB_ERR_IO, SIB_ERR_MEMORY.
+   ends inside a sample; a rate out of range), SIB_ERR_SIZE (longer than allowed), SIB_ERR_CANCELLED, SIB_ERR_IO,
+   SIB_ERR_MEMORY.
    Samples decoded before a failure are returned first; later calls return the failure again. */
 SIB_API sib_code sib_audio_read(sib_audio_reader *reader, float *samples, size_t max_samples, size_t *got,
                                 sib_error *err);
@@ -75,6 +77,25 @@ SIB_API sib_code sib_audio_load(const char *path, const sib_audio_options *optio
 SIB_API sib_code sib_audio_load_bytes(const char *name, const void *data, size_t size,
                                       const sib_audio_options *options, float **samples, size_t *n_samples,
                                       sib_audio_info *info, sib_error *err);
+
+/* ---- Resampling ---------------------------------------------------------------------------------- */
+
+/* Changes the rate of mono samples that arrive in pieces, as sib_audio_load does. The pieces do not change the result.
+   One thread at a time per resampler. */
+typedef struct sib_resampler sib_resampler;
+
+/* from, to: Hz, 4,000 to 768,000. keep_float: as in sib_audio_options. out: owned by the caller,
+   sib_resampler_free(&r). Errors: SIB_ERR_ARGUMENT (a rate out of range), SIB_ERR_MEMORY. */
+SIB_API sib_code sib_resampler_create(int32_t from, int32_t to, bool keep_float, sib_resampler **out,
+                                      sib_error *err);
+SIB_API void sib_resampler_free(sib_resampler **r);
+
+/* Takes samples in (n_in), of which *used are no longer needed, and stores *got samples, at most max_out, in out: call it
+   with the rest of in until *used is n_in and *got is 0. in NULL: there are no more, call it until *got is 0; the next
+   sample begins a new recording. Errors: SIB_ERR_VALUE (a sample that is NaN or infinite, by its number in in; *used are
+   those before it that were taken), SIB_ERR_MEMORY. */
+SIB_API sib_code sib_resampler_run(sib_resampler *r, const float *in, size_t n_in, size_t *used, float *out,
+                                   size_t max_out, size_t *got, sib_error *err);
 
 /* ---- Level and validation ----------------------------------------------------------------------- */
 

@@ -135,6 +135,16 @@ SIB_API void sib_pool_free(sib_pool **pool);
 /* Threads that work in the pool, the caller's included; 1 for NULL. */
 SIB_API unsigned sib_pool_threads(const sib_pool *pool);
 
+/* ---- Cancelling --------------------------------------------------------------------------------- */
+
+/* A flag that ends long calls, which then return SIB_ERR_CANCELLED. It must outlive the calls that it is given to. */
+typedef struct sib_cancel sib_cancel;
+/* out: owned by the caller, sib_cancel_free(&c). Errors: SIB_ERR_MEMORY. */
+SIB_API sib_code sib_cancel_create(sib_cancel **out, sib_error *err);
+SIB_API void sib_cancel_free(sib_cancel **c);
+/* Thread-safe, and for good. */
+SIB_API void sib_cancel_set(sib_cancel *c);
+
 #ifdef __cplusplus
 }
 #endif

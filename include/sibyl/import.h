@@ -19,6 +19,9 @@ typedef struct sib_import_options {
                   exist and are written as smaller operators, for runtimes that know no newer opset */
     /* file to copy next to the model [the checkpoint's own, or a tokenizer.json next to it] */
     const char *tokenizer;
+    /* file with the chat template (chat.h) for the model's metadata [GGUF's own; chat_template.jinja or
+       tokenizer_config.json next to the checkpoint] */
+    const char *chat_template;
     bool check; /* compute statistics of every weight, and refuse NaN and infinities */
     /* Called from the calling thread with the fraction of the work done, 0 to 1, and what is being done. May
        be NULL. */

@@ -156,6 +156,14 @@ SIB_API const sib_tokenizer *sib_job_tokenizer(const sib_job *j, size_t i);
 /* The session of call i of the document, to be watched (sib_watch_add) or looked into, and its name in *call (may be
    NULL). Alive as long as the job. NULL where i is out of range. */
 SIB_API sib_session *sib_job_session(const sib_job *j, size_t i, const char **call);
+/* The prompt of a chat, by the job's chat template (chat.h) with the texts that its document gives ("bos_token", ...).
+   variables (size): a JSON object with "messages", "add_generation_prompt", "tools", ...; its names win. *text:
+   (*text_size) bytes followed by a NUL, release with sib_free; to be encoded with SIB_SPECIAL_FOUND. cancel: may be NULL.
+   Thread-safe. Errors: SIB_ERR_UNSUPPORTED (the job has no template, or one that Sibyl cannot read), those of
+   sib_chat_template_render. */
+SIB_API sib_code sib_job_chat_prompt(const sib_job *j, const char *variables, size_t size,
+                                     const sib_cancel *cancel, char **text, size_t *text_size,
+                                     sib_error *err);
 /* Name of a type ("audio"); "nothing" for anything else. */
 SIB_API const char *sib_port_type_name(sib_port_type type);
 

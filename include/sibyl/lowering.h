@@ -126,8 +126,8 @@ SIB_API void sib_milli_emit(sib_lowering *l, const char *name, size_t n_in, cons
                             size_t n_params, const sib_param *params, size_t n_out, sib_mval *out);
 
 /* The word i of sib_milli_op: its name, and in *params (may be NULL) its parameters, those that may be left out
-   with "?": "axis keep?". NULL where i is out of range. Static storage. */
-SIB_API const char *sib_milli_word(size_t i, const char **params);
+   with "?": "axis keep?"; in *outputs (may be NULL) the values that it makes. NULL where i is out of range. Static storage. */
+SIB_API const char *sib_milli_word(size_t i, const char **params, size_t *outputs);
 
 /* One output. */
 static inline sib_mval sib_milli_op(sib_lowering *l, const char *name, size_t n_in, const sib_mval *in,

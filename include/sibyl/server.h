@@ -16,13 +16,16 @@ typedef enum sib_server_log { SIB_SERVER_LOG_NONE, SIB_SERVER_LOG_TEXT, SIB_SERV
 
 /* All zero: the defaults in brackets. Strings are copied. */
 typedef struct sib_server_options {
-    const char *host;  /* address to listen on ["127.0.0.1"]; any but a loopback one demands a token */
-    unsigned port;     /* 0: a free one, which sib_server_address tells */
-    int socket;        /* a listening socket to use in place of host and port, owned by the server; 0: none */
+    const char *host; /* address to listen on ["127.0.0.1"]; any but a loopback one demands a token */
+    unsigned port;    /* 0: a free one, which sib_server_address tells */
+    int socket;       /* a TCP socket that listens, to use in place of host and port; owned by the server once
+                          it is created; 0: none */
     const char *token; /* what clients must send as "Authorization: Bearer TOKEN"; NULL: nothing */
     const char *tls_cert, *tls_key; /* PEM files, both or none */
     const char *models;             /* folder whose files clients may name; NULL: none */
     const char *backends;           /* as in sib_session_options */
+    const char *wyoming;            /* "PORT" or "HOST:PORT" where the Wyoming protocol is spoken, without
+                                       tokens: HOST is a loopback address ["127.0.0.1"]; NULL: nowhere */
     unsigned threads;               /* of each job; 0: one per processor that this process may use */
     unsigned jobs;                  /* requests that compute at the same time [one per processor] */
     unsigned queue;                 /* requests that wait for these; more are answered with 429 [64] */
@@ -46,6 +49,9 @@ SIB_API sib_code sib_server_open(sib_server *s, const char *path, sib_error *err
 
 /* "http://127.0.0.1:8750". Lives as long as the server. */
 SIB_API const char *sib_server_address(const sib_server *s);
+
+/* "tcp://127.0.0.1:10300"; NULL where the Wyoming protocol is not spoken. Lives as long as the server. */
+SIB_API const char *sib_server_wyoming_address(const sib_server *s);
 
 /* Serves until sib_server_stop, then lets running requests end within the grace period, cancels those that are left, and
    returns SIB_OK. Call it once. Errors: SIB_ERR_IO (the event loop failed). */

@@ -11,14 +11,16 @@ extern "C" {
 typedef struct sib_session sib_session;
 
 typedef struct sib_session_options {
-    const char *backends;  /* in order of preference, "cpu,ref"; NULL: all in this build, fastest first */
-    unsigned threads;      /* 0: one per processor that this process may use */
-    sib_pool *pool;        /* threads to share between sessions: borrowed, must outlive the session; NULL: the
+    const char *backends; /* in order of preference, "cpu,ref"; NULL: all in this build, fastest first */
+    unsigned threads;     /* 0: one per processor that this process may use */
+    sib_pool *pool;       /* threads to share between sessions: borrowed, must outlive the session; NULL: the
                               session's own */
-    uint64_t seed;         /* of random operators without a seed attribute */
-    bool oracle;           /* every float value in double */
-    uint64_t memory_limit; /* max bytes that values of a run may take together; 0: no limit but the process's
-                              (sib_memory_limit_set), and 512 MiB for strings that nodes make */
+    uint64_t seed;        /* of random operators without a seed attribute */
+    bool oracle;          /* every float value in double */
+    uint64_t
+        memory_limit; /* max bytes that values of a run may take together; 0: 4 GiB or 1,024 times the bytes
+                              of weights and inputs, whichever is more, and 512 MiB for strings that nodes make.
+                              The process's limit (sib_memory_limit_set) holds too */
     /* Passes that rewrite the graph before it is planned: "-fuse_gelu" (all but that), "-all,dead" (that
        alone) or "all". NULL: all where a backend other than ref is present, otherwise none. With oracle none
        run. */
@@ -69,11 +71,6 @@ typedef struct sib_tap_event {
     uint64_t time_ns; /* sib_time_ns when the value was there */
 } sib_tap_event;
 typedef sib_code (*sib_tap)(void *context, const sib_tap_event *event, sib_error *err);
-
-typedef struct sib_cancel sib_cancel; /* a flag that other threads may set */
-SIB_API sib_code sib_cancel_create(sib_cancel **out, sib_error *err);
-SIB_API void sib_cancel_free(sib_cancel **c);
-SIB_API void sib_cancel_set(sib_cancel *c); /* thread-safe; runs that use it end with SIB_ERR_CANCELLED */
 
 typedef struct sib_profile sib_profile;
 

@@ -8,6 +8,7 @@
 #include <sibyl/audio.h>
 #include <sibyl/base.h>
 #include <sibyl/build.h>
+#include <sibyl/chat.h>
 #include <sibyl/conv1d.h>
 #include <sibyl/digest.h>
 #include <sibyl/extend.h>
@@ -16,6 +17,7 @@
 #include <sibyl/graph.h>
 #include <sibyl/import.h>
 #include <sibyl/job.h>
+#include <sibyl/live.h>
 #include <sibyl/lowering.h>
 #include <sibyl/model.h>
 #include <sibyl/npy_file.h>
@@ -28,6 +30,7 @@
 #include <sibyl/text.h>
 #include <sibyl/tile.h>
 #include <sibyl/timing.h>
+#include <sibyl/transcript.h>
 #include <sibyl/value.h>
 #include <sibyl/watch.h>
 

@@ -113,6 +113,9 @@ SIB_API bool sib_tensor_is_dense(const sib_tensor *t);          /* row-major wit
 /* Element (0, ..., 0). For packed types the byte that holds it; their views are always dense and begin at a
    byte. */
 SIB_API void *sib_tensor_data(const sib_tensor *t);
+/* The same at any alignment, to be copied or written: a weight that does not stand aligned in its file is read there,
+   where sib_tensor_data would load all of it into memory first. */
+SIB_API const void *sib_tensor_bytes(const sib_tensor *t);
 
 /* Element at index (rank) as double; integers beyond 2^53 round, bool is 0 or 1, complex gives its real part,
    a string NaN. Errors: SIB_ERR_ARGUMENT (index out of range). */
@@ -244,6 +247,10 @@ SIB_API sib_code sib_npy_save(const char *path, const sib_tensor *t, sib_error *
    that overflows or claims more than the file holds), SIB_ERR_UNSUPPORTED (object, structured, times,
    extended precision, rank above SIB_MAX_RANK). */
 SIB_API sib_code sib_npy_load(const char *path, sib_tensor **out, sib_error *err);
+/* The same from the (size) bytes of a file, which need not outlive the call. name: for messages. max_bytes: of memory for
+   the elements, 0 for any. Further errors: SIB_ERR_SIZE (more than max_bytes). */
+SIB_API sib_code sib_npy_load_bytes(const char *name, const void *data, size_t size, uint64_t max_bytes,
+                                    sib_tensor **out, sib_error *err);
 
 /* One named array of an archive. */
 typedef struct sib_npz_entry {

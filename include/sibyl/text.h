@@ -38,8 +38,9 @@ typedef struct sib_tokenizer_info {
 SIB_API void sib_tokenizer_get_info(const sib_tokenizer *t, sib_tokenizer_info *out);
 
 typedef enum sib_special {
-    SIB_SPECIAL_AS_TEXT,  /* "<|endoftext|>" in the text is text like any other */
-    SIB_SPECIAL_AS_TOKENS /* special tokens are found in the text */
+    SIB_SPECIAL_AS_TEXT,   /* "<|endoftext|>" in the text is text like any other */
+    SIB_SPECIAL_AS_TOKENS, /* special tokens are found in the text */
+    SIB_SPECIAL_FOUND      /* the same, and none is added in front or behind: prompts of chats have theirs */
 } sib_special;
 
 /* Encodes a text of any bytes. *ids: (*n), release with sib_free. Thread-safe on one tokenizer. The

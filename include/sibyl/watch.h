@@ -109,6 +109,9 @@ SIB_API void sib_profile_end(sib_profile *p, uint64_t span);
    a complete event ("ph": "X") for each span, times in microseconds from the first. Written to another file and
    renamed. Errors: SIB_ERR_IO, SIB_ERR_MEMORY. */
 SIB_API sib_code sib_profile_save_trace(const sib_profile *p, const char *path, sib_error *err);
+/* The same as text. *text: owned by the caller, release with sib_free; *size: its bytes without the NUL at its end; may
+   be NULL. Errors: SIB_ERR_MEMORY. */
+SIB_API sib_code sib_profile_trace_text(const sib_profile *p, char **text, size_t *size, sib_error *err);
 
 #ifdef __cplusplus
 }

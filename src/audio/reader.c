@@ -6,6 +6,7 @@
 #include "audio/rawpcm.h"
 #include "base/alloc.h"
 #include "base/array.h"
+#include "base/cancel.h"
 #include "base/error.h"
 #include "base/size.h"
 
@@ -165,6 +166,8 @@ static sib_code put_next(sib_audio_reader *r, sib_error *err)
 /* Returns at least one sample, unless the recording has ended. */
 static sib_code take(sib_audio_reader *r, float *samples, size_t max_samples, size_t *got, sib_error *err)
 {
+    if (cancel_is_set(r->options.cancel))
+        return err_set(err, SIB_ERR_CANCELLED, "%s: reading was cancelled", r->is_raw ? "-" : r->input.name);
     if (r->is_raw && (double)r->raw.bytes > r->options.max_seconds * r->options.sample_rate *
                                                 (double)audio_rawpcm_sample_bytes(r->raw.pcm))
         return err_set(err, SIB_ERR_SIZE,

@@ -15,16 +15,18 @@ typedef struct word_call {
     mval in[SIB_OPERATOR_ENDS];
     const sib_param *params;
     sib_lowering *b;
-    mval out[2];
+    mval out[4];
 } word_call;
 
 typedef struct word {
     const char *name;
-    int min_in, max_in;
+    int min_in, max_in, max_out;
     const char *params; /* "axis keep?" */
     void (*build)(word_call *c);
     milli_kind kind;
 } word;
+
+static const char *const reductions[] = {"none", "add", "mul", "min", "max", NULL};
 
 /* ---- Parameters ------------------------------------------------------------------------------------------- */
 
@@ -92,6 +94,24 @@ static sib_dtype param_dtype(word_call *c, const char *name)
         l_fail(c->l, SIB_ERR_ARGUMENT, "%s: parameter %s is %lld, which is not a dtype", c->name, name,
                (long long)number);
     return is ? (sib_dtype)number : SIB_DTYPE_UNKNOWN;
+}
+
+/* The text of a parameter, one of `choices` (up to NULL); the first where it is left out. */
+static const char *param_choice(word_call *c, const char *name, const char *const *choices)
+{
+    const sib_param *p = param(c, name);
+    size_t i = 0;
+    while (p && choices[i] && (!p->text || strcmp(choices[i], p->text)))
+        i++;
+    if (choices[i])
+        return choices[i];
+    char list[100];
+    size_t n = 0;
+    for (i = 0; choices[i] && n < sizeof list; i++)
+        n += (size_t)snprintf(list + n, sizeof list - n, " %s", choices[i]);
+    l_fail(c->l, SIB_ERR_ARGUMENT, "%s: parameter %s is '%s', expected one of:%s", c->name, name,
+           p->text ? p->text : "", list);
+    return choices[0];
 }
 
 /* Dims of a result: none may be negative. */
@@ -268,6 +288,27 @@ static void gather_elements(word_call *c)
     c->out[0] = m_gather_elements(c->l, c->in[0], c->in[1], param_axis(c));
 }
 
+static void gather_nd(word_call *c)
+{
+    const int64_t batch = param_int(c, "batch", 0);
+    c->out[0] = m_gather_nd(c->l, c->in[0], c->in[1], batch >= 0 && batch <= SIB_MAX_RANK ? (int)batch : -1);
+}
+
+static void scatter_nd(word_call *c)
+{
+    c->out[0] = m_scatter_nd(c->l, c->in[0], c->in[1], c->in[2], param_choice(c, "reduction", reductions));
+}
+
+static void nonzero(word_call *c)
+{
+    c->out[0] = m_nonzero(c->l, c->in[0]);
+}
+
+static void unique(word_call *c)
+{
+    m_unique(c->l, c->in[0], param_axis(c), !param(c, "axis"), param_int(c, "sorted", 1) != 0, c->out);
+}
+
 static void windows(word_call *c)
 {
     static const char *const names[] = {"kernel", "stride", "dilation"};
@@ -313,40 +354,44 @@ static void lookup(word_call *c)
 }
 
 static const word words[] = {
-    {"where", 3, 3, "", where, MILLI_where},
-    {"cast", 1, 1, "to saturate?", cast, MILLI_cast},
-    {"bitcast", 1, 1, "to", bitcast, MILLI_bitcast},
-    {"sigmoid", 1, 1, "", sigmoid, MILLI_COUNT},
-    {"relu", 1, 1, "", relu, MILLI_COUNT},
-    {"reduce_sum", 1, 1, "axes? keep?", reduce, MILLI_reduce_sum},
-    {"reduce_prod", 1, 1, "axes? keep?", reduce, MILLI_reduce_prod},
-    {"reduce_min", 1, 1, "axes? keep?", reduce, MILLI_reduce_min},
-    {"reduce_max", 1, 1, "axes? keep?", reduce, MILLI_reduce_max},
-    {"reduce_mean", 1, 1, "axes? keep?", reduce, MILLI_COUNT},
-    {"arg_min", 1, 1, "axis last? keep?", arg, MILLI_arg_min},
-    {"arg_max", 1, 1, "axis last? keep?", arg, MILLI_arg_max},
-    {"cumulative_sum", 1, 1, "axis", cumulative, MILLI_cumulative_sum},
-    {"cumulative_prod", 1, 1, "axis", cumulative, MILLI_cumulative_prod},
-    {"softmax", 1, 1, "axis", softmax, MILLI_COUNT},
-    {"log_softmax", 1, 1, "axis", log_softmax, MILLI_COUNT},
-    {"reshape", 1, 1, "dims", reshape, MILLI_reshape},
-    {"expand", 1, 1, "dims", expand, MILLI_expand},
-    {"tile", 1, 1, "repeats", tile, MILLI_COUNT},
-    {"transpose", 1, 1, "perm", transpose, MILLI_transpose},
-    {"unsqueeze", 1, 1, "axis", unsqueeze, MILLI_COUNT},
-    {"squeeze", 1, 1, "axis", squeeze, MILLI_COUNT},
-    {"slice", 1, 1, "axis start count step?", slice, MILLI_slice},
-    {"reverse", 1, 1, "axis", reverse, MILLI_COUNT},
-    {"concat", 1, SIB_OPERATOR_ENDS, "axis", concat, MILLI_concat},
-    {"stack", 1, SIB_OPERATOR_ENDS, "axis", stack, MILLI_COUNT},
-    {"pad", 1, 2, "before after", pad, MILLI_pad},
-    {"gather", 2, 2, "axis", gather, MILLI_gather},
-    {"gather_elements", 2, 2, "axis", gather_elements, MILLI_COUNT},
-    {"windows", 1, 2, "kernel stride? dilation? before? after?", windows, MILLI_windows},
-    {"iota", 0, 0, "dtype n", iota, MILLI_iota},
-    {"matmul", 2, 2, "", matmul, MILLI_matmul},
-    {"sort", 1, 1, "axis descending?", sort, MILLI_sort},
-    {"lookup", 2, 2, "", lookup, MILLI_lookup},
+    {"where", 3, 3, 1, "", where, MILLI_where},
+    {"cast", 1, 1, 1, "to saturate?", cast, MILLI_cast},
+    {"bitcast", 1, 1, 1, "to", bitcast, MILLI_bitcast},
+    {"sigmoid", 1, 1, 1, "", sigmoid, MILLI_COUNT},
+    {"relu", 1, 1, 1, "", relu, MILLI_COUNT},
+    {"reduce_sum", 1, 1, 1, "axes? keep?", reduce, MILLI_reduce_sum},
+    {"reduce_prod", 1, 1, 1, "axes? keep?", reduce, MILLI_reduce_prod},
+    {"reduce_min", 1, 1, 1, "axes? keep?", reduce, MILLI_reduce_min},
+    {"reduce_max", 1, 1, 1, "axes? keep?", reduce, MILLI_reduce_max},
+    {"reduce_mean", 1, 1, 1, "axes? keep?", reduce, MILLI_COUNT},
+    {"arg_min", 1, 1, 1, "axis last? keep?", arg, MILLI_arg_min},
+    {"arg_max", 1, 1, 1, "axis last? keep?", arg, MILLI_arg_max},
+    {"cumulative_sum", 1, 1, 1, "axis", cumulative, MILLI_cumulative_sum},
+    {"cumulative_prod", 1, 1, 1, "axis", cumulative, MILLI_cumulative_prod},
+    {"softmax", 1, 1, 1, "axis", softmax, MILLI_COUNT},
+    {"log_softmax", 1, 1, 1, "axis", log_softmax, MILLI_COUNT},
+    {"reshape", 1, 1, 1, "dims", reshape, MILLI_reshape},
+    {"expand", 1, 1, 1, "dims", expand, MILLI_expand},
+    {"tile", 1, 1, 1, "repeats", tile, MILLI_COUNT},
+    {"transpose", 1, 1, 1, "perm", transpose, MILLI_transpose},
+    {"unsqueeze", 1, 1, 1, "axis", unsqueeze, MILLI_COUNT},
+    {"squeeze", 1, 1, 1, "axis", squeeze, MILLI_COUNT},
+    {"slice", 1, 1, 1, "axis start count step?", slice, MILLI_slice},
+    {"reverse", 1, 1, 1, "axis", reverse, MILLI_COUNT},
+    {"concat", 1, SIB_OPERATOR_ENDS, 1, "axis", concat, MILLI_concat},
+    {"stack", 1, SIB_OPERATOR_ENDS, 1, "axis", stack, MILLI_COUNT},
+    {"pad", 1, 2, 1, "before after", pad, MILLI_pad},
+    {"gather", 2, 2, 1, "axis", gather, MILLI_gather},
+    {"gather_elements", 2, 2, 1, "axis", gather_elements, MILLI_COUNT},
+    {"gather_nd", 2, 2, 1, "batch?", gather_nd, MILLI_gather_nd},
+    {"scatter_nd", 3, 3, 1, "reduction?", scatter_nd, MILLI_scatter_nd},
+    {"nonzero", 1, 1, 1, "", nonzero, MILLI_nonzero},
+    {"unique", 1, 1, 4, "axis? sorted?", unique, MILLI_unique},
+    {"windows", 1, 2, 1, "kernel stride? dilation? before? after?", windows, MILLI_windows},
+    {"iota", 0, 0, 1, "dtype n", iota, MILLI_iota},
+    {"matmul", 2, 2, 1, "", matmul, MILLI_matmul},
+    {"sort", 1, 1, 2, "axis descending?", sort, MILLI_sort},
+    {"lookup", 2, 2, 1, "", lookup, MILLI_lookup},
 };
 #define WORDS (sizeof words / sizeof *words)
 
@@ -356,7 +401,7 @@ static bool elementwise(size_t i, word *out)
     if (i > MILLI_less_equal)
         return false;
     const milli_def *m = milli_row((milli_kind)i);
-    *out = (word){m->name, m->inputs, m->inputs, "", m->inputs == 1 ? unary : binary, m->kind};
+    *out = (word){m->name, m->inputs, m->inputs, 1, "", m->inputs == 1 ? unary : binary, m->kind};
     return true;
 }
 
@@ -368,13 +413,15 @@ static bool word_at(size_t i, word *out)
     return true;
 }
 
-const char *sib_milli_word(size_t i, const char **params)
+const char *sib_milli_word(size_t i, const char **params, size_t *outputs)
 {
     word w;
     if (!word_at(i, &w))
         return NULL;
     if (params)
         *params = w.params;
+    if (outputs)
+        *outputs = (size_t)w.max_out;
     return w.name;
 }
 
@@ -426,7 +473,6 @@ void sib_milli_emit(sib_lowering *b, const char *name, size_t n_in, const sib_mv
         out[i] = (sib_mval){SIB_NONE};
     if (!lowering_builds(b) || !find_word(b, name, &w))
         return;
-    size_t makes = w.build == sort ? 2 : 1;
     word_call c = {.l = b->l,
                    .b = b,
                    .name = w.name,
@@ -434,10 +480,10 @@ void sib_milli_emit(sib_lowering *b, const char *name, size_t n_in, const sib_mv
                    .n_in = n_in,
                    .n_params = n_params,
                    .params = params,
-                   .out = {MVAL_NONE, MVAL_NONE}};
-    if (n_in < (size_t)w.min_in || n_in > (size_t)w.max_in || n_out < 1 || n_out > makes) {
-        l_fail(b->l, SIB_ERR_ARGUMENT, "%s of %zu inputs and %zu outputs, expected %d to %d and up to %zu",
-               w.name, n_in, n_out, w.min_in, w.max_in, makes);
+                   .out = {MVAL_NONE, MVAL_NONE, MVAL_NONE, MVAL_NONE}};
+    if (n_in < (size_t)w.min_in || n_in > (size_t)w.max_in || n_out < 1 || n_out > (size_t)w.max_out) {
+        l_fail(b->l, SIB_ERR_ARGUMENT, "%s of %zu inputs and %zu outputs, expected %d to %d and up to %d",
+               w.name, n_in, n_out, w.min_in, w.max_in, w.max_out);
         return;
     }
     check_params(&c, &w);

@@ -176,16 +176,30 @@ static bool make_room(dim_table *t)
     return 2 * t->n < t->n_slots || rehash(t, 2 * t->n_slots);
 }
 
-uint32_t dims_intern(dim_table *t, entry_kind kind, const void *data, size_t bytes)
+/* The entry, 0 where there is none. */
+static uint32_t find(const dim_table *t, entry_kind kind, const void *data, size_t bytes, uint64_t hash)
 {
-    uint64_t hash = hash_bytes(data, bytes) ^ (uint64_t)kind;
     uint32_t at = (uint32_t)hash & (t->n_slots - 1);
     for (; t->slots[at]; at = (at + 1) & (t->n_slots - 1)) {
         const entry *e = &t->entries[t->slots[at]];
         if (e->hash == hash && e->kind == kind && e->bytes == bytes &&
             (!bytes || !memcmp(e->data, data, bytes)))
-            return t->slots[at];
+            break;
     }
+    return t->slots[at];
+}
+
+static uint64_t hash_entry(entry_kind kind, const void *data, size_t bytes)
+{
+    return hash_bytes(data, bytes) ^ (uint64_t)kind;
+}
+
+uint32_t dims_intern(dim_table *t, entry_kind kind, const void *data, size_t bytes)
+{
+    uint64_t hash = hash_entry(kind, data, bytes);
+    uint32_t at = find(t, kind, data, bytes, hash);
+    if (at)
+        return at;
     entry made = {.kind = kind, .bytes = (uint32_t)bytes, .hash = hash, .data = data};
     describe(t, &made);
     if (made.depth > DIMS_DEPTH_MAX || made.weight > DIMS_WEIGHT_MAX || t->n >= UINT32_MAX / 4 ||
@@ -398,10 +412,9 @@ dim dim_symbol(dim_table *t, sib_str name)
 
 dim dim_symbol_known(dim_table *t, sib_str name, bool *known)
 {
-    uint32_t before = t->n;
-    dim d = dim_symbol(t, name);
-    *known = d.id && t->n == before;
-    return d;
+    uint64_t hash = hash_entry(ENTRY_SYMBOL, name.data, name.length);
+    *known = name.length && find(t, ENTRY_SYMBOL, name.data, name.length, hash);
+    return *known ? dim_symbol(t, name) : DIM_NONE;
 }
 
 dim dim_fresh(dim_table *t)

@@ -33,7 +33,7 @@ void dim_table_set_budget(dim_table *t, arena_budget *budget);
 #define DIM_MAX_TERMS 64
 dim dim_const(dim_table *t, int64_t value);
 dim dim_symbol(dim_table *t, sib_str name); /* the same name gives the same dim; "" a fresh one */
-/* The same, and whether the table had it before. */
+/* The same where the table has the symbol; otherwise DIM_NONE, and nothing is added. */
 dim dim_symbol_known(dim_table *t, sib_str name, bool *known);
 dim dim_fresh(dim_table *t); /* a new unique symbol, shown as "?1", "?2", ... */
 dim dim_add(dim_table *t, dim a, dim b);

@@ -1,6 +1,7 @@
 /* sib_import: opens a checkpoint, builds a graph by a recipe, and writes it with its weights. */
 #include "base/alloc.h"
 #include "base/error.h"
+#include "import/chat.h"
 #include "import/recipe/recipe.h"
 #include "import/tokenizer.h"
 
@@ -70,6 +71,8 @@ static sib_code make(build *b, const recipe *r, const char *out, const sib_impor
     if (code == SIB_OK)
         code = tokenizer_begin(&tokenizer, b, options->tokenizer, out, err);
     b->report->tokenizer = tokenizer.kind;
+    if (code == SIB_OK)
+        code = chat_add(b, options->chat_template, err);
     if (code == SIB_OK && out)
         code = write_model(b, out, err);
     if (code == SIB_OK)

@@ -47,12 +47,12 @@ static double fma_burst(peak *p, sib_pool *pool, unsigned threads)
 
 static double best_flops(peak *p, sib_pool *pool, unsigned threads, double seconds)
 {
-    double burst = threads > 1 ? BURST_SECONDS_POOL : BURST_SECONDS, best = 0.0, took = 0.0;
+    double burst = threads > 1 ? BURST_SECONDS_POOL : BURST_SECONDS, best = 0.0;
     sib_timer timer = sib_timer_start();
-    for (p->rounds = 1000; (took = fma_burst(p, pool, threads)) < burst / 2;)
+    for (p->rounds = 1000; fma_burst(p, pool, threads) < burst / 2;)
         p->rounds *= 2;
     do {
-        took = fma_burst(p, pool, threads);
+        const double took = fma_burst(p, pool, threads);
         double flops = (double)p->rounds * (double)p->kernels->fma_flops * threads / took;
         best = flops > best ? flops : best;
     } while (sib_timer_seconds(&timer) < seconds);

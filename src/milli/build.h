@@ -73,6 +73,14 @@ struct lowering {
     made_scalar scalars[SCALARS_KEPT]; /* the last, which nodes share */
     unsigned n_scalars;                /* ever made */
 
+    /* Symbolic only: nodes [begin, end) of `graph` are one of `times` steps, of which the others are not
+       lowered; set with LOWER_NEEDS_DIMS once all else is, so that operations can be counted. */
+    struct {
+        node_id begin, end;
+        dim times;
+    } steps[2];
+    unsigned n_steps;
+
     /* Contexts of whoever drives the lowering: `driver` is that of import and changes within subgraphs
        that are lowered in place; `owner` is that of the other callbacks and stays. */
     void *driver, *owner;
@@ -287,6 +295,9 @@ mval m_windows(lowering *l, mval a, const window_spec *w, mval fill);
 mval m_matmul(lowering *l, mval a, mval b); /* ranks >= 2, leading dims broadcast */
 mval m_sort(lowering *l, mval a, int axis, bool descending, mval *indices);
 mval m_lookup(lowering *l, mval a, mval list);
+mval m_nonzero(lowering *l, mval a); /* int64 [rank, count], row-major; the count is known at run time */
+/* ONNX Unique: values, first indices, inverse, counts. flat: of all elements; else slices along `axis`. */
+void m_unique(lowering *l, mval a, int axis, bool flat, bool sorted, mval out[4]);
 mval m_random(lowering *l, milli_kind kind, sib_dtype dtype, int64_t seed, size_t rank, const dim *dims);
 
 /* ---- Any milli-op -------------------------------------------------------------------------------------- */

@@ -58,3 +58,37 @@ mval m_lookup(lowering *l, mval a, mval list)
     type.dtype = SIB_I64;
     return build_one(l, MILLI_lookup, 2, (mval[]){a, list}, 0, NULL, &type);
 }
+
+mval m_nonzero(lowering *l, mval a)
+{
+    const int rank = m_rank(l, a);
+    if (!l_ok(l) || a.id == NO_VALUE)
+        return MVAL_NONE;
+    value_type type = m_tensor_type(l, SIB_I64, 2, (dim[]){d_const(l, rank), DIM_NONE});
+    return build_one(l, MILLI_nonzero, 1, &a, 0, NULL, &type);
+}
+
+void m_unique(lowering *l, mval a, int axis, bool flat, bool sorted, mval out[4])
+{
+    dim dims[SIB_MAX_RANK], count, all;
+    int rank = m_dims(l, a, dims), at = flat ? 0 : m_axis(l, axis, rank, "axis");
+    for (int i = 0; i < 4; i++)
+        out[i] = MVAL_NONE;
+    if (!l_ok(l) || a.id == NO_VALUE)
+        return;
+    count = dim_fresh(l->graph->dims);
+    if (flat) {
+        all = d_product(l, (size_t)rank, dims);
+        dims[0] = count;
+        rank = 1;
+    } else {
+        all = dims[at];
+        dims[at] = count;
+    }
+    value_type types[4] = {m_tensor_type(l, m_dtype(l, a), (size_t)rank, dims),
+                           m_tensor_type(l, SIB_I64, 1, &count), m_tensor_type(l, SIB_I64, 1, &all),
+                           m_tensor_type(l, SIB_I64, 1, &count)};
+    attribute attributes[] = {attribute_int("axis", at), attribute_int("flat", flat),
+                              attribute_int("sorted", sorted)};
+    m_emit(l, MILLI_unique, 1, &a, 3, attributes, 4, types, out);
+}

@@ -201,7 +201,8 @@ static sib_code infer_node(inference *in, node_id id, sib_error *err)
             code = err_set(err, SIB_ERR_MEMORY, "%s", l.error.message);
         else if (l.status == LOWER_FAILED && n->op)
             diagnostics_add(in->notes, "%s", l.error.message);
-        g->nodes[id].flops = l_ok(&l) && n->op->control == CONTROL_NONE ? cost_flops(scratch) : DIM_NONE;
+        g->nodes[id].flops =
+            n->op && (l_ok(&l) || l.n_steps) && n->op->control == CONTROL_NONE ? cost_flops(&l) : DIM_NONE;
         for (uint32_t i = 0; i < n->outputs.n && code == SIB_OK; i++)
             if (n->outputs.ids[i] != NO_VALUE)
                 code = settle(in, &l, n, i, outs[i], &declared[i], err);

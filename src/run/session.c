@@ -1,16 +1,15 @@
-/* Sessions: opens backends for a model, checks inputs, runs graphs. */
+/* Sessions: opens backends for a model, runs graphs. */
 #include "run/session.h"
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/pool.h"
 #include "extend/registry.h"
-#include "graph/describe.h"
 #include "run/execute/plans.h"
 #include "run/execute/recurrent.h"
+#include "run/inputs.h"
 #include "run/optimise.h"
 #include "tensor/dtype.h"
-#include "tensor/shape.h"
 #include "tensor/tensor.h"
 #include "tensor/value.h"
 
@@ -160,6 +159,20 @@ static sib_code set_make(sib_session *s, const graph *g, executor_set *set, sib_
     return code;
 }
 
+/* Adds the bytes of g's weights to *context. */
+static sib_code add_weights(void *context, const graph *g, sib_error *err)
+{
+    uint64_t *sum = context;
+    size_t bytes = 0;
+    (void)err;
+    for (uint32_t i = 0; i < g->n_values; i++) {
+        const sib_tensor *t = g->values[i].constant;
+        if (t && dtype_bytes(t->dtype, t->count, &bytes))
+            *sum += bytes;
+    }
+    return SIB_OK;
+}
+
 /* Refuses unknown operators and malformed nodes before passes look at them. */
 static sib_code check_nodes(void *context, const graph *g, sib_error *err)
 {
@@ -230,6 +243,8 @@ sib_code sib_session_create(sib_model *model, const sib_session_options *options
     s->shared.plan.log = o->log;
     s->shared.plan.seed = o->seed;
     sib_code code = each_graph(model->onnx->graph, 0, check_nodes, NULL, err);
+    if (code == SIB_OK)
+        code = each_graph(model->onnx->graph, 0, add_weights, &s->weight_bytes, err);
     if (code == SIB_OK && !o->pool)
         code = sib_pool_create(o->threads, &s->own_pool, err);
     s->pool = o->pool ? o->pool : s->own_pool;
@@ -281,42 +296,6 @@ uint64_t sib_session_edits(const sib_session *s)
     return s->optimised ? s->optimised->edits : 0;
 }
 
-/* ---- Inputs ------------------------------------------------------------------------------------------ */
-
-static const char *kind_name(sib_value_kind kind)
-{
-    switch (kind) {
-    case SIB_VALUE_TENSOR:
-        return "a tensor";
-    case SIB_VALUE_SEQUENCE:
-        return "a sequence";
-    case SIB_VALUE_OPTIONAL:
-        return "an optional";
-    default:
-        return "a map";
-    }
-}
-
-/* Adds a note about an input, once. */
-static void notice_shared_dim(sib_session *s, const value *x, sib_str symbol)
-{
-    char text[400];
-    snprintf(text, sizeof text,
-             "input '%.*s': its dim '%.*s' has another size than in an earlier input; the graph runs as in "
-             "the file, without passes",
-             (int)x->name.length, x->name.data, (int)symbol.length, symbol.data);
-    pthread_mutex_lock(&s->shared.lock);
-    size_t i = 0;
-    while (i < s->notes.n && strcmp(s->notes.items[i], text))
-        i++;
-    const bool is_new = i == s->notes.n;
-    if (is_new)
-        diagnostics_add(&s->notes, "%s", text);
-    pthread_mutex_unlock(&s->shared.lock);
-    if (is_new)
-        log_write(&s->shared.plan.log, SIB_LOG_WARNING, "%s", text);
-}
-
 const char *sib_session_diagnostic(const sib_session *session, size_t i)
 {
     sib_session *s = (sib_session *)session; /* for its lock */
@@ -324,110 +303,6 @@ const char *sib_session_diagnostic(const sib_session *session, size_t i)
     const char *text = i < s->notes.n ? s->notes.items[i] : NULL;
     pthread_mutex_unlock(&s->shared.lock);
     return text;
-}
-
-/* State of the check of a run's inputs. */
-typedef struct input_check {
-    sib_session *session;
-    const graph *g;
-    dim_binding sizes; /* of symbols, from their first occurrence */
-    bool differ;       /* a symbol has different sizes */
-} input_check;
-
-/* Checks one dim of an input against the model. Some files share a symbol between dims of different sizes:
-   these are accepted. */
-static sib_code check_dim(input_check *c, const value *x, const sib_tensor *t, int axis, sib_error *err)
-{
-    const graph *g = c->g;
-    dim want = x->type.shape.dims[axis];
-    int64_t number = 0;
-    sib_str symbol;
-    char given[SHAPE_TEXT], wanted[200];
-    bool fits = true;
-    if (dim_is_const(g->dims, want, &number))
-        fits = number == t->dims[axis];
-    else if (dim_is_symbol(g->dims, want, &symbol)) {
-        if (!dim_bound(&c->sizes, want, &number))
-            return dim_bind(g->dims, &c->sizes, want, t->dims[axis], err);
-        if (number != t->dims[axis]) {
-            notice_shared_dim(c->session, x, symbol);
-            c->differ = true;
-        }
-    } else if (dim_eval(g->dims, want, &c->sizes, &number, NULL) == SIB_OK)
-        fits = number == t->dims[axis];
-    if (fits)
-        return SIB_OK;
-    return err_set(err, SIB_ERR_ARGUMENT,
-                   "input '%.*s' has dims %s, the model expects %s: axis %d must be %lld",
-                   (int)x->name.length, x->name.data, shape_text(t->rank, t->dims, given),
-                   dim_shape_text(g->dims, &x->type.shape, wanted, sizeof wanted), axis, (long long)number);
-}
-
-static sib_code check_input(input_check *c, value_id id, const sib_value *v, sib_error *err)
-{
-    const graph *g = c->g;
-    const value *x = &g->values[id];
-    sib_value_kind wanted = type_value_kind(&x->declared), given = sib_value_get_kind(v);
-    char shape[SHAPE_TEXT], text[200];
-    if (wanted && wanted != given && wanted != SIB_VALUE_OPTIONAL)
-        return err_set(err, SIB_ERR_ARGUMENT, "input '%.*s' is %s, the model expects %s", (int)x->name.length,
-                       x->name.data, kind_name(given), kind_name(wanted));
-    const sib_tensor *t = sib_value_tensor(v);
-    if (!t || wanted != SIB_VALUE_TENSOR)
-        return SIB_OK;
-    if (x->declared.dtype && x->declared.dtype != t->dtype)
-        return err_set(err, SIB_ERR_ARGUMENT, "input '%.*s' is %s, the model expects %s", (int)x->name.length,
-                       x->name.data, sib_dtype_name(t->dtype), sib_dtype_name(x->declared.dtype));
-    if (!x->type.shape.ranked)
-        return SIB_OK;
-    if (x->type.shape.rank != t->rank)
-        return err_set(err, SIB_ERR_ARGUMENT, "input '%.*s' has dims %s, the model expects %s",
-                       (int)x->name.length, x->name.data, shape_text(t->rank, t->dims, shape),
-                       dim_shape_text(g->dims, &x->type.shape, text, sizeof text));
-    sib_code code = SIB_OK;
-    for (int i = 0; i < x->type.shape.rank && code == SIB_OK; i++)
-        code = check_dim(c, x, t, i, err);
-    return code;
-}
-
-/* Index of the value called `name` in `list`, list->n where there is none. */
-static uint32_t place_of(const graph *g, const id_list *list, const char *name)
-{
-    uint32_t i = 0;
-    while (i < list->n && !str_is(g->values[list->ids[i]].name, name))
-        i++;
-    return i;
-}
-
-/* *differ: set where a symbol has different sizes in several inputs. */
-static sib_code match_inputs(sib_session *s, const graph *g, size_t n, const sib_named_value *inputs,
-                             const sib_value **in, bool *differ, sib_error *err)
-{
-    input_check c = {.session = s, .g = g};
-    sib_code code = SIB_OK;
-    for (size_t i = 0; i < n && code == SIB_OK; i++) {
-        uint32_t at = inputs[i].name ? place_of(g, &g->inputs, inputs[i].name) : g->inputs.n;
-        if (at == g->inputs.n)
-            code = err_set(err, SIB_ERR_ARGUMENT, "the model has no input '%s'",
-                           inputs[i].name ? inputs[i].name : "");
-        else if (!inputs[i].value)
-            code = err_set(err, SIB_ERR_ARGUMENT, "input '%s' has no value", inputs[i].name);
-        else if (in[at])
-            code = err_set(err, SIB_ERR_ARGUMENT, "input '%s' is given twice", inputs[i].name);
-        else
-            in[at] = inputs[i].value;
-    }
-    for (uint32_t i = 0; i < g->inputs.n && code == SIB_OK; i++) {
-        const value *x = &g->values[g->inputs.ids[i]];
-        if (in[i])
-            code = check_input(&c, g->inputs.ids[i], in[i], err);
-        else if (!x->constant)
-            code =
-                err_set(err, SIB_ERR_ARGUMENT, "input '%.*s' is missing", (int)x->name.length, x->name.data);
-    }
-    dim_binding_clear(&c.sizes);
-    *differ = c.differ;
-    return code;
 }
 
 /* ---- Running ------------------------------------------------------------------------------------------ */
@@ -483,7 +358,7 @@ static sib_code take_outputs(const graph *g, sib_value **all, size_t n, const ch
                              sib_value **out, sib_error *err)
 {
     for (size_t i = 0; i < n; i++) {
-        uint32_t at = place_of(g, &g->outputs, names[i] ? names[i] : "");
+        uint32_t at = end_place(g, &g->outputs, names[i] ? names[i] : "");
         if (at == g->outputs.n)
             return err_set(err, SIB_ERR_ARGUMENT, "the model has no output '%s'", names[i] ? names[i] : "");
         sib_code code = sib_value_copy(all[at], &out[i], err);
@@ -496,7 +371,7 @@ static sib_code take_outputs(const graph *g, sib_value **all, size_t n, const ch
 static sib_code check_names(const graph *g, size_t n, const char *const *names, sib_error *err)
 {
     for (size_t i = 0; i < n; i++)
-        if (!names[i] || place_of(g, &g->outputs, names[i]) == g->outputs.n)
+        if (!names[i] || end_place(g, &g->outputs, names[i]) == g->outputs.n)
             return err_set(err, SIB_ERR_ARGUMENT, "the model has no output '%s'", names[i] ? names[i] : "");
     return SIB_OK;
 }
@@ -542,6 +417,21 @@ static void settle(sib_session *s, const settling *how)
     pthread_mutex_unlock(&s->shared.lock);
 }
 
+/* Sets the limits of a run. in: (inputs of g). */
+static void set_limits(const sib_session *s, const graph *g, const sib_value *const *in, run_state *run)
+{
+    run->memory_limit = s->memory_limit;
+    if (s->memory_limit)
+        return;
+    uint64_t given = s->weight_bytes;
+    for (uint32_t i = 0; i < g->inputs.n; i++)
+        given += in[i] ? run_bytes(in[i]) : 0;
+    run->memory_limit = given <= RUN_MIN_LIMIT / RUN_GROWTH ? RUN_MIN_LIMIT
+                        : given <= UINT64_MAX / RUN_GROWTH  ? given * RUN_GROWTH
+                                                            : UINT64_MAX;
+    run->text_limit = RUN_MAX_TEXT;
+}
+
 /* Max inputs and outputs listed on the stack. */
 #define FEW_ENDS 64
 
@@ -554,8 +444,7 @@ sib_code sib_session_run(sib_session *s, size_t n_inputs, const sib_named_value 
     executor *ex = s->running.items;
     const graph *g = ex->g; /* its inputs and outputs are those of the file's graph */
     size_t n = n_outputs ? n_outputs : g->outputs.n;
-    run_state run = {.observer = {.options = options, .watches = s->watches},
-                     .memory_limit = s->memory_limit};
+    run_state run = {.observer = {.options = options, .watches = s->watches}};
     open_span span = {.is = false};
     void *few[FEW_ENDS] = {0}, **ends = few;
     bool differ = false;
@@ -569,7 +458,8 @@ sib_code sib_session_run(sib_session *s, size_t n_inputs, const sib_named_value 
         out[i] = NULL;
     code = check_names(g, n_outputs, outputs, err);
     if (code == SIB_OK)
-        code = match_inputs(s, g, n_inputs, inputs, in, &differ, err);
+        code = inputs_match(s, g, n_inputs, inputs, in, &differ, err);
+    set_limits(s, g, in, &run);
     if (code == SIB_OK)
         code = choose_graph(s, &run, in, differ, &ex, err);
     settle(s, &(settling){.keep = 1});

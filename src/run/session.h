@@ -10,7 +10,8 @@ struct sib_session {
     executor_shared shared;    /* its lock also guards `copies` and the making of `whole` */
     opened_backend *backends;  /* (shared.plan.n_backends) */
     sib_pool *pool, *own_pool; /* own_pool: NULL where the pool is the caller's */
-    uint64_t memory_limit;
+    uint64_t memory_limit;     /* as given: 0 for the default */
+    uint64_t weight_bytes;     /* of the weights of the model's graphs, without texts */
     watch_set *watches;
     _Atomic(uint64_t) runs;            /* begun so far */
     diagnostics notes;                 /* of runs, each sentence once; guarded by the lock */

@@ -11,10 +11,10 @@ sib_code sizes_bind(dim_table *t, size_t n, const sib_dim *dims, dim_binding *b,
             return err_set(err, SIB_ERR_ARGUMENT, "dim %zu has no name", i);
         bool known;
         dim symbol = dim_symbol_known(t, str_of(dims[i].name), &known);
-        if (dim_same(symbol, DIM_NONE))
-            return err_memory(err, 64, "the dims of a graph");
         if (!known)
             return err_set(err, SIB_ERR_ARGUMENT, "the model has no dim '%s'", dims[i].name);
+        if (dim_same(symbol, DIM_NONE))
+            return err_memory(err, 64, "the dims of a graph");
         code = dim_bind(t, b, symbol, dims[i].size, err);
     }
     return code;

@@ -104,6 +104,13 @@ static sib_code measure(const npy_input *in, const npy_header *h, uint64_t *coun
         return err_set_at(err, SIB_ERR_FORMAT, in->offset,
                           "%s: holds %" PRIu64 " bytes of data, expected %zu for shape %s", in->name,
                           bytes_left(in), *bytes, text);
+    /* Strings take their bytes and, for each, where these are. */
+    bool fits = !in->max_bytes || *bytes <= in->max_bytes;
+    if (fits && in->max_bytes && h->layout != NPY_NUMBERS)
+        fits = *count <= (in->max_bytes - *bytes) / sizeof(sib_str);
+    if (!fits)
+        return err_set(err, SIB_ERR_SIZE, "%s: shape %s takes more than %" PRIu64 " bytes of memory",
+                       in->name, text, in->max_bytes);
     return SIB_OK;
 }
 
@@ -278,6 +285,30 @@ sib_code sib_npy_load(const char *path, sib_tensor **out, sib_error *err)
     return code;
 }
 
+static sib_code read_bytes(npy_input *in, void *dst, size_t n, size_t *got, sib_error *err)
+{
+    (void)err;
+    *got = size_min(n, (size_t)bytes_left(in));
+    if (*got)
+        memcpy(dst, (const char *)in->source + in->offset, *got);
+    return SIB_OK;
+}
+
+sib_code sib_npy_load_bytes(const char *name, const void *data, size_t size, uint64_t max_bytes,
+                            sib_tensor **out, sib_error *err)
+{
+    if (out)
+        *out = NULL;
+    if (!name || !out || (size && !data))
+        return err_set(err, SIB_ERR_ARGUMENT, "%s is NULL", !name ? "the name" : out ? "the data" : "out");
+    npy_input in = {.read = read_bytes,
+                    .source = (void *)(uintptr_t)data,
+                    .name = name,
+                    .size = size,
+                    .max_bytes = max_bytes};
+    return npy_read(&in, out, err);
+}
+
 /* ---- Writing -------------------------------------------------------------------------------------- */
 
 /* Returns the number of characters of a string; SIZE_MAX where it is not UTF-8. out: NULL, or receives the
@@ -342,19 +373,19 @@ static sib_code image_of_numbers(const sib_tensor *t, npy_image *out, sib_error 
     bool packed = dtype_is_packed(t->dtype);
     if (!dtype_bytes(packed ? SIB_U8 : t->dtype, t->count, &out->data_bytes))
         return err_set(err, SIB_ERR_SIZE, "%" PRIu64 " elements do not fit in the address space", t->count);
-    tensor_ready(t);
-    out->data = t->data;
+    out->data = tensor_address(t);
     if (t->dense && !packed)
         return SIB_OK;
-    out->data = out->owned = mem_alloc(out->data_bytes, 1);
+    out->owned = mem_alloc(out->data_bytes, 1);
     if (!out->owned)
         return err_memory(err, out->data_bytes, "an array in C order");
     tensor_walk walk;
-    walk_begin(&walk, t);
+    walk_begin_bytes(&walk, t);
     if (packed)
-        convert_dense(codes_of(t->dtype), t->data, SIB_U8, out->owned, (size_t)t->count, SIB_OVERFLOW_IEEE);
+        convert_dense(codes_of(t->dtype), out->data, SIB_U8, out->owned, (size_t)t->count, SIB_OVERFLOW_IEEE);
     else
         walk_copy(&walk, out->owned, (size_t)t->count);
+    out->data = out->owned;
     return SIB_OK;
 }
 

@@ -52,9 +52,10 @@ typedef struct npy_input {
     void *source;
     const char *name;      /* for messages */
     uint64_t size, offset; /* total bytes, UINT64_MAX where unknown; bytes read so far */
+    uint64_t max_bytes;    /* of memory for the elements; 0: any */
 } npy_input;
 
-/* Reads one array and nothing beyond it. Errors: as sib_npy_load. */
+/* Reads one array and nothing beyond it. Errors: as sib_npy_load_bytes. */
 sib_code npy_read(npy_input *in, sib_tensor **out, sib_error *err);
 
 /* An array in the format of a file. */

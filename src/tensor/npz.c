@@ -6,6 +6,8 @@
 #include "tensor/npy.h"
 #include "tensor/tensor.h"
 
+#include <sibyl/npy_file.h>
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -239,12 +241,25 @@ static sib_code check_end(npy_input *in, sib_error *err)
     sib_code code;
     do {
         code = read_member(in, rest, sizeof rest, &got, err);
+        in->offset += got;
+        if (code == SIB_OK && in->max_bytes && got && in->offset - got > in->max_bytes + NPY_TEXT_LIMIT)
+            code = err_set(err, SIB_ERR_SIZE, "%s: has more than %llu bytes", in->name,
+                           (unsigned long long)in->max_bytes);
     } while (code == SIB_OK && got == sizeof rest);
     return code;
 }
 
-/* Reads member i into *out if it is an array, else leaves *out unchanged. */
-static sib_code load_member(zip_t *zip, const char *path, zip_uint64_t i, sib_npz_entry *out, sib_error *err)
+/* What is left of *left bytes after an array of which (read) bytes were read; at least 1, as 0 stands for any number. */
+static void take_bytes(uint64_t *left, const sib_tensor *t, uint64_t read)
+{
+    uint64_t taken = read + (t->dtype == SIB_STRING ? t->count * sizeof(sib_str) : 0);
+    if (*left)
+        *left = taken < *left ? *left - taken : 1;
+}
+
+/* Reads member i into *out if it is an array, else leaves *out unchanged. *left: bytes that arrays may take yet, 0: any. */
+static sib_code load_member(zip_t *zip, const char *path, zip_uint64_t i, uint64_t *left, sib_npz_entry *out,
+                            sib_error *err)
 {
     zip_stat_t st;
     const char *name = zip_get_name(zip, i, 0);
@@ -260,11 +275,13 @@ static sib_code load_member(zip_t *zip, const char *path, zip_uint64_t i, sib_np
     if (!member)
         return err_set(err, code_of(zip_error_code_zip(zip_get_error(zip))), "%s: %s", label,
                        zip_strerror(zip));
-    npy_input in = {.read = read_member, .source = member, .name = label};
+    npy_input in = {.read = read_member, .source = member, .name = label, .max_bytes = *left};
     in.size = st.valid & ZIP_STAT_SIZE ? st.size : UINT64_MAX;
     sib_code code = npy_read(&in, &out->tensor, err);
     if (code == SIB_OK)
         code = check_end(&in, err);
+    if (code == SIB_OK)
+        take_bytes(left, out->tensor, in.offset);
     zip_fclose(member);
     if (code == SIB_OK && !(out->name = mem_alloc(length - SUFFIX_BYTES + 1, 1)))
         code = err_memory(err, length, "an array name");
@@ -300,25 +317,18 @@ static sib_code open_archive(const char *path, zip_t **out, sib_error *err)
     return code;
 }
 
-sib_code sib_npz_load(const char *path, sib_npz_entry **entries, size_t *n, sib_error *err)
+/* Ends zip. left: as in load_member. */
+static sib_code load_all(zip_t *zip, const char *path, uint64_t left, sib_npz_entry **entries, size_t *n,
+                         sib_error *err)
 {
-    zip_t *zip;
-    if (entries)
-        *entries = NULL;
-    if (n)
-        *n = 0;
-    if (!path || !entries || !n)
-        return err_set(err, SIB_ERR_ARGUMENT, "%s is NULL", path ? "entries or n" : "the path");
-    sib_code code = open_archive(path, &zip, err);
-    if (code != SIB_OK)
-        return code;
+    sib_code code = SIB_OK;
     size_t members = (size_t)zip_get_num_entries(zip, 0), loaded = 0;
     /* (members), of which the first `loaded` are used */
     sib_npz_entry *list = mem_calloc(members, sizeof *list);
     if (!list)
         code = err_memory(err, members * sizeof *list, "an archive");
     for (size_t i = 0; i < members && code == SIB_OK; i++) {
-        code = load_member(zip, path, i, &list[loaded], err);
+        code = load_member(zip, path, i, &left, &list[loaded], err);
         loaded += code == SIB_OK && list[loaded].tensor;
     }
     zip_discard(zip);
@@ -329,6 +339,45 @@ sib_code sib_npz_load(const char *path, sib_npz_entry **entries, size_t *n, sib_
     *entries = list;
     *n = loaded;
     return SIB_OK;
+}
+
+sib_code sib_npz_load(const char *path, sib_npz_entry **entries, size_t *n, sib_error *err)
+{
+    zip_t *zip;
+    if (entries)
+        *entries = NULL;
+    if (n)
+        *n = 0;
+    if (!path || !entries || !n)
+        return err_set(err, SIB_ERR_ARGUMENT, "%s is NULL", path ? "entries or n" : "the path");
+    sib_code code = open_archive(path, &zip, err);
+    return code == SIB_OK ? load_all(zip, path, 0, entries, n, err) : code;
+}
+
+sib_code sib_npz_load_bytes(const char *name, const void *data, size_t size, uint64_t max_bytes,
+                            sib_npz_entry **entries, size_t *n, sib_error *err)
+{
+    if (entries)
+        *entries = NULL;
+    if (n)
+        *n = 0;
+    if (!name || !entries || !n || (size && !data))
+        return err_set(err, SIB_ERR_ARGUMENT, "the name, the data, entries or n is NULL");
+    if (size < sizeof empty_archive)
+        return err_set_at(err, SIB_ERR_FORMAT, 0, "%s: is not an .npz archive, expected at least %zu bytes",
+                          name, sizeof empty_archive);
+    zip_error_t error;
+    zip_error_init(&error);
+    zip_source_t *source = zip_source_buffer_create(data, size, 0, &error);
+    zip_t *zip = source ? zip_open_from_source(source, ZIP_RDONLY, &error) : NULL;
+    sib_code code = SIB_OK;
+    if (!zip) {
+        code = err_set(err, code_of(zip_error_code_zip(&error)), "%s: cannot be read as .npz: %s", name,
+                       zip_error_strerror(&error));
+        zip_source_free(source);
+    }
+    zip_error_fini(&error);
+    return zip ? load_all(zip, name, max_bytes, entries, n, err) : code;
 }
 
 void sib_npz_free(sib_npz_entry **entries, size_t n)

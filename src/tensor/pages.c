@@ -57,9 +57,14 @@ const void *tensor_address(const sib_tensor *t)
 {
     const tensor_storage *s = t->storage;
     if (atomic_load_explicit(&s->waits, memory_order_acquire) && s->source)
-        return s->source;
+        return (const char *)s->source + (t->data - s->base);
     tensor_ready(t);
     return t->data;
+}
+
+const void *sib_tensor_bytes(const sib_tensor *t)
+{
+    return tensor_address(t);
 }
 
 const void *tensor_peek(const sib_tensor *t, void **temporary)

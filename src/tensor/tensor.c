@@ -176,6 +176,7 @@ sib_code tensor_wrap_waiting(sib_dtype dtype, size_t rank, const int64_t *dims, 
     SIB_ASSERT(fill);
     if (code == SIB_OK) {
         (*out)->storage->fill = fill;
+        (*out)->storage->base = data;
         atomic_store_explicit(&(*out)->storage->waits, true, memory_order_relaxed);
     }
     return code;

@@ -17,6 +17,7 @@ typedef struct tensor_storage {
     void *context;
     void (*fill)(void *context); /* loads elements on first use; see tensor_wrap_waiting */
     atomic_bool waits;
+    const char *base;   /* of a storage that waits: its first byte once it is loaded */
     const void *source; /* where unloaded elements are, at any alignment; NULL: in several places */
     bool file_pages;    /* the elements, or their source, are in a file mapped read-only */
 } tensor_storage;

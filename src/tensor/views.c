@@ -162,7 +162,7 @@ sib_code sib_tensor_copy(const sib_tensor *t, sib_tensor **out, sib_error *err)
     if (code != SIB_OK)
         return code;
     tensor_walk walk;
-    walk_begin(&walk, t);
+    walk_begin_bytes(&walk, t);
     if (t->dtype != SIB_STRING) {
         walk_copy(&walk, copy->data, (size_t)t->count);
     } else {

@@ -8,11 +8,16 @@
 
 void walk_begin(tensor_walk *w, const sib_tensor *t)
 {
-    memset(w, 0, sizeof *w);
     tensor_ready(t);
+    walk_begin_bytes(w, t);
+}
+
+void walk_begin_bytes(tensor_walk *w, const sib_tensor *t)
+{
+    memset(w, 0, sizeof *w);
     w->left = t->count;
     w->item_bits = dtype_info(t->dtype)->bits;
-    w->at = t->data;
+    w->at = tensor_address(t);
     w->dense = t->dense;
     if (w->dense)
         return;

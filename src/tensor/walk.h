@@ -20,6 +20,8 @@ typedef struct tensor_walk {
 
 /* t must outlive the walk. */
 void walk_begin(tensor_walk *w, const sib_tensor *t);
+/* The same for walk_copy alone, which reads elements at any alignment: weights are not loaded for it. */
+void walk_begin_bytes(tensor_walk *w, const sib_tensor *t);
 
 /* Copies the next n elements densely to dst; at least n must be left. For packed types n is a multiple of
    8, or all that is left. */

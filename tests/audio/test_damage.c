@@ -66,8 +66,7 @@ TEST(not_audio)
     }
     uint8_t noise[20000];
     check_random r = {3};
-    for (size_t i = 0; i < sizeof noise; i++)
-        noise[i] = (uint8_t)(check_u64(&r) >> 56);
+    check_fill(&r, noise, sizeof noise);
     for (size_t i = 0; i < COUNT(names); i++) {
         media_write(media_path(names[i]), noise, sizeof noise);
         expect(media_path(names[i]), SIB_ERR_FORMAT, "");

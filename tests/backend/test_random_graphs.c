@@ -2,7 +2,7 @@
    FOLDER]
    [--every N] [CASES...]
 
-   Without files it makes `count` graphs (default: $SIBYL_RANDOM_GRAPHS, 1000, or 100 with $SIBYL_QUICK),
+   Without files it makes `count` graphs (default: $SIBYL_RANDOM_GRAPHS or 1000, a tenth of it with $SIBYL_QUICK),
    numbered from `seed` ($SIBYL_RANDOM_SEED, 1) upward; a graph depends on its number alone. With files of
    operator cases it mutates every N-th case instead. A graph whose results differ is shrunk and printed, one
    node as a line of cases; with --save ($SIBYL_RANDOM_SAVE) it is also written as a case for `sibyl conform
@@ -123,7 +123,7 @@ static uint64_t number_of(const char *name, uint64_t fallback)
 int main(int argc, char **argv)
 {
     campaign c = {.seed = number_of("SIBYL_RANDOM_SEED", 1),
-                  .count = number_of("SIBYL_RANDOM_GRAPHS", getenv("SIBYL_QUICK") ? 100 : 1000),
+                  .count = number_of("SIBYL_RANDOM_GRAPHS", 1000) / (getenv("SIBYL_QUICK") ? 10 : 1),
                   .every = number_of("SIBYL_RANDOM_EVERY", getenv("SIBYL_QUICK") ? 100 : 12),
                   .save = getenv("SIBYL_RANDOM_SAVE")};
     int at = 1;

@@ -297,31 +297,48 @@ static const matmul_case products[] = {
     {2, 2, 2, {70, 133}, {133, 300}, {70, 300}}, /* more than one block along both axes */
 };
 
-/* Element of an operand whose leading dims broadcast. */
-static double matrix_at(const sib_tensor *t, size_t rank, const int64_t *index, int64_t row, int64_t column)
+/* An operand whose leading dims broadcast. */
+typedef struct operand {
+    size_t rank;
+    const int64_t *dims;
+    double *values; /* all of it: reading one from the tensor is slow */
+} operand;
+
+static operand operand_of(const sib_tensor *t)
 {
-    int64_t own[SIB_MAX_RANK];
-    size_t n = sib_tensor_rank(t);
-    for (size_t i = 0; i + 2 < n; i++)
-        own[i] = sib_tensor_dims(t)[i] == 1 ? 0 : index[rank - n + i];
-    own[n - 2] = row;
-    own[n - 1] = column;
-    return number_at(t, own);
+    uint64_t n = sib_tensor_count(t);
+    operand o = {sib_tensor_rank(t), sib_tensor_dims(t), calloc((size_t)n + 1, sizeof(double))};
+    assert_non_null(o.values);
+    for (uint64_t i = 0; i < n; i++)
+        o.values[i] = number(t, i);
+    return o;
+}
+
+CHECK_UNWATCHED static double matrix_at(const operand *o, size_t rank, const int64_t *index, int64_t row,
+                                        int64_t column)
+{
+    int64_t at = 0;
+    for (size_t i = 0; i + 2 < o->rank; i++)
+        at = at * o->dims[i] + (o->dims[i] == 1 ? 0 : index[rank - o->rank + i]);
+    at = at * o->dims[o->rank - 2] + row;
+    return o->values[at * o->dims[o->rank - 1] + column];
 }
 
 static void check_matmul(const matmul_case *m, sib_dtype d, check_random *r)
 {
     sib_tensor *a = small(d, m->rank_a, m->a, r), *b = small(d, m->rank_b, m->b, r);
     sib_tensor *out = RUN(MILLI_matmul, spec_of(d, m->rank, m->out), 2, a, b);
+    operand x = operand_of(a), y = operand_of(b);
     for (uint64_t i = 0; i < sib_tensor_count(out); i++) {
         int64_t index[SIB_MAX_RANK] = {0};
         double sum = 0;
         unravel(out, i, index);
         for (int64_t k = 0; k < m->a[m->rank_a - 1]; k++)
-            sum += matrix_at(a, m->rank, index, index[m->rank - 2], k) *
-                   matrix_at(b, m->rank, index, k, index[m->rank - 1]);
+            sum += matrix_at(&x, m->rank, index, index[m->rank - 2], k) *
+                   matrix_at(&y, m->rank, index, k, index[m->rank - 1]);
         expect_rounded(out, i, sum, "matmul");
     }
+    free(x.values), free(y.values);
     free_all(3, (sib_tensor *[]){a, b, out});
 }
 

@@ -95,7 +95,7 @@ typedef struct search {
     const char *fault;
 } search;
 
-static void add(search *s, const snapshot *next)
+CHECK_UNWATCHED static void add(search *s, const snapshot *next)
 {
     uint64_t hash = 14695981039346656037u;
     for (size_t i = 0; i < sizeof *next; i++)
@@ -109,14 +109,14 @@ static void add(search *s, const snapshot *next)
     s->table[slot] = (uint32_t)s->n;
 }
 
-static void check(search *s, bool holds, const char *fault)
+CHECK_UNWATCHED static void check(search *s, bool holds, const char *fault)
 {
     if (!holds && !s->fault)
         s->fault = fault;
 }
 
 /* Takes a lock; false where another thread has it. */
-static bool take(uint8_t *lock, int thread)
+CHECK_UNWATCHED static bool take(uint8_t *lock, int thread)
 {
     if (*lock)
         return false;
@@ -124,13 +124,13 @@ static bool take(uint8_t *lock, int thread)
     return true;
 }
 
-static uint8_t after_taking(int i)
+CHECK_UNWATCHED static uint8_t after_taking(int i)
 {
     return i ? TOP : WAIT;
 }
 
 /* One step of a thread that takes pieces; false where it cannot go on. */
-static bool step_taking(search *s, snapshot *n, int i)
+CHECK_UNWATCHED static bool step_taking(search *s, snapshot *n, int i)
 {
     actor *t = &n->threads[i];
     variant v = s->variant;
@@ -195,7 +195,7 @@ static bool step_taking(search *s, snapshot *n, int i)
 }
 
 /* The caller goes on to wake the next worker that the run has a piece for, or all where it stops. */
-static void wake_next(search *s, snapshot *n, unsigned next)
+CHECK_UNWATCHED static void wake_next(search *s, snapshot *n, unsigned next)
 {
     actor *t = &n->threads[0];
     bool stopping = n->now == RUNS;
@@ -208,7 +208,7 @@ static void wake_next(search *s, snapshot *n, unsigned next)
         t->at = s->variant == READS_EARLY ? READ_TASK : READ_TICKET;
 }
 
-static bool step_waking(search *s, snapshot *n)
+CHECK_UNWATCHED static bool step_waking(search *s, snapshot *n)
 {
     actor *t = &n->threads[0];
     uint8_t w = n->waking;
@@ -237,7 +237,7 @@ static bool step_waking(search *s, snapshot *n)
     }
 }
 
-static bool step_writing(search *s, snapshot *n)
+CHECK_UNWATCHED static bool step_writing(search *s, snapshot *n)
 {
     actor *t = &n->threads[0];
     variant v = s->variant;
@@ -267,12 +267,12 @@ static bool step_writing(search *s, snapshot *n)
     return true;
 }
 
-static void begin_run(search *s, snapshot *n)
+CHECK_UNWATCHED static void begin_run(search *s, snapshot *n)
 {
     n->threads[0].at = n->now == RUNS ? STOP : s->variant == TICKET_EARLY ? WRITE_UNDONE : WRITE_TASK;
 }
 
-static bool step_waiting(search *s, snapshot *n)
+CHECK_UNWATCHED static bool step_waiting(search *s, snapshot *n)
 {
     actor *t = &n->threads[0];
     bool late = s->variant == CALLER_SLEEPS_LATE;
@@ -326,7 +326,7 @@ static bool step_waiting(search *s, snapshot *n)
     }
 }
 
-static bool step_sleeping(search *s, snapshot *n, int i)
+CHECK_UNWATCHED static bool step_sleeping(search *s, snapshot *n, int i)
 {
     actor *t = &n->threads[i];
     uint8_t *sleeps = &n->sleeps[i - 1], *lock = &n->locks[i - 1];
@@ -370,7 +370,7 @@ static bool step_sleeping(search *s, snapshot *n, int i)
 }
 
 /* Adds the states that follow from one step of thread i; false where it cannot go on. */
-static bool step(search *s, const snapshot *from, int i)
+CHECK_UNWATCHED static bool step(search *s, const snapshot *from, int i)
 {
     snapshot n = *from;
     actor *t = &n.threads[i];
@@ -393,7 +393,7 @@ static bool step(search *s, const snapshot *from, int i)
 }
 
 /* A worker sleeps on although the caller has called it. */
-static bool misses_call(const snapshot *n)
+CHECK_UNWATCHED static bool misses_call(const snapshot *n)
 {
     const actor *caller = &n->threads[0];
     bool woken = n->now < RUNS && (caller->at < WRITE_TASK || (caller->at >= WAIT && caller->at < STOP));
@@ -403,7 +403,7 @@ static bool misses_call(const snapshot *n)
     return false;
 }
 
-static const char *search_all(variant v, size_t *n_states)
+CHECK_UNWATCHED static const char *search_all(variant v, size_t *n_states)
 {
     search s = {.variant = v, .size = (size_t)1 << 22, .slots = (size_t)1 << 23};
     s.states = malloc(s.size * sizeof *s.states);

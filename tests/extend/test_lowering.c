@@ -161,6 +161,35 @@ static void use_gather(sib_lowering *b, sib_mval x)
     sib_mval in[2] = {x, sib_milli_op(b, "iota", 0, NULL, 2, i)};
     out(b, sib_milli_op(b, "gather", 2, in, 1, &axis));
 }
+/* [2, 3]: coordinates of the elements above 3 */
+static sib_mval above_three(sib_lowering *b, sib_mval x)
+{
+    return sib_milli_unary(b, "nonzero", sib_milli_binary(b, "less", sib_milli_number(b, x, 3), x));
+}
+static void use_nonzero(sib_lowering *b, sib_mval x)
+{
+    out(b, above_three(b, x));
+}
+static void use_gather_nd(sib_lowering *b, sib_mval x)
+{
+    out(b, sib_milli_binary(b, "gather_nd", x,
+                            sib_milli_transpose(b, above_three(b, x), 2, (const int64_t[]){1, 0})));
+}
+static void use_scatter_nd(sib_lowering *b, sib_mval x)
+{
+    const sib_param add = {.name = "reduction", .text = "add"};
+    sib_mval at = sib_milli_transpose(b, above_three(b, x), 2, (const int64_t[]){1, 0});
+    sib_mval in[3] = {x, at, sib_milli_binary(b, "gather_nd", x, at)};
+    out(b, sib_milli_op(b, "scatter_nd", 3, in, 1, &add));
+}
+static void use_unique(sib_lowering *b, sib_mval x)
+{
+    sib_mval is = sib_milli_cast(b, sib_milli_binary(b, "less", x, sib_milli_number(b, x, 3)), SIB_I64),
+             made[4];
+    sib_milli_emit(b, "unique", 1, &is, 0, NULL, 4, made);
+    const sib_param axis = SIB_PARAM_INT("axis", 0);
+    out(b, sib_milli_op(b, "concat", 4, made, 1, &axis));
+}
 static void use_windows(sib_lowering *b, sib_mval x)
 {
     const sib_param p = SIB_PARAM_INT("kernel", 2);
@@ -205,6 +234,11 @@ TEST(words)
     expect(use_sort, SIB_I64, DIMS(2, 3), OF(1, 2, 0, 2, 0, 1));
     expect(use_layout, SIB_F32, DIMS(5), OF(0, 6, 3, 2, 0));
     expect(use_gather, SIB_F32, DIMS(2, 2), OF(1, 5, 4, 2));
+    expect(use_nonzero, SIB_I64, DIMS(2, 3), OF(0, 1, 1, 1, 0, 2));
+    expect(use_gather_nd, SIB_F32, DIMS(3), OF(5, 4, 6));
+    expect(use_scatter_nd, SIB_F32, DIMS(2, 3), OF(1, 10, 3, 8, 2, 12));
+    /* values 0 and 1, first at 1 and 0, the index of each element, counts */
+    expect(use_unique, SIB_I64, DIMS(12), OF(0, 1, 1, 0, 1, 0, 0, 0, 1, 0, 4, 2));
     expect(use_windows, SIB_F32, DIMS(2, 1, 2), OF(6, 8, 6, 8));
     expect(use_matmul, SIB_F32, DIMS(2, 2), OF(35, 32, 32, 56));
     expect(use_where, SIB_I32, DIMS(2, 3), OF(1, 4, 3, 4, 2, 4));
@@ -213,8 +247,9 @@ TEST(words)
     expect(use_constant, SIB_F32, DIMS(2, 3), OF(11, 15, 13, 24, 22, 26));
     size_t n = 0;
     const char *params;
-    while (sib_milli_word(n, &params))
-        assert_non_null(params), n++;
+    size_t outputs;
+    while (sib_milli_word(n, &params, &outputs))
+        assert_non_null(params), assert_in_range(outputs, 1, 4), n++;
     assert_true(n > 70);
 }
 
@@ -226,7 +261,19 @@ static void bad_word(sib_lowering *b, sib_mval x)
 }
 static void bad_milli(sib_lowering *b, sib_mval x)
 {
-    out(b, sib_milli_unary(b, "nonzero", x));
+    out(b, sib_milli_unary(b, "string_case", x));
+}
+static void bad_choice(sib_lowering *b, sib_mval x)
+{
+    const sib_param p = {.name = "reduction", .text = "sub"};
+    sib_mval in[3] = {x, x, x};
+    out(b, sib_milli_op(b, "scatter_nd", 3, in, 1, &p));
+}
+static void bad_batch(sib_lowering *b, sib_mval x)
+{
+    const sib_param p = SIB_PARAM_INT("batch", 3);
+    sib_mval in[2] = {x, sib_milli_cast(b, x, SIB_I64)};
+    out(b, sib_milli_op(b, "gather_nd", 2, in, 1, &p));
 }
 static void bad_count(sib_lowering *b, sib_mval x)
 {
@@ -282,19 +329,22 @@ TEST(faults_are_named)
     static const struct {
         use use;
         const char *words;
-    } cases[] = {{bad_word, "node 'Use' (Use): there is no milli-op 'sofmax'"},
-                 {bad_milli, "milli-op nonzero cannot be built by callers"},
-                 {bad_count, "add of 1 inputs and 1 outputs, expected 2 to 2"},
-                 {bad_param, "softmax has no parameter keepdims; it has: axis"},
-                 {no_param, "softmax: parameter axis is missing"},
-                 {bad_axis, "axis is 2, expected -2 to below 2"},
-                 {bad_value, "value 123456 is not of this lowering"},
-                 {bad_dim, "dim 99999 is not of this lowering"},
-                 {bad_dtype, "parameter to is 99, which is not a dtype"},
-                 {mixed, "add of float32 and int64"},
-                 {negative, "dims[0] is -6, expected at least 0"},
-                 {perm, "parameter perm has 1 numbers, expected 2"},
-                 {nothing, "output 0 is not computed"}};
+    } cases[] = {
+        {bad_word, "node 'Use' (Use): there is no milli-op 'sofmax'"},
+        {bad_milli, "milli-op string_case cannot be built by callers"},
+        {bad_choice, "scatter_nd: parameter reduction is 'sub', expected one of: none add mul min max"},
+        {bad_batch, "3 batch axes into a tensor of rank 2"},
+        {bad_count, "add of 1 inputs and 1 outputs, expected 2 to 2"},
+        {bad_param, "softmax has no parameter keepdims; it has: axis"},
+        {no_param, "softmax: parameter axis is missing"},
+        {bad_axis, "axis is 2, expected -2 to below 2"},
+        {bad_value, "value 123456 is not of this lowering"},
+        {bad_dim, "dim 99999 is not of this lowering"},
+        {bad_dtype, "parameter to is 99, which is not a dtype"},
+        {mixed, "add of float32 and int64"},
+        {negative, "dims[0] is -6, expected at least 0"},
+        {perm, "parameter perm has 1 numbers, expected 2"},
+        {nothing, "output 0 is not computed"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         sib_error err = SIB_ERROR_INIT;
         sib_value *y = NULL;

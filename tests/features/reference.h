@@ -62,7 +62,8 @@ static inline double ref_weight(const sib_mel_spec *s, int m, int k)
 }
 
 /* Sample i of the recording, extended past its ends by the rule of the framing. */
-static inline double ref_sample(const sib_mel_spec *s, const float *x, int64_t n, int64_t total, int64_t i)
+CHECK_UNWATCHED static inline double ref_sample(const sib_mel_spec *s, const float *x, int64_t n,
+                                                int64_t total, int64_t i)
 {
     if (s->framing == SIB_FRAMING_CENTER_REFLECT) {
         if (i < 0)
@@ -80,60 +81,84 @@ static inline int64_t ref_frames(const sib_mel_spec *s, int64_t total)
     return s->drop_last_frame ? n - 1 : n;
 }
 
-/* Energies of one frame (n_mels). root: (n_fft, 2) cos and sin of 2 pi i / n_fft; weights (n_mels, n_fft / 2
-   + 1). */
-static inline void ref_frame(const sib_mel_spec *s, const double *frame, const double *root,
-                             const double *weights, double *energy)
+/* Tables of a front end, and memory for a frame. */
+typedef struct ref_front {
+    const sib_mel_spec *s; /* borrowed */
+    double *root;          /* (n_fft, 2) cos and sin of 2 pi i / n_fft */
+    double *weights;       /* (n_mels, n_fft / 2 + 1) */
+    double *window;        /* (win_length) */
+    double *frame;         /* (win_length) */
+} ref_front;
+
+static inline ref_front ref_front_make(const sib_mel_spec *s)
 {
     const int bins = s->n_fft / 2 + 1;
+    ref_front f = {.s = s,
+                   .root = malloc(2 * sizeof *f.root * (size_t)s->n_fft),
+                   .weights = malloc(sizeof *f.weights * (size_t)(s->n_mels * bins)),
+                   .window = malloc(sizeof *f.window * (size_t)s->win_length),
+                   .frame = malloc(sizeof *f.frame * (size_t)s->win_length)};
+    for (int i = 0; i < s->win_length; i++)
+        f.window[i] = ref_window(s, i);
+    for (int i = 0; i < s->n_fft; i++) {
+        f.root[2 * i] = cos(2 * REF_PI * i / s->n_fft);
+        f.root[2 * i + 1] = sin(2 * REF_PI * i / s->n_fft);
+    }
+    for (int m = 0; m < s->n_mels; m++)
+        for (int k = 0; k < bins; k++)
+            f.weights[m * bins + k] = ref_weight(s, m, k);
+    return f;
+}
+
+static inline void ref_front_free(ref_front *f)
+{
+    free(f->root), free(f->weights), free(f->window), free(f->frame);
+}
+
+/* Energies (n_mels) of the frame that begins at sample `start` of x (n), which is extended to `total`. */
+CHECK_UNWATCHED static inline void ref_energies(const ref_front *f, const float *x, int64_t n, int64_t total,
+                                                int64_t start, double *energy)
+{
+    const sib_mel_spec *s = f->s;
+    const int bins = s->n_fft / 2 + 1;
+    double *frame = f->frame, mean = 0;
+    for (int i = 0; i < s->win_length; i++) {
+        frame[i] = ref_sample(s, x, n, total, start + i);
+        mean += frame[i] / s->win_length;
+    }
+    for (int i = 0; s->remove_dc && i < s->win_length; i++)
+        frame[i] -= mean;
+    for (int i = s->win_length - 1; i >= 0; i--)
+        frame[i] = (frame[i] - s->preemphasis * frame[i > 0 ? i - 1 : 0]) * f->window[i];
     for (int m = 0; m < s->n_mels; m++)
         energy[m] = 0;
     for (int k = 0; k < bins; k++) {
         double re = 0, im = 0;
-        for (int n = 0, turn = 0; n < s->win_length; n++, turn = (turn + k) % s->n_fft) {
-            re += frame[n] * root[2 * turn];
-            im += frame[n] * root[2 * turn + 1];
+        for (int i = 0, at = 0; i < s->win_length; i++, at += k, at -= at >= s->n_fft ? s->n_fft : 0) {
+            re += frame[i] * f->root[2 * at];
+            im += frame[i] * f->root[2 * at + 1];
         }
         const double power = s->power == 2 ? re * re + im * im : sqrt(re * re + im * im);
         for (int m = 0; m < s->n_mels; m++)
-            energy[m] += weights[(size_t)m * (size_t)bins + (size_t)k] * power;
+            energy[m] += f->weights[(size_t)m * (size_t)bins + (size_t)k] * power;
     }
 }
 
 /* Features (n_mels, frames) in double, before smoothing; the caller frees them. *frames is set to their
    number. */
-static inline double *ref_features(const sib_mel_spec *s, const float *x, int64_t n, int64_t padding,
-                                   int64_t *frames)
+CHECK_UNWATCHED static inline double *ref_features(const sib_mel_spec *s, const float *x, int64_t n,
+                                                   int64_t padding, int64_t *frames)
 {
     const int64_t total = n + padding, count = *frames = ref_frames(s, total);
-    const int bins = s->n_fft / 2 + 1;
-    double *root = malloc(2 * sizeof *root * (size_t)s->n_fft),
-           *y = malloc(sizeof *y * (size_t)(s->n_mels * count));
-    double *weights = malloc(sizeof *weights * (size_t)(s->n_mels * bins));
-    double *frame = malloc(sizeof *frame * (size_t)s->win_length),
+    ref_front front = ref_front_make(s);
+    double *y = malloc(sizeof *y * (size_t)(s->n_mels * count)),
            *energy = malloc(sizeof *energy * (size_t)s->n_mels);
-    for (int i = 0; i < s->n_fft; i++) {
-        root[2 * i] = cos(2 * REF_PI * i / s->n_fft);
-        root[2 * i + 1] = sin(2 * REF_PI * i / s->n_fft);
-    }
-    for (int m = 0; m < s->n_mels; m++)
-        for (int k = 0; k < bins; k++)
-            weights[m * bins + k] = ref_weight(s, m, k);
     double highest = -INFINITY;
     for (int64_t t = 0; t < count; t++) {
         int64_t start = t * s->hop_length;
         if (s->framing != SIB_FRAMING_WHOLE)
             start -= s->n_fft / 2 - (s->n_fft - s->win_length) / 2;
-        double mean = 0;
-        for (int i = 0; i < s->win_length; i++) {
-            frame[i] = ref_sample(s, x, n, total, start + i);
-            mean += frame[i] / s->win_length;
-        }
-        for (int i = 0; s->remove_dc && i < s->win_length; i++)
-            frame[i] -= mean;
-        for (int i = s->win_length - 1; i >= 0; i--)
-            frame[i] = (frame[i] - s->preemphasis * frame[i > 0 ? i - 1 : 0]) * ref_window(s, i);
-        ref_frame(s, frame, root, weights, energy);
+        ref_energies(&front, x, n, total, start, energy);
         for (int m = 0; m < s->n_mels; m++) {
             double e = s->log == SIB_LOG_NONE ? energy[m] : fmax(energy[m], s->log_floor);
             const double db = s->power == 2 ? 10 : 20;
@@ -150,13 +175,14 @@ static inline double *ref_features(const sib_mel_spec *s, const float *x, int64_
             y[i] = fmax(y[i], highest - s->dynamic_range);
         y[i] = (y[i] + s->offset) * s->gain;
     }
-    free(root), free(weights), free(frame), free(energy);
+    ref_front_free(&front);
+    free(energy);
     return y;
 }
 
 /* Samples like speech: harmonics that glide and pulse over a little noise, rounded to 16 bits; full scale is
    1. */
-static inline void ref_speechlike(float *x, size_t n, double level, uint64_t seed)
+CHECK_UNWATCHED static inline void ref_speechlike(float *x, size_t n, double level, uint64_t seed)
 {
     check_random r = {seed * 2 + 1};
     double phase = 0;

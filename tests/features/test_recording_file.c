@@ -11,8 +11,9 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define N    40803 /* 2.55 s */
-#define READ 3001
+#define N       40803 /* 2.55 s */
+#define N_QUICK 22403 /* 1.4 s: still several chunks, reads and windows */
+#define READ    3001
 
 typedef struct front_end {
     const char *preset;
@@ -38,7 +39,7 @@ static sib_mel *make_mel(const front_end *f)
 
 /* A loud tone that fades into noise of a few steps of 16 bits, so that the clamp and the recomputed values
    matter; the maximum stands in the last third. */
-static void write_wav(size_t n)
+CHECK_UNWATCHED static void write_wav(size_t n)
 {
     const char *path = in_folder("a.wav");
     check_random r = {7};
@@ -109,66 +110,113 @@ static const front_end front_ends[] = {
     {"librosa", 128, SIB_SMOOTH_NONE, false, -1}, {"librosa", 40, SIB_SMOOTH_SAME, false, 80},
 };
 
-static void compare(const front_end *f, const sib_recording_options *o, size_t samples, size_t columns,
-                    bool image)
+/* Where a file is cut: samples that it holds in memory, and columns of a window. */
+typedef struct cut {
+    size_t samples, columns;
+    bool image;
+} cut;
+
+/* What the recording in memory gives. */
+typedef struct wanted {
+    sib_audio_report report;
+    sib_recording recording;
+    sib_stats stats;
+    size_t n_samples, bands, frames;
+    const sib_tensor *array;
+} wanted;
+
+/* Writes want.npy, and want.png if there is to be an image. */
+static wanted compute_wanted(const sib_mel *mel, sib_pool *pool, const sib_recording_options *o, bool image)
+{
+    wanted w = {.bands = 0};
+    sib_error err = SIB_ERROR_INIT;
+    float *x;
+    CHECK_OK(sib_audio_load(in_folder("a.wav"), NULL, &x, &w.n_samples, NULL, &err), err);
+    sib_audio_inspect(x, w.n_samples, &w.report);
+    CHECK_OK(sib_recording_compute(mel, pool, x, w.n_samples, o, &w.recording, &err), err);
+    sib_free(x);
+    const sib_tensor *features = w.recording.features;
+    w.array = w.recording.fixed ? w.recording.fixed : features;
+    w.bands = (size_t)sib_tensor_dims(w.array)[0];
+    w.frames = (size_t)sib_tensor_dims(w.array)[1];
+    CHECK_OK(sib_npy_save(in_folder("want.npy"), w.array, &err), err);
+    if (image)
+        CHECK_OK(sib_mel_write_png(mel, sib_tensor_data(features), w.bands, w.frames, w.frames, "title",
+                                   in_folder("want.png"), &err),
+                 err);
+    CHECK_OK(sib_tensor_stats(features, &w.stats, NULL, 0, 0, 0, &err), err);
+    return w;
+}
+
+static void compare_cut(const sib_mel *mel, sib_pool *pool, const sib_recording_options *o, const wanted *w,
+                        const cut *c)
+{
+    sib_recording_summary s;
+    sib_error err = SIB_ERROR_INIT;
+    const sib_audio_report *report = &w->report;
+    const char *npy = in_folder("got.npy"), *png = c->image ? in_folder("got.png") : NULL;
+    CHECK_OK(write_file(mel, pool, o, in_folder("a.wav"), npy, png, c->samples, c->columns, &s, &err), err);
+    same_file(in_folder("want.npy"), npy);
+    if (png)
+        same_file(in_folder("want.png"), png);
+    assert_true(s.min == w->stats.min && s.max == w->stats.max &&
+                fabs(s.mean - w->stats.mean) <= 1e-10 * fmax(fabs(w->stats.min), fabs(w->stats.max)));
+    assert_true(s.audio.n_samples == w->n_samples && s.audio.peak == report->peak &&
+                s.audio.rms == report->rms && s.audio.dc_offset == report->dc_offset &&
+                s.audio.n_clipped == report->n_clipped &&
+                s.audio.longest_silence == report->longest_silence && s.audio.silent == report->silent);
+    assert_int_equal(s.bands, w->bands);
+    assert_int_equal(s.frames, w->frames);
+    assert_int_equal(s.chunks, w->recording.chunks);
+    assert_int_equal(s.frames_per_chunk, w->recording.frames_per_chunk);
+    assert_int_equal(s.dtype, sib_tensor_dtype(w->array));
+    assert_true(s.one == w->recording.one);
+}
+
+/* Compares the file, in each of the cuts (n > 0), with the same recording in memory. */
+static void compare(const front_end *f, const sib_recording_options *o, size_t n, const cut *cuts)
 {
     sib_mel *mel = make_mel(f);
     sib_pool *pool;
     sib_error err = SIB_ERROR_INIT;
+    bool image = false;
+    for (size_t i = 0; i < n; i++)
+        image |= cuts[i].image;
     CHECK_OK(sib_pool_create(2, &pool, &err), err);
-    const char *wav = in_folder("a.wav"), *want = in_folder("want.npy"), *got = in_folder("got.npy"),
-               *want_png = in_folder("want.png"), *got_png = in_folder("got.png");
-    float *x;
-    size_t n;
-    sib_recording r;
-    sib_audio_report report;
-    CHECK_OK(sib_audio_load(wav, NULL, &x, &n, NULL, &err), err);
-    sib_audio_inspect(x, n, &report);
-    CHECK_OK(sib_recording_compute(mel, pool, x, n, o, &r, &err), err);
-    const sib_tensor *array = r.fixed ? r.fixed : r.features;
-    const size_t bands = (size_t)sib_tensor_dims(array)[0], frames = (size_t)sib_tensor_dims(array)[1];
-    CHECK_OK(sib_npy_save(want, array, &err), err);
-    CHECK_OK(
-        sib_mel_write_png(mel, sib_tensor_data(r.features), bands, frames, frames, "title", want_png, &err),
-        err);
-
-    sib_recording_summary s;
-    sib_stats stats;
-    CHECK_OK(write_file(mel, pool, o, wav, got, image ? got_png : NULL, samples, columns, &s, &err), err);
-    same_file(want, got);
-    if (image)
-        same_file(want_png, got_png);
-    CHECK_OK(sib_tensor_stats(r.features, &stats, NULL, 0, 0, 0, &err), err);
-    assert_true(s.min == stats.min && s.max == stats.max &&
-                fabs(s.mean - stats.mean) <= 1e-10 * fmax(fabs(stats.min), fabs(stats.max)));
-    assert_true(s.audio.n_samples == n && s.audio.peak == report.peak && s.audio.rms == report.rms &&
-                s.audio.dc_offset == report.dc_offset && s.audio.n_clipped == report.n_clipped &&
-                s.audio.longest_silence == report.longest_silence && s.audio.silent == report.silent);
-    assert_int_equal(s.bands, bands);
-    assert_int_equal(s.frames, frames);
-    assert_int_equal(s.chunks, r.chunks);
-    assert_int_equal(s.frames_per_chunk, r.frames_per_chunk);
-    assert_int_equal(s.dtype, sib_tensor_dtype(array));
-    assert_true(s.one == r.one);
-    sib_recording_free(&r);
-    sib_free(x);
+    wanted w = compute_wanted(mel, pool, o, image);
+    for (size_t i = 0; i < n; i++)
+        compare_cut(mel, pool, o, &w, &cuts[i]);
+    sib_recording_free(&w.recording);
     sib_pool_free(&pool);
     sib_mel_free(&mel);
+}
+
+/* Quick runs take every pair of a front end, a chunk length and a cut, but not all three with each other: one
+   cut of a chunk length, another for each front end. */
+static bool is_left_out(size_t front, size_t chunk, size_t k)
+{
+    return getenv("SIBYL_QUICK") && k != (chunk + 3 * front + 1) % 4;
 }
 
 TEST(equal_bits)
 {
     const double chunks[] = {0, 0.45, 1.1, 3};
     const size_t samples[] = {READ, 7000, 100000}, columns[] = {1, 37, 90, 1000};
-    write_wav(N);
+    write_wav(getenv("SIBYL_QUICK") ? N_QUICK : N);
     for (size_t i = 0; i < 8; i++)
         for (size_t c = 0; c < 4; c++)
-            for (size_t k = 0; k < 4; k++) {
+            for (size_t level = 0; level < 2; level++) {
                 const sib_recording_options o = {.chunk_seconds = chunks[c],
                                                  .normalize = (i + c) % 2,
-                                                 .level = k % 2 ? SIB_LEVEL_RMS : SIB_LEVEL_PEAK,
+                                                 .level = level ? SIB_LEVEL_RMS : SIB_LEVEL_PEAK,
                                                  .target = 0.3};
-                compare(&front_ends[i], &o, samples[(i + k) % 3], columns[k], k == 1 && c == i % 4);
+                cut cuts[2];
+                size_t n = 0;
+                for (size_t k = level; k < 4; k += 2)
+                    if (!is_left_out(i, c, k))
+                        cuts[n++] = (cut){samples[(i + k) % 3], columns[k], k == 1 && c == i % 4};
+                if (n > 0)
+                    compare(&front_ends[i], &o, n, cuts);
             }
 }
 
@@ -176,16 +224,24 @@ TEST(equal_bits_in_fixed_point)
 {
     const double chunks[] = {0, 0.45, 1.1, 3};
     const size_t columns[] = {1, 2, 37, 1000};
-    write_wav(N);
+    write_wav(getenv("SIBYL_QUICK") ? N_QUICK : N);
     for (size_t i = 0; i < 2; i++)
         for (size_t c = 0; c < 4; c++)
-            for (size_t k = 0; k < 4; k++) {
+            for (size_t wide = 0; wide < 2; wide++) {
                 const sib_recording_options o = {.chunk_seconds = chunks[c],
-                                                 .fixed = (i + k) % 2 ? SIB_I16 : SIB_I8};
+                                                 .fixed = (i + wide) % 2 ? SIB_I16 : SIB_I8};
                 front_end f = front_ends[i ? 1 : 0];
                 for (int smooth = SIB_SMOOTH_NONE; smooth <= SIB_SMOOTH_SAME; smooth++) {
+                    cut cuts[2];
+                    size_t n = 0;
                     f.smooth = (sib_smooth)smooth;
-                    compare(&f, &o, k % 2 ? READ : 100000, columns[k], k == 2 && c == 1);
+                    for (size_t k = wide; k < 4; k += 2) {
+                        const bool image = k == 2 && c == 1;
+                        if (image || !is_left_out(i + (size_t)smooth, c, k))
+                            cuts[n++] = (cut){k % 2 ? READ : 100000, columns[k], image};
+                    }
+                    if (n > 0)
+                        compare(&f, &o, n, cuts);
                 }
             }
 }

@@ -38,7 +38,7 @@ const char *conv_text(const conv2d_shape *s)
     return text;
 }
 
-void conv_sources(const conv2d_shape *s, size_t at, size_t *sources)
+CHECK_UNWATCHED void conv_sources(const conv2d_shape *s, size_t at, size_t *sources)
 {
     const conv2d_axis *a = s->axis;
     size_t first[CONV2D_AXES] = {at / a[2].out / a[1].out, at / a[2].out % a[1].out, at % a[2].out};
@@ -63,7 +63,7 @@ void *conv_room(size_t n, size_t size)
     return p;
 }
 
-static float *numbers(check_random *r, size_t n, bool integers)
+CHECK_UNWATCHED static float *numbers(check_random *r, size_t n, bool integers)
 {
     float *x = conv_room(n, sizeof *x);
     for (size_t i = 0; i < n; i++)
@@ -92,49 +92,71 @@ void conv_make(conv_problem *p, const conv2d_shape *s, check_random *r, bool int
     p->finished = conv_room(p->ny, 1);
 }
 
-/* The largest number of a window, or the sum of its products or numbers; NaN where there is one. */
-static void reduce_window(conv_problem *p, size_t at, const size_t *sources)
+/* What all features of a group read at one place: its numbers, in the order of the weights. */
+typedef struct window {
+    double *x;    /* (c * taps); where there is padding the number that changes no result */
+    double seen;  /* sum of |x| */
+    size_t n, in; /* numbers, and those that are not padding */
+} window;
+
+/* x: of the group. */
+CHECK_UNWATCHED static void read_window(const conv_problem *p, const float *x, const size_t *sources,
+                                        window *w)
 {
-    size_t feature = at / p->out % p->features, image = at / p->out / p->features;
-    const float *x = p->x + (image * p->s.groups + feature / p->s.m) * p->s.c * p->in;
-    const float *w = p->w + feature * p->s.c * p->taps;
-    bool largest = p->s.kind == CONV2D_LARGEST;
-    double sum = largest ? -INFINITY : p->bias ? (double)p->bias[feature] : 0, size = largest ? 0 : fabs(sum);
-    double seen = 0, counted = 0;
+    const bool largest = p->s.kind == CONV2D_LARGEST;
+    w->seen = 0;
+    w->n = w->in = 0;
     for (size_t c = 0; c < p->s.c; c++, x += p->in)
-        for (size_t k = 0; k < p->taps; k++, w++) {
-            bool in = sources[k] != SIZE_MAX;
-            double term = in ? (double)x[sources[k]] : largest ? -INFINITY : 0;
-            counted += in;
-            seen += fabs(term);
-            if (p->s.kind == CONV2D_PRODUCT)
-                term *= (double)*w;
-            if (!largest)
-                sum += term;
-            else if (!isnan(sum) && !(term <= sum))
-                sum = term;
-            size += isinf(term) ? 0 : fabs(term);
+        for (size_t k = 0; k < p->taps; k++) {
+            const bool in = sources[k] != SIZE_MAX;
+            const double term = in ? (double)x[sources[k]] : largest ? -INFINITY : 0;
+            w->in += in;
+            w->seen += fabs(term);
+            w->x[w->n++] = term;
         }
+}
+
+/* The largest number of a window, or the sum of its products or numbers; NaN where there is one. */
+CHECK_UNWATCHED static void reduce_window(conv_problem *p, size_t at, const window *from)
+{
+    const size_t feature = at / p->out % p->features, n = from->n;
+    const double *x = from->x;
+    const float *w = p->s.kind == CONV2D_PRODUCT ? p->w + feature * n : NULL;
+    const bool largest = p->s.kind == CONV2D_LARGEST;
+    double sum = largest ? -INFINITY : p->bias ? (double)p->bias[feature] : 0, size = largest ? 0 : fabs(sum);
+    for (size_t k = 0; k < n; k++) {
+        const double term = w ? x[k] * (double)w[k] : x[k];
+        if (!largest)
+            sum += term;
+        else if (!isnan(sum) && !(term <= sum))
+            sum = term;
+        size += isinf(term) ? 0 : fabs(term);
+    }
     if (p->s.kind == CONV2D_AVERAGE)
-        sum /= counted;
+        sum /= (double)from->in;
     if (p->s.kind == CONV2D_AVERAGE_PADDED)
         sum /= (double)p->taps;
     if (p->clamped && !isnan(sum))
         sum = fmin((double)p->high, fmax((double)p->low, sum));
     p->expected[at] = sum;
     p->size[at] = size;
-    p->seen[at] = seen;
+    p->seen[at] = from->seen;
 }
 
-void conv_reference(conv_problem *p)
+CHECK_UNWATCHED void conv_reference(conv_problem *p)
 {
     size_t *sources = conv_room(p->taps, sizeof *sources);
+    window w = {.x = conv_room(p->s.c * p->taps, sizeof *w.x)};
     for (size_t place = 0; place < p->out; place++) {
         conv_sources(&p->s, place, sources);
-        for (size_t at = place; at < p->ny; at += p->out)
-            reduce_window(p, at, sources);
+        for (size_t group = 0; group < p->s.batch * p->s.groups; group++) {
+            read_window(p, p->x + group * p->s.c * p->in, sources, &w);
+            for (size_t m = 0; m < p->s.m; m++)
+                reduce_window(p, (group * p->s.m + m) * p->out + place, &w);
+        }
     }
     mem_free(sources);
+    mem_free(w.x);
 }
 
 void conv_drop(conv_problem *p)

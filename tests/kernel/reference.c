@@ -83,8 +83,8 @@ void case_run(conv_case *c, sib_pool *pool, bool with_bias)
 
 /* row[t] += weight * x[t stride + offset], where x is zero out of range: NaN and infinite weights meet those
    zeros too. Returns the sum of the squares of the terms. */
-static double add_tap(const sib_conv1d_spec *s, double *row, int64_t n, const double *x, double weight,
-                      int64_t offset)
+CHECK_UNWATCHED static double add_tap(const sib_conv1d_spec *s, double *row, int64_t n, const double *x,
+                                      double weight, int64_t offset)
 {
     double squares = 0.0;
     for (int64_t t = 0; t < n; t++) {
@@ -103,7 +103,8 @@ static double gelu(double v)
 }
 
 /* Row `co` of batch element b. */
-static double reference_row(const conv_case *c, bool with_bias, int64_t b, int64_t co, double *row)
+CHECK_UNWATCHED static double reference_row(const conv_case *c, bool with_bias, int64_t b, int64_t co,
+                                            double *row)
 {
     const sib_conv1d_spec *s = &c->spec;
     int64_t group_in = s->in_channels / s->groups, group = co / (s->out_channels / s->groups);

@@ -16,7 +16,7 @@
 
 static const float hostile[] = {NAN, INFINITY, -INFINITY, -0.0f, 1e-42f, -1e-42f, 1e-30f, 1e15f, 0.0f};
 
-static float *numbers(check_random *r, size_t n, unsigned strange)
+CHECK_UNWATCHED static float *numbers(check_random *r, size_t n, unsigned strange)
 {
     float *x = malloc((n + !n) * sizeof *x); /* the exact size, so that the sanitizer sees a read beyond */
     assert_non_null(x);
@@ -168,6 +168,8 @@ TEST(products)
     CHECK_OK(sib_pool_create(3, &pool, &err), err);
     for (size_t i = 0; i < COUNT(sizes); i++)
         for (unsigned form = 0; form < 48; form++) {
+            if (getenv("SIBYL_QUICK") && i >= 10 && form % 7 != i % 7)
+                continue; /* each large size has its own forms */
             example e = {sizes[i][0], sizes[i][1], sizes[i][2], form >= 24 ? 3 : 1,
                          form & 1,    form & 2,    form & 4,    (int)(form / 8 % 3)};
             e.from = e.count > 1 && e.from == 2 ? 0 : e.from; /* products of a batch share one `from` */

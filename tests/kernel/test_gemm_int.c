@@ -13,7 +13,7 @@ typedef struct example {
     bool a_signed, b_signed, trans_a, trans_b, packed, each;
 } example;
 
-static uint8_t *bytes_of(check_random *r, size_t n)
+CHECK_UNWATCHED static uint8_t *bytes_of(check_random *r, size_t n)
 {
     uint8_t *x = malloc(n + 1);
     assert_non_null(x);
@@ -109,7 +109,8 @@ TEST(products)
         for (unsigned form = 0; form < 128; form++) {
             example e = {sizes[i][0], sizes[i][1], sizes[i][2], form & 64 ? 3 : 1, form & 1,
                          form & 2,    form & 4,    form & 8,    form & 16,         form & 32};
-            if (i < 6 || form % 7 == 0)
+            /* of the large sizes some forms; in quick runs a third of them, different ones for each size */
+            if ((i < 6 || form % 7 == 0) && !(getenv("SIBYL_QUICK") && i >= 5 && form % 3 != i % 3))
                 check_example(&e, form % 5 ? pool : NULL, &r);
         }
     sib_pool_free(&pool);

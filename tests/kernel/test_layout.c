@@ -10,15 +10,14 @@ static char *random_bytes(size_t n, check_random *r)
 {
     char *p = malloc(n + 1);
     assert_non_null(p);
-    for (size_t i = 0; i < n; i++)
-        p[i] = (char)(check_u64(r) >> 32);
+    check_fill(r, p, n);
     return p;
 }
 
 /* ---- Boxes ------------------------------------------------------------------------------------------- */
 
-static void naive_box(size_t rank, const int64_t *dims, char *dst, const int64_t *to, const char *src,
-                      const int64_t *from, size_t item)
+CHECK_UNWATCHED static void naive_box(size_t rank, const int64_t *dims, char *dst, const int64_t *to,
+                                      const char *src, const int64_t *from, size_t item)
 {
     if (rank == 0)
         memcpy(dst, src, item);
@@ -27,8 +26,8 @@ static void naive_box(size_t rank, const int64_t *dims, char *dst, const int64_t
 }
 
 /* Random dims, some of them 1 and 0; a source with its axes permuted, sliced, repeated or reversed; a result
-   with or without gaps between its rows. */
-static void check_box(check_random *r, size_t max, sib_pool *pool)
+   with or without gaps between its rows. max: dims; items: of the box. */
+static void check_box(check_random *r, size_t max, size_t items, sib_pool *pool)
 {
     size_t rank = (size_t)(check_u64(r) >> 20) % 6, item = (size_t)1 << (check_u64(r) >> 20) % 5;
     int64_t dims[6], dense[6], strides[6], step = (int64_t)item, offset = 0, room = (int64_t)item;
@@ -38,7 +37,7 @@ static void check_box(check_random *r, size_t max, sib_pool *pool)
         dims[i] = draw % 29 == 0 ? 0 : draw % 5 == 0 ? 1 : 1 + (int64_t)((draw >> 20) % max);
         if (draw % 7 == 1) /* rows that share sets of caches */
             dims[i] = 256 << ((draw >> 20) % 3);
-        while (all * (size_t)dims[i] > (size_t)1 << 21)
+        while (all * (size_t)dims[i] > items)
             dims[i] /= 2;
         all *= (size_t)(dims[i] ? dims[i] : 1);
         order[i] = i;
@@ -84,9 +83,9 @@ TEST(test_boxes)
     sib_pool *pool = NULL;
     check_random r = {2};
     CHECK_OK(sib_pool_create(3, &pool, &err), err);
-    for (int i = 0; i < 6000; i++)
-        check_box(&r, 20, pool);
-    for (int i = 0; i < 60; i++)
-        check_box(&r, 700, pool);
+    for (int i = 0; i < check_draws(6000); i++)
+        check_box(&r, 20, (size_t)1 << 16, pool);
+    for (int i = 0; i < (getenv("SIBYL_QUICK") ? 15 : 200); i++)
+        check_box(&r, 700, (size_t)1 << 21, pool);
     sib_pool_free(&pool);
 }

@@ -121,8 +121,7 @@ void trial_fill_floats(trial *t, float *x, size_t n, trial_fill how)
 void *trial_bytes(trial *t, size_t n, size_t item)
 {
     unsigned char *x = trial_in(t, n, item);
-    for (size_t i = 0; i < n * item; i++)
-        x[i] = (unsigned char)(check_u64(&t->r) >> 32);
+    check_fill(&t->r, x, n * item);
     return x;
 }
 

@@ -345,8 +345,15 @@ static void expect_element(const trial *t, chain_op op, chain_type type, const v
 
 /* ---- Entries ------------------------------------------------------------------------------------------- */
 
-#define SWEEP  34000 /* floats in a long round */
-#define STRIDE 2503  /* step between the bit patterns tried */
+/* The long rounds step through all bit patterns of a float. */
+#define SWEEP        34000 /* floats in one of them */
+#define STRIDE       2503  /* step between the bit patterns */
+#define STRIDE_QUICK 10007 /* of a quick run, with a quarter of the floats */
+
+static size_t sweep_count(void)
+{
+    return (size_t)check_draws(SWEEP);
+}
 
 static chain_op op_of(const trial *t)
 {
@@ -358,9 +365,11 @@ static char *operand(trial *t, chain_type type, size_t n)
     bool swept = type == CHAIN_F32 && unaries[op_of(t)].ulp > 0 && t->round >= TRIAL_SHORT && !t->bench;
     if (!swept)
         return elements(t, type, false, n);
-    uint32_t *bits = trial_in(t, n, sizeof *bits), first = (uint32_t)(t->round - TRIAL_SHORT) * SWEEP;
+    const size_t first = (t->round - TRIAL_SHORT) * sweep_count();
+    const uint32_t stride = sweep_count() == SWEEP ? STRIDE : STRIDE_QUICK;
+    uint32_t *bits = trial_in(t, n, sizeof *bits);
     for (size_t i = 0; i < n; i++)
-        bits[i] = (first + (uint32_t)i) * STRIDE;
+        bits[i] = (uint32_t)(first + i) * stride;
     return (char *)bits;
 }
 
@@ -371,7 +380,7 @@ static void function(trial *t)
     chain_op op = op_of(t);
     chain_type type = (chain_type)(t->slot % CHAIN_TYPE_COUNT), to = compares(op) ? CHAIN_BOOL : type;
     bool sweeps = type == CHAIN_F32 && unaries[op].ulp > 0 && t->round >= TRIAL_SHORT && !t->bench;
-    size_t n = sweeps ? SWEEP : trial_length(t), from = n ? trial_pick(t, 0, n - 1) : 0;
+    size_t n = sweeps ? sweep_count() : trial_length(t), from = n ? trial_pick(t, 0, n - 1) : 0;
     size_t in = types[type].bytes, bytes = types[to].bytes;
     const char *a = operand(t, type, n), *b = op_inputs[op] > 1 ? elements(t, type, divides(op), n) : NULL;
     char *part = trial_out(t, bytes, 1, n - from, n - from, TRIAL_ALONE),

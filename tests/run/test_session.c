@@ -572,6 +572,30 @@ TEST(memory_is_not_taken_beyond_the_limit)
     sib_session_free(&s);
 }
 
+/* Without a limit of the caller's a run has one that grows with its weights and inputs. */
+TEST(memory_has_a_default_limit)
+{
+    sib_error err = SIB_ERROR_INIT;
+    tiny t = tiny_begin();
+    value_id dims = tiny_constant(&t, "dims", SIB_I64, DIMS(2), OF(1 << 20, 1 << 20));
+    tiny_output(&t, tiny_op(&t, "Neg", tiny_input(&t, "x", SIB_F32, "N"), NO_VALUE, "z"));
+    tiny_output(&t, tiny_op(&t, "ConstantOfShape", dims, NO_VALUE, "y"));
+    sib_session *s = tiny_session(&t, &on_ref);
+    const struct {
+        int64_t n;
+        const char *words;
+    } cases[] = {{1, "limit of 4294967296 (raised by memory_limit)"},
+                 {2 << 20, "limit of 8589950976 (raised by memory_limit)"}}; /* 1,024 x (8 MiB + 2 dims) */
+    for (size_t i = 0; i < 2; i++) {
+        sib_value *x = tiny_given(SIB_F32, DIMS(cases[i].n), NULL), *out[2];
+        sib_named_value in = {"x", x};
+        CHECK_FAILS(sib_session_run(s, 1, &in, 0, NULL, out, NULL, &err), SIB_ERR_MEMORY, err,
+                    cases[i].words);
+        sib_value_free(&x);
+    }
+    sib_session_free(&s);
+}
+
 /* One milli-op that takes seconds stops midway. */
 TEST(kernels_can_be_cancelled)
 {

@@ -396,6 +396,14 @@ TEST(a_trace_is_json)
     json_t *trace = json_load_file(path, 0, &why), *event;
     if (!trace)
         fail_msg("%s at %d", why.text, why.line);
+    char *text;
+    size_t size;
+    CHECK_OK(sib_profile_trace_text(p, &text, &size, &err), err);
+    json_t *same = json_loads(text, 0, &why);
+    assert_int_equal(size, strlen(text));
+    assert_true(json_equal(trace, same));
+    json_decref(same);
+    sib_free(text);
     json_t *events = json_object_get(trace, "traceEvents");
     size_t i, complete = 0;
     bool product = false;
@@ -420,6 +428,7 @@ TEST(a_trace_is_json)
     remove(path);
     CHECK_FAILS(sib_profile_save_trace(p, "/no/such/folder/x.json", &err), SIB_ERR_IO, err,
                 "/no/such/folder");
+    CHECK_FAILS(sib_profile_trace_text(NULL, &text, &size, &err), SIB_ERR_ARGUMENT, err, "profile");
     sib_profile_free(&p);
     sib_session_free(&s);
 }

@@ -40,6 +40,41 @@ TEST(every_type_comes_back)
     }
 }
 
+/* The bytes of a file without one: views of what is dense, copies of what is not. */
+TEST(images_are_what_files_hold)
+{
+    sib_error err = SIB_ERROR_INIT;
+    check_random random = {37};
+    for (size_t k = 0; k < N_DTYPES; k++) {
+        sib_tensor *t = random_tensor(all_dtypes[k], 2, (int64_t[]){33, 20}, &random), *part = NULL;
+        bool packed = sib_dtype_bits(all_dtypes[k]) < 8;
+        if (!packed)
+            CHECK_OK(sib_tensor_slice(t, 0, 32, 11, -3, &part, &err), err);
+        for (int i = 0; i < (packed ? 1 : 2); i++) {
+            const sib_tensor *of = i ? part : t;
+            sib_npy_image *image = NULL;
+            size_t n, header, data;
+            CHECK_OK(sib_npy_save(in_folder("t.npy"), of, &err), err);
+            unsigned char *bytes = read_whole(in_folder("t.npy"), &n);
+            CHECK_OK(sib_npy_image_create(of, &image, &err), err);
+            const void *begin = sib_npy_image_header(image, &header),
+                       *rest = sib_npy_image_data(image, &data);
+            assert_int_equal(header + data, n);
+            assert_memory_equal(begin, bytes, header);
+            assert_memory_equal(rest, bytes + header, data);
+            assert_int_equal(rest == sib_tensor_data(of), !i && !packed && all_dtypes[k] != SIB_STRING);
+            sib_npy_image_free(&image);
+            assert_null(image);
+            free(bytes);
+        }
+        sib_tensor_free(&part);
+        sib_tensor_free(&t);
+    }
+    sib_npy_image *image = NULL;
+    CHECK_FAILS(sib_npy_image_create(NULL, &image, &err), SIB_ERR_ARGUMENT, err, "NULL");
+    sib_npy_image_free(&image);
+}
+
 /* The header as NumPy writes it, byte for byte. */
 static void check_header(sib_dtype d, size_t rank, const int64_t *dims, const char *text)
 {
@@ -121,6 +156,62 @@ static sib_code load_text(const char *text, const void *data, size_t data_bytes,
     static unsigned char bytes[70000];
     size_t n = make_npy(bytes, text, data, data_bytes);
     return sib_npy_load(write_file("in.npy", bytes, n), out, err);
+}
+
+/* The bytes of a file give what the file gives, under the name of the file the same error too. */
+static void check_bytes(const unsigned char *bytes, size_t n)
+{
+    const char *path = write_file("in.npy", bytes, n);
+    sib_error err = SIB_ERROR_INIT, again = SIB_ERROR_INIT;
+    sib_tensor *t, *u;
+    sib_code code = sib_npy_load(path, &t, &err);
+    unsigned char *exact = malloc(n + !n); /* so that a sanitizer sees what is read beyond them */
+    assert_non_null(exact);
+    memcpy(exact, bytes, n);
+    assert_int_equal(sib_npy_load_bytes(path, exact, n, 0, &u, &again), code);
+    free(exact);
+    assert_string_equal(err.message, again.message);
+    assert_true(code == SIB_OK ? same_bits(t, u) : !u);
+    sib_tensor_free(&t);
+    sib_tensor_free(&u);
+}
+
+TEST(bytes_of_a_file)
+{
+    unsigned char bytes[256];
+    static const char *const texts[] = {
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }     \n",
+        "{'descr': '<U6', 'fortran_order': True, 'shape': (1, 1), }\n",
+        "{'descr': '|O', 'fortran_order': False, 'shape': (2,), }\n",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 4611686018427387904), }\n",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (9, 3), }\n"};
+    for (size_t k = 0; k < 5; k++) {
+        size_t n = make_npy(bytes, texts[k], "a\0\0\0b\0\0\0c\0\0\0d\0\0\0e\0\0\0f\0\0", 24);
+        for (size_t length = 0; length <= n; length++)
+            check_bytes(bytes, length);
+    }
+    sib_error err = SIB_ERROR_INIT;
+    sib_tensor *t;
+    CHECK_FAILS(sib_npy_load_bytes(NULL, bytes, 1, 0, &t, &err), SIB_ERR_ARGUMENT, err, "name");
+    CHECK_FAILS(sib_npy_load_bytes("a", NULL, 1, 0, &t, &err), SIB_ERR_ARGUMENT, err, "data");
+    CHECK_FAILS(sib_npy_load_bytes("a", bytes, 1, 0, NULL, &err), SIB_ERR_ARGUMENT, err, "out");
+}
+
+TEST(bytes_have_a_limit)
+{
+    unsigned char bytes[256];
+    sib_error err = SIB_ERROR_INIT;
+    sib_tensor *t;
+    size_t n = make_npy(bytes, "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }\n", "", 0) + 24;
+    memset(bytes + n - 24, 0, 24);
+    CHECK_OK(sib_npy_load_bytes("a", bytes, n, 24, &t, &err), err);
+    sib_tensor_free(&t);
+    CHECK_FAILS(sib_npy_load_bytes("a", bytes, n, 23, &t, &err), SIB_ERR_SIZE, err, "more than 23 bytes");
+    n = make_npy(bytes, "{'descr': '|S1', 'fortran_order': False, 'shape': (3,), }\n", "abc", 3);
+    CHECK_OK(sib_npy_load_bytes("a", bytes, n, 3 + 3 * sizeof(sib_str), &t, &err), err);
+    sib_tensor_free(&t);
+    CHECK_FAILS(sib_npy_load_bytes("a", bytes, n, 2 + 3 * sizeof(sib_str), &t, &err), SIB_ERR_SIZE, err,
+                "(3,)");
 }
 
 /* Loads and compares with dense elements of `dtype`, over one axis or two. */

@@ -7,6 +7,7 @@
 
 #include "backend/backend.h"
 #include "base/alloc.h"
+#include "base/assert.h"
 #include "base/error.h"
 #include "base/packs.h"
 #include "base/pool.h"
@@ -74,6 +75,12 @@ typedef struct cpu_kernel {
 } cpu_kernel;
 
 /* ---- While claiming and preparing ------------------------------------------------------------------ */
+
+/* For what prepare reads again: `claims` has found it, so it is false only by a bug. */
+static inline void cpu_claimed(bool found)
+{
+    SIB_ASSERT(found);
+}
 
 /* The dtype of a value that is a tensor; SIB_DTYPE_UNKNOWN for NULL and other kinds. */
 sib_dtype cpu_dtype(const value *v);

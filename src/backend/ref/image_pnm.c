@@ -1,5 +1,6 @@
 /* PBM, PGM and PPM, plain and raw. Source: the manual pages of Netpbm, pbm(5), pgm(5), ppm(5). */
 #include "backend/ref/image.h"
+#include "base/assert.h"
 #include "base/error.h"
 
 typedef struct pnm {
@@ -50,6 +51,7 @@ static uint8_t scaled(const pnm *p, unsigned v)
 {
     if (p->max == 255)
         return (uint8_t)(v > 255 ? 255 : v);
+    SIB_ASSERT(p->max);
     v = v > p->max ? p->max : v;
     return (uint8_t)((2 * 255 * (uint64_t)v + p->max) / (2 * (uint64_t)p->max));
 }

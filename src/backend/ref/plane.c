@@ -1,4 +1,5 @@
 #include "backend/ref/plane.h"
+#include "base/assert.h"
 #include "tensor/convert.h"
 
 #include <string.h>
@@ -21,6 +22,7 @@ static void pack(const unsigned char *from, sib_tensor *t)
 {
     unsigned bits = dtype_info(t->dtype)->bits, per_byte = 8 / bits;
     unsigned char *to = (unsigned char *)t->data;
+    SIB_ASSERT(per_byte);
     for (uint64_t i = 0; i < t->count; i += per_byte) {
         unsigned byte = 0;
         for (unsigned k = 0; k < per_byte && i + k < t->count; k++)

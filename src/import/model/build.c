@@ -128,6 +128,16 @@ void build_add_metadata(build *b, const char *key, const char *format, ...)
         b->m->metadata[b->m->n_metadata++] = (string_pair){str_of(build_text(b, "%s", key)), text};
 }
 
+void build_add_metadata_text(build *b, const char *key, sib_str text)
+{
+    bool ok = b->code == SIB_OK;
+    sib_str copy = ok ? arena_string(b->m->arena, text, &ok) : text;
+    if (!ok && b->code == SIB_OK)
+        b->code = err_memory(b->err, text.length, "metadata");
+    if (ok && b->m->n_metadata < PAIRS_MAX)
+        b->m->metadata[b->m->n_metadata++] = (string_pair){str_of(build_text(b, "%s", key)), copy};
+}
+
 void build_add_metadata_int(build *b, const char *key, int64_t number)
 {
     build_add_metadata(b, key, "%lld", (long long)number);

@@ -62,6 +62,9 @@ void build_scope(build *b, const char *format, ...) BUILD_PRINTF(2, 3);
 /* Adds an entry to the model's metadata. */
 void build_add_metadata(build *b, const char *key, const char *format, ...) BUILD_PRINTF(3, 4);
 
+/* The same for a text of any length, which is copied. */
+void build_add_metadata_text(build *b, const char *key, sib_str text);
+
 void build_add_metadata_int(build *b, const char *key, int64_t number);
 /* The metadata under a key, as a number; `otherwise` where there is none. */
 int64_t build_metadata_int(const build *b, const char *key, int64_t otherwise);

@@ -71,6 +71,7 @@ static void fetch(const runner *r, size_t first, size_t n)
 static size_t find_zero(const void *elements, size_t bytes, size_t n)
 {
     static const unsigned char zero[8] = {0};
+    SIB_ASSERT(elements || !n);
     for (size_t i = 0; i < n; i++)
         if (!memcmp((const char *)elements + i * bytes, zero, bytes))
             return i;

@@ -59,6 +59,7 @@ static bool is_even(const block *b, const float *sizes, size_t rows, size_t colu
 {
     float across[CONV2D_WINOGRAD_N][CONV2D_WINOGRAD_N], total = 0, min = __FLT_MAX__;
     size_t n = b->i->n;
+    SIB_ASSERT(rows + 2 <= n && columns + 2 <= n && n <= CONV2D_WINOGRAD_N);
     for (size_t r = 0; r < n; r++, sizes += b->width) {
         for (size_t j = 0; j < n; j++)
             total += sizes[j];
@@ -67,6 +68,7 @@ static bool is_even(const block *b, const float *sizes, size_t rows, size_t colu
     }
     for (size_t r = 0; r < rows; r++)
         for (size_t j = 0; j < columns; j++) {
+            /* rows + 2 <= n. NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult) */
             float size = across[r][j] + across[r + 1][j] + across[r + 2][j];
             min = size < min ? size : min;
         }

@@ -1,5 +1,6 @@
 #include "kernel/conv/conv_transposed.h"
 
+#include "base/assert.h"
 #include "base/cancel.h"
 #include "base/size.h"
 #include "kernel/gemm/gemm.h"
@@ -112,12 +113,15 @@ bool conv_transposed_make(conv_transposed *t, unsigned threads)
     t->band = choose_band(t);
     t->bands = size_ceil_div(t->axis[t->band_axis].out, t->band);
     t->slab = largest_slab(t);
+    SIB_ASSERT(t->taps * t->slab > 0); /* no size of an axis is 0 */
     /* enough channels for full tiles, at most what the cache holds and what leaves work for every thread */
     size_t max = PRODUCT_FLOATS / (t->taps * t->slab), few = size_ceil_div(PRODUCT_ROWS, t->taps);
     double work = (double)t->batch * (double)t->groups * (double)t->c * (double)t->m * (double)t->taps *
                   (double)t->in_plane;
     t->workers = work > CONV2D_ALONE_WORK && threads > 1 ? threads : 1;
-    size_t items = t->batch * t->groups * t->bands, share = t->workers > items ? t->workers / items : 1;
+    const size_t items = t->batch * t->groups * t->bands;
+    SIB_ASSERT(items > 0);
+    const size_t share = t->workers > items ? t->workers / items : 1;
     t->features = size_max(max, few);
     t->features = size_min(t->features, size_ceil_div(t->m, share));
     t->blocks = size_ceil_div(t->m, t->features);
@@ -229,6 +233,7 @@ static void copy_row_apart(const part *w, size_t channel, const size_t *at, cons
     const conv2d_axis *a = t->axis, *row = &t->axis[CONV2D_AXES - 1];
     size_t element = (at[0] / a[0].stride * a[1].in + at[1] / a[1].stride) * row->in - w->slab_from;
     size_t tap = (at[0] % a[0].stride * a[1].kernel + at[1] % a[1].stride) * row->kernel;
+    SIB_ASSERT(w->products);
     const float *from = w->products + ((channel - w->first) * t->taps + tap) * w->slab_n + element;
     if (row->stride == 1)
         memcpy(y, from, row->out * sizeof *y);

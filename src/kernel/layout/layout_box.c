@@ -1,5 +1,6 @@
 #include "kernel/layout/layout_box.h"
 
+#include "base/assert.h"
 #include "base/size.h"
 #include "kernel/kernel.h"
 
@@ -132,6 +133,7 @@ void layout_box_plan(layout_box *b, size_t rank, const int64_t *dims, const int6
     for (size_t i = 0; i < b->n; i++)
         b->planes *= (size_t)b->dims[i];
     size_t line = b->columns * item;
+    SIB_ASSERT(line);
     b->bytes = b->planes * b->rows * line;
     if (b->way == LAYOUT_TRANSPOSE) {
         b->transpose = kernel_table_get()->layout.transpose[b->size];

@@ -65,6 +65,7 @@ static size_t lay_out(const recurrent_call *c, walk *w, float *at)
     *w = (walk){.c = c, .k = &kernel_table_get()->recurrent};
     w->wide = c->cell.panels * w->k->lanes;
     w->ldx = w->wide * recurrent_gates(c->kind);
+    SIB_ASSERT(c->batch && w->ldx);
     w->ahead = size_max(1, size_min(c->steps, AHEAD / (c->batch * w->ldx)));
     states = c->batch * w->wide;
     float **parts[] = {&w->x, &w->h[0], &w->h[1], &w->c_[0], &w->c_[1], &w->spare};

@@ -328,10 +328,10 @@ static taps region_table(const sample_regions *s, const float *box, size_t n, ch
     for (size_t b = 0; b < bins; b++) {
         double row = (double)(b / s->out[1]), column = (double)(b % s->out[1]);
         size_t used = 0;
-        for (double i = 0; i < rows.count; i++)
-            for (double k = 0; k < columns.count; k++)
-                used += put_sample(s, rows.start + (row + (i + 0.5) / rows.count) * high,
-                                   columns.start + (column + (k + 0.5) / columns.count) * wide, share,
+        for (size_t i = 0; i < (size_t)rows.count; i++)
+            for (size_t k = 0; k < (size_t)columns.count; k++)
+                used += put_sample(s, rows.start + (row + ((double)i + 0.5) / rows.count) * high,
+                                   columns.start + (column + ((double)k + 0.5) / columns.count) * wide, share,
                                    index + used, weight + used);
         taps_put(&t, b, used, index, weight);
     }

@@ -68,13 +68,9 @@ void lower_MS_Unique(lowering *l, const node *n)
 {
     (void)n;
     mval x = l_in(l, 0), out[4];
-    dim all = m_dim(l, x, 0), count = dim_fresh(l->graph->dims);
     if (l_ok(l) && m_rank(l, x) != 1)
         l_fail(l, SIB_ERR_ARGUMENT, "x has rank %d, expected 1", m_rank(l, x));
-    value_type types[4] = {m_tensor_type(l, m_dtype(l, x), 1, &count), m_tensor_type(l, SIB_I64, 1, &count),
-                           m_tensor_type(l, SIB_I64, 1, &all), m_tensor_type(l, SIB_I64, 1, &count)};
-    attribute attributes[] = {attribute_int("axis", 0), attribute_int("flat", 1), attribute_int("sorted", 0)};
-    m_emit(l, MILLI_unique, 1, &x, 3, attributes, 4, types, out);
+    m_unique(l, x, 0, true, false, out);
     l_out(l, 0, out[0]);
     l_out(l, 1, out[2]);
     l_out(l, 2, out[3]);

@@ -140,6 +140,25 @@ static recurrent_cell cell_of(lowering *l, const recurrent *o, int direction)
     return cell;
 }
 
+/* Whether inference lowers two steps alone, the second of which l->steps describes. */
+static bool is_counted(const lowering *l, const recurrent *o)
+{
+    int64_t n;
+    return l->symbolic && !(dim_is_const(l->graph->dims, o->steps, &n) && n <= INFERRED_STEPS);
+}
+
+/* The first step, whose states may be constant zeros, and one of the others. */
+static void count_steps(lowering *l, const recurrent *o, const recurrent_cell *cell, recurrent_step *step,
+                        mval x, int direction, mval *h, mval *c)
+{
+    mval first = m_slice_numbers(l, x, 0, 0, 1);
+    step(l, cell, first, h, c);
+    l->steps[direction].begin = l->graph->n_nodes;
+    l->steps[direction].times = d_sub(l, o->steps, d_const(l, 1));
+    step(l, cell, first, h, c);
+    l->steps[direction].end = l->graph->n_nodes;
+}
+
 /* Runs the steps of one direction over x [T, B, G*H]; returns [T, B, H]. *h, *c: [1, B, H] the initial
    states, replaced by the final ones. Steps beyond the length of a sequence keep its state and give 0. */
 static mval run_direction(lowering *l, const recurrent *o, const recurrent_cell *cell, recurrent_step *step,
@@ -197,7 +216,14 @@ static void run_recurrent(lowering *l, const recurrent *o, prepare_cell *prepare
         mval x = project(l, o, d, prepare(l, o, d, &cell));
         h[d] = m_slice_numbers(l, o->h, 0, d, 1);
         c[d] = o->c.id == NO_VALUE ? MVAL_NONE : m_slice_numbers(l, o->c, 0, d, 1);
-        y[d] = run_direction(l, o, &cell, step, x, backward, &h[d], &c[d]);
+        if (is_counted(l, o))
+            count_steps(l, o, &cell, step, x, d, &h[d], &c[d]);
+        else
+            y[d] = run_direction(l, o, &cell, step, x, backward, &h[d], &c[d]);
+    }
+    if (l_ok(l) && is_counted(l, o)) {
+        l->n_steps = (unsigned)o->directions;
+        l->status = LOWER_NEEDS_DIMS;
     }
     if (l_ok(l))
         give_outputs(l, o, y, h, c);

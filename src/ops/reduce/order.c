@@ -6,27 +6,9 @@
 void lower_ONNX_Unique(lowering *l, const node *n)
 {
     unique_spec spec = spec_unique(n);
-    mval x = l_in(l, 0), out[4];
-    dim dims[SIB_MAX_RANK], count, all;
-    bool flat = spec.axis == SPEC_ABSENT;
-    int rank = m_dims(l, x, dims), at = flat ? 0 : m_axis(l, spec.axis, rank, "axis");
-    if (!l_ok(l))
-        return;
-    count = dim_fresh(l->graph->dims);
-    if (flat) {
-        all = d_product(l, (size_t)rank, dims);
-        dims[0] = count;
-        rank = 1;
-    } else {
-        all = dims[at];
-        dims[at] = count;
-    }
-    value_type types[4] = {m_tensor_type(l, m_dtype(l, x), (size_t)rank, dims),
-                           m_tensor_type(l, SIB_I64, 1, &count), m_tensor_type(l, SIB_I64, 1, &all),
-                           m_tensor_type(l, SIB_I64, 1, &count)};
-    attribute attributes[] = {attribute_int("axis", at), attribute_int("flat", flat),
-                              attribute_int("sorted", spec.sorted)};
-    m_emit(l, MILLI_unique, 1, &x, 3, attributes, 4, types, out);
+    const bool flat = spec.axis == SPEC_ABSENT;
+    mval out[4];
+    m_unique(l, l_in(l, 0), flat ? 0 : (int)spec.axis, flat, spec.sorted, out);
     for (size_t i = 0; i < 4; i++)
         l_out(l, i, out[i]);
 }

@@ -52,14 +52,10 @@ static mval in_case(lowering *l, mval x, bool upper)
 /* Indices of the elements of x [n] where keep is true; if none is, n, the index of an appended "". */
 static mval kept_or_one(lowering *l, mval keep)
 {
-    dim dims[2] = {d_const(l, 1), DIM_NONE};
     mval count = m_reduce_axis(l, MILLI_reduce_sum, m_cast(l, keep, SIB_I64), 0, KEEP_DIMS);
     mval flags[2] = {keep, m_equal(l, count, m_scalar_int(l, SIB_I64, 0))};
     mval all = m_concat(l, 2, flags, 0);
-    if (!l_ok(l))
-        return MVAL_NONE;
-    mval found = types_emit(l, MILLI_nonzero, 1, &all, 0, NULL, m_tensor_type(l, SIB_I64, 2, dims));
-    return m_squeeze(l, found, 0);
+    return m_squeeze(l, m_nonzero(l, all), 0);
 }
 
 /* Some locales change case differently from Unicode's general rules, the only ones implemented. */

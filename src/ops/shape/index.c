@@ -196,8 +196,5 @@ void lower_ONNX_OneHot(lowering *l, const node *n)
 void lower_ONNX_NonZero(lowering *l, const node *n)
 {
     (void)n;
-    mval x = l_in(l, 0), out;
-    value_type type = m_tensor_type(l, SIB_I64, 2, (dim[]){d_const(l, m_rank(l, x)), DIM_NONE});
-    m_emit(l, MILLI_nonzero, 1, &x, 0, NULL, 1, &type, &out);
-    l_out(l, 0, out);
+    l_out(l, 0, m_nonzero(l, l_in(l, 0)));
 }

@@ -401,7 +401,7 @@ void lower_ONNX_ReverseSequence(lowering *l, const node *n)
    than the axis. ONNX Compress-11. */
 void lower_ONNX_Compress(lowering *l, const node *n)
 {
-    mval x = l_in(l, 0), condition = l_in(l, 1), where;
+    mval x = l_in(l, 0), condition = l_in(l, 1);
     int64_t axis = spec_compress(n).axis;
     bool flat = axis == SPEC_ABSENT;
     int rank = m_rank(l, x), at = flat ? 0 : m_axis(l, axis, rank, "axis");
@@ -409,7 +409,5 @@ void lower_ONNX_Compress(lowering *l, const node *n)
         l_fail(l, SIB_ERR_ARGUMENT, "the condition has rank %d, expected 1", m_rank(l, condition));
     if (flat)
         x = m_flatten(l, x, 0, rank);
-    value_type type = m_tensor_type(l, SIB_I64, 2, (dim[]){d_const(l, 1), DIM_NONE});
-    m_emit(l, MILLI_nonzero, 1, &condition, 0, NULL, 1, &type, &where);
-    l_out(l, 0, m_gather(l, x, m_squeeze(l, where, 0), at));
+    l_out(l, 0, m_gather(l, x, m_squeeze(l, m_nonzero(l, condition), 0), at));
 }

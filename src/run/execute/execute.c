@@ -38,17 +38,18 @@ static sib_code check_text(const frame *f, const step *st, buffer *const *output
     for (size_t i = 0; i < st->view.n_out; i++)
         if (st->view.out[i] && st->view.out[i]->type.dtype == SIB_STRING && outputs[i] && outputs[i]->value)
             *text += run_bytes(outputs[i]->value);
-    if (!f->run->memory_limit)
-        return *text <= RUN_MAX_TEXT
-                   ? SIB_OK
-                   : err_set(err, SIB_ERR_MEMORY,
-                             "the strings need %llu bytes, above the limit of %llu (raised by memory_limit)",
-                             (unsigned long long)*text, (unsigned long long)RUN_MAX_TEXT);
-    if (f->run->memory <= f->run->memory_limit && *text <= f->run->memory_limit - f->run->memory)
+    if (f->run->text_limit && *text > f->run->text_limit)
+        return err_set(err, SIB_ERR_MEMORY,
+                       "the strings need %llu bytes, above the limit of %llu (raised by memory_limit)",
+                       (unsigned long long)*text, (unsigned long long)f->run->text_limit);
+    if (!f->run->memory_limit ||
+        (f->run->memory <= f->run->memory_limit && *text <= f->run->memory_limit - f->run->memory))
         return SIB_OK;
-    return err_set(err, SIB_ERR_MEMORY,
-                   "its strings and the values that exist need %llu bytes, above the limit of %llu",
-                   (unsigned long long)(f->run->memory + *text), (unsigned long long)f->run->memory_limit);
+    return err_set(
+        err, SIB_ERR_MEMORY,
+        "its strings and the values that exist need %llu bytes, above the limit of %llu (raised by "
+        "memory_limit)",
+        (unsigned long long)(f->run->memory + *text), (unsigned long long)f->run->memory_limit);
 }
 
 /* Shows what there is after i steps and runs step i. Errors: those of taps in err, those of the step in why. Kept out
@@ -110,7 +111,8 @@ static sib_code check_memory(const frame *f, const segment *s, sib_error *err)
     char name[160];
     const node *n = &f->ex->g->nodes[s->n_steps ? s->graph->nodes[s->step_nodes[at]].origin : s->begin];
     return err_set(err, SIB_ERR_MEMORY,
-                   "the run needs %llu bytes, above the limit of %llu; the largest value is of node %s",
+                   "the run needs %llu bytes, above the limit of %llu (raised by memory_limit); the largest "
+                   "value is of node %s",
                    (unsigned long long)wanted, (unsigned long long)f->run->memory_limit,
                    node_text(f->ex->g, n, name, sizeof name));
 }
@@ -136,10 +138,11 @@ static sib_code run_segment(frame *f, segment *s, instance *in, sib_error *err)
     instance_clear(s, in);
     if (code == SIB_OK && f->run->memory_limit && f->run->memory > f->run->memory_limit) {
         char name[160];
-        code =
-            err_set(err, SIB_ERR_MEMORY, "the values after node %s take %llu bytes, above the limit of %llu",
-                    node_text(f->ex->g, &f->ex->g->nodes[s->end - 1], name, sizeof name),
-                    (unsigned long long)f->run->memory, (unsigned long long)f->run->memory_limit);
+        code = err_set(
+            err, SIB_ERR_MEMORY,
+            "the values after node %s take %llu bytes, above the limit of %llu (raised by memory_limit)",
+            node_text(f->ex->g, &f->ex->g->nodes[s->end - 1], name, sizeof name),
+            (unsigned long long)f->run->memory, (unsigned long long)f->run->memory_limit);
     }
     return code;
 }

@@ -40,7 +40,8 @@ sib_code run_charge(run_state *run, uint64_t bytes, const char *what, sib_error 
     run->memory += bytes;
     if (!run->memory_limit || run->memory <= run->memory_limit)
         return SIB_OK;
-    return err_set(err, SIB_ERR_MEMORY, "%s: the run needs %llu bytes, above the limit of %llu", what,
+    return err_set(err, SIB_ERR_MEMORY,
+                   "%s: the run needs %llu bytes, above the limit of %llu (raised by memory_limit)", what,
                    (unsigned long long)run->memory, (unsigned long long)run->memory_limit);
 }
 

@@ -18,6 +18,7 @@ typedef struct run_state {
     observer observer;
     plan_view view;                /* of its plans */
     uint64_t memory_limit, memory; /* in bytes; limit: 0 for none; memory: of live values */
+    uint64_t text_limit;           /* max bytes of the strings of one segment; 0: that of memory alone */
 } run_state;
 
 static inline const sib_cancel *run_cancel(const run_state *r)
@@ -105,8 +106,13 @@ static inline void frame_drop(frame *f, value_id v)
         frame_set(f, v, NULL);
 }
 
-/* Max bytes of the strings that nodes without a control-flow node between them make, in a run without a
-   limit: a loop that doubles a string would copy until it meets the process's limit. */
+/* Limits of a run for which the session sets none. A few nodes can ask for any size, and touching the memory
+   takes the longer part of the time that such a run costs. Bytes of live values: RUN_MIN_LIMIT, or RUN_GROWTH
+   times the bytes of the model's weights and the run's inputs if that is more. */
+#define RUN_MIN_LIMIT (UINT64_C(4) << 30)
+#define RUN_GROWTH    1024
+/* Bytes of the strings that nodes without a control-flow node between them make: a loop that doubles a string
+   copies it each time. */
 #define RUN_MAX_TEXT (UINT64_C(512) << 20)
 /* Bytes of a value's bookkeeping, which counts where there are many. */
 #define RUN_ITEM_BYTES 128

@@ -1,10 +1,12 @@
 /* The timeline of a profile as Chrome's trace events: "Trace Event Format", Google 2016. */
+#include "base/alloc.h"
 #include "base/error.h"
 #include "base/outfile.h"
 
 #include <sibyl/graph.h>
 #include <sibyl/watch.h>
 
+#include <stdlib.h>
 #include <string.h>
 
 /* A JSON string. Bytes that are not ASCII are copied if they are UTF-8, and replaced by '?' otherwise. */
@@ -74,29 +76,59 @@ static void write_span(FILE *f, const sib_time_span *s, uint64_t origin, uint64_
     fputs("}}", f);
 }
 
-sib_code sib_profile_save_trace(const sib_profile *p, const char *path, sib_error *err)
+static void write_trace(const sib_profile *p, FILE *f)
 {
-    outfile out = {0};
     sib_time_span s;
     uint64_t origin = UINT64_MAX, end = 0, dropped = 0;
-    if (!p || !path)
-        return err_set(err, SIB_ERR_ARGUMENT, "%s is NULL", p ? "the path" : "the profile");
     const size_t n = sib_profile_spans(p, &dropped);
     for (size_t i = 0; i < n && sib_profile_span(p, i, &s); i++) {
         origin = s.begin < origin ? s.begin : origin;
         end = s.begin > end ? s.begin : end;
         end = s.end > end ? s.end : end;
     }
-    sib_code code = outfile_begin(&out, path, err);
-    if (code != SIB_OK)
-        return code;
     fprintf(
-        out.stream,
+        f,
         "{\"displayTimeUnit\":\"ms\",\"otherData\":{\"version\":\"sibyl %s\",\"dropped\":\"%llu\"},"
         "\"traceEvents\":[\n{\"ph\":\"M\",\"pid\":1,\"name\":\"process_name\",\"args\":{\"name\":\"sibyl\"}}",
         sib_version(), (unsigned long long)dropped);
     for (size_t i = 0; i < n && sib_profile_span(p, i, &s); i++)
-        write_span(out.stream, &s, origin, end);
-    fputs("\n]}\n", out.stream);
+        write_span(f, &s, origin, end);
+    fputs("\n]}\n", f);
+}
+
+sib_code sib_profile_save_trace(const sib_profile *p, const char *path, sib_error *err)
+{
+    outfile out = {0};
+    if (!p || !path)
+        return err_set(err, SIB_ERR_ARGUMENT, "%s is NULL", p ? "the path" : "the profile");
+    sib_code code = outfile_begin(&out, path, err);
+    if (code != SIB_OK)
+        return code;
+    write_trace(p, out.stream);
     return outfile_commit(&out, err);
+}
+
+sib_code sib_profile_trace_text(const sib_profile *p, char **text, size_t *size, sib_error *err)
+{
+    char *made = NULL;
+    size_t n = 0;
+    if (size)
+        *size = 0;
+    if (text)
+        *text = NULL;
+    if (!p || !text)
+        return err_set(err, SIB_ERR_ARGUMENT, "%s is NULL", p ? "text" : "the profile");
+    FILE *f = open_memstream(&made, &n);
+    if (f)
+        write_trace(p, f);
+    const bool failed = !f || ferror(f);
+    if (!f || fclose(f) != 0 || failed || !(*text = mem_alloc(n + 1, 1))) {
+        free(made);
+        return err_memory(err, n, "a trace");
+    }
+    memcpy(*text, made, n + 1);
+    free(made); /* the C library's, not the library's own */
+    if (size)
+        *size = n;
+    return SIB_OK;
 }

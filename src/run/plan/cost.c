@@ -71,12 +71,19 @@ double cost_number(const graph *g, const node *n)
     return 2 * count * (double)dims[in->rank - 1];
 }
 
-dim cost_flops(const graph *lowered)
+dim cost_flops(const lowering *l)
 {
-    dim sum = dim_const(lowered->dims, 0);
-    for (uint32_t i = 0; i < lowered->n_nodes; i++)
-        sum = dim_add(lowered->dims, sum, cost_milli(lowered, &lowered->nodes[i]));
-    dim_table_failed(lowered->dims);
+    const graph *g = l->graph;
+    dim_table *t = g->dims;
+    dim sum = dim_const(t, 0);
+    for (node_id i = 0; i < g->n_nodes; i++) {
+        dim d = cost_milli(g, &g->nodes[i]);
+        for (unsigned k = 0; k < l->n_steps; k++)
+            if (i >= l->steps[k].begin && i < l->steps[k].end)
+                d = dim_mul(t, d, l->steps[k].times);
+        sum = dim_add(t, sum, d);
+    }
+    dim_table_failed(t);
     return sum;
 }
 

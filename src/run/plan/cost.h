@@ -2,11 +2,11 @@
 #ifndef RUN_PLAN_COST_H
 #define RUN_PLAN_COST_H
 
-#include "graph/graph.h"
+#include "milli/build.h"
 
-/* Operations of a graph of milli-ops: a multiply-add counts as two, moving elements as none. DIM_NONE
+/* Operations of a lowered node: a multiply-add counts as two, moving elements as none. DIM_NONE
    where dims are unknown or the expression grows too long. */
-dim cost_flops(const graph *lowered);
+dim cost_flops(const lowering *l);
 /* Those of one milli-op. */
 dim cost_milli(const graph *g, const node *n);
 /* The same as a number, 0 where a dim is none. Adds nothing to the table of dims, so it is thread-safe. */

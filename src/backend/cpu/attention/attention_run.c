@@ -1,6 +1,7 @@
 /* The run of the attention operators: joins past and new rows, writes biases, and calls the kernels. */
 #include "backend/cpu/attention/attention.h"
 #include "backend/cpu/call/scratch.h"
+#include "base/assert.h"
 
 #include <math.h>
 #include <string.h>
@@ -98,6 +99,7 @@ static sib_code set_places(going *g)
 static void copy_rows(const attention_rows *from, size_t b, size_t h, size_t begin, size_t n, size_t d,
                       float *to)
 {
+    SIB_ASSERT(from->at);
     const float *at = from->at + b * from->batch + h * from->head + begin * from->row;
     if (from->row == d)
         memcpy(to, at, n * d * sizeof *to);

@@ -63,6 +63,7 @@ static sib_code pack_constant(void *context, void *out, sib_error *err)
     p->out = out;
     if (p->rows)
         return pack_rows(p, err);
+    SIB_ASSERT(p->fill);
     const void *elements = tensor_peek(p->constant, &temporary);
     if (!elements)
         return err_memory(err, p->bytes, "weights to be packed");

@@ -260,7 +260,7 @@ static sib_code prepare(const cpu_self *self, const node_view *n, const conv_inp
     *state = NULL;
     if (!s)
         return err_memory(err, sizeof *s, "a convolution");
-    read_conv(n, inputs, &shape);
+    cpu_claimed(read_conv(n, inputs, &shape));
     s->inputs = inputs;
     s->w_dtype = cpu_dtype(n->in[inputs->w]);
     s->features = shape.groups * shape.m;

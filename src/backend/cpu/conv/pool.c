@@ -114,7 +114,7 @@ static sib_code global_prepare(const cpu_self *self, const node_view *n, void **
     s->dtype = cpu_dtype(n->in[0]);
     s->kind =
         str_is(n->node->type, "GlobalMaxPool") || str_is(n->node->type, "MaxPool") ? ROWS_MAX : ROWS_SUM;
-    read_planes(n, &s->planes, &s->n);
+    cpu_claimed(read_planes(n, &s->planes, &s->n));
     return SIB_OK;
 }
 
@@ -122,7 +122,7 @@ static sib_code pool_prepare(const cpu_self *self, const node_view *n, void **st
 {
     conv2d_shape shape;
     unsigned threads = self->pool ? sib_pool_threads(self->pool) : 1;
-    read_pool(n, &shape);
+    cpu_claimed(read_pool(n, &shape));
     if (is_global(&shape) && !is_bytes(n))
         return global_prepare(self, n, state, err);
     pool_state *s = new_state(err);

@@ -83,7 +83,7 @@ static sib_code prepare(const cpu_self *self, const node_view *n, void **state, 
     pad_case s;
     layout_border *b = mem_calloc(1, sizeof *b);
     (void)self;
-    read_node(n, &s);
+    cpu_claimed(read_node(n, &s));
     if (!b || !layout_border_plan(b, s.beyond, s.a.rank, s.a.dims, s.before, s.after, s.a.item)) {
         if (b)
             release(b);

@@ -193,12 +193,12 @@ static sib_code concat_prepare(const cpu_self *self, const node_view *n, void **
     *state = s;
     if (code != SIB_OK)
         return code;
-    cpu_box_of(n, n->out[0], &out);
+    cpu_claimed(cpu_box_of(n, n->out[0], &out));
     layout_strides(out.rank, out.dims, out.item, dense);
     for (size_t i = 0; i < n->n_in; i++) {
         layout_piece *p = &s->pieces[i];
         *p = (layout_piece){.input = i};
-        cpu_box_of(n, n->in[i], &a);
+        cpu_claimed(cpu_box_of(n, n->in[i], &a));
         layout_strides(a.rank, a.dims, a.item, own);
         layout_box_plan(&p->box, a.rank, a.dims, dense, own, a.item);
         p->dst = out.count ? at * dense[axis] : 0;

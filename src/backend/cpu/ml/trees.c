@@ -18,6 +18,7 @@ static uint32_t place_of(const trees_lists *l, int64_t place)
 /* Expresses every comparison as <=, using the neighbouring double of the split and exchanged branches. */
 static trees_node node_of(const trees_lists *l, size_t i)
 {
+    SIB_ASSERT(l->modes && l->missing);
     int64_t mode = l->modes[i];
     bool exchanged = mode == MODE_GTE || mode == MODE_GT, missing = l->missing[i] != 0;
     bool below = mode == MODE_LT || mode == MODE_GTE; /* x >= s is not (x < s) */
@@ -45,6 +46,7 @@ sib_code trees_make(const trees_lists *l, trees_made **out, sib_error *err)
         nodes[i] = i < l->n_nodes ? node_of(l, i) : (trees_node){NAN, 0, {(uint32_t)i, (uint32_t)i}};
     for (size_t i = 0; i < l->n_roots; i++)
         roots[i] = place_of(l, l->roots[i]);
+    SIB_ASSERT(l->leaf_starts);
     for (size_t i = 0; i <= l->n_leaves; i++)
         starts[i] = (uint32_t)l->leaf_starts[i];
     for (size_t i = 0; i < l->n_weights; i++) {

@@ -176,8 +176,9 @@ static sib_code group_prepare(const cpu_self *self, const node_view *n, void **s
     *state = s;
     if (!s)
         return err_memory(err, sizeof *s, "a step");
-    cpu_dims(n, n->in[0], &rank, dims);
+    cpu_claimed(cpu_dims(n, n->in[0], &rank, dims));
     s->groups = (size_t)groups_of(n->node, dims, &s->each);
+    SIB_ASSERT(s->groups);
     s->items = (size_t)dims[0] * s->groups;
     s->channels = (size_t)dims[1] / s->groups;
     s->plane = cpu_count(rank - 2, dims + 2);

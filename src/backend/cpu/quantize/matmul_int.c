@@ -158,7 +158,7 @@ static sib_code prepare(const cpu_self *self, const node_view *n, void **state, 
     int_state *s = mem_calloc(1, sizeof *s);
     if (!s)
         return err_memory(err, sizeof *s, "a product of matrices");
-    read_node(n, s, &shape);
+    cpu_claimed(read_node(n, s, &shape));
     s->count = shape.count;
     s->g.m = shape.m;
     s->g.n = s->g.c_row = shape.n;

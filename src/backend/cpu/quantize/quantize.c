@@ -91,7 +91,7 @@ static void fill_parameters(const linear_state *s, const float *scale, const voi
 static sib_code linear_prepare(const cpu_self *self, const node_view *n, void **state, sib_error *err)
 {
     linear_state read;
-    read_linear(self, n, &read);
+    cpu_claimed(read_linear(self, n, &read));
     const sib_tensor *scale = cpu_constant(n->in[1]), *zero = read.n_zero ? cpu_constant(n->in[2]) : NULL;
     read.constant = scale && scale->dense && (!read.n_zero || (zero && zero->dense));
     size_t bytes = sizeof read + (read.constant ? 2 * read.lines.size * sizeof *read.parameters : 0);
@@ -166,6 +166,7 @@ static sib_code linear_run(const cpu_call *c)
         job.parameters = parameters;
     }
     size_t items = l->size == 1 ? l->outer * l->inner : l->inner == 1 ? l->outer : l->outer * l->size;
+    SIB_ASSERT(items);
     sib_code code = cpu_parallel_for(c, items, l->outer * l->size * l->inner / items, linear_task, &job);
     cpu_scratch_give(c, made);
     return code;
