@@ -6,8 +6,29 @@
 #include <jansson.h>
 
 /* Sections that a document may have. */
-static const char *const sections[] = {"sibyl_job",  "kind",  "name",   "doc",   "sample_rate", "models",
-                                       "tokenizers", "calls", "inputs", "nodes", "outputs",     NULL};
+static const char *const sections[] = {"sibyl_job", "kind",       "name", "doc",   "sample_rate",
+                                       "models",    "tokenizers", "chat", "calls", "inputs",
+                                       "nodes",     "outputs",    NULL};
+
+/* "chat": the template by which messages become a prompt, as text or as a file, and texts that it is given. */
+static sib_code read_chat(job_doc *d, sib_error *err)
+{
+    json_t *chat, *variable;
+    const char *name, *given, *file;
+    size_t n;
+    sib_code code = doc_object(d, d->root, "", "chat", &chat, &n, err);
+    if (code != SIB_OK || !chat)
+        return code;
+    d->chat = chat;
+    code = doc_text(d, chat, "/chat", "template", &given, err);
+    if (code == SIB_OK)
+        code = doc_text(d, chat, "/chat", "file", &file, err);
+    if (code == SIB_OK && !given == !file)
+        code = doc_fault(d, err, SIB_ERR_FORMAT, "/chat", "expected either 'template' or 'file'");
+    json_object_foreach(chat, name, variable) if (code == SIB_OK && !json_is_string(variable)) code =
+        doc_fault(d, err, SIB_ERR_FORMAT, "/chat", "expected texts alone");
+    return code;
+}
 
 static sib_code read_head(job_doc *d, sib_error *err)
 {
@@ -56,6 +77,8 @@ sib_code job_doc_read(const char *name, const char *text, size_t size, job_doc *
     d->name = own ? own : "";
     sib_code code = json_is_object(root) ? read_head(d, err)
                                          : err_set(err, SIB_ERR_FORMAT, "%s: expected an object", name);
+    if (code == SIB_OK)
+        code = read_chat(d, err);
     if (code == SIB_OK)
         code = doc_read_calls(d, err);
     if (code == SIB_OK)

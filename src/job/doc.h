@@ -118,7 +118,8 @@ typedef struct job_doc {
     struct json_t *root; /* names point into it */
     struct doc_block *blocks;
     const char *kind, *name, *text;
-    double sample_rate; /* of audio inputs, Hz */
+    double sample_rate;        /* of audio inputs, Hz */
+    const struct json_t *chat; /* NULL where it has none */
     job_model_doc *models;
     job_tokenizer_doc *tokenizers;
     job_call_doc *calls;

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/outfile.h"
 #include "base/path.h"
+#include "job/chat.h"
 #include "job/run.h"
 #include "job/standard.h"
 
@@ -18,6 +19,7 @@ struct sib_job {
     job_doc *doc;
     sib_model **models; /* (doc->n_models) */
     job_parts parts;
+    job_chat chat;
 };
 
 #define MAX_DOCUMENT ((size_t)16 << 20)
@@ -116,6 +118,27 @@ static sib_code open_calls(sib_job *j, const sib_job_options *o, sib_error *err)
     return code;
 }
 
+static sib_code open_chat(sib_job *j, const char *folder, const sib_job_options *o, sib_error *err)
+{
+    const char *file = job_chat_file(j->doc->chat);
+    char *path = NULL, *text = NULL;
+    size_t size = 0;
+    sib_code code = file ? find_file(folder, file, o, &path, err) : SIB_OK;
+    if (code == SIB_OK && file)
+        code = read_file(path, &text, &size, err);
+    if (code == SIB_OK)
+        code = job_chat_open(&j->chat, j->doc->chat, text, size, err);
+    mem_free(path);
+    mem_free(text);
+    return code;
+}
+
+sib_code sib_job_chat_prompt(const sib_job *j, const char *variables, size_t size, const sib_cancel *cancel,
+                             char **text, size_t *text_size, sib_error *err)
+{
+    return job_chat_prompt(&j->chat, j->doc, variables, size, cancel, text, text_size, err);
+}
+
 static sib_code open_document(const char *name, const char *text, size_t size, const char *folder,
                               const sib_job_options *options, sib_job **out, sib_error *err)
 {
@@ -141,6 +164,8 @@ static sib_code open_document(const char *name, const char *text, size_t size, c
         code = open_tokenizers(j, folder, o, err);
     if (code == SIB_OK)
         code = open_calls(j, o, err);
+    if (code == SIB_OK)
+        code = open_chat(j, folder, o, err);
     j->parts.doc = j->doc;
     if (code == SIB_OK)
         *out = j;
@@ -275,6 +300,7 @@ void sib_job_free(sib_job **j)
         return;
     const job_doc *d = (*j)->doc;
     mem_free((*j)->text);
+    job_chat_close(&(*j)->chat);
     for (size_t i = 0; (*j)->parts.plans && i < d->n_calls; i++)
         call_plan_free(&(*j)->parts.plans[i]);
     for (size_t i = 0; (*j)->parts.tokenizers && i < d->n_tokenizers; i++)

@@ -181,6 +181,21 @@ static sib_code put_states(const maker *k)
     return need(k, done);
 }
 
+/* How chats become prompts, from the model's metadata. */
+static sib_code put_chat(const maker *k)
+{
+    static const char *const names[][2] = {
+        {"chat_template", "template"}, {"bos_token", "bos_token"}, {"eos_token", "eos_token"}};
+    json_t *chat = json_object();
+    bool done = metadata(k->m, names[0][0]) && put(k->doc, "chat", json_incref(chat));
+    for (size_t i = 0; i < sizeof names / sizeof *names && done; i++) {
+        const char *text = metadata(k->m, names[i][0]);
+        done = !text || put(chat, names[i][1], json_string(text));
+    }
+    json_decref(chat);
+    return need(k, done || !metadata(k->m, names[0][0]));
+}
+
 static sib_code make_text_generation(const maker *k)
 {
     const char *kind = metadata(k->m, "tokenizer"), *stop = metadata(k->m, "stop_tokens"),
@@ -196,6 +211,8 @@ static sib_code make_text_generation(const maker *k)
         code = put_list(k, "inputs/begin_tokens/default", "begin_tokens", begin);
     if (code == SIB_OK && recurrent)
         code = put_states(k);
+    if (code == SIB_OK)
+        code = put_chat(k);
     if (code != SIB_OK || (kind && !strcmp(kind, "bytes")))
         return code;
     return put_tokenizer(k, kind);

@@ -140,7 +140,7 @@ static sib_code encode_rwkv(const sib_tokenizer *t, sib_str text, sib_special sp
     for (size_t at = 0, begin, end; at < text.length && code == SIB_OK; at = end) {
         int32_t special = -1;
         begin = end = text.length;
-        if (specials == SIB_SPECIAL_AS_TOKENS)
+        if (specials != SIB_SPECIAL_AS_TEXT)
             special = tokenizer_next_special(t, text, at, &begin, &end);
         code = encode_longest(t->state, (sib_str){text.data + at, begin - at}, at, out, err);
         if (code == SIB_OK && special >= 0)

@@ -150,13 +150,14 @@ static sib_code add_stretch(encoding *e, sib_str text, bool normalized, bool fro
 static sib_code encode_json(const sib_tokenizer *t, sib_str text, sib_special specials, token_ids *out,
                             sib_error *err)
 {
-    encoding e = {.j = t->state, .specials = specials == SIB_SPECIAL_AS_TOKENS, .out = out, .err = err};
-    sib_code code = e.specials ? ids_append(out, e.j->before.ids, e.j->before.n, err) : SIB_OK;
+    encoding e = {.j = t->state, .specials = specials != SIB_SPECIAL_AS_TEXT, .out = out, .err = err};
+    bool adds = specials == SIB_SPECIAL_AS_TOKENS;
+    sib_code code = adds ? ids_append(out, e.j->before.ids, e.j->before.n, err) : SIB_OK;
     pretoken_begin(&e.run, e.j->model, text.length, out);
     if (code == SIB_OK)
         code = add_stretch(&e, text, false, true);
     pretoken_end(&e.run);
-    return code == SIB_OK && e.specials ? ids_append(out, e.j->after.ids, e.j->after.n, err) : code;
+    return code == SIB_OK && adds ? ids_append(out, e.j->after.ids, e.j->after.n, err) : code;
 }
 
 static decode_look look_json(const sib_tokenizer *t)

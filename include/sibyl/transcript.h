@@ -1,0 +1,46 @@
+/* Transcripts as text: subtitles and the other formats that openai-whisper's command writes. */
+#ifndef SIBYL_TRANSCRIPT_H
+#define SIBYL_TRANSCRIPT_H
+
+#include <sibyl/job.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Constant, name (which is the ending of such files, too), meaning. */
+#define SIB_TRANSCRIPT_FORMATS(X)                                                                            \
+    X(SIB_TRANSCRIPT_TXT, "txt", "the text of each segment on a line")                                       \
+    X(SIB_TRANSCRIPT_JSON, "json", "text, segments with all fields, language")                               \
+    X(SIB_TRANSCRIPT_SRT, "srt", "SubRip subtitles")                                                         \
+    X(SIB_TRANSCRIPT_VTT, "vtt", "WebVTT subtitles")                                                         \
+    X(SIB_TRANSCRIPT_TSV, "tsv", "start and end in milliseconds, text, between tabs")                        \
+    X(SIB_TRANSCRIPT_LINES, "lines", "[00:01.000 --> 00:02.500]  text")
+
+typedef enum sib_transcript_format {
+#define SIB_TRANSCRIPT_ENUM(constant, name, meaning) constant,
+    SIB_TRANSCRIPT_FORMATS(SIB_TRANSCRIPT_ENUM)
+#undef SIB_TRANSCRIPT_ENUM
+        SIB_TRANSCRIPT_FORMAT_COUNT
+} sib_transcript_format;
+
+/* "txt", "json", ...; NULL for anything else. */
+SIB_API const char *sib_transcript_format_name(sib_transcript_format format);
+
+/* Results of a job of kind "speech-to-text". Strings are UTF-8; in JSON, bytes that are not become '?'. */
+typedef struct sib_transcript {
+    const char *text, *language;
+    const sib_segment *segments; /* (n_segments) */
+    size_t n_segments;
+} sib_transcript;
+
+/* Writes the transcript. *text: (*size) bytes followed by a NUL, release with sib_free; size may be NULL. Subtitles
+   begin and end with a segment's words where their times are known. Errors: SIB_ERR_ARGUMENT (no such format),
+   SIB_ERR_MEMORY. */
+SIB_API sib_code sib_transcript_text(const sib_transcript *t, sib_transcript_format format, char **text,
+                                     size_t *size, sib_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

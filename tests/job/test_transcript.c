@@ -1,0 +1,119 @@
+/* Transcripts as text: what each format writes, at the edges too. */
+#include "check_memory.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <sibyl/transcript.h>
+
+static const sib_word words[] = {{" one", 3601.25, 3601.5, 0.5}, {" two", 3601.75, 3602.001, NAN}};
+static const int32_t tokens[] = {50364, 7};
+static const sib_segment segments[] = {
+    {.id = 0, .start = -0.5, .end = 61.0006, .text = " a --> b\t ", .n_tokens = 2, .tokens = tokens},
+    {.id = 1,
+     .seek = 3000,
+     .start = 3600.9996,
+     .end = 3603,
+     .text = "one\ttwo",
+     .n_words = 2,
+     .words = words,
+     .no_speech_prob = NAN},
+    {.id = 2, .start = 3603, .end = 3603, .text = "", .words = words}};
+static const sib_transcript three = {" a --> b one two", "en", segments, 3};
+static const sib_transcript none = {"", "en", NULL, 0};
+
+static void expect(const sib_transcript *t, sib_transcript_format format, const char *expected)
+{
+    sib_error err = SIB_ERROR_INIT;
+    char *text;
+    size_t size;
+    CHECK_OK(sib_transcript_text(t, format, &text, &size, &err), err);
+    assert_string_equal(text, expected);
+    assert_int_equal(size, strlen(expected));
+    sib_free(text);
+}
+
+TEST(plain_formats)
+{
+    expect(&three, SIB_TRANSCRIPT_TXT, "a --> b\none\ttwo\n\n");
+    expect(&three, SIB_TRANSCRIPT_TSV,
+           "start\tend\ttext\n-500\t61001\ta --> b  \n3601000\t3603000\tone two\n3603000\t3603000\t\n");
+    expect(&three, SIB_TRANSCRIPT_LINES,
+           "[00:00.000 --> 01:01.001]  a --> b\t \n[01:00:01.000 --> 01:00:03.000] one\ttwo\n"
+           "[01:00:03.000 --> 01:00:03.000] \n");
+}
+
+TEST(subtitles)
+{
+    expect(&three, SIB_TRANSCRIPT_SRT,
+           "1\n00:00:00,000 --> 00:01:01,001\na -> b\n\n2\n01:00:01,250 --> 01:00:02,001\none\ttwo\n\n"
+           "3\n01:00:03,000 --> 01:00:03,000\n\n\n");
+    expect(&three, SIB_TRANSCRIPT_VTT,
+           "WEBVTT\n\n00:00.000 --> 01:01.001\na -> b\n\n01:00:01.250 --> 01:00:02.001\none\ttwo\n\n"
+           "01:00:03.000 --> 01:00:03.000\n\n\n");
+}
+
+TEST(nothing_said)
+{
+    expect(&none, SIB_TRANSCRIPT_TXT, "");
+    expect(&none, SIB_TRANSCRIPT_SRT, "");
+    expect(&none, SIB_TRANSCRIPT_VTT, "WEBVTT\n\n");
+    expect(&none, SIB_TRANSCRIPT_TSV, "start\tend\ttext\n");
+    expect(&none, SIB_TRANSCRIPT_JSON,
+           "{\n  \"text\": \"\",\n  \"segments\": [],\n  \"language\": \"en\"\n}\n");
+}
+
+TEST(json)
+{
+    sib_error err = SIB_ERROR_INIT;
+    char *text;
+    CHECK_OK(sib_transcript_text(&three, SIB_TRANSCRIPT_JSON, &text, NULL, &err), err);
+    json_t *all = json_loads(text, 0, NULL), *list = json_object_get(all, "segments"), *s;
+    assert_int_equal(json_array_size(list), 3);
+    assert_int_equal(
+        json_integer_value(json_array_get(json_object_get(json_array_get(list, 0), "tokens"), 1)), 7);
+    assert_null(json_object_get(json_array_get(list, 0), "words"));
+    s = json_array_get(list, 1);
+    assert_int_equal(json_integer_value(json_object_get(s, "seek")), 3000);
+    assert_true(json_is_null(json_object_get(s, "no_speech_prob")));
+    s = json_array_get(json_object_get(s, "words"), 1);
+    assert_string_equal(json_string_value(json_object_get(s, "word")), " two");
+    assert_true(json_real_value(json_object_get(s, "end")) == 3602.001);
+    assert_true(json_is_null(json_object_get(s, "probability")));
+    assert_int_equal(json_array_size(json_object_get(json_array_get(list, 2), "words")), 0);
+    json_decref(all);
+    sib_free(text);
+}
+
+TEST(no_utf8)
+{
+    sib_error err = SIB_ERROR_INIT;
+    char *text;
+    CHECK_OK(sib_transcript_text(&(sib_transcript){"a\xFF", "\xC3", NULL, 0}, SIB_TRANSCRIPT_JSON, &text,
+                                 NULL, &err),
+             err);
+    assert_string_equal(text, "{\n  \"text\": \"a?\",\n  \"segments\": [],\n  \"language\": \"?\"\n}\n");
+    sib_free(text);
+}
+
+TEST(formats_have_names)
+{
+    sib_error err = SIB_ERROR_INIT;
+    char *text;
+    assert_string_equal(sib_transcript_format_name(SIB_TRANSCRIPT_VTT), "vtt");
+    assert_string_equal(sib_transcript_format_name(SIB_TRANSCRIPT_LINES), "lines");
+    assert_null(sib_transcript_format_name(SIB_TRANSCRIPT_FORMAT_COUNT));
+    assert_null(sib_transcript_format_name((sib_transcript_format)-1));
+    assert_int_equal(sib_transcript_text(&none, SIB_TRANSCRIPT_FORMAT_COUNT, &text, NULL, &err),
+                     SIB_ERR_ARGUMENT);
+    assert_null(text);
+    assert_non_null(strstr(err.message, "format"));
+}
+
+TEST(every_allocation)
+{
+    sib_error err = SIB_ERROR_INIT;
+    char *text;
+    for (int f = 0; f < SIB_TRANSCRIPT_FORMAT_COUNT; f++)
+        CHECK_EVERY_ALLOCATION(sib_transcript_text(&three, (sib_transcript_format)f, &text, NULL, &err),
+                               sib_free(text));
+}
