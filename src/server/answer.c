@@ -1,5 +1,6 @@
 /* Answers: complete ones, errors, ranges, compressed ones, and those in pieces. */
 #include "exchange_inner.h"
+#include "folders.h"
 
 #include "server_inner.h"
 
@@ -45,7 +46,7 @@ static void send_all(exchange *x, unsigned status, const char *type, char *body,
     pthread_mutex_lock(&x->lock);
     begin(x, status, type);
     x->pending = (buffer){.data = body, .size = size, .capacity = size};
-    x->n_bytes = size;
+    x->n_bytes = size + x->rest_size;
     x->ended = true;
     pthread_mutex_unlock(&x->lock);
     mark(x);
@@ -139,29 +140,43 @@ static bool parse_range(const char *text, size_t size, size_t *first, size_t *la
     *last = b < size ? (size_t)b : size - 1;
     if (a >= size)
         *first = 1, *last = 0;
-    return b >= a;
+    return !dash[1] || b >= a;
+}
+
+/* The part of (total) bytes that the client asks for: *size of them from *first. Returns the answer's status, with its
+   headers: 200, 206, or 416, which is answered. */
+static unsigned choose_range(exchange *x, size_t total, size_t *first, size_t *size)
+{
+    const char *range = x->headers[HEADER_RANGE];
+    size_t last;
+    char text[96];
+    *first = 0;
+    *size = total;
+    answer_header(x, "Accept-Ranges", "bytes");
+    if (!range || !parse_range(range, total, first, &last)) {
+        *first = 0;
+        return 200;
+    }
+    if (*first > last) {
+        snprintf(text, sizeof text, "bytes */%zu", total);
+        answer_header(x, "Content-Range", text);
+        answer_error(x, 416, "Range", "no byte of this answer is in the range '%.60s'", range);
+        return 416;
+    }
+    snprintf(text, sizeof text, "bytes %zu-%zu/%zu", *first, last, total);
+    answer_header(x, "Content-Range", text);
+    *size = last - *first + 1;
+    return 206;
 }
 
 void answer_bytes(exchange *x, unsigned status, const char *type, const void *data, size_t size)
 {
-    const char *range = x->headers[HEADER_RANGE];
-    size_t first = 0, last = 0, total = size;
+    size_t first = 0;
     if (status == 200 && !is_text(type)) {
-        answer_header(x, "Accept-Ranges", "bytes");
-        char text[96];
-        if (range && parse_range(range, size, &first, &last)) {
-            if (first > last) {
-                snprintf(text, sizeof text, "bytes */%zu", size);
-                answer_header(x, "Content-Range", text);
-                answer_error(x, 416, "Range", "no byte of this answer is in the range '%.60s'", range);
-                return;
-            }
-            snprintf(text, sizeof text, "bytes %zu-%zu/%zu", first, last, total);
-            answer_header(x, "Content-Range", text);
-            status = 206;
-            data = (const char *)data + first;
-            size = last - first + 1;
-        }
+        status = choose_range(x, size, &first, &size);
+        if (status == 416)
+            return;
+        data = (const char *)data + first;
     }
     char *copy = malloc(size + 1);
     if (!copy) {
@@ -171,6 +186,84 @@ void answer_bytes(exchange *x, unsigned status, const char *type, const void *da
     if (size)
         memcpy(copy, data, size);
     send_maybe_compressed(x, status, type, copy, size);
+}
+
+void answer_buffer(exchange *x, const char *type, buffer *b)
+{
+    atomic_ullong *total = &x->server->held_bytes;
+    uint64_t size = b->size, held = atomic_fetch_add(total, size);
+    if (b->failed || held + size > x->server->options.max_bodies) {
+        atomic_fetch_sub(total, size);
+        buffer_free(b);
+        answer_error(x, 503, NULL, "the server has too little memory for this answer; try again soon");
+        return;
+    }
+    x->held += size; /* freed with the exchange */
+    char *body = b->data;
+    *b = (buffer){0};
+    send_maybe_compressed(x, 200, type, body, (size_t)size);
+}
+
+/* The `size` bytes that `packed` holds, of malloc; NULL where memory fails. */
+static char *unpack(const void *packed, size_t packed_size, size_t size)
+{
+    z_stream z = {.next_in = (unsigned char *)(uintptr_t)packed, .avail_in = (unsigned)packed_size};
+    char *out = malloc(size + 1);
+    if (!out || inflateInit2(&z, 15 + 16) != Z_OK) {
+        free(out);
+        return NULL;
+    }
+    z.next_out = (unsigned char *)out;
+    z.avail_out = (unsigned)size;
+    bool done = inflate(&z, Z_FINISH) == Z_STREAM_END && z.total_out == size;
+    inflateEnd(&z);
+    if (!done) {
+        free(out);
+        return NULL;
+    }
+    return out;
+}
+
+void answer_packed(exchange *x, const char *type, const void *packed, size_t packed_size, size_t size)
+{
+    bool as_it_is = wants_gzip(x);
+    char *body = as_it_is ? malloc(packed_size) : unpack(packed, packed_size, size);
+    if (!body) {
+        answer_error(x, 503, NULL, "the server has too little memory for this answer");
+        return;
+    }
+    answer_header(x, "Vary", "Accept-Encoding");
+    if (as_it_is) {
+        answer_header(x, "Content-Encoding", "gzip");
+        memcpy(body, packed, packed_size);
+    }
+    send_all(x, 200, type, body, as_it_is ? packed_size : size);
+}
+
+void answer_memory(exchange *x, const char *type, const void *head, size_t head_size, const void *data,
+                   size_t size, sib_release release, void *context)
+{
+    size_t first, left;
+    unsigned status = choose_range(x, head_size + size, &first, &left);
+    size_t of_head = first < head_size ? head_size - first : 0;
+    of_head = of_head < left ? of_head : left;
+    char *copy = status == 416 ? NULL : malloc(of_head + 1);
+    if (!copy) {
+        if (release)
+            release(context);
+        if (status != 416)
+            answer_error(x, 503, NULL, "the server has too little memory for this answer");
+        return;
+    }
+    if (of_head)
+        memcpy(copy, (const char *)head + first, of_head);
+    pthread_mutex_lock(&x->lock);
+    x->rest = first < head_size ? data : (const char *)data + (first - head_size);
+    x->rest_size = left - of_head;
+    x->release = release;
+    x->release_context = context;
+    pthread_mutex_unlock(&x->lock);
+    send_all(x, status, type, copy, of_head);
 }
 
 bool answer_unchanged(exchange *x, const char *tag)
@@ -194,20 +287,46 @@ static const struct {
                    {429, "rate_limit_error"},     {500, "server_error"},       {503, "server_error"},
                    {504, "server_error"},         {0, "invalid_request_error"}};
 
-static void send_error(exchange *x, unsigned status, const char *param, const char *message)
+/* The last bytes of an answer in pieces, which are sent even where time or the server has ended. */
+static void end_pieces(exchange *x, const char *data, size_t size)
+{
+    pthread_mutex_lock(&x->lock);
+    if (buffer_add(&x->pending, data, size))
+        x->n_bytes += size;
+    x->ended = true;
+    pthread_mutex_unlock(&x->lock);
+    mark(x);
+}
+
+/* Takes message. */
+static json_t *error_json(const exchange *x, unsigned status, const char *param, json_t *message)
 {
     size_t i = 0;
+    if (x->path && (!strcmp(x->path, "/v2") || !strncmp(x->path, "/v2/", 4)))
+        return json_pack("{s:o}", "error", message);
     while (error_types[i].status && error_types[i].status != status)
         i++;
+    return json_pack("{s:{s:o, s:s, s:s?, s:n}}", "error", "message", message, "type", error_types[i].type,
+                     "param", param, "code");
+}
+
+static void send_error(exchange *x, unsigned status, const char *param, const char *message)
+{
     json_t *text = json_stringn(message, strlen(message)); /* NULL where it is no UTF-8 */
-    json_t *body = json_pack("{s:{s:o, s:s, s:s?, s:n}}", "error", "message",
-                             text ? text : json_string("the request failed"), "type", error_types[i].type,
-                             "param", param, "code");
+    json_t *body = error_json(x, status, param, text ? text : json_string("the request failed"));
     char *dumped = body ? json_dumps(body, JSON_COMPACT) : NULL;
     json_decref(body);
     if (!dumped)
         dumped = strdup("{\"error\": {\"message\": \"the server has too little memory\"}}");
-    send_all(x, status, "application/json", dumped, dumped ? strlen(dumped) : 0);
+    if (!x->begun) {
+        send_all(x, status, "application/json", dumped, dumped ? strlen(dumped) : 0);
+        return;
+    }
+    buffer event = {0};
+    buffer_format(&event, "event: error\ndata: %s\n\n", dumped ? dumped : "{}");
+    end_pieces(x, event.data, event.size);
+    buffer_free(&event);
+    free(dumped);
 }
 
 void answer_error(exchange *x, unsigned status, const char *param, const char *format, ...)
@@ -218,28 +337,6 @@ void answer_error(exchange *x, unsigned status, const char *param, const char *f
     vsnprintf(message, sizeof message, format, args);
     va_end(args);
     send_error(x, status, param, message);
-}
-
-/* Cuts paths ("/a/b/c.onnx") to their last part: where the server's files are is nobody's business. */
-static void cut_paths(char *text)
-{
-    char *to = text;
-    for (char *at = text; *at;) {
-        bool starts = *at == '/' && (at == text || strchr(" '\"(:=", at[-1]));
-        if (starts) {
-            size_t n = strcspn(at, " '\"(),;");
-            char *last = at;
-            for (char *p = at; p < at + n; p++)
-                if (*p == '/' && p + 1 < at + n && p[1] != ':')
-                    last = p;
-            if (last > at) {
-                at = last + 1;
-                continue;
-            }
-        }
-        *to++ = *at++;
-    }
-    *to = 0;
 }
 
 void answer_failure(exchange *x, const sib_error *err)
@@ -253,7 +350,7 @@ void answer_failure(exchange *x, const sib_error *err)
         if (statuses[i].code == err->code)
             status = statuses[i].status;
     sib_error shown = *err;
-    cut_paths(shown.message);
+    folders_cut(x->server->folders, shown.message);
     if (err->code == SIB_ERR_CANCELLED && atomic_load(&x->timed_out))
         answer_error(x, 504, NULL, "the request took longer than %g s", x->server->options.time_limit);
     else
@@ -304,8 +401,30 @@ sib_code answer_write(exchange *x, const void *data, size_t size, sib_error *err
 
 void answer_end(exchange *x)
 {
-    pthread_mutex_lock(&x->lock);
-    x->ended = true;
-    pthread_mutex_unlock(&x->lock);
-    mark(x);
+    end_pieces(x, "", 0);
+}
+
+/* ---- Events ---- */
+
+void answer_events(exchange *x)
+{
+    if (x->begun)
+        return;
+    answer_header(x, "Cache-Control", "no-store");
+    answer_header(x, "X-Accel-Buffering", "no"); /* nginx passes each event on at once */
+    answer_begin(x, 200, "text/event-stream");
+}
+
+sib_code answer_event(exchange *x, json_t *data, sib_error *err)
+{
+    char *text = data ? json_dumps(data, JSON_COMPACT) : NULL;
+    buffer event = {0};
+    json_decref(data);
+    bool made = text && buffer_format(&event, "data: %s\n\n", text);
+    free(text);
+    answer_events(x);
+    sib_code code = made ? answer_write(x, event.data, event.size, err)
+                         : server_fail(err, SIB_ERR_MEMORY, "the server has too little memory for an event");
+    buffer_free(&event);
+    return code;
 }

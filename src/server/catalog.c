@@ -24,7 +24,8 @@ typedef struct kept_session {
 struct served_inner {
     atomic_uint refs;
     struct server *server;
-    pthread_mutex_t lock;
+    pthread_mutex_t making; /* held while a session is made, without `lock` */
+    pthread_mutex_t lock;   /* of the list */
     kept_session sessions[MAX_SESSIONS];
     size_t n_sessions;
 };
@@ -34,6 +35,7 @@ struct catalog {
     pthread_mutex_t lock;
     served *all[MAX_MODELS];
     size_t n;
+    atomic_ullong last_number;
 };
 
 catalog *catalog_create(struct server *s)
@@ -79,6 +81,7 @@ void catalog_release(served *v)
     }
     sib_job_free(&v->job);
     sib_model_free(&v->model);
+    pthread_mutex_destroy(&v->inner->making);
     pthread_mutex_destroy(&v->inner->lock);
     free(v->inner);
     free(v->id);
@@ -114,6 +117,53 @@ static bool same(const char *a, const char *b)
     return a == b || (a && b && !strcmp(a, b));
 }
 
+/* NULL where there is none yet. */
+static sib_session *find_session(struct served_inner *in, const char *call, const char *backends, bool oracle)
+{
+    sib_session *found = NULL;
+    pthread_mutex_lock(&in->lock);
+    for (size_t i = 0; i < in->n_sessions && !found; i++) {
+        kept_session *k = &in->sessions[i];
+        if (same(k->call, call) && same(k->backends, backends) && k->oracle == oracle)
+            found = k->session;
+    }
+    pthread_mutex_unlock(&in->lock);
+    return found;
+}
+
+/* The caller holds `making`, so that n_sessions stays as it is. */
+static sib_code make_session(served *v, const sib_model *model, const char *call, const char *backends,
+                             bool oracle, sib_session **out, sib_error *err)
+{
+    struct served_inner *in = v->inner;
+    const sib_server_options *own = &in->server->options;
+    if (in->n_sessions == MAX_SESSIONS)
+        return server_fail(err, SIB_ERR_SIZE,
+                           "the model '%s' has %d sessions open, as many as it may: unload it first", v->id,
+                           MAX_SESSIONS);
+    kept_session k = {call ? strdup(call) : NULL, backends ? strdup(backends) : NULL, oracle, NULL};
+    sib_session_options o = {.backends = oracle     ? "ref"
+                                         : backends ? backends
+                                                    : own->backends,
+                             .threads = own->threads,
+                             .oracle = oracle};
+    sib_code code = SIB_OK;
+    if ((call && !k.call) || (backends && !k.backends))
+        code = server_fail(err, SIB_ERR_MEMORY, "the server has too little memory");
+    else /* a session keeps its model, whose pointer is the job's: sharing changes nothing in it */
+        code = sib_session_create((sib_model *)(uintptr_t)model, &o, &k.session, err);
+    if (code != SIB_OK) {
+        free(k.call);
+        free(k.backends);
+        return code;
+    }
+    *out = k.session;
+    pthread_mutex_lock(&in->lock);
+    in->sessions[in->n_sessions++] = k;
+    pthread_mutex_unlock(&in->lock);
+    return SIB_OK;
+}
+
 sib_code served_session(served *v, const char *call, const char *backends, bool oracle, sib_session **out,
                         sib_error *err)
 {
@@ -127,34 +177,15 @@ sib_code served_session(served *v, const char *call, const char *backends, bool 
         *out = of_job;
         return SIB_OK;
     }
-    pthread_mutex_lock(&in->lock);
+    *out = find_session(in, call, backends, oracle);
+    if (*out)
+        return SIB_OK;
+    pthread_mutex_lock(&in->making);
     sib_code code = SIB_OK;
-    size_t i = 0;
-    while (i < in->n_sessions &&
-           !(same(in->sessions[i].call, call) && same(in->sessions[i].backends, backends) &&
-             in->sessions[i].oracle == oracle))
-        i++;
-    if (i == MAX_SESSIONS)
-        code = server_fail(err, SIB_ERR_SIZE,
-                           "the model '%s' has %d sessions open, as many as it may: unload it first", v->id,
-                           MAX_SESSIONS);
-    else if (i == in->n_sessions) {
-        kept_session k = {call ? strdup(call) : NULL, backends ? strdup(backends) : NULL, oracle, NULL};
-        const char *chosen = backends ? backends : in->server->options.backends;
-        sib_session_options o = {
-            .backends = oracle ? "ref" : chosen, .threads = in->server->options.threads, .oracle = oracle};
-        /* A session keeps its model, whose pointer is the job's: sharing changes nothing in it. */
-        code = sib_session_create((sib_model *)(uintptr_t)model, &o, &k.session, err);
-        if (code == SIB_OK)
-            in->sessions[in->n_sessions++] = k;
-        else {
-            free(k.call);
-            free(k.backends);
-        }
-    }
-    if (code == SIB_OK)
-        *out = in->sessions[i].session;
-    pthread_mutex_unlock(&in->lock);
+    *out = find_session(in, call, backends, oracle); /* another request may have made it */
+    if (!*out)
+        code = make_session(v, model, call, backends, oracle, out, err);
+    pthread_mutex_unlock(&in->making);
     return code;
 }
 
@@ -220,9 +251,11 @@ static served *make(catalog *m, const char *path)
         v->inner = in;
         v->id = id_of(path);
         v->file = strdup(server_base_name(path));
+        v->number = atomic_fetch_add(&m->last_number, 1) + 1;
         v->opened = (int64_t)time(NULL);
         in->server = m->server;
         atomic_init(&in->refs, 1);
+        pthread_mutex_init(&in->making, NULL);
         pthread_mutex_init(&in->lock, NULL);
         if (v->id && v->file)
             return v;

@@ -9,8 +9,9 @@ typedef struct catalog catalog;
 
 /* An opened model. Held by whoever uses it, so closing a model lets its requests end. */
 typedef struct served {
-    char *id;   /* "digits" */
-    char *file; /* the last part of its path */
+    char *id;        /* "digits" */
+    char *file;      /* the last part of its path */
+    uint64_t number; /* unique in the process, where ids are used again */
     uint64_t bytes;
     int64_t opened;   /* Unix time, seconds */
     sib_job *job;     /* NULL: a graph alone */
@@ -45,7 +46,8 @@ bool catalog_close(catalog *m, const char *id);
 /* The model whose graphs are shown: of the job's call, or of the first where call is NULL. NULL where there is no such
    call. Lives as long as v. */
 const sib_model *served_model(served *v, const char *call);
-/* A session of that model, made once for each choice and kept with the model. backends: NULL for the server's. */
+/* A session of that model, made once for each choice and kept with the model. backends: NULL for the server's.
+   Thread-safe; while one is made, those that are there can be had. */
 sib_code served_session(served *v, const char *call, const char *backends, bool oracle, sib_session **out,
                         sib_error *err);
 

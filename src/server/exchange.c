@@ -31,6 +31,8 @@ static void exchange_destroy(outlet *o)
     buffer_free(&x->body);
     buffer_free(&x->header_lines);
     buffer_free(&x->pending);
+    if (x->release)
+        x->release(x->release_context);
     sib_cancel_free(&x->cancel);
     pthread_mutex_destroy(&x->lock);
     pthread_cond_destroy(&x->sent);
@@ -157,20 +159,45 @@ const part *exchange_part_at(const exchange *x, size_t i)
 
 json_t *exchange_json(exchange *x)
 {
-    if (x->body.size > MAX_JSON_BYTES) {
-        answer_error(x, 413, NULL, "a JSON body may have %u bytes at most", MAX_JSON_BYTES);
+    return exchange_json_head(x, x->body.size);
+}
+
+/* what: "body" */
+static json_t *read_json(exchange *x, const char *data, size_t size, const char *param, const char *what)
+{
+    if (size > MAX_JSON_BYTES) {
+        answer_error(x, 413, param, "a JSON %s may have %u bytes at most", what, MAX_JSON_BYTES);
         return NULL;
     }
     json_error_t fault;
-    json_t *root = json_loadb(x->body.size ? x->body.data : "", x->body.size, JSON_REJECT_DUPLICATES, &fault);
-    if (root && json_is_object(root))
+    json_t *root = json_loadb(size ? data : "", size, JSON_REJECT_DUPLICATES, &fault);
+    if (json_is_object(root))
         return root;
     if (root)
-        answer_error(x, 400, NULL, "the body must be a JSON object");
+        answer_error(x, 400, param, "the %s must be a JSON object", what);
     else
-        answer_error(x, 400, NULL, "the body is not JSON: %s (line %d, column %d)", fault.text, fault.line,
-                     fault.column);
+        answer_error(x, 400, param, "the %s is not JSON: %s (line %d, column %d)", what, fault.text,
+                     fault.line, fault.column);
     json_decref(root);
+    return NULL;
+}
+
+json_t *exchange_json_head(exchange *x, size_t size)
+{
+    SERVER_CHECK(size <= x->body.size);
+    return read_json(x, x->body.data, size, NULL, "body");
+}
+
+json_t *exchange_json_field(exchange *x, const char *name)
+{
+    const part *p = exchange_part(x, name);
+    char what[80];
+    if (!x->n_parts)
+        return exchange_json(x);
+    snprintf(what, sizeof what, "field '%.40s' of the form", name);
+    if (p)
+        return read_json(x, p->data.data, p->data.size, name, what);
+    answer_error(x, 400, name, "the form has no field '%.40s', which is the request as JSON", name);
     return NULL;
 }
 

@@ -34,6 +34,7 @@ typedef struct part {
 /* Headers that handlers see: name in lower case. */
 typedef enum header {
     HEADER_ACCEPT_ENCODING,
+    HEADER_CONTENT_ENCODING,
     HEADER_CONTENT_TYPE,
     HEADER_IF_NONE_MATCH,
     HEADER_RANGE,
@@ -62,6 +63,10 @@ const part *exchange_part(const exchange *x, const char *name);
 const part *exchange_part_at(const exchange *x, size_t i);
 /* The body as a JSON object, owned by the caller. Answers 400 and returns NULL where it is none. */
 json_t *exchange_json(exchange *x);
+/* The same from the first (size) bytes of the body, which has as many. */
+json_t *exchange_json_head(exchange *x, size_t size);
+/* The same from the field `name` where the body is a form, otherwise from the body. */
+json_t *exchange_json_field(exchange *x, const char *name);
 /* Set when the client has gone, or time or the server ended. */
 const sib_cancel *exchange_cancel(const exchange *x);
 bool exchange_cancelled(const exchange *x);
@@ -76,7 +81,17 @@ void answer_header(exchange *x, const char *name, const char *value);
 void answer_json(exchange *x, unsigned status, json_t *body);
 /* Copies. Ranges of status 200 are answered where the client asks for one and `type` is no JSON. */
 void answer_bytes(exchange *x, unsigned status, const char *type, const void *data, size_t size);
-/* {"error": {"message", "type", "param", "code"}}; type by status. param may be NULL. */
+/* Status 200 from gzip of `size` unpacked bytes, which is unpacked where the client does not take it. */
+void answer_packed(exchange *x, const char *type, const void *packed, size_t packed_size, size_t size);
+/* Takes the bytes of b, which is empty afterwards. They count among the bodies that the server may hold (503). */
+void answer_buffer(exchange *x, const char *type, buffer *b);
+/* `head`, which is copied, and then (size) bytes of data, which stay where they are and must not change until release is
+   called with context, when the answer was sent or the client has gone; also where this fails. Status 200, with ranges as
+   above; for what is large. release may be NULL. */
+void answer_memory(exchange *x, const char *type, const void *head, size_t head_size, const void *data,
+                   size_t size, sib_release release, void *context);
+/* {"error": {"message", "type", "param", "code"}}; type by status. param may be NULL. Below /v2 {"error": "message"}, as
+   the Open Inference Protocol has it. Where an answer of events has begun, the error is its last event. */
 __attribute__((format(printf, 4, 5))) void answer_error(exchange *x, unsigned status, const char *param,
                                                         const char *format, ...);
 /* The same from the library's error: the client's mistakes 400, others 500, cancelled 503. Paths of files are cut to
@@ -90,6 +105,10 @@ bool answer_unchanged(exchange *x, const char *tag);
 void answer_begin(exchange *x, unsigned status, const char *type);
 sib_code answer_write(exchange *x, const void *data, size_t size, sib_error *err);
 void answer_end(exchange *x);
+/* Server-sent events: begins the answer unless it has begun; one event ("data: JSON"), which takes `data`, NULL where
+   memory failed. answer_end or an error ends them. */
+void answer_events(exchange *x);
+sib_code answer_event(exchange *x, json_t *data, sib_error *err);
 /* Whether an answer was begun. */
 bool answer_begun(const exchange *x);
 

@@ -47,10 +47,14 @@ struct exchange {
     bool begun, ended, streaming, gone;
     buffer pending;   /* bytes for the loop */
     size_t written;   /* of pending, by the loop */
+    const char *rest; /* bytes of somebody else's that follow, until released */
+    size_t rest_size;
+    sib_release release;
+    void *release_context;
     uint64_t n_bytes; /* of the body, for the log */
 
     /* Of the loop alone. */
-    bool headers_sent, close_after;
+    bool dispatched, headers_sent, close_after;
     struct exchange *previous, *next; /* all exchanges of the server */
 };
 

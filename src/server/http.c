@@ -56,6 +56,7 @@ static const struct {
     header to;
     enum lws_token_indexes from;
 } known_headers[] = {{HEADER_ACCEPT_ENCODING, WSI_TOKEN_HTTP_ACCEPT_ENCODING},
+                     {HEADER_CONTENT_ENCODING, WSI_TOKEN_HTTP_CONTENT_ENCODING},
                      {HEADER_CONTENT_TYPE, WSI_TOKEN_HTTP_CONTENT_TYPE},
                      {HEADER_IF_NONE_MATCH, WSI_TOKEN_HTTP_IF_NONE_MATCH},
                      {HEADER_RANGE, WSI_TOKEN_HTTP_RANGE},
@@ -122,7 +123,9 @@ static bool read_request(exchange *x, struct lws *wsi)
         free(method);
         method = strdup("GET");
     }
-    x->method = method ? method : strdup("?");
+    x->method = method;
+    if (!method)
+        x->method = strdup("?");
     read_headers(x, wsi);
     read_queries(x, wsi);
     return x->method && uri && exchange_set(&x->path, uri, (size_t)size);
@@ -153,6 +156,7 @@ static void dispatch(listener *l, exchange *x)
 {
     struct server *s = l->server;
     const char *why = NULL;
+    x->dispatched = true;
     if (!multipart_parse(x, &why))
         answer_error(x, 400, NULL, "%s", why);
     else if (x->route->lane == LANE_LOOP)
@@ -165,6 +169,12 @@ static void dispatch(listener *l, exchange *x)
         answer_header(x, "Retry-After", "1");
         answer_error(x, 429, NULL, "the server has as many requests as it takes; try again soon");
     }
+}
+
+static bool is_encoded(const exchange *x)
+{
+    const char *encoding = x->headers[HEADER_CONTENT_ENCODING];
+    return encoding && strcasecmp(encoding, "identity") != 0;
 }
 
 static int on_request(listener *l, struct lws *wsi, connection *c)
@@ -184,7 +194,7 @@ static int on_request(listener *l, struct lws *wsi, connection *c)
     unsigned refused = request_refused(l, wsi, open, writes, &why);
     uint64_t held = atomic_load(&l->server->held_bytes), most = l->server->options.max_upload;
     bool unknown_size = size == UINT64_MAX && !x->http2;
-    x->close_after = size != 0;
+    x->close_after = size != 0 || refused == 400;
     if (refused == 401)
         answer_header(x, "WWW-Authenticate", "Bearer");
     if (status == 405)
@@ -195,6 +205,9 @@ static int on_request(listener *l, struct lws *wsi, connection *c)
         answer_error(x, status, NULL,
                      status == 405 ? "%s is answered for the methods %s alone" : "there is no '%s' here%.0s",
                      x->path, allow);
+    else if (size && is_encoded(x))
+        answer_error(x, 415, "Content-Encoding", "bodies are read as they are: '%.40s' is not undone",
+                     x->headers[HEADER_CONTENT_ENCODING]);
     else if (unknown_size)
         answer_error(x, 411, "Content-Length",
                      "the header Content-Length is missing or is no number; bodies in chunks are not read");
@@ -213,7 +226,7 @@ static int on_request(listener *l, struct lws *wsi, connection *c)
 static int on_body(listener *l, connection *c, const void *data, size_t size)
 {
     exchange *x = c->x;
-    if (!x || x->begun) /* refused already: what still comes is thrown away */
+    if (!x || x->dispatched || x->begun) /* refused already: what still comes is thrown away */
         return 0;
     uint64_t held = atomic_fetch_add(&l->server->held_bytes, size);
     x->held += size;
@@ -275,12 +288,18 @@ static bool add_standing_headers(exchange *x, struct lws *wsi, unsigned char **p
     return done;
 }
 
+/* Bytes of a complete answer. */
+static size_t answer_size(const exchange *x)
+{
+    return x->pending.size + x->rest_size;
+}
+
 static bool send_headers(exchange *x, struct lws *wsi)
 {
     unsigned char room[LWS_PRE + HEADER_ROOM], *begin = room + LWS_PRE, *p = begin,
                                                *end = room + sizeof room - 1;
     char length[32];
-    snprintf(length, sizeof length, "%zu", x->pending.size);
+    snprintf(length, sizeof length, "%zu", x->streaming ? 0 : answer_size(x)); /* a stream grows meanwhile */
     bool done = !lws_add_http_header_status(wsi, x->status, &p, end);
     if (x->type && x->type[0])
         done = done && add_header(wsi, "Content-Type", x->type, &p, end);
@@ -291,7 +310,7 @@ static bool send_headers(exchange *x, struct lws *wsi)
     if (!x->http2)
         done = done && add_header(wsi, "Connection", x->close_after ? "close" : "keep-alive", &p, end);
     done = done && add_standing_headers(x, wsi, &p, end) && !lws_finalize_http_header(wsi, &p, end);
-    bool bodiless = x->head || (!x->streaming && !x->pending.size);
+    bool bodiless = x->head || (!x->streaming && !answer_size(x));
     enum lws_write_protocol how =
         LWS_WRITE_HTTP_HEADERS | (bodiless && x->http2 ? LWS_WRITE_H2_STREAM_END : 0);
     x->headers_sent = true;
@@ -311,25 +330,33 @@ static int finish(listener *l, struct lws *wsi, connection *c)
 static size_t take_bytes(exchange *x, unsigned char *to, size_t room, bool *last)
 {
     pthread_mutex_lock(&x->lock);
-    size_t n = x->pending.size - x->written;
-    n = n < room ? n : room;
-    if (n)
-        memcpy(to, x->pending.data + x->written, n);
-    x->written += n;
-    *last = x->ended && x->written == x->pending.size;
+    size_t n = 0, first = x->pending.size, all = answer_size(x);
+    while (n < room && x->written < all) {
+        bool rest = x->written >= first;
+        const char *from = rest ? x->rest + (x->written - first) : x->pending.data + x->written;
+        size_t left = (rest ? all : first) - x->written, piece = left < room - n ? left : room - n;
+        memcpy(to + n, from, piece);
+        x->written += piece;
+        n += piece;
+    }
+    *last = x->ended && x->written == all;
     pthread_cond_broadcast(&x->sent);
     pthread_mutex_unlock(&x->lock);
     return n;
 }
 
-/* Writes one piece, on HTTP/1.1 as a chunk where the answer is in pieces. Returns false where the connection fails. */
-static bool send_piece(exchange *x, struct lws *wsi, bool *last)
+/* Writes one piece, on HTTP/1.1 as a chunk where the answer is in pieces. *sent: bytes of the answer were written;
+   *last: no more will come. Returns false where the connection fails. */
+static bool send_piece(exchange *x, struct lws *wsi, bool *sent, bool *last)
 {
     unsigned char room[LWS_PRE + 16 + PIECE + 8], *data = room + LWS_PRE + 16;
     size_t n = take_bytes(x, data, PIECE, last);
     bool chunked = x->streaming && !x->http2;
-    if (!n && !(*last && (chunked || x->http2)))
+    *sent = n > 0;
+    if (!n && !(*last && (chunked || x->http2))) {
+        lws_set_timeout(wsi, NO_PENDING_TIMEOUT, 0); /* the client has taken all that there is */
         return true;
+    }
     unsigned char *begin = data, *end = data + n;
     if (chunked) {
         char size[16];
@@ -357,18 +384,18 @@ static int on_writable(listener *l, struct lws *wsi, connection *c)
     if (!x->headers_sent) {
         if (!send_headers(x, wsi))
             return -1;
-        if (x->head || (!x->streaming && !x->pending.size))
+        if (x->head || (!x->streaming && !answer_size(x)))
             return x->ended ? finish(l, wsi, c) : 0;
         lws_callback_on_writable(wsi);
         return 0;
     }
-    bool last = false;
-    if (!send_piece(x, wsi, &last))
+    bool sent = false, last = false;
+    if (!send_piece(x, wsi, &sent, &last))
         return -1;
     if (last)
         return finish(l, wsi, c);
     pthread_mutex_lock(&x->lock);
-    bool more = x->written < x->pending.size || x->ended;
+    bool more = sent || x->written < answer_size(x) || x->ended; /* sent: called again once it has left */
     pthread_mutex_unlock(&x->lock);
     if (more)
         lws_callback_on_writable(wsi);
@@ -384,7 +411,7 @@ int http_callback(listener *l, struct lws *wsi, enum lws_callback_reasons reason
     case LWS_CALLBACK_HTTP_BODY:
         return on_body(l, c, in, size);
     case LWS_CALLBACK_HTTP_BODY_COMPLETION:
-        if (c->x && !c->x->begun)
+        if (c->x && !c->x->dispatched && !c->x->begun) /* also called for an empty body, after its request */
             dispatch(l, c->x);
         return 0;
     case LWS_CALLBACK_HTTP_WRITEABLE:

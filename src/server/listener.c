@@ -1,11 +1,14 @@
 #include "listener_inner.h"
 
 #include "guard.h"
+#include "live.h"
+#include "runs.h"
 #include "server_inner.h"
+#include "sockets.h"
+#include "wyoming.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netdb.h>
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,6 +46,16 @@ char *query_copy(struct lws *wsi, const char *name)
     return NULL;
 }
 
+/* libwebsockets undoes %0A in the request line before it looks for the line's end, and takes what follows for a header:
+   a page could name a Host of its choice. Such a line has lost its version. */
+static bool has_version(struct lws *wsi)
+{
+    char *version = header_copy(wsi, WSI_TOKEN_HTTP);
+    bool is = lws_get_network_wsi(wsi) != wsi || (version && !strncmp(version, "HTTP/1.", 7));
+    free(version);
+    return is;
+}
+
 unsigned request_refused(listener *l, struct lws *wsi, bool open, bool writes, const char **why)
 {
     char *host = header_copy(wsi, WSI_TOKEN_HOST), *origin = header_copy(wsi, WSI_TOKEN_ORIGIN);
@@ -50,7 +63,10 @@ unsigned request_refused(listener *l, struct lws *wsi, bool open, bool writes, c
     if (!host)
         host = header_copy(wsi, WSI_TOKEN_HTTP_COLON_AUTHORITY);
     unsigned status = 0;
-    if (!guard_host(l->server, host)) {
+    if (!has_version(wsi)) {
+        *why = "the request line holds an encoded line end, or no version of HTTP";
+        status = 400;
+    } else if (!guard_host(l->server, host)) {
         *why = "the header Host names another server";
         status = 403;
     } else if (writes && !guard_origin(origin, host)) {
@@ -82,6 +98,9 @@ static void on_tick(listener *l)
             atomic_store(&x->timed_out, true);
             exchange_cancel_set(x);
         }
+    runs_tick(s->runs, false);
+    live_tick(s->live);
+    mailboxes_tick(&s->mailboxes);
     if (atomic_load(&s->stopping) && !l->stop_began)
         l->stop_began = now;
     if (l->stop_began) {
@@ -90,6 +109,10 @@ static void on_tick(listener *l)
         bool over = (double)(now - l->stop_began) / 1e9 > s->options.grace;
         for (exchange *x = over ? l->exchanges : NULL; x; x = x->next)
             exchange_cancel_set(x);
+        if (over) {
+            runs_tick(s->runs, true);
+            mailboxes_cancel(&s->mailboxes);
+        }
         double last = s->options.grace + 2; /* seconds for cancelled requests to answer */
         if ((!l->exchanges && !waiting && !running) || (double)(now - l->stop_began) / 1e9 > last)
             atomic_store(&l->ended, true);
@@ -104,14 +127,16 @@ static int on_callback(struct lws *wsi, enum lws_callback_reasons reason, void *
 static const struct lws_protocols protocols[] = {
     {"http", on_callback, sizeof(connection), 32 * 1024, 0, NULL, 0},
     {"realtime", on_callback, sizeof(connection), 32 * 1024, 0, NULL, 0},
+    {WYOMING_PROTOCOL, on_callback, sizeof(connection), 32 * 1024, 0, NULL, 0},
     {NULL, NULL, 0, 0, 0, NULL, 0},
 };
 
-/* Takes the connections that wait at the listening socket. */
-static void accept_all(listener *l)
+/* Takes the connections that wait at a listening socket. */
+static void accept_all(listener *l, int listening)
 {
+    bool raw = listening == l->wyoming;
     for (;;) {
-        int fd = accept4(l->listening, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        int fd = accept4(listening, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd < 0)
             return;
         int on = 1;
@@ -121,8 +146,10 @@ static void accept_all(listener *l)
             continue;
         }
         lws_sock_file_fd_type descriptor = {.sockfd = fd};
-        lws_adoption_type type = LWS_ADOPT_HTTP | LWS_ADOPT_SOCKET | LWS_ADOPT_ALLOW_SSL;
-        lws_adopt_descriptor_vhost(l->vhost, type, descriptor, NULL, NULL); /* closes it on failure */
+        lws_adoption_type type =
+            raw ? LWS_ADOPT_SOCKET : LWS_ADOPT_HTTP | LWS_ADOPT_SOCKET | LWS_ADOPT_ALLOW_SSL;
+        /* closes it on failure */
+        lws_adopt_descriptor_vhost(l->vhost, type, descriptor, raw ? WYOMING_PROTOCOL : NULL, NULL);
     }
 }
 
@@ -138,7 +165,7 @@ static int on_callback(struct lws *wsi, enum lws_callback_reasons reason, void *
         if (lws_get_socket_fd(wsi) == l->timer)
             on_tick(l);
         else
-            accept_all(l);
+            accept_all(l, lws_get_socket_fd(wsi));
         return 0;
     case LWS_CALLBACK_WSI_CREATE:
         l->n_connections++;
@@ -152,6 +179,11 @@ static int on_callback(struct lws *wsi, enum lws_callback_reasons reason, void *
     case LWS_CALLBACK_SERVER_WRITEABLE:
     case LWS_CALLBACK_CLOSED:
         return websocket_callback(l, wsi, reason, c, in, size);
+    case LWS_CALLBACK_RAW_ADOPT:
+    case LWS_CALLBACK_RAW_RX:
+    case LWS_CALLBACK_RAW_WRITEABLE:
+    case LWS_CALLBACK_RAW_CLOSE:
+        return wyoming_callback(l, wsi, reason, c, in, size);
     default:
         return http_callback(l, wsi, reason, c, in, size);
     }
@@ -166,44 +198,6 @@ void listener_cancel(listener *l)
 }
 
 /* ---- Making it ---- */
-
-static sib_code bind_socket(const sib_server_options *o, int *out, sib_error *err)
-{
-    char port[16];
-    snprintf(port, sizeof port, "%u", o->port);
-    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE},
-                    *found = NULL;
-    int failed = getaddrinfo(o->host, port, &hints, &found);
-    if (failed)
-        return server_fail(err, SIB_ERR_ARGUMENT, "the host '%s' has no address: %s", o->host,
-                           gai_strerror(failed));
-    int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), on = 1;
-    bool bound = fd >= 0 && !setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) &&
-                 !bind(fd, found->ai_addr, found->ai_addrlen) && !listen(fd, 1024);
-    int why = errno;
-    freeaddrinfo(found);
-    if (!bound) {
-        if (fd >= 0)
-            close(fd);
-        return server_fail(err, SIB_ERR_IO, "cannot listen on %s, port %u: %s", o->host, o->port,
-                           strerror(why));
-    }
-    *out = fd;
-    return SIB_OK;
-}
-
-static void write_address(struct server *s, int fd)
-{
-    struct sockaddr_storage a = {0};
-    socklen_t size = sizeof a;
-    char host[128] = "?", port[16] = "?";
-    getsockname(fd, (struct sockaddr *)&a, &size);
-    getnameinfo((struct sockaddr *)&a, size, host, sizeof host, port, sizeof port,
-                NI_NUMERICHOST | NI_NUMERICSERV);
-    bool v6 = strchr(host, ':') != NULL;
-    snprintf(s->address, sizeof s->address, "%s://%s%s%s:%s", s->options.tls_cert ? "https" : "http",
-             v6 ? "[" : "", host, v6 ? "]" : "", port);
-}
 
 static void allow_descriptors(unsigned connections)
 {
@@ -261,6 +255,21 @@ static bool start_timer(listener *l)
     return l->timer >= 0 && !timerfd_settime(l->timer, 0, &every, NULL) && watch(l, l->timer);
 }
 
+static sib_code listen_wyoming(listener *l, sib_error *err)
+{
+    struct server *s = l->server;
+    char host[256] = "127.0.0.1";
+    unsigned port;
+    sib_code code = socket_place(s->options.wyoming, host, &port, err);
+    if (code == SIB_OK)
+        code = socket_listen(host, port, &l->wyoming, err);
+    if (code != SIB_OK)
+        return code;
+    socket_address(l->wyoming, "tcp", s->wyoming_address, sizeof s->wyoming_address);
+    return watch(l, l->wyoming) ? SIB_OK
+                                : server_fail(err, SIB_ERR_IO, "the listening socket could not be watched");
+}
+
 sib_code listener_create(struct server *s, listener **out, sib_error *err)
 {
     lws_set_log_level(0, NULL);
@@ -268,8 +277,14 @@ sib_code listener_create(struct server *s, listener **out, sib_error *err)
     if (!l)
         return server_fail(err, SIB_ERR_MEMORY, "the server has too little memory");
     l->server = s;
+    l->wyoming = -1;
     l->listening = s->options.socket ? s->options.socket : -1;
-    sib_code code = l->listening < 0 ? bind_socket(&s->options, &l->listening, err) : SIB_OK;
+    sib_code code = SIB_OK;
+    if (l->listening < 0)
+        code = socket_listen(s->options.host, s->options.port, &l->listening, err);
+    else if (fcntl(l->listening, F_SETFL, O_NONBLOCK) || fcntl(l->listening, F_SETFD, FD_CLOEXEC))
+        code =
+            server_fail(err, SIB_ERR_IO, "descriptor %d cannot be used: %s", l->listening, strerror(errno));
     allow_descriptors(s->options.max_connections);
     if (code == SIB_OK && !make_context(l))
         code = server_fail(err, SIB_ERR_IO,
@@ -278,9 +293,11 @@ sib_code listener_create(struct server *s, listener **out, sib_error *err)
                            s->options.tls_cert ? s->options.tls_cert : "");
     if (code == SIB_OK) {
         s->outlets.context = l->context;
-        write_address(s, l->listening);
+        socket_address(l->listening, s->options.tls_cert ? "https" : "http", s->address, sizeof s->address);
         if (!watch(l, l->listening) || !start_timer(l))
             code = server_fail(err, SIB_ERR_IO, "the listening socket could not be watched");
+        if (code == SIB_OK && s->options.wyoming)
+            code = listen_wyoming(l, err);
     } else if (l->listening >= 0 && !s->options.socket) {
         close(l->listening);
     }

@@ -12,7 +12,7 @@ struct listener {
     struct server *server;
     struct lws_context *context;
     struct lws_vhost *vhost;
-    int listening, timer; /* descriptors */
+    int listening, timer, wyoming; /* descriptors; wyoming -1: none */
     unsigned n_connections;
     exchange *exchanges; /* those under way, of the loop alone */
     uint64_t stop_began; /* sib_time_ns when the server began to stop; 0: it has not */
@@ -27,6 +27,8 @@ typedef struct connection {
 
 int http_callback(listener *l, struct lws *wsi, enum lws_callback_reasons reason, connection *c, void *in,
                   size_t size);
+/* Takes a peer's connection away from it. */
+void peer_drop(connection *c);
 int websocket_callback(listener *l, struct lws *wsi, enum lws_callback_reasons reason, connection *c,
                        void *in, size_t size);
 

@@ -1,140 +1,192 @@
 /* Speech to text by OpenAI's API: POST /v1/audio/transcriptions and /translations. */
-#include "server_inner.h"
+#include "openai.h"
+#include "recording.h"
+#include "speech_form.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-#define MAX_SECONDS 14400 /* of a recording: 4 hours */
+/* ---- What is answered ---- */
 
-/* ---- Models ---- */
+/* A transcription under way. */
+typedef struct speech {
+    exchange *x;
+    const speech_form *form;
+    const char *task;
+    double seconds; /* of audio */
+    bool spoke;     /* text was streamed */
+} speech;
 
-static json_t *describe(const served *v)
+/* "english" for "en", as OpenAI has it. */
+static const char *language_name(const char *language)
 {
-    return json_pack("{s:s, s:s, s:I, s:s}", "id", v->id, "object", "model", "created", (json_int_t)v->opened,
-                     "owned_by", "sibyl");
+    const char *code, *name;
+    for (size_t i = 0; sib_whisper_language(i, &code, &name); i++)
+        if (!strcmp(language, code))
+            return name;
+    return language;
 }
 
-void handle_openai_models(exchange *x)
+/* The words of all segments, which lose theirs: {"word", "start", "end"}, and "probability", which is not OpenAI's. */
+static json_t *take_words(json_t *segments)
 {
-    json_t *list = json_array();
-    served *v;
-    for (size_t i = 0; (v = catalog_hold_at(exchange_server(x)->catalog, i)); i++) {
-        if (v->job)
-            json_array_append_new(list, describe(v));
-        catalog_release(v);
+    json_t *all = json_array(), *segment, *word;
+    size_t i, k;
+    json_array_foreach(segments, i, segment)
+    {
+        json_array_foreach(json_object_get(segment, "words"), k, word)
+        {
+            const char *text = json_string_value(json_object_get(word, "word"));
+            json_array_append_new(all, json_pack("{s:s, s:O, s:O, s:O}", "word", text + strspn(text, " "),
+                                                 "start", json_object_get(word, "start"), "end",
+                                                 json_object_get(word, "end"), "probability",
+                                                 json_object_get(word, "probability")));
+        }
+        json_object_del(segment, "words");
     }
-    answer_json(x, 200, json_pack("{s:s, s:o}", "object", "list", "data", list));
+    return all;
 }
 
-void handle_openai_model(exchange *x)
+/* What verbose_json has beside words and segments. */
+static json_t *verbose_json(const speech *s, const sib_transcript *t)
 {
-    served *v = exchange_model(x);
-    if (v)
-        answer_json(x, 200, describe(v));
-    catalog_release(v);
+    return json_pack("{s:s, s:s, s:f, s:s, s:{s:s, s:f}}", "task", s->task, "language",
+                     language_name(t->language), "duration", s->seconds, "text", t->text, "usage", "type",
+                     "duration", "seconds", s->seconds);
+}
+
+static void answer_verbose(const speech *s, const sib_transcript *t, const char *text)
+{
+    json_t *all = json_loads(text, 0, NULL), *segments = json_object_get(all, "segments");
+    json_t *words = take_words(segments);
+    json_t *body = verbose_json(s, t);
+    if (s->form->words)
+        json_object_set(body, "words", words);
+    if (s->form->segments)
+        json_object_set(body, "segments", segments);
+    json_decref(words);
+    json_decref(all);
+    answer_json(s->x, 200, body);
+}
+
+static void answer_plain(const speech *s, const sib_transcript *t, const char *text)
+{
+    (void)t;
+    answer_bytes(s->x, 200,
+                 s->form->format == SPEECH_VTT ? "text/vtt; charset=utf-8" : "text/plain; charset=utf-8",
+                 text, strlen(text));
+}
+
+static void answer_text(const speech *s, const sib_transcript *t, const char *text)
+{
+    (void)text;
+    answer_plain(s, t, t->text);
+}
+
+static void answer_short(const speech *s, const sib_transcript *t, const char *text)
+{
+    (void)text;
+    answer_json(s->x, 200, json_pack("{s:s}", "text", t->text));
+}
+
+static const struct {
+    sib_transcript_format text; /* what `answer` gets */
+    void (*answer)(const speech *s, const sib_transcript *t, const char *text);
+} formats[N_SPEECH_FORMATS] = {[SPEECH_JSON] = {SIB_TRANSCRIPT_TXT, answer_short},
+                               [SPEECH_TEXT] = {SIB_TRANSCRIPT_TXT, answer_text},
+                               [SPEECH_SRT] = {SIB_TRANSCRIPT_SRT, answer_plain},
+                               [SPEECH_VTT] = {SIB_TRANSCRIPT_VTT, answer_plain},
+                               [SPEECH_VERBOSE_JSON] = {SIB_TRANSCRIPT_JSON, answer_verbose}};
+
+static void answer_result(const speech *s, const sib_job_result *r)
+{
+    const sib_port_value *segments = sib_job_result_find(r, "segments");
+    const char *text = sib_job_result_find(r, "text")->text.data;
+    sib_transcript t = {text + strspn(text, " "), sib_job_result_find(r, "language")->text.data,
+                        segments->segments.data, segments->segments.n};
+    sib_error err = SIB_ERROR_INIT;
+    char *written = NULL;
+    sib_code code;
+    if (s->form->stream) {
+        json_t *done =
+            s->form->format == SPEECH_VERBOSE_JSON ? verbose_json(s, &t) : json_pack("{s:s}", "text", t.text);
+        json_object_set_new(done, "type", json_string("transcript.text.done"));
+        code = answer_event(s->x, done, &err);
+        if (code == SIB_OK)
+            answer_end(s->x);
+    } else {
+        code = sib_transcript_text(&t, formats[s->form->format].text, &written, NULL, &err);
+        if (code == SIB_OK)
+            formats[s->form->format].answer(s, &t, written);
+    }
+    if (code != SIB_OK)
+        answer_failure(s->x, &err);
+    sib_free(written);
+}
+
+/* ---- While it runs ---- */
+
+/* Text that is final, window by window. */
+static sib_code on_text(void *context, const char *text, size_t size, sib_error *err)
+{
+    speech *s = context;
+    while (!s->spoke && size && *text == ' ') { /* what the result begins with */
+        text++;
+        size--;
+    }
+    if (!size)
+        return SIB_OK;
+    s->spoke = true;
+    return answer_event(s->x, json_pack("{s:s, s:s%}", "type", "transcript.text.delta", "delta", text, size),
+                        err);
+}
+
+/* A segment with its words, where they are asked for; not OpenAI's. */
+static sib_code on_segment(void *context, const sib_segment *segment, sib_error *err)
+{
+    speech *s = context;
+    sib_transcript one = {segment->text, "", segment, 1};
+    char *text = NULL;
+    sib_code code = sib_transcript_text(&one, SIB_TRANSCRIPT_JSON, &text, NULL, err);
+    if (code != SIB_OK)
+        return code;
+    json_t *all = json_loads(text, 0, NULL),
+           *event = json_incref(json_array_get(json_object_get(all, "segments"), 0));
+    json_object_set_new(event, "type", json_string("transcript.text.segment"));
+    json_decref(all);
+    sib_free(text);
+    return answer_event(s->x, event, err);
+}
+
+/* The answer begins with the first window: until then an error has a status of its own. */
+static sib_code on_progress(void *context, double done, double total, sib_error *err)
+{
+    speech *s = context;
+    (void)done;
+    (void)total;
+    (void)err;
+    answer_events(s->x);
+    return SIB_OK;
 }
 
 /* ---- Transcription ---- */
 
-static const char *field_text(exchange *x, const char *name)
+static sib_code run(speech *s, const served *v, const sib_tensor *audio, sib_job_result **out, sib_error *err)
 {
-    const part *p = exchange_part(x, name);
-    return p && p->data.size ? p->data.data : NULL;
+    static const char *const wanted[] = {"text", "segments", "language"};
+    const speech_form *f = s->form;
+    sib_job_value in[MAX_SPEECH_INPUTS + 1];
+    in[0] = (sib_job_value){"audio", {.type = SIB_PORT_AUDIO, .tensor = audio}};
+    memcpy(in + 1, f->inputs, f->n_inputs * sizeof *in);
+    sib_job_run_options o = {.context = s,
+                             .on_text = f->stream && f->format != SPEECH_VERBOSE_JSON ? on_text : NULL,
+                             .on_segment = f->stream && f->format == SPEECH_VERBOSE_JSON ? on_segment : NULL,
+                             .on_progress = f->stream ? on_progress : NULL,
+                             .cancel = exchange_cancel(s->x)};
+    return sib_job_run(v->job, f->n_inputs + 1, in, 3, wanted, &o, out, err);
 }
 
-/* The model of the field, held. "whisper-1", which clients have built in, is the first that transcribes. */
-static served *model_of(exchange *x)
+static void transcribe_with(served *v, exchange *x, const speech_form *form, const char *task)
 {
-    static const char kind[] = "speech-to-text";
-    catalog *all = exchange_server(x)->catalog;
-    const char *id = field_text(x, "model");
-    served *v = id ? catalog_hold(all, id) : NULL;
-    if (!v && (!id || !strcmp(id, "whisper-1")))
-        v = catalog_hold_kind(all, kind);
-    if (!v)
-        answer_error(x, 404, "model",
-                     "there is no model '%.80s' that transcribes; /v1/models lists those that are open",
-                     id ? id : "");
-    else if (strcmp(v->kind, kind) != 0) {
-        answer_error(x, 400, "model", "the model '%s' does not transcribe: its kind is '%s'", v->id, v->kind);
-        catalog_release(v);
-        v = NULL;
-    }
-    return v;
-}
-
-/* Formats of the answer: its words for response_format. */
-static const char *const formats[] = {"json", "text", "verbose_json", NULL};
-
-static int format_of(exchange *x)
-{
-    const char *text = field_text(x, "response_format");
-    for (int i = 0; formats[i]; i++)
-        if (!strcmp(text ? text : "json", formats[i]))
-            return i;
-    answer_error(x, 400, "response_format",
-                 "the response_format must be json, text or verbose_json, not '%.40s'", text);
-    return -1;
-}
-
-static json_t *segment_json(const sib_segment *s)
-{
-    json_t *tokens = json_array();
-    for (size_t i = 0; i < s->n_tokens; i++)
-        json_array_append_new(tokens, json_integer(s->tokens[i]));
-    return json_pack("{s:I, s:I, s:f, s:f, s:s, s:o, s:f, s:f, s:f, s:f}", "id", (json_int_t)s->id, "seek",
-                     (json_int_t)s->seek, "start", s->start, "end", s->end, "text", s->text, "tokens", tokens,
-                     "temperature", s->temperature, "avg_logprob", s->avg_logprob, "compression_ratio",
-                     s->compression_ratio, "no_speech_prob", s->no_speech_prob);
-}
-
-static void answer_result(exchange *x, int format, const sib_job_result *r, const char *task, double seconds)
-{
-    const sib_port_value *text = sib_job_result_find(r, "text"),
-                         *segments = sib_job_result_find(r, "segments");
-    const char *begin = text->text.data + strspn(text->text.data, " ");
-    if (!strcmp(formats[format], "text")) {
-        answer_bytes(x, 200, "text/plain; charset=utf-8", begin, strlen(begin));
-        return;
-    }
-    json_t *body = json_pack("{s:s}", "text", begin);
-    if (body && !strcmp(formats[format], "verbose_json")) {
-        json_t *list = json_array();
-        for (size_t i = 0; i < segments->segments.n; i++)
-            json_array_append_new(list, segment_json(&segments->segments.data[i]));
-        json_object_set_new(body, "task", json_string(task));
-        json_object_set_new(body, "language", json_string(sib_job_result_find(r, "language")->text.data));
-        json_object_set_new(body, "duration", json_real(seconds));
-        json_object_set_new(body, "segments", list);
-    }
-    answer_json(x, 200, body);
-}
-
-/* Inputs of the job from the form's fields. Returns their number. */
-static size_t inputs_of(exchange *x, const sib_tensor *audio, const char *task, sib_job_value in[5])
-{
-    size_t n = 0;
-    const char *language = field_text(x, "language"), *prompt = field_text(x, "prompt");
-    in[n++] = (sib_job_value){"audio", {.type = SIB_PORT_AUDIO, .tensor = audio}};
-    const struct {
-        const char *name, *value;
-    } texts[] = {{"language", language}, {"initial_prompt", prompt}, {"task", task}};
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-        if (texts[i].value)
-            in[n++] = (sib_job_value){
-                texts[i].name, {.type = SIB_PORT_TEXT, .text = {texts[i].value, strlen(texts[i].value)}}};
-    return n;
-}
-
-static void transcribe(exchange *x, const char *task)
-{
-    const part *file = exchange_part(x, "file");
-    int format = file ? format_of(x) : -1;
-    if (!file)
-        answer_error(x, 400, "file", "the form has no part 'file' with a recording");
-    served *v = format >= 0 ? model_of(x) : NULL;
-    if (!v)
-        return;
     sib_error err = SIB_ERROR_INIT;
     sib_job_info info;
     sib_job_get_info(v->job, &info);
@@ -143,29 +195,34 @@ static void transcribe(exchange *x, const char *task)
     sib_tensor *audio = NULL;
     sib_job_result *r = NULL;
     sib_timer timer = sib_timer_start();
-    sib_audio_options o = {.sample_rate = (int32_t)info.sample_rate, .max_seconds = MAX_SECONDS};
-    sib_code code = sib_audio_load_bytes(file->file ? file->file : "recording", file->data.data,
-                                         file->data.size, &o, &samples, &n_samples, NULL, &err);
+    sib_code code = recording_samples(x, form->file, info.sample_rate, &samples, &n_samples, &err);
     int64_t dims[1] = {(int64_t)n_samples};
+    speech s = {.x = x, .form = form, .task = task};
+    s.seconds = info.sample_rate > 0 ? (double)n_samples / info.sample_rate : 0;
     if (code == SIB_OK)
         code = sib_tensor_wrap(SIB_F32, 1, dims, NULL, samples, NULL, NULL, &audio, &err);
+    if (code == SIB_OK)
+        code = run(&s, v, audio, &r, &err);
     if (code == SIB_OK) {
-        static const char *const wanted[] = {"text", "segments", "language"};
-        sib_job_value in[5];
-        size_t n = inputs_of(x, audio, task, in);
-        sib_job_run_options run = {.cancel = exchange_cancel(x)};
-        code = sib_job_run(v->job, n, in, 3, wanted, &run, &r, &err);
-    }
-    double seconds = info.sample_rate > 0 ? (double)n_samples / info.sample_rate : 0;
-    if (code == SIB_OK) {
-        metrics_audio(exchange_server(x), seconds, sib_timer_seconds(&timer));
-        answer_result(x, format, r, task, seconds);
+        metrics_audio(exchange_server(x), s.seconds, sib_timer_seconds(&timer));
+        answer_result(&s, r);
     } else
         answer_failure(x, &err);
     sib_job_result_free(&r);
     sib_tensor_free(&audio);
     sib_free(samples);
+}
+
+static void transcribe(exchange *x, const char *task)
+{
+    speech_form form;
+    served *v = speech_form_read(x, task, &form)
+                    ? openai_model(x, form.model, "speech-to-text", "transcribes", "whisper-1")
+                    : NULL;
+    if (v)
+        transcribe_with(v, x, &form, task);
     catalog_release(v);
+    speech_form_clear(&form);
 }
 
 void handle_transcription(exchange *x)

@@ -54,3 +54,9 @@ void outlets_flush(outlets *list)
         outlet_release(o);
     }
 }
+
+void outlets_clear(outlets *list)
+{
+    for (outlet *o; (o = take(list));)
+        outlet_release(o);
+}

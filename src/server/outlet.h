@@ -30,5 +30,7 @@ void outlet_release(outlet *o);
 void outlet_mark(outlets *list, outlet *o);
 /* In the loop: asks for a callback of each marked outlet that still has a connection. */
 void outlets_flush(outlets *list);
+/* Forgets those that are marked. After the loop, with its connections. */
+void outlets_clear(outlets *list);
 
 #endif

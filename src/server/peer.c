@@ -136,6 +136,27 @@ void peer_end(peer *p, unsigned code, const char *reason)
     outlet_mark(&p->server->outlets, &p->out);
 }
 
+void peer_pause(peer *p)
+{
+    atomic_store(&p->resumes, false);
+    if (p->out.wsi)
+        lws_rx_flow_control(p->out.wsi, 0);
+}
+
+void peer_active(peer *p)
+{
+    if (p->out.wsi && p->kind->idle_seconds)
+        lws_set_timeout(p->out.wsi, PENDING_TIMEOUT_USER_REASON_BASE, p->kind->idle_seconds);
+    else if (p->out.wsi)
+        lws_validity_confirmed(p->out.wsi);
+}
+
+void peer_resume(peer *p)
+{
+    atomic_store(&p->resumes, true);
+    outlet_mark(&p->server->outlets, &p->out);
+}
+
 bool peer_gone(const peer *p)
 {
     return atomic_load(&p->gone);

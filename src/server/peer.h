@@ -16,10 +16,13 @@ typedef struct peer_kind {
     bool (*open)(peer *p, const char *(*query)(const void *context, const char *name), const void *context);
     void (*message)(peer *p, bool binary, const char *data, size_t size); /* complete; data ends with NUL */
     void (*close)(peer *p); /* the client has gone, or the server ends; frees what peer_state holds */
+    int idle_seconds;       /* a connection that is silent for so long is closed; 0: pings find out */
 } peer_kind;
 
 /* Ends with a row without a path; see peer_kinds.c. */
 extern const peer_kind *const peer_kinds[];
+extern const peer_kind live_peers;     /* /api/ws */
+extern const peer_kind realtime_peers; /* /v1/realtime */
 
 struct server *peer_server(const peer *p);
 /* What the kind keeps for the connection. */
@@ -38,6 +41,13 @@ uint64_t peer_take_dropped(peer *p);
 /* Closes the connection after what is queued, with a code of RFC 6455 and a reason of up to 120 bytes. Thread-safe. */
 void peer_end(peer *p, unsigned code, const char *reason);
 bool peer_gone(const peer *p);
+/* Reads no more from the client, whose further messages wait in its socket. In the event loop. */
+void peer_pause(peer *p);
+/* The connection is in use: it is not closed for its silence now, nor for pings that it has not answered. In the event
+   loop. */
+void peer_active(peer *p);
+/* Reads again. Thread-safe. */
+void peer_resume(peer *p);
 
 peer *peer_hold(peer *p);
 void peer_release(peer *p);

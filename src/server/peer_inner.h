@@ -26,7 +26,8 @@ struct peer {
     unsigned close_code; /* 0: stays open */
     char close_reason[121];
     atomic_bool gone;
-    buffer incoming; /* of the loop: pieces of a message */
+    atomic_bool resumes; /* the loop is to read again */
+    buffer incoming;     /* of the loop: pieces of a message */
 };
 
 peer *peer_create(struct server *s, const peer_kind *kind);

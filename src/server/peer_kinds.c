@@ -2,4 +2,4 @@
 
 #include <stddef.h>
 
-const peer_kind *const peer_kinds[] = {NULL};
+const peer_kind *const peer_kinds[] = {&live_peers, &realtime_peers, NULL};

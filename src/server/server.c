@@ -1,8 +1,12 @@
 /* The server's public calls. */
+#include "runs.h"
 #include "server_inner.h"
 
+#include "folders.h"
 #include "guard.h"
 #include "listener.h"
+#include "live.h"
+#include "sockets.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -59,7 +63,8 @@ static bool fill_options(sib_server_options *o)
     o->max_connections = o->max_connections ? o->max_connections : 2048;
     o->time_limit = o->time_limit > 0 ? o->time_limit : 600;
     o->grace = o->grace > 0 ? o->grace : 10;
-    const char **texts[] = {&o->host, &o->token, &o->tls_cert, &o->tls_key, &o->models, &o->backends};
+    const char **texts[] = {&o->host,   &o->token,    &o->tls_cert, &o->tls_key,
+                            &o->models, &o->backends, &o->wyoming};
     bool done = true;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         if (!done)
@@ -76,9 +81,23 @@ static sib_code check_options(const sib_server_options *o, sib_error *err)
         return server_fail(err, SIB_ERR_ARGUMENT, "TLS needs both a certificate and its key");
     if (o->token && !*o->token)
         return server_fail(err, SIB_ERR_ARGUMENT, "the token is empty");
-    if (!o->socket && !guard_loopback(o->host ? o->host : "127.0.0.1") && !o->token)
+    char bound[64] = "";
+    if (o->socket && !socket_host(o->socket, bound, sizeof bound))
+        return server_fail(err, SIB_ERR_ARGUMENT, "descriptor %d is no TCP socket that listens", o->socket);
+    const char *host = o->socket ? bound : o->host ? o->host : "127.0.0.1";
+    if (!guard_loopback(host) && !o->token)
         return server_fail(err, SIB_ERR_ARGUMENT,
-                           "'%.100s' can be reached from other machines, so a token is needed", o->host);
+                           "'%.100s' can be reached from other machines, so a token is needed", host);
+    char wyoming[256] = "127.0.0.1";
+    unsigned port;
+    if (o->wyoming && socket_place(o->wyoming, wyoming, &port, err) != SIB_OK)
+        return err->code;
+    if (!guard_loopback(wyoming))
+        return server_fail(
+            err, SIB_ERR_ARGUMENT,
+            "'%.100s' can be reached from other machines, and Wyoming knows no tokens: give it a "
+            "loopback address",
+            wyoming);
     if (o->port > 65535)
         return server_fail(err, SIB_ERR_ARGUMENT, "the port must be below 65536, not %u", o->port);
     return SIB_OK;
@@ -100,7 +119,10 @@ sib_code sib_server_create(const sib_server_options *options, sib_server **out, 
     s->options = *options;
     s->began = sib_time_ns();
     pthread_mutex_init(&s->outlets.lock, NULL);
-    if (!fill_options(&s->options) || !(s->catalog = catalog_create(s)) || !(s->metrics = metrics_create()))
+    pthread_mutex_init(&s->mailboxes.lock, NULL);
+    if (!fill_options(&s->options) || !(s->catalog = catalog_create(s)) || !(s->metrics = metrics_create()) ||
+        !(s->runs = runs_create(s)) || !(s->live = live_create(s)) || !(s->folders = folders_create()) ||
+        (s->options.models && !folders_add(s->folders, s->options.models)))
         code = server_fail(err, SIB_ERR_MEMORY, "the server has too little memory");
     if (code == SIB_OK)
         code = work_create(s->options.jobs, s->options.queue, &s->work, err);
@@ -116,8 +138,11 @@ sib_code sib_server_create(const sib_server_options *options, sib_server **out, 
 sib_code sib_server_open(sib_server *server, const char *path, sib_error *err)
 {
     sib_error local = SIB_ERROR_INIT;
+    err = err ? err : &local;
     served *v = NULL;
-    sib_code code = catalog_open(server->s.catalog, path, &v, err ? err : &local);
+    if (!folders_add_of(server->s.folders, path))
+        return server_fail(err, SIB_ERR_MEMORY, "the server has too little memory");
+    sib_code code = catalog_open(server->s.catalog, path, &v, err);
     catalog_release(v);
     return code;
 }
@@ -125,6 +150,11 @@ sib_code sib_server_open(sib_server *server, const char *path, sib_error *err)
 const char *sib_server_address(const sib_server *server)
 {
     return server->s.address;
+}
+
+const char *sib_server_wyoming_address(const sib_server *server)
+{
+    return server->s.options.wyoming ? server->s.wyoming_address : NULL;
 }
 
 sib_code sib_server_run(sib_server *server, sib_error *err)
@@ -146,13 +176,21 @@ void sib_server_free(sib_server **server)
         work_close(s->work);
     if (s->listener)
         listener_cancel(s->listener);
+    if (s->runs)
+        runs_tick(s->runs, true);
+    mailboxes_cancel(&s->mailboxes);
     work_free(&s->work); /* before the loop: workers mark what they answer there */
     listener_free(&s->listener);
+    outlets_clear(&s->outlets);
+    runs_free(&s->runs);
+    live_free(&s->live);
     catalog_free(&s->catalog);
     metrics_free(&s->metrics);
+    folders_free(&s->folders);
     pthread_mutex_destroy(&s->outlets.lock);
-    const char *texts[] = {s->options.host,    s->options.token,  s->options.tls_cert,
-                           s->options.tls_key, s->options.models, s->options.backends};
+    pthread_mutex_destroy(&s->mailboxes.lock);
+    const char *texts[] = {s->options.host,   s->options.token,    s->options.tls_cert, s->options.tls_key,
+                           s->options.models, s->options.backends, s->options.wyoming};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         free((char *)(uintptr_t)texts[i]);
     free(*server);

@@ -4,6 +4,7 @@
 
 #include "catalog.h"
 #include "exchange.h"
+#include "mailbox.h"
 #include "metrics.h"
 #include "outlet.h"
 #include "work.h"
@@ -14,6 +15,7 @@
 
 /* Ends the process where the server itself is wrong, in builds with assertions. */
 #ifdef SIBYL_ASSERTIONS
+#undef NDEBUG
 #include <assert.h>
 #define SERVER_CHECK(condition) assert(condition)
 #else
@@ -24,11 +26,16 @@ struct listener;
 
 struct server {
     sib_server_options options; /* with defaults filled in; strings are owned */
-    char address[300];
+    char address[300], wyoming_address[300];
     struct listener *listener;
     outlets outlets;
     work *work;
     catalog *catalog;
+    struct folders *folders; /* of the server's files */
+    struct runs *runs;
+    struct live *live;
+    mailboxes mailboxes;
+    atomic_uint n_speech_streams; /* see speech_stream.h */
     metrics *metrics;
     atomic_ullong next_exchange;
     atomic_ullong held_bytes; /* of bodies */
@@ -44,6 +51,12 @@ struct server {
 /* The model of {id} in the path, held for the exchange: catalog_release it. Answers 404 and returns NULL where there is
    none. */
 served *exchange_model(exchange *x);
+
+/* The run of {run} in the path, held: run_release it. Answers 404 and returns NULL where there is none. */
+struct run *exchange_run(exchange *x);
+
+/* Whether it takes work: it is not stopping, and its queue has room. */
+bool server_ready(struct server *s);
 
 /* sib_error with a formatted message; returns its code. err may be NULL. */
 __attribute__((format(printf, 3, 4))) sib_code server_fail(sib_error *err, sib_code code, const char *format,

@@ -69,6 +69,7 @@ static int on_open(listener *l, struct lws *wsi, connection *c)
 
 static int on_receive(struct lws *wsi, peer *p, const void *data, size_t size)
 {
+    peer_active(p); /* who sends is there, even where it does not read pings yet */
     if (p->incoming.size + size > MAX_MESSAGE) {
         peer_end(p, 1009, "a message may have 4 MiB at most");
         return 0;
@@ -87,6 +88,8 @@ static int on_receive(struct lws *wsi, peer *p, const void *data, size_t size)
 static int on_writable(struct lws *wsi, peer *p)
 {
     bool more;
+    if (atomic_exchange(&p->resumes, false))
+        lws_rx_flow_control(wsi, 1);
     message *m = peer_take(p, &more);
     if (!m) {
         if (!p->close_code)
@@ -102,7 +105,7 @@ static int on_writable(struct lws *wsi, peer *p)
     return written < 0 ? -1 : 0;
 }
 
-static void on_close(connection *c)
+void peer_drop(connection *c)
 {
     peer *p = c->p;
     if (!p)
@@ -127,7 +130,7 @@ int websocket_callback(listener *l, struct lws *wsi, enum lws_callback_reasons r
     case LWS_CALLBACK_SERVER_WRITEABLE:
         return c->p ? on_writable(wsi, c->p) : -1;
     default:
-        on_close(c);
+        peer_drop(c);
         return 0;
     }
 }

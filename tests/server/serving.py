@@ -5,6 +5,9 @@ import os
 import pathlib
 import socket
 import subprocess
+import unittest
+
+import onnx_file
 
 SOURCE = pathlib.Path(os.environ["SIBYL_SOURCE"])
 COMMAND = os.environ["SIBYL_COMMAND"]
@@ -60,9 +63,10 @@ class Server:
         return got
 
 
-def form(fields: dict, files: dict, boundary="sibyl-test-boundary"):
+def form(fields, files: dict, boundary="sibyl-test-boundary"):
+    """Body and headers. fields: a dict, or pairs where a name comes several times."""
     body = b""
-    for name, value in fields.items():
+    for name, value in fields.items() if isinstance(fields, dict) else fields:
         body += f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
     for name, (file, data) in files.items():
         body += (f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"; filename="{file}"\r\n'
@@ -72,12 +76,14 @@ def form(fields: dict, files: dict, boundary="sibyl-test-boundary"):
 
 def identity_model() -> bytes:
     """An ONNX file (opset 13) of one node: y = Identity(x), float32 [1]."""
-    def field(number, data):
-        return bytes([number << 3 | 2, len(data)]) + data
+    one = onnx_file.node("Identity", ["x"], ["y"])
+    return onnx_file.model(onnx_file.graph("g", [one], [onnx_file.value("x", [1])], [onnx_file.value("y", [1])]), 13)
 
-    def value(name):
-        return field(1, name) + field(2, field(1, b"\x08\x01" + field(2, field(1, b"\x08\x01"))))
 
-    node = field(1, b"x") + field(2, b"y") + field(4, b"Identity")
-    graph = field(1, node) + field(2, b"g") + field(11, value(b"x")) + field(12, value(b"y"))
-    return b"\x08\x08" + field(7, graph) + field(8, b"\x10\x0d")
+def real_model(name: str) -> pathlib.Path:
+    """A trained model of the shared data; the test is skipped where that is missing."""
+    for folder in (os.environ.get("SIBYL_DATA"), SOURCE / "../shared/data"):
+        path = pathlib.Path(folder or "/nonexistent") / "real-models" / name / "model.onnx"
+        if path.exists():
+            return path
+    raise unittest.SkipTest(f"the model {name} is not in the shared data")

@@ -15,6 +15,7 @@ import tempfile
 import time
 import unittest
 
+import onnx_file
 from serving import COMMAND, RECORDING, SPOKEN, Server, form, identity_model
 
 
@@ -44,6 +45,14 @@ class Answers(unittest.TestCase):
         self.assertEqual(self.server.json("GET", "/healthz"), (200, {"status": "ok"}))
         status, ready = self.server.json("GET", "/readyz")
         self.assertEqual((status, ready["ready"]), (200, True))
+
+    def test_an_empty_body_is_answered_once(self):
+        connection = http.client.HTTPConnection(self.server.host, self.server.port, timeout=60)
+        for _ in range(200):
+            connection.request("POST", "/api/models", b"")
+            answer = connection.getresponse()
+            self.fails(400, "not JSON", (answer.status, answer.headers, answer.read()))
+        connection.close()
 
     def test_transcription(self):
         status, _, text = self.transcribe({"model": "digits"})
@@ -77,9 +86,46 @@ class Answers(unittest.TestCase):
         self.assertIn("audio", [p["name"] for p in model["ports"]["inputs"]])
         self.fails(404, "'nothing'", self.server.ask("GET", "/api/models/nothing"))
 
+    def test_model_in_full(self):
+        """What the page shows of a model, as web/src/api/types.ts says."""
+        status, model = self.server.json("GET", "/api/models/digits")
+        self.assertEqual((status, model["name"], model["calls"]), (200, "digits", ["encoder", "decoder", "aligner"]))
+        self.assertEqual([o["domain"] for o in model["opsets"]], [""])
+        self.assertIn("ref", model["backends"])
+        for value in model["inputs"]:
+            self.assertEqual((value["role"], value["dtype"]), ("input", "float32"))
+        self.assertEqual(model["symbols"], sorted({d for v in model["inputs"] for d in v["dims"] if isinstance(d, str)}))
+        body, headers = form({}, {"file": ("named.onnx", onnx_file.model(onnx_file.graph(
+            "g", [onnx_file.node("Relu", ["x"], ["y"])], [onnx_file.value("x", ["N", "T", 3, "N"])], [onnx_file.value("y")])))})
+        self.assertEqual(self.server.ask("POST", "/api/models", body, headers)[0], 201)
+        status, model = self.server.json("GET", "/api/models/named")
+        self.assertEqual((status, model["symbols"], model["graph_name"], model["calls"]), (200, ["N", "T"], "g", []))
+        self.assertEqual((model["inputs"][0]["dims"], model["inputs"][0]["i"]), (["N", "T", 3, "N"], 0))
+        self.assertEqual(self.server.ask("DELETE", "/api/models/named")[0], 204)
+
+    def test_files_and_loaders(self):
+        folder = pathlib.Path(self.folder.name)
+        (folder / "below/deeper").mkdir(parents=True)
+        for name in ("a.onnx", "below/deeper/b.onnx", "below/c.job.json", "below/notes.txt", ".hidden.onnx"):
+            (folder / name).write_bytes(b"12345")
+        (folder / "below/away").symlink_to("/")
+        (folder / "below/link.onnx").symlink_to(RECORDING)
+        status, listed = self.server.json("GET", "/api/models")
+        here = [f for f in listed["available"] if f["file"] in ("a.onnx", ".hidden.onnx") or f["file"].startswith("below/")]
+        self.assertEqual((status, here), (200, [{"file": f, "bytes": 5} for f in ("a.onnx", "below/c.job.json",
+                                                                                   "below/deeper/b.onnx")]))
+        status, answer = self.server.json("GET", "/api/loaders")
+        self.assertEqual((status, [row["id"] for row in answer["loaders"]]), (200, ["file", "upload"]))
+        shutil.rmtree(folder / "below")
+        with Server() as s:
+            self.assertEqual(s.json("GET", "/api/models"), (200, {"models": [], "available": []}))
+            self.assertEqual([row["id"] for row in s.json("GET", "/api/loaders")[1]["loaders"]], ["upload"])
+
     def test_open_and_close(self):
         (pathlib.Path(self.folder.name) / "broken.onnx").write_bytes(b"\x08\x08nothing")
-        self.fails(400, "broken.onnx", self.open_file("broken.onnx"))
+        broken = self.open_file("broken.onnx")
+        self.fails(400, "broken.onnx", broken)
+        self.assertNotIn(self.folder.name, broken[2].decode())
         for name in ("../digits.onnx", "/etc/passwd", "a/../../x", "", "missing.onnx"):
             status, _, text = self.open_file(name)
             self.assertEqual(status, 400, text)
@@ -131,7 +177,7 @@ class Answers(unittest.TestCase):
     def test_methods_and_paths(self):
         status, headers, _ = self.server.ask("PUT", "/healthz", b"x")
         self.assertEqual((status, headers["Allow"]), (405, "GET"))
-        for path in ("/nothing", "/api/models/a/b/c", "//", "/api/models/"):
+        for path in ("/nothing", "/api/models/a/b/c", "//nothing", "/api/models/"):
             self.assertEqual(self.server.ask("GET", path)[0], 404, path)
         status, headers, body = self.server.ask("HEAD", "/healthz")
         self.assertEqual((status, body), (200, b""))
@@ -149,6 +195,19 @@ class Answers(unittest.TestCase):
         self.fails(403, "origin", self.server.ask("DELETE", "/api/models/digits", headers={"Origin": "http://evil.example"}))
         self.fails(403, "Host", self.server.ask("GET", "/api/models", headers={"Host": "evil.example"}))
         self.assertEqual(self.server.ask("GET", "/healthz", headers={"Host": f"localhost:{self.server.port}"})[0], 200)
+
+    def test_encoded_line_ends(self):
+        """A request line that would forge the header Host: the parser of libwebsockets ends the line at them."""
+        for end in ("%0A", "%0D", "%0D%0A"):
+            for path in (f"/api/models?q=a{end}Host:127.0.0.1", f"/api/models{end}Host:127.0.0.1", f"/{end}"):
+                for host in ("evil.example", "localhost"):
+                    answer = self.server.raw(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+                    self.assertIn(b" 400 ", answer.partition(b"\r\n")[0], (path, host))
+            answer = self.server.raw((f"GET /api/ws?{end}Host:localhost HTTP/1.1\r\nHost: evil.example\r\nUpgrade: websocket\r\n"
+                                      "Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+                                      "Sec-WebSocket-Version: 13\r\n\r\n").encode())
+            self.assertNotIn(b" 101 ", answer)
+        self.fails(400, "version", self.server.ask("GET", "/api/models?q=a%0Ab"))
 
     def test_keeps_connections(self):
         connection = http.client.HTTPConnection(self.server.host, self.server.port, timeout=60)
@@ -210,14 +269,14 @@ class Life(unittest.TestCase):
                 connection.close()
 
     def test_stop_finishes_what_runs(self):
-        with Server("digits") as s, concurrent.futures.ThreadPoolExecutor(1) as pool:
+        with Server("digits", "--grace", "100") as s, concurrent.futures.ThreadPoolExecutor(1) as pool:
             body, headers = form({"model": "digits"}, {"file": ("a.flac", RECORDING.read_bytes())})
             running = pool.submit(s.json, "POST", "/v1/audio/transcriptions", body, headers)
             while not s.json("GET", "/readyz")[1]["running"] and not running.done():
                 time.sleep(0.001)
             s.process.send_signal(signal.SIGTERM)
             self.assertEqual(running.result(), (200, {"text": SPOKEN}))
-            self.assertEqual(s.process.wait(timeout=60), 0)
+            self.assertEqual(s.process.wait(timeout=120), 0)
 
 
 if __name__ == "__main__":

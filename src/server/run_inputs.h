@@ -1,0 +1,17 @@
+/* Inputs of a run, from JSON and files. */
+#ifndef SIB_SERVER_RUN_INPUTS_H
+#define SIB_SERVER_RUN_INPUTS_H
+
+#include "run_files.h"
+#include "runs.h"
+
+#include <jansson.h>
+
+/* Fills r->inputs with every input of the model that has no default: as `inputs` says ({"x": {"random": SEED}}, {"data":
+   [[1, 2]], "shape": [..]}, or a file: run_files.h), others at random with `seed`. dims: sizes of symbolic dims by name; either may be NULL.
+   Errors: SIB_ERR_ARGUMENT (what is not as it must be, with its name), SIB_ERR_SIZE (more elements than a request may
+   name), SIB_ERR_UNSUPPORTED, SIB_ERR_MEMORY. */
+sib_code run_inputs_read(run *r, const sib_model *m, const json_t *inputs, const json_t *dims,
+                         run_files *files, uint64_t seed, sib_error *err);
+
+#endif

@@ -1,0 +1,85 @@
+#!/usr/bin/env python3
+"""OpenAI's own package for Python against `sibyl serve`. Exits 77, which ctest counts as skipped, where it is not installed."""
+import pathlib
+import sys
+import tempfile
+import unittest
+
+try:
+    import openai
+except ImportError:
+    print("skipped for want of Python's package openai")
+    sys.exit(77)
+
+from serving import RECORDING, SPOKEN, Server
+from test_text import chain
+
+
+class Client(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory()
+        model = pathlib.Path(cls.folder.name) / "chain.onnx"
+        model.write_bytes(chain({"chat_template": "{% for m in messages %}{{ m.content }}{% endfor %}in"})[0])
+        cls.server = Server("digits", str(model), "--token", "secret")
+        cls.client = openai.OpenAI(base_url=f"http://{cls.server.host}:{cls.server.port}/v1", api_key="secret", max_retries=0)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.client.close()
+        cls.server.__exit__()
+        cls.folder.cleanup()
+
+    def transcribe(self, **more):
+        return self.client.audio.transcriptions.create(model="whisper-1", file=RECORDING, **more)
+
+    def test_models(self):
+        self.assertEqual([m.id for m in self.client.models.list()], ["digits", "chain"])
+
+    def test_transcriptions(self):
+        self.assertEqual(self.transcribe().text, SPOKEN)
+        self.assertEqual(self.transcribe(response_format="text"), SPOKEN)
+        self.assertIn(" --> ", self.transcribe(response_format="srt"))
+        self.assertTrue(self.transcribe(response_format="vtt").startswith("WEBVTT\n\n"))
+        got = self.transcribe(response_format="verbose_json", timestamp_granularities=["word", "segment"], temperature=0.2,
+                              language="en", prompt="nine")
+        self.assertEqual(" ".join(w.word for w in got.words), SPOKEN)
+        self.assertEqual((got.language, got.segments[0].start, got.segments[0].temperature), ("english", 0.0, 0.2))
+
+    def test_stream(self):
+        events = list(self.transcribe(stream=True))
+        self.assertEqual("".join(e.delta for e in events[:-1]), SPOKEN)
+        self.assertEqual((events[-1].type, events[-1].text), ("transcript.text.done", SPOKEN))
+
+    def test_completions(self):
+        create = self.client.completions.create
+        whole = create(model="chain", prompt="in", max_tokens=9, seed=1, logprobs=2)
+        self.assertEqual(len(whole.choices[0].logprobs.top_logprobs), 9)
+        self.assertEqual(whole.usage.total_tokens, 11)
+        pieces = list(create(model="chain", prompt="in", max_tokens=9, seed=1, stream=True))
+        self.assertEqual("".join(p.choices[0].text for p in pieces), whole.choices[0].text)
+        self.assertEqual(pieces[-1].choices[0].finish_reason, "length")
+
+    def test_chats(self):
+        create = self.client.chat.completions.create
+        options = {"model": "chain", "messages": [{"role": "user", "content": "hello"}], "max_completion_tokens": 9, "seed": 1}
+        whole = create(**options, logprobs=True, top_logprobs=2)
+        self.assertEqual([len(t.top_logprobs) for t in whole.choices[0].logprobs.content], [2] * 9)
+        self.assertEqual((whole.choices[0].message.role, whole.usage.prompt_tokens), ("assistant", 7))
+        pieces = list(create(**options, stream=True))
+        self.assertEqual("".join(p.choices[0].delta.content or "" for p in pieces), whole.choices[0].message.content)
+        self.assertEqual(pieces[-1].choices[0].finish_reason, "length")
+        with self.assertRaisesRegex(openai.BadRequestError, "'image_url'"):
+            create(model="chain", messages=[{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}])
+
+    def test_errors(self):
+        with self.assertRaisesRegex(openai.NotFoundError, "'none'"):
+            self.client.completions.create(model="none", prompt="a")
+        with self.assertRaisesRegex(openai.BadRequestError, "n is not supported"):
+            self.client.completions.create(model="chain", prompt="a", n=2)
+        with self.assertRaises(openai.AuthenticationError):
+            self.client.with_options(api_key="other").models.list()
+
+
+if __name__ == "__main__":
+    sys.exit(unittest.main(verbosity=2))

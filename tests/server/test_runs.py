@@ -1,0 +1,344 @@
+#!/usr/bin/env python3
+"""Runs of graphs over HTTP: inputs, kept values, limits, cancelling."""
+import json
+import pathlib
+import struct
+import sys
+import tempfile
+import time
+import unittest
+
+import onnx_file as onnx
+from serving import Server, form
+
+
+def small_model() -> bytes:
+    """y = Relu(x + w) of [T, 3]; n = -i of int64 [2]."""
+    nodes = [onnx.node("Add", ["x", "w"], ["sum"], "adds"), onnx.node("Relu", ["sum"], ["y"]), onnx.node("Neg", ["i"], ["n"])]
+    return onnx.model(onnx.graph("main", nodes, [onnx.value("x", ["T", 3]), onnx.value("i", [2], onnx.INT64)],
+                                 [onnx.value("y", ["T", 3]), onnx.value("n", [2], onnx.INT64)],
+                                 [onnx.tensor("w", onnx.FLOAT, [3], struct.pack("<3f", 1, 0, -1))]))
+
+
+def endless_model() -> bytes:
+    """A loop of 2^40 iterations."""
+    body = onnx.graph("body", [onnx.node("Add", ["c", "c"], ["d"]), onnx.node("Identity", ["go"], ["on"])],
+                      [onnx.value("turn", [], onnx.INT64), onnx.value("go", [], 9), onnx.value("c", [3])],
+                      [onnx.value("on", [], 9), onnx.value("d", [3])])
+    return onnx.model(onnx.graph("main", [onnx.node("Loop", ["count", "", "x"], ["y"], body=body)], [onnx.value("x", [3])],
+                                 [onnx.value("y", [3])], [onnx.tensor("count", onnx.INT64, [], struct.pack("<q", 1 << 40))]))
+
+
+class Runs(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server("digits")
+        cls.addClassCleanup(cls.server.__exit__)
+        for name, data in (("small", small_model()), ("endless", endless_model())):
+            status, _, text = cls.server.ask("POST", "/api/models", *form({}, {"file": (f"{name}.onnx", data)}))
+            assert status == 201, text
+
+    def start(self, **body):
+        status, answer = self.server.json("POST", "/api/runs", json.dumps({"kind": "graph", **body}))
+        self.assertEqual(status, 201, answer)
+        self.addCleanup(self.server.ask, "DELETE", f"/api/runs/{answer['id']}")
+        return answer["id"]
+
+    def wait(self, run, *states):
+        """The run once it is in one of the states; a run that never gets there ends with the test's time limit."""
+        while (answer := self.server.json("GET", f"/api/runs/{run}")[1])["state"] not in states:
+            self.assertIn(answer["state"], ("queued", "running"))
+            time.sleep(0.01)
+        return answer
+
+    def finish(self, **body):
+        run = self.start(**body)
+        return self.wait(run, "done", "failed", "cancelled")
+
+    def refused(self, expected, part, **body):
+        status, answer = self.server.json("POST", "/api/runs", json.dumps({"model": "small", "kind": "graph", **body}))
+        self.assertEqual(status, expected, answer)
+        self.assertIn(part, answer["error"]["message"])
+
+    def raw(self, run, name, query=""):
+        status, _, body = self.server.ask("GET", f"/api/runs/{run}/data?format=raw&name={name}{query}")
+        self.assertEqual(status, 200, body)
+        return body
+
+    def test_given_inputs(self):
+        done = self.finish(model="small", inputs={"x": {"data": [[1, 2, 0.5], [-3, 4, 5]]}, "i": {"data": [5, -6]}}, keep=["*"])
+        self.assertEqual((done["state"], done["error"], done["dropped"], done["backends"], done["call"]), ("done", None, 0, "", None))
+        self.assertEqual(done["outputs"], [{"name": "y", "type": "float32 [2, 3]"}, {"name": "n", "type": "int64 [2]"}])
+        self.assertEqual(struct.unpack("<6f", self.raw(done["id"], "sum")), (2, 2, -0.5, -2, 4, 4))
+        self.assertEqual(struct.unpack("<6f", self.raw(done["id"], "y")), (2, 2, 0, 0, 4, 4))
+        self.assertEqual(struct.unpack("<2f", self.raw(done["id"], "y", "&slice=:,1")), (2, 4))
+        self.assertEqual(struct.unpack("<2q", self.raw(done["id"], "n")), (-5, 6))
+        values = self.server.json("GET", f"/api/runs/{done['id']}/values?q=sum")[1]
+        self.assertEqual((values["total"], values["values"][0]["node"]), (1, "adds"))
+        self.assertNotIn("cells", values["values"][0]["digest"])
+        value = self.server.json("GET", f"/api/runs/{done['id']}/value?name=sum")[1]
+        self.assertEqual((value["shape"], value["bytes"], value["op_type"]), ([2, 3], 24, "Add"))
+        self.assertEqual((value["digest"]["min"], value["digest"]["max"], len(value["digest"]["cells"])), (-2, 4, 6))
+
+    def test_calls_of_a_job(self):
+        done = self.finish(model="digits", call="decoder", dims={"B": 1, "N": 2, "M": 2, "P": 4})
+        self.assertEqual((done["state"], done["call"]), ("done", "decoder"), done)
+        listed = self.server.json("GET", "/api/runs")[1]["runs"]
+        self.assertEqual([r["call"] for r in listed if r["id"] == done["id"]], ["decoder"])
+
+    def test_outputs_alone_are_kept_unless_more_is_asked_for(self):
+        done = self.finish(model="small", dims={"T": 4})
+        names = [v["name"] for v in self.server.json("GET", f"/api/runs/{done['id']}/values")[1]["values"]]
+        self.assertEqual(names, ["y", "n"])
+        done = self.finish(model="small", dims={"T": 4}, outputs=["n"])
+        self.assertEqual([o["name"] for o in done["outputs"]], ["n"])
+
+    def test_random_inputs(self):
+        runs = [self.finish(model="small", dims={"T": 4}, keep=["*"], seed=s) for s in (1, 1, 2)]
+        a, b, c = (self.raw(r["id"], "sum") for r in runs)
+        self.assertEqual(a, b)
+        self.assertNotEqual(a, c)
+        self.assertTrue(all(-2 <= v <= 2 for v in struct.unpack("<12f", a)))
+        self.assertEqual(len(self.raw(self.finish(model="small", inputs={"x": {"random": 3}}, dims={"T": 0})["id"], "y")), 0)
+
+    def test_shapes_and_types(self):
+        done = self.finish(model="small", inputs={"x": {"data": [1, 2, 3, 4, 5, 6], "shape": [2, 3]}, "i": {"random": 1}})
+        self.assertEqual(len(self.raw(done["id"], "y")), 24)
+        self.refused(400, "'x' must be float32 [T, 3], not float32 [1, 2]", inputs={"x": {"data": [[1, 2]]}})
+        self.refused(400, "'x' must be float32 [T, 3], not float64 [1, 3]", inputs={"x": {"data": [[1, 2, 3]], "dtype": "float64"}})
+
+    def test_refused(self):
+        self.refused(400, "'T'")
+        self.refused(400, "no dim 'U'", dims={"U": 1})
+        self.refused(400, "integer", dims={"T": -1})
+        self.refused(400, "integer", dims={"T": 1.5})
+        self.refused(400, "too large", dims={"T": 1 << 40})
+        self.refused(400, "too large", dims={"T": (1 << 63) - 1})
+        self.refused(400, "no input 'z'", inputs={"z": {"random": 1}})
+        self.refused(400, "'data'", inputs={"x": {"text": "a"}})
+        self.refused(400, "equal lengths", inputs={"x": {"data": [[1, 2, 3], [1, 2]]}})
+        self.refused(400, "equal lengths", inputs={"x": {"data": [[1, 2, 3], [1, 2, [3]]]}})
+        self.refused(400, "equal lengths", inputs={"x": {"data": [[1, 2, 3], 1]}})
+        self.refused(400, "element 0 of the input 'x' must be a number", inputs={"x": {"data": [["a"]]}})
+        self.refused(400, "element 0 of the input 'i' must be an integer that the type has (int64)",
+                     inputs={"x": {"data": [[1, 2, 3]]}, "i": {"data": [1.5, 2]}})
+        self.refused(400, "'shape'", inputs={"x": {"data": [1, 2, 3], "shape": [-1, 3]}})
+        self.refused(400, "elements", inputs={"x": {"data": [1, 2, 3], "shape": [2, 3]}})
+        self.refused(400, "no type", inputs={"x": {"data": [1], "dtype": "nothing"}})
+        self.refused(400, "'kind'", kind="job")
+        self.refused(400, "'profile'", profile=1)
+        self.refused(400, "'keep'", keep="x")
+        self.refused(400, "'outputs'", outputs=[1])
+        self.refused(400, "no graph of a call other", call="other")
+        self.refused(404, "no model 'none'", model="none")
+        deep = 1
+        for _ in range(20):
+            deep = [deep]
+        self.refused(400, "more than 16", inputs={"x": {"data": deep}})
+
+    def test_elements_that_the_type_does_not_have(self):
+        """Refused by name as by /v2, where saturation would change them silently."""
+        def text(dtype, number):
+            return json.dumps({"model": dtype, "kind": "graph", "inputs": {"x": {"data": [0, number]}}})
+
+        numbers = {"int8": (3, -128, 127), "uint8": (2, 0, 255), "int16": (5, -32768, 32767), "uint16": (4, 0, 65535),
+                   "int32": (6, -2**31, 2**31 - 1), "uint32": (12, 0, 2**32 - 1), "uint64": (13, 0, 2**63 - 1),
+                   "int64": (7, -2**63, 2**63 - 1), "bool": (9, 0, 1), "float16": (10, -65519.0, 65519.0),
+                   "float32": (1, -3.4e38, 3.4e38)}
+        for dtype, (number, low, high) in numbers.items():
+            one = onnx.model(onnx.graph("g", [onnx.node("Identity", ["x"], ["y"])], [onnx.value("x", [2], number)],
+                                        [onnx.value("y", [2], number)]))
+            self.assertEqual(self.server.ask("POST", "/api/models", *form({}, {"file": (f"{dtype}.onnx", one)}))[0], 201)
+            self.addCleanup(self.server.ask, "DELETE", f"/api/models/{dtype}")
+            for good in (low, high):
+                status, run = self.server.json("POST", "/api/runs", text(dtype, good))
+                self.assertEqual((status, self.wait(run["id"], "done", "failed")["state"]), (201, "done"), (dtype, run))
+            beyond = [1e39, -1e39] if dtype == "float32" else [65520.0, -65520.0] if dtype == "float16" else [low - 1, high + 1]
+            for wrong in [*beyond, "1", None] + ([] if dtype.startswith("float") else [0.5]):
+                status, answer = self.server.json("POST", "/api/runs", text(dtype, wrong))
+                part = "not JSON" if isinstance(wrong, int) and not -2**63 <= wrong < 2**63 else "element 1 of the input 'x'"
+                self.assertEqual((status, part in answer["error"]["message"]), (400, True), (dtype, wrong, answer))
+
+    def test_failures_are_told(self):
+        done = self.finish(model="small", dims={"T": 2}, outputs=["nothing"])
+        self.assertEqual((done["state"], "nothing" in done["error"]["message"]), ("failed", True))
+        done = self.finish(model="small", dims={"T": 2}, backends="none-such")
+        self.assertIn("none-such", done["error"]["message"])
+
+    def test_failures_name_files_without_folders_and_nodes_entirely(self):
+        """PyTorch's exporter names nodes like paths."""
+        bad = onnx.model(onnx.graph("main", [onnx.node("Add", ["a", "b"], ["y"], "/encoder/conv1/Add")],
+                                    [onnx.value("a", ["M"]), onnx.value("b", ["N"])], [onnx.value("y", ["K"])]))
+        with tempfile.TemporaryDirectory() as folder, Server("--models", folder) as server:
+            pathlib.Path(folder, "bad.onnx").write_bytes(bad)
+            opened = {"loader": "file", "options": {"file": "bad.onnx"}}
+            self.assertEqual(server.ask("POST", "/api/models", json.dumps(opened))[0], 201)
+            run = server.json("POST", "/api/runs", json.dumps({"kind": "graph", "model": "bad", "dims": {"M": 2, "N": 3}}))[1]
+            while run["state"] in ("queued", "running"):
+                run = server.json("GET", f"/api/runs/{run['id']}")[1]
+            self.assertIn("/encoder/conv1/Add", run["error"]["message"])
+            self.assertNotIn(folder, run["error"]["message"])
+
+    def test_profile(self):
+        run = self.finish(model="small", dims={"T": 4}, backends="ref", profile=True)
+        self.assertEqual((run["state"], run["profile"]), ("done", True))
+        status, profile = self.server.json("GET", f"/api/runs/{run['id']}/profile")
+        self.assertEqual((status, profile["dropped"], profile["total"]), (200, 0, len(profile["spans"])))
+        nodes = [s for s in profile["spans"] if s["kind"] == "node"]
+        self.assertEqual(sorted(s["op_type"] for s in nodes), ["Add", "Neg", "Relu"])
+        self.assertIn("adds", [s["name"] for s in nodes])
+        for s in nodes:
+            self.assertEqual(s["backend"], "ref")
+            self.assertTrue(0 <= s["begin"] <= s["end"] and s["thread"] > 0 and s["parent"] >= 0, s)
+        whole = profile["spans"][0]
+        self.assertEqual((whole["kind"], whole["begin"], whole["parent"]), ("run", 0, -1))
+        self.assertTrue(all(s["end"] <= whole["end"] for s in nodes))
+        self.assertAlmostEqual(sum(r["seconds"] for r in profile["by_phase"]) * 1e6, whole["end"], delta=1)
+        self.assertEqual(sorted(r["op_type"] for r in profile["by_operator"]), ["Add", "Neg", "Relu"])
+        self.assertEqual([r["calls"] for r in profile["by_node"]], [1, 1, 1])
+        page = self.server.json("GET", f"/api/runs/{run['id']}/profile?from=1&count=2")[1]
+        self.assertEqual((page["total"], page["spans"]), (profile["total"], profile["spans"][1:3]))
+        status, headers, text = self.server.ask("GET", f"/api/runs/{run['id']}/profile?format=chrome")
+        trace = json.loads(text)
+        complete = [e for e in trace["traceEvents"] if e["ph"] == "X"]
+        self.assertEqual((status, len(complete)), (200, profile["total"]))
+        self.assertEqual([e["args"].get("operator", "") for e in complete], [s["op_type"] for s in profile["spans"]])
+        for e, s in zip(complete, profile["spans"]):
+            self.assertAlmostEqual(e["ts"], s["begin"], delta=0.01)
+            self.assertAlmostEqual(e["dur"], s["end"] - s["begin"], delta=0.01)
+        self.assertIn(f"{run['id']}.trace.json", headers["Content-Disposition"])
+
+    def test_profile_that_is_not_there(self):
+        for profile in ({}, {"profile": False}):
+            run = self.finish(model="small", dims={"T": 1}, **profile)
+            self.assertEqual((run["profile"], self.server.ask("GET", f"/api/runs/{run['id']}/profile")[0]), (False, 404))
+        run = self.finish(model="small", dims={"T": 1}, profile=True)["id"]
+        for query in ("format=svg", "from=a", "count=10001"):
+            self.assertEqual(self.server.ask("GET", f"/api/runs/{run}/profile?{query}")[0], 400, query)
+
+    def test_profile_of_a_run_that_goes_on(self):
+        """Of a loop without end: 65,536 spans, the others are counted."""
+        run = self.start(model="endless", profile=True)
+        profile = {"dropped": 0}
+        while not profile["dropped"]:
+            status, profile = self.server.json("GET", f"/api/runs/{run}/profile?count=1")
+            self.assertEqual(status, 200)
+            self.assertEqual(self.server.ask("GET", f"/api/runs/{run}/profile?format=chrome")[0], 200)
+            self.assertIn(self.server.json("GET", f"/api/runs/{run}")[1]["state"], ("queued", "running"))
+        self.assertEqual(profile["total"], 65536)
+        self.server.ask("POST", f"/api/runs/{run}/cancel", "{}")
+        ended = self.wait(run, "cancelled", "failed")
+        self.assertGreater(ended["kept_bytes"], 65536 * 100)
+
+    def test_compare(self):
+        x, i = [[1, 2, 0.5], [-3, 4, 5]], {"data": [5, -6]}
+        a, b, c = (self.finish(model="small", inputs={"x": {"data": d}, "i": i}, **more)["id"] for d, more in (
+            (x, {"keep": ["*"]}), ([x[0], [-3, 4.25, 5]], {"keep": ["sum"]}), (x, {"keep": ["*"], "oracle": True})))
+        status, found = self.server.json("GET", f"/api/runs/{a}/compare?with={b}&atol=0.1&rtol=0")
+        self.assertEqual(status, 200, found)
+        kept, other = ([v["name"] for v in self.server.json("GET", f"/api/runs/{r}/values")[1]["values"]] for r in (a, b))
+        both = set(kept) & set(other)
+        self.assertEqual((sorted(both), found["compared"], found["different"]), (["n", "sum", "y"], 3, 2))
+        self.assertEqual((found["first"], found["only_a"], found["only_b"]), ("sum", len(set(kept)) - 3, 0))
+        rows = {r["name"]: r for r in found["rows"]}
+        worst = rows["sum"]
+        self.assertEqual((worst["node"], worst["op_type"], worst["within"], worst["why"]), ("adds", "Add", False, None))
+        self.assertEqual((worst["elements"], worst["n_over"], worst["max_abs"], worst["worst"]), (6, 1, 0.25, [1, 1]))
+        self.assertEqual((worst["worst_a"], worst["worst_b"], worst["first"]), (4, 4.25, [1, 1]))
+        self.assertAlmostEqual(worst["max_rel"], 0.25 / 4.25)
+        self.assertEqual(worst["ulp_max"], 1 << 19)
+        self.assertEqual((rows["n"]["within"], rows["n"]["worst"], rows["n"]["max_abs"]), (True, [], 0))
+        for query in ("atol=0.25&rtol=0", "atol=0&rtol=0.06", f"atol=0&rtol=0&ulp={1 << 19}"):
+            self.assertIsNone(self.server.json("GET", f"/api/runs/{a}/compare?with={b}&{query}")[1]["first"], query)
+        for query in (f"atol=0&rtol=0&ulp={(1 << 19) - 1}", "atol=0&rtol=0.058"):
+            self.assertEqual(self.server.json("GET", f"/api/runs/{a}/compare?with={b}&{query}")[1]["first"], "sum", query)
+        found = self.server.json("GET", f"/api/runs/{a}/compare?with={c}&atol=0&rtol=0")[1]
+        self.assertEqual((found["first"], found["different"]), (None, 0), "the oracle's float64 is rounded")
+
+    def test_compare_what_is_not_alike(self):
+        a, b = (self.finish(model="small", dims={"T": t})["id"] for t in (1, 2))
+        found = self.server.json("GET", f"/api/runs/{a}/compare?with={b}")[1]
+        row = next(r for r in found["rows"] if r["name"] == "y")
+        self.assertEqual((found["first"], row["within"], "dims" in row["why"] or "shape" in row["why"]), ("y", False, True), row)
+
+    def test_compare_refused(self):
+        a = self.finish(model="small", dims={"T": 1})["id"]
+        for query, status in (("", 400), ("?with=r0", 404), (f"?with={a}&atol=-1", 400), (f"?with={a}&rtol=nan", 400),
+                              (f"?with={a}&rtol=1x", 400), (f"?with={a}&rtol=", 400), (f"?with={a}&ulp=-1", 400)):
+            self.assertEqual(self.server.ask("GET", f"/api/runs/{a}/compare{query}")[0], status, query)
+        self.assertEqual(self.server.ask("GET", f"/api/runs/r0/compare?with={a}")[0], 404)
+        on = self.start(model="endless")
+        status, answer = self.server.json("GET", f"/api/runs/{a}/compare?with={on}")
+        self.assertEqual((status, f"'{on}' goes on" in answer["error"]["message"]), (400, True))
+
+    def test_cancel(self):
+        run = self.start(model="endless")
+        self.wait(run, "running")
+        self.assertEqual(self.server.ask("POST", f"/api/runs/{run}/cancel", "{}")[0], 200)
+        self.assertEqual(self.wait(run, "cancelled", "failed", "done")["state"], "cancelled")
+
+    def test_time_limit(self):
+        with Server("--time-limit", "1") as server:
+            server.ask("POST", "/api/models", *form({}, {"file": ("endless.onnx", endless_model())}))
+            run = server.json("POST", "/api/runs", json.dumps({"kind": "graph", "model": "endless"}))[1]
+            while run["state"] in ("queued", "running"):
+                run = server.json("GET", f"/api/runs/{run['id']}")[1]
+            self.assertEqual((run["state"], "longer than 1 s" in run["error"]["message"]), ("failed", True), run)
+
+    def test_what_is_kept_has_a_limit(self):
+        """Of a loop that goes on, 16,384 values; the others are counted."""
+        run = self.start(model="endless", keep=["*"])
+        answer = {"dropped": 0}
+        while not answer["dropped"]:
+            time.sleep(0.05)
+            answer = self.server.json("GET", f"/api/runs/{run}")[1]
+            self.assertIn(answer["state"], ("queued", "running"))
+        self.assertLessEqual(answer["kept"], 16384)
+        self.assertGreater(answer["kept"], 100)
+        page = self.server.json("GET", f"/api/runs/{run}/values?from=10&count=3")[1]
+        self.assertEqual(len(page["values"]), 3)
+
+    def test_forgotten(self):
+        run = self.start(model="endless")
+        self.wait(run, "running")
+        self.assertEqual(self.server.ask("DELETE", f"/api/runs/{run}")[0], 204)
+        for path in ("", "/values", "/value?name=y", "/data?name=y"):
+            self.assertEqual(self.server.ask("GET", f"/api/runs/{run}{path}")[0], 404)
+        self.assertEqual(self.server.ask("DELETE", f"/api/runs/{run}")[0], 404)
+
+    def test_what_is_not_there(self):
+        run = self.finish(model="small", dims={"T": 1})["id"]
+        for path, status in (("value", 400), ("data", 400), ("value?name=none", 404), ("data?name=none", 404), ("values?from=-1", 400)):
+            self.assertEqual(self.server.ask("GET", f"/api/runs/{run}/{path}")[0], status, path)
+        for wrong in ("r0", "r", "1", "r-1", "r01", "r18446744073709551617", "x1", "r1x"):
+            self.assertEqual(self.server.ask("GET", f"/api/runs/{wrong}")[0], 404, wrong)
+        self.assertEqual(self.server.json("GET", f"/api/runs/{run}/values?q=nowhere")[1], {"total": 0, "values": []})
+
+    def test_old_runs_go(self):
+        first = self.finish(model="small", dims={"T": 1})["id"]
+        for _ in range(64):
+            self.finish(model="small", dims={"T": 1})
+        self.assertEqual(self.server.ask("GET", f"/api/runs/{first}")[0], 404)
+        self.assertLessEqual(len(self.server.json("GET", "/api/runs")[1]["runs"]), 64)
+
+    def test_model_closed_meanwhile(self):
+        self.server.ask("POST", "/api/models", *form({}, {"file": ("gone.onnx", small_model())}))
+        run = self.start(model="gone", dims={"T": 2})
+        self.assertEqual(self.server.ask("DELETE", "/api/models/gone")[0], 204)
+        self.assertEqual(self.wait(run, "done", "failed")["state"], "done")
+        self.assertEqual(len(self.raw(run, "y")), 24)
+
+
+class Ends(unittest.TestCase):
+    def test_the_server_ends_while_a_run_goes_on(self):
+        with Server("--grace", "1") as s:
+            s.ask("POST", "/api/models", *form({}, {"file": ("endless.onnx", endless_model())}))
+            run = s.json("POST", "/api/runs", '{"model": "endless", "kind": "graph"}')[1]["id"]
+            while s.json("GET", f"/api/runs/{run}")[1]["state"] != "running":
+                time.sleep(0.01)
+            s.process.terminate()
+            self.assertEqual(s.process.wait(timeout=120), 0)
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1])

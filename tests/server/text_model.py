@@ -1,0 +1,26 @@
+"""A model that generates text, for tests: its logits depend on the last byte alone."""
+import pathlib
+import random
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "models"))
+import onnx_writer as w  # noqa: E402
+
+END = 10  # the stop token
+LETTERS = [*range(97, 123), 32]
+HALVES = 0xc3, 0xa9  # of a character: less likely
+
+
+def chain(metadata=None):
+    """The file's bytes, and the rows of its table: logits after each byte."""
+    chance = random.Random(1)
+    rows = [[round(chance.gauss(0, 3), 3) if j in LETTERS else -1 if j in HALVES else -30 for j in range(256)] for _ in range(256)]
+    rows[ord("!")][END] = 40
+    state = w.tensor_type("float32", [1, 2])
+    nodes = [w.node("Gather", ["tokens", "at"], ["last"], axis=1), w.node("Gather", ["table", "last"], ["logits"], axis=0),
+             w.node("Identity", ["state.0"], ["next.0"])]
+    data = w.model(nodes, {"tokens": w.tensor_type("int32", ["B", "N"]), "at": w.tensor_type("int64", ["M"]), "state.0": state},
+                   {"logits": w.tensor_type("float32", ["B", "M", 256]), "next.0": state},
+                   [w.floats("table", [x for row in rows for x in row], [256, 256])],
+                   metadata={"sibyl.recipe": "chain", "tokenizer": "bytes", "stop_tokens": f"[{END}]", **(metadata or {})})
+    return data, rows
