@@ -11,7 +11,7 @@
 #include <string.h>
 
 typedef struct settings {
-    const char *out, *recipe, *tokenizer;
+    const char *out, *recipe, *tokenizer, *chat_template;
     int dtype;
     long opset;
     bool check, json;
@@ -39,6 +39,9 @@ static const cli_option options[] = {
              .names = sib_recipe_name),
     OPT_TOKENIZER("the tokenizer to copy next to the model (default: the checkpoint's own, or tokenizer.json "
                   "in its folder)"),
+    OPT_FILE("chat-template", chat_template, "FILE",
+             "the template that makes prompts of chats (default: the checkpoint's own, or that of "
+             "chat_template.jinja or tokenizer_config.json in its folder)"),
     OPT_FLAG("check", check,
              "print statistics of each weight and refuse NaN and infinities; without -o write nothing",
              .more = "Minimum, maximum, mean, standard deviation, NaN, infinities. Weights that are all zero "
@@ -180,6 +183,7 @@ static int import_files(const settings *s, size_t n, const char *const *paths)
     cli_progress_begin(&progress, 1);
     sib_import_options o = {.recipe = s->recipe,
                             .tokenizer = s->tokenizer,
+                            .chat_template = s->chat_template,
                             .dtype = dtypes[s->dtype],
                             .opset = (int)s->opset,
                             .check = s->check,

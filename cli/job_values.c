@@ -223,33 +223,16 @@ static json_t *tokens_json(const int32_t *ids, size_t n)
     return list;
 }
 
-static json_t *words_json(const sib_word *words, size_t n)
+static json_t *segments_json(const sib_segment *segments, size_t n)
 {
-    json_t *list = json_array();
-    for (size_t i = 0; i < n; i++)
-        json_array_append_new(list,
-                              json_pack("{s:o, s:o, s:o, s:o}", "word", cli_json_text(words[i].text), "start",
-                                        cli_json_number(words[i].start), "end", cli_json_number(words[i].end),
-                                        "probability", cli_json_number(words[i].probability)));
-    return list;
-}
-
-json_t *segments_json(const sib_segment *segments, size_t n)
-{
-    json_t *list = json_array();
-    for (size_t i = 0; i < n; i++) {
-        const sib_segment *s = &segments[i];
-        json_t *o = json_pack("{s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id", (json_int_t)s->id,
-                              "seek", (json_int_t)s->seek, "start", cli_json_number(s->start), "end",
-                              cli_json_number(s->end), "text", cli_json_text(s->text), "tokens",
-                              tokens_json(s->tokens, s->n_tokens), "temperature",
-                              cli_json_number(s->temperature), "avg_logprob", cli_json_number(s->avg_logprob),
-                              "compression_ratio", cli_json_number(s->compression_ratio), "no_speech_prob",
-                              cli_json_number(s->no_speech_prob));
-        if (s->words)
-            json_object_set_new(o, "words", words_json(s->words, s->n_words));
-        json_array_append_new(list, o);
-    }
+    sib_error err = SIB_ERROR_INIT;
+    sib_transcript t = {"", "", segments, n};
+    char *text = NULL;
+    if (sib_transcript_text(&t, SIB_TRANSCRIPT_JSON, &text, NULL, &err) != SIB_OK)
+        exit(cli_fail("%s", err.message));
+    json_t *all = json_loads(text, 0, NULL), *list = json_incref(json_object_get(all, "segments"));
+    json_decref(all);
+    sib_free(text);
     return list;
 }
 

@@ -27,7 +27,6 @@ void job_inputs_free(job_inputs *in);
 
 /* A value as JSON; tensors as their type, dims and statistics. */
 json_t *job_value_json(const sib_port_value *v);
-json_t *segments_json(const sib_segment *segments, size_t n);
 /* Prints one line, or the text itself. */
 void job_value_show(const char *name, const sib_port_value *v);
 /* FOLDER/NAME.npy, .txt or .json. Returns false, with a line on stderr, on failure. */

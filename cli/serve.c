@@ -2,6 +2,7 @@
 #include "command.h"
 #include "job_model.h"
 #include "messages.h"
+#include "service.h"
 #include "shared_options.h"
 
 #include <sibyl/server.h>
@@ -13,7 +14,7 @@
 #define MAX_TOKEN 4096
 
 typedef struct settings {
-    const char *host, *token, *token_file, *tls_cert, *tls_key, *models, *backends;
+    const char *host, *token, *token_file, *tls_cert, *tls_key, *models, *backends, *wyoming;
     long port, max_upload, jobs, queue, threads;
     double grace, time_limit;
     int log;
@@ -30,6 +31,8 @@ static const cli_option options[] = {
     OPT_FILE("token-file", token_file, "FILE", "the same from the first line of a file"),
     OPT_FILE("tls-cert", tls_cert, "FILE", "certificate (PEM) for https"),
     OPT_FILE("tls-key", tls_key, "FILE", "its key (PEM)"),
+    OPT_TEXT("wyoming", wyoming, "[HOST:]PORT", "speak the Wyoming protocol there, for Home Assistant",
+             .more = "HOST is a loopback address; port 0: a free one."),
     OPT_INTEGER("max-upload", max_upload, "MB", 1, 1 << 20, "largest body of a request (default: 256)"),
     OPT_INTEGER("jobs", jobs, "N", 1, 1024,
                 "requests that compute at the same time (default: one per processor)"),
@@ -56,6 +59,7 @@ static sib_server *serving;
 static void on_signal(int number)
 {
     (void)number;
+    service_tell("STOPPING=1");
     sib_server_stop(serving);
 }
 
@@ -104,7 +108,10 @@ static bool serve_until_signal(sib_server *s)
     sigaction(SIGTERM, &action, NULL);
     signal(SIGPIPE, SIG_IGN);
     printf("sibyl: serving at %s\n", sib_server_address(s));
+    if (sib_server_wyoming_address(s))
+        printf("sibyl: speaking Wyoming at %s\n", sib_server_wyoming_address(s));
     fflush(stdout);
+    service_tell("READY=1");
     bool done = sib_server_run(s, &err) == SIB_OK;
     if (!done)
         cli_fail("%s", err.message);
@@ -122,17 +129,23 @@ static int serve(const cli_command *self, int argc, char **argv)
     if (s.token && s.token_file)
         return cli_usage(self, "give --token or --token-file, not both");
     char *token = s.token_file ? read_token(s.token_file) : NULL;
-    if (s.token_file && !token)
+    int socket;
+    if ((s.token_file && !token) || !service_socket(&socket)) {
+        free(token);
         return CLI_FAILED;
+    }
+    service_begin();
     sib_error err = SIB_ERROR_INIT;
     sib_server *server = NULL;
     sib_server_options o = {.host = s.host,
                             .port = (unsigned)s.port,
+                            .socket = socket,
                             .token = token ? token : s.token,
                             .tls_cert = s.tls_cert,
                             .tls_key = s.tls_key,
                             .models = s.models,
                             .backends = s.backends,
+                            .wyoming = s.wyoming,
                             .threads = (unsigned)s.threads,
                             .jobs = (unsigned)s.jobs,
                             .queue = (unsigned)s.queue,

@@ -6,9 +6,7 @@
 #include "job_values.h"
 #include "picture.h"
 #include "shared_options.h"
-#include "transcript.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -24,6 +22,9 @@ typedef struct settings {
 } settings;
 
 static const char *const task_names[] = {"transcribe", "translate", NULL};
+/* Words of --format: those of sib_transcript_format in their order, and each of them. */
+enum { FORMAT_ALL = SIB_TRANSCRIPT_LINES };
+static const char *const format_names[] = {"txt", "json", "srt", "vtt", "tsv", "all", NULL};
 
 static const cli_option options[] = {
     OPT_MODEL("an ONNX model that 'sibyl import' made, a job's document, a folder with one, or the name of "
@@ -32,7 +33,7 @@ static const cli_option options[] = {
     OPT_TOKENIZER("the model's tokenizer, where there is none in its folder"),
     OPT_TEXT("language", language, "L", "spoken language, as de or german (default: detected)"),
     OPT_CHOICE("task", task, task_names, "transcribe (default), or translate into English"),
-    OPT_CHOICE("format", format, transcript_formats,
+    OPT_CHOICE("format", format, format_names,
                "format to write; without it, lines with their times are shown as they are recognised"),
     OPT_OUT_FOLDER("write DIR/NAME.FORMAT for each recording (default format: txt)"),
     OPT_FLAG("word-timestamps", word_timestamps, "find the times of words"),
@@ -77,13 +78,18 @@ typedef struct listener {
 static sib_code on_segment(void *context, const sib_segment *segment, sib_error *err)
 {
     listener *l = context;
-    (void)err;
-    if (l->live) {
+    sib_transcript t = {"", "", segment, 1};
+    char *line = NULL;
+    if (!l->live)
+        return SIB_OK;
+    sib_code code = sib_transcript_text(&t, SIB_TRANSCRIPT_LINES, &line, NULL, err);
+    if (code == SIB_OK) {
         cli_progress_clear(&l->progress);
-        transcript_line(segment, stdout);
+        fputs(line, stdout);
         fflush(stdout);
     }
-    return SIB_OK;
+    sib_free(line);
+    return code;
 }
 
 static sib_code on_progress(void *context, double done, double total, sib_error *err)
@@ -146,43 +152,41 @@ static char *speech_clips(listener *l, const sib_port_value *audio)
     return text;
 }
 
-static bool write_file(const char *folder, const char *recording, const transcript *t,
-                       transcript_format format)
+/* Writes DIR/NAME.FORMAT, or to stdout where folder is NULL. */
+static bool write_one(const char *folder, const char *recording, const sib_transcript *t,
+                      sib_transcript_format format)
 {
-    char *stem = file_stem(recording), *name = cli_format("%s.%s", stem, transcript_formats[format]);
-    char *path = file_join(folder, name);
+    sib_error err = SIB_ERROR_INIT;
     char *text = NULL;
     size_t size = 0;
-    errno = 0;
-    FILE *f = open_memstream(&text, &size);
-    if (f)
-        transcript_write(t, format, f);
-    bool done = f && !ferror(f);
-    if (f && (fclose(f) || errno == ENOMEM)) /* glibc's fclose does not report that memory ran out */
-        done = false;
-    if (done)
+    if (sib_transcript_text(t, format, &text, &size, &err) != SIB_OK) {
+        cli_fail("%s: %s", recording, err.message);
+        return false;
+    }
+    bool done = true;
+    if (folder) {
+        char *stem = file_stem(recording),
+             *name = cli_format("%s.%s", stem, sib_transcript_format_name(format));
+        char *path = file_join(folder, name);
         done = file_put(path, text, size);
-    else
-        cli_fail("%s: %s", path, strerror(errno));
-    free(text);
-    free(path);
-    free(name);
-    free(stem);
+        free(path);
+        free(name);
+        free(stem);
+    } else
+        fwrite(text, 1, size, stdout);
+    sib_free(text);
     return done;
 }
 
-static bool write_all(const settings *s, const char *recording, const transcript *t)
+static bool write_all(const settings *s, const char *recording, const sib_transcript *t)
 {
     bool done = true;
-    int first = s->format < 0 ? TRANSCRIPT_TXT : s->format == TRANSCRIPT_ALL ? 0 : s->format;
-    int last = s->format == TRANSCRIPT_ALL ? TRANSCRIPT_ALL - 1 : first;
+    int first = s->format < 0 ? SIB_TRANSCRIPT_TXT : s->format == FORMAT_ALL ? 0 : s->format;
+    int last = s->format == FORMAT_ALL ? FORMAT_ALL - 1 : first;
     if (!s->folder && s->format < 0)
         return true;
     for (int f = first; f <= last && done; f++)
-        if (s->folder)
-            done = write_file(s->folder, recording, t, (transcript_format)f);
-        else
-            transcript_write(t, (transcript_format)f, stdout);
+        done = write_one(s->folder, recording, t, (sib_transcript_format)f);
     return done;
 }
 
@@ -203,14 +207,14 @@ static bool transcribe_recording(listener *l, job_inputs *in, const char *record
         cli_fail("%s: %s", recording, err.message);
     else {
         const sib_port_value *segments = sib_job_result_find(r, "segments");
-        transcript t = {sib_job_result_find(r, "text")->text.data,
-                        sib_job_result_find(r, "language")->text.data, segments->segments.data,
-                        segments->segments.n};
+        sib_transcript t = {sib_job_result_find(r, "text")->text.data,
+                            sib_job_result_find(r, "language")->text.data, segments->segments.data,
+                            segments->segments.n};
         done = write_all(l->s, recording, &t);
         if (done && l->s->picture) {
             const sib_tensor *audio = in->items[0].value.tensor; /* [n] */
-            done = picture_show(sib_tensor_data(audio), (size_t)sib_tensor_count(audio), t.segments, t.n,
-                                picture_columns(stdout), isatty(STDOUT_FILENO), stdout);
+            done = picture_show(sib_tensor_data(audio), (size_t)sib_tensor_count(audio), t.segments,
+                                t.n_segments, picture_columns(stdout), isatty(STDOUT_FILENO), stdout);
         }
     }
     sib_job_result_free(&r);
@@ -315,7 +319,7 @@ static int transcribe(const cli_command *self, int argc, char **argv)
         return code;
     if (!n)
         code = cli_usage(self, "no recording is given");
-    else if (s.format == TRANSCRIPT_ALL && !s.folder)
+    else if (s.format == FORMAT_ALL && !s.folder)
         code = cli_usage(self, "all formats need a folder, -o DIR");
     else
         code = extensions_load(&s.ext) ? open_and_transcribe(&s, n, argv) : CLI_FAILED;

@@ -12,6 +12,7 @@ typedef struct settings {
     const char *milli, *backend;
     cli_list dims;
     double open_memory; /* MB */
+    int verbose;
     extension_settings ext;
 } settings;
 
@@ -31,6 +32,7 @@ static const cli_option options[] = {
              "print one graph in the language of Graphviz: the main graph, or those of --graph or --milli"),
     OPT_FLAG("svg", svg, "print the same graph as a drawing"),
     OPT_FLAG("json", json, "print one JSON document, nodes included"),
+    OPT_VERBOSE,
     OPT_EXTENSIONS,
     OPT_OPEN_MEMORY,
     OPT_END};
@@ -93,7 +95,8 @@ static int make_milli(const settings *s, const sib_graph *g, sib_graph **out)
 static int show(const settings *s, const char *path, sib_model *m)
 {
     if (s->plan)
-        return inspect_plan(m, s->backend, &(input_settings){.dims = s->dims, .random = "0"}, s->json);
+        return inspect_plan(m, s->backend, &(input_settings){.dims = s->dims, .random = "0"},
+                            verbose_log(s->verbose), s->json);
     const sib_graph *g = sib_model_graph(m, s->graph < 0 ? 0 : (size_t)s->graph);
     sib_graph *milli = NULL;
     if (!g)
@@ -126,6 +129,7 @@ static int inspect_named(const cli_command *self, const settings *s, int n, char
     sib_error err = SIB_ERROR_INIT;
     sib_open_options limits = open_limits(s->open_memory);
     limits.registry = s->ext.registry;
+    limits.log = verbose_log(s->verbose);
     if (sib_model_open(names[0], &limits, &m, &err) != SIB_OK)
         return cli_fail("%s", err.message);
     int code = show(s, names[0], m);
@@ -135,7 +139,7 @@ static int inspect_named(const cli_command *self, const settings *s, int n, char
 
 static int inspect(const cli_command *self, int argc, char **argv)
 {
-    settings s = {.graph = -1};
+    settings s = {.graph = -1, .verbose = -1};
     int n, code;
     if (cli_begin(self, argc, argv, &s, &n, &code))
         code = extensions_load(&s.ext) ? inspect_named(self, &s, n, argv) : CLI_FAILED;

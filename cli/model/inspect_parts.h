@@ -20,9 +20,12 @@ json_t *inspect_json(const inspected *s);
 void inspect_dot(const sib_graph *g);
 /* One graph as an SVG drawing. Returns an exit code: CLI_FAILED, with a line on stderr, where it is too large. */
 int inspect_svg(const sib_graph *g);
+/* The same into a document, of any number of nodes. */
+void graph_drawing(FILE *f, const sib_graph *g);
 
 /* The plan that a run with these inputs makes. Returns an exit code. */
-int inspect_plan(sib_model *m, const char *backends, const input_settings *settings, bool json);
+int inspect_plan(sib_model *m, const char *backends, const input_settings *settings, sib_logger log,
+                 bool json);
 
 /* ---- Shared by the forms --------------------------------------------------------------------------- */
 

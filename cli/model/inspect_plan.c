@@ -199,7 +199,8 @@ static sib_code run_once(sib_session *s, const model_inputs *in, sib_error *err)
     return code;
 }
 
-int inspect_plan(sib_model *m, const char *backends, const input_settings *settings, bool json)
+int inspect_plan(sib_model *m, const char *backends, const input_settings *settings, sib_logger log,
+                 bool json)
 {
     sib_error err = SIB_ERROR_INIT;
     sib_session *s = NULL;
@@ -207,7 +208,7 @@ int inspect_plan(sib_model *m, const char *backends, const input_settings *setti
     model_inputs in = {0};
     if (!model_inputs_read(m, settings, &in))
         return CLI_FAILED;
-    sib_code code = sib_session_create(m, &(sib_session_options){.backends = backends}, &s, &err);
+    sib_code code = sib_session_create(m, &(sib_session_options){.backends = backends, .log = log}, &s, &err);
     if (code == SIB_OK)
         code = run_once(s, &in, &err);
     if (code == SIB_OK)

@@ -1,6 +1,7 @@
 /* A graph as a drawing: a box per node, inputs above, outputs below. */
 #include "inspect_parts.h"
 #include "layers.h"
+#include "report/html.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -188,48 +189,36 @@ static sheet make_sheet(const sib_graph *g, const sib_graph_info *info)
 
 /* ---- SVG ------------------------------------------------------------------------------------------- */
 
-/* Text of a document: valid UTF-8 with its marks escaped. */
-static void put_text(const char *text)
-{
-    json_t *valid = cli_json_text(text);
-    for (const char *c = json_string_value(valid); *c; c++)
-        if (*c == '&' || *c == '<' || *c == '>' || *c == '"')
-            printf("&#%d;", *c);
-        else
-            putchar((unsigned char)*c < 32 ? ' ' : *c);
-    json_decref(valid);
-}
-
-static void put_box(const box *b, const layers_box *p)
+static void put_box(FILE *f, const box *b, const layers_box *p)
 {
     double x = p->x - p->width / 2, y = p->y - p->height / 2;
-    printf("<g><title>");
-    put_text(b->title);
-    printf("</title><rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" rx=\"5\" fill=\"%s\"/>", x, y,
-           p->width, p->height, b->colour);
+    fprintf(f, "<g><title>");
+    html_text(f, b->title);
+    fprintf(f, "</title><rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" rx=\"5\" fill=\"%s\"/>", x,
+            y, p->width, p->height, b->colour);
     y += LINE_HEIGHT;
     for (int k = 0; k < 3; k++)
         if (b->lines[k]) {
-            printf("<text x=\"%.1f\" y=\"%.1f\"%s>", p->x, y, k ? " class=\"s\"" : "");
-            put_text(b->lines[k]);
-            printf("</text>");
+            fprintf(f, "<text x=\"%.1f\" y=\"%.1f\"%s>", p->x, y, k ? " class=\"s\"" : "");
+            html_text(f, b->lines[k]);
+            fprintf(f, "</text>");
             y += LINE_HEIGHT;
         }
-    puts("</g>");
+    fputs("</g>\n", f);
 }
 
 /* A smooth curve: vertical at each point. */
-static void put_edge(const layers_edge *e, const char *title)
+static void put_edge(FILE *f, const layers_edge *e, const char *title)
 {
-    printf("<path d=\"M%.1f %.1f", e->points[0].x, e->points[0].y);
+    fprintf(f, "<path d=\"M%.1f %.1f", e->points[0].x, e->points[0].y);
     for (size_t k = 1; k < e->n; k++) {
         const layers_point a = e->points[k - 1], b = e->points[k];
         double middle = (a.y + b.y) / 2;
-        printf("C%.1f %.1f %.1f %.1f %.1f %.1f", a.x, middle, b.x, middle, b.x, b.y);
+        fprintf(f, "C%.1f %.1f %.1f %.1f %.1f %.1f", a.x, middle, b.x, middle, b.x, b.y);
     }
-    printf("\"><title>");
-    put_text(title);
-    puts("</title></path>");
+    fprintf(f, "\"><title>");
+    html_text(f, title);
+    fputs("</title></path>\n", f);
 }
 
 static void free_sheet(sheet *s)
@@ -250,29 +239,38 @@ static void free_sheet(sheet *s)
     free(s->input_box);
 }
 
-int inspect_svg(const sib_graph *g)
+void graph_drawing(FILE *f, const sib_graph *g)
 {
     sib_graph_info info;
     double width, height;
     sib_graph_get_info(g, &info);
+    sheet s = make_sheet(g, &info);
+    layers_place(s.n, s.places, s.n_edges, s.edges, &width, &height);
+    fprintf(f,
+            "<svg class=\"graph\" xmlns=\"http://www.w3.org/2000/svg\" width=\"%.0f\" height=\"%.0f\" "
+            "viewBox=\"0 0 %.0f %.0f\">\n",
+            width, height, width, height);
+    fputs("<style>.graph text{font:600 12px sans-serif;text-anchor:middle;fill:#222}.graph .s{font:11px "
+          "sans-serif;fill:#555}.graph rect{stroke:#8a8f98}.graph "
+          "path{fill:none;stroke:#9aa1ab;stroke-width:1.2}"
+          ".graph path:hover{stroke:#d1495b;stroke-width:2.5}</style>\n"
+          "<rect width=\"100%\" height=\"100%\" fill=\"#fff\" style=\"stroke:none\"/>\n",
+          f);
+    for (size_t e = 0; e < s.n_edges; e++)
+        put_edge(f, &s.edges[e], s.titles[e]);
+    for (size_t i = 0; i < s.n; i++)
+        put_box(f, &s.boxes[i], &s.places[i]);
+    fputs("</svg>\n", f);
+    free_sheet(&s);
+}
+
+int inspect_svg(const sib_graph *g)
+{
+    sib_graph_info info;
+    sib_graph_get_info(g, &info);
     if (info.n_nodes > NODES_MAX)
         return cli_fail("a graph of %zu nodes, at most %d are drawn; --dot writes any number", info.n_nodes,
                         NODES_MAX);
-    sheet s = make_sheet(g, &info);
-    layers_place(s.n, s.places, s.n_edges, s.edges, &width, &height);
-    printf("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%.0f\" height=\"%.0f\" viewBox=\"0 0 %.0f "
-           "%.0f\">\n",
-           width, height, width, height);
-    puts(
-        "<style>text{font:600 12px sans-serif;text-anchor:middle;fill:#222}.s{font:11px sans-serif;fill:#555}"
-        "rect{stroke:#8a8f98}path{fill:none;stroke:#9aa1ab;stroke-width:1.2}path:hover{stroke:#d1495b;stroke-"
-        "width:2.5}"
-        "</style>\n<rect width=\"100%\" height=\"100%\" fill=\"#fff\" style=\"stroke:none\"/>");
-    for (size_t e = 0; e < s.n_edges; e++)
-        put_edge(&s.edges[e], s.titles[e]);
-    for (size_t i = 0; i < s.n; i++)
-        put_box(&s.boxes[i], &s.places[i]);
-    puts("</svg>");
-    free_sheet(&s);
+    graph_drawing(stdout, g);
     return 0;
 }

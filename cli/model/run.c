@@ -48,8 +48,11 @@ static const cli_option options[] = {
     OPT_FLAG("oracle", oracle,
              "run in double precision too, and show each value's error in representable values (ULP)"),
     OPT_THREADS("0"),
-    OPT_NUMBER("memory", memory, "MB", 0, 1e9,
-               "fail, naming the node, where values of the run would take more", .above = true),
+    OPT_NUMBER(
+        "memory", memory, "MB", 0, 1e9,
+        "fail, naming the node, where values of the run would take more; 4,295 MB, or 1,024 times weights "
+        "and inputs, where not given (memory_limit of the library)",
+        .above = true),
     OPT_EXTENSIONS,
     OPT_OPEN_MEMORY,
     OPT_END};

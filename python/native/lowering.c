@@ -231,7 +231,7 @@ static PyObject *milli_words(PyObject *module, PyObject *unused)
     (void)unused;
     PyObject *dict = PyDict_New();
     const char *name, *params;
-    for (size_t i = 0; dict && (name = sib_milli_word(i, &params)); i++) {
+    for (size_t i = 0; dict && (name = sib_milli_word(i, &params, NULL)); i++) {
         PyObject *text = text_or_none(params);
         if (!text || PyDict_SetItemString(dict, name, text) != 0)
             Py_CLEAR(dict);
@@ -262,16 +262,27 @@ static bool read_params(PyObject *given, sib_param *params, int64_t **memory)
     return !PyErr_Occurred();
 }
 
+/* The number of values that a word makes; 1 for an unknown one, which is refused where it is used. */
+static size_t outputs_of(const char *name)
+{
+    const char *word;
+    size_t outputs;
+    for (size_t i = 0; (word = sib_milli_word(i, NULL, &outputs)); i++)
+        if (!strcmp(word, name))
+            return outputs;
+    return 1;
+}
+
 static PyObject *milli_emit(PyObject *module, PyObject *args)
 {
     PyObject *handle, *inputs, *given;
     const char *name;
-    Py_ssize_t n_out;
     size_t n_in = 0;
-    sib_mval out[2];
-    if (!PyArg_ParseTuple(args, "OsO!O!n:milli_emit", &handle, &name, &PyList_Type, &inputs, &PyDict_Type,
-                          &given, &n_out))
+    sib_mval out[4];
+    if (!PyArg_ParseTuple(args, "OsO!O!:milli_emit", &handle, &name, &PyList_Type, &inputs, &PyDict_Type,
+                          &given))
         return NULL;
+    const size_t n_out = outputs_of(name);
     sib_lowering *l = lowering_of(handle);
     int64_t *ins = l ? numbers_of(inputs, &n_in) : NULL;
     if (!ins)
@@ -282,9 +293,9 @@ static PyObject *milli_emit(PyObject *module, PyObject *args)
     PyObject *list = NULL;
     if (params && memory && read_params(given, params, memory)) {
         sib_milli_emit(l, name, n_in, (const sib_mval *)(const void *)ids_of(ins, n_in), (size_t)n, params,
-                       n_out == 2 ? 2 : 1, out);
+                       n_out, out);
         list = PyList_New(0);
-        for (Py_ssize_t i = 0; list && i < (n_out == 2 ? 2 : 1); i++)
+        for (size_t i = 0; list && i < n_out; i++)
             list_take(&list, value_number(out[i]));
     } else if (!PyErr_Occurred())
         PyErr_NoMemory();
@@ -336,8 +347,7 @@ PyMethodDef LOWERING_METHODS[] = {
     {"mdim_number", mdim_number, METH_VARARGS, "mdim_number(lowering, dim) -> number"},
     {"mdim_compute", mdim_compute, METH_VARARGS, "mdim_compute(lowering, op, dim, dim) -> dim"},
     {"milli_words", milli_words, METH_NOARGS, "milli_words() -> {name: parameters}"},
-    {"milli_emit", milli_emit, METH_VARARGS,
-     "milli_emit(lowering, name, values, parameters, outputs) -> values"},
+    {"milli_emit", milli_emit, METH_VARARGS, "milli_emit(lowering, name, values, parameters) -> values"},
     {"milli_constant", milli_constant, METH_VARARGS, "milli_constant(lowering, value) -> value"},
     {"milli_number", milli_number, METH_VARARGS, "milli_number(lowering, like, number) -> value"},
     {"milli_dim", milli_dim, METH_VARARGS, "milli_dim(lowering, dim) -> value"},

@@ -17,12 +17,14 @@ sib_model *model_of(PyObject *handle)
 static PyObject *model_open(PyObject *module, PyObject *args)
 {
     (void)module;
-    PyObject *path_object, *registry;
+    PyObject *path_object, *registry, *log;
     char *path = NULL;
+    int level;
     Py_buffer bytes;
-    if (!PyArg_ParseTuple(args, "Oz*O:model_open", &path_object, &bytes, &registry))
+    if (!PyArg_ParseTuple(args, "Oz*OOi:model_open", &path_object, &bytes, &registry, &log, &level))
         return NULL;
-    sib_open_options options = {.registry = registry == Py_None ? NULL : registry_of(registry)};
+    sib_open_options options = {.registry = registry == Py_None ? NULL : registry_of(registry),
+                                .log = logger_of(log, level)};
     if (PyErr_Occurred() ||
         (path_object != Py_None && PyBytes_AsStringAndSize(path_object, &path, NULL) != 0)) {
         if (bytes.obj)
@@ -286,7 +288,7 @@ static PyObject *model_milli(PyObject *module, PyObject *args)
 
 PyMethodDef MODEL_METHODS[] = {
     {"model_open", model_open, METH_VARARGS,
-     "model_open(path or None, bytes or None, registry or None) -> model"},
+     "model_open(path or None, bytes or None, registry or None, log, level) -> model"},
     {"model_part", model_part, METH_VARARGS, "model_part(model, names of outputs) -> model"},
     {"model_info", model_info, METH_O, "model_info(model) -> dict"},
     {"model_nodes", model_nodes, METH_O, "model_nodes(model) -> list of dicts"},

@@ -266,6 +266,19 @@ def test_lowering_with_dims_constants_and_several_outputs(registry):
     assert len(run(s, x=[7])[0]) == 1
 
 
+def test_lowering_with_places_of_elements(registry):
+    @sibyl.lowering("my.dom", "Places", outputs=2, registry=registry)
+    def places(l, x):
+        values, first, inverse, counts = l.unique(x)
+        rows = l.transpose(l.nonzero(x), perm=[1, 0])
+        return l.gather(counts, inverse, axis=0), l.scatter_nd(x, rows, l.gather_nd(x, rows), reduction="add")
+
+    s = sibyl.InferenceSession(model("Places", outputs=2, y=w.tensor_type("float32")), registry=registry)
+    counts, doubled = run(s, x=[3, 0, 3, 1])
+    np.testing.assert_array_equal(counts, [2, 1, 2, 1])
+    np.testing.assert_array_equal(doubled, [6, 0, 6, 2])
+
+
 def test_lowering_operators_as_numpy_has_them(registry):
     @sibyl.lowering("my.dom", "Mixed", registry=registry)
     def mixed(l, x):

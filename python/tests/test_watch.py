@@ -154,10 +154,14 @@ def test_logging(caplog):
     s.run(None, FEED)
     text = caplog.text
     assert "session on " in text and "planned nodes 0 to" in text and "step 0" not in text
+    assert caplog.records[0].message.startswith("a model in memory: ")  # opening is logged too
     assert {record.name for record in caplog.records} == {"models"}
     with pytest.raises(sibyl.SibylError):
         s.run(None, {})
     assert caplog.records[-1].levelno == logging.ERROR
+    with pytest.raises(sibyl.SibylError):
+        sibyl.inspect(b"none", logger="models")
+    assert "a model could not be opened" in caplog.records[-1].message
 
 
 def test_watch_of_a_job(tmp_path):

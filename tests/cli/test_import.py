@@ -34,6 +34,25 @@ def safetensors(shapes, change=None):
     return struct.pack("<Q", len(text)) + text + data
 
 
+def gguf(facts, shapes):
+    """The bytes of a GGUF file. facts: texts, numbers, flags, lists of texts."""
+    def text(s):
+        return struct.pack("<Q", len(s.encode())) + s.encode()
+
+    def fact(v):
+        if isinstance(v, list):
+            return struct.pack("<IIQ", 9, 8, len(v)) + b"".join(map(text, v))
+        if isinstance(v, str):
+            return struct.pack("<I", 8) + text(v)
+        return struct.pack("<If", 6, v) if isinstance(v, float) else struct.pack("<II", 4, v)
+    head = b"GGUF" + struct.pack("<IQQ", 3, len(shapes), len(facts)) + b"".join(text(k) + fact(v) for k, v in facts.items())
+    at = 0
+    for name, shape in shapes.items():
+        head += text(name) + struct.pack(f"<I{len(shape)}QIQ", len(shape), *reversed(shape), 0, at)
+        at += 4 * math.prod(shape)
+    return head + bytes(-len(head) % 32) + array.array("f", (math.sin(i) for i in range(at // 4))).tobytes()
+
+
 class Import(Case):
     def setUp(self):
         super().setUp()
@@ -94,6 +113,54 @@ class Import(Case):
                                               "unexpected: adapter.weight: is not known to the recipe"])
         self.assertRegex(lines[-1], r"\Asibyl: w.safetensors: .*2 missing \(.*1 of the wrong shape \(.*1 unexpected \(")
         self.assertFalse((self.folder / "w.onnx").exists())
+
+    def chat(self, *arguments, model="g.onnx"):
+        """What the model's metadata say of chats."""
+        self.done("import", *arguments, "-o", model)
+        metadata = json.loads(self.done("inspect", model, "--json"))["metadata"]
+        return {k: v for k, v in metadata.items() if k in ("chat_template", "bos_token", "eos_token")}
+
+    def test_chat_templates_of_folders(self):
+        """Wherever Hugging Face's folders have them."""
+        config, own = self.folder / "tokenizer_config.json", self.folder / "chat_template.jinja"
+        self.assertEqual(self.chat("."), {})
+        config.write_text(json.dumps({"bos_token": "<s>"}))
+        self.assertEqual(self.chat("."), {})
+        long = "{{ 'é' }}\n" * 2000
+        config.write_text(json.dumps({"bos_token": {"content": "<s>"}, "eos_token": "</s>", "chat_template": long}))
+        self.assertEqual(self.chat("."), {"chat_template": long, "bos_token": "<s>", "eos_token": "</s>"})
+        config.write_text(json.dumps({"bos_token": None, "chat_template": [{"name": "tools", "template": "a"},
+                                                                           {"name": "default", "template": "b"}]}))
+        self.assertEqual(self.chat("."), {"chat_template": "b"})
+        own.write_text("c")
+        self.assertEqual(self.chat("."), {"chat_template": "c"})
+        (self.folder / "given").write_text("d")
+        self.assertEqual(self.chat(".", "--chat-template", "given"), {"chat_template": "d"})
+        own.write_bytes(b"\xff")
+        self.fails(1, "chat_template.jinja: its chat_template is no UTF-8", "import", ".", "-o", "g.onnx")
+        own.write_text("a" * (1 << 20) + "a")
+        self.fails(1, "more than 1 MiB", "import", ".", "-o", "g.onnx")
+        own.unlink()
+        config.write_text("{")
+        self.fails(1, "tokenizer_config.json: line 1", "import", ".", "-o", "g.onnx")
+        self.fails(1, "none.jinja", "import", ".", "-o", "g.onnx", "--chat-template", "none.jinja")
+
+    def test_chat_templates_of_gguf(self):
+        """The template and the names of its tokens, also in the job's document."""
+        shapes = {"token_embd.weight": [4, 64], "output_norm.weight": [64], "blk.0.attn_norm.weight": [64], "blk.0.ffn_norm.weight": [64]}
+        shapes |= {f"blk.0.{n}.weight": [64, 64] for n in ("attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down")}
+        facts = {"general.architecture": "llama", "llama.attention.head_count": 2, "llama.context_length": 16,
+                 "llama.attention.layer_norm_rms_epsilon": 1e-5, "llama.rope.freq_base": 1e4, "tokenizer.ggml.model": "llama",
+                 "tokenizer.ggml.tokens": ["<unk>", "<s>", "</s>", "a"], "tokenizer.ggml.bos_token_id": 1, "tokenizer.ggml.eos_token_id": 2,
+                 "tokenizer.chat_template": "{{ bos_token }}{{ messages[0].content }}"}
+        (self.folder / "m.gguf").write_bytes(gguf(facts, shapes))
+        expected = {"chat_template": facts["tokenizer.chat_template"], "bos_token": "<s>", "eos_token": "</s>"}
+        self.assertEqual(self.chat("m.gguf", model="m.onnx"), expected)
+        document = json.loads((self.folder / "m.job.json").read_text())
+        self.assertEqual(document["chat"], {"template" if k == "chat_template" else k: v for k, v in expected.items()})
+        facts["tokenizer.ggml.bos_token_id"] = 9
+        (self.folder / "m.gguf").write_bytes(gguf(facts, shapes))
+        self.assertNotIn("bos_token", self.chat("m.gguf", model="m.onnx"))
 
     def test_misuse(self):
         self.fails(2, "no checkpoint", "import", "-o", "g.onnx")

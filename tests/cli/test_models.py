@@ -333,6 +333,11 @@ class Run(Model):
             self.assertIn(words, lines)
         self.assertNotIn("step 0", lines)
         self.assertIn("step 0: node", sibyl(*arguments, "--verbose", "debug", folder=self.folder).stderr.decode())
+        arguments = ("inspect", "m.onnx", "-v", "--dim", "N=1")
+        lines = sibyl(*arguments[:3], folder=self.folder).stderr.decode()
+        self.assertIn("m.onnx: IR version", lines)
+        self.assertNotIn("session on", lines)
+        self.assertIn("session on", sibyl(*arguments, "--plan", folder=self.folder).stderr.decode())
 
     def test_oracle(self):
         text = self.done("run", "m.onnx", "-i", "x=0.1,0.2,0.3", "--oracle")

@@ -184,11 +184,11 @@ class Lowering:
         return lambda *values, **params: self.build(name, *values, **params)
 
     def build(self, name: str, *values: Any, **params: Any) -> Any:
-        """A milli-op by its name; `sort` gives two values."""
+        """A milli-op by its name; `sort` gives two values, `unique` four."""
         like = next((v for v in values if isinstance(v, Value)), None)
         ids = [self._like(v, like)._id for v in values]
         given = {key: self._param(key, value) for key, value in params.items()}
-        made = _sibyl.milli_emit(self._handle, name, ids, given, 2 if name == "sort" else 1)
+        made = _sibyl.milli_emit(self._handle, name, ids, given)
         out = tuple(Value(self, id) for id in made)
         return out if len(out) > 1 else out[0]
 

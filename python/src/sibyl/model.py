@@ -2,31 +2,44 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from typing import Any
 
 from . import _sibyl
+from ._logging import log_function
 from .errors import SibylOSError, with_path
 from .registry import Registry, default_registry
 
 
 def open_model(
-    model: str | os.PathLike[Any] | bytes | bytearray | memoryview, registry: Registry | None = None
+    model: str | os.PathLike[Any] | bytes | bytearray | memoryview,
+    registry: Registry | None = None,
+    logger: logging.Logger | str | None = None,
 ) -> Any:
-    """The handle of a model from a file or from the bytes of one. registry: None is the default one."""
+    """The handle of a model from a file or from the bytes of one.
+
+    registry: None is the default one. logger: where what was opened, its diagnostics and a failure are logged.
+    """
     known = (registry or default_registry())._handle
+    log = log_function(logger)
     if isinstance(model, (bytes, bytearray, memoryview)):
-        return _sibyl.model_open(None, model, known)
+        return _sibyl.model_open(None, model, known, *log)
     if not isinstance(model, (str, os.PathLike)):
         raise TypeError(f"a model is given as a path or as bytes, not {type(model).__name__}")
     path = os.fsencode(model)
     try:
-        return _sibyl.model_open(path, None, known)
+        return _sibyl.model_open(path, None, known, *log)
     except SibylOSError as error:
         raise with_path(error, path, path) from None
 
 
-def inspect(model: str | os.PathLike[Any] | bytes, *, registry: Registry | None = None) -> dict[str, Any]:
+def inspect(
+    model: str | os.PathLike[Any] | bytes,
+    *,
+    registry: Registry | None = None,
+    logger: logging.Logger | str | None = None,
+) -> dict[str, Any]:
     """What a model is made of, as `sibyl inspect --json` prints it.
 
     The keys: path (None for bytes), graph, producer, producer_version, ir_version, model_version, opsets, metadata,
@@ -34,9 +47,10 @@ def inspect(model: str | os.PathLike[Any] | bytes, *, registry: Registry | None 
     unknown_operators, nodes (name, domain, type, version, inputs, outputs, input_types, output_types, attributes,
     flops and bytes as expressions of the symbolic dims; for some function, the function that it was inlined from, and
     graphs, the numbers of the subgraphs in its attributes), subgraphs (the same of each graph in a node's attribute, with
-    its number and where it is: outer, holder, attribute), and noticed, what reading noticed.
+    its number and where it is: outer, holder, attribute), and noticed, what reading noticed. logger: where the same is
+    logged.
     """
-    handle = open_model(model, registry)
+    handle = open_model(model, registry, logger)
     found = _sibyl.model_info(handle)
     nodes = _sibyl.model_nodes(handle)
     subgraphs = _sibyl.model_subgraphs(handle)

@@ -36,10 +36,10 @@ class SessionOptions:
     intra_op_num_threads: int = 0  # 0: one per processor
     seed: int = 0  # of random operators that have none of their own
     oracle: bool = False  # every float value in double; outputs are float64 then
-    memory_limit: int = 0  # bytes that the values of a run may take together; 0: what the process may hold
+    memory_limit: int = 0  # bytes that the values of a run may take together; 0: 4 GiB, or 1,024 times weights and inputs
     passes: str | None = None  # over the graph: "all", "-all", "-NAME"; None: all where a backend other than ref runs
     pass_limit: int | None = None  # most edits that passes may make; None: any number
-    logger: logging.Logger | str | None = None  # where backends, plans, kernels and failures are logged
+    logger: logging.Logger | str | None = None  # of what was opened, backends, plans, kernels, failures
     outputs: Sequence[str] | None = None  # the part of the model that these values need, and its inputs; None: all
 
 
@@ -207,7 +207,7 @@ class InferenceSession:
         if not isinstance(options, SessionOptions):
             raise TypeError(f"sess_options must be sibyl.SessionOptions, not {type(options).__name__}")
         self._providers = _backends(providers, provider_options, registry or default_registry())
-        model = open_model(path_or_bytes, registry)
+        model = open_model(path_or_bytes, registry, options.logger)
         if options.outputs is not None:
             model = _sibyl.model_part(model, [str(name) for name in options.outputs])
         self._info = _sibyl.model_info(model)
