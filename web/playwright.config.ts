@@ -2,11 +2,15 @@ import { defineConfig } from "@playwright/test";
 
 export default defineConfig({
   testDir: "tests",
-  timeout: 60_000,
+  outputDir: "../build/web-results",
+  globalSetup: "./tests/setup.ts",
+  // Ends what hangs, also on a machine that is busy with something else; no test is judged by its time.
+  timeout: 300_000,
+  expect: { timeout: 60_000 },
   workers: 1,
   reporter: "list",
   use: {
-    launchOptions: { executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium", args: ["--no-sandbox"] },
+    launchOptions: { executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium", args: ["--no-sandbox", "--use-fake-device-for-media-stream"] },
     viewport: { width: 1280, height: 800 },
   },
 });

@@ -51,10 +51,10 @@ function DropTarget() {
     };
     const leave = (event: DragEvent) => event.relatedTarget === null && setOver(false);
     const drop = (event: DragEvent) => {
-      if (!hasFiles(event)) return;
-      event.preventDefault();
       setOver(false);
-      for (const file of event.dataTransfer?.files ?? []) dropped(file);
+      if (event.defaultPrevented || !hasFiles(event)) return; // a field of a form may have taken them
+      event.preventDefault();
+      for (const file of event.dataTransfer?.files ?? []) void dropped(file);
     };
     window.addEventListener("dragenter", enter);
     window.addEventListener("dragover", enter);
@@ -83,9 +83,8 @@ function ModelList({ chosen }: { chosen: Model | null }) {
           <li key={model.id}>
             <a href={hrefTo({ view, model: model.id, query: {} })} aria-current={model.id === chosen?.id}>
               <div className="ellipsis">{model.name}</div>
-              <div className="muted ellipsis">
-                {model.n_nodes.toLocaleString("en")} {texts.models.operators.toLowerCase()} · {model.kind}
-              </div>
+              <div className="muted">{texts.models.nOperators(model.n_nodes)}</div>
+              <div className="muted break">{model.kind}</div>
               {weights && weights.done < weights.total && <Progress {...weights} label={texts.loadingData} />}
             </a>
             <button className="plain" aria-label={texts.models.unloadOf(model.name)} onClick={() => void attempt(() => unload(model.id))}>
@@ -149,7 +148,7 @@ function BottomPanel({ shown, model }: { shown: View[]; model: Model | null }) {
       side="bottom"
       id="bottom"
       title={texts.shell.panels}
-      initial={260}
+      initial={340}
       header={strip}
       tools={
         <a className="button plain" aria-label={texts.close} href={hrefTo({ query: { panel: null } })}>
@@ -201,10 +200,12 @@ export function Shell() {
               </a>
             ))}
         </nav>
-        <span className="row" role="status">
-          <span className={`dot ${connection}`} title={texts.connection[connection]} />
-          <span className="sr">{texts.connection[connection]}</span>
-        </span>
+        {connection && (
+          <span className="row" role="status">
+            <span className={`dot ${connection}`} title={texts.connection[connection]} />
+            <span className="sr">{texts.connection[connection]}</span>
+          </span>
+        )}
         <ThemeChoice />
       </header>
       <div className="body">
@@ -226,6 +227,7 @@ export function Shell() {
         )}
         <div className="middle">
           <main className="view" id="main">
+            <h1 className="sr">{[model?.name, view?.title].filter(Boolean).join(" – ") || texts.product}</h1>
             <Centre view={view} model={model} />
           </main>
           {address.view === "graph" && <BottomPanel shown={shown} model={model} />}

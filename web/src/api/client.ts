@@ -1,7 +1,7 @@
 // The REST calls, typed. Each throws an ApiError with the server's own sentence where the answer is not a success.
 import type {
-  ApiFault, Comparison, Digest, Graph, Json, Loader, MilliGraph, Model, ModelDetail, ModelList, Node, NodeDetail, Peak, Plan,
-  Profile, Run, RunRequest, RunValue, ScoredToken, Token, Upload, Value, ValueDetail,
+  ApiFault, Comparison, Digest, Graph, Json, Loader, MilliGraph, Model, ModelDetail, ModelList, Node, NodeDetail, Plan,
+  Profile, Run, RunRequest, RunValue, Tolerance, Value, ValueDetail,
 } from "./types";
 
 export class ApiError extends Error {
@@ -115,6 +115,9 @@ export const api = {
     pages<Node>(`${model(id)}/graphs/${graph}/nodes`, "nodes", view, signal),
   values: (id: string, graph: number, view: GraphView = {}, signal?: AbortSignal) =>
     pages<Value>(`${model(id)}/graphs/${graph}/values`, "values", view, signal),
+  /** Those with `q` in their name or type. */
+  findNodes: (id: string, graph: number, q: string, view: GraphView = {}) => pages<Node>(`${model(id)}/graphs/${graph}/nodes`, "nodes", { ...view, q }),
+  findValues: (id: string, graph: number, q: string, view: GraphView = {}) => pages<Value>(`${model(id)}/graphs/${graph}/values`, "values", { ...view, q }),
   node: (id: string, graph: number, node: number, view: GraphView & { dims?: string } = {}) =>
     get<NodeDetail>(`${model(id)}/graphs/${graph}/nodes/${node}`, view),
   milli: (id: string, graph: number, node: number, view: GraphView & { dims?: string } = {}, signal?: AbortSignal) =>
@@ -124,11 +127,17 @@ export const api = {
   valueData: (id: string, graph: number, value: number) => `${model(id)}/graphs/${graph}/values/${value}/data`,
   valueDigest: (id: string, graph: number, value: number, query: GraphView & { slice?: string } = {}) =>
     get<Digest>(`${model(id)}/graphs/${graph}/values/${value}/digest`, query),
-  plan: (id: string, backends?: string) => get<Plan>(`${model(id)}/plan`, { backends }),
+  plan: (id: string, query: { call?: string; backends?: string; from?: number } = {}) =>
+    get<Plan>(`${model(id)}/plan`, query),
 
-  upload: (file: Blob, name: string) =>
-    request(address("/api/uploads", { name }), { method: "POST", body: file }).then((answer) => answer.json() as Promise<Upload>),
-  start: (body: RunRequest) => post<Run>("/api/runs", body),
+  /** `files`: parts of the form, by the names that the inputs of `body` give. */
+  start: (body: RunRequest, files: Record<string, File> = {}): Promise<Run> => {
+    if (Object.keys(files).length === 0) return post<Run>("/api/runs", body);
+    const form = new FormData();
+    form.set("request", JSON.stringify(body));
+    for (const [name, file] of Object.entries(files)) form.set(name, file, file.name);
+    return request("/api/runs", { method: "POST", body: form }).then((answer) => answer.json() as Promise<Run>);
+  },
   runs: () => get<{ runs: Run[] }>("/api/runs").then((answer) => answer.runs),
   run: (id: string) => get<Run>(run(id)),
   forget: (id: string) => remove(run(id)),
@@ -137,17 +146,11 @@ export const api = {
     get<{ total: number; values: RunValue[] }>(`${run(id)}/values`, query),
   runValue: (id: string, name: string) => get<RunValue>(`${run(id)}/value`, { name }),
   runData: (id: string) => `${run(id)}/data`,
-  profile: (id: string) => get<Profile>(`${run(id)}/profile`),
-  traceAddress: (id: string) => downloadAddress(`${run(id)}/trace.json`),
-  compare: (body: { a: string; b: string | { upload: string }; atol?: number; rtol?: number }) =>
-    post<Comparison>("/api/compare", body),
-
-  tokenize: (id: string, text: string, special = false) =>
-    post<{ ids: number[]; tokens: Token[] }>(`${model(id)}/tokenize`, { text, special }),
-  detokenize: (id: string, ids: number[]) => post<{ text: string }>(`${model(id)}/detokenize`, { ids }),
-  score: (id: string, tokens: number[] | string, top = 5) =>
-    post<{ tokens: ScoredToken[] }>(`${model(id)}/score`, { tokens, top }),
-  peak: () => get<Peak>("/api/peak"),
+  profile: (id: string, from = 0, signal?: AbortSignal, count?: number) => get<Profile>(`${run(id)}/profile`, { from, count }, signal),
+  traceAddress: (id: string) => downloadAddress(`${run(id)}/profile`, { format: "chrome" }),
+  /** Values of run `id` beside those of `other`, which is the reference. */
+  compare: (id: string, other: string, tolerance: Tolerance, signal?: AbortSignal) =>
+    get<Comparison>(`${run(id)}/compare`, { with: other, ...tolerance }, signal),
 };
 
 /** Text of a failure for people. */

@@ -13,16 +13,20 @@ type Ask = { op: string; id?: number; [key: string]: unknown };
 
 export type SocketState = "connecting" | "open" | "closed";
 
+const [FRAME_WAIT, FRAMES] = [50, 128]; // ms between readings of binary messages, and how many are read then, the latest
+
 class Socket {
   private socket: WebSocket | null = null;
-  private state: SocketState = "closed";
+  private state: SocketState | null = null; // null: nobody has asked for a connection
   private nextId = 1;
   private retry = 500;
   private readonly standing = new Map<number, Ask>(); // what is asked again after a reconnection
   private readonly queued: string[] = [];
+  private readonly waiting: ArrayBuffer[] = []; // frames that are not read yet
+  private timer: ReturnType<typeof setTimeout> | 0 = 0;
   private readonly onMessage = new Set<(message: ServerMessage) => void>();
   private readonly onFrame = new Set<(frame: LiveFrame) => void>();
-  private readonly onState = new Set<(state: SocketState) => void>();
+  private readonly onState = new Set<(state: SocketState | null) => void>();
 
   connect(): void {
     if (this.socket !== null) return;
@@ -90,7 +94,7 @@ class Socket {
     return () => this.onFrame.delete(listener);
   }
 
-  states(listener: (state: SocketState) => void): () => void {
+  states(listener: (state: SocketState | null) => void): () => void {
     this.onState.add(listener);
     listener(this.state);
     return () => this.onState.delete(listener);
@@ -107,10 +111,20 @@ class Socket {
       for (const listener of this.onMessage) listener(message);
       return;
     }
-    const n = new DataView(data).getUint32(0, true);
-    const header = decode(new Uint8Array(data, 4, n)) as LiveHeader;
-    const payload = new Uint8Array(data, 4 + n);
-    for (const listener of this.onFrame) listener({ header, payload });
+    this.waiting.push(data);
+    if (this.waiting.length > 2 * FRAMES) this.waiting.splice(0, FRAMES);
+    if (this.timer === 0) this.timer = setTimeout(() => this.read(), FRAME_WAIT);
+  }
+
+  /** Reads the latest frames: a loop may send more of them than anyone could look at, each in the place of one before it. */
+  private read(): void {
+    this.timer = 0;
+    for (const data of this.waiting.splice(0).slice(-FRAMES)) {
+      const n = new DataView(data).getUint32(0, true);
+      const header = decode(new Uint8Array(data, 4, n)) as LiveHeader;
+      const payload = new Uint8Array(data, 4 + n);
+      for (const listener of this.onFrame) listener({ header, payload });
+    }
   }
 }
 

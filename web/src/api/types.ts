@@ -1,4 +1,5 @@
-// What the server answers: see docs/serve.md and /api/openapi.json. Numbers of graphs, nodes and values are those of the model.
+// What the server answers: see docs/serve.md and /api/openapi.json. Numbers of graphs, nodes and values are those of the
+// model; -1 is none (no producer, no outer graph, an input left out).
 
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
@@ -89,7 +90,7 @@ export interface Value {
   dtype: string;
   dims: Dim[];
   ranked: boolean;
-  kind: "tensor" | "sequence" | "optional" | "map";
+  kind: "tensor" | "sequence" | "optional" | "map" | null;
   role: Role;
   producer: number;
   captured: number;
@@ -127,7 +128,7 @@ export interface NodeDetail extends Node {
   attributes: Attribute[];
   flops: string | null;
   bytes: string | null;
-  cost: { flops: number; bytes: number } | null;
+  cost: { flops: number | null; bytes: number | null } | null;
   inputs: (Value | null)[];
   outputs: (Value | null)[];
 }
@@ -173,23 +174,28 @@ export interface Digest {
   not_finite?: [number, number][];
 }
 
+/** Inputs, outputs and packed constants are numbers of the segment's places. */
 export interface PlanStep {
-  node: string;
+  node: number;
+  /** Name and operator of that node. */
+  name: string;
+  type: string;
+  /** What runs: the operator, one of its milli-ops, or "fused". */
   op_type: string;
-  milli: string | null;
+  milli: boolean;
   backend: string;
   kernel: string | null;
-  inputs: string[];
-  outputs: string[];
-  packed: boolean;
+  inputs: number[];
+  outputs: number[];
+  packed: number[];
   members: string[];
 }
 
 export interface PlanPlace {
   name: string;
   type: string;
-  kind: string;
-  viewed: string | null;
+  kind: "none" | "constant" | "live" | "arena" | "own" | "view";
+  viewed: number;
   offset: number;
   bytes: number;
   first_step: number;
@@ -200,9 +206,12 @@ export interface PlanSegment {
   graph: number;
   begin: number;
   end: number;
-  facts: string[];
+  runs_graphs: boolean;
+  tapped: boolean;
+  facts: string;
   arena_bytes: number;
   own_bytes: number;
+  plan_bytes: number;
   steps: PlanStep[];
   places: PlanPlace[];
 }
@@ -215,33 +224,25 @@ export interface PlanEdit {
   rewired: { from: string; to: string }[];
 }
 
+/** Segments come in pages; the edits with the first. A session has plans after its first run. */
 export interface Plan {
+  total: number;
   segments: PlanSegment[];
   edits: PlanEdit[];
 }
 
-export interface Upload {
-  id: string;
-  bytes: number;
-  name: string;
-}
-
+/** Elements of an input: random ones, numbers in nested lists, or a part of the form, a .npy or .npz file. */
 export type RunInput =
   | { random: number }
   | { data: Json; dtype?: string; shape?: number[] }
-  | { upload: string; entry?: string }
-  | { text: string }
-  | { number: number }
-  | { flag: boolean }
-  | { audio: string };
+  | { file: string; format?: "npy" | "raw"; array?: string; dtype?: string; shape?: number[] };
 
 export interface RunRequest {
   model: string;
   call?: string;
-  kind: "graph" | "job";
+  kind: "graph";
   backends?: string;
   oracle?: boolean;
-  threads?: number;
   dims?: Record<string, number>;
   inputs?: Record<string, RunInput>;
   outputs?: string[];
@@ -263,14 +264,14 @@ export interface Segment {
 export interface RunOutput {
   name: string;
   type: string;
-  text?: string;
-  segments?: Segment[];
 }
 
 export interface Run {
   id: string;
   model: string;
-  kind: "graph" | "job";
+  kind: "graph";
+  /** Of a job's calls; null: the first, or the model is no job. */
+  call: string | null;
   state: RunState;
   created: number;
   started: number | null;
@@ -291,7 +292,7 @@ export interface RunValue {
   name: string;
   node: string;
   op_type: string;
-  milli: string | null;
+  milli: boolean;
   type: string;
   dtype: string;
   shape: number[];
@@ -311,71 +312,72 @@ export interface ProfileRow {
   memory: number;
 }
 
+/** Times are microseconds since the first span began. */
 export interface ProfileSpan {
-  kind: string;
+  kind: "run" | "plan" | "pack" | "node" | "step" | "body";
   name: string;
   op_type: string;
   backend: string;
   kernel: string;
   thread: number;
   begin: number;
-  end: number;
+  /** null: it goes on. */
+  end: number | null;
   depth: number;
   parent: number;
   flops: number;
   bytes_read: number;
   bytes_written: number;
+  memory: number;
 }
 
-export interface Peak {
-  flops: number;
-  read_bytes: number;
-}
-
-/** Times of spans are microseconds since the run began. */
+/** Spans come in pages; the sums once the run has ended. */
 export interface Profile {
   total: number;
+  dropped: number;
   by_operator: ProfileRow[];
   by_node: ProfileRow[];
   by_milli: ProfileRow[];
   by_phase: ProfileRow[];
   spans: ProfileSpan[];
-  peak: Peak | null;
 }
 
+/** The figures are there where the values could be compared; `why` tells why they could not. */
 export interface CompareRow {
   name: string;
   node: string;
-  type: string;
-  elements: number;
-  n_over: number;
-  max_abs: number | null;
-  max_rel: number | null;
-  rel_l2: number | null;
-  cosine: number | null;
-  ulp_max: number | null;
-  worst: number[];
-  nan_a: number;
-  nan_b: number;
+  op_type: string;
+  milli: boolean;
   within: boolean;
-  missing: null | "a" | "b";
+  why: string | null;
+  elements?: number;
+  n_over?: number;
+  n_nan?: number;
+  max_abs?: number | null;
+  max_rel?: number | null;
+  ulp_max?: number;
+  worst?: number[];
+  worst_a?: number | null;
+  worst_b?: number | null;
+  first?: number[];
+  first_a?: number | null;
+  first_b?: number | null;
 }
 
 export interface Comparison {
-  rows: CompareRow[];
+  /** The first value out of tolerance. */
   first: string | null;
+  compared: number;
+  different: number;
+  only_a: number;
+  only_b: number;
+  rows: CompareRow[];
 }
 
-export interface Token {
-  id: number;
-  text: string;
-  bytes?: string;
-  special?: boolean;
-}
-
-export interface ScoredToken extends Token {
-  logprob: number | null;
-  top: { id: number; text: string; logprob: number }[];
+export interface Tolerance {
+  rtol: number;
+  atol: number;
+  ulp: number;
 }
 
 // ---- WebSocket ----
@@ -393,7 +395,8 @@ export type ServerMessage =
   | { op: "hello"; version: string }
   | { op: "subscribed"; id: number }
   | ({ op: "run" } & Run)
-  | { op: "progress"; run: string; done: number; total: number; tier: number | string }
+  | { op: "unsubscribed"; id: number }
+  | { op: "progress"; run: string; done: number; total: number; tier: number | string; node?: { name: string; op_type: string } }
   | { op: "token"; run: string; text: string; id?: number }
   | ({ op: "segment"; run: string } & Segment)
   | { op: "events"; id: number; run: string; nodes: NodeEvent[] }
@@ -401,7 +404,7 @@ export type ServerMessage =
   | { op: "partial" | "final"; id: number; text: string; start: number; end: number }
   | { op: "pong"; t: number }
   | { op: "error"; id?: number; message: string }
-  | { op: "lost"; id: number; count: number };
+  | { op: "lost"; count: number };
 
 /** Header of a binary frame; `cells` (a digest's rows × columns) or `bytes` (a value's elements) follow it. */
 export interface LiveHeader {
@@ -414,22 +417,31 @@ export interface LiveHeader {
   dtype: string;
   shape: number[];
   time: number;
-  count: number;
-  nan: number;
-  plus_inf: number;
-  minus_inf: number;
-  zero: number;
-  min: number;
-  max: number;
-  mean: number;
-  std: number;
-  rows: number;
-  columns: number;
+  /** 1, 2, ... of this subscription: a gap is a loss. */
+  number: number;
+  count?: number;
+  nan?: number;
+  plus_inf?: number;
+  minus_inf?: number;
+  zero?: number;
+  min?: number;
+  max?: number;
+  mean?: number;
+  std?: number;
+  rows?: number;
+  columns?: number;
   histogram?: number[];
+  n_histogram?: number;
+  /** Bit c of [r]: cell (r, c) has elements that are not finite. */
+  not_finite?: number[];
+  /** Of a value: the payload's size, and why it is empty. */
+  bytes?: number;
+  missing?: string;
 }
 
 export interface Subscription {
-  model: string;
+  model?: string;
+  run?: string;
   call?: string;
   names: string[];
   inside?: boolean;

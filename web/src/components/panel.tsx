@@ -56,27 +56,20 @@ export function Panel({ side, id, title, initial, min = 140, max = 900, tools, h
       onKeyDown={nudge}
     />
   );
-  const panel = (
-    <section className="panel" aria-label={title} style={upright ? { width: size, flex: "none" } : { height: size, flex: "none" }}>
-      <header>
-        {header ?? <h2 className="grow ellipsis">{title}</h2>}
-        {tools}
-      </header>
-      {/* focusable, so that it scrolls by keyboard */}
-      <div className="content" tabIndex={0}>
-        {children}
+  return (
+    <section className={`panel-box ${side}`} aria-label={title}>
+      {side !== "left" && splitter}
+      <div className="panel" style={upright ? { width: size } : { height: size }}>
+        <header>
+          {header ?? <h2 className="grow ellipsis">{title}</h2>}
+          {tools}
+        </header>
+        {/* focusable, so that it scrolls by keyboard */}
+        <div className="content" tabIndex={0} role="group" aria-label={title}>
+          {children}
+        </div>
       </div>
+      {side === "left" && splitter}
     </section>
-  );
-  return side === "left" ? (
-    <>
-      {panel}
-      {splitter}
-    </>
-  ) : (
-    <>
-      {splitter}
-      {panel}
-    </>
   );
 }

@@ -5,6 +5,8 @@ export interface Column<T> {
   title: string;
   /** Right-aligned figures. */
   number?: boolean;
+  /** The title is there for screen readers alone: a column of buttons. */
+  mute?: boolean;
   cell: (row: T) => ReactNode;
   /** Makes the column sortable. */
   sort?: (row: T) => number | string;
@@ -20,6 +22,8 @@ interface Props<T> {
   sortBy?: { column: string; down: boolean };
 }
 
+const classOf = <T,>(column: Column<T>) => (column.number ? "number" : column.mute ? "mute" : "");
+
 /** A table that sorts by its headings; rows are chosen by click or Enter. */
 export function Table<T>({ label, columns, rows, id, onRow, selected = null, sortBy }: Props<T>) {
   const [order, setOrder] = useState(sortBy ?? null);
@@ -33,21 +37,21 @@ export function Table<T>({ label, columns, rows, id, onRow, selected = null, sor
     });
   }, [rows, columns, order]);
   return (
-    <div className="table-box" tabIndex={0} role="region" aria-label={label}>
+    <div className="table-box" tabIndex={0} role="group" aria-label={label}>
       <table className="table">
         <thead>
           <tr>
             {columns.map((column) => {
               const active = order?.column === column.id;
               return (
-                <th key={column.id} scope="col" className={column.number ? "number" : ""} {...(active ? { "aria-sort": order.down ? "descending" : "ascending" } : {})}>
+                <th key={column.id} scope="col" className={classOf(column)} {...(active ? { "aria-sort": order.down ? "descending" : "ascending" } : {})}>
                   {column.sort ? (
                     <button onClick={() => setOrder({ column: column.id, down: active ? !order.down : Boolean(column.number) })}>
                       {column.title}
                       {active ? (order.down ? " ↓" : " ↑") : ""}
                     </button>
                   ) : (
-                    column.title
+                    <span className={column.mute ? "sr" : ""}>{column.title}</span>
                   )}
                 </th>
               );
@@ -67,7 +71,7 @@ export function Table<T>({ label, columns, rows, id, onRow, selected = null, sor
               {...(selected !== null ? { "aria-selected": selected === id(row) } : {})}
             >
               {columns.map((column) => (
-                <td key={column.id} className={column.number ? "number" : ""}>
+                <td key={column.id} className={classOf(column)}>
                   {column.cell(row)}
                 </td>
               ))}

@@ -2,7 +2,7 @@
 import { create } from "zustand";
 import { api, faultText } from "../api/client";
 import { socket, type SocketState } from "../api/socket";
-import type { AvailableFile, Loader, Model, ModelDetail, Run } from "../api/types";
+import type { AvailableFile, Loader, Model, ModelDetail, Run, RunRequest, ServerMessage } from "../api/types";
 import type { Address } from "./address";
 
 export type Theme = "system" | "light" | "dark";
@@ -18,6 +18,13 @@ export interface Loading {
   total: number;
 }
 
+export interface RunProgress {
+  done: number;
+  total: number;
+  /** The node that runs. */
+  node: { name: string; op_type: string } | null;
+}
+
 interface State {
   models: Model[];
   available: AvailableFile[];
@@ -26,9 +33,18 @@ interface State {
   reached: boolean | null;
   details: Record<string, ModelDetail>;
   runs: Record<string, Run>;
-  progress: Record<string, Record<string, { done: number; total: number }>>; // run, tier
+  progress: Record<string, RunProgress>;
+  /** Whether the server has told of all its runs since the connection was made. */
+  runsTold: boolean;
+  /** The run that was last started here for a model and its call (`runKey`). */
+  started: Record<string, string>;
+  /** Runs that were started here, the latest first. */
+  own: string[];
+  /** Live messages that the server has dropped since the last run began here. */
+  lost: number;
   loading: Record<string, Loading>; // weights of a model that are read now
-  connection: SocketState;
+  /** null: no view has asked for live data yet. */
+  connection: SocketState | null;
   theme: Theme;
   notices: Notice[];
 }
@@ -46,8 +62,12 @@ export const useStore = create<State>(() => ({
   details: {},
   runs: {},
   progress: {},
+  runsTold: false,
+  started: {},
+  own: [],
+  lost: 0,
   loading: {},
-  connection: "closed",
+  connection: null,
   theme: storedTheme(),
   notices: [],
 }));
@@ -105,15 +125,18 @@ export async function unload(id: string): Promise<void> {
   await refreshModels();
 }
 
+const order = ["queued", "running", "done", "failed", "cancelled"];
+
+/** An answer may come after a message that says more. */
 export function keepRun(run: Run): void {
-  set((state) => ({ runs: { ...state.runs, [run.id]: run } }));
+  set((state) => (order.indexOf(run.state) < order.indexOf(state.runs[run.id]?.state ?? "queued") ? {} : { runs: { ...state.runs, [run.id]: run } }));
 }
 
 export function dropRun(id: string): void {
   set((state) => {
     const runs = { ...state.runs };
     delete runs[id];
-    return { runs };
+    return { runs, own: state.own.filter((other) => other !== id) };
   });
 }
 
@@ -123,10 +146,10 @@ export function modelAt(address: Address, models: Model[]): Model | null {
   return models.find((model) => model.id === address.model || model.hash === address.model) ?? null;
 }
 
-/** Runs of a model, the latest first. */
-export function runsOf(runs: Record<string, Run>, model: string): Run[] {
+/** All runs, or those of a model, the latest first. */
+export function runsOf(runs: Record<string, Run>, model?: string): Run[] {
   return Object.values(runs)
-    .filter((run) => run.model === model)
+    .filter((run) => model === undefined || run.model === model)
     .sort((a, b) => b.created - a.created || b.id.localeCompare(a.id, undefined, { numeric: true }));
 }
 
@@ -145,23 +168,75 @@ export function applyTheme(): void {
   window.dispatchEvent(new Event("themechange"));
 }
 
+export const runKey = (model: string, call: string | undefined): string => JSON.stringify([model, call ?? null]);
+
+const [OWN_RUNS, OWN_BYTES] = [16, 256 << 20]; // how many runs that began here are kept, and what they may keep together
+
+/** Runs that were started here, the latest first, that are more than a page should have the server keep. */
+function surplus(runs: Run[]): Run[] {
+  let bytes = 0;
+  return runs.filter((run, i) => {
+    bytes += run.kept_bytes;
+    return run.ended !== null && (i >= OWN_RUNS || (i > 0 && bytes > OWN_BYTES));
+  });
+}
+
+/** Starts a run; `files` are parts of the form that its inputs name. The oldest runs of this page are given back where they are many. */
+export async function startRun(body: RunRequest, files: Record<string, File> = {}): Promise<Run> {
+  set({ lost: 0 });
+  const run = await api.start(body, files);
+  keepRun(run);
+  set((state) => ({ started: { ...state.started, [runKey(body.model, body.call)]: run.id }, own: [run.id, ...state.own] }));
+  const { own, runs } = useStore.getState();
+  for (const old of surplus(own.flatMap((id) => runs[id] ?? []))) await forgetRun(old.id);
+  return run;
+}
+
+export async function forgetRun(id: string): Promise<void> {
+  dropRun(id);
+  await api.forget(id);
+}
+
+/** The runs that the server has, of which others may have taken some away. */
+export async function refreshRuns(): Promise<Run[]> {
+  const runs = await api.runs();
+  set((state) => {
+    const newer = (run: Run) => (order.indexOf(state.runs[run.id]?.state ?? "queued") > order.indexOf(run.state) ? state.runs[run.id]! : run);
+    return { runs: Object.fromEntries(runs.map((run) => [run.id, newer(run)])) };
+  });
+  return runs;
+}
+
+function heard(message: ServerMessage): void {
+  if (message.op === "hello") {
+    set({ runs: {}, progress: {}, runsTold: false }); // another server may answer now
+    socket.send({ op: "ping", t: 0 });
+  } else if (message.op === "pong") set({ runsTold: true });
+  else if (message.op === "run") keepRun(message);
+  else if (message.op === "progress") {
+    const { run, done, total, node = null } = message;
+    set((state) => ({ progress: { ...state.progress, [run]: { done, total, node } } }));
+  } else if (message.op === "lost") set((state) => ({ lost: state.lost + message.count }));
+  else if (message.op === "error" && message.id === undefined) notify("error", message.message);
+  else if (message.op === "loading") set((state) => ({ loading: { ...state.loading, [message.model]: { done: message.done, total: message.total } } }));
+}
+
+let following = false;
+
+/** Follows the server's messages from now on: runs, their progress, weights that are read. For views that show these. */
+export function followRuns(): void {
+  if (following) return;
+  following = true;
+  socket.messages(heard);
+  socket.keep({ op: "runs" });
+  socket.connect();
+}
+
 /** Called once, before the page is drawn. */
 export function startStore(): void {
   applyTheme();
   prefersDark.addEventListener("change", applyTheme);
   socket.states((connection) => set({ connection }));
-  socket.messages((message) => {
-    if (message.op === "run") keepRun(message);
-    else if (message.op === "progress") {
-      const { run, tier, done, total } = message;
-      set((state) => ({ progress: { ...state.progress, [run]: { ...state.progress[run], [String(tier)]: { done, total } } } }));
-    } else if (message.op === "loading") {
-      set((state) => ({ loading: { ...state.loading, [message.model]: { done: message.done, total: message.total } } }));
-    }
-  });
-  socket.keep({ op: "runs" });
-  socket.connect();
   void attempt(refreshModels);
   void attempt(async () => set({ loaders: await api.loaders() }));
-  void api.runs().then((runs) => set({ runs: Object.fromEntries(runs.map((run) => [run.id, run])) }), () => undefined);
 }

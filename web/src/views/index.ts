@@ -27,4 +27,10 @@ export interface View {
 export const views: View[] = [
   { id: "models", title: "Models", needsModel: false, Component: lazy(() => import("./models")) },
   { id: "graph", title: "Graph", needsModel: true, Component: lazy(() => import("./graph")) },
+  { id: "value", title: "Values", needsModel: true, panel: true, Component: lazy(() => import("./value")) },
+  { id: "profile", title: "Profile", needsModel: true, panel: true, Component: lazy(() => import("./profile")) },
+  { id: "compare", title: "Comparison", needsModel: true, panel: true, Component: lazy(() => import("./compare")) },
+  { id: "runs", title: "Runs", needsModel: false, Component: lazy(() => import("./runs")) },
+  { id: "speech", title: "Speech", needsModel: false, Component: lazy(() => import("./speech")) },
+  { id: "text", title: "Text", needsModel: false, Component: lazy(() => import("./text")) },
 ];

@@ -1,9 +1,285 @@
-import { Shown, useAsked } from "../../components/states";
-import { api } from "../../api/client";
+import { useCallback, useEffect, useMemo, useRef, useState, type KeyboardEvent } from "react";
+import { api, type GraphView as ApiView } from "../../api/client";
+import type { Graph, Model, Node, NodeDetail, Run, Value } from "../../api/types";
+import { Panel } from "../../components/panel";
+import { Empty, Shown, useAsked, Waiting } from "../../components/states";
+import type { Seen } from "../../api/digest";
+import { goTo, numberOf, type Address } from "../../state/address";
+import { useSeen } from "../../state/live";
+import { useSelected } from "../../state/source";
+import { followRuns, modelDetail, runKey, useStore } from "../../state/store";
+import { texts } from "../../texts";
 import type { ViewProps } from "..";
+import { Crumbs } from "./crumbs";
+import { draw, type Drawn } from "./drawn";
+import { Inspector, type Live } from "./inspector";
+import { nameInRuns, prefixOf, sourceOf, valuesOf } from "./names";
+import { figureText, Legend, useOverlay, usePainted } from "./overlay";
+import { RunDialog, RunLine } from "./run";
+import { Scene } from "./scene";
+import { Search } from "./search";
+import "./graph.css";
 
-export default function GraphView({ model }: ViewProps) {
-  const id = model?.id ?? null;
-  const asked = useAsked(id, (signal) => api.nodes(id ?? "", 0, {}, signal));
-  return <Shown asked={asked}>{(nodes) => <p>{nodes.length}</p>}</Shown>;
+const t = texts.graph;
+
+/** Which graph is shown: of the file or as it runs, and the node whose milli-ops are shown in its place. */
+export interface Place {
+  model: string;
+  graph: number;
+  milli: number | null;
+  view: ApiView;
+}
+
+export interface Loaded {
+  place: Place;
+  graphs: Graph[];
+  /** The calls of a job. */
+  calls: string[];
+  /** The node whose milli-ops these are. */
+  holder: NodeDetail | null;
+  nodes: Node[];
+  values: Value[];
+  drawn: Drawn;
+  /** What runs put before the names of values here. */
+  prefix: string;
+}
+
+/** The nodes that hold a graph, the outermost first. */
+async function holdersOf({ model, graph, view }: Place, graphs: Graph[]): Promise<NodeDetail[]> {
+  const row = graphs.find((other) => other.number === graph);
+  if (!row || row.outer < 0) return [];
+  const outer = await holdersOf({ model, graph: row.outer, milli: null, view }, graphs);
+  return [...outer, await api.node(model, row.outer, row.holder, view)];
+}
+
+async function load(place: Place, signal: AbortSignal): Promise<Loaded> {
+  const { model, graph, milli, view } = place;
+  const shared = Promise.all([api.graphs(model, view), modelDetail(model)]);
+  const inside = milli === null ? null : await Promise.all([api.node(model, graph, milli, view), api.milli(model, graph, milli, view, signal)]);
+  const [nodes, values] = inside ? [inside[1].nodes, inside[1].values] : await Promise.all([api.nodes(model, graph, view, signal), api.values(model, graph, view, signal)]);
+  const [graphs, { calls }] = await shared;
+  const prefix = prefixOf(await holdersOf(place, graphs));
+  return { place, graphs, calls, holder: inside?.[0] ?? null, nodes, values, drawn: await draw(nodes, values), prefix };
+}
+
+function placeOf(model: string, address: Address): Place {
+  const { call, show } = address.query;
+  return { model, graph: numberOf(address, "g") ?? 0, milli: numberOf(address, "milli"), view: { call, view: show === "planned" ? "planned" : undefined } };
+}
+
+/** What is selected: a node or a value of the graph. */
+export interface Chosen {
+  node: number | null;
+  value: number | null;
+}
+
+interface Tip {
+  item: number;
+  x: number;
+  y: number;
+}
+
+export const selectNode = (node: number | null) => goTo({ query: { node, value: null }, replace: true });
+export const selectValue = (value: number | null) => goTo({ query: { node: null, value }, replace: true });
+export const inGraph = (graph: number) => ({ g: graph === 0 ? null : graph, milli: null, node: null, value: null });
+export const enterGraph = (graph: number) => goTo({ query: inGraph(graph) });
+export const enterMilli = (node: number) => goTo({ query: { milli: node, node: null, value: null } });
+
+function leave({ holder, graphs, place }: Loaded): void {
+  const outer = graphs.find((row) => row.number === place.graph)?.outer ?? -1;
+  if (holder) goTo({ query: { milli: null, node: holder.i, value: null } });
+  else if (outer >= 0) enterGraph(outer);
+}
+
+function Canvas({ loaded, chosen, found, live, onRun }: { loaded: Loaded; chosen: Chosen; found: number[]; live: Live; onRun: () => void }) {
+  const overlay = useOverlay(loaded, live.run);
+  const { drawn, nodes, holder } = loaded;
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const minimap = useRef<HTMLCanvasElement>(null);
+  const [scene, setScene] = useState<Scene | null>(null);
+  const [tip, setTip] = useState<Tip | null>(null);
+
+  const choose = useCallback(
+    (item: number | null) => {
+      const row = item === null ? undefined : drawn.items[item];
+      if (row?.kind === "value") selectValue(row.i);
+      else selectNode(row?.i ?? null);
+    },
+    [drawn],
+  );
+  const enter = useCallback(
+    (item: number) => {
+      const row = drawn.items[item];
+      if (row?.kind !== "node") return;
+      const inside = nodes[row.i]?.graphs[0];
+      if (inside !== undefined) enterGraph(inside);
+      else if (holder === null) enterMilli(row.i);
+    },
+    [drawn, nodes, holder],
+  );
+  useEffect(() => {
+    if (!canvas.current || !minimap.current) return;
+    delete canvas.current.dataset["sized"];
+    const made = new Scene(canvas.current, minimap.current, drawn, {
+      select: choose,
+      follow: (edge) => selectValue(drawn.values[edge] ?? null),
+      enter,
+      hover: (item, x, y) => setTip(item === null ? null : { item, x, y }),
+    });
+    setScene(made);
+    return () => made.destroy();
+  }, [drawn, choose, enter]);
+
+  usePainted(scene, loaded, overlay);
+  const item = chosen.node !== null ? (drawn.itemOfNode[chosen.node] ?? -1) : chosen.value !== null ? (drawn.itemsOfValue.get(chosen.value)?.[0] ?? -1) : -1;
+  useEffect(() => {
+    if (!scene) return;
+    scene.select(item >= 0 ? item : null);
+    if (item >= 0) scene.show(item);
+    else if (chosen.value !== null) {
+      const edges = Array.from(drawn.values.keys()).filter((e) => drawn.values[e] === chosen.value);
+      const ends = edges.flatMap((e) => [drawn.edges[2 * e]!, drawn.edges[2 * e + 1]!]);
+      scene.mark(ends, edges);
+      if (ends[0] !== undefined) scene.show(ends[0]);
+      return;
+    }
+    scene.mark(found.map((node) => drawn.itemOfNode[node]!).filter((i) => i >= 0));
+  }, [scene, item, chosen.value, drawn, found]);
+
+  useEffect(() => {
+    const seen = new Map<number, Seen>();
+    for (const value of valuesOf(loaded, chosen)) {
+      const found = live.seen.get(nameInRuns(loaded, value) ?? "");
+      if (found && found.cells.length > 0) seen.set(value, found);
+    }
+    scene?.swatches(seen);
+  }); // the map is the same while what is in it changes
+
+  const key = (event: KeyboardEvent) => {
+    if (!scene || event.ctrlKey || event.metaKey || event.altKey) return;
+    const ways = { ArrowUp: "up", ArrowDown: "down", ArrowLeft: "left", ArrowRight: "right" } as const;
+    const way = ways[event.key as keyof typeof ways];
+    const actions: Record<string, () => void> = {
+      "+": () => scene.zoom(1.25),
+      "=": () => scene.zoom(1.25),
+      "-": () => scene.zoom(0.8),
+      "0": () => scene.fit(),
+      "1": () => scene.fit(true),
+      Enter: () => item >= 0 && enter(item),
+      Escape: () => choose(null),
+      Backspace: () => leave(loaded),
+      r: onRun,
+    };
+    if (way && event.shiftKey) scene.pan(way === "left" ? 60 : way === "right" ? -60 : 0, way === "up" ? 60 : way === "down" ? -60 : 0);
+    else if (way) {
+      const next = scene.neighbour(way);
+      if (next !== null) choose(next);
+    } else if (actions[event.key]) actions[event.key]?.();
+    else return;
+    event.preventDefault();
+  };
+  const tipped = tip === null ? undefined : drawn.items[tip.item];
+  return (
+    <div className="graph-canvas">
+      <canvas ref={canvas} tabIndex={0} role="application" aria-label={t.canvas} aria-describedby="graph-keys" onKeyDown={key} data-items={drawn.items.length} />
+      <p id="graph-keys" className="sr">
+        {t.keys}
+      </p>
+      <canvas ref={minimap} className="minimap" aria-hidden="true" />
+      <Legend overlay={overlay} run={live.run} selected={chosen.node} />
+      <div className="graph-tools" role="group" aria-label={t.zoom}>
+        <button aria-label={t.zoomIn} title={t.zoomIn} onClick={() => scene?.zoom(1.25)}>
+          +
+        </button>
+        <button aria-label={t.zoomOut} title={t.zoomOut} onClick={() => scene?.zoom(0.8)}>
+          −
+        </button>
+        <button aria-label={t.fit} title={t.fit} onClick={() => scene?.fit(true)}>
+          ⤢
+        </button>
+      </div>
+      {tip && tipped && (
+        <div className="tip" style={{ left: tip.x + 14, top: tip.y + 14 }}>
+          <strong>{tipped.title}</strong>
+          <div className="mono break">{tipped.name}</div>
+          <div className="mono">{tipped.line}</div>
+          {tipped.kind === "node" && <div className="mono">{figureText(overlay, tipped.i)}</div>}
+        </div>
+      )}
+    </div>
+  );
+}
+
+/** The calls of a job, and the graph of the file or the one that runs. */
+function Choices({ loaded }: { loaded: Loaded }) {
+  const { calls, place } = loaded;
+  const other = { g: null, milli: null, node: null, value: null, run: null };
+  return (
+    <>
+      {calls.length > 1 && (
+        <select aria-label={t.call} value={place.view.call ?? calls[0]} onChange={(event) => goTo({ query: { ...other, call: event.target.value } })}>
+          {calls.map((call) => (
+            <option key={call}>{call}</option>
+          ))}
+        </select>
+      )}
+      <select aria-label={t.show} value={place.view.view ?? "file"} onChange={(event) => goTo({ query: { ...other, show: event.target.value === "file" ? null : event.target.value } })}>
+        <option value="file">{t.asInFile}</option>
+        <option value="planned">{t.asItRuns}</option>
+      </select>
+    </>
+  );
+}
+
+/** The run whose values are shown: that of the address, or the last that was started here. */
+function useRun(loaded: Loaded, wanted: string | undefined): { id: string | null; run: Run | null } {
+  const { model, view } = loaded.place;
+  const started = useStore((state) => state.started[runKey(model, view.call ?? loaded.calls[0])]);
+  const id = wanted ?? started ?? null;
+  const run = useStore((state) => (id === null ? null : (state.runs[id] ?? null)));
+  useEffect(followRuns, []);
+  return { id, run };
+}
+
+function GraphPage({ model, loaded, chosen, wanted }: { model: Model; loaded: Loaded; chosen: Chosen; wanted: string | undefined }) {
+  const [query, setQuery] = useState("");
+  const [dialog, setDialog] = useState(false);
+  const { id, run } = useRun(loaded, wanted);
+  const names = useMemo(() => valuesOf(loaded, chosen).flatMap((i) => nameInRuns(loaded, i) ?? []), [loaded, chosen.node, chosen.value]);
+  const live = { run, seen: useSeen(run, names, loaded.holder !== null) };
+  useEffect(() => useSelected.setState({ source: sourceOf(loaded, chosen, id) }), [loaded, chosen.node, chosen.value, id]);
+  const found = useMemo(() => {
+    const wanted = query.trim().toLowerCase();
+    if (wanted === "") return [];
+    return loaded.nodes.filter((node) => node.name.toLowerCase().includes(wanted) || node.type.toLowerCase().includes(wanted)).map((node) => node.i);
+  }, [query, loaded]);
+  return (
+    <div className="graph-page">
+      <div className="graph-middle">
+        <div className="graph-bar">
+          <Crumbs loaded={loaded} model={model} />
+          <Choices loaded={loaded} />
+          <Search nodes={loaded.nodes} found={found} query={query} onQuery={setQuery} />
+          <button className="primary" title={texts.run.goHint} onClick={() => setDialog(true)}>
+            {texts.run.go}
+          </button>
+        </div>
+        {id !== null && <RunLine id={id} run={run} />}
+        {loaded.drawn.items.length === 0 ? <Empty title={t.empty} /> : <Canvas loaded={loaded} chosen={chosen} found={found} live={live} onRun={() => setDialog(true)} />}
+      </div>
+      {dialog && <RunDialog loaded={loaded} onClose={() => setDialog(false)} />}
+      <Panel side="right" id="inspector" title={texts.shell.inspector} initial={320} max={700}>
+        <Inspector loaded={loaded} chosen={chosen} live={live} onSearch={setQuery} />
+      </Panel>
+    </div>
+  );
+}
+
+export default function GraphView({ model, address }: ViewProps) {
+  const place = placeOf(model?.id ?? "", address);
+  const key = model ? JSON.stringify([place, model.opened]) : null;
+  const asked = useAsked(key, (signal) => load(place, signal));
+  if (!model) return <Waiting />;
+  const chosen = { node: numberOf(address, "node"), value: numberOf(address, "value") };
+  return <Shown asked={asked}>{(loaded) => <GraphPage key={key} model={model} loaded={loaded} chosen={chosen} wanted={address.query["run"]} />}</Shown>;
 }

@@ -22,7 +22,8 @@ const columns: Column<Model>[] = [
   { id: "size", title: t.size, number: true, cell: (model) => formatBytes(model.bytes), sort: (model) => model.bytes },
   {
     id: "unload",
-    title: "",
+    title: t.unload,
+    mute: true,
     cell: (model) => (
       <button
         className="plain"
@@ -45,7 +46,7 @@ export default function ModelsView({ model }: ViewProps) {
   return (
     <div className="page">
       <div className="row">
-        <h1 className="grow">{t.title}</h1>
+        <h2 className="grow title">{t.title}</h2>
         <button className="primary" onClick={() => setDialog(true)}>
           {t.load}
         </button>
@@ -80,7 +81,8 @@ export default function ModelsView({ model }: ViewProps) {
               { id: "bytes", title: t.size, number: true, cell: (row) => formatBytes(row.bytes), sort: (row) => row.bytes },
               {
                 id: "open",
-                title: "",
+                title: texts.open,
+                mute: true,
                 cell: (row) => (
                   <button aria-label={t.openFile(row.file)} onClick={() => void openFile(row.file)}>
                     {texts.open}

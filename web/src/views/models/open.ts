@@ -1,9 +1,10 @@
 // Opening models: a file on the server by name, or one that was dropped on the page.
-import { api } from "../../api/client";
+import { api, faultText } from "../../api/client";
 import type { Json, Model } from "../../api/types";
 import { goTo } from "../../state/address";
 import { attempt, notify, refreshModels } from "../../state/store";
 import { texts } from "../../texts";
+import { openRecording } from "../speech/recording";
 
 /** Opens a model and shows its graph; throws what the server says. */
 export async function openModel(loader: string, options: Record<string, Json>, files: Record<string, File> = {}): Promise<Model> {
@@ -17,14 +18,19 @@ export const openFile = (file: string): Promise<Model | null> => attempt(() => o
 
 type Taker = (file: File) => void;
 
-/** Who takes dropped files, by the end of their name; views register more (a recording, a table of figures per node). */
-const takers: { ends: RegExp; take: Taker }[] = [
+/** Who takes dropped files, by what they begin with or else by the end of their name; views register more. */
+const takers: { ends: RegExp; begins?: RegExp; take: Taker }[] = [
   {
     ends: /\.onnx$/i,
     take: (file) => {
       notify("info", texts.dropped(file.name));
-      void attempt(() => openModel("upload", {}, { file }));
+      openModel("upload", {}, { file }).catch((fault: unknown) => notify("error", texts.openFailed(file.name, faultText(fault))));
     },
+  },
+  {
+    ends: /\.(wav|flac|mp3|ogg|opus|m4a|aac|webm|mp4|mkv|aiff?)$/i,
+    begins: /^(RIFF....WAVE|fLaC|OggS|ID3|\xff[\xe2-\xff]|....ftyp|\x1aE\xdf\xa3|FORM....AIF)/s,
+    take: openRecording,
   },
 ];
 
@@ -35,20 +41,9 @@ export function takeFiles(ends: RegExp, take: Taker): () => void {
   return () => void takers.splice(takers.indexOf(row), 1);
 }
 
-/** A dropped recording, for the view that opens after the drop. */
-let recording: File | null = null;
-export function takeRecording(): File | null {
-  const file = recording;
-  recording = null;
-  return file;
-}
-takeFiles(/\.(wav|flac|mp3|ogg|opus|m4a|aac|webm|mp4|aiff?)$/i, (file) => {
-  recording = file;
-  goTo({ view: "speech", query: { recording: file.name } });
-});
-
-export function dropped(file: File): void {
-  const taker = takers.find(({ ends }) => ends.test(file.name));
+export async function dropped(file: File): Promise<void> {
+  const head = new TextDecoder("latin1").decode(await file.slice(0, 16).arrayBuffer());
+  const taker = takers.find(({ begins }) => begins?.test(head)) ?? takers.find(({ ends }) => ends.test(file.name));
   if (taker) taker.take(file);
   else notify("error", texts.dropUnknown(file.name));
 }

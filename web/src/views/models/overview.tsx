@@ -23,7 +23,7 @@ function Overview({ detail }: { detail: ModelDetail }) {
   const metadata = Object.entries(detail.metadata);
   return (
     <div className="page">
-      <h1>{detail.name}</h1>
+      <h2 className="title">{detail.name}</h2>
       <div className="card">
         <Facts
           of={[

@@ -1,0 +1,29 @@
+import type { Layout, LayoutInput } from "./layered";
+
+let worker: Worker | null = null;
+let asks = 0;
+const waiting = new Map<number, { resolve: (layout: Layout) => void; reject: (fault: Error) => void }>();
+
+function start(): Worker {
+  const made = new Worker(new URL("./layout.worker.ts", import.meta.url), { type: "module" });
+  made.onmessage = ({ data }: MessageEvent<{ ask: number; layout: Layout }>) => {
+    waiting.get(data.ask)?.resolve(data.layout);
+    waiting.delete(data.ask);
+  };
+  made.onerror = (event) => {
+    for (const { reject } of waiting.values()) reject(new Error(event.message));
+    waiting.clear();
+    worker = null;
+  };
+  return made;
+}
+
+/** Lays out in a worker. */
+export function layOut(input: LayoutInput): Promise<Layout> {
+  worker ??= start();
+  const ask = asks++;
+  return new Promise((resolve, reject) => {
+    waiting.set(ask, { resolve, reject });
+    worker?.postMessage({ ask, input });
+  });
+}

@@ -1,0 +1,483 @@
+// The canvas: draws the part of a graph that is in sight, and tells what people do there. React knows nothing of its frames.
+import Flatbush from "flatbush";
+import type { Seen } from "../../api/digest";
+import { smallPicture } from "./cells";
+import { LINE_FONT, TITLE_FONT, type Drawn } from "./drawn";
+import type { Family } from "./families";
+import { Minimap } from "./minimap";
+
+export interface Told {
+  select: (item: number | null) => void;
+  /** An edge was chosen. */
+  follow: (edge: number) => void;
+  enter: (item: number) => void;
+  hover: (item: number | null, x: number, y: number) => void;
+}
+
+/** How a node is coloured, and what is written on it. */
+export interface Tint {
+  fill: string;
+  text: string;
+}
+
+interface View {
+  x: number;
+  y: number;
+  scale: number;
+}
+
+const [MIN_SCALE, MAX_SCALE] = [0.005, 3];
+const TEXT_SCALE = 0.45; // below it names are not drawn
+const CURVE_SCALE = 0.25; // below it edges are straight
+const EDGE_SCALE = 0.02;
+const MARGIN = 24;
+const STUB = 13;
+const SWATCH = 22; // longer side
+const [REACH, STEPS] = [7, 16]; // pixels around an edge where it can be clicked; points of a curve that are looked at
+
+/** Curves of an edge from layer to layer, upright at both ends of each piece. */
+function trace(path: CanvasRenderingContext2D, points: Float32Array, begin: number, end: number, curved: boolean): void {
+  path.moveTo(points[begin]!, points[begin + 1]!);
+  for (let k = begin + 2; k < end; k += 2) {
+    const [x, y, fromX, fromY] = [points[k]!, points[k + 1]!, points[k - 2]!, points[k - 1]!];
+    if (!curved || x === fromX) path.lineTo(x, y);
+    else path.bezierCurveTo(fromX, (fromY + y) / 2, x, (fromY + y) / 2, x, y);
+  }
+}
+
+export class Scene {
+  private readonly context: CanvasRenderingContext2D;
+  private readonly nodes: Flatbush;
+  private readonly edges: Flatbush | null;
+  private readonly minimap: Minimap;
+  private readonly inOut: number[][]; // edges of each item
+  private view: View = { x: 0, y: 0, scale: 1 };
+  private colours: Record<string, string> = {};
+  private selected: number | null = null;
+  private marked = new Set<number>(); // items, of a search or a value
+  private strong = new Set<number>(); // edges
+  private pictures = new Map<number, { seen: Seen; picture: HTMLCanvasElement }>(); // by value
+  private tints: (Tint | null)[] | null = null;
+  private frame = 0;
+  private readonly end = new AbortController();
+  private readonly sizes: ResizeObserver;
+
+  constructor(
+    private readonly canvas: HTMLCanvasElement,
+    minimap: HTMLCanvasElement,
+    private readonly drawn: Drawn,
+    private readonly told: Told,
+  ) {
+    const context = canvas.getContext("2d");
+    if (!context) throw new Error("this browser has no canvas");
+    this.context = context;
+    const { items, widths, heights, layout } = drawn;
+    this.nodes = new Flatbush(Math.max(items.length, 1));
+    if (items.length === 0) this.nodes.add(0, 0, 0, 0);
+    items.forEach((_, i) => {
+      const [x, y, w, h] = [layout.x[i]!, layout.y[i]!, widths[i]! / 2, heights[i]! / 2];
+      this.nodes.add(x - w, y - h, x + w, y + h);
+    });
+    this.nodes.finish();
+    this.inOut = items.map(() => []);
+    this.edges = drawn.values.length > 0 ? this.indexEdges() : null;
+    const { signal } = this.end;
+    this.minimap = new Minimap(minimap, drawn, (x, y) => this.centre(x, y), signal);
+    this.readColours();
+    canvas.addEventListener("pointerdown", (event) => this.press(event), { signal });
+    canvas.addEventListener("pointermove", (event) => this.point(event), { signal });
+    canvas.addEventListener("pointerleave", () => told.hover(null, 0, 0), { signal });
+    canvas.addEventListener("dblclick", (event) => this.double(event), { signal });
+    canvas.addEventListener("wheel", (event) => this.wheel(event), { signal, passive: false });
+    window.addEventListener("themechange", () => this.readColours(), { signal });
+    this.sizes = new ResizeObserver(() => this.resize());
+    this.sizes.observe(canvas);
+    this.resize();
+  }
+
+  destroy(): void {
+    this.end.abort();
+    this.sizes.disconnect();
+    cancelAnimationFrame(this.frame);
+  }
+
+  // ---- What others ask for ----
+
+  select(item: number | null): void {
+    this.selected = item;
+    this.strong = new Set(item === null ? [] : this.inOut[item]);
+    this.redraw();
+  }
+
+  mark(items: Iterable<number>, edges: Iterable<number> = []): void {
+    this.marked = new Set(items);
+    if (this.selected === null) this.strong = new Set(edges);
+    this.redraw();
+  }
+
+  /** Shows these values small on the edges of what is selected. */
+  swatches(values: ReadonlyMap<number, Seen>): void {
+    const before = this.pictures;
+    if (values.size === 0 && before.size === 0) return;
+    const style = getComputedStyle(this.canvas);
+    this.pictures = new Map();
+    for (const [value, seen] of values) {
+      const old = before.get(value);
+      this.pictures.set(value, old?.seen === seen ? old : { seen, picture: smallPicture(style, seen) });
+    }
+    this.redraw();
+  }
+
+  /** Brings an item into sight, and to a scale at which it can be read. */
+  show(item: number): void {
+    const { layout } = this.drawn;
+    const { width, height } = this.size();
+    const [x, y] = [layout.x[item]! * this.view.scale + this.view.x, layout.y[item]! * this.view.scale + this.view.y];
+    const seen = x > 10 && x < width - 10 && y > 10 && y < height - 10;
+    if (seen && this.view.scale >= TEXT_SCALE) return;
+    const scale = Math.min(Math.max(this.view.scale, 0.8), 1.2);
+    this.view = { scale, x: width / 2 - layout.x[item]! * scale, y: height / 2 - layout.y[item]! * scale };
+    this.redraw();
+  }
+
+  /** Shows everything, or of a graph that would be too small to read its beginning. */
+  fit(all = false): void {
+    const { layout } = this.drawn;
+    const { width, height } = this.size();
+    const whole = Math.min((width - 2 * MARGIN) / Math.max(layout.width, 1), (height - 2 * MARGIN) / Math.max(layout.height, 1), 1.2);
+    const scale = Math.max(all ? whole : Math.max(whole, Math.min(0.7, (width - 2 * MARGIN) / Math.max(layout.width, 1)), TEXT_SCALE), MIN_SCALE);
+    const tall = layout.height * scale > height - 2 * MARGIN;
+    const middle = tall ? layout.x.reduce((sum, x) => sum + x, 0) / Math.max(layout.x.length, 1) : layout.width / 2;
+    const wide = layout.width * scale > width - 2 * MARGIN;
+    this.view = {
+      scale,
+      x: width / 2 - (wide && layout.x.length > 0 ? layout.x[0]! : middle) * scale,
+      y: tall ? MARGIN : height / 2 - (layout.height / 2) * scale,
+    };
+    this.redraw();
+  }
+
+  zoom(factor: number, at?: { x: number; y: number }): void {
+    const { width, height } = this.size();
+    const centre = at ?? { x: width / 2, y: height / 2 };
+    const scale = Math.min(Math.max(this.view.scale * factor, MIN_SCALE), MAX_SCALE);
+    const share = scale / this.view.scale;
+    this.view = { scale, x: centre.x - (centre.x - this.view.x) * share, y: centre.y - (centre.y - this.view.y) * share };
+    this.redraw();
+  }
+
+  /** Colours of items in the place of those of their families: null where one has none; null alone: families. */
+  paint(tints: (Tint | null)[] | null): void {
+    if (tints === null && this.tints === null) return;
+    this.tints = tints;
+    this.minimap.forget();
+    this.redraw();
+  }
+
+  private centre(x: number, y: number): void {
+    const { width, height } = this.size();
+    this.view = { ...this.view, x: width / 2 - x * this.view.scale, y: height / 2 - y * this.view.scale };
+    this.redraw();
+  }
+
+  pan(x: number, y: number): void {
+    this.view = { ...this.view, x: this.view.x + x, y: this.view.y + y };
+    this.redraw();
+  }
+
+  /** The item in a direction from the selected one: along an edge, or beside it in its layer. */
+  neighbour(direction: "up" | "down" | "left" | "right"): number | null {
+    const { layout, edges, items } = this.drawn;
+    if (this.selected === null) return items.length > 0 ? 0 : null;
+    const [x, rank] = [layout.x[this.selected]!, layout.rank[this.selected]!];
+    let best: number | null = null;
+    const nearer = (i: number) => best === null || Math.abs(layout.x[i]! - x) < Math.abs(layout.x[best]! - x);
+    if (direction === "up" || direction === "down") {
+      for (const e of this.inOut[this.selected]!) {
+        const [from, to] = [edges[2 * e]!, edges[2 * e + 1]!];
+        const other = direction === "up" ? from : to;
+        if (other !== this.selected && nearer(other)) best = other;
+      }
+      return best;
+    }
+    for (let i = 0; i < items.length; i++) {
+      if (layout.rank[i] !== rank || i === this.selected) continue;
+      if ((direction === "left" ? layout.x[i]! < x : layout.x[i]! > x) && nearer(i)) best = i;
+    }
+    return best;
+  }
+
+  // ---- Where things are ----
+
+  private indexEdges(): Flatbush {
+    const { layout, values, edges } = this.drawn;
+    const index = new Flatbush(values.length);
+    for (let e = 0; e < values.length; e++) {
+      let [left, top, right, bottom] = [Infinity, Infinity, -Infinity, -Infinity];
+      for (let k = layout.starts[e]!; k < layout.starts[e + 1]!; k += 2) {
+        left = Math.min(left, layout.points[k]!);
+        right = Math.max(right, layout.points[k]!);
+        top = Math.min(top, layout.points[k + 1]!);
+        bottom = Math.max(bottom, layout.points[k + 1]!);
+      }
+      index.add(left, top, right, bottom);
+      this.inOut[edges[2 * e]!]!.push(e);
+      this.inOut[edges[2 * e + 1]!]!.push(e);
+    }
+    index.finish();
+    return index;
+  }
+
+  private size(): { width: number; height: number } {
+    return { width: this.canvas.clientWidth, height: this.canvas.clientHeight };
+  }
+
+  private itemAt(event: MouseEvent): number | null {
+    if (this.drawn.items.length === 0) return null;
+    const { x, y, scale } = this.view;
+    const [px, py] = [(event.offsetX - x) / scale, (event.offsetY - y) / scale];
+    return this.nodes.search(px, py, px, py)[0] ?? null;
+  }
+
+  /** The edge within some pixels of where the pointer is. */
+  private edgeAt(event: MouseEvent): number | null {
+    const { layout } = this.drawn;
+    const { x, y, scale } = this.view;
+    if (!this.edges || scale < CURVE_SCALE) return null;
+    const [px, py, reach] = [(event.offsetX - x) / scale, (event.offsetY - y) / scale, REACH / scale];
+    let [best, nearest] = [null as number | null, reach];
+    for (const e of this.edges.search(px - reach, py - reach, px + reach, py + reach)) {
+      if (layout.stub[e]) continue;
+      for (let k = layout.starts[e]! + 2; k < layout.starts[e + 1]!; k += 2) {
+        const [x0, y0, x1, y1] = [layout.points[k - 2]!, layout.points[k - 1]!, layout.points[k]!, layout.points[k + 1]!];
+        if (py < y0 - reach || py > y1 + reach) continue;
+        for (let step = 0; step <= STEPS; step++) {
+          const s = step / STEPS;
+          const bend = s * s * (3 - 2 * s); // x of the curve that trace() draws
+          const rise = 1.5 * s * (1 - s) + s * s * s;
+          const distance = Math.hypot(px - (x0 + (x1 - x0) * bend), py - (y0 + (y1 - y0) * rise));
+          if (distance < nearest) [best, nearest] = [e, distance];
+        }
+      }
+    }
+    return best;
+  }
+
+  // ---- What people do ----
+
+  private press(event: PointerEvent): void {
+    if (event.button !== 0) return;
+    let [moved, lastX, lastY] = [0, event.clientX, event.clientY];
+    const control = new AbortController();
+    this.canvas.setPointerCapture(event.pointerId);
+    this.canvas.addEventListener(
+      "pointermove",
+      (to) => {
+        moved += Math.abs(to.clientX - lastX) + Math.abs(to.clientY - lastY);
+        if (moved > 4) this.pan(to.clientX - lastX, to.clientY - lastY);
+        [lastX, lastY] = [to.clientX, to.clientY];
+      },
+      { signal: control.signal },
+    );
+    this.canvas.addEventListener(
+      "lostpointercapture",
+      () => {
+        control.abort();
+        if (moved > 4) return;
+        const item = this.itemAt(event);
+        const edge = item === null ? this.edgeAt(event) : null;
+        if (edge === null) this.told.select(item);
+        else this.told.follow(edge);
+      },
+      { once: true },
+    );
+  }
+
+  private point(event: PointerEvent): void {
+    if (event.buttons !== 0) return;
+    const item = this.itemAt(event);
+    this.canvas.style.cursor = item === null && this.edgeAt(event) === null ? "grab" : "pointer";
+    this.told.hover(item, event.offsetX, event.offsetY);
+  }
+
+  private double(event: MouseEvent): void {
+    const item = this.itemAt(event);
+    if (item !== null) this.told.enter(item);
+  }
+
+  private wheel(event: WheelEvent): void {
+    event.preventDefault();
+    const step = event.deltaMode === 1 ? event.deltaY * 20 : event.deltaY;
+    this.zoom(Math.exp(-Math.max(-120, Math.min(120, step)) * 0.002), { x: event.offsetX, y: event.offsetY });
+  }
+
+  // ---- Drawing ----
+
+  private readColours(): void {
+    const style = getComputedStyle(this.canvas);
+    const names = ["canvas", "surface", "line", "line-strong", "text", "muted", "accent", "accent-soft", "warn"];
+    const families: Family[] = ["product", "activation", "normal", "shape", "reduce", "control", "quantize", "other", "value"];
+    for (const name of [...names, ...families.map((family) => `op-${family}`)]) this.colours[name] = style.getPropertyValue(`--${name}`).trim();
+    this.minimap.forget();
+    for (const [value, { seen }] of this.pictures) this.pictures.set(value, { seen, picture: smallPicture(style, seen) });
+    this.redraw();
+  }
+
+  private resize(): void {
+    const { width, height } = this.size();
+    if (width === 0 || height === 0) return;
+    const first = this.canvas.dataset["sized"] === undefined;
+    this.canvas.dataset["sized"] = "";
+    this.canvas.width = Math.round(width * devicePixelRatio);
+    this.canvas.height = Math.round(height * devicePixelRatio);
+    if (first) this.fit();
+    this.redraw();
+  }
+
+  private redraw(): void {
+    if (this.frame === 0) this.frame = requestAnimationFrame(() => this.draw());
+  }
+
+  private draw(): void {
+    this.frame = 0;
+    const { context, view, colours } = this;
+    const { width, height } = this.size();
+    if (width === 0) return;
+    context.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0);
+    context.fillStyle = colours["canvas"]!;
+    context.fillRect(0, 0, width, height);
+    context.translate(view.x, view.y);
+    context.scale(view.scale, view.scale);
+    const box = [-view.x / view.scale, -view.y / view.scale, (width - view.x) / view.scale, (height - view.y) / view.scale] as const;
+    if (view.scale >= EDGE_SCALE) this.drawEdges(box);
+    this.drawNodes(box);
+    if (view.scale >= TEXT_SCALE) this.drawSwatches();
+    this.minimap.draw(box, (i) => this.colourOf(i), colours["accent"]!);
+  }
+
+  private drawEdges(box: readonly [number, number, number, number]): void {
+    if (!this.edges) return;
+    const { context, view, colours, strong } = this;
+    const { layout } = this.drawn;
+    const curved = view.scale >= CURVE_SCALE;
+    const seen = this.edges.search(...box);
+    context.lineWidth = Math.max(1, 0.7 / view.scale);
+    context.strokeStyle = colours["line-strong"]!;
+    context.beginPath();
+    for (const e of seen) {
+      const [begin, end] = [layout.starts[e]!, layout.starts[e + 1]!];
+      if (layout.stub[e]) {
+        for (const [k, way] of [[begin, STUB], [end - 2, -STUB]] as const) {
+          context.moveTo(layout.points[k]!, layout.points[k + 1]!);
+          context.lineTo(layout.points[k]!, layout.points[k + 1]! + way);
+        }
+      } else if (!strong.has(e)) trace(context, layout.points, begin, end, curved);
+    }
+    context.stroke();
+    context.strokeStyle = colours["accent"]!;
+    context.lineWidth = Math.max(2, 1.4 / view.scale);
+    context.beginPath();
+    for (const e of strong) trace(context, layout.points, layout.starts[e]!, layout.starts[e + 1]!, curved);
+    context.stroke();
+    if (curved) this.drawStubNames(seen);
+  }
+
+  /** A long edge is a name below what makes it and one above what reads it. */
+  private drawStubNames(seen: number[]): void {
+    const { context, colours } = this;
+    const { layout, edges, items } = this.drawn;
+    context.font = LINE_FONT;
+    context.fillStyle = colours["muted"]!;
+    context.textAlign = "center";
+    const named = new Set<number>();
+    for (const e of seen) {
+      if (!layout.stub[e]) continue;
+      const [begin, last] = [layout.starts[e]!, layout.starts[e + 1]! - 2];
+      const [from, to] = [items[edges[2 * e]!]!, items[edges[2 * e + 1]!]!];
+      context.fillText(from.title, layout.points[last]!, layout.points[last + 1]! - STUB - 3);
+      if (!named.has(edges[2 * e]!)) context.fillText(`→ ${to.title}`, layout.points[begin]!, layout.points[begin + 1]! + STUB + 10);
+      named.add(edges[2 * e]!);
+    }
+  }
+
+  /** One swatch for each value, beside what is selected where one edge carries it and at its maker where several do. */
+  private drawSwatches(): void {
+    const { context, colours } = this;
+    const { layout, edges, values } = this.drawn;
+    const shown = new Set<number>();
+    context.imageSmoothingEnabled = false;
+    context.lineWidth = 1;
+    context.strokeStyle = colours["line-strong"]!;
+    for (const e of this.strong) {
+      const found = this.pictures.get(values[e]!);
+      if (!found || shown.has(values[e]!)) continue;
+      shown.add(values[e]!);
+      const k = edges[2 * e + 1] === this.selected ? layout.starts[e + 1]! - 4 : layout.starts[e]!;
+      const [x, y] = layout.stub[e] ? this.stubMiddle(e) : [(layout.points[k]! + layout.points[k + 2]!) / 2, (layout.points[k + 1]! + layout.points[k + 3]!) / 2];
+      const { width, height } = found.picture;
+      const scale = SWATCH / Math.max(width, height);
+      const [w, h] = [Math.max(width * scale, 5), Math.max(height * scale, 5)];
+      context.drawImage(found.picture, x - w / 2, y - h / 2, w, h);
+      context.strokeRect(x - w / 2, y - h / 2, w, h);
+    }
+    context.imageSmoothingEnabled = true;
+  }
+
+  /** Where an edge that is drawn as a stub comes to what is selected. */
+  private stubMiddle(e: number): [number, number] {
+    const { layout, edges } = this.drawn;
+    const last = layout.starts[e + 1]! - 2;
+    const into = edges[2 * e + 1] === this.selected;
+    const k = into ? last : layout.starts[e]!;
+    return [layout.points[k]!, layout.points[k + 1]! + (into ? -STUB : STUB) / 2];
+  }
+
+  private colourOf(item: number): string {
+    const { tints, colours } = this;
+    return tints === null ? colours[`op-${this.drawn.items[item]!.family}`]! : (tints[item]?.fill ?? colours["line"]!);
+  }
+
+  private drawNodes(box: readonly [number, number, number, number]): void {
+    const { items, layout, widths, heights } = this.drawn;
+    if (items.length === 0) return;
+    const { context, view, colours, marked, selected } = this;
+    const detailed = view.scale >= TEXT_SCALE;
+    for (const i of this.nodes.search(...box)) {
+      const item = items[i]!;
+      const [w, h] = [widths[i]!, heights[i]!];
+      const [left, top] = [layout.x[i]! - w / 2, layout.y[i]! - h / 2];
+      const [colour, tint] = [this.colourOf(i), this.tints?.[i] ?? null];
+      const strong = i === selected || marked.has(i);
+      if (!detailed) {
+        context.fillStyle = strong ? colours["accent"]! : colour;
+        context.fillRect(left, top, w, h);
+        continue;
+      }
+      context.beginPath();
+      context.roundRect(left, top, w, h, item.kind === "value" ? h / 2 : 5);
+      context.fillStyle = tint ? tint.fill : i === selected ? colours["accent-soft"]! : colours["surface"]!;
+      context.fill();
+      context.lineWidth = strong ? (tint ? 3.5 : 2.5) : item.deep ? 2 : 1;
+      context.strokeStyle = strong ? colours["accent"]! : item.deep ? colour : colours["line-strong"]!;
+      context.stroke();
+      if (item.kind === "node" && this.tints === null) {
+        context.fillStyle = colour;
+        context.fillRect(left + 5, top + 6, 3, h - 12);
+      }
+      this.drawText(item.title, item.line, layout.x[i]! + (item.kind === "node" ? 4 : 0), layout.y[i]!, tint?.text ?? null);
+    }
+  }
+
+  private drawText(title: string, line: string, x: number, y: number, colour: string | null): void {
+    const { context, colours } = this;
+    context.textAlign = "center";
+    context.textBaseline = "middle";
+    context.fillStyle = colour ?? colours["text"]!;
+    context.font = TITLE_FONT;
+    context.fillText(title, x, line === "" ? y : y - 8);
+    context.fillStyle = colour ?? colours["muted"]!;
+    context.font = LINE_FONT;
+    context.fillText(line, x, y + 9);
+    context.textBaseline = "alphabetic";
+  }
+}

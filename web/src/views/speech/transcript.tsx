@@ -1,0 +1,87 @@
+import { memo, useEffect, useRef } from "react";
+import type { SpeechSegment, SpeechWord } from "../../api/openai";
+import { likelihood, LikelihoodKey, percent } from "../../components/probability";
+import { Empty, Progress } from "../../components/states";
+import { texts } from "../../texts";
+import { clock } from "./draw";
+import type { Heard } from "./recording";
+
+const t = texts.speech;
+
+interface Row {
+  segment: SpeechSegment;
+  /** Number of its first word among all. */
+  first: number;
+}
+
+const Line = memo(function Line({ segment, first, active, onPlay }: Row & { active: number; onPlay: (seconds: number) => void }) {
+  const current = useRef<HTMLButtonElement>(null);
+  useEffect(() => void current.current?.scrollIntoView({ block: "nearest" }), [active]);
+  const facts = `${t.confidence(percent(Math.exp(segment.avg_logprob)))}, ${t.noSpeech(percent(segment.no_speech_prob))}`;
+  return (
+    <li>
+      <button className="plain mono time" title={facts} aria-label={t.playFrom(clock(segment.start))} onClick={() => onPlay(segment.start)}>
+        {clock(segment.start)}
+      </button>
+      <span className="words">
+        {segment.words?.length
+          ? segment.words.map(({ word, start, probability }, i) => (
+              <button
+                key={i}
+                ref={first + i === active ? current : null}
+                className={`word ${likelihood(probability)}`}
+                aria-current={first + i === active ? "true" : undefined}
+                title={`${clock(start, 2)} · ${percent(probability)}`}
+                onClick={() => onPlay(start)}
+              >
+                {word.trim()}
+              </button>
+            ))
+          : segment.text.trim()}
+      </span>
+    </li>
+  );
+});
+
+/** Segments with their words; a click plays from there. */
+export function Transcript({ heard, seconds, active, onPlay }: { heard: Heard; seconds: number; active: number; onPlay: (seconds: number) => void }) {
+  let first = 0;
+  const rows = heard.segments.map((segment) => {
+    const row = { segment, first };
+    first += segment.words?.length ?? 0;
+    return row;
+  });
+  return (
+    <>
+      {heard.state === "running" && <Progress done={heard.segments.at(-1)?.end ?? 0} total={rows.length === 0 ? 0 : seconds} label={t.progress} />}
+      {heard.fault !== null && (
+        <div className="alert" role="alert">
+          {heard.fault}
+        </div>
+      )}
+      {heard.state === "cancelled" && <p className="alert info">{t.cancelled}</p>}
+      {heard.state === "done" && rows.length === 0 && <Empty title={t.silent} />}
+      <ol className="segments">
+        {rows.map((row) => {
+          const within = active >= row.first && active < row.first + (row.segment.words?.length ?? 0);
+          return <Line key={row.segment.id} {...row} active={within ? active : -1} onPlay={onPlay} />;
+        })}
+      </ol>
+      {first > 0 && <LikelihoodKey />}
+    </>
+  );
+}
+
+export const wordsOf = (segments: SpeechSegment[]): SpeechWord[] => segments.flatMap((segment) => segment.words ?? []);
+
+/** The word that is spoken at a time, or the last before it that ended less than 0.3 s ago; -1 where there is none. */
+export function wordAt(words: SpeechWord[], seconds: number): number {
+  let [low, high] = [0, words.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (words[middle]!.start <= seconds) low = middle + 1;
+    else high = middle;
+  }
+  const word = words[low - 1];
+  return word && seconds < word.end + 0.3 ? low - 1 : -1;
+}

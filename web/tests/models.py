@@ -1,0 +1,100 @@
+#!/usr/bin/env python3
+"""Writes the models and arrays of the page's tests: models.py FOLDER FOLDER
+
+identity: one node. branch: an If whose branches are graphs. tower: a number of equal blocks, TOWER operators in all.
+logs: values that are not finite. reshape: a run that fails for most sizes. turns: a loop that goes on until it is cancelled. few: the same loop, five times.
+plain: nodes without names.
+chain: text, letter by letter. loud: finds speech where it is loud.
+"""
+import os
+import pathlib
+import struct
+import sys
+import zipfile
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tests/server"))
+import onnx_file as o  # noqa: E402
+import text_model  # noqa: E402
+import voice_model  # noqa: E402
+
+TOWER = int(os.environ.get("TOWER", "10000"))
+BOOL = 9
+
+
+def identity() -> bytes:
+    return o.model(o.graph("one", [o.node("Identity", ["x"], ["y"], "only", doc="What comes in goes out.")],
+                           [o.value("x", [1])], [o.value("y", [1])]))
+
+
+def branch() -> bytes:
+    def side(kind):
+        return o.graph(f"{kind} side", [o.node(kind, ["x"], [f"{kind}_out"], f"{kind}_node")], [], [o.value(f"{kind}_out", ["N"])])
+
+    choose = o.node("If", ["c"], ["y"], "choose", then_branch=side("Exp"), else_branch=side("Neg"))
+    return o.model(o.graph("branch", [choose, o.node("Relu", ["y"], ["z"], "after")],
+                           [o.value("c", [], BOOL), o.value("x", ["N"])], [o.value("z", ["N"])]))
+
+
+def tower() -> bytes:
+    """Blocks as of a transformer: four operators side by side, joined, and a residual around each block."""
+    nodes, x, i = [], "x", 0
+    while len(nodes) < TOWER:
+        for k, kind in enumerate(("Relu", "Tanh", "Sigmoid", "Neg")):
+            nodes.append(o.node(kind, [x], [f"b{i}.{k}"], f"block{i}/{kind}"))
+        nodes += [o.node("Add", [f"b{i}.0", f"b{i}.1"], [f"b{i}.4"], f"block{i}/left"),
+                  o.node("Mul", [f"b{i}.2", f"b{i}.3"], [f"b{i}.5"], f"block{i}/right"),
+                  o.node("Add", [f"b{i}.4", f"b{i}.5"], [f"b{i}.6"], f"block{i}/join"),
+                  o.node("Add", [f"b{i}.6", x], [f"b{i}"], f"block{i}/residual")]
+        x = f"b{i}"
+        i += 1
+    return o.model(o.graph("tower", nodes, [o.value("x", ["N", 16])], [o.value(x, ["N", 16])]))
+
+
+def logs() -> bytes:
+    return o.model(o.graph("logs", [o.node("Log", ["x"], ["y"], "log"), o.node("Abs", ["y"], ["z"], "last")],
+                           [o.value("x", ["N", "K"])], [o.value("z", ["N", "K"])]))
+
+
+def reshape() -> bytes:
+    """[N] as [2, 3]."""
+    return o.model(o.graph("reshape", [o.node("Reshape", ["x", "to"], ["y"], "fold")], [o.value("x", ["N"])], [o.value("y", [2, 3])],
+                           [o.tensor("to", o.INT64, [2], struct.pack("<2q", 2, 3))]))
+
+
+def turns(count: int = 1 << 40) -> bytes:
+    body = o.graph("body", [o.node("Add", ["c", "one"], ["next"], "counts"), o.node("Identity", ["go"], ["on"], "goes")],
+                   [o.value("turn", [], o.INT64), o.value("go", [], BOOL), o.value("c", ["C"])], [o.value("on", [], BOOL), o.value("next", ["C"])])
+    return o.model(o.graph("turns", [o.node("Loop", ["count", "", "x"], ["y"], "loops", body=body)], [o.value("x", ["C"])], [o.value("y", ["C"])],
+                           [o.tensor("count", o.INT64, [], struct.pack("<q", count)), o.tensor("one", o.FLOAT, [1], struct.pack("<f", 1))]))
+
+
+def few() -> bytes:
+    return turns(5)
+
+
+def plain() -> bytes:
+    return o.model(o.graph("plain", [o.node("Relu", ["x"], ["y"]), o.node("Neg", ["y"], ["z"])], [o.value("x", ["N"])], [o.value("z", ["N"])]))
+
+
+def npy(shape: list[int], numbers: list[float]) -> bytes:
+    head = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {tuple(shape)}, }}"
+    head += " " * (-(len(head) + 11) % 64) + "\n"
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)) + head.encode() + struct.pack(f"<{len(numbers)}f", *numbers)
+
+
+def chain() -> bytes:
+    return text_model.chain()[0]
+
+
+def loud() -> bytes:
+    return voice_model.loud()
+
+
+folder, arrays = (pathlib.Path(argument) for argument in sys.argv[1:])
+folder.mkdir(parents=True, exist_ok=True)
+arrays.mkdir(parents=True, exist_ok=True)
+for make in (identity, branch, tower, logs, reshape, turns, chain, few, loud, plain):
+    (folder / f"{make.__name__}.onnx").write_bytes(make())
+(arrays / "x.npy").write_bytes(npy([2, 3], [1, 2, 4, 8, 16, 32]))
+with zipfile.ZipFile(arrays / "inputs.npz", "w") as archive:
+    archive.writestr("x.npy", npy([1, 2], [1, 0.5]))

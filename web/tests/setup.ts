@@ -1,0 +1,6 @@
+import { execFileSync } from "node:child_process";
+import { arrays, models } from "./server";
+
+export default function setup(): void {
+  execFileSync("python3", ["-B", new URL("models.py", import.meta.url).pathname, models, arrays]);
+}
