@@ -6,7 +6,7 @@ FOR    ?= build
 PYTHON  = build/venv/bin/python
 SHELL   = /bin/bash
 
-.PHONY: all build setup demo test test-c test-python compare bench asan tsan portable debug neon cortex mutate mutate-checkpoints mutate-tokenizers random-graphs test-web check format operators digits tile-tables install example clean
+.PHONY: all build setup demo test test-c test-python compare bench asan tsan portable debug neon cortex mutate mutate-checkpoints mutate-tokenizers random-graphs page serve test-web check check-paths format operators digits tile-tables install example clean
 
 all: build
 	@if [ $(PRESET) = release ]; then ln -sf release/cli/sibyl build/sibyl; fi
@@ -33,6 +33,21 @@ demo:
 	build/sibyl transcribe assets/digits/sample.flac --model build/demo/digits.onnx --picture
 	build/sibyl features assets/digits/sample.flac -o build/demo/sample.npy --png build/demo/sample.png
 
+# The page and the server with it, and the model that the repository ships: open the address that it prints.
+PORT ?= 8750
+serve:
+	@tools/setup.sh install build page
+	@$(MAKE) --no-print-directory page
+	@cmake --preset $(PRESET) -DSIBYL_PAGE=$(CURDIR)/build/page >/dev/null
+	@$(MAKE) --no-print-directory all
+	@exec build/$(PRESET)/cli/sibyl serve digits --port $(PORT)
+
+# The page's files, in build/page; built again where a source is newer.
+page: need-page build/page/index.html
+
+build/page/index.html: $(shell find web/src web/public web/*.html web/*.json web/*.ts -type f)
+	cd web && npm run --silent build
+
 # Every test, of C and of Python; the last lines count the skipped cases and what they need.
 test:
 	@tools/setup.sh install python
@@ -47,9 +62,11 @@ test-c: need-test
 test-python: need-python all
 	@set -o pipefail; $(PYTHON) -m pytest -q -rs -n $(JOBS) python/tests | tee build/pytest.log
 
-# The page: its types are checked and it is built. No test acts on it in a browser yet.
-test-web: need-web
-	cd web && npm run build
+# The page in a browser, as a person uses it, against a server with the model that ships; pictures in build/web-pictures.
+test-web: need-web page
+	@cmake --preset $(PRESET) -DSIBYL_PAGE=$(CURDIR)/build/page >/dev/null
+	@$(MAKE) --no-print-directory all
+	cd web && SIBYL_COMMAND=$(CURDIR)/build/$(PRESET)/cli/sibyl npm run --silent test
 
 # Comparisons with other software, which `make setup FOR=peers` installs (some gigabytes).
 compare: need-peers all
@@ -111,6 +128,10 @@ check: need-check all
 	tools/check-links.py build/$(PRESET)
 	tools/check-headers.sh
 	tools/analyse.py build/$(PRESET)
+
+# clang's path checks as far as clang goes by itself (20 minutes).
+check-paths: need-check all
+	tools/analyse.py --nodes 225000 build/$(PRESET)
 
 format: need-check
 	clang-format -i $$(tools/sources.sh)

@@ -2,7 +2,7 @@
 # Installs what each kind of work needs: Debian packages, Python packages in build/venv, arm64's libraries in build/arm64-root.
 #   tools/setup.sh install KIND...  installs what is missing (apt with sudo where not root); a second call does nothing
 #   tools/setup.sh check KIND       exits 1 if something is missing, naming it and the command that installs it
-# KIND: build, test, python, peers, train, check, arm64, cortex, web, or all (what the tests before a change lands need)
+# KIND: build, test, python, peers, train, check, arm64, cortex, page, web, or all (what the tests before a change lands need)
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -15,12 +15,14 @@ peers="$python libfftw3-single3"
 train="python3 python3-venv ffmpeg libespeak-ng1 espeak-ng"
 check="$build g++ clang-format clang-tidy cppcheck python3"
 cortex="gcc libc6-dev clang gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user gcc-arm-none-eabi qemu-system-arm ffmpeg python3"
-web="nodejs npm chromium fonts-dejavu-core"
+page="python3"
+node="nodejs npm"
+web="$page chromium fonts-dejavu-core"
 arm64="cmake ninja-build pkg-config python3 gcc-aarch64-linux-gnu qemu-user"
 
-# The page's packages; a Node.js of another source, which brings its own npm, serves as well.
-web_packages() {
-    if command -v node >/dev/null && command -v npm >/dev/null; then echo "chromium fonts-dejavu-core"; else echo "$web"; fi
+# Debian's Node.js where there is none; one of another source, which brings its own npm, serves as well.
+node_packages() {
+    if ! command -v node >/dev/null || ! command -v npm >/dev/null; then echo "$node"; fi
 }
 
 packages_of() {
@@ -33,9 +35,10 @@ packages_of() {
     check) echo "$check" ;;
     arm64) echo "$arm64" ;;
     cortex) echo "$cortex" ;;
-    web) web_packages ;;
+    page) echo "$page $(node_packages)" ;;
+    web) echo "$web $(node_packages)" ;;
     *)
-        echo "setup.sh: expected build, test, python, peers, train, check, arm64, cortex, web or all, not '$1'" >&2
+        echo "setup.sh: expected build, test, python, peers, train, check, arm64, cortex, page, web or all, not '$1'" >&2
         exit 2
         ;;
     esac
@@ -164,7 +167,7 @@ extra_missing() {
     peers) ! [ -f build/venv/requirements-peers.stamp ] ;;
     train) ! [ -f build/venv/requirements-train.stamp ] ;;
     arm64) ! [ -f build/arm64-root/packages ] ;;
-    web) ! [ -f web/node_modules/lock.stamp ] ;;
+    page | web) ! [ -f web/node_modules/lock.stamp ] ;;
     *) false ;;
     esac
 }
@@ -175,7 +178,7 @@ install_kind() {
     install_packages $wanted
     case "$1" in
     arm64) install_arm64_root ;;
-    web) install_npm ;;
+    page | web) install_npm ;;
     python) install_python tools/requirements-test.txt ;;
     peers)
         install_python tools/requirements-test.txt
