@@ -3,15 +3,13 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/mapping.h"
-#include "base/path.h"
+#include "import/beside.h"
 
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #define MAX_TEMPLATE ((size_t)1 << 20)
-#define MAX_CONFIG   ((size_t)64 << 20)
 
 /* Adds a text of a file to the metadata. */
 static sib_code add_text(build *b, const char *file, const char *key, const char *data, size_t size,
@@ -49,18 +47,6 @@ static sib_code add_facts(build *b, bool *found, sib_error *err)
 }
 
 /* ---- Hugging Face's files ------------------------------------------------------------------------------ */
-
-/* "folder/name" next to the checkpoint, NULL where there is none. Release with mem_free. */
-static char *file_beside(const checkpoint *c, const char *name)
-{
-    char *folder = path_folder(checkpoint_file(c, 0)), *path = folder ? path_join(folder, name) : NULL;
-    mem_free(folder);
-    if (path && access(path, R_OK)) {
-        mem_free(path);
-        path = NULL;
-    }
-    return path;
-}
 
 static sib_code add_file(build *b, const char *path, sib_error *err)
 {
@@ -104,22 +90,11 @@ static sib_code add_config(build *b, const char *path, const json_t *config, boo
 
 static sib_code read_config(build *b, const char *path, bool with_template, sib_error *err)
 {
-    mapping *m;
-    json_error_t why;
-    sib_code code = mapping_open(path, &m, err);
-    if (code != SIB_OK)
-        return code;
-    json_t *config =
-        m->bytes.size <= MAX_CONFIG ? json_loadb((const char *)m->bytes.data, m->bytes.size, 0, &why) : NULL;
-    if (m->bytes.size > MAX_CONFIG)
-        code = err_set(err, SIB_ERR_SIZE, "%s: has more than %zu MiB", path, MAX_CONFIG >> 20);
-    else if (!config)
-        code = err_set_at(err, SIB_ERR_FORMAT, (uint64_t)why.position, "%s: line %d: %s", path, why.line,
-                          why.text);
-    else
+    json_t *config;
+    sib_code code = beside_json(path, &config, err);
+    if (code == SIB_OK)
         code = add_config(b, path, config, with_template, err);
     json_decref(config);
-    mapping_release(m);
     return code;
 }
 
@@ -129,8 +104,8 @@ sib_code chat_add(build *b, const char *given, sib_error *err)
     sib_code code = given ? SIB_OK : add_facts(b, &found, err);
     if (code != SIB_OK || found)
         return code;
-    char *own = given ? NULL : file_beside(b->c, "chat_template.jinja"),
-         *config = file_beside(b->c, "tokenizer_config.json");
+    char *own = given ? NULL : beside_path(b->c, "chat_template.jinja"),
+         *config = beside_path(b->c, "tokenizer_config.json");
     const char *file = given ? given : own;
     if (file)
         code = add_file(b, file, err);

@@ -4,12 +4,12 @@
 #include "base/error.h"
 #include "base/mapping.h"
 #include "base/path.h"
+#include "import/beside.h"
 #include <sibyl/text.h>
 
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 /* Suffix of the file name per kind, appended to the model's name. */
 static const struct {
@@ -194,55 +194,81 @@ static sib_code write_pieces(import_tokenizer *t, const checkpoint *c, const fac
     return done ? SIB_OK : err_set(err, SIB_ERR_IO, "%s: cannot be written", t->file.path);
 }
 
-/* ---- Finding ------------------------------------------------------------------------------------------- */
+/* ---- Tokens that end a text ---------------------------------------------------------------------------- */
 
-/* Writes "[1, 2]" for a fact of one id or several into text (size). Returns false where there is none. */
-static bool ids_text(const checkpoint *c, const char *key, char *text, size_t size)
+#define MAX_END_TOKENS 32
+
+/* Ids, each once, and the same as text: "1, 2". */
+typedef struct end_tokens {
+    int64_t ids[MAX_END_TOKENS]; /* (n) */
+    size_t n, used;
+    char text[MAX_END_TOKENS * 12];
+} end_tokens;
+
+/* Negative ids say that there is none. */
+static void end_tokens_add(end_tokens *all, int64_t id)
 {
-    const fact *f = checkpoint_fact(c, key);
-    if (!f || f->kind != FACT_INT || !f->n || f->n > 16)
-        return false;
-    size_t used = 0;
-    for (size_t i = 0; i < f->n; i++)
-        used += (size_t)snprintf(text + used, size - used, "%s%lld", i ? ", " : "[", (long long)f->ints[i]);
-    snprintf(text + used, size - used, "]");
-    return true;
+    bool known = id < 0 || id > INT32_MAX || all->n == MAX_END_TOKENS;
+    for (size_t i = 0; i < all->n; i++)
+        known = known || all->ids[i] == id;
+    if (known)
+        return;
+    all->used += (size_t)snprintf(all->text + all->used, sizeof all->text - all->used, "%s%d",
+                                  all->n ? ", " : "", (int)id);
+    all->ids[all->n++] = id;
 }
 
-/* Adds the tokens that begin and end a text to the metadata. A tokenizer.json begins texts by its
-   template. */
-static void add_end_tokens(build *b, const char *kind)
+static void take_ids(end_tokens *all, const fact *f)
 {
-    static const char *const stops[] = {"tokenizer.ggml.eos_token_id", "eos_token_id"};
-    char text[400];
-    bool begins = flag_fact(b->c, "tokenizer.ggml.add_bos_token",
-                            model_of_pieces(b->c) && !strcmp(model_of_pieces(b->c), "bpe"));
-    for (size_t i = 0; i < 2; i++)
-        if (ids_text(b->c, stops[i], text, sizeof text)) {
-            build_add_metadata(b, "stop_tokens", "%s", text);
-            break;
-        }
-    if (begins && kind && !strcmp(kind, "pieces") &&
-        ids_text(b->c, "tokenizer.ggml.bos_token_id", text, sizeof text))
-        build_add_metadata(b, "begin_tokens", "%s", text);
+    for (size_t i = 0; f && f->kind == FACT_INT && i < f->n; i++)
+        end_tokens_add(all, f->ints[i]);
 }
 
-/* "folder/tokenizer.json" for the folder of the checkpoint's first file, if present. Release with
-   mem_free. */
-static char *tokenizer_json_path(const checkpoint *c)
+/* Adds those of a generation_config.json next to the checkpoint. Chats often end with one that is listed there alone. */
+static sib_code take_generation(end_tokens *all, const checkpoint *c, sib_error *err)
 {
-    char *folder = path_folder(checkpoint_file(c, 0));
-    size_t size = folder ? strlen(folder) + sizeof "/tokenizer.json" : 0;
-    char *path = folder ? mem_alloc(size, 1) : NULL;
-    if (path)
-        snprintf(path, size, "%s/tokenizer.json", folder);
-    mem_free(folder);
-    if (path && access(path, R_OK)) {
-        mem_free(path);
-        path = NULL;
+    char *path = beside_path(c, "generation_config.json");
+    json_t *config = NULL;
+    sib_code code = path ? beside_json(path, &config, err) : SIB_OK;
+    const json_t *given = json_object_get(config, "eos_token_id");
+    size_t n = json_is_array(given) ? json_array_size(given) : given && !json_is_null(given);
+    for (size_t i = 0; i < n && code == SIB_OK; i++) {
+        const json_t *id = json_is_array(given) ? json_array_get(given, i) : given;
+        if (!json_is_integer(id))
+            code = err_set(err, SIB_ERR_FORMAT, "%s: eos_token_id is neither a token id nor a list of them",
+                           path);
+        else
+            end_tokens_add(all, json_integer_value(id));
     }
-    return path;
+    json_decref(config);
+    mem_free(path);
+    return code;
 }
+
+/* Adds the tokens that begin and end a text or a turn of a chat to the metadata. A tokenizer.json begins texts by its
+   template. */
+static sib_code add_end_tokens(build *b, const char *kind, sib_error *err)
+{
+    static const char *const stops[] = {"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id",
+                                        "tokenizer.ggml.eom_token_id", "eos_token_id"};
+    end_tokens all = {0};
+    bool gguf = model_of_pieces(b->c) != NULL;
+    bool begins =
+        flag_fact(b->c, "tokenizer.ggml.add_bos_token", gguf && !strcmp(model_of_pieces(b->c), "bpe"));
+    int64_t first = checkpoint_int(b->c, "tokenizer.ggml.bos_token_id", -1);
+    for (size_t i = 0; i < sizeof stops / sizeof *stops; i++)
+        take_ids(&all, checkpoint_fact(b->c, stops[i]));
+    sib_code code = gguf ? SIB_OK : take_generation(&all, b->c, err);
+    if (code != SIB_OK)
+        return code;
+    if (all.n)
+        build_add_metadata(b, "stop_tokens", "[%s]", all.text);
+    if (begins && kind && !strcmp(kind, "pieces") && first >= 0)
+        build_add_metadata(b, "begin_tokens", "[%lld]", (long long)first);
+    return b->code;
+}
+
+/* ---- Finding ------------------------------------------------------------------------------------------- */
 
 static sib_code take_own(import_tokenizer *t, build *b, const char *out, sib_error *err)
 {
@@ -257,7 +283,7 @@ static sib_code take_own(import_tokenizer *t, build *b, const char *out, sib_err
             return code;
         return ranks ? write_ranks(t, words, err) : write_pieces(t, b->c, tokens, err);
     }
-    char *path = tokenizer_json_path(b->c);
+    char *path = beside_path(b->c, "tokenizer.json");
     sib_code code = path ? take_file(t, b, path, out, err) : SIB_OK;
     mem_free(path);
     if (!t->kind && build_metadata_int(b, "n_vocab", 0) == 256)
@@ -275,10 +301,10 @@ sib_code tokenizer_begin(import_tokenizer *t, build *b, const char *given, const
     }
     if (t->kind)
         build_add_metadata(b, "tokenizer", "%s", t->kind);
-    add_end_tokens(b, t->kind);
-    if (b->code != SIB_OK)
+    code = add_end_tokens(b, t->kind, err);
+    if (code != SIB_OK)
         tokenizer_abort(t);
-    return b->code;
+    return code;
 }
 
 sib_code tokenizer_commit(import_tokenizer *t, sib_error *err)

@@ -17,7 +17,8 @@ typedef struct import_tokenizer {
    and no tokenizer. Adds "tokenizer" to the model's metadata, and "begin_tokens" and "stop_tokens" where the
    checkpoint has them, and writes a temporary file for the one next to `out` (NULL: no file). A checkpoint
    without a tokenizer is no failure. t: tokenizer_commit or tokenizer_abort.
-   Errors: SIB_ERR_IO, and those of sib_tokenizer_open. */
+   Stop tokens are all of GGUF's eos, eot and eom tokens; or those of config.json and generation_config.json.
+   Errors: SIB_ERR_IO, those of sib_tokenizer_open, and SIB_ERR_FORMAT (a generation_config.json that cannot be read). */
 sib_code tokenizer_begin(import_tokenizer *t, build *b, const char *given, const char *out, sib_error *err);
 /* Renames the file into place. Ends t also where it fails. */
 sib_code tokenizer_commit(import_tokenizer *t, sib_error *err);

@@ -114,6 +114,27 @@ class Import(Case):
         self.assertRegex(lines[-1], r"\Asibyl: w.safetensors: .*2 missing \(.*1 of the wrong shape \(.*1 unexpected \(")
         self.assertFalse((self.folder / "w.onnx").exists())
 
+    def stops(self, *arguments, model="g.onnx"):
+        self.done("import", *arguments, "-o", model)
+        return json.loads(self.done("inspect", model, "--json"))["metadata"].get("stop_tokens")
+
+    def test_stop_tokens_of_folders(self):
+        """Those of generation_config.json too, which may be a number or a list."""
+        generation = self.folder / "generation_config.json"
+        for given, expected in {"15": "[15]", "9": "[15, 9]", "[9, 15, 8]": "[15, 9, 8]", "null": "[15]", "[]": "[15]", "-1": "[15]"}.items():
+            generation.write_text(f'{{"eos_token_id": {given}, "temperature": 0.6}}')
+            self.assertEqual(self.stops("."), expected, given)
+        (self.folder / "config.json").write_text('{"n_head": 2}')
+        generation.write_text('{"eos_token_id": [9]}')
+        self.assertEqual(self.stops("."), "[9]")
+        for given in '"</s>"', "[1.5]", "{}", "true":
+            generation.write_text(f'{{"eos_token_id": {given}}}')
+            result = sibyl("import", ".", "-o", "g.onnx", folder=self.folder)
+            self.assertEqual(result.returncode, 1, given)
+            self.assertIn(b"generation_config.json: eos_token_id is neither a token id nor", result.stderr)
+        generation.write_text("{")
+        self.fails(1, "generation_config.json: ", "import", ".", "-o", "g.onnx")
+
     def chat(self, *arguments, model="g.onnx"):
         """What the model's metadata say of chats."""
         self.done("import", *arguments, "-o", model)
@@ -158,6 +179,11 @@ class Import(Case):
         self.assertEqual(self.chat("m.gguf", model="m.onnx"), expected)
         document = json.loads((self.folder / "m.job.json").read_text())
         self.assertEqual(document["chat"], {"template" if k == "chat_template" else k: v for k, v in expected.items()})
+        facts["tokenizer.ggml.eot_token_id"] = 3
+        facts["tokenizer.ggml.eom_token_id"] = 2
+        (self.folder / "m.gguf").write_bytes(gguf(facts, shapes))
+        (self.folder / "generation_config.json").write_text('{"eos_token_id": 1}')
+        self.assertEqual(self.stops("m.gguf", model="m.onnx"), "[2, 3]")  # what lies next to a GGUF file is another's
         facts["tokenizer.ggml.bos_token_id"] = 9
         (self.folder / "m.gguf").write_bytes(gguf(facts, shapes))
         self.assertNotIn("bos_token", self.chat("m.gguf", model="m.onnx"))

@@ -8,7 +8,7 @@ import unittest
 
 from serving import Server
 from test_text import logprobs
-from text_model import chain
+from text_model import END, chain
 
 # Its last byte is what the model goes on from: "n" of a prompt, or what the template puts there.
 TEMPLATE = """{{ bos_token }}{% for m in messages %}
@@ -26,7 +26,7 @@ class Chat(unittest.TestCase):
     def setUpClass(cls):
         cls.folder = tempfile.TemporaryDirectory()
         files = []
-        for name, metadata in {"talk": {"chat_template": TEMPLATE, "bos_token": "<s>"}, "mute": {},
+        for name, metadata in {"talk": {"chat_template": TEMPLATE, "bos_token": "<s>"}, "mute": {}, "ended": {"chat_template": "in!", "stop_tokens": f"[300, 301, {END}]"},
                                "odd": {"chat_template": "\n{% include 'x' %}"}}.items():
             data, cls.rows = chain(metadata)
             files.append(pathlib.Path(cls.folder.name) / f"{name}.onnx")
@@ -69,6 +69,11 @@ class Chat(unittest.TestCase):
         self.assertEqual(got["usage"], {"prompt_tokens": 17, "completion_tokens": 20, "total_tokens": 37})
         self.assertEqual(got["usage"], expected["usage"])
         self.assertEqual(self.chat(seed=7, max_completion_tokens=20)["choices"], got["choices"])
+
+    def test_any_stop_token_ends_the_turn(self):
+        got = self.chat(model="ended", temperature=0, max_tokens=20)
+        self.assertEqual([(c["message"]["content"], c["finish_reason"]) for c in got["choices"]], [("", "stop")])
+        self.assertEqual(got["usage"]["completion_tokens"], 1)
 
     def test_messages(self):
         def prompt_size(*messages, **fields):

@@ -1,0 +1,39 @@
+#include "import/beside.h"
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/mapping.h"
+#include "base/path.h"
+
+#include <jansson.h>
+#include <unistd.h>
+
+#define MAX_JSON ((size_t)64 << 20)
+
+char *beside_path(const checkpoint *c, const char *name)
+{
+    char *folder = path_folder(checkpoint_file(c, 0)), *path = folder ? path_join(folder, name) : NULL;
+    mem_free(folder);
+    if (path && access(path, R_OK)) {
+        mem_free(path);
+        path = NULL;
+    }
+    return path;
+}
+
+sib_code beside_json(const char *path, json_t **out, sib_error *err)
+{
+    mapping *m;
+    json_error_t why;
+    *out = NULL;
+    sib_code code = mapping_open(path, &m, err);
+    if (code != SIB_OK)
+        return code;
+    if (m->bytes.size > MAX_JSON)
+        code = err_set(err, SIB_ERR_SIZE, "%s: has more than %zu MiB", path, MAX_JSON >> 20);
+    else if (!(*out = json_loadb((const char *)m->bytes.data, m->bytes.size, 0, &why)))
+        code = err_set_at(err, SIB_ERR_FORMAT, (uint64_t)why.position, "%s: line %d: %s", path, why.line,
+                          why.text);
+    mapping_release(m);
+    return code;
+}
