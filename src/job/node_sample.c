@@ -1,4 +1,4 @@
-/* Samples a token from logits: penalty, temperature, top k, top p, then min_p relative to the best, in this
+/* Samples a token from logits: penalties, biases, temperature, top k, top p, then min_p relative to the best, in this
    order (as Hugging Face's processors and warpers), then one at random. */
 #include "base/alloc.h"
 #include "base/error.h"
@@ -17,6 +17,10 @@ enum {
     SAMPLE_TOP_P,
     SAMPLE_MIN_P,
     SAMPLE_PENALTY,
+    SAMPLE_PRESENCE,
+    SAMPLE_FREQUENCY,
+    SAMPLE_BIASED,
+    SAMPLE_BIASES,
     SAMPLE_SEED,
     SAMPLE_STOP,
     SAMPLE_MAX
@@ -30,6 +34,12 @@ static const job_port sample_inputs[] = {
     {"min_p", SIB_PORT_NUMBER, false, "none whose probability is below min_p times the largest (0)"},
     {"repetition_penalty", SIB_PORT_NUMBER, false,
      "divides the logits of tokens seen, multiplies negative ones (1)"},
+    {"presence_penalty", SIB_PORT_NUMBER, false,
+     "subtracted from the logits of tokens that were chosen before (0)"},
+    {"frequency_penalty", SIB_PORT_NUMBER, false,
+     "subtracted from a token's logit for each time that it was chosen before (0)"},
+    {"bias_tokens", SIB_PORT_TOKENS, false, "tokens whose logits are raised"},
+    {"biases", SIB_PORT_NUMBERS, false, "by how much, one per token"},
     {"seed", SIB_PORT_NUMBER, false, "of the choice (0)"},
     {"stop_tokens", SIB_PORT_TOKENS, false, "tokens that end the text; not part of it"},
     {"max_tokens", SIB_PORT_NUMBER, false, "max tokens; 0: no limit (0)"}};
@@ -41,7 +51,8 @@ static const job_port sample_outputs[] = {
     {"logprob", SIB_PORT_NUMBER, false, "natural logarithm of its probability in the model's distribution"}};
 
 typedef struct sample_memory {
-    bool *seen; /* (n_vocab) */
+    bool *seen;      /* (n_vocab) fed or chosen */
+    uint32_t *times; /* (n_vocab) chosen */
     size_t n_vocab;
     uint64_t count; /* tokens chosen */
 } sample_memory;
@@ -50,6 +61,7 @@ static void sample_forget(void *memory)
 {
     sample_memory *m = memory;
     mem_free(m->seen);
+    mem_free(m->times);
     mem_free(m);
 }
 
@@ -112,10 +124,10 @@ static sib_code check(const job_step *s, sib_error *err)
     const struct {
         size_t port;
         double otherwise, lo, hi;
-    } ranges[] = {{SAMPLE_TEMPERATURE, 0.8, 0, 1e6}, {SAMPLE_TOP_K, 0, 0, 1e9},
-                  {SAMPLE_TOP_P, 1, 0, 1},           {SAMPLE_MIN_P, 0, 0, 1},
-                  {SAMPLE_PENALTY, 1, 1e-6, 1e6},    {SAMPLE_SEED, 0, 0, 0x1p53},
-                  {SAMPLE_MAX, 0, 0, 0x1p53}};
+    } ranges[] = {
+        {SAMPLE_TEMPERATURE, 0.8, 0, 1e6}, {SAMPLE_TOP_K, 0, 0, 1e9},      {SAMPLE_TOP_P, 1, 0, 1},
+        {SAMPLE_MIN_P, 0, 0, 1},           {SAMPLE_PENALTY, 1, 1e-6, 1e6}, {SAMPLE_PRESENCE, 0, -1e6, 1e6},
+        {SAMPLE_FREQUENCY, 0, -1e6, 1e6},  {SAMPLE_SEED, 0, 0, 0x1p53},    {SAMPLE_MAX, 0, 0, 0x1p53}};
     for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++) {
         double x = step_number(s, ranges[i].port, ranges[i].otherwise);
         if (!(x >= ranges[i].lo && x <= ranges[i].hi))
@@ -132,25 +144,49 @@ static void see(sample_memory *m, const int32_t *ids, size_t n)
             m->seen[ids[i]] = true;
 }
 
-/* Fills c with the last row of the logits, penalised; *total: logarithm of the sum of exponentials of the
+/* Adds the biases to c (n), by id. */
+static sib_code add_biases(const job_step *s, candidate *c, size_t n, sib_error *err)
+{
+    const sib_port_value *ids = s->in[SAMPLE_BIASED] ? &s->in[SAMPLE_BIASED]->v : NULL;
+    const double *by;
+    size_t n_by, n_ids = ids ? ids->tokens.n : 0;
+    step_numbers(s, SAMPLE_BIASES, &by, &n_by);
+    if (n_by != n_ids)
+        return err_set(err, SIB_ERR_ARGUMENT, "%s: there are %zu biases for %zu bias_tokens", s->node->name,
+                       n_by, n_ids);
+    for (size_t i = 0; i < n_ids; i++) {
+        int32_t id = ids->tokens.ids[i];
+        if (id < 0 || (size_t)id >= n)
+            return err_set(err, SIB_ERR_ARGUMENT, "%s: bias_tokens has %d, but ids are 0 to %zu",
+                           s->node->name, id, n - 1);
+        if (!isfinite(by[i]))
+            return err_set(err, SIB_ERR_ARGUMENT, "%s: the bias of token %d is not a finite number",
+                           s->node->name, id);
+        c[id].logit += by[i];
+    }
+    return SIB_OK;
+}
+
+/* Fills c with the last row of the logits, penalised and biased; *total: logarithm of the sum of exponentials of the
    model's logits. */
 static sib_code candidates(const job_step *s, const sample_memory *m, const double *row, candidate *c,
                            double *total, sib_error *err)
 {
-    double penalty = step_number(s, SAMPLE_PENALTY, 1), max = -INFINITY, sum = 0;
+    double penalty = step_number(s, SAMPLE_PENALTY, 1), presence = step_number(s, SAMPLE_PRESENCE, 0),
+           frequency = step_number(s, SAMPLE_FREQUENCY, 0), max = -INFINITY, sum = 0;
     for (size_t i = 0; i < m->n_vocab; i++) {
         if (isnan(row[i]))
             return err_set(err, SIB_ERR_VALUE, "%s: the logit of token %zu is NaN", s->node->name, i);
         max = fmax(max, row[i]);
         double x = m->seen[i] ? row[i] > 0 ? row[i] / penalty : row[i] * penalty : row[i];
-        c[i] = (candidate){x, (int32_t)i};
+        c[i] = (candidate){x - (m->times[i] > 0) * presence - m->times[i] * frequency, (int32_t)i};
     }
     if (isinf(max))
         return err_set(err, SIB_ERR_VALUE, "%s: the largest logit is infinite", s->node->name);
     for (size_t i = 0; i < m->n_vocab; i++)
         sum += exp(row[i] - max);
     *total = max + log(sum);
-    return SIB_OK;
+    return add_biases(s, c, m->n_vocab, err);
 }
 
 static sib_code memory_of(job_step *s, size_t n_vocab, sample_memory **out, sib_error *err)
@@ -158,12 +194,13 @@ static sib_code memory_of(job_step *s, size_t n_vocab, sample_memory **out, sib_
     sample_memory *m = *s->memory;
     if (!m) {
         m = *s->memory = mem_calloc(1, sizeof *m);
-        if (m && !(m->seen = mem_calloc(n_vocab, sizeof *m->seen)))
-            m->n_vocab = 0;
-        else if (m)
+        if (m) {
+            m->seen = mem_calloc(n_vocab, sizeof *m->seen);
+            m->times = mem_calloc(n_vocab, sizeof *m->times);
             m->n_vocab = n_vocab;
+        }
     }
-    if (!m || !m->seen)
+    if (!m || !m->seen || !m->times)
         return err_memory(err, n_vocab, "tokens seen");
     if (m->n_vocab != n_vocab)
         return err_set(err, SIB_ERR_ARGUMENT, "%s: there are %zu logits, before %zu", s->node->name, n_vocab,
@@ -180,6 +217,7 @@ static sib_code give(job_step *s, sample_memory *m, int32_t id, double logprob, 
     for (size_t i = 0; stop && i < stop->tokens.n; i++)
         stops = stops || stop->tokens.ids[i] == id;
     see(m, &id, 1);
+    m->times[id]++;
     m->count++;
     sib_code code = step_give(s, SAMPLE_TOKEN, job_value_tokens(&id, 1), err);
     if (code == SIB_OK)

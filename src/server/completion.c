@@ -20,10 +20,10 @@ static json_t *body_json(const completion *c, const char *object, json_t *choice
     return body;
 }
 
-static json_t *usage_json(const completion *c, size_t made)
+static json_t *usage_json(const completion *c)
 {
-    return json_pack("{s:I, s:I, s:I}", "prompt_tokens", (json_int_t)c->n_prompt, "completion_tokens",
-                     (json_int_t)made, "total_tokens", (json_int_t)(c->n_prompt + made));
+    return json_pack("{s:I, s:I, s:I}", "prompt_tokens", (json_int_t)c->all_prompts, "completion_tokens",
+                     (json_int_t)c->all_made, "total_tokens", (json_int_t)(c->all_prompts + c->all_made));
 }
 
 bool completion_token(const completion *c, int32_t id, char **text, size_t *size)
@@ -33,10 +33,11 @@ bool completion_token(const completion *c, int32_t id, char **text, size_t *size
            SIB_OK;
 }
 
-/* Adds what is asked for of the tokens that are not sent to a choice. */
+/* Adds its index and what is asked for of the tokens that are not sent to a choice. */
 static void add_tokens(completion *c, json_t *choice)
 {
     json_t *ids = json_array();
+    json_object_set_new(choice, "index", json_integer((json_int_t)c->index));
     for (size_t i = c->n_sent; i < c->n_made; i++)
         json_array_append_new(ids, json_integer(c->made[i].id));
     json_t *logprobs = c->form->logprobs && (c->n_sent < c->n_made || !c->form->stream)
@@ -68,7 +69,7 @@ static sib_code answer_piece(completion *c, json_t *choice, json_t *usage, sib_e
 static const char *finish_reason(const completion *c, const sib_port_value *tokens,
                                  const sib_port_value *text)
 {
-    if (tokens->tokens.n < c->form->max_tokens)
+    if (tokens->tokens.n < c->max_tokens)
         return "stop";
     char *all = NULL;
     size_t size = 0;
@@ -80,33 +81,60 @@ static const char *finish_reason(const completion *c, const sib_port_value *toke
     return cut ? "stop" : "length";
 }
 
-static sib_code end_stream(completion *c, const char *finish, size_t made, sib_error *err)
+/* The prompt's text and then text (size), owned by the caller; NULL where memory fails. */
+static json_t *echo_json(const completion *c, const char *text, size_t size)
+{
+    buffer all = {0};
+    char *decoded = NULL;
+    const char *prompt = c->given->text;
+    size_t prompt_size = c->given->size;
+    if (!prompt && sib_tokenizer_decode(sib_job_tokenizer(c->model->job, 0), c->given->ids, c->given->n_ids,
+                                        true, &decoded, &prompt_size, NULL) == SIB_OK)
+        prompt = decoded;
+    bool done =
+        buffer_add(&all, prompt ? prompt : "", prompt ? prompt_size : 0) && buffer_add(&all, text, size);
+    json_t *json = done ? text_of_bytes(all.data ? all.data : "", all.size) : NULL;
+    sib_free(decoded);
+    buffer_free(&all);
+    return json;
+}
+
+/* Ends one choice. */
+static sib_code take_result(completion *c, const sib_job_result *r, sib_error *err)
+{
+    const sib_port_value *text = sib_job_result_find(r, "text"), *tokens = sib_job_result_find(r, "tokens"),
+                         *logprobs = sib_job_result_find(r, "logprobs");
+    const char *finish = finish_reason(c, tokens, text), *data = text->text.data;
+    size_t made = logprobs->numbers.n; /* the stop token too */
+    metrics_tokens(exchange_server(c->x), made);
+    c->all_made += made;
+    if (c->form->stream)
+        return answer_piece(c, c->shape->piece(NULL, finish), NULL, err);
+    json_t *choice = c->shape->choice(
+        c->form->echo ? echo_json(c, data, text->text.size) : text_of_bytes(data, text->text.size), finish);
+    if (!choice)
+        return server_fail(err, SIB_ERR_MEMORY, "the server has too little memory for this answer");
+    add_tokens(c, choice);
+    json_array_append_new(c->choices, choice);
+    return SIB_OK;
+}
+
+/* What follows the last choice. */
+static sib_code end_answer(completion *c, sib_error *err)
 {
     static const char last[] = "data: [DONE]\n\n";
-    sib_code code = answer_piece(c, c->shape->piece(NULL, finish), NULL, err);
-    if (code == SIB_OK && c->form->stream_usage)
-        code = answer_piece(c, NULL, usage_json(c, made), err);
+    sib_code code = SIB_OK;
+    if (!c->form->stream) {
+        answer_json(c->x, 200, body_json(c, c->shape->object, json_incref(c->choices), usage_json(c)));
+        return SIB_OK;
+    }
+    if (c->form->stream_usage)
+        code = answer_piece(c, NULL, usage_json(c), err);
     if (code == SIB_OK)
         code = answer_write(c->x, last, sizeof last - 1, err);
     if (code == SIB_OK)
         answer_end(c->x);
     return code;
-}
-
-static void answer_result(completion *c, const sib_job_result *r)
-{
-    const sib_port_value *text = sib_job_result_find(r, "text"), *tokens = sib_job_result_find(r, "tokens"),
-                         *logprobs = sib_job_result_find(r, "logprobs");
-    const char *finish = finish_reason(c, tokens, text);
-    size_t made = logprobs->numbers.n; /* the stop token too */
-    sib_error err = SIB_ERROR_INIT;
-    metrics_tokens(exchange_server(c->x), made);
-    if (!c->form->stream) {
-        json_t *choice = c->shape->choice(text_of_bytes(text->text.data, text->text.size), finish);
-        add_tokens(c, choice);
-        answer_json(c->x, 200, body_json(c, c->shape->object, json_pack("[o]", choice), usage_json(c, made)));
-    } else if (end_stream(c, finish, made, &err) != SIB_OK)
-        answer_failure(c->x, &err);
 }
 
 /* ---- While it runs ---- */
@@ -227,18 +255,71 @@ static sib_code on_tap(void *context, const char *path, const sib_tensor *value,
 
 /* ---- Completion ---- */
 
-static void run_job(completion *c)
+#define WITHOUT_CONTEXT                                                                                      \
+    4096 /* tokens of an answer that asks for no number, of models whose context has no end */
+
+/* Tokens that the model's context holds, 0 where it has no end. */
+static uint64_t context_of(served *model)
+{
+    const char *key, *value;
+    const sib_model *m = served_model(model, NULL);
+    for (size_t i = 0; m && sib_model_metadata(m, i, &key, &value); i++)
+        if (!strcmp(key, "n_ctx") && strspn(value, "0123456789") == strlen(value))
+            return strtoull(value, NULL, 10);
+    return 0;
+}
+
+/* How many tokens a choice may have: what is asked for, or what the prompt, whose tokens are known then, leaves of the
+   context. Answers 400 and returns false where it leaves none. */
+static bool choose_max_tokens(completion *c)
+{
+    uint64_t context = context_of(c->model), n = c->form->prompts[0].n_ids;
+    c->max_tokens = c->form->max_tokens ? c->form->max_tokens : context > n ? context - n : WITHOUT_CONTEXT;
+    if (c->form->max_tokens || !context || n < context)
+        return true;
+    answer_error(c->x, 400, "messages", "the messages have %llu tokens, and the model's context has %llu",
+                 (unsigned long long)n, (unsigned long long)context);
+    return false;
+}
+
+/* The form's inputs and those of this choice; returns how many. */
+static size_t fill_inputs(const completion *c, size_t which, sib_job_value *inputs)
+{
+    const text_form *f = c->form;
+    size_t n = f->n_inputs;
+    memcpy(inputs, f->inputs, n * sizeof *inputs);
+    if (c->given->ids)
+        inputs[n++] =
+            (sib_job_value){"tokens", {.type = SIB_PORT_TOKENS, .tokens = {c->given->ids, c->given->n_ids}}};
+    else
+        inputs[n++] =
+            (sib_job_value){"text", {.type = SIB_PORT_TEXT, .text = {c->given->text, c->given->size}}};
+    inputs[n++] = (sib_job_value){"max_tokens", {.type = SIB_PORT_NUMBER, .number = (double)c->max_tokens}};
+    inputs[n++] = (sib_job_value){"seed", {.type = SIB_PORT_NUMBER, .number = f->seed + (double)which}};
+    return n;
+}
+
+static sib_code begin_stream(completion *c, sib_error *err)
+{
+    sib_code code = SIB_OK;
+    if (c->shape->first)
+        code = answer_piece(c, c->shape->first(), NULL, err);
+    if (code == SIB_OK && c->form->echo)
+        code = answer_piece(c, c->shape->piece(echo_json(c, "", 0), NULL), NULL, err);
+    return code;
+}
+
+/* Runs choice `which` of the prompt. */
+static sib_code run_choice(completion *c, size_t which, sib_error *err)
 {
     static const char *const wanted[] = {"text", "tokens", "logprobs"};
     const text_form *f = c->form;
-    sib_error err = SIB_ERROR_INIT;
+    sib_job_value inputs[MAX_TEXT_INPUTS];
     sib_job_result *r = NULL;
-    if (f->stream && c->shape->first && answer_piece(c, c->shape->first(), NULL, &err) != SIB_OK) {
-        answer_failure(c->x, &err);
-        return;
-    }
-    for (size_t i = 0; i < f->prompt_size; i++)
-        c->offset += (f->prompt[i] & 0xc0) != 0x80;
+    c->n_made = c->n_sent = c->offset = 0;
+    for (size_t i = 0; i < c->given->size; i++)
+        c->offset += (c->given->text[i] & 0xc0) != 0x80;
+    sib_code code = f->stream ? begin_stream(c, err) : SIB_OK;
     sib_job_run_options o = {.context = c,
                              .on_text = f->stream ? on_text : NULL,
                              .on_tap = on_tap,
@@ -246,13 +327,35 @@ static void run_job(completion *c)
                              .n_taps = f->n_top                      ? TAPS_OF_LOGITS
                                        : f->logprobs || f->token_ids ? TAPS_OF_TOKENS
                                                                      : TAPS_OF_PROMPT,
-                             .max_steps = f->max_tokens + 1,
+                             .max_steps = c->max_tokens + 1,
                              .cancel = exchange_cancel(c->x)};
-    if (sib_job_run(c->model->job, f->n_inputs, f->inputs, 3, wanted, &o, &r, &err) == SIB_OK)
-        answer_result(c, r);
-    else
-        answer_failure(c->x, &err);
+    size_t n = fill_inputs(c, which, inputs);
+    if (code == SIB_OK)
+        code = sib_job_run(c->model->job, n, inputs, 3, wanted, &o, &r, err);
+    if (code == SIB_OK)
+        code = take_result(c, r, err);
     sib_job_result_free(&r);
+    json_decref(c->prompt);
+    c->prompt = NULL;
+    return code;
+}
+
+/* One choice after the other: those of the first prompt, then those of the next. */
+static void run_choices(completion *c)
+{
+    const text_form *f = c->form;
+    sib_error err = SIB_ERROR_INIT;
+    sib_code code = SIB_OK;
+    for (size_t i = 0; i < f->n_prompts && code == SIB_OK; i++) {
+        c->given = &f->prompts[i];
+        for (size_t k = 0; k < f->n_choices && code == SIB_OK; k++, c->index++)
+            code = run_choice(c, k, &err);
+        c->all_prompts += c->n_prompt;
+    }
+    if (code == SIB_OK)
+        code = end_answer(c, &err);
+    if (code != SIB_OK)
+        answer_failure(c->x, &err);
 }
 
 void completion_answer(exchange *x, const text_form *form, served *model, const completion_shape *shape)
@@ -260,8 +363,12 @@ void completion_answer(exchange *x, const text_form *form, served *model, const 
     completion c = {.x = x, .form = form, .shape = shape, .model = model, .created = (json_int_t)time(NULL)};
     snprintf(c.id, sizeof c.id, "%s-%llx-%llu", shape->prefix, (unsigned long long)c.created,
              (unsigned long long)exchange_id(x));
-    run_job(&c);
+    c.choices = json_array();
+    if (!c.choices)
+        answer_error(x, 503, NULL, "the server has too little memory");
+    else if (choose_max_tokens(&c))
+        run_choices(&c);
     catalog_release(model);
     free(c.made);
-    json_decref(c.prompt);
+    json_decref(c.choices);
 }

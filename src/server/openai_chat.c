@@ -102,7 +102,7 @@ void handle_chat(exchange *x)
     if (body && text_form_read(x, body, FORM_CHAT, &form))
         model = openai_model(x, form.model, "text-generation", "generates text", NULL);
     if (model && make_prompt(x, &form, model, &ids, &n)) {
-        text_form_tokens(&form, ids, n);
+        form.prompts[form.n_prompts++] = (text_prompt){.ids = ids, .n_ids = n};
         completion_answer(x, &form, model, &shape);
     } else
         catalog_release(model);

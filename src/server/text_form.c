@@ -3,8 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_TOKENS  1048576.0 /* that a request may ask for; time ends it before */
-#define CHAT_TOKENS 4096      /* of a chat that asks for no number; OpenAI's fills the context */
+#define MAX_TOKENS 1048576.0 /* that a request may ask for; time ends it before */
 
 /* ---- Kinds of fields ---- */
 
@@ -51,6 +50,58 @@ static bool read_integer(exchange *x, const rule *r, const json_t *value, text_f
     double number;
     return number_of(x, r, value, true, &number) &&
            add_input(f, r->more, (sib_port_value){.type = SIB_PORT_NUMBER, .number = number});
+}
+
+static bool read_choices(exchange *x, const rule *r, const json_t *value, text_form *f)
+{
+    double number;
+    bool done = number_of(x, r, value, true, &number);
+    f->n_choices = done ? (size_t)number : 0;
+    return done;
+}
+
+static bool read_seed(exchange *x, const rule *r, const json_t *value, text_form *f)
+{
+    return number_of(x, r, value, true, &f->seed);
+}
+
+static bool read_echo(exchange *x, const rule *r, const json_t *value, text_form *f)
+{
+    f->echo = json_is_true(value);
+    return json_is_boolean(value) || wrong(x, r, "true or false");
+}
+
+static bool no_memory(exchange *x)
+{
+    answer_error(x, 503, NULL, "the server has too little memory");
+    return false;
+}
+
+/* {"50256": -100} */
+static bool read_biases(exchange *x, const rule *r, const json_t *value, text_form *f)
+{
+    static const char expected[] =
+        "an object with at most 1024 token ids as names, and numbers from -100 to 100";
+    size_t n = json_object_size(value);
+    const char *name;
+    json_t *by;
+    if (!json_is_object(value) || n > MAX_BIASES)
+        return wrong(x, r, expected);
+    f->biased = malloc((n ? n : 1) * sizeof *f->biased);
+    f->biases = malloc((n ? n : 1) * sizeof *f->biases);
+    if (!f->biased || !f->biases)
+        return no_memory(x);
+    json_object_foreach((json_t *)(uintptr_t)value, name, by)
+    {
+        size_t digits = strspn(name, "0123456789");
+        double number = json_number_value(by);
+        if (!digits || digits > 9 || name[digits] || !json_is_number(by) ||
+            !(number >= -100 && number <= 100))
+            return wrong(x, r, expected);
+        f->biased[f->n_biases] = (int32_t)strtol(name, NULL, 10);
+        f->biases[f->n_biases++] = number;
+    }
+    return true;
 }
 
 static bool read_max_tokens(exchange *x, const rule *r, const json_t *value, text_form *f)
@@ -122,40 +173,46 @@ static bool read_stream_options(exchange *x, const rule *r, const json_t *value,
            wrong(x, r, "an object with 'include_usage' alone");
 }
 
-static bool read_tokens(exchange *x, const rule *r, const json_t *list, text_form *f)
+static const char a_prompt[] = "a text, a list of token ids, or a list of at most 64 of these";
+
+static bool read_tokens(exchange *x, const rule *r, const json_t *list, text_prompt *out)
 {
     size_t n = json_array_size(list);
-    free(f->tokens);
-    f->tokens = malloc(n * sizeof *f->tokens);
-    if (!f->tokens) {
-        answer_error(x, 503, NULL, "the server has too little memory");
-        return false;
-    }
-    for (f->n_tokens = 0; f->n_tokens < n; f->n_tokens++) {
-        const json_t *id = json_array_get(list, f->n_tokens);
+    out->owned = malloc(n * sizeof *out->owned);
+    if (!out->owned)
+        return no_memory(x);
+    for (out->n_ids = 0; out->n_ids < n; out->n_ids++) {
+        const json_t *id = json_array_get(list, out->n_ids);
         if (!json_is_integer(id) || json_integer_value(id) < 0 || json_integer_value(id) > INT32_MAX)
-            return wrong(x, r, "a text, or a list of token ids");
-        f->tokens[f->n_tokens] = (int32_t)json_integer_value(id);
+            return wrong(x, r, a_prompt);
+        out->owned[out->n_ids] = (int32_t)json_integer_value(id);
     }
+    out->ids = out->owned;
     return true;
 }
 
-/* A text, a list of ids, or a list of one of these. */
+static bool read_one_prompt(exchange *x, const rule *r, const json_t *value, text_form *f)
+{
+    text_prompt *p = &f->prompts[f->n_prompts++];
+    if (json_array_size(value))
+        return read_tokens(x, r, value, p);
+    p->text = json_string_value(value);
+    p->size = json_string_length(value);
+    return p->text || wrong(x, r, a_prompt);
+}
+
+/* A text, a list of ids, or a list of these. */
 static bool read_prompt(exchange *x, const rule *r, const json_t *value, text_form *f)
 {
     const json_t *first = json_array_get(value, 0);
-    bool nested = first && !json_is_integer(first);
-    if (nested && json_array_size(value) > 1) {
-        answer_error(x, 400, r->name, "a request has one prompt: send one request for each");
-        return false;
-    }
-    if (nested)
-        value = first;
-    if (json_is_array(value) && json_array_size(value))
-        return read_tokens(x, r, value, f);
-    f->prompt = json_string_value(value);
-    f->prompt_size = json_string_length(value);
-    return f->prompt || wrong(x, r, "a text, or a list of token ids");
+    if (!first || json_is_integer(first))
+        return read_one_prompt(x, r, value, f);
+    if (json_array_size(value) > MAX_PROMPTS)
+        return wrong(x, r, a_prompt);
+    for (size_t i = 0; i < json_array_size(value); i++)
+        if (!read_one_prompt(x, r, json_array_get(value, i), f))
+            return false;
+    return true;
 }
 
 static bool read_stop(exchange *x, const rule *r, const json_t *value, text_form *f)
@@ -198,7 +255,7 @@ static const rule rules[] = {
     {"max_completion_tokens", read_max_tokens, NULL, 1, MAX_TOKENS, FORM_CHAT},
     {"temperature", read_number, "temperature", 0, 2, 0},
     {"top_p", read_number, "top_p", 0, 1, 0},
-    {"seed", read_integer, "seed", 0, 0x1p53, 0},
+    {"seed", read_seed, NULL, 0, 0x1p52, 0},
     {"stop", read_stop, NULL, 0, 0, 0},
     {"logprobs", read_logprobs, NULL, 0, 5, FORM_TEXT},
     {"logprobs", read_chat_logprobs, NULL, 0, 0, FORM_CHAT},
@@ -208,13 +265,13 @@ static const rule rules[] = {
     {"user", ignore, NULL, 0, 0, 0},
     {"safety_identifier", ignore, NULL, 0, 0, FORM_CHAT},
     {"prompt_cache_key", ignore, NULL, 0, 0, FORM_CHAT},
-    {"n", read_only, "1", 0, 0, 0},
+    {"n", read_choices, NULL, 1, MAX_CHOICES, 0},
     {"best_of", read_only, "1", 0, 0, FORM_TEXT},
-    {"echo", read_only, "false", 0, 0, FORM_TEXT},
+    {"echo", read_echo, NULL, 0, 0, FORM_TEXT},
     {"suffix", read_only, "\"\"", 0, 0, FORM_TEXT},
-    {"logit_bias", read_only, "{}", 0, 0, 0},
-    {"presence_penalty", read_only, "0", 0, 0, 0},
-    {"frequency_penalty", read_only, "0", 0, 0, 0},
+    {"logit_bias", read_biases, NULL, 0, 0, 0},
+    {"presence_penalty", read_number, "presence_penalty", -2, 2, 0},
+    {"frequency_penalty", read_number, "frequency_penalty", -2, 2, 0},
     {"tools", read_only, "[]", 0, 0, FORM_CHAT},
     {"tool_choice", read_only, "\"none\"", 0, 0, FORM_CHAT},
     {"functions", read_only, "[]", 0, 0, FORM_CHAT},
@@ -243,12 +300,16 @@ static bool read_field(exchange *x, form_kind kind, const char *name, const json
 /* What single fields cannot tell. */
 static bool check(exchange *x, form_kind kind, const text_form *f)
 {
-    if (kind == FORM_TEXT && !f->prompt && !f->tokens)
+    if (kind == FORM_TEXT && !f->n_prompts)
         answer_error(x, 400, "prompt", "there is no prompt");
     else if (kind == FORM_CHAT && !f->messages)
         answer_error(x, 400, "messages", "there are no messages");
     else if (f->n_top && !f->logprobs)
         answer_error(x, 400, "top_logprobs", "top_logprobs needs logprobs");
+    else if (f->n_prompts * f->n_choices > MAX_CHOICES)
+        answer_error(x, 400, "n", "n times the number of prompts may be %d at most", MAX_CHOICES);
+    else if (f->echo && (f->logprobs || f->token_ids))
+        answer_error(x, 400, "echo", "echo is not supported with logprobs or return_token_ids");
     else if (f->stream_usage && !f->stream)
         answer_error(x, 400, "stream_options", "stream_options needs stream");
     else
@@ -264,36 +325,25 @@ static bool has_input(const text_form *f, const char *name)
     return false;
 }
 
-void text_form_tokens(text_form *f, const int32_t *ids, size_t n)
-{
-    add_input(f, "tokens", (sib_port_value){.type = SIB_PORT_TOKENS, .tokens = {ids, n}});
-}
-
 /* OpenAI's, where nothing is given: temperature 1, and another seed each time. */
 static void add_rest(text_form *f)
 {
-    const sib_port_value text = {.type = SIB_PORT_TEXT, .text = {f->prompt, f->prompt_size}};
-    const struct {
-        const char *name;
-        double value;
-    } numbers[] = {{"max_tokens", (double)f->max_tokens},
-                   {"temperature", 1},
-                   {"seed", (double)(sib_time_ns() & 0xffffffffffff)}};
-    if (f->tokens)
-        text_form_tokens(f, f->tokens, f->n_tokens);
-    else if (f->prompt)
-        add_input(f, "text", text);
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-        if (!has_input(f, numbers[i].name))
-            add_input(f, numbers[i].name,
-                      (sib_port_value){.type = SIB_PORT_NUMBER, .number = numbers[i].value});
+    if (!has_input(f, "temperature"))
+        add_input(f, "temperature", (sib_port_value){.type = SIB_PORT_NUMBER, .number = 1});
+    if (f->seed < 0)
+        f->seed = (double)(sib_time_ns() & 0xffffffffffff);
     if (f->n_stops)
         add_input(f, "stop", (sib_port_value){.type = SIB_PORT_TEXTS, .texts = {f->stops, f->n_stops}});
+    if (!f->n_biases)
+        return;
+    add_input(f, "bias_tokens",
+              (sib_port_value){.type = SIB_PORT_TOKENS, .tokens = {f->biased, f->n_biases}});
+    add_input(f, "biases", (sib_port_value){.type = SIB_PORT_NUMBERS, .numbers = {f->biases, f->n_biases}});
 }
 
 bool text_form_read(exchange *x, const json_t *body, form_kind kind, text_form *out)
 {
-    *out = (text_form){.max_tokens = kind == FORM_CHAT ? CHAT_TOKENS : 16};
+    *out = (text_form){.max_tokens = kind == FORM_CHAT ? 0 : 16, .n_choices = 1, .seed = -1};
     const char *name;
     json_t *value;
     json_object_foreach((json_t *)(uintptr_t)body, name,
@@ -306,6 +356,11 @@ bool text_form_read(exchange *x, const json_t *body, form_kind kind, text_form *
 
 void text_form_clear(text_form *f)
 {
-    free(f->tokens);
-    f->tokens = NULL;
+    for (size_t i = 0; i < f->n_prompts; i++)
+        free(f->prompts[i].owned);
+    free(f->biased);
+    free(f->biases);
+    f->biased = NULL;
+    f->biases = NULL;
+    f->n_prompts = 0;
 }

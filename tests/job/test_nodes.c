@@ -368,12 +368,17 @@ TEST(text_is_given_as_far_as_it_is_certain)
 #define SAMPLE_INPUTS                                                                                        \
     "\"logits\": \"tensor\", \"tokens\": {\"type\": \"tokens\", \"default\": null}, \"stop_tokens\": "       \
     "{\"type\": "                                                                                            \
-    "\"tokens\", \"default\": null}, \"draws\": \"number\"," RULE("temperature") "," RULE("top_k") "," RULE( \
-        "top_p") "," RULE("min_p") "," RULE("repetition_penalty") "," RULE("seed") "," RULE("max_tokens")
+    "\"tokens\", \"default\": null}, \"bias_tokens\": {\"type\": \"tokens\", \"default\": null}, "           \
+    "\"biases\": {\"type\": \"numbers\", \"default\": null}, \"draws\": \"number\"," RULE(                   \
+        "presence_"                                                                                          \
+        "penalty") "," RULE("frequency_penalty") "," RULE("temperature") "," RULE("top_k") "," RULE("top_p") "," RULE("min_p") "," RULE("repetition_penalty") "," RULE("seed") "," RULE("max_tokens")
 #define SAMPLE_PORTS                                                                                         \
     PORT("logits")                                                                                           \
-    "," PORT("tokens") "," PORT("stop_tokens") "," PORT("temperature") "," PORT("top_k") "," PORT(           \
-        "top_p") "," PORT("min_p") "," PORT("repetition_penalty") "," PORT("seed") "," PORT("max_tokens")
+    "," PORT("tokens") "," PORT("stop_tokens") "," PORT("bias_tokens") "," PORT("biases") "," PORT(          \
+        "presenc"                                                                                            \
+        "e_"                                                                                                 \
+        "penalt"                                                                                             \
+        "y") "," PORT("frequency_penalty") "," PORT("temperature") "," PORT("top_k") "," PORT("top_p") "," PORT("min_p") "," PORT("repetition_penalty") "," PORT("seed") "," PORT("max_tokens")
 
 static sib_job *sample_job(void)
 {
@@ -480,6 +485,69 @@ TEST(the_choice_is_made_by_its_rules)
         assert_true(sib_job_result_find(r, "ids")->tokens.ids[i] == 1 ||
                     sib_job_result_find(r, "ids")->tokens.ids[i] == 2);
     sib_job_result_free(&r);
+    sib_tensor_free(&t);
+    sib_job_free(&j);
+}
+
+/* As OpenAI defines them: of a token that was chosen c times, presence if c > 0 and c times frequency are subtracted. */
+TEST(penalties_count_the_tokens_that_were_chosen)
+{
+    enum { N = 6, DRAWS = 200 };
+    static const double logits[N] = {1, 2.5, -0.5, 2, 0.25, 1.5};
+    static const double cases[][2] = {{0.7, 0}, {0, 0.3}, {0.4, 0.2}, {-1, 0.5}, {-0.3, -0.1}, {2, 0}};
+    sib_job *j = sample_job();
+    sib_tensor *t = tiny_tensor(SIB_F32, DIMS(1, 1, N), logits);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        sib_job_value in[] = {
+            a_tensor("logits", t),
+            a_number("draws", DRAWS),
+            a_number("temperature", 0),
+            a_number("presence_penalty", cases[i][0]),
+            a_number("frequency_penalty", cases[i][1]),
+            tokens("tokens", 2, (int32_t[]){1, 3}), /* what is fed does not count */
+        };
+        sib_job_result *r = run_with(j, 6, in, NULL);
+        const sib_port_value *ids = sib_job_result_find(r, "ids"), *p = sib_job_result_find(r, "p");
+        size_t chosen[N] = {0};
+        double sum = 0;
+        for (size_t k = 0; k < N; k++)
+            sum += exp(logits[k]);
+        for (size_t d = 0; d < DRAWS; d++) {
+            size_t best = 0;
+            double most = -INFINITY;
+            for (size_t k = 0; k < N; k++) {
+                double x = logits[k] - (chosen[k] > 0) * cases[i][0] - (double)chosen[k] * cases[i][1];
+                if (x > most)
+                    most = x, best = k;
+            }
+            assert_int_equal(ids->tokens.ids[d], best);
+            assert_float_equal(p->numbers.data[d], logits[best] - log(sum), 1e-12); /* the model's own */
+            chosen[best]++;
+        }
+        sib_job_result_free(&r);
+    }
+    sib_tensor_free(&t);
+    sib_job_free(&j);
+}
+
+TEST(biases_raise_logits)
+{
+    static const double by[] = {1, 0.75};
+    sib_job *j = sample_job();
+    sib_tensor *t = tiny_tensor(SIB_F32, DIMS(4), OF(1, 3, 2.5, -2));
+    sib_port_value biases = {.type = SIB_PORT_NUMBERS, .numbers = {by, 2}};
+    sib_job_value in[] = {a_tensor("logits", t),
+                          a_number("draws", 1),
+                          a_number("temperature", 0),
+                          tokens("bias_tokens", 2, (int32_t[]){0, 2}),
+                          {"biases", biases}};
+    sib_job_result *r = run_with(j, 5, in, NULL);
+    expect_tokens(sib_job_result_find(r, "ids"), 1, (int32_t[]){2});
+    sib_job_result_free(&r);
+    in[3] = tokens("bias_tokens", 2, (int32_t[]){0, 4});
+    run_fails(j, 5, in, NULL, SIB_ERR_ARGUMENT, "bias_tokens has 4, but ids are 0 to 3");
+    in[3] = tokens("bias_tokens", 1, (int32_t[]){0});
+    run_fails(j, 5, in, NULL, SIB_ERR_ARGUMENT, "2 biases for 1 bias_tokens");
     sib_tensor_free(&t);
     sib_job_free(&j);
 }

@@ -26,7 +26,8 @@ class Chat(unittest.TestCase):
     def setUpClass(cls):
         cls.folder = tempfile.TemporaryDirectory()
         files = []
-        for name, metadata in {"talk": {"chat_template": TEMPLATE, "bos_token": "<s>"}, "mute": {}, "ended": {"chat_template": "in!", "stop_tokens": f"[300, 301, {END}]"},
+        for name, metadata in {"talk": {"chat_template": TEMPLATE, "bos_token": "<s>"}, "mute": {},
+                               "short": {"chat_template": TEMPLATE, "n_ctx": "40"}, "ended": {"chat_template": "in!", "stop_tokens": f"[300, 301, {END}]"},
                                "odd": {"chat_template": "\n{% include 'x' %}"}}.items():
             data, cls.rows = chain(metadata)
             files.append(pathlib.Path(cls.folder.name) / f"{name}.onnx")
@@ -74,6 +75,24 @@ class Chat(unittest.TestCase):
         got = self.chat(model="ended", temperature=0, max_tokens=20)
         self.assertEqual([(c["message"]["content"], c["finish_reason"]) for c in got["choices"]], [("", "stop")])
         self.assertEqual(got["usage"]["completion_tokens"], 1)
+
+    def test_an_answer_fills_the_context(self):
+        got = self.chat(model="short", temperature=0)
+        self.assertEqual(got["usage"], {"prompt_tokens": 14, "completion_tokens": 26, "total_tokens": 40})
+        self.assertEqual(self.chat(model="short", temperature=0, max_tokens=60)["usage"]["completion_tokens"], 60)
+        self.fails("have 40 tokens, and the model's context has 40", "messages", model="short", messages=[{"role": "user", "content": "a" * 31}])
+        self.assertEqual(self.chat(temperature=0)["usage"]["completion_tokens"], 4096)
+
+    def test_several_choices(self):
+        got = self.chat(n=3, seed=7, max_tokens=20, presence_penalty=0.5)
+        alone = [self.chat(seed=seed, max_tokens=20, presence_penalty=0.5)["choices"][0]["message"] for seed in (7, 8, 9)]
+        self.assertEqual([(c["index"], c["message"]) for c in got["choices"]], list(enumerate(alone)))
+        self.assertEqual(got["usage"], {"prompt_tokens": 17, "completion_tokens": 60, "total_tokens": 77})
+        text = self.ask(model="talk", messages=[USER], n=3, seed=7, max_tokens=20, presence_penalty=0.5, stream=True)[2].decode()
+        pieces = [json.loads(b.removeprefix("data: "))["choices"][0] for b in text.split("\n\n")[:-2]]
+        for i, message in enumerate(alone):
+            own = [p["delta"] for p in pieces if p["index"] == i]
+            self.assertEqual((own[0]["role"], "".join(d.get("content") or "" for d in own)), ("assistant", message["content"]))
 
     def test_messages(self):
         def prompt_size(*messages, **fields):
@@ -153,10 +172,10 @@ class Chat(unittest.TestCase):
         self.fails("line 6: no such chat", None, messages=[{"role": "user", "content": "raise"}])
 
     def test_fields_refused(self):
-        for name, value in {"n": 2, "tools": [{"type": "function"}], "tool_choice": "auto", "response_format": {"type": "json_object"},
-                            "presence_penalty": 1, "logit_bias": {"1": 1}, "modalities": ["audio"], "audio": {}}.items():
+        for name, value in {"tools": [{"type": "function"}], "tool_choice": "auto", "response_format": {"type": "json_object"},
+                            "modalities": ["audio"], "audio": {}}.items():
             self.fails("not supported", name, **{name: value})
-        for name, value in {"logprobs": 1, "top_logprobs": 21, "max_tokens": 0, "temperature": 3, "chat_template_kwargs": []}.items():
+        for name, value in {"logprobs": 1, "top_logprobs": 21, "max_tokens": 0, "temperature": 3, "n": 0, "presence_penalty": -3, "chat_template_kwargs": []}.items():
             self.fails("must be", name, **{name: value})
         self.fails("needs logprobs", "top_logprobs", top_logprobs=1)
         self.fails("no field 'prompt'", "prompt", prompt="a")

@@ -72,11 +72,20 @@ class Client(unittest.TestCase):
         with self.assertRaisesRegex(openai.BadRequestError, "'image_url'"):
             create(model="chain", messages=[{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}])
 
+    def test_several_choices(self):
+        options = {"model": "chain", "n": 2, "seed": 1, "max_tokens": 9, "presence_penalty": 0.5, "frequency_penalty": 0.5, "logit_bias": {"97": -100}}
+        got = self.client.completions.create(prompt=["in", "on"], echo=True, **options)
+        self.assertEqual([(c.index, c.text[:2]) for c in got.choices], [(0, "in"), (1, "in"), (2, "on"), (3, "on")])
+        self.assertNotIn("a", "".join(c.text for c in got.choices))
+        chat = self.client.chat.completions.create(messages=[{"role": "user", "content": "hello"}], **options)
+        self.assertEqual([c.index for c in chat.choices], [0, 1])
+        self.assertNotEqual(chat.choices[0].message.content, chat.choices[1].message.content)
+
     def test_errors(self):
         with self.assertRaisesRegex(openai.NotFoundError, "'none'"):
             self.client.completions.create(model="none", prompt="a")
-        with self.assertRaisesRegex(openai.BadRequestError, "n is not supported"):
-            self.client.completions.create(model="chain", prompt="a", n=2)
+        with self.assertRaisesRegex(openai.BadRequestError, "suffix is not supported"):
+            self.client.completions.create(model="chain", prompt="a", suffix="b")
         with self.assertRaises(openai.AuthenticationError):
             self.client.with_options(api_key="other").models.list()
 

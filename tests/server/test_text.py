@@ -136,11 +136,59 @@ class Text(unittest.TestCase):
         self.assertEqual(again["text"], got["text"][5:])
         self.assertEqual(self.complete(**options, return_token_ids=True)["choices"][0]["token_ids"], got["token_ids"])
 
+    def test_several_choices_and_prompts(self):
+        got = self.complete(["in", [105], "of"], n=2, max_tokens=9, seed=5)
+        self.assertEqual([c["index"] for c in got["choices"]], list(range(6)))
+        alone = [self.complete(prompt, max_tokens=9, seed=seed)["choices"][0]["text"] for prompt in ("in", [105], "of") for seed in (5, 6)]
+        self.assertEqual([c["text"] for c in got["choices"]], alone)
+        self.assertGreater(len(set(alone)), 4)
+        self.assertEqual(got["usage"], {"prompt_tokens": 5, "completion_tokens": 54, "total_tokens": 59})
+        self.assertEqual(len({c["text"] for c in self.complete(n=4, max_tokens=60)["choices"]}), 4)
+        token_ids = self.complete(["in", "o"], temperature=0, max_tokens=2, return_token_ids=True, logprobs=1)["choices"]
+        self.assertEqual([c["prompt_token_ids"] for c in token_ids], [[105, 110], [111]])
+        self.assertEqual([c["logprobs"]["text_offset"] for c in token_ids], [[2, 3], [1, 2]])
+
+    def test_several_choices_as_a_stream(self):
+        options = {"model": "chain", "prompt": ["in", "on"], "n": 2, "seed": 3, "max_tokens": 12, "logprobs": 1}
+        whole = json.loads(self.ask(**options)[2])
+        text = self.ask(**options, stream=True, stream_options={"include_usage": True})[2].decode()
+        chunks = [json.loads(b.removeprefix("data: ")) for b in text.split("\n\n")[:-2]]
+        self.assertEqual(chunks.pop()["usage"], whole["usage"])
+        for choice in whole["choices"]:
+            own = [c["choices"][0] for c in chunks if c["choices"][0]["index"] == choice["index"]]
+            self.assertEqual("".join(c["text"] for c in own), choice["text"])
+            self.assertEqual([c["finish_reason"] for c in own], [None] * (len(own) - 1) + ["length"])
+            self.assertEqual([t for c in own if c["logprobs"] for t in c["logprobs"]["tokens"]], choice["logprobs"]["tokens"])
+
+    def test_echo(self):
+        made = self.greedy(b"in", 9).decode()
+        for prompt in "in", [105, 110]:
+            self.assertEqual(self.complete(prompt, echo=True, temperature=0, max_tokens=9)["choices"][0]["text"], "in" + made)
+            pieces = self.choices(prompt=prompt, echo=True, temperature=0, max_tokens=9)
+            self.assertEqual((pieces[0]["text"], "".join(p["text"] for p in pieces)), ("in", "in" + made))
+
+    def test_penalties(self):
+        """As OpenAI defines them: they count the tokens of the answer, not those of the prompt."""
+        for presence, frequency in (2, 0), (0, 2), (1.5, 0.5), (-2, 0.25):
+            made = b""
+            for _ in range(60):
+                row = self.rows[(b"in" + made)[-1]]
+                now = [x - (j in made) * presence - made.count(j) * frequency for j, x in enumerate(row)]
+                made += bytes([now.index(max(now))])
+            got = self.complete(temperature=0, max_tokens=60, presence_penalty=presence, frequency_penalty=frequency)["choices"][0]["text"]
+            self.assertEqual(got, made.decode())
+            self.assertNotEqual(made, self.greedy(b"in", 60))
+
+    def test_logit_bias(self):
+        first = self.greedy(b"in", 1)[0]
+        self.assertEqual(self.complete(temperature=0, max_tokens=5, logit_bias={"65": 100})["choices"][0]["text"], "AAAAA")
+        self.assertNotIn(chr(first), self.complete(max_tokens=100, logit_bias={str(first): -100})["choices"][0]["text"])
+
     # ---- Streams ----
 
     def choices(self, **fields):
         """Of a stream, but for what is asked of all of them together."""
-        text = self.ask(model="chain", prompt="in", stream=True, **fields)[2].decode()
+        text = self.ask(**{"model": "chain", "prompt": "in", "stream": True, **fields})[2].decode()
         return [json.loads(b.removeprefix("data: "))["choices"][0] for b in text.split("\n\n")[:-2]]
 
     def test_tokens_of_a_stream_are_those_of_an_answer(self):
@@ -196,15 +244,21 @@ class Text(unittest.TestCase):
         self.fails("'none'", 404, model="none")
         self.assertEqual(self.fails("'speech-to-text'", model="digits")["param"], "model")
         self.assertEqual(self.fails("no prompt", prompt=None)["param"], "prompt")
-        for prompt in 5, {}, [], ["a", "b"], [1, "a"], [-1], [1.5], [2 ** 31], [[]]:
+        for prompt in 5, {}, [], ["a", 1], [1, "a"], [-1], [1.5], [2 ** 31], [[]], ["a", []], [[[1]]], ["a"] * 65:
             self.assertEqual(self.fails("", prompt=prompt)["param"], "prompt", prompt)
         self.fails("256", prompt=[256])
-        for name, value in {"n": 2, "best_of": 3, "echo": True, "suffix": "a", "logit_bias": {"5": 1}, "presence_penalty": 0.5,
-                            "frequency_penalty": -1}.items():
+        for name, value in {"best_of": 3, "suffix": "a"}.items():
             self.assertEqual(self.fails("not supported", **{name: value})["param"], name)
         for name, value in {"max_tokens": 0, "temperature": 2.1, "top_p": "1", "seed": -1, "logprobs": 6, "stream": 1, "return_token_ids": 1, "stop": [""],
-                            "top_k": 1.5, "stream_options": {"more": 1}, "model": 1, "user": 1}.items():
+                            "top_k": 1.5, "stream_options": {"more": 1}, "model": 1, "user": 1, "n": 129, "echo": 1, "presence_penalty": 2.5,
+                            "frequency_penalty": "1", "logit_bias": {"a": 1}}.items():
             self.assertEqual(self.fails("must be", **{name: value})["param"], name)
+        for value in {"5": 101}, {"5": "1"}, {"-1": 1}, {"": 1}, [5], {str(i): 1 for i in range(1025)}, {"12345678901": 1}:
+            self.assertEqual(self.fails("token ids as names", logit_bias=value)["param"], "logit_bias")
+        self.fails("bias_tokens has 256", logit_bias={"256": 1})
+        self.assertEqual(self.fails("128 at most", prompt=["a"] * 64, n=3)["param"], "n")
+        for more in {"logprobs": 1}, {"return_token_ids": True}:
+            self.assertEqual(self.fails("not supported with logprobs", echo=True, **more)["param"], "echo")
         self.fails("4 texts", stop=["a"] * 5)
         self.fails("no field 'speed'", speed=1)
         self.fails("needs stream", stream_options={"include_usage": True})

@@ -177,7 +177,8 @@ class TextGeneration(_Model):
     """A model that goes on from a text, token by token.
 
     A prompt is a str (or bytes), or a list of ids. Options are inputs of the job: max_tokens=128, temperature=0.8 (0: always
-    the likeliest), top_k, top_p, min_p, repetition_penalty, seed=0, stop (a text or several), stop_tokens, begin_tokens.
+    the likeliest), top_k, top_p, min_p, repetition_penalty, presence_penalty, frequency_penalty, seed=0, stop (a text or
+    several), stop_tokens, begin_tokens.
     """
 
     def generate(self, prompt: str | bytes | Iterable[int], **options: Any) -> dict[str, Any]:
