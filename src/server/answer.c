@@ -298,12 +298,9 @@ static void end_pieces(exchange *x, const char *data, size_t size)
     mark(x);
 }
 
-/* Takes message. */
-static json_t *error_json(const exchange *x, unsigned status, const char *param, json_t *message)
+json_t *error_json(unsigned status, const char *param, json_t *message)
 {
     size_t i = 0;
-    if (x->path && (!strcmp(x->path, "/v2") || !strncmp(x->path, "/v2/", 4)))
-        return json_pack("{s:o}", "error", message);
     while (error_types[i].status && error_types[i].status != status)
         i++;
     return json_pack("{s:{s:o, s:s, s:s?, s:n}}", "error", "message", message, "type", error_types[i].type,
@@ -313,7 +310,9 @@ static json_t *error_json(const exchange *x, unsigned status, const char *param,
 static void send_error(exchange *x, unsigned status, const char *param, const char *message)
 {
     json_t *text = json_stringn(message, strlen(message)); /* NULL where it is no UTF-8 */
-    json_t *body = error_json(x, status, param, text ? text : json_string("the request failed"));
+    bool inference = x->path && (!strcmp(x->path, "/v2") || !strncmp(x->path, "/v2/", 4));
+    text = text ? text : json_string("the request failed");
+    json_t *body = inference ? json_pack("{s:o}", "error", text) : error_json(status, param, text);
     char *dumped = body ? json_dumps(body, JSON_COMPACT) : NULL;
     json_decref(body);
     if (!dumped)

@@ -2,6 +2,7 @@
 #ifndef SIB_SERVER_EXCHANGE_INNER_H
 #define SIB_SERVER_EXCHANGE_INNER_H
 
+#include "chunked.h"
 #include "exchange.h"
 #include "outlet.h"
 
@@ -55,6 +56,8 @@ struct exchange {
 
     /* Of the loop alone. */
     bool dispatched, headers_sent, close_after;
+    bool in_chunks; /* the body, which reader takes apart */
+    chunked reader;
     struct exchange *previous, *next; /* all exchanges of the server */
 };
 
@@ -65,5 +68,7 @@ void exchange_release(exchange *x);
 void exchange_cancel_set(exchange *x);
 /* Replaces a string of the exchange by a copy of (size) bytes. Returns false where memory fails. */
 bool exchange_set(char **text, const char *from, size_t size);
+/* An error in OpenAI's form; param may be NULL. Takes message. */
+json_t *error_json(unsigned status, const char *param, json_t *message);
 
 #endif

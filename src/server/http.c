@@ -131,17 +131,31 @@ static bool read_request(exchange *x, struct lws *wsi)
     return x->method && uri && exchange_set(&x->path, uri, (size_t)size);
 }
 
-/* Bytes of body that the client announces; UINT64_MAX where it does not say, 0 where none comes. */
-static uint64_t announced_body(exchange *x, struct lws *wsi)
+/* Bytes of body that the client announces, 0 where none comes, UINT64_MAX where it does not say. Returns a status with
+   *why, or 0. */
+static unsigned announced_body(exchange *x, struct lws *wsi, uint64_t *size, const char **why)
 {
-    char *text = header_copy(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH);
+    char *length = header_copy(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH),
+         *encoding = header_copy(wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING);
     bool has_body = !strcmp(x->method, "POST") || !strcmp(x->method, "PUT") || !strcmp(x->method, "PATCH");
-    uint64_t size = has_body ? UINT64_MAX : 0;
-    if (text)
-        size = strspn(text, "0123456789") == strlen(text) && strlen(text) < 19 ? strtoull(text, NULL, 10)
-                                                                               : UINT64_MAX;
-    free(text);
-    return size;
+    bool is_number =
+        length && *length && strspn(length, "0123456789") == strlen(length) && strlen(length) < 19;
+    unsigned status = 0;
+    *size = is_number ? strtoull(length, NULL, 10) : length || encoding || has_body ? UINT64_MAX : 0;
+    if (encoding && (length || x->http2 || !has_body)) { /* where others would look for the next request */
+        status = 400;
+        *why = "a body in chunks comes by POST over HTTP/1.1, without the header Content-Length";
+    } else if (encoding && strcasecmp(encoding, "chunked") != 0) {
+        status = 501;
+        *why = "of the values of the header Transfer-Encoding, 'chunked' alone is known";
+    } else if (*size == UINT64_MAX && !x->http2 && !encoding) {
+        status = 411;
+        *why = "the header Content-Length is missing or is no number, and the body is not in chunks";
+    }
+    x->in_chunks = encoding && !status;
+    free(length);
+    free(encoding);
+    return status;
 }
 
 static void run_handler(void *item)
@@ -188,12 +202,13 @@ static int on_request(listener *l, struct lws *wsi, connection *c)
         return -1;
     char allow[64];
     const char *why = NULL;
-    uint64_t size = announced_body(x, wsi);
+    uint64_t size;
+    const char *bodiless = NULL;
+    unsigned no_body = announced_body(x, wsi, &size, &bodiless);
     unsigned status = route_find(x, allow, sizeof allow);
     bool open = x->route && x->route->open, writes = strcmp(x->method, "GET") != 0;
     unsigned refused = request_refused(l, wsi, open, writes, &why);
     uint64_t held = atomic_load(&l->server->held_bytes), most = l->server->options.max_upload;
-    bool unknown_size = size == UINT64_MAX && !x->http2;
     x->close_after = size != 0 || refused == 400;
     if (refused == 401)
         answer_header(x, "WWW-Authenticate", "Bearer");
@@ -208,26 +223,23 @@ static int on_request(listener *l, struct lws *wsi, connection *c)
     else if (size && is_encoded(x))
         answer_error(x, 415, "Content-Encoding", "bodies are read as they are: '%.40s' is not undone",
                      x->headers[HEADER_CONTENT_ENCODING]);
-    else if (unknown_size)
-        answer_error(x, 411, "Content-Length",
-                     "the header Content-Length is missing or is no number; bodies in chunks are not read");
+    else if (no_body)
+        answer_error(x, no_body, no_body == 411 ? "Content-Length" : "Transfer-Encoding", "%s", bodiless);
     else if (size != UINT64_MAX && size > most)
         answer_error(x, 413, NULL, "the body may have %llu bytes at most", (unsigned long long)most);
     else if (size != UINT64_MAX && held + size > l->server->options.max_bodies)
         answer_error(x, 503, NULL, "the server holds as many uploads as it takes; try again soon");
     else {
-        x->close_after = false;
+        x->close_after = x->in_chunks; /* libwebsockets does not see where the body ends */
         if (!size)
             dispatch(l, x);
     }
     return 0;
 }
 
-static int on_body(listener *l, connection *c, const void *data, size_t size)
+/* Adds bytes of the body; answers where they are too many. */
+static void take_body(listener *l, exchange *x, const void *data, size_t size)
 {
-    exchange *x = c->x;
-    if (!x || x->dispatched || x->begun) /* refused already: what still comes is thrown away */
-        return 0;
     uint64_t held = atomic_fetch_add(&l->server->held_bytes, size);
     x->held += size;
     if (x->held > l->server->options.max_upload) {
@@ -238,6 +250,51 @@ static int on_body(listener *l, connection *c, const void *data, size_t size)
         x->close_after = true;
         answer_error(x, 503, NULL, "the server holds as many uploads as it takes; try again soon");
     }
+}
+
+/* What follows the last chunk is thrown away: the connection is closed after the answer. */
+static void take_chunks(listener *l, exchange *x, const char *data, size_t size)
+{
+    const char *piece;
+    size_t n, used;
+    while (!x->begun && (used = chunked_read(&x->reader, data, size, &piece, &n))) {
+        data += used;
+        size -= used;
+        if (n)
+            take_body(l, x, piece, n);
+    }
+    if (x->begun)
+        return;
+    if (x->reader.place == CHUNK_ENDED)
+        dispatch(l, x);
+    else if (x->reader.place == CHUNK_WRONG)
+        answer_error(x, 400, "Transfer-Encoding", "the body is not in chunks as HTTP has them");
+}
+
+static int on_body(listener *l, connection *c, const void *data, size_t size)
+{
+    exchange *x = c->x;
+    if (!x)
+        return 0;
+    if (!x->dispatched && !x->begun && x->in_chunks)
+        take_chunks(l, x, data, size);
+    else if (!x->dispatched && !x->begun) /* else refused already: what still comes is thrown away */
+        take_body(l, x, data, size);
+    if (x->dispatched && x->in_chunks)
+        lws_callback_on_writable(x->out.wsi); /* which ends libwebsockets' wait for more of the body */
+    return 0;
+}
+
+/* Also called for an empty body, after its request. */
+static int on_body_end(listener *l, connection *c)
+{
+    exchange *x = c->x;
+    if (!x || x->dispatched || x->begun)
+        return 0;
+    if (x->in_chunks) /* libwebsockets takes as many bytes of a body without a length as 100 MiB */
+        answer_error(x, 413, NULL, "a body in chunks may have 100 MiB at most: send its Content-Length");
+    else
+        dispatch(l, x);
     return 0;
 }
 
@@ -351,14 +408,14 @@ static bool send_piece(exchange *x, struct lws *wsi, bool *sent, bool *last)
 {
     unsigned char room[LWS_PRE + 16 + PIECE + 8], *data = room + LWS_PRE + 16;
     size_t n = take_bytes(x, data, PIECE, last);
-    bool chunked = x->streaming && !x->http2;
+    bool in_chunks = x->streaming && !x->http2;
     *sent = n > 0;
-    if (!n && !(*last && (chunked || x->http2))) {
+    if (!n && !(*last && (in_chunks || x->http2))) {
         lws_set_timeout(wsi, NO_PENDING_TIMEOUT, 0); /* the client has taken all that there is */
         return true;
     }
     unsigned char *begin = data, *end = data + n;
-    if (chunked) {
+    if (in_chunks) {
         char size[16];
         int digits = n ? snprintf(size, sizeof size, "%zx\r\n", n) : 0;
         begin -= digits;
@@ -379,8 +436,12 @@ static int on_writable(listener *l, struct lws *wsi, connection *c)
     pthread_mutex_lock(&x->lock);
     bool begun = x->begun;
     pthread_mutex_unlock(&x->lock);
-    if (!begun)
+    if (!begun) {
+        if (x->dispatched &&
+            x->in_chunks) /* libwebsockets would close a connection whose body does not go on */
+            lws_set_timeout(wsi, NO_PENDING_TIMEOUT, 0);
         return 0;
+    }
     if (!x->headers_sent) {
         if (!send_headers(x, wsi))
             return -1;
@@ -411,9 +472,7 @@ int http_callback(listener *l, struct lws *wsi, enum lws_callback_reasons reason
     case LWS_CALLBACK_HTTP_BODY:
         return on_body(l, c, in, size);
     case LWS_CALLBACK_HTTP_BODY_COMPLETION:
-        if (c->x && !c->x->dispatched && !c->x->begun) /* also called for an empty body, after its request */
-            dispatch(l, c->x);
-        return 0;
+        return on_body_end(l, c);
     case LWS_CALLBACK_HTTP_WRITEABLE:
         return on_writable(l, wsi, c);
     case LWS_CALLBACK_HTTP_DROP_PROTOCOL:

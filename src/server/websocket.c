@@ -35,19 +35,38 @@ static const char *query(const void *context, const char *name)
     return q->value = query_copy(q->wsi, name);
 }
 
-static int refuse(struct lws *wsi, unsigned status)
+/* Answers a handshake with an error as JSON; over HTTP/2 with libwebsockets' own page. Returns what the callback must. */
+static int refuse(struct lws *wsi, unsigned status, const char *why)
 {
-    lws_return_http_status(wsi, status, NULL);
+    unsigned char room[LWS_PRE + 2048], *begin = room + LWS_PRE, *p = begin, *end = room + sizeof room - 1;
+    json_t *body = error_json(status, NULL, json_string(why));
+    char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
+    static const char json[] = "application/json", closed[] = "close";
+    bool made = text && lws_get_network_wsi(wsi) == wsi &&
+                !lws_add_http_header_status(wsi, status, &p, end) &&
+                !lws_add_http_header_by_token(wsi, WSI_TOKEN_HTTP_CONTENT_TYPE, (const unsigned char *)json,
+                                              sizeof json - 1, &p, end) &&
+                !lws_add_http_header_by_token(wsi, WSI_TOKEN_CONNECTION, (const unsigned char *)closed,
+                                              sizeof closed - 1, &p, end) &&
+                !lws_add_http_header_content_length(wsi, strlen(text), &p, end) &&
+                !lws_finalize_http_header(wsi, &p, end) && strlen(text) < (size_t)(end - p);
+    if (made) {
+        memcpy(p, text, strlen(text));
+        lws_write(wsi, begin, (size_t)(p - begin) + strlen(text), LWS_WRITE_HTTP_HEADERS);
+    } else
+        lws_return_http_status(wsi, status, NULL);
+    free(text);
+    json_decref(body);
     return -1;
 }
 
 static int on_handshake(listener *l, struct lws *wsi)
 {
-    const char *why;
+    const char *why = NULL;
     unsigned status = request_refused(l, wsi, false, true, &why);
     if (!kind_of(wsi))
-        return refuse(wsi, 404);
-    return status ? refuse(wsi, status) : 0;
+        return refuse(wsi, 404, "there is no WebSocket here; docs/serve.md lists those that there are");
+    return status ? refuse(wsi, status, why) : 0;
 }
 
 static int on_open(listener *l, struct lws *wsi, connection *c)
