@@ -11,7 +11,8 @@
 #include <strings.h>
 
 #define PIECE         (32 * 1024) /* bytes given to libwebsockets at once */
-#define WRITE_SECONDS 40          /* for a client that takes no bytes */
+#define H2_FRAME      16384 /* bytes of a frame that every client of HTTP/2 takes; libwebsockets splits none */
+#define WRITE_SECONDS 40    /* for a client that takes no bytes */
 #define HEADER_ROOM   4096
 
 /* ---- The request ---- */
@@ -148,7 +149,7 @@ static unsigned announced_body(exchange *x, struct lws *wsi, uint64_t *size, con
     } else if (encoding && strcasecmp(encoding, "chunked") != 0) {
         status = 501;
         *why = "of the values of the header Transfer-Encoding, 'chunked' alone is known";
-    } else if (*size == UINT64_MAX && !x->http2 && !encoding) {
+    } else if (*size == UINT64_MAX && !encoding) { /* over HTTP/2 libwebsockets 4.1 never tells of its end */
         status = 411;
         *why = "the header Content-Length is missing or is no number, and the body is not in chunks";
     }
@@ -402,16 +403,26 @@ static size_t take_bytes(exchange *x, unsigned char *to, size_t room, bool *last
     return n;
 }
 
+/* Bytes that may be written at once: over HTTP/2 no more than the client's window has. */
+static size_t write_room(const exchange *x, struct lws *wsi)
+{
+    if (!x->http2)
+        return PIECE;
+    lws_fileofs_t window = lws_get_peer_write_allowance(wsi);
+    return window < 0 || window > H2_FRAME ? H2_FRAME : (size_t)window;
+}
+
 /* Writes one piece, on HTTP/1.1 as a chunk where the answer is in pieces. *sent: bytes of the answer were written;
    *last: no more will come. Returns false where the connection fails. */
 static bool send_piece(exchange *x, struct lws *wsi, bool *sent, bool *last)
 {
     unsigned char room[LWS_PRE + 16 + PIECE + 8], *data = room + LWS_PRE + 16;
-    size_t n = take_bytes(x, data, PIECE, last);
+    size_t space = write_room(x, wsi), n = take_bytes(x, data, space, last);
     bool in_chunks = x->streaming && !x->http2;
     *sent = n > 0;
     if (!n && !(*last && (in_chunks || x->http2))) {
-        lws_set_timeout(wsi, NO_PENDING_TIMEOUT, 0); /* the client has taken all that there is */
+        if (space)
+            lws_set_timeout(wsi, NO_PENDING_TIMEOUT, 0); /* the client has taken all that there is */
         return true;
     }
     unsigned char *begin = data, *end = data + n;
