@@ -152,7 +152,7 @@ def test_a_stream_serves_one_thread_at_a_time():
         for _ in range(200):
             try:
                 _sibyl.stream_push(stream, samples, 0)
-                _sibyl.stream_pull(stream, frames)
+                _sibyl.stream_pull(stream, frames, None)
             except RuntimeError as error:
                 said.append(str(error))
 
