@@ -7,7 +7,8 @@ export default defineConfig({
   // Ends what hangs, also on a machine that is busy with something else; no test is judged by its time.
   timeout: 300_000,
   expect: { timeout: 60_000 },
-  workers: 1,
+  // Each has a server of its own; a page waits for its server most of the time.
+  workers: 2,
   reporter: "list",
   use: {
     launchOptions: { executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium", args: ["--no-sandbox", "--use-fake-device-for-media-stream"] },
