@@ -74,7 +74,7 @@ export const texts = {
   },
   graph: {
     canvas: "Graph",
-    keys: "Arrow keys go along edges and across layers, with Shift they move the graph. Enter opens what is inside a node, Backspace leaves it, plus, minus, 0 and 1 change the scale, slash searches, r runs the graph.",
+    keys: "Arrow keys go along edges and across layers, with Shift they move the graph. Enter opens what is inside a node or a folded group, f folds the group around it, Backspace leaves, plus, minus, 0 and 1 change the scale, slash searches, r runs the graph.",
     zoom: "Scale",
     zoomIn: "Larger",
     zoomOut: "Smaller",
@@ -108,6 +108,22 @@ export const texts = {
     producer: "Made by",
     users: "Read by",
     roles: { input: "input", output: "output", initializer: "weight", constant: "constant", capture: "from outside", value: "value" },
+  },
+  fold: {
+    block: "block",
+    fold: "Fold",
+    unfold: "Unfold",
+    foldAll: "Fold into blocks",
+    unfoldAll: "Unfold everything",
+    inside: "Groups inside",
+    blocks: "Blocks",
+    around: "Inside of",
+    goAround: "Group around",
+    kinds: {
+      scope: "Nodes whose names share a scope. A double click folds and unfolds it.",
+      repeat: "Blocks that are built alike, one after another. A double click folds and unfolds them.",
+      block: "One of the blocks that repeat. A double click folds and unfolds it.",
+    },
   },
   run: {
     go: "Run",

@@ -119,7 +119,7 @@ test("10,000 nodes are there within 3 s, found within 100 ms, moved without halt
   await open(page, "tower.onnx");
   await page.goto("/#/models");
   const begin = Date.now();
-  await page.goto("/#/graph/tower");
+  await page.goto("/#/graph/tower?fold=off");
   await expect(canvas(page)).toHaveAttribute("data-items", "10002");
   const opened = Date.now() - begin;
   const frames = await page.evaluate(async () => {

@@ -4,6 +4,8 @@
 identity: one node. branch: an If whose branches are graphs. tower: a number of equal blocks, TOWER operators in all.
 logs: values that are not finite. reshape: a run that fails for most sizes. turns: a loop that goes on until it is cancelled. few: the same loop, five times.
 plain: nodes without names.
+layers: a transformer of 32 layers in small operators, some 8,000, with names as of an exporter; unnamed: the same without names.
+edited: layers with one weight, one attribute and one operator changed, and one more layer.
 chain: text, letter by letter. loud: finds speech where it is loud.
 """
 import os
@@ -76,6 +78,85 @@ def plain() -> bytes:
     return o.model(o.graph("plain", [o.node("Relu", ["x"], ["y"]), o.node("Neg", ["y"], ["z"])], [o.value("x", ["N"])], [o.value("z", ["N"])]))
 
 
+WIDTH, HEADS = 12, 12
+
+
+class Transformer:
+    """Layers in small operators; `named`: nodes have the names of their scopes."""
+
+    def __init__(self, named: bool, edited: bool = False):
+        self.named, self.edited = named, edited
+        self.nodes, self.weights, self.counter = [], [], 0
+
+    def op(self, scope: str, kind: str, *inputs: str, **attributes) -> str:
+        self.counter += 1
+        out = f"v{self.counter}" if not self.named else f"/{scope}/{kind}_{self.counter}_output"
+        self.nodes.append(o.node(kind, inputs, [out], f"/{scope}/{kind}_{self.counter}" if self.named else "", **attributes))
+        return out
+
+    def weight(self, name: str, dims, value: float) -> str:
+        size = 1
+        for d in dims:
+            size *= d
+        name = name if self.named else f"w{len(self.weights)}"
+        self.weights.append(o.tensor(name, o.FLOAT, dims, struct.pack(f"<{size}f", *[value] * size)))
+        return name
+
+    def norm(self, scope: str, x: str) -> str:
+        square = self.op(scope, "Mul", x, x)
+        mean = self.op(scope, "ReduceMean", square, axes=[-1])
+        root = self.op(scope, "Sqrt", self.op(scope, "Add", mean, self.weight(f"{scope}.eps", [], 1e-5)))
+        return self.op(scope, "Mul", self.op(scope, "Div", x, root), self.weight(f"{scope}.weight", [WIDTH], 1))
+
+    def head(self, scope: str, x: str) -> str:
+        parts = []
+        for name in "qkv":
+            part = self.op(scope, "MatMul", x, self.weight(f"{scope}.{name}", [WIDTH, 4], 0.1))
+            if name != "v":
+                turned = self.op(scope, "Mul", self.op(scope, "Neg", part), "sin")
+                part = self.op(scope, "Add", self.op(scope, "Mul", part, "cos"), turned)
+            parts.append(part)
+        scores = self.op(scope, "MatMul", parts[0], self.op(scope, "Transpose", parts[1], perm=[1, 0]))
+        shares = self.op(scope, "Softmax", self.op(scope, "Div", scores, "scale"), axis=-1)
+        return self.op(scope, "MatMul", shares, parts[2])
+
+    def layer(self, i: int, x: str) -> str:
+        scope = f"model/layers.{i}"
+        changed = self.edited and i == 7
+        normed = self.norm(f"{scope}/input_norm", x)
+        heads = [self.head(f"{scope}/attn/head.{h}", normed) for h in range(HEADS)]
+        joined = self.op(f"{scope}/attn", "Concat", *heads, axis=-1)
+        value = 0.5 if changed else 0.1
+        x = self.op(scope, "Add", x, self.op(f"{scope}/attn", "MatMul", joined, self.weight(f"{scope}.o", [4 * HEADS, WIDTH], value)))
+        normed = self.norm(f"{scope}/post_norm", x)
+        up = self.op(f"{scope}/mlp", "MatMul", normed, self.weight(f"{scope}.up", [WIDTH, 32], 0.1))
+        act = self.op(f"{scope}/mlp", "Tanh" if changed else "Sigmoid", up)
+        down = self.op(f"{scope}/mlp", "MatMul", self.op(f"{scope}/mlp", "Mul", up, act), self.weight(f"{scope}.down", [32, WIDTH], 0.1))
+        return self.op(scope, "Add", x, down)
+
+    def model(self) -> bytes:
+        for name in ("sin", "cos", "scale"):
+            self.weights.append(o.tensor(name, o.FLOAT, [], struct.pack("<f", 0.7)))
+        x = self.op("model/embed", "Gather", self.weight("embed", [64, WIDTH], 0.2), "ids", axis=0)
+        for i in range(33 if self.edited else 32):
+            x = self.layer(i, x)
+        last = self.op("head", "MatMul", self.norm("model/norm", x), self.weight("head", [WIDTH, 64], 0.1))
+        self.nodes.append(o.node("Softmax", [last], ["logits"], "/head/Softmax" if self.named else "", axis=1 if self.edited else -1))
+        return o.model(o.graph("transformer", self.nodes, [o.value("ids", ["T"], o.INT64)], [o.value("logits", ["T", 64])], self.weights))
+
+
+def layers() -> bytes:
+    return Transformer(named=True).model()
+
+
+def unnamed() -> bytes:
+    return Transformer(named=False).model()
+
+
+def edited() -> bytes:
+    return Transformer(named=True, edited=True).model()
+
+
 def npy(shape: list[int], numbers: list[float]) -> bytes:
     head = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {tuple(shape)}, }}"
     head += " " * (-(len(head) + 11) % 64) + "\n"
@@ -93,7 +174,7 @@ def loud() -> bytes:
 folder, arrays = (pathlib.Path(argument) for argument in sys.argv[1:])
 folder.mkdir(parents=True, exist_ok=True)
 arrays.mkdir(parents=True, exist_ok=True)
-for make in (identity, branch, tower, logs, reshape, turns, chain, few, loud, plain):
+for make in (identity, branch, tower, logs, reshape, turns, chain, few, loud, plain, layers, unnamed, edited):
     (folder / f"{make.__name__}.onnx").write_bytes(make())
 (arrays / "x.npy").write_bytes(npy([2, 3], [1, 2, 4, 8, 16, 32]))
 with zipfile.ZipFile(arrays / "inputs.npz", "w") as archive:

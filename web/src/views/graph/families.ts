@@ -12,7 +12,7 @@ const members = {
   quantize: "QuantizeLinear DequantizeLinear DynamicQuantizeLinear",
 } as const;
 
-export type Family = keyof typeof members | "other" | "value";
+export type Family = keyof typeof members | "other" | "value" | "group";
 
 const families = new Map<string, Family>();
 for (const [family, types] of Object.entries(members)) for (const type of types.split(" ")) families.set(type, family as Family);

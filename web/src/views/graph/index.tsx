@@ -11,7 +11,9 @@ import { followRuns, modelDetail, runKey, useStore } from "../../state/store";
 import { texts } from "../../texts";
 import type { ViewProps } from "..";
 import { Crumbs } from "./crumbs";
-import { draw, type Drawn } from "./drawn";
+import type { Drawn } from "./drawn";
+import { fold as foldOf, groupsAround, type Folding } from "./fold";
+import { closedAround, selectGroup, useDrawn, useFold, type Fold } from "./folding";
 import { Inspector, type Live } from "./inspector";
 import { nameInRuns, prefixOf, sourceOf, valuesOf } from "./names";
 import { figureText, Legend, useOverlay, usePainted } from "./overlay";
@@ -30,7 +32,7 @@ export interface Place {
   view: ApiView;
 }
 
-export interface Loaded {
+export interface Data {
   place: Place;
   graphs: Graph[];
   /** The calls of a job. */
@@ -39,9 +41,13 @@ export interface Loaded {
   holder: NodeDetail | null;
   nodes: Node[];
   values: Value[];
-  drawn: Drawn;
+  folding: Folding;
   /** What runs put before the names of values here. */
   prefix: string;
+}
+
+export interface Loaded extends Data {
+  drawn: Drawn;
 }
 
 /** The nodes that hold a graph, the outermost first. */
@@ -52,14 +58,14 @@ async function holdersOf({ model, graph, view }: Place, graphs: Graph[]): Promis
   return [...outer, await api.node(model, row.outer, row.holder, view)];
 }
 
-async function load(place: Place, signal: AbortSignal): Promise<Loaded> {
+async function load(place: Place, signal: AbortSignal): Promise<Data> {
   const { model, graph, milli, view } = place;
   const shared = Promise.all([api.graphs(model, view), modelDetail(model)]);
   const inside = milli === null ? null : await Promise.all([api.node(model, graph, milli, view), api.milli(model, graph, milli, view, signal)]);
   const [nodes, values] = inside ? [inside[1].nodes, inside[1].values] : await Promise.all([api.nodes(model, graph, view, signal), api.values(model, graph, view, signal)]);
   const [graphs, { calls }] = await shared;
   const prefix = prefixOf(await holdersOf(place, graphs));
-  return { place, graphs, calls, holder: inside?.[0] ?? null, nodes, values, drawn: await draw(nodes, values), prefix };
+  return { place, graphs, calls, holder: inside?.[0] ?? null, nodes, values, folding: foldOf(nodes, texts.fold.block), prefix };
 }
 
 function placeOf(model: string, address: Address): Place {
@@ -71,6 +77,7 @@ function placeOf(model: string, address: Address): Place {
 export interface Chosen {
   node: number | null;
   value: number | null;
+  group: string | null;
 }
 
 interface Tip {
@@ -79,11 +86,12 @@ interface Tip {
   y: number;
 }
 
-export const selectNode = (node: number | null) => goTo({ query: { node, value: null }, replace: true });
-export const selectValue = (value: number | null) => goTo({ query: { node: null, value }, replace: true });
-export const inGraph = (graph: number) => ({ g: graph === 0 ? null : graph, milli: null, node: null, value: null });
+const unfoldedAnew = { group: null, open: null, fold: null };
+export const selectNode = (node: number | null) => goTo({ query: { node, value: null, group: null }, replace: true });
+export const selectValue = (value: number | null) => goTo({ query: { node: null, value, group: null }, replace: true });
+export const inGraph = (graph: number) => ({ g: graph === 0 ? null : graph, milli: null, node: null, value: null, ...unfoldedAnew });
 export const enterGraph = (graph: number) => goTo({ query: inGraph(graph) });
-export const enterMilli = (node: number) => goTo({ query: { milli: node, node: null, value: null } });
+export const enterMilli = (node: number) => goTo({ query: { milli: node, node: null, value: null, group: null } });
 
 function leave({ holder, graphs, place }: Loaded): void {
   const outer = graphs.find((row) => row.number === place.graph)?.outer ?? -1;
@@ -91,7 +99,22 @@ function leave({ holder, graphs, place }: Loaded): void {
   else if (outer >= 0) enterGraph(outer);
 }
 
-function Canvas({ loaded, chosen, found, live, onRun }: { loaded: Loaded; chosen: Chosen; found: number[]; live: Live; onRun: () => void }) {
+/** After groups were folded or unfolded: the view stays where it was, around the first node that is shown otherwise than before. */
+function keepPlace(before: { drawn: Drawn; scene: Scene }, after: { drawn: Drawn; scene: Scene }): void {
+  const [old, now] = [before.drawn.holders, after.drawn.holders];
+  if (old.length !== now.length || before.drawn.items.length === after.drawn.items.length) return;
+  const shows = (drawn: Drawn, node: number) => drawn.items[drawn.holders[node]!]?.group?.id;
+  const node = old.findIndex((item, i) => item >= 0 && shows(before.drawn, i) !== shows(after.drawn, i));
+  if (node >= 0) after.scene.lookAs(before.scene.look(), now[node]!, before.scene.placeOf(old[node]!));
+}
+
+function itemOf(drawn: Drawn, { node, value, group }: Chosen): number {
+  if (node !== null) return drawn.itemOfNode[node] ?? -1;
+  if (value !== null) return drawn.itemsOfValue.get(value)?.[0] ?? -1;
+  return group === null ? -1 : drawn.items.findIndex((item) => item.group?.id === group);
+}
+
+function Canvas({ loaded, chosen, fold, found, live, onRun }: { loaded: Loaded; chosen: Chosen; fold: Fold; found: number[]; live: Live; onRun: () => void }) {
   const overlay = useOverlay(loaded, live.run);
   const { drawn, nodes, holder } = loaded;
   const canvas = useRef<HTMLCanvasElement>(null);
@@ -99,10 +122,15 @@ function Canvas({ loaded, chosen, found, live, onRun }: { loaded: Loaded; chosen
   const [scene, setScene] = useState<Scene | null>(null);
   const [tip, setTip] = useState<Tip | null>(null);
 
+  const toggle = useRef(fold.toggle);
+  toggle.current = fold.toggle;
+  const before = useRef<{ drawn: Drawn; scene: Scene } | null>(null);
+
   const choose = useCallback(
     (item: number | null) => {
       const row = item === null ? undefined : drawn.items[item];
       if (row?.kind === "value") selectValue(row.i);
+      else if (row?.group) selectGroup(row.group.id);
       else selectNode(row?.i ?? null);
     },
     [drawn],
@@ -110,6 +138,7 @@ function Canvas({ loaded, chosen, found, live, onRun }: { loaded: Loaded; chosen
   const enter = useCallback(
     (item: number) => {
       const row = drawn.items[item];
+      if (row?.group) return toggle.current(row.group);
       if (row?.kind !== "node") return;
       const inside = nodes[row.i]?.graphs[0];
       if (inside !== undefined) enterGraph(inside);
@@ -124,14 +153,17 @@ function Canvas({ loaded, chosen, found, live, onRun }: { loaded: Loaded; chosen
       select: choose,
       follow: (edge) => selectValue(drawn.values[edge] ?? null),
       enter,
+      box: (box, twice) => (twice ? toggle.current(drawn.boxes[box]!) : selectGroup(drawn.boxes[box]!.id)),
       hover: (item, x, y) => setTip(item === null ? null : { item, x, y }),
     });
+    if (before.current) keepPlace(before.current, { drawn, scene: made });
+    before.current = { drawn, scene: made };
     setScene(made);
     return () => made.destroy();
   }, [drawn, choose, enter]);
 
   usePainted(scene, loaded, overlay);
-  const item = chosen.node !== null ? (drawn.itemOfNode[chosen.node] ?? -1) : chosen.value !== null ? (drawn.itemsOfValue.get(chosen.value)?.[0] ?? -1) : -1;
+  const item = itemOf(drawn, chosen);
   useEffect(() => {
     if (!scene) return;
     scene.select(item >= 0 ? item : null);
@@ -143,8 +175,9 @@ function Canvas({ loaded, chosen, found, live, onRun }: { loaded: Loaded; chosen
       if (ends[0] !== undefined) scene.show(ends[0]);
       return;
     }
-    scene.mark(found.map((node) => drawn.itemOfNode[node]!).filter((i) => i >= 0));
-  }, [scene, item, chosen.value, drawn, found]);
+    scene.selectBox(drawn.boxes.findIndex((group) => group.id === chosen.group));
+    scene.mark(found.map((node) => drawn.holders[node]!).filter((i) => i >= 0));
+  }, [scene, item, chosen.value, chosen.group, drawn, found]);
 
   useEffect(() => {
     const seen = new Map<number, Seen>();
@@ -167,6 +200,7 @@ function Canvas({ loaded, chosen, found, live, onRun }: { loaded: Loaded; chosen
       "1": () => scene.fit(true),
       Enter: () => item >= 0 && enter(item),
       Escape: () => choose(null),
+      f: () => foldAround(fold, loaded, chosen),
       Backspace: () => leave(loaded),
       r: onRun,
     };
@@ -197,6 +231,11 @@ function Canvas({ loaded, chosen, found, live, onRun }: { loaded: Loaded; chosen
         <button aria-label={t.fit} title={t.fit} onClick={() => scene?.fit(true)}>
           ⤢
         </button>
+        {fold.can && (
+          <button aria-label={fold.unfolded ? texts.fold.unfoldAll : texts.fold.foldAll} title={fold.unfolded ? texts.fold.unfoldAll : texts.fold.foldAll} onClick={() => fold.set(!fold.unfolded)}>
+            {fold.unfolded ? "⊞" : "⊟"}
+          </button>
+        )}
       </div>
       {tip && tipped && (
         <div className="tip" style={{ left: tip.x + 14, top: tip.y + 14 }}>
@@ -210,10 +249,20 @@ function Canvas({ loaded, chosen, found, live, onRun }: { loaded: Loaded; chosen
   );
 }
 
+/** Folds the innermost group around what is chosen, which is chosen from then on. */
+function foldAround(fold: Fold, { folding, nodes }: Data, { node, group }: Chosen): void {
+  const chosen = group !== null ? folding.byId.get(group) : undefined;
+  const around = nodes[node ?? -1] ? groupsAround(folding.groups, node ?? -1).at(-1) : chosen;
+  const open = around && (fold.unfolded?.open.has(around.id) ? around : around.outer);
+  if (!open || !fold.unfolded?.open.has(open.id)) return;
+  selectGroup(open.id);
+  fold.toggle(open);
+}
+
 /** The calls of a job, and the graph of the file or the one that runs. */
 function Choices({ loaded }: { loaded: Loaded }) {
   const { calls, place } = loaded;
-  const other = { g: null, milli: null, node: null, value: null, run: null };
+  const other = { g: null, milli: null, node: null, value: null, run: null, ...unfoldedAnew };
   return (
     <>
       {calls.length > 1 && (
@@ -232,7 +281,7 @@ function Choices({ loaded }: { loaded: Loaded }) {
 }
 
 /** The run whose values are shown: that of the address, or the last that was started here. */
-function useRun(loaded: Loaded, wanted: string | undefined): { id: string | null; run: Run | null } {
+function useRun(loaded: Data, wanted: string | undefined): { id: string | null; run: Run | null } {
   const { model, view } = loaded.place;
   const started = useStore((state) => state.started[runKey(model, view.call ?? loaded.calls[0])]);
   const id = wanted ?? started ?? null;
@@ -241,18 +290,27 @@ function useRun(loaded: Loaded, wanted: string | undefined): { id: string | null
   return { id, run };
 }
 
-function GraphPage({ model, loaded, chosen, wanted }: { model: Model; loaded: Loaded; chosen: Chosen; wanted: string | undefined }) {
+function GraphPage({ model, data, chosen, wanted }: { model: Model; data: Data; chosen: Chosen; wanted: string | undefined }) {
   const [query, setQuery] = useState("");
   const [dialog, setDialog] = useState(false);
-  const { id, run } = useRun(loaded, wanted);
-  const names = useMemo(() => valuesOf(loaded, chosen).flatMap((i) => nameInRuns(loaded, i) ?? []), [loaded, chosen.node, chosen.value]);
-  const live = { run, seen: useSeen(run, names, loaded.holder !== null) };
-  useEffect(() => useSelected.setState({ source: sourceOf(loaded, chosen, id) }), [loaded, chosen.node, chosen.value, id]);
+  const fold = useFold(data);
+  const asked = useDrawn(data, fold);
+  const drawn = asked.data;
+  const loaded = useMemo(() => (drawn ? { ...data, drawn } : null), [data, drawn]);
+  const hidden = chosen.node === null ? [] : closedAround(fold, chosen.node);
+  useEffect(() => {
+    if (hidden.length > 0) fold.unfold(hidden); // what is selected is to be seen
+  });
+  const { id, run } = useRun(data, wanted);
+  const names = useMemo(() => valuesOf(data, chosen).flatMap((i) => nameInRuns(data, i) ?? []), [data, chosen.node, chosen.value]);
+  const live = { run, seen: useSeen(run, names, data.holder !== null) };
+  useEffect(() => useSelected.setState({ source: sourceOf(data, chosen, id) }), [data, chosen.node, chosen.value, id]);
   const found = useMemo(() => {
     const wanted = query.trim().toLowerCase();
     if (wanted === "") return [];
-    return loaded.nodes.filter((node) => node.name.toLowerCase().includes(wanted) || node.type.toLowerCase().includes(wanted)).map((node) => node.i);
-  }, [query, loaded]);
+    return data.nodes.filter((node) => node.name.toLowerCase().includes(wanted) || node.type.toLowerCase().includes(wanted)).map((node) => node.i);
+  }, [query, data]);
+  if (!loaded) return <Shown asked={asked}>{() => null}</Shown>;
   return (
     <div className="graph-page">
       <div className="graph-middle">
@@ -265,11 +323,11 @@ function GraphPage({ model, loaded, chosen, wanted }: { model: Model; loaded: Lo
           </button>
         </div>
         {id !== null && <RunLine id={id} run={run} />}
-        {loaded.drawn.items.length === 0 ? <Empty title={t.empty} /> : <Canvas loaded={loaded} chosen={chosen} found={found} live={live} onRun={() => setDialog(true)} />}
+        {loaded.drawn.items.length === 0 ? <Empty title={t.empty} /> : <Canvas loaded={loaded} chosen={chosen} fold={fold} found={found} live={live} onRun={() => setDialog(true)} />}
       </div>
       {dialog && <RunDialog loaded={loaded} onClose={() => setDialog(false)} />}
       <Panel side="right" id="inspector" title={texts.shell.inspector} initial={320} max={700}>
-        <Inspector loaded={loaded} chosen={chosen} live={live} onSearch={setQuery} />
+        <Inspector loaded={loaded} chosen={chosen} live={live} fold={fold} onSearch={setQuery} />
       </Panel>
     </div>
   );
@@ -280,6 +338,6 @@ export default function GraphView({ model, address }: ViewProps) {
   const key = model ? JSON.stringify([place, model.opened]) : null;
   const asked = useAsked(key, (signal) => load(place, signal));
   if (!model) return <Waiting />;
-  const chosen = { node: numberOf(address, "node"), value: numberOf(address, "value") };
-  return <Shown asked={asked}>{(loaded) => <GraphPage key={key} model={model} loaded={loaded} chosen={chosen} wanted={address.query["run"]} />}</Shown>;
+  const chosen = { node: numberOf(address, "node"), value: numberOf(address, "value"), group: address.query["group"] ?? null };
+  return <Shown asked={asked}>{(data) => <GraphPage key={key} model={model} data={data} chosen={chosen} wanted={address.query["run"]} />}</Shown>;
 }

@@ -1,19 +1,20 @@
 import { useMemo, type ReactNode } from "react";
 import { api } from "../../api/client";
 import { seenInAnswer, type Seen } from "../../api/digest";
-import type { NodeDetail, Run, Value, ValueDetail } from "../../api/types";
+import type { Node, NodeDetail, Run, Value, ValueDetail } from "../../api/types";
 import { formatBytes } from "../../components/format";
 import { Shown, useAsked } from "../../components/states";
 import { Facts } from "../../components/table";
 import { goesOn } from "../../state/live";
 import { texts } from "../../texts";
 import { DigestView } from "./digest";
+import { GroupFacts, type Fold } from "./folding";
 import { nameInRuns } from "./names";
 import { enterGraph, enterMilli, selectNode, selectValue, type Chosen, type Loaded } from ".";
 
 const t = texts.graph;
 
-function Part({ title, children }: { title: string; children: ReactNode }) {
+export function Part({ title, children }: { title: string; children: ReactNode }) {
   return (
     <section className="inspector-part">
       <h3>{title}</h3>
@@ -161,15 +162,33 @@ function ValueFacts({ value, loaded, live }: { value: ValueDetail; loaded: Loade
   );
 }
 
+/** How many nodes of each operator there are; a click finds them. */
+export function TypeCounts({ nodes, onSearch }: { nodes: Node[]; onSearch: (text: string) => void }) {
+  const types = useMemo(() => {
+    const counts = new Map<string, number>();
+    for (const node of nodes) counts.set(node.type, (counts.get(node.type) ?? 0) + 1);
+    return [...counts].sort((a, b) => b[1] - a[1] || a[0].localeCompare(b[0]));
+  }, [nodes]);
+  return (
+    <Part title={t.operators(nodes.length)}>
+      <ul className="types">
+        {types.map(([type, count]) => (
+          <li key={type}>
+            <button className="plain link grow" onClick={() => onSearch(type)}>
+              {type}
+            </button>
+            <span className="number">{count.toLocaleString("en")}</span>
+          </li>
+        ))}
+      </ul>
+    </Part>
+  );
+}
+
 /** The graph itself, while nothing in it is chosen. */
 function GraphFacts({ loaded, onSearch }: { loaded: Loaded; onSearch: (text: string) => void }) {
   const row = loaded.graphs.find((other) => other.number === loaded.place.graph);
   const { holder } = loaded;
-  const types = useMemo(() => {
-    const counts = new Map<string, number>();
-    for (const node of loaded.nodes) counts.set(node.type, (counts.get(node.type) ?? 0) + 1);
-    return [...counts].sort((a, b) => b[1] - a[1] || a[0].localeCompare(b[0]));
-  }, [loaded]);
   const of = (role: Value["role"]) => loaded.values.filter((value) => value.role === role);
   const list = (title: string, values: Value[]) =>
     values.length > 0 && (
@@ -189,18 +208,7 @@ function GraphFacts({ loaded, onSearch }: { loaded: Loaded; onSearch: (text: str
       {list(texts.models.inputs, of("input"))}
       {list(t.captures, of("capture"))}
       {list(texts.models.outputs, of("output"))}
-      <Part title={t.operators(loaded.nodes.length)}>
-        <ul className="types">
-          {types.map(([type, count]) => (
-            <li key={type}>
-              <button className="plain link grow" onClick={() => onSearch(type)}>
-                {type}
-              </button>
-              <span className="number">{count.toLocaleString("en")}</span>
-            </li>
-          ))}
-        </ul>
-      </Part>
+      <TypeCounts nodes={loaded.nodes} onSearch={onSearch} />
     </>
   );
 }
@@ -221,21 +229,25 @@ interface Props {
   loaded: Loaded;
   chosen: Chosen;
   live: Live;
+  fold: Fold;
   onSearch: (text: string) => void;
 }
 
-export function Inspector({ loaded, chosen, live, onSearch }: Props) {
+export function Inspector({ loaded, chosen, live, fold, onSearch }: Props) {
   const { place, holder } = loaded;
   const { model, graph, view } = place;
   const key = (chosen: number | null) => (chosen === null ? null : JSON.stringify([place, chosen]));
   const node = useAsked(key(chosen.node), async () => (holder ? milliDetail(loaded, chosen.node ?? 0) : api.node(model, graph, chosen.node ?? 0, view)));
   const value = useAsked(key(chosen.value), async () => (holder ? milliValue(loaded, chosen.value ?? 0) : api.value(model, graph, chosen.value ?? 0, view)));
+  const group = chosen.group === null ? undefined : loaded.folding.byId.get(chosen.group);
   return (
     <div className="inspector" aria-live={live.run !== null && goesOn(live.run) ? "off" : "polite"}>
       {chosen.node !== null ? (
         <Shown asked={node}>{(detail) => detail && <NodeFacts node={detail} loaded={loaded} live={live} />}</Shown>
       ) : chosen.value !== null ? (
         <Shown asked={value}>{(detail) => detail && <ValueFacts value={detail} loaded={loaded} live={live} />}</Shown>
+      ) : group ? (
+        <GroupFacts group={group} data={loaded} fold={fold} onSearch={onSearch} />
       ) : (
         <GraphFacts loaded={loaded} onSearch={onSearch} />
       )}

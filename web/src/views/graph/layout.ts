@@ -1,12 +1,12 @@
-import type { Layout, LayoutInput } from "./layered";
+import type { NestedInput, NestedLayout } from "./nested";
 
 let worker: Worker | null = null;
 let asks = 0;
-const waiting = new Map<number, { resolve: (layout: Layout) => void; reject: (fault: Error) => void }>();
+const waiting = new Map<number, { resolve: (layout: NestedLayout) => void; reject: (fault: Error) => void }>();
 
 function start(): Worker {
   const made = new Worker(new URL("./layout.worker.ts", import.meta.url), { type: "module" });
-  made.onmessage = ({ data }: MessageEvent<{ ask: number; layout: Layout }>) => {
+  made.onmessage = ({ data }: MessageEvent<{ ask: number; layout: NestedLayout }>) => {
     waiting.get(data.ask)?.resolve(data.layout);
     waiting.delete(data.ask);
   };
@@ -19,7 +19,7 @@ function start(): Worker {
 }
 
 /** Lays out in a worker. */
-export function layOut(input: LayoutInput): Promise<Layout> {
+export function layOut(input: NestedInput): Promise<NestedLayout> {
   worker ??= start();
   const ask = asks++;
   return new Promise((resolve, reject) => {

@@ -1,8 +1,8 @@
 // Lays graphs out beside the page, which goes on answering.
-import { layered, type LayoutInput } from "./layered";
+import { nested, type NestedInput } from "./nested";
 
-self.onmessage = ({ data }: MessageEvent<{ ask: number; input: LayoutInput }>) => {
-  const layout = layered(data.input);
-  const memory = [layout.x, layout.y, layout.rank, layout.points, layout.starts, layout.stub].map((array) => array.buffer as ArrayBuffer);
+self.onmessage = ({ data }: MessageEvent<{ ask: number; input: NestedInput }>) => {
+  const layout = nested(data.input);
+  const memory = [layout.x, layout.y, layout.rank, layout.points, layout.starts, layout.stub, layout.boxes].map((array) => array.buffer as ArrayBuffer);
   self.postMessage({ ask: data.ask, layout }, { transfer: memory });
 };

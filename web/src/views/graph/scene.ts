@@ -5,12 +5,16 @@ import { smallPicture } from "./cells";
 import { LINE_FONT, TITLE_FONT, type Drawn } from "./drawn";
 import type { Family } from "./families";
 import { Minimap } from "./minimap";
+import { BOX_TITLE } from "./nested";
+import { drawBoxes, drawStack } from "./boxes";
 
 export interface Told {
   select: (item: number | null) => void;
   /** An edge was chosen. */
   follow: (edge: number) => void;
   enter: (item: number) => void;
+  /** The title of an unfolded group was clicked, or clicked twice. */
+  box: (box: number, twice: boolean) => void;
   hover: (item: number | null, x: number, y: number) => void;
 }
 
@@ -20,7 +24,7 @@ export interface Tint {
   text: string;
 }
 
-interface View {
+export interface View {
   x: number;
   y: number;
   scale: number;
@@ -57,6 +61,7 @@ export class Scene {
   private marked = new Set<number>(); // items, of a search or a value
   private strong = new Set<number>(); // edges
   private pictures = new Map<number, { seen: Seen; picture: HTMLCanvasElement }>(); // by value
+  private box: number | null = null; // the unfolded group that is selected
   private tints: (Tint | null)[] | null = null;
   private frame = 0;
   private readonly end = new AbortController();
@@ -106,6 +111,29 @@ export class Scene {
   select(item: number | null): void {
     this.selected = item;
     this.strong = new Set(item === null ? [] : this.inOut[item]);
+    this.redraw();
+  }
+
+  selectBox(box: number | null): void {
+    this.box = box;
+    this.redraw();
+  }
+
+  /** Where the middle of an item is on the canvas. */
+  placeOf(item: number): { x: number; y: number } {
+    const { layout } = this.drawn;
+    return { x: layout.x[item]! * this.view.scale + this.view.x, y: layout.y[item]! * this.view.scale + this.view.y };
+  }
+
+  look(): View {
+    return this.view;
+  }
+
+  /** Looks at the same scale as another scene did, with an item where it stood there. */
+  lookAs({ scale }: View, item: number, at: { x: number; y: number }): void {
+    const { layout } = this.drawn;
+    this.view = { scale, x: at.x - layout.x[item]! * scale, y: at.y - layout.y[item]! * scale };
+    this.canvas.dataset["sized"] = "";
     this.redraw();
   }
 
@@ -239,6 +267,16 @@ export class Scene {
     return this.nodes.search(px, py, px, py)[0] ?? null;
   }
 
+  /** The unfolded group whose title is where the pointer is, the innermost. */
+  private boxAt(event: MouseEvent): number | null {
+    const { x, y, scale } = this.view;
+    const [px, py] = [(event.offsetX - x) / scale, (event.offsetY - y) / scale];
+    const { boxes } = this.drawn.layout;
+    for (let k = this.drawn.boxes.length - 1; k >= 0; k--)
+      if (px >= boxes[4 * k]! && px <= boxes[4 * k + 2]! && py >= boxes[4 * k + 1]! && py <= boxes[4 * k + 1]! + BOX_TITLE) return k;
+    return null;
+  }
+
   /** The edge within some pixels of where the pointer is. */
   private edgeAt(event: MouseEvent): number | null {
     const { layout } = this.drawn;
@@ -286,7 +324,9 @@ export class Scene {
         if (moved > 4) return;
         const item = this.itemAt(event);
         const edge = item === null ? this.edgeAt(event) : null;
-        if (edge === null) this.told.select(item);
+        const box = item === null && edge === null ? this.boxAt(event) : null;
+        if (box !== null) this.told.box(box, false);
+        else if (edge === null) this.told.select(item);
         else this.told.follow(edge);
       },
       { once: true },
@@ -296,13 +336,15 @@ export class Scene {
   private point(event: PointerEvent): void {
     if (event.buttons !== 0) return;
     const item = this.itemAt(event);
-    this.canvas.style.cursor = item === null && this.edgeAt(event) === null ? "grab" : "pointer";
+    this.canvas.style.cursor = item === null && this.edgeAt(event) === null && this.boxAt(event) === null ? "grab" : "pointer";
     this.told.hover(item, event.offsetX, event.offsetY);
   }
 
   private double(event: MouseEvent): void {
     const item = this.itemAt(event);
+    const box = item === null ? this.boxAt(event) : null;
     if (item !== null) this.told.enter(item);
+    else if (box !== null) this.told.box(box, true);
   }
 
   private wheel(event: WheelEvent): void {
@@ -316,7 +358,7 @@ export class Scene {
   private readColours(): void {
     const style = getComputedStyle(this.canvas);
     const names = ["canvas", "surface", "line", "line-strong", "text", "muted", "accent", "accent-soft", "warn"];
-    const families: Family[] = ["product", "activation", "normal", "shape", "reduce", "control", "quantize", "other", "value"];
+    const families: Family[] = ["product", "activation", "normal", "shape", "reduce", "control", "quantize", "other", "value", "group"];
     for (const name of [...names, ...families.map((family) => `op-${family}`)]) this.colours[name] = style.getPropertyValue(`--${name}`).trim();
     this.minimap.forget();
     for (const [value, { seen }] of this.pictures) this.pictures.set(value, { seen, picture: smallPicture(style, seen) });
@@ -349,6 +391,7 @@ export class Scene {
     context.translate(view.x, view.y);
     context.scale(view.scale, view.scale);
     const box = [-view.x / view.scale, -view.y / view.scale, (width - view.x) / view.scale, (height - view.y) / view.scale] as const;
+    drawBoxes(context, this.drawn, box, this.box, colours, view.scale >= TEXT_SCALE);
     if (view.scale >= EDGE_SCALE) this.drawEdges(box);
     this.drawNodes(box);
     if (view.scale >= TEXT_SCALE) this.drawSwatches();
@@ -453,18 +496,19 @@ export class Scene {
         context.fillRect(left, top, w, h);
         continue;
       }
+      if (item.group) drawStack(context, left, top, w, h, item.group.kind === "repeat" ? 2 : 0, colours);
       context.beginPath();
       context.roundRect(left, top, w, h, item.kind === "value" ? h / 2 : 5);
       context.fillStyle = tint ? tint.fill : i === selected ? colours["accent-soft"]! : colours["surface"]!;
       context.fill();
-      context.lineWidth = strong ? (tint ? 3.5 : 2.5) : item.deep ? 2 : 1;
-      context.strokeStyle = strong ? colours["accent"]! : item.deep ? colour : colours["line-strong"]!;
+      context.lineWidth = strong ? (tint ? 3.5 : 2.5) : item.deep || item.group ? 2 : 1;
+      context.strokeStyle = strong ? colours["accent"]! : item.deep || item.group ? colour : colours["line-strong"]!;
       context.stroke();
-      if (item.kind === "node" && this.tints === null) {
+      if (item.kind !== "value" && this.tints === null) {
         context.fillStyle = colour;
         context.fillRect(left + 5, top + 6, 3, h - 12);
       }
-      this.drawText(item.title, item.line, layout.x[i]! + (item.kind === "node" ? 4 : 0), layout.y[i]!, tint?.text ?? null);
+      this.drawText(item.title, item.line, layout.x[i]! + (item.kind === "value" ? 0 : 4), layout.y[i]!, tint?.text ?? null);
     }
   }
 
