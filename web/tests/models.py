@@ -4,7 +4,7 @@
 identity: one node. branch: an If whose branches are graphs. tower: a number of equal blocks, TOWER operators in all.
 logs: values that are not finite. reshape: a run that fails for most sizes. turns: a loop that goes on until it is cancelled. few: the same loop, five times.
 plain: nodes without names.
-layers: a transformer of 32 layers in small operators, some 8,000, with names as of an exporter; unnamed: the same without names.
+layers: a transformer of 32 layers in small operators, 6,793, with names as of an exporter; unnamed: the same without names.
 edited: layers with one weight, one attribute and one operator changed, and one more layer.
 chain: text, letter by letter. loud: finds speech where it is loud.
 """
@@ -157,6 +157,11 @@ def edited() -> bytes:
     return Transformer(named=True, edited=True).model()
 
 
+def heads() -> bytes:
+    """Attention of four heads: each query's shares of the keys."""
+    return o.model(o.graph("heads", [o.node("Softmax", ["x"], ["shares"], "attend")], [o.value("x", [1, 4, 12, 20])], [o.value("shares", [1, 4, 12, 20])]))
+
+
 def npy(shape: list[int], numbers: list[float]) -> bytes:
     head = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {tuple(shape)}, }}"
     head += " " * (-(len(head) + 11) % 64) + "\n"
@@ -174,7 +179,7 @@ def loud() -> bytes:
 folder, arrays = (pathlib.Path(argument) for argument in sys.argv[1:])
 folder.mkdir(parents=True, exist_ok=True)
 arrays.mkdir(parents=True, exist_ok=True)
-for make in (identity, branch, tower, logs, reshape, turns, chain, few, loud, plain, layers, unnamed, edited):
+for make in (identity, branch, tower, logs, reshape, turns, chain, few, loud, plain, layers, unnamed, edited, heads):
     (folder / f"{make.__name__}.onnx").write_bytes(make())
 (arrays / "x.npy").write_bytes(npy([2, 3], [1, 2, 4, 8, 16, 32]))
 with zipfile.ZipFile(arrays / "inputs.npz", "w") as archive:

@@ -11,17 +11,22 @@ interface Props {
   paint: (style: CSSStyleDeclaration) => (row: number, column: number) => Colour;
   /** What is said of the cell below the pointer, or the one that the arrow keys have come to. */
   describe: (row: number, column: number) => string;
+  /** Several rasters that point to one cell share it. */
+  shared?: [Cell | null, (cell: Cell | null) => void];
 }
+
+export type Cell = [number, number];
 
 const MAX_CELL = 32;
 
 /** A rectangle of coloured cells, scaled to the room there is; each says what it is. */
-export function Raster({ label, rows, columns, square = false, paint, describe }: Props) {
+export function Raster({ label, rows, columns, square = false, paint, describe, shared }: Props) {
   const box = useRef<HTMLDivElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
   const size = useSize(box);
   const theme = useThemeCount();
-  const [cell, setCell] = useState<[number, number] | null>(null);
+  const own = useState<Cell | null>(null);
+  const [cell, setCell] = shared ?? own;
   useEffect(() => {
     const context = canvas.current?.getContext("2d");
     if (!canvas.current || !context) return;
@@ -37,13 +42,13 @@ export function Raster({ label, rows, columns, square = false, paint, describe }
   const room = { width: size?.width ?? 0, height: size?.height ?? 0 };
   const scales = [Math.min(room.width / columns, MAX_CELL), Math.min(room.height / rows, MAX_CELL)] as const;
   const [sx, sy] = square ? [Math.min(...scales), Math.min(...scales)] : scales;
-  const within = (row: number, column: number): [number, number] => [Math.min(Math.max(row, 0), rows - 1), Math.min(Math.max(column, 0), columns - 1)];
+  const within = (row: number, column: number): Cell => [Math.min(Math.max(row, 0), rows - 1), Math.min(Math.max(column, 0), columns - 1)];
   const point = (event: PointerEvent) => setCell(within(Math.floor(event.nativeEvent.offsetY / sy), Math.floor(event.nativeEvent.offsetX / sx)));
   const key = (event: KeyboardEvent) => {
     const step = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
     if (!step) return;
     event.preventDefault();
-    setCell((old) => (old ? within(old[0] + step[0]!, old[1] + step[1]!) : [0, 0]));
+    setCell(cell ? within(cell[0] + step[0]!, cell[1] + step[1]!) : [0, 0]);
   };
   const [row, column] = cell ? within(...cell) : [0, 0];
   return (

@@ -29,15 +29,15 @@ export async function readWave(file: File): Promise<Wave> {
   return { seconds, samples, levels: waveLevels(samples) };
 }
 
-/** A WAV file of 16 bits in mono at 16 kHz. */
-export function writeWav(samples: Float32Array): ArrayBuffer {
+/** A WAV file of 16 bits in mono. */
+export function writeWav(samples: Float32Array, rate = RATE): ArrayBuffer {
   const bytes = new ArrayBuffer(44 + 2 * samples.length);
   const view = new DataView(bytes);
   const text = (at: number, letters: string) => Array.from(letters).forEach((letter, i) => view.setUint8(at + i, letter.charCodeAt(0)));
   text(0, "RIFF");
   view.setUint32(4, bytes.byteLength - 8, true);
   text(8, "WAVEfmt ");
-  [16, 0x10001, RATE, 2 * RATE, 0x100002].forEach((word, i) => view.setUint32(16 + 4 * i, word, true)); // PCM, 1 channel; 2 bytes, 16 bits
+  [16, 0x10001, rate, 2 * rate, 0x100002].forEach((word, i) => view.setUint32(16 + 4 * i, word, true)); // PCM, 1 channel; 2 bytes, 16 bits
   text(36, "data");
   view.setUint32(40, 2 * samples.length, true);
   samples.forEach((x, i) => view.setInt16(44 + 2 * i, Math.round(Math.min(Math.max(x, -1), 1) * 32767), true));

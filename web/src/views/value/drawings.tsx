@@ -19,7 +19,7 @@ export interface DrawingProps {
 }
 
 /** The least and the greatest finite element; null where there is none. */
-function extremes(values: ArrayLike<Element>): [number, number] | null {
+export function extremes(values: ArrayLike<Element>): [number, number] | null {
   let [low, high] = [Infinity, -Infinity];
   for (let i = 0; i < values.length; i++) {
     const x = Number(values[i]);
@@ -30,31 +30,58 @@ function extremes(values: ArrayLike<Element>): [number, number] | null {
   return low <= high ? [low, high] : null;
 }
 
-const index = (plane: Plane, r: number, c: number, axes: Axes) =>
+export const index = (plane: Plane, r: number, c: number, axes: Axes) =>
   `[${axes.at.map((at, axis) => (axis === axes.rows ? r * plane.rows.step : axis === axes.columns ? c * plane.columns.step : axis === axes.channel ? ":" : at)).join(", ")}]`;
 
-function Steps({ plane }: { plane: Plane }) {
+export function Steps({ plane }: { plane: Plane }) {
   if (plane.rows.step === 1 && plane.columns.step === 1) return null;
   return <p className="muted">{t.steps(plane.rows.step, plane.columns.step)}</p>;
+}
+
+/** Where a number is on a logarithmic scale from -1 to 1: 0 has no colour, the smallest other magnitude (at least a millionth of the largest) a faint one. */
+export function logPlacer(values: ArrayLike<Element>, most: number): (x: number) => number {
+  let least = most;
+  for (let i = 0; i < values.length; i++) {
+    const size = Math.abs(Number(values[i]));
+    if (size > 0 && size < least) least = size;
+  }
+  least = Math.max(least, most * 1e-6);
+  const span = Math.log(most / least);
+  const share = (size: number) => (span > 0 ? Math.min(Math.max(0.1 + (0.9 * Math.log(size / least)) / span, 0.1), 1) : 1);
+  return (x) => (x === 0 || !(most > 0) ? 0 : Math.sign(x) * share(Math.abs(x)));
+}
+
+function LogChoice({ log }: { log: boolean }) {
+  return (
+    <label className="row tight">
+      <input type="checkbox" checked={log} onChange={(event) => goTo({ query: { log: event.target.checked ? 1 : null }, replace: true })} />
+      {t.log}
+    </label>
+  );
 }
 
 function Cells({ plane, axes }: { plane: Plane; axes: Axes }) {
   const range = useMemo(() => extremes(plane.values), [plane]);
   const most = range ? Math.max(Math.abs(range[0]), Math.abs(range[1])) : 0;
+  const log = useAddress().query["log"] === "1";
+  const place = useMemo(() => (log ? logPlacer(plane.values, most) : (x: number) => (most > 0 ? x / most : 0)), [plane, most, log]);
   const paint = useCallback(
     (style: CSSStyleDeclaration) => {
       const [scale, marked] = [aroundZero(style), colourOf(style, "--cell-marked")];
       return (r: number, c: number) => {
         const x = Number(plane.at(r, c));
-        return Number.isFinite(x) ? scale(most > 0 ? x / most : 0) : marked;
+        return Number.isFinite(x) ? scale(place(x)) : marked;
       };
     },
-    [plane, most],
+    [plane, place],
   );
   const say = (r: number, c: number) => `${index(plane, r, c, axes)} = ${exactText(plane.at(r, c), plane.dtype)}`;
   return (
     <>
-      <p className="muted">{t.cellsScale(exactText(-most, plane.dtype), exactText(most, plane.dtype))}</p>
+      <div className="row wrap">
+        <p className="muted">{t.cellsScale(exactText(-most, plane.dtype), exactText(most, plane.dtype))}</p>
+        <LogChoice log={log} />
+      </div>
       <Steps plane={plane} />
       <Raster label={t.cellsKeys} rows={plane.rows.count} columns={plane.columns.count} paint={paint} describe={say} />
     </>
@@ -169,10 +196,7 @@ export function Histogram({ value, axes }: DrawingProps) {
           <option value="">{t.ofAll}</option>
           <option value="slice">{t.ofSlice}</option>
         </select>
-        <label className="row tight">
-          <input type="checkbox" checked={log} onChange={(event) => goTo({ query: { log: event.target.checked ? 1 : null }, replace: true })} />
-          {t.log}
-        </label>
+        <LogChoice log={log} />
       </div>
       {slice ? <SliceBars value={value} axes={axes} log={log} /> : <Bars of={all} log={log} />}
     </>

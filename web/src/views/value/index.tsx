@@ -5,22 +5,25 @@ import { formatBytes, formatNumber } from "../../components/format";
 import { Empty, Shown, useAsked } from "../../components/states";
 import { Tabs } from "../../components/tabs";
 import { goTo, hrefTo, numberOf, type Address } from "../../state/address";
-import { copyText, saveText } from "../../state/files";
+import { copyText, savePng, saveText } from "../../state/files";
 import { goesOn } from "../../state/live";
 import { describe, npyAddress, queryOf, sourceInAddress, useSelected, type Described, type Source } from "../../state/source";
 import { attempt, followRuns, useStore } from "../../state/store";
 import { texts } from "../../texts";
 import type { ViewProps } from "..";
+import { Attention, headsOf } from "./attention";
+import { Beside } from "./beside";
 import { HeatMap, Histogram, Line, Picture } from "./drawings";
 import { ElementTable, planeText, precisions, type Precision } from "./elements";
 import { ValueList } from "./list";
+import { Sound, soundSuits } from "./sound";
 import { axesInAddress, readAll, setAt, setAxes, sizeOf, sliceText, withIndex, type Axes, type Range } from "./plane";
 import "./value.css";
 
 const t = texts.value;
 const REFRESH = 1000; // ms between looks at a value of a run that goes on
 const MAX_TEXT = 1 << 20; // elements that are copied or written as CSV
-const forms = ["table", "cells", "histogram", "line", "image"] as const;
+const forms = ["table", "cells", "histogram", "line", "image", "attention", "sound", "beside"] as const;
 type Form = (typeof forms)[number];
 
 function Summary({ value }: { value: Described }) {
@@ -106,11 +109,12 @@ function AxisChoice({ value, axes, form }: { value: Described; axes: Axes; form:
       </select>
     </label>
   );
-  const fixed = shape.map((_, axis) => axis).filter((axis) => (axis !== rows || form === "line") && axis !== columns && axis !== axes.channel);
+  const along = form === "line" || form === "sound";
+  const fixed = shape.map((_, axis) => axis).filter((axis) => (axis !== rows || along) && axis !== columns && axis !== axes.channel);
   return (
     <>
-      {form !== "line" && select(t.rows, rows, (axis) => setAxes(axis, axis === columns ? rows : columns))}
-      {select(form === "line" ? t.along : t.columns, columns, (axis) => setAxes(axis === rows ? columns : rows, axis))}
+      {!along && select(t.rows, rows, (axis) => setAxes(axis, axis === columns ? rows : columns))}
+      {select(along ? t.along : t.columns, columns, (axis) => setAxes(axis === rows ? columns : rows, axis))}
       {fixed.map((axis) => (
         <FixedIndex key={axis} axis={axis} size={shape[axis]!} axes={axes} />
       ))}
@@ -118,8 +122,12 @@ function AxisChoice({ value, axes, form }: { value: Described; axes: Axes; form:
   );
 }
 
-function Takers({ value, axes, precision }: { value: Described; axes: Axes; precision: Precision }) {
-  const { shape, name, source } = value;
+/** The drawing of the view in which a button stands. */
+const drawingBeside = (button: Element): HTMLCanvasElement | null => button.closest(".value-page")?.querySelector<HTMLCanvasElement>(".raster canvas, .plot canvas") ?? null;
+
+function Takers({ value, axes, precision, drawn }: { value: Described; axes: Axes; precision: Precision; drawn: boolean }) {
+  const { shape, source } = value;
+  const name = value.name.replace(/[^\w.-]+/g, "_");
   const range = (axis: number): [number, Range] => [axis, { begin: 0, count: shape[axis]!, step: 1 }];
   const shown = [axes.rows, axes.columns].filter((axis) => axis !== null).map(range);
   const few = sizeOf(shape, axes.rows) * sizeOf(shape, axes.columns) <= MAX_TEXT;
@@ -130,9 +138,19 @@ function Takers({ value, axes, precision }: { value: Described; axes: Axes; prec
       <button disabled={!few} title={few ? undefined : t.tooMany} onClick={() => take("\t", (text) => void copyText(text))}>
         {t.copySlice}
       </button>
-      <button disabled={!few} title={few ? undefined : t.tooMany} onClick={() => take(",", (text) => saveText(`${name.replace(/[^\w.-]+/g, "_")}.csv`, "text/csv", text))}>
+      <button disabled={!few} title={few ? undefined : t.tooMany} onClick={() => take(",", (text) => saveText(`${name}.csv`, "text/csv", text))}>
         CSV
       </button>
+      {drawn && (
+        <button
+          onClick={(event) => {
+            const canvas = drawingBeside(event.currentTarget);
+            if (canvas) savePng(`${name}.png`, canvas);
+          }}
+        >
+          PNG
+        </button>
+      )}
       {shape.length > 2 && (
         <a className="button" href={npyAddress(source, sliceText(axes.at, new Map(shown)))} download>
           {t.sliceNpy}
@@ -152,6 +170,9 @@ function contentOf(form: Form, value: Described, axes: Axes, precision: Precisio
     histogram: () => <Histogram value={value} axes={axes} />,
     line: () => <Line value={value} axes={axes} />,
     image: () => <Picture value={value} axes={axes} />,
+    attention: () => <Attention value={value} axes={axes} />,
+    sound: () => <Sound value={value} axes={axes} />,
+    beside: () => <Beside value={value} axes={axes} />,
   };
   return all[form]();
 }
@@ -169,10 +190,17 @@ function ValuePage({ value, address }: { value: Described; address: Address }) {
       </Empty>
     );
   if (shape.includes(0)) return <Empty title={t.noElements(`${dtype} [${shape.join(", ")}]`)} />;
-  const suits = (form: Form) => (form === "cells" || form === "image" ? shape.length > 1 : form !== "line" || shape.length > 0);
-  const offered = forms.filter(suits);
+  const plain = axesInAddress(address, shape, false);
+  const suits: Partial<Record<Form, boolean>> = {
+    cells: shape.length > 1,
+    image: shape.length > 1,
+    line: shape.length > 0,
+    attention: headsOf(shape, plain) !== null,
+    sound: soundSuits(shape),
+  };
+  const offered = forms.filter((id) => suits[id] ?? true);
   const form = offered.find((id) => id === address.query["as"]) ?? "table";
-  const axes = axesInAddress(address, shape, form === "image");
+  const axes = form === "image" ? axesInAddress(address, shape, true) : plain;
   const precision = precisions.find((id) => id === address.query["digits"]) ?? "";
   return (
     <div className="value-page">
@@ -180,17 +208,18 @@ function ValuePage({ value, address }: { value: Described; address: Address }) {
       <div className="row wrap">
         <Iteration value={value} />
         <AxisChoice value={value} axes={axes} form={form} />
-        <span className="grow" />
-        {form === "table" && (
-          <select aria-label={t.precision} value={precision} onChange={(event) => goTo({ query: { digits: event.target.value || null }, replace: true })}>
-            {precisions.map((id) => (
-              <option key={id} value={id}>
-                {t.precisions(id)}
-              </option>
-            ))}
-          </select>
-        )}
-        <Takers value={value} axes={axes} precision={precision} />
+        <span className="row wrap takers">
+          {form === "table" && (
+            <select aria-label={t.precision} value={precision} onChange={(event) => goTo({ query: { digits: event.target.value || null }, replace: true })}>
+              {precisions.map((id) => (
+                <option key={id} value={id}>
+                  {t.precisions(id)}
+                </option>
+              ))}
+            </select>
+          )}
+          <Takers value={value} axes={axes} precision={precision} drawn={form !== "table" && form !== "beside"} />
+        </span>
       </div>
       <Tabs
         label={t.forms}
