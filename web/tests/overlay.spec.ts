@@ -1,4 +1,4 @@
-import { expect, look, test } from "./server";
+import { drop, expect, look, test } from "./server";
 import type { Page } from "@playwright/test";
 
 const canvas = (page: Page) => page.getByRole("application", { name: "Graph" });
@@ -76,4 +76,68 @@ test("colours nodes by type and by zeros, and says what is missing", async ({ pa
   await expect(legend(page)).toContainText("The run has no profile");
   await colour(page).selectOption("Operator");
   await expect(page).not.toHaveURL(/colour=/);
+});
+
+test("colours nodes by memory, backend and largest magnitude", async ({ page }) => {
+  const run = await finished(page, { profile: true });
+  const { by_node } = (await (await page.request.get(`/api/runs/${run}/profile`)).json()) as { by_node: { node: string; backend: string; memory: number }[] };
+  const most = by_node.reduce((a, b) => (b.memory > a.memory ? b : a));
+  await page.goto(`/#/graph/digits?call=encoder&run=${run}&node=${await nodeNamed(page, most.node)}`);
+  await colour(page).selectOption("Memory");
+  const [, high] = await legend(page).locator(".legend-scale .mono").allTextContents();
+  expect(high).toMatch(/iB$/);
+  await expect(legend(page).getByRole("status")).toHaveText(`Selected: ${high}`);
+  await colour(page).selectOption("Backend");
+  await expect(legend(page).getByRole("status")).toHaveText(`Selected: ${most.backend}`);
+  await expect(legend(page).getByRole("listitem").first()).toContainText(/\w/);
+  await look(page, "overlay-backend");
+  await colour(page).selectOption("Largest magnitude");
+  await page.goto(`/#/graph/digits?call=encoder&run=${run}&colour=range&node=${await nodeNamed(page, "encoder.blocks.0/LayerNormalization_6")}`);
+  const { digest } = (await (await page.request.get(`/api/runs/${run}/value`, { params: { name: "encoder.blocks.0/LayerNormalization_6" } })).json()) as { digest: { min: number; max: number } };
+  await expect(legend(page).getByRole("status")).toHaveText(`Selected: ${Number(Math.max(-digest.min, digest.max).toPrecision(3))}`);
+});
+
+test("colours nodes by a column of a file that is dropped or chosen, and counts names that are not there", async ({ page }) => {
+  const node = "encoder/Conv_0";
+  await page.goto(`/#/graph/digits?call=encoder&node=${await nodeNamed(page, node)}`);
+  await expect(canvas(page)).toBeVisible();
+  await drop(page, "loss.csv", Buffer.from(`node;loss after quantisation;group\n${node};0.5;"first; large"\nencoder/Gelu_1;-2;second\nlost/1;3;second\nlost/2;3;\n`));
+  await expect(page).toHaveURL(/colour=file/);
+  await expect(legend(page)).toContainText("2 of 72 nodes have one. 2 names of the file are not in this graph: lost/1, lost/2");
+  await expect(legend(page).getByRole("status")).toHaveText("Selected: 0.5");
+  expect(await legend(page).locator(".legend-scale .mono").allTextContents()).toEqual(["-2", "0.5"]);
+  await expect.poll(async () => (await drawn(page))["194,87,26"] ?? 0).toBeGreaterThan(200); // the highest is in the colour of the upper end
+  await legend(page).getByRole("combobox", { name: "Column", exact: true }).selectOption("group");
+  await expect(page).toHaveURL(/column=group/);
+  await expect(legend(page).getByRole("status")).toHaveText("Selected: first; large");
+  await expect(legend(page).getByRole("listitem")).toHaveText(["first; large", "second"]);
+  await look(page, "overlay-file");
+  await page.getByLabel("Table of nodes").setInputFiles({ name: "nodes.json", mimeType: "application/json", buffer: Buffer.from(JSON.stringify({ [node]: { bits: 8 }, "encoder/Gelu_1": { bits: 16 } })) });
+  await expect(legend(page)).toContainText("2 of 72 nodes have one.");
+  await expect(legend(page)).not.toContainText("not in this graph");
+  await expect(legend(page).getByRole("status")).toHaveText("Selected: 8");
+  await page.reload();
+  await expect(legend(page)).toContainText("Drop or choose a .json or .csv"); // the file itself stays with the tab
+});
+
+test("says what is wrong with a file that cannot colour nodes", async ({ page }) => {
+  await page.goto("/#/graph/digits?call=encoder");
+  await expect(canvas(page)).toBeVisible();
+  const bad: [string, string | Buffer, RegExp][] = [
+    ["a.csv", "node,x\na,1\nb\n", /a\.csv cannot colour nodes: line 3 has 1 cell, the first line 2\./],
+    ["b.csv", "node,x\na,1\na,2\n", /names “a” twice \(line 2 and line 3\)/],
+    ["c.csv", 'node,x\n"a,1\n', /quote that begins in line 2 has no end/],
+    ["d.csv", "node\na\n", /first line has one column/],
+    ["e.json", "{", /it is no JSON/],
+    ["f.json", '[{"x": 1}]', /entry 0 of the list has no “name” or “node”/],
+    ["g.json", '{"a": {"x": [1]}}', /“x” of “a” is neither a number nor a text/],
+    ["h.json", "3", /neither an object of names nor a list/],
+    ["i.csv", Buffer.from([0xff, 0xfe, 0x41, 0]), /no text in UTF-8/],
+  ];
+  for (const [name, text, why] of bad) {
+    await drop(page, name, Buffer.from(text));
+    await expect(page.getByRole("alert").filter({ hasText: why })).toBeVisible();
+  }
+  await expect(page).not.toHaveURL(/colour=/);
+  await look(page, "overlay-file-bad");
 });

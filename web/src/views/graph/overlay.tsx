@@ -1,9 +1,9 @@
-// Nodes coloured by a figure: their time, error, type or zeros; the box on the graph chooses which and explains the colours.
+// Nodes coloured by a figure: of a run, of the graph, or of a file; the box on the graph chooses which and explains the colours.
 import { useEffect, useMemo } from "react";
 import { api, faultText } from "../../api/client";
-import type { ProfileRow, Run } from "../../api/types";
+import type { Digest, ProfileRow, Run } from "../../api/types";
 import { colourOf, css, mixed, type Colour } from "../../components/colours";
-import { formatNumber, formatSeconds } from "../../components/format";
+import { formatBytes, formatNumber, formatSeconds } from "../../components/format";
 import { useThemeCount } from "../../components/size";
 import { useAsked, type Asked } from "../../components/states";
 import { goTo, useAddress, type Address } from "../../state/address";
@@ -11,12 +11,13 @@ import { withoutTurns } from "../../state/live";
 import { runsOf, useStore } from "../../state/store";
 import { texts } from "../../texts";
 import { toleranceOf } from "../compare/tolerance";
+import { TableChoice, useColumn } from "./overlay-file";
 import { nameInRuns } from "./names";
 import type { Scene, Tint } from "./scene";
 import type { Loaded } from ".";
 
 const t = texts.overlay;
-const kinds = ["time", "error", "dtype", "zeros"] as const;
+const kinds = ["time", "memory", "backend", "error", "range", "zeros", "dtype", "file"] as const;
 type Kind = (typeof kinds)[number];
 
 /** A figure for each node that has one. */
@@ -24,14 +25,18 @@ type Figures = ReadonlyMap<number, number | string>;
 
 const kindIn = (address: Address): Kind | null => kinds.find((kind) => kind === address.query["colour"]) ?? null;
 
-/** The seconds of each node; in loops those of all iterations. */
-function timesOf({ nodes }: Loaded, rows: ProfileRow[]): Figures {
-  const named = new Map<string, number>();
-  for (const { node, seconds } of rows) named.set(node, (named.get(node) ?? 0) + seconds);
+/** Of what a profile tells of a node: its seconds, in loops those of all iterations; the most memory; the backend that took longest. */
+function profileOf({ nodes }: Loaded, rows: ProfileRow[], kind: Kind): Figures {
+  const named = new Map<string, ProfileRow>();
+  for (const row of rows) {
+    const other = named.get(row.node);
+    const backend = other && other.seconds > row.seconds ? other.backend : row.backend;
+    named.set(row.node, { ...row, seconds: row.seconds + (other?.seconds ?? 0), memory: Math.max(row.memory, other?.memory ?? 0), backend });
+  }
   return new Map(
     nodes.flatMap((node) => {
-      const seconds = named.get(node.name || `node${node.i}`); // as a profile calls nodes without a name
-      return seconds === undefined ? [] : [[node.i, seconds] as const];
+      const row = named.get(node.name || `node${node.i}`); // as a profile calls nodes without a name
+      return row === undefined ? [] : [[node.i, kind === "time" ? row.seconds : kind === "memory" ? row.memory : row.backend] as const];
     }),
   );
 }
@@ -46,11 +51,13 @@ function byValue(loaded: Loaded, named: Map<string, number>): Figures {
   return figures;
 }
 
-async function zerosOf(run: string): Promise<Map<string, number>> {
+const largest = ({ min, max }: Digest): number => Math.max(Math.abs(min ?? 0), Math.abs(max ?? 0));
+
+async function digestsOf(run: string, figure: (digest: Digest) => number): Promise<Map<string, number>> {
   const named = new Map<string, number>();
   for (let from = 0; ; ) {
     const { total, values } = await api.runValues(run, { from, count: 10_000 });
-    for (const { name, digest } of values) if (digest.count > 0) named.set(withoutTurns(name), digest.zero / digest.count);
+    for (const { name, digest } of values) if (digest.count > 0) named.set(withoutTurns(name), figure(digest));
     from += values.length;
     if (from >= total || values.length === 0) return named;
   }
@@ -63,18 +70,21 @@ function typesOf({ nodes, values }: Loaded): Figures {
   }));
 }
 
+const profiled: Kind[] = ["time", "memory", "backend"];
+
 /** Why a kind has no figures here; null: it may have. */
 function missing(kind: Kind, run: Run | null, other: string | undefined): string | null {
-  if (kind === "dtype") return null;
+  if (kind === "dtype" || kind === "file") return null;
   if (run === null || run.ended === null) return t.noRun;
-  if (kind === "time" && !run.profile) return t.noProfile;
+  if (profiled.includes(kind) && !run.profile) return t.noProfile;
   return kind === "error" && other === undefined ? t.noReference : null;
 }
 
 async function read(kind: Kind, loaded: Loaded, run: string, other: string, address: Address): Promise<Figures> {
   if (kind === "dtype") return typesOf(loaded);
-  if (kind === "zeros") return byValue(loaded, await zerosOf(run));
-  if (kind === "time") return timesOf(loaded, (await api.profile(run, 0, undefined, 0)).by_node);
+  if (kind === "zeros") return byValue(loaded, await digestsOf(run, ({ zero, count }) => zero / count));
+  if (kind === "range") return byValue(loaded, await digestsOf(run, largest));
+  if (profiled.includes(kind)) return profileOf(loaded, (await api.profile(run, 0, undefined, 0)).by_node, kind);
   const named = new Map<string, number>(); // of a loop's iterations the greatest
   for (const { name, max_rel } of (await api.compare(run, other, toleranceOf(address))).rows) {
     const error = max_rel === null ? Infinity : (max_rel ?? 0);
@@ -85,8 +95,13 @@ async function read(kind: Kind, loaded: Loaded, run: string, other: string, addr
 
 const palette = ["--op-product", "--op-activation", "--op-reduce", "--op-normal", "--op-quantize", "--op-control", "--op-other", "--op-shape"];
 
-/** Where a figure is on the scale, 0 to 1; time and errors are on a logarithmic one. */
+/** Where a figure is on the scale, 0 to 1; zeros and numbers of files are on a linear one, the others on a logarithmic one. */
 function placer(kind: Kind, figures: Figures): { place: (figure: number) => number; ends: [number, number] } {
+  if (kind === "file") {
+    const numbers = [...figures.values()].filter((figure): figure is number => typeof figure === "number" && Number.isFinite(figure));
+    const [low, high] = [numbers.reduce((a, b) => Math.min(a, b), Infinity), numbers.reduce((a, b) => Math.max(a, b), -Infinity)];
+    return { place: (figure) => Math.min(Math.max((figure - low) / (high - low || 1), 0), 1), ends: [low, high] };
+  }
   const all = [...figures.values()].filter((figure): figure is number => typeof figure === "number" && Number.isFinite(figure) && figure > 0);
   if (kind === "zeros") return { place: (figure) => figure, ends: [0, 1] };
   const [low, high] = [all.reduce((a, b) => Math.min(a, b), Infinity), all.reduce((a, b) => Math.max(a, b), 0)];
@@ -95,7 +110,7 @@ function placer(kind: Kind, figures: Figures): { place: (figure: number) => numb
 }
 
 const written = (kind: Kind, figure: number | string): string =>
-  typeof figure === "string" ? figure : kind === "time" ? formatSeconds(figure) : kind === "zeros" ? `${(100 * figure).toFixed(1)} %` : figure === Infinity ? texts.compare.notFinite : formatNumber(figure, 3);
+  typeof figure === "string" ? figure : kind === "time" ? formatSeconds(figure) : kind === "memory" ? formatBytes(figure) : kind === "file" ? formatNumber(figure) : kind === "zeros" ? `${(100 * figure).toFixed(1)} %` : figure === Infinity ? texts.compare.notFinite : formatNumber(figure, 3);
 
 /** Text is dark on light colours and light on dark ones. */
 function tintOf(colour: Colour): Tint {
@@ -119,14 +134,17 @@ export interface Overlay {
 }
 
 const nothing: Figures = new Map();
+const SHOWN_NAMES = 16;
 
 export function useOverlay(loaded: Loaded, run: Run | null): Overlay {
   const address = useAddress();
   const kind = kindIn(address);
   const other = address.query["with"];
+  const fromFile = useColumn(loaded, address.query["column"]);
   const note = kind === null ? null : missing(kind, run, other);
-  const key = kind !== null && note === null ? JSON.stringify([kind, loaded.place, run?.id, kind === "error" ? [other, toleranceOf(address)] : null]) : null;
+  const key = kind !== null && kind !== "file" && note === null ? JSON.stringify([kind, loaded.place, run?.id, kind === "error" ? [other, toleranceOf(address)] : null]) : null;
   const asked: Asked<Figures> = useAsked(key, () => read(kind ?? "dtype", loaded, run?.id ?? "", other ?? "", address));
+  if (kind === "file") return { kind, ...fromFile };
   if (asked.fault !== null) return { kind, note: faultText(asked.fault), figures: nothing };
   const figures = asked.data ?? nothing;
   return { kind, note: note ?? (asked.waiting ? texts.loadingData : asked.data && figures.size === 0 ? t.none : null), figures };
@@ -156,21 +174,22 @@ function Scale({ overlay: { kind, figures } }: { overlay: Overlay }) {
     return [...new Set(figures.values())].filter((figure) => typeof figure === "string").sort().map((name) => ({ name, colour: css(colour(name)) }));
   }, [kind, figures, theme]);
   if (kind === null || figures.size === 0) return null;
-  if (kind === "dtype")
+  if (rows.length > 0)
     return (
       <ul className="legend-names">
-        {rows.map(({ name, colour }) => (
-          <li key={name}>
+        {rows.slice(0, SHOWN_NAMES).map(({ name, colour }) => (
+          <li key={name} className="break">
             <span className="legend-colour" style={{ background: colour }} /> {name}
           </li>
         ))}
+        {rows.length > SHOWN_NAMES && <li className="muted">{t.more(rows.length - SHOWN_NAMES)}</li>}
       </ul>
     );
   const [low, high] = placer(kind, figures).ends;
   return (
     <div className="legend-scale">
       <span className="mono">{written(kind, low)}</span>
-      <span className="legend-ramp" title={kind === "zeros" ? undefined : t.logarithmic} />
+      <span className="legend-ramp" title={kind === "zeros" || kind === "file" ? undefined : t.logarithmic} />
       <span className="mono">{written(kind, high)}</span>
     </div>
   );
@@ -210,7 +229,8 @@ export function Legend({ overlay, run, selected }: { overlay: Overlay; run: Run 
         </select>
       </label>
       {kind === "error" && run && <Reference run={run} />}
-      {note !== null && <p className="muted">{note}</p>}
+      {kind === "file" && <TableChoice />}
+      {note !== null && <p className="muted break">{note}</p>}
       <Scale overlay={overlay} />
       {kind !== null && figure !== undefined && (
         <p role="status">

@@ -29,7 +29,7 @@ const takers: { ends: RegExp; begins?: RegExp; take: Taker }[] = [
   },
   {
     ends: /\.(wav|flac|mp3|ogg|opus|m4a|aac|webm|mp4|mkv|aiff?)$/i,
-    begins: /^(RIFF....WAVE|fLaC|OggS|ID3|\xff[\xe2-\xff]|....ftyp|\x1aE\xdf\xa3|FORM....AIF)/s,
+    begins: /^(RIFF....WAVE|fLaC|OggS|ID3|\xff[\xe2\xe3\xf0-\xfd]|....ftyp|\x1aE\xdf\xa3|FORM....AIF)/s,
     take: openRecording,
   },
 ];
