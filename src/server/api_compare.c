@@ -7,11 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static json_t *finite_or_null(double x)
-{
-    return isfinite(x) ? json_real(x) : json_null();
-}
-
 /* ?name=, a number from 0 on. Answers 400 and returns false where it is anything else. */
 static bool query_real(exchange *x, const char *name, double *out)
 {
@@ -68,13 +63,12 @@ static json_t *index_json(const sib_tensor *t, uint64_t number)
 
 static json_t *figures_json(const sib_comparison *c, const sib_tensor *t)
 {
-    return json_pack("{s:I, s:I, s:I, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "elements",
-                     (json_int_t)c->count, "n_over", (json_int_t)c->n_different, "n_nan",
-                     (json_int_t)c->n_nan_mismatch, "max_abs", finite_or_null(c->max_abs), "max_rel",
-                     finite_or_null(c->max_rel), "ulp_max", (json_int_t)c->max_ulp, "worst",
-                     index_json(t, c->worst), "worst_a", finite_or_null(c->worst_a), "worst_b",
-                     finite_or_null(c->worst_b), "first", index_json(t, c->first), "first_a",
-                     finite_or_null(c->first_a), "first_b", finite_or_null(c->first_b));
+    return json_pack(
+        "{s:I, s:I, s:I, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "elements", (json_int_t)c->count,
+        "n_over", (json_int_t)c->n_different, "n_nan", (json_int_t)c->n_nan_mismatch, "max_abs",
+        real_json(c->max_abs), "max_rel", real_json(c->max_rel), "ulp_max", (json_int_t)c->max_ulp, "worst",
+        index_json(t, c->worst), "worst_a", real_json(c->worst_a), "worst_b", real_json(c->worst_b), "first",
+        index_json(t, c->first), "first_a", real_json(c->first_a), "first_b", real_json(c->first_b));
 }
 
 static json_t *compare_values(const run_value *a, const run_value *b, const sib_tolerance *tolerance,

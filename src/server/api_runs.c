@@ -1,6 +1,7 @@
 /* /api/runs: graphs run in the background, and what these runs kept. */
 #include "describe.h"
 #include "run_inputs.h"
+#include "run_job.h"
 #include "run_json.h"
 #include "server_inner.h"
 #include "tensor_answer.h"
@@ -45,11 +46,18 @@ static sib_code read_text(const json_t *body, const char *member, char **out, si
 }
 
 /* What runs do not do yet is refused, not left out. */
-static sib_code check_kind(const json_t *body, sib_error *err)
+static sib_code check_kind(const run *r, const json_t *body, sib_error *err)
 {
+    static const char *const of_graphs[] = {"call", "backends", "oracle", "dims", "seed", "keep_inside"};
     const char *kind = json_string_value(json_object_get(body, "kind"));
-    if (!kind || strcmp(kind, "graph") != 0)
-        return server_fail(err, SIB_ERR_UNSUPPORTED, "the 'kind' of a run must be 'graph'");
+    bool is_job = kind && !strcmp(kind, "job");
+    if (!is_job && (!kind || strcmp(kind, "graph") != 0))
+        return server_fail(err, SIB_ERR_UNSUPPORTED, "the 'kind' of a run must be 'graph' or 'job'");
+    if (is_job && !r->model->job)
+        return server_fail(err, SIB_ERR_ARGUMENT, "the model '%s' has no job: run its graph", r->model->id);
+    for (size_t i = 0; is_job && i < sizeof of_graphs / sizeof *of_graphs; i++)
+        if (json_object_get(body, of_graphs[i]))
+            return server_fail(err, SIB_ERR_ARGUMENT, "runs of jobs have no '%s'", of_graphs[i]);
     return SIB_OK;
 }
 
@@ -60,9 +68,9 @@ static sib_code read_profile(const json_t *wanted, sib_profile **out, sib_error 
     return json_is_true(wanted) ? sib_profile_create(out, err) : SIB_OK;
 }
 
-static sib_code fill_run(run *r, const json_t *body, run_files *files, sib_error *err)
+static sib_code fill_run(run *r, const exchange *x, json_t *body, run_files *files, sib_error *err)
 {
-    sib_code code = check_kind(body, err);
+    sib_code code = check_kind(r, body, err);
     if (code == SIB_OK)
         code = read_text(body, "call", &r->call, err);
     if (code == SIB_OK)
@@ -75,6 +83,9 @@ static sib_code fill_run(run *r, const json_t *body, run_files *files, sib_error
         code = read_profile(json_object_get(body, "profile"), &r->profile, err);
     if (code != SIB_OK)
         return code;
+    r->is_job = !strcmp(json_string_value(json_object_get(body, "kind")), "job");
+    if (r->is_job)
+        return run_ports_read(r, x, body, files, err);
     r->oracle = json_is_true(json_object_get(body, "oracle"));
     r->inside = json_is_true(json_object_get(body, "keep_inside"));
     const sib_model *m = served_model(r->model, r->call);
@@ -103,7 +114,7 @@ void handle_run_start(exchange *x)
                      name);
     else if (!r)
         answer_error(x, 503, NULL, "the server has too little memory");
-    else if (run_files_create(x, &files, &err) != SIB_OK || fill_run(r, body, files, &err) != SIB_OK)
+    else if (run_files_create(x, &files, &err) != SIB_OK || fill_run(r, x, body, files, &err) != SIB_OK)
         answer_failure(x, &err);
     else if (runs_start(s->runs, r, &err) != SIB_OK) {
         answer_header(x, "Retry-After", "1");
@@ -142,6 +153,18 @@ void handle_run(exchange *x)
     run *r = exchange_run(x);
     if (r)
         answer_json(x, 200, run_json(r));
+    run_release(r);
+}
+
+void handle_run_outputs(exchange *x)
+{
+    run *r = exchange_run(x);
+    if (r) {
+        pthread_mutex_lock(&r->lock);
+        json_t *outputs = run_outputs_json(r, true);
+        pthread_mutex_unlock(&r->lock);
+        answer_json(x, 200, json_pack("{s:o}", "outputs", outputs));
+    }
     run_release(r);
 }
 

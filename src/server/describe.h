@@ -34,6 +34,10 @@ const char *value_kind_name(sib_value_kind kind);
 #define TYPE_TEXT (40 + 22 * SIB_MAX_RANK)
 const char *tensor_type_text(const sib_tensor *t, char text[TYPE_TEXT]);
 
+/* As `sibyl transcribe` writes them; NULL where memory fails. */
+json_t *segments_json(const sib_segment *segments, size_t n);
+/* null where JSON has no such number */
+json_t *real_json(double value);
 /* full: with histogram and cells */
 json_t *digest_json(const sib_digest *d, bool full);
 

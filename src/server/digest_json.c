@@ -3,8 +3,7 @@
 
 #include <math.h>
 
-/* null where JSON has no such number. */
-static json_t *real_json(double value)
+json_t *real_json(double value)
 {
     return isfinite(value) ? json_real(value) : json_null();
 }

@@ -1,4 +1,5 @@
 /* Speech to text by OpenAI's API: POST /v1/audio/transcriptions and /translations. */
+#include "describe.h"
 #include "openai.h"
 #include "recording.h"
 #include "speech_form.h"
@@ -144,16 +145,9 @@ static sib_code on_text(void *context, const char *text, size_t size, sib_error 
 static sib_code on_segment(void *context, const sib_segment *segment, sib_error *err)
 {
     speech *s = context;
-    sib_transcript one = {segment->text, "", segment, 1};
-    char *text = NULL;
-    sib_code code = sib_transcript_text(&one, SIB_TRANSCRIPT_JSON, &text, NULL, err);
-    if (code != SIB_OK)
-        return code;
-    json_t *all = json_loads(text, 0, NULL),
-           *event = json_incref(json_array_get(json_object_get(all, "segments"), 0));
+    json_t *all = segments_json(segment, 1), *event = json_incref(json_array_get(all, 0));
     json_object_set_new(event, "type", json_string("transcript.text.segment"));
     json_decref(all);
-    sib_free(text);
     return answer_event(s->x, event, err);
 }
 

@@ -58,6 +58,14 @@ bool run_files_has(const run_files *f, const char *name)
     return find(f, name);
 }
 
+const part *run_files_take(run_files *f, const char *name)
+{
+    run_file *found = find(f, name);
+    if (found)
+        found->used = true;
+    return found ? found->part : NULL;
+}
+
 sib_code run_files_check(const run_files *f, sib_error *err)
 {
     for (size_t i = 0; i < f->n; i++)

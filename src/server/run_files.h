@@ -11,6 +11,8 @@ typedef struct run_files run_files;
 sib_code run_files_create(const exchange *x, run_files **out, sib_error *err);
 void run_files_free(run_files **f);
 
+/* The part of this name, which is used now; NULL where there is none. */
+const part *run_files_take(run_files *f, const char *name);
 bool run_files_has(const run_files *f, const char *name);
 /* Makes *out, owned by the caller, of the file that `spec` names, {"file": PART, "format", "dtype", "shape"}, for the
    input v; spec NULL: of the part that has the input's name. max_bytes: of memory for it. Errors: SIB_ERR_ARGUMENT,

@@ -7,9 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_ELEMENTS (UINT64_C(1) << 26) /* of all inputs together */
-#define MAX_DIMS     64
-#define MAX_INPUTS   4096
+#define MAX_DIMS   64
+#define MAX_INPUTS 4096
 
 typedef struct reader {
     const sib_graph *graph; /* the main one */
@@ -53,7 +52,7 @@ static sib_code take(reader *in, const char *name, size_t rank, const int64_t *d
     if (!fits || count > in->left)
         return server_fail(err, SIB_ERR_SIZE,
                            "the inputs of a run may have %llu elements together; '%.80s' is too large",
-                           (unsigned long long)MAX_ELEMENTS, name);
+                           (unsigned long long)MAX_RUN_ELEMENTS, name);
     in->left -= count;
     return SIB_OK;
 }
@@ -266,6 +265,24 @@ static sib_code read_input(reader *in, const sib_value_info *v, uint32_t number,
     return code;
 }
 
+sib_code run_input_tensor(const struct server *s, const char *name, const json_t *spec, run_files *files,
+                          uint64_t *left, sib_tensor **out, sib_error *err)
+{
+    reader in = {.left = *left, .files = files, .server = s};
+    sib_value_info v = {.name = name, .kind = SIB_VALUE_TENSOR};
+    bool has_data = json_object_get(spec, "data");
+    sib_code code;
+    if (has_data) {
+        v.dtype = SIB_F32;
+        code = given_input(&in, &v, spec, out, err);
+    } else if (spec ? json_object_get(spec, "file") != NULL : run_files_has(files, name))
+        code = file_input(&in, &v, spec, out, err);
+    else
+        code = server_fail(err, SIB_ERR_ARGUMENT, "the input '%.80s' must have 'data' or 'file'", name);
+    *left = in.left;
+    return code;
+}
+
 /* Each name of `inputs` must be one of the model's. */
 static sib_code check_names(const sib_model *m, const json_t *inputs, sib_error *err)
 {
@@ -288,7 +305,8 @@ static sib_code check_names(const sib_model *m, const json_t *inputs, sib_error 
 sib_code run_inputs_read(run *r, const sib_model *m, const json_t *inputs, const json_t *dims,
                          run_files *files, uint64_t seed, sib_error *err)
 {
-    reader in = {.graph = sib_model_graph(m, 0), .left = MAX_ELEMENTS, .files = files, .server = r->server};
+    reader in = {
+        .graph = sib_model_graph(m, 0), .left = MAX_RUN_ELEMENTS, .files = files, .server = r->server};
     sib_graph_info info;
     sib_graph_get_info(in.graph, &info);
     if (inputs && !json_is_object(inputs))

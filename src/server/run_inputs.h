@@ -14,4 +14,11 @@
 sib_code run_inputs_read(run *r, const sib_model *m, const json_t *inputs, const json_t *dims,
                          run_files *files, uint64_t seed, sib_error *err);
 
+/* A tensor of any type, float32 where `spec` gives elements without a type: {"data"}, {"file"}, or NULL for the part of this
+   name. *left: elements that may still be given, less these afterwards. *out: owned by the caller. */
+sib_code run_input_tensor(const struct server *s, const char *name, const json_t *spec, run_files *files,
+                          uint64_t *left, sib_tensor **out, sib_error *err);
+
+#define MAX_RUN_ELEMENTS (UINT64_C(1) << 26) /* of all inputs together */
+
 #endif

@@ -2,6 +2,7 @@
 
 #include "folders.h"
 #include "live.h"
+#include "run_job.h"
 #include "server_inner.h"
 
 #include <stdlib.h>
@@ -71,15 +72,20 @@ static uint64_t bytes_of(const sib_value *v)
     return n;
 }
 
-sib_code run_add_input(run *r, const char *name, sib_value *value, sib_error *err)
+sib_code run_count_input(run *r, const char *name, uint64_t bytes, sib_error *err)
 {
-    uint64_t bytes = bytes_of(value), held = atomic_fetch_add(&r->server->held_bytes, bytes);
+    uint64_t held = atomic_fetch_add(&r->server->held_bytes, bytes);
     r->input_bytes += bytes;
-    r->inputs[r->n_inputs++] = (sib_named_value){name, value};
     if (held + bytes > r->server->options.max_bodies)
         return server_fail(err, SIB_ERR_MEMORY,
                            "the server has too little memory for the input '%.80s'; try again soon", name);
     return SIB_OK;
+}
+
+sib_code run_add_input(run *r, const char *name, sib_value *value, sib_error *err)
+{
+    r->inputs[r->n_inputs++] = (sib_named_value){name, value};
+    return run_count_input(r, name, bytes_of(value), err);
 }
 
 static void free_inputs(run *r)
@@ -89,6 +95,7 @@ static void free_inputs(run *r)
     free(r->inputs);
     r->inputs = NULL;
     r->n_inputs = 0;
+    run_ports_free(r);
     atomic_fetch_sub(&r->server->held_bytes, r->input_bytes);
     r->input_bytes = 0;
 }
@@ -107,6 +114,7 @@ void run_release(run *r)
     free_names(&r->keep);
     free(r->call);
     free(r->backends);
+    json_decref(r->results);
     sib_profile_free(&r->profile);
     catalog_release(r->model);
     sib_cancel_free(&r->cancel);
@@ -123,11 +131,22 @@ static run *hold(run *r)
 
 /* ---- What it keeps ---- */
 
+/* The caller holds the lock. */
+static bool take_bytes(run *r, uint64_t bytes)
+{
+    atomic_ullong *total = &r->server->runs->bytes;
+    if (atomic_fetch_add(total, bytes) + bytes > MAX_BYTES) {
+        atomic_fetch_sub(total, bytes);
+        return false;
+    }
+    r->bytes += bytes;
+    return true;
+}
+
 /* Room for one more of (bytes); false where limits or memory forbid it. Only the run's thread adds. The caller holds the
    lock. */
 static bool reserve(run *r, uint64_t bytes)
 {
-    atomic_ullong *total = &r->server->runs->bytes;
     if (r->n_values == MAX_VALUES)
         return false;
     if (r->n_values == r->capacity) {
@@ -138,12 +157,16 @@ static bool reserve(run *r, uint64_t bytes)
         r->values = more;
         r->capacity = capacity;
     }
-    if (atomic_fetch_add(total, bytes) + bytes > MAX_BYTES) {
-        atomic_fetch_sub(total, bytes);
-        return false;
-    }
-    r->bytes += bytes;
-    return true;
+    return take_bytes(r, bytes);
+}
+
+sib_code run_take_bytes(run *r, uint64_t bytes, sib_error *err)
+{
+    pthread_mutex_lock(&r->lock);
+    bool taken = take_bytes(r, bytes);
+    pthread_mutex_unlock(&r->lock);
+    return taken ? SIB_OK
+                 : server_fail(err, SIB_ERR_SIZE, "the runs keep as much as they may: delete some of them");
 }
 
 /* A copy of the event's value with its digest; returns false where memory fails. */
@@ -158,19 +181,32 @@ static bool copy_value(const sib_tap_event *e, run_value *v)
     return false;
 }
 
-/* Adds a copy of the value, which is made without the lock: readers wait for nothing long. What finds no room is counted. */
-static void keep(run *r, const sib_tap_event *e, bool output)
+/* Whether a value of this name, kept as it was computed, is the output: it is listed once. The caller holds the lock. */
+static bool mark_output(run *r, const char *name)
+{
+    size_t i = r->n_values;
+    while (i && (strcmp(r->values[i - 1].name, name) != 0 || r->values[i - 1].output))
+        i--;
+    if (i)
+        r->values[i - 1].output = ++r->n_outputs;
+    return i;
+}
+
+/* The copy is made without the lock: readers wait for nothing long. */
+void run_keep(run *r, const sib_tap_event *e, bool output)
 {
     uint64_t bytes = bytes_of(e->value) + sizeof(run_value);
     run_value v;
     pthread_mutex_lock(&r->lock);
-    bool kept = reserve(r, bytes);
+    bool there = output && mark_output(r, e->name), kept = !there && reserve(r, bytes);
     pthread_mutex_unlock(&r->lock);
+    if (there)
+        return;
     bool copied = kept && copy_value(e, &v);
     pthread_mutex_lock(&r->lock);
     if (copied) {
+        v.output = output ? ++r->n_outputs : 0;
         r->values[r->n_values++] = v;
-        r->n_outputs += output;
     } else
         r->dropped++;
     if (kept && !copied) {
@@ -184,7 +220,7 @@ static sib_code on_value(void *context, const sib_tap_event *e, sib_error *err)
 {
     run *r = context;
     (void)err;
-    keep(r, e, false);
+    run_keep(r, e, false);
     return SIB_OK;
 }
 
@@ -231,18 +267,16 @@ static sib_code run_session(run *r, sib_session *session, sib_error *err)
                          .tap_inside = r->inside,
                          .profile = r->profile,
                          .cancel = r->cancel};
-    uint64_t taken = begin_profile(r);
     live_run *l = live_begin(r->server->live, r, session);
     sib_code code = sib_session_run(session, r->n_inputs, r->inputs, r->outputs.n,
                                     (const char *const *)r->outputs.items, out, &o, err);
     live_end(&l);
-    end_profile(r, taken);
     for (size_t i = 0; i < n && code == SIB_OK; i++) {
         sib_value_info v = {.name = ""};
         sib_model_output(sib_session_model(session), i, &v);
         sib_tap_event e = {
             .name = r->outputs.n ? r->outputs.items[i] : v.name, .node = "", .op_type = "", .value = out[i]};
-        keep(r, &e, true);
+        run_keep(r, &e, true);
     }
     for (size_t i = 0; i < n; i++)
         sib_value_free(&out[i]);
@@ -250,19 +284,25 @@ static sib_code run_session(run *r, sib_session *session, sib_error *err)
     return code;
 }
 
+static sib_code run_graph(run *r, sib_error *err)
+{
+    sib_session *session;
+    sib_code code = served_session(r->model, r->call, r->backends, r->oracle, &session, err);
+    return code == SIB_OK ? run_session(r, session, err) : code;
+}
+
 static void execute(void *item)
 {
     run *r = item;
     sib_error err = SIB_ERROR_INIT;
-    sib_session *session;
     pthread_mutex_lock(&r->lock);
     r->started = now();
     r->state = RUN_RUNNING;
     pthread_mutex_unlock(&r->lock);
     live_state(r->server->live, r);
-    sib_code code = served_session(r->model, r->call, r->backends, r->oracle, &session, &err);
-    if (code == SIB_OK)
-        code = run_session(r, session, &err);
+    uint64_t taken = begin_profile(r);
+    sib_code code = r->is_job ? run_job(r, &err) : run_graph(r, &err);
+    end_profile(r, taken);
     if (code == SIB_ERR_CANCELLED && atomic_load(&r->timed_out)) {
         err = (sib_error)SIB_ERROR_INIT;
         server_fail(&err, SIB_ERR_VALUE, "the run took longer than %g s", r->server->options.time_limit);

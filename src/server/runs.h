@@ -4,6 +4,7 @@
 
 #include "catalog.h"
 
+#include <jansson.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -14,9 +15,17 @@ typedef enum run_state { RUN_QUEUED, RUN_RUNNING, RUN_DONE, RUN_FAILED, RUN_CANC
 typedef struct run_value {
     char *name, *node, *op_type;
     bool milli;
+    size_t output; /* its place among the outputs from 1 on; 0: none of them */
     sib_value *value;
     sib_digest digest;
 } run_value;
+
+/* An input of a job, with what it points to. */
+typedef struct run_port {
+    sib_job_value given;
+    sib_tensor *tensor; /* audio, tensor */
+    void *memory;       /* tokens, numbers, texts; of malloc */
+} run_port;
 
 /* Names, each owned. */
 typedef struct run_names {
@@ -40,6 +49,12 @@ typedef struct run {
     sib_named_value *inputs; /* (n_inputs) names are the model's, values owned */
     uint64_t input_bytes;    /* counted in the server's held_bytes while the inputs are there */
 
+    /* Of a run of the model's job, whose inputs are these instead. */
+    bool is_job;
+    size_t n_ports;
+    run_port *ports; /* (n_ports) names are the job's */
+    json_t *request; /* in which texts stand */
+
     atomic_uint refs;
     atomic_bool timed_out, forgotten;
     pthread_mutex_t lock; /* of all that follows */
@@ -47,8 +62,9 @@ typedef struct run {
     double started, ended; /* 0: not yet */
     sib_error error;
     size_t n_values, capacity;
-    run_value *values; /* in the order in which they were there; outputs last */
+    run_value *values; /* in the order in which they were there */
     size_t n_outputs;
+    json_t *results; /* of a job that is done: {"name", "type", "value"} of each output; otherwise NULL */
     uint64_t bytes, dropped;
 } run;
 
@@ -64,6 +80,13 @@ run *run_create(struct server *s, served *model);
 void run_release(run *r);
 /* Takes the value as an input of a run that is not started. Errors: SIB_ERR_MEMORY (the server holds as much as it may). */
 sib_code run_add_input(run *r, const char *name, sib_value *value, sib_error *err);
+/* Counts bytes of its input `name` among those that the server holds. Errors: as above. */
+sib_code run_count_input(run *r, const char *name, uint64_t bytes, sib_error *err);
+/* Takes room for a result among what all runs keep. In the run's thread. Errors: SIB_ERR_SIZE. */
+sib_code run_take_bytes(run *r, uint64_t bytes, sib_error *err);
+/* Keeps a copy of the event's value, as the next output where `output` is true. What finds no room is counted. In the run's
+   thread. */
+void run_keep(run *r, const sib_tap_event *e, bool output);
 /* Gives the run a number and a place, for which the oldest one that has ended goes, and queues it. Errors: SIB_ERR_SIZE (as
    many as may be go on, or the queue is full). */
 sib_code runs_start(runs *all, run *r, sib_error *err);

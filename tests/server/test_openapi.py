@@ -155,12 +155,12 @@ class Answers(unittest.TestCase):
             states[run] = state
         self.assertEqual(list(states.values()), ["done", "done", "failed"])
         root = f"/api/runs/{first}"
-        for path in ("/values", "/values?count=1&q=y", "/value?name=y", "/data?name=y", "/data?name=y&format=raw&slice=0", "/profile",
+        for path in ("/outputs", "/values", "/values?count=1&q=y", "/value?name=y", "/data?name=y", "/data?name=y&format=raw&slice=0", "/profile",
                      "/profile?format=chrome", f"/compare?with={second}", f"/compare?with={first}",
                      "/values?from=x", "/value", "/value?name=none", "/data", "/data?name=none", "/data?name=y&slice=9",
                      "/profile?count=x", "/compare"):
             self.ask("GET", root + path)
-        for path in ("", "/values", "/value?name=y", "/data?name=y", "/profile", f"/compare?with={first}"):
+        for path in ("", "/outputs", "/values", "/value?name=y", "/data?name=y", "/profile", f"/compare?with={first}"):
             self.ask("GET", "/api/runs/r0" + path)
         self.ask("POST", root + "/cancel")
         for run in (first, "r0"):

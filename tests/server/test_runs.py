@@ -69,6 +69,10 @@ class Runs(unittest.TestCase):
         done = self.finish(model="small", inputs={"x": {"data": [[1, 2, 0.5], [-3, 4, 5]]}, "i": {"data": [5, -6]}}, keep=["*"])
         self.assertEqual((done["state"], done["error"], done["dropped"], done["backends"], done["call"]), ("done", None, 0, "", None))
         self.assertEqual(done["outputs"], [{"name": "y", "type": "float32 [2, 3]"}, {"name": "n", "type": "int64 [2]"}])
+        listed = [v["name"] for v in self.server.json("GET", f"/api/runs/{done['id']}/values")[1]["values"]]
+        self.assertEqual(sorted(listed), sorted(set(listed)), "an output that was also kept is listed once")
+        outputs = self.server.json("GET", f"/api/runs/{done['id']}/outputs")[1]
+        self.assertEqual(outputs, {"outputs": done["outputs"]})
         self.assertEqual(struct.unpack("<6f", self.raw(done["id"], "sum")), (2, 2, -0.5, -2, 4, 4))
         self.assertEqual(struct.unpack("<6f", self.raw(done["id"], "y")), (2, 2, 0, 0, 4, 4))
         self.assertEqual(struct.unpack("<2f", self.raw(done["id"], "y", "&slice=:,1")), (2, 4))
@@ -125,7 +129,7 @@ class Runs(unittest.TestCase):
         self.refused(400, "'shape'", inputs={"x": {"data": [1, 2, 3], "shape": [-1, 3]}})
         self.refused(400, "elements", inputs={"x": {"data": [1, 2, 3], "shape": [2, 3]}})
         self.refused(400, "no type", inputs={"x": {"data": [1], "dtype": "nothing"}})
-        self.refused(400, "'kind'", kind="job")
+        self.refused(400, "'kind'", kind="none")
         self.refused(400, "'profile'", profile=1)
         self.refused(400, "'keep'", keep="x")
         self.refused(400, "'outputs'", outputs=[1])
