@@ -29,8 +29,9 @@ typedef struct subscription {
     char **names; /* (n_names) names or globs of values; none: the run's state and progress alone */
     bool inside, optimised;
     live_what what;
-    char *slice;  /* NULL: the entire value */
-    double share; /* 0: every run */
+    char *slice;     /* NULL: the entire value */
+    double share;    /* 0: every run */
+    double interval; /* seconds between two messages of a value in iterations */
     atomic_ullong sent;
     double debt;         /* seconds of runs that are not looked at; under the lock of all */
     struct follower *by; /* while it is listed */
@@ -57,12 +58,17 @@ struct live {
     live_run *runs;
 };
 
+#define LIVE_SENT 256 /* values whose last message is remembered */
+
 /* A subscription's watch of a run. */
 typedef struct watched {
     live_run *of;
     subscription *subscription; /* held */
     sib_watch *watch;
     uint64_t spent; /* nanoseconds in its callbacks */
+    struct {
+        uint64_t hash, at; /* of the name without iterations; sib_time_ns */
+    } sent[LIVE_SENT];     /* where the subscription has an interval: the place of a value is its hash */
     struct watched *next;
 } watched;
 

@@ -96,7 +96,8 @@ static sib_code read_names(const json_t *message, subscription *s, sib_error *er
 
 static sib_code read_what(const json_t *message, subscription *s, sib_error *err)
 {
-    const json_t *value = json_object_get(message, "what"), *share = json_object_get(message, "share");
+    const json_t *value = json_object_get(message, "what"), *share = json_object_get(message, "share"),
+                 *interval = json_object_get(message, "interval");
     const char *what = value ? json_string_value(value) : "digest";
     if (!what || (strcmp(what, "digest") != 0 && strcmp(what, "value") != 0))
         return server_fail(err, SIB_ERR_ARGUMENT, "'what' must be 'digest' or 'value'");
@@ -106,6 +107,9 @@ static sib_code read_what(const json_t *message, subscription *s, sib_error *err
     s->share = json_number_value(share);
     if (share && !(json_is_number(share) && s->share >= 0 && s->share <= 1))
         return server_fail(err, SIB_ERR_ARGUMENT, "'share' must be a number from 0 to 1");
+    s->interval = json_number_value(interval);
+    if (interval && !(json_is_number(interval) && s->interval >= 0 && s->interval <= 60))
+        return server_fail(err, SIB_ERR_ARGUMENT, "'interval' must be a number of seconds from 0 to 60");
     return SIB_OK;
 }
 
@@ -128,8 +132,8 @@ static sib_code read_run(peer *p, const json_t *message, subscription *s, sib_er
 
 static sib_code check_members(const json_t *message, sib_error *err)
 {
-    static const char *const known[] = {"op",     "id",        "model", "call",  "run",  "names",
-                                        "inside", "optimised", "what",  "slice", "share"};
+    static const char *const known[] = {"op",     "id",        "model", "call",  "run",   "names",
+                                        "inside", "optimised", "what",  "slice", "share", "interval"};
     const char *key;
     json_t *value;
     json_object_foreach((json_t *)(uintptr_t)message, key, value)

@@ -17,6 +17,33 @@ static bool own_thread(const live_run *l)
 
 /* ---- Values ---- */
 
+/* A hash (FNV-1a) of the name, the same in all iterations: "loops[3]/d" counts as "loops[]/d". */
+static uint64_t hash_without_iterations(const char *name)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    bool iteration = false;
+    for (; *name; name++) {
+        iteration = *name == '[' || (iteration && *name >= '0' && *name <= '9');
+        if (!iteration || *name == '[')
+            hash = (hash ^ (unsigned char)*name) * UINT64_C(0x100000001b3);
+    }
+    return hash;
+}
+
+/* Whether another iteration's value was sent less than the interval ago: a loop makes more than anybody reads. */
+static bool too_soon(watched *w, const char *name, uint64_t now)
+{
+    const double interval = w->subscription->interval;
+    if (!(interval > 0))
+        return false;
+    const uint64_t hash = hash_without_iterations(name), place = hash % LIVE_SENT;
+    if (w->sent[place].hash == hash && (double)(now - w->sent[place].at) < interval * 1e9)
+        return true;
+    w->sent[place].hash = hash;
+    w->sent[place].at = now;
+    return false;
+}
+
 static sib_code on_value(void *context, const sib_tap_event *e, sib_error *err)
 {
     watched *w = context;
@@ -25,7 +52,8 @@ static sib_code on_value(void *context, const sib_tap_event *e, sib_error *err)
     if (!own_thread(l) || atomic_load(&w->subscription->ended) || peer_gone(w->subscription->peer))
         return SIB_OK;
     uint64_t began = sib_time_ns();
-    live_frame_send(l, w->subscription, e);
+    if (!too_soon(w, e->name, began))
+        live_frame_send(l, w->subscription, e);
     w->spent += sib_time_ns() - began;
     return SIB_OK;
 }

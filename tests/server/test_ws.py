@@ -122,6 +122,17 @@ class Live(unittest.TestCase):
             got += client.until(ended(self.start(model="small", dims={"T": 2})))
         self.assertEqual((len(frames(got, id=1)), len(frames(got, id=2))), (1, 4))
 
+    def test_iterations_within_an_interval_are_left_out(self):
+        self.assertEqual(self.server.ask("POST", "/api/models", *form({}, {"file": ("fifty.onnx", loop_model(50))}))[0], 201)
+        client = self.client()
+        client.send(op="runs")
+        self.subscribe(client, model="fifty", names=["*d", "*same"], interval=60)
+        client.send(op="subscribe", id=2, model="fifty", names=["*d"])
+        client.reply("subscribed")
+        got = client.until(ended(self.start(model="fifty", inputs={"x": {"data": [1, 2]}})))
+        self.assertEqual([h["name"] for h, _ in frames(got, id=1)], ["loops[0]/d", "loops[0]/same"])
+        self.assertEqual(len(frames(got, id=2)), 50)
+
     def test_progress_names_the_node(self):
         client = self.client()
         self.subscribe(client, model="long", names=[])
@@ -315,7 +326,7 @@ class Live(unittest.TestCase):
                               ("256 bytes", {"id": 1, "names": ["x" * 257]}), ("64 names", {"id": 1, "names": ["x"] * 65}),
                               ("'what'", {"id": 1, "names": [], "what": "all"}),
                               ("'slice'", {"id": 1, "names": [], "slice": ":"}),
-                              ("'share'", {"id": 1, "names": [], "share": 2}), ("'inside'", {"id": 1, "names": [], "inside": 1}),
+                              ("'share'", {"id": 1, "names": [], "share": 2}), ("'interval'", {"id": 1, "names": [], "interval": 61}), ("'inside'", {"id": 1, "names": [], "inside": 1}),
                               ("'model'", {"id": 1, "names": [], "model": 1}),
                               ("no run 'r999'", {"id": 1, "names": [], "run": "r999"}),
                               ("no run", {"id": 1, "names": [], "run": 3}), ("'values'", {"id": 1, "values": "x"})):

@@ -449,4 +449,5 @@ export interface Subscription {
   what?: "digest" | "value";
   slice?: string;
   share?: number;
+  interval?: number;
 }

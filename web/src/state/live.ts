@@ -7,6 +7,7 @@ import type { Run } from "../api/types";
 
 const MAX_NAMES = 64; // of a subscription
 const MAX_BYTES = 256; // of a name
+const INTERVAL = 0.1; // seconds between two iterations of a value: a loop sends more than a browser reads
 
 /** Names in loops without the number of the turn: "loops[3]/d" is "loops[*]/d". */
 export const withoutTurns = (name: string): string => name.replace(/\[\d+\]\//g, "[*]/");
@@ -66,7 +67,7 @@ export function useSeen(run: Run | null, names: string[], inside: boolean): Read
           redraw();
         });
     });
-    const end = socket.subscribe(subscription, { run: id, names: wanted.map(globOf), inside });
+    const end = socket.subscribe(subscription, { run: id, names: wanted.map(globOf), inside, interval: INTERVAL });
     return () => {
       end();
       endFrames();
