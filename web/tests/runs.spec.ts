@@ -116,6 +116,10 @@ test("lists runs; opens, cancels and deletes them", async ({ page }) => {
   await expect(row(page, failed)).toContainText("failed");
   await expect(row(page, endless)).toContainText("running");
   await look(page, "runs");
+  await row(page, endless).getByRole("link", { name: `Open run ${endless}` }).click();
+  await expect(line(page).getByRole("status")).toHaveText("running");
+  await look(page, "run-running");
+  await page.getByRole("navigation", { name: "Views" }).getByRole("link", { name: "Runs" }).click();
   await row(page, endless).getByRole("button", { name: `Cancel run ${endless}` }).click();
   await expect(row(page, endless)).toContainText("cancelled");
   await row(page, failed).getByRole("button", { name: `Delete run ${failed}` }).click();
