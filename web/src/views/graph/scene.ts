@@ -372,7 +372,8 @@ export class Scene {
     this.canvas.dataset["sized"] = "";
     this.canvas.width = Math.round(width * devicePixelRatio);
     this.canvas.height = Math.round(height * devicePixelRatio);
-    if (first) this.fit();
+    if (!first) return this.draw(); // its new size has emptied the canvas, and this frame's callbacks have run already
+    this.fit();
     this.redraw();
   }
 
