@@ -6,7 +6,7 @@ FOR    ?= build
 PYTHON  = build/venv/bin/python
 SHELL   = /bin/bash
 
-.PHONY: all build setup demo test test-c test-python compare bench asan tsan portable debug neon cortex mutate mutate-checkpoints mutate-tokenizers random-graphs page serve test-web check check-paths format operators digits tile-tables install example clean
+.PHONY: all build setup demo test test-c test-python compare bench asan tsan portable debug neon cortex mutate mutate-checkpoints mutate-tokenizers fuzz-http random-graphs page serve test-web check check-paths format operators digits tile-tables install example clean
 
 all: build
 	@if [ $(PRESET) = release ]; then ln -sf release/cli/sibyl build/sibyl; fi
@@ -116,6 +116,14 @@ mutate-tokenizers: need-test
 	@test -f build/asan/build.ninja || cmake --preset asan
 	@cmake --build --preset asan -j $(JOBS) --target test_text_mutate
 	SIBYL_MUTATION_SECONDS=$(SECONDS) build/asan/tests/text/test_text_mutate
+
+# Mutated HTTP requests and WebSocket frames at a server under the sanitizers, for TIME seconds. What ends it is kept in
+# build/fuzz-http.
+TIME ?= 600
+fuzz-http: need-test
+	@test -f build/asan/build.ninja || cmake --preset asan
+	@cmake --build --preset asan -j $(JOBS) --target sibyl_command
+	SIBYL_SOURCE=. SIBYL_COMMAND=build/asan/cli/sibyl tests/server/fuzz_http.py --seconds $(TIME)
 
 # 20,000 random graphs, and every operator case mutated, on ref and on the fast backends.
 random-graphs: build

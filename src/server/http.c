@@ -286,10 +286,15 @@ static int on_body(listener *l, connection *c, const void *data, size_t size)
     return 0;
 }
 
-/* Also called for an empty body, after its request. */
+/* Also called for an empty body, after its request. Where a body came in one piece with requests before it, libwebsockets
+   4.1 keeps it in its buffer, calls this again and again, and serves nobody else: such a connection is closed. */
 static int on_body_end(listener *l, connection *c)
 {
     exchange *x = c->x;
+    if (x && x->body_ended)
+        return -1;
+    if (x)
+        x->body_ended = true;
     if (!x || x->dispatched || x->begun)
         return 0;
     if (x->in_chunks) /* libwebsockets takes as many bytes of a body without a length as 100 MiB */

@@ -207,6 +207,25 @@ class Answers(unittest.TestCase):
             self.assertNotIn(b" 101 ", answer)
         self.fails(400, "version", self.server.ask("GET", "/api/models?q=a%0Ab"))
 
+    def test_requests_sent_at_once(self):
+        """Of a body behind other requests libwebsockets told the end for ever, and served nobody else."""
+        host = f"Host: localhost:{self.server.port}\r\n"
+        get = f"GET /healthz HTTP/1.1\r\n{host}\r\n".encode()
+        post = f"POST /v1/completions HTTP/1.1\r\n{host}Content-Length: 2\r\n\r\n{{}}".encode()
+        for sent in (get * 3, get * 2 + post, get * 2 + post + b"more than it has announced"):
+            with socket.create_connection((self.server.host, self.server.port), timeout=60) as s:
+                s.sendall(sent)
+                s.shutdown(socket.SHUT_WR)
+                got = b""
+                try:
+                    while more := s.recv(65536):
+                        got += more
+                except ConnectionResetError:
+                    self.assertIn(post, sent)  # closed before all of it was read
+            if post not in sent:
+                self.assertEqual(got.count(b"HTTP/1.1 200 "), 3, got)
+            self.assertEqual(self.server.ask("GET", "/healthz")[0], 200)
+
     def test_refused_handshakes_are_json(self):
         ask = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version": "13"}
         self.fails(404, "WebSocket", self.server.ask("GET", "/api/none", headers=ask))
