@@ -56,8 +56,7 @@ struct exchange {
 
     /* Of the loop alone. */
     bool dispatched, headers_sent, close_after;
-    bool in_chunks;  /* the body, which reader takes apart */
-    bool body_ended; /* libwebsockets has told so */
+    bool in_chunks; /* the body, which reader takes apart */
     chunked reader;
     struct exchange *previous, *next; /* all exchanges of the server */
 };

@@ -286,15 +286,10 @@ static int on_body(listener *l, connection *c, const void *data, size_t size)
     return 0;
 }
 
-/* Also called for an empty body, after its request. Where a body came in one piece with requests before it, libwebsockets
-   4.1 keeps it in its buffer, calls this again and again, and serves nobody else: such a connection is closed. */
+/* Also called for an empty body, after its request. */
 static int on_body_end(listener *l, connection *c)
 {
     exchange *x = c->x;
-    if (x && x->body_ended)
-        return -1;
-    if (x)
-        x->body_ended = true;
     if (!x || x->dispatched || x->begun)
         return 0;
     if (x->in_chunks) /* libwebsockets takes as many bytes of a body without a length as 100 MiB */
@@ -357,6 +352,14 @@ static size_t answer_size(const exchange *x)
     return x->pending.size + x->rest_size;
 }
 
+/* Whether the connection ends with the answer: over HTTP/1.1 always. Where a further request has come with this one and
+   has a body, libwebsockets 4.1 hands on bytes that it has freed and tells of the body's end for ever, and nothing says
+   which connection has a further request. */
+static bool closes(const exchange *x)
+{
+    return x->close_after || !x->http2;
+}
+
 static bool send_headers(exchange *x, struct lws *wsi)
 {
     unsigned char room[LWS_PRE + HEADER_ROOM], *begin = room + LWS_PRE, *p = begin,
@@ -371,7 +374,7 @@ static bool send_headers(exchange *x, struct lws *wsi)
     if (x->streaming && !x->http2)
         done = done && add_header(wsi, "Transfer-Encoding", "chunked", &p, end);
     if (!x->http2)
-        done = done && add_header(wsi, "Connection", x->close_after ? "close" : "keep-alive", &p, end);
+        done = done && add_header(wsi, "Connection", closes(x) ? "close" : "keep-alive", &p, end);
     done = done && add_standing_headers(x, wsi, &p, end) && !lws_finalize_http_header(wsi, &p, end);
     bool bodiless = x->head || (!x->streaming && !answer_size(x));
     enum lws_write_protocol how =
@@ -383,7 +386,7 @@ static bool send_headers(exchange *x, struct lws *wsi)
 /* Ends the exchange on its connection. Returns what the callback must. */
 static int finish(listener *l, struct lws *wsi, connection *c)
 {
-    bool close_after = c->x->close_after;
+    bool close_after = closes(c->x);
     lws_set_timeout(wsi, NO_PENDING_TIMEOUT, 0);
     detach(l, c);
     return lws_http_transaction_completed(wsi) || close_after ? -1 : 0;

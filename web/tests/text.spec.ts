@@ -27,6 +27,7 @@ async function fill(page: Page, fields: Record<string, string>): Promise<void> {
 test.beforeEach(async ({ page }) => {
   await page.goto("/#/models");
   await page.getByRole("button", { name: "Open chain.onnx" }).click();
+  await expect(page).toHaveURL(/#\/graph\/chain/); // where what has been opened is shown
   await page.getByRole("navigation", { name: "Views" }).getByRole("link", { name: "Text" }).click();
   await expect(page).toHaveURL(/#\/text\/chain/);
 });
