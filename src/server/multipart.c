@@ -80,7 +80,7 @@ static bool parse_multipart(exchange *x, const char *delimiter, const char **why
 {
     const char *boundary = delimiter + 2;
     size_t n = strlen(boundary);
-    const char *at = x->body.data, *end = at + x->body.size;
+    const char *at = x->body.size ? x->body.data : "", *end = at + x->body.size;
     const char *found = memmem(at, x->body.size, boundary, n);
     *why = "the multipart body does not begin with its boundary";
     if (!found || (found != at && (found < at + 2 || memcmp(found - 2, "\r\n", 2))))

@@ -54,6 +54,8 @@ class Chunked(unittest.TestCase):
             status, message = self.send(*data)
             self.assertEqual((status, message[:10]), (400, "the loader"))
         self.assertEqual(self.send(HEAD, b"0\r\n\r\n")[0], 400)  # an empty body is no JSON
+        form_head = HEAD[:-2] + b"Content-Type: multipart/form-data; boundary=b\r\n\r\n"
+        self.assertEqual(self.send(form_head, b"0\r\n\r\n"), (400, "the multipart body does not begin with its boundary"))
 
     def test_wrong_chunks(self):
         whole = chunk(BODY) + b"0\r\n\r\n"
