@@ -87,7 +87,10 @@ class Connection:
 
     def close(self):
         self.h2.close_connection()
-        self.flush()
+        try:
+            self.flush()
+        except OSError:
+            pass  # the server has closed it already, as it does after a body that it has not read
         self.socket.close()
 
 
