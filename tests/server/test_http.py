@@ -208,7 +208,7 @@ class Answers(unittest.TestCase):
         self.fails(400, "version", self.server.ask("GET", "/api/models?q=a%0Ab"))
 
     def test_requests_sent_at_once(self):
-        """The first is answered. Of a body behind others libwebsockets told the end for ever, and served nobody else."""
+        """At most the first is answered. Of a body behind others libwebsockets told the end for ever, and served nobody else."""
         host = f"Host: localhost:{self.server.port}\r\n"
         get = f"GET /healthz HTTP/1.1\r\n{host}\r\n".encode()
         post = f"POST /v1/completions HTTP/1.1\r\n{host}Content-Length: 2\r\n\r\n{{}}".encode()
