@@ -96,33 +96,47 @@ static sib_code fill_run(run *r, const exchange *x, json_t *body, run_files *fil
                            (uint64_t)json_integer_value(json_object_get(body, "seed")), err);
 }
 
+// Takes the document. It is given up before the run starts, so that what the run holds of it is the worker's alone:
+// jansson reads its counts of references without atomics.
+static void start_run(exchange *x, run *r, json_t *body)
+{
+    run_files *files = NULL;
+    sib_error err = SIB_ERROR_INIT;
+    sib_code filled = run_files_create(x, &files, &err);
+    if (filled == SIB_OK)
+        filled = fill_run(r, x, body, files, &err);
+    run_files_free(&files);
+    json_decref(body);
+    if (filled != SIB_OK)
+        answer_failure(x, &err);
+    else if (runs_start(r->server->runs, r, &err) != SIB_OK) {
+        answer_header(x, "Retry-After", "1");
+        answer_error(x, 429, NULL, "%s", err.message);
+    } else
+        answer_json(x, 201, run_json(r));
+    run_release(r);
+}
+
 void handle_run_start(exchange *x)
 {
     struct server *s = exchange_server(x);
     json_t *body = exchange_json_field(x, "request");
     if (!body)
         return;
-    run_files *files = NULL;
-    sib_error err = SIB_ERROR_INIT;
     const char *name = json_string_value(json_object_get(body, "model"));
     served *model = name ? catalog_hold(s->catalog, name) : NULL;
     run *r = model ? run_create(s, model) : NULL;
+    if (r) {
+        start_run(x, r, body);
+        return;
+    }
     if (!name)
         answer_error(x, 400, "model", "'model' must be the name of one");
     else if (!model)
         answer_error(x, 404, "model", "there is no model '%.80s'; /api/models lists those that are open",
                      name);
-    else if (!r)
+    else
         answer_error(x, 503, NULL, "the server has too little memory");
-    else if (run_files_create(x, &files, &err) != SIB_OK || fill_run(r, x, body, files, &err) != SIB_OK)
-        answer_failure(x, &err);
-    else if (runs_start(s->runs, r, &err) != SIB_OK) {
-        answer_header(x, "Retry-After", "1");
-        answer_error(x, 429, NULL, "%s", err.message);
-    } else
-        answer_json(x, 201, run_json(r));
-    run_files_free(&files);
-    run_release(r);
     json_decref(body);
 }
 
