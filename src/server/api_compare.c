@@ -1,5 +1,6 @@
 /* /api/runs/{run}/compare: the values of a run beside those of another, which is the reference. */
-#include "describe.h"
+#include "handlers.h"
+#include "json.h"
 #include "runs.h"
 #include "server_inner.h"
 

@@ -1,4 +1,5 @@
 /* POST /api/features: log-mel features of a recording, as .npy. */
+#include "handlers.h"
 #include "recording.h"
 #include "server_inner.h"
 

@@ -1,5 +1,6 @@
 /* /api/models/{id}/graphs: the graphs of a model, their nodes and values in pages, and each of these in full. */
 #include "graph_route.h"
+#include "handlers.h"
 
 #include <stdlib.h>
 #include <string.h>

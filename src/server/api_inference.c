@@ -1,6 +1,8 @@
 /* /v2: the Open Inference Protocol (KServe, Triton) over HTTP, with tensors as JSON or as bytes. */
-#include "describe.h"
+#include "exchange_model.h"
+#include "handlers.h"
 #include "inference_form.h"
+#include "json.h"
 #include "server_inner.h"
 #include "slice.h"
 #include "wire.h"

@@ -1,5 +1,7 @@
 /* /api/models: what is open, opening and closing. */
 #include "describe.h"
+#include "exchange_model.h"
+#include "handlers.h"
 #include "model_files.h"
 #include "server_inner.h"
 

@@ -1,5 +1,6 @@
 /* /api/models/{id}/plan: what the runs of a session made of the graph, segment by segment, and what passes did to it. */
 #include "graph_route.h"
+#include "handlers.h"
 
 #define PAGE_BYTES (16u << 20) /* about: a page ends early where segments are large */
 

@@ -1,5 +1,6 @@
 /* /api/runs/{run}/profile: where the time of a run went, in sums and span by span, or as Chrome's trace. */
-#include "describe.h"
+#include "handlers.h"
+#include "json.h"
 #include "runs.h"
 #include "server_inner.h"
 

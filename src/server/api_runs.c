@@ -1,5 +1,5 @@
 /* /api/runs: graphs run in the background, and what these runs kept. */
-#include "describe.h"
+#include "handlers.h"
 #include "run_inputs.h"
 #include "run_job.h"
 #include "run_json.h"

@@ -1,5 +1,6 @@
 /* POST /api/spans: the stretches of a recording in which somebody speaks. */
-#include "openai.h"
+#include "exchange_model.h"
+#include "handlers.h"
 #include "recording.h"
 
 #include <stdlib.h>
@@ -98,7 +99,7 @@ void handle_spans(exchange *x)
         answer_error(x, 400, "file", "the form has no part 'file' with a recording");
     if (!file || !read_form(x, in, &n, &model))
         return;
-    served *v = openai_model(x, model, "voice-activity", "finds speech", NULL);
+    served *v = exchange_model_of(x, model, "voice-activity", "finds speech", NULL);
     if (v)
         find_spans(x, v, file, in, n);
     catalog_release(v);

@@ -1,5 +1,6 @@
 /* /api/models/{id}/graphs/{graph}/values/{value}/data and /digest: values that are there without a run. */
 #include "graph_route.h"
+#include "handlers.h"
 #include "tensor_answer.h"
 
 #include <string.h>

@@ -59,14 +59,6 @@ void catalog_free(catalog **m)
     *m = NULL;
 }
 
-size_t catalog_count(catalog *m)
-{
-    pthread_mutex_lock(&m->lock);
-    size_t n = m->n;
-    pthread_mutex_unlock(&m->lock);
-    return n;
-}
-
 /* ---- One model ---- */
 
 void catalog_release(served *v)
@@ -235,8 +227,10 @@ static sib_code add(catalog *m, served *v, served **out, sib_error *err)
             v->id = numbered;
         }
     }
-    if (code == SIB_OK)
+    if (code == SIB_OK) {
         m->all[m->n++] = *out = hold(v);
+        atomic_store(&m->server->n_models, m->n);
+    }
     pthread_mutex_unlock(&m->lock);
     if (code != SIB_OK)
         catalog_release(v);
@@ -373,6 +367,25 @@ served *catalog_hold_at(catalog *m, size_t i)
     return v;
 }
 
+served *catalog_find(catalog *m, const char *id, const char *kind, const char *does, const char *alias,
+                     sib_error *err)
+{
+    served *v = id ? catalog_hold(m, id) : NULL;
+    if (!v && (!id || (alias && !strcmp(id, alias))))
+        v = catalog_hold_kind(m, kind);
+    if (!v)
+        server_fail(err, SIB_ERR_ARGUMENT,
+                    "there is no model '%.80s' that %s; /v1/models lists those that are open", id ? id : "",
+                    does);
+    else if (strcmp(v->kind, kind) != 0) {
+        server_fail(err, SIB_ERR_UNSUPPORTED, "the model '%.80s' is of the kind '%s': none that %s", v->id,
+                    v->kind, does);
+        catalog_release(v);
+        v = NULL;
+    }
+    return v;
+}
+
 bool catalog_close(catalog *m, const char *id)
 {
     pthread_mutex_lock(&m->lock);
@@ -380,8 +393,10 @@ bool catalog_close(catalog *m, const char *id)
     size_t i = 0;
     while (v && m->all[i] != v)
         i++;
-    if (v)
+    if (v) {
         memmove(&m->all[i], &m->all[i + 1], (--m->n - i) * sizeof m->all[0]);
+        atomic_store(&m->server->n_models, m->n);
+    }
     pthread_mutex_unlock(&m->lock);
     catalog_release(v);
     return v != NULL;

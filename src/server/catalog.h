@@ -22,7 +22,6 @@ typedef struct served {
 
 catalog *catalog_create(struct server *s);
 void catalog_free(catalog **m);
-size_t catalog_count(catalog *m);
 
 /* Opens what a path of the server names. *out: held by the caller. Thread-safe. */
 sib_code catalog_open(catalog *m, const char *path, served **out, sib_error *err);
@@ -37,6 +36,11 @@ sib_code catalog_resolve(const catalog *m, const char *name, char **path, sib_er
 served *catalog_hold(catalog *m, const char *id);
 /* The first of a kind that was opened, held, or NULL. */
 served *catalog_hold_kind(catalog *m, const char *kind);
+/* The model that a request names, held; where it names none, or `alias`, which clients have built in, the first of the
+   kind. does: "transcribes". id and alias may be NULL. Errors: SIB_ERR_ARGUMENT (there is none), SIB_ERR_UNSUPPORTED (of
+   another kind). */
+served *catalog_find(catalog *m, const char *id, const char *kind, const char *does, const char *alias,
+                     sib_error *err);
 /* Model i in the order of opening, held; NULL past the last. */
 served *catalog_hold_at(catalog *m, size_t i);
 void catalog_release(served *v);

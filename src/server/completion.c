@@ -1,5 +1,7 @@
 #include "completion.h"
-#include "describe.h"
+
+#include "json.h"
+#include "server_inner.h"
 
 #include <math.h>
 #include <stdio.h>

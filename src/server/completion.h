@@ -3,7 +3,7 @@
 #ifndef SIB_SERVER_COMPLETION_H
 #define SIB_SERVER_COMPLETION_H
 
-#include "openai.h"
+#include "catalog.h"
 #include "text_form.h"
 
 /* Alternatives to one token, the likeliest first. */

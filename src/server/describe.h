@@ -3,6 +3,8 @@
 #ifndef SIB_SERVER_DESCRIBE_H
 #define SIB_SERVER_DESCRIBE_H
 
+#include "json.h"
+
 #include <jansson.h>
 #include <sibyl/sibyl.h>
 
@@ -33,26 +35,5 @@ const char *value_kind_name(sib_value_kind kind);
 /* "float32 [2, 3]"; returns text. */
 #define TYPE_TEXT (40 + 22 * SIB_MAX_RANK)
 const char *tensor_type_text(const sib_tensor *t, char text[TYPE_TEXT]);
-
-/* As `sibyl transcribe` writes them; NULL where memory fails. */
-json_t *segments_json(const sib_segment *segments, size_t n);
-/* null where JSON has no such number */
-json_t *real_json(double value);
-/* full: with histogram and cells */
-json_t *digest_json(const sib_digest *d, bool full);
-
-/* Text of a model, whose bytes may be anything: what is no UTF-8 is replaced, and it is cut after (max) bytes. */
-json_t *text_json(const char *text, size_t max);
-/* The same from (size) bytes, which may hold a NUL. */
-json_t *text_of_bytes(const char *bytes, size_t size);
-/* NULL as null. */
-json_t *text_or_null(const char *text, size_t max);
-
-#define MAX_NAME 4096 /* bytes of names and types in answers */
-#define MAX_DOC  65536
-
-/* The numbers of a list, -1 for SIB_NONE. */
-json_t *numbers_json(const uint32_t *numbers, size_t n);
-json_t *number_json(uint32_t number);
 
 #endif

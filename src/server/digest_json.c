@@ -1,5 +1,6 @@
 /* Digests as the page reads them. */
-#include "describe.h"
+
+#include "json.h"
 
 #include <math.h>
 

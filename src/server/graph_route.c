@@ -1,5 +1,7 @@
 #include "graph_route.h"
 
+#include "exchange_model.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -2,6 +2,7 @@
 #ifndef SIB_SERVER_GRAPH_ROUTE_H
 #define SIB_SERVER_GRAPH_ROUTE_H
 
+#include "catalog.h"
 #include "describe.h"
 #include "server_inner.h"
 

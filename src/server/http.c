@@ -206,7 +206,7 @@ static int on_request(listener *l, struct lws *wsi, connection *c)
     uint64_t size;
     const char *bodiless = NULL;
     unsigned no_body = announced_body(x, wsi, &size, &bodiless);
-    unsigned status = route_find(x, allow, sizeof allow);
+    unsigned status = route_find(l->calls->routes, x, allow, sizeof allow);
     bool open = x->route && x->route->open, writes = strcmp(x->method, "GET") != 0;
     unsigned refused = request_refused(l, wsi, open, writes, &why);
     uint64_t held = atomic_load(&l->server->held_bytes), most = l->server->options.max_upload;

@@ -1,11 +1,8 @@
 #include "listener_inner.h"
 
 #include "guard.h"
-#include "live.h"
-#include "runs.h"
 #include "server_inner.h"
 #include "sockets.h"
-#include "wyoming.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -98,8 +95,7 @@ static void on_tick(listener *l)
             atomic_store(&x->timed_out, true);
             exchange_cancel_set(x);
         }
-    runs_tick(s->runs, false);
-    live_tick(s->live);
+    l->calls->tick(s);
     mailboxes_tick(&s->mailboxes);
     if (atomic_load(&s->stopping) && !l->stop_began)
         l->stop_began = now;
@@ -110,7 +106,7 @@ static void on_tick(listener *l)
         for (exchange *x = over ? l->exchanges : NULL; x; x = x->next)
             exchange_cancel_set(x);
         if (over) {
-            runs_tick(s->runs, true);
+            l->calls->cancel(s);
             mailboxes_cancel(&s->mailboxes);
         }
         double last = s->options.grace + 2; /* seconds for cancelled requests to answer */
@@ -127,7 +123,7 @@ static int on_callback(struct lws *wsi, enum lws_callback_reasons reason, void *
 static const struct lws_protocols protocols[] = {
     {"http", on_callback, sizeof(connection), 32 * 1024, 0, NULL, 0},
     {"realtime", on_callback, sizeof(connection), 32 * 1024, 0, NULL, 0},
-    {WYOMING_PROTOCOL, on_callback, sizeof(connection), 32 * 1024, 0, NULL, 0},
+    {RAW_PROTOCOL, on_callback, sizeof(connection), 32 * 1024, 0, NULL, 0},
     {NULL, NULL, 0, 0, 0, NULL, 0},
 };
 
@@ -149,7 +145,7 @@ static void accept_all(listener *l, int listening)
         lws_adoption_type type =
             raw ? LWS_ADOPT_SOCKET : LWS_ADOPT_HTTP | LWS_ADOPT_SOCKET | LWS_ADOPT_ALLOW_SSL;
         /* closes it on failure */
-        lws_adopt_descriptor_vhost(l->vhost, type, descriptor, raw ? WYOMING_PROTOCOL : NULL, NULL);
+        lws_adopt_descriptor_vhost(l->vhost, type, descriptor, raw ? RAW_PROTOCOL : NULL, NULL);
     }
 }
 
@@ -183,7 +179,7 @@ static int on_callback(struct lws *wsi, enum lws_callback_reasons reason, void *
     case LWS_CALLBACK_RAW_RX:
     case LWS_CALLBACK_RAW_WRITEABLE:
     case LWS_CALLBACK_RAW_CLOSE:
-        return wyoming_callback(l, wsi, reason, c, in, size);
+        return l->calls->raw(l, wsi, reason, c, in, size);
     default:
         return http_callback(l, wsi, reason, c, in, size);
     }
@@ -270,13 +266,14 @@ static sib_code listen_wyoming(listener *l, sib_error *err)
                                 : server_fail(err, SIB_ERR_IO, "the listening socket could not be watched");
 }
 
-sib_code listener_create(struct server *s, listener **out, sib_error *err)
+sib_code listener_create(struct server *s, const loop_calls *calls, listener **out, sib_error *err)
 {
     lws_set_log_level(0, NULL);
     listener *l = calloc(1, sizeof *l);
     if (!l)
         return server_fail(err, SIB_ERR_MEMORY, "the server has too little memory");
     l->server = s;
+    l->calls = calls;
     l->wyoming = -1;
     l->listening = s->options.socket ? s->options.socket : -1;
     sib_code code = SIB_OK;

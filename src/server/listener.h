@@ -5,9 +5,11 @@
 #include <sibyl/base.h>
 
 struct server;
+struct loop_calls;
 typedef struct listener listener;
 
-sib_code listener_create(struct server *s, listener **out, sib_error *err);
+/* calls: kept, not copied. */
+sib_code listener_create(struct server *s, const struct loop_calls *calls, listener **out, sib_error *err);
 /* Runs until the server stops. */
 sib_code listener_run(listener *l, sib_error *err);
 /* Cancels every request under way. After listener_run. */

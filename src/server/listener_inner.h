@@ -5,11 +5,32 @@
 #include "exchange_inner.h"
 #include "listener.h"
 #include "peer_inner.h"
+#include "route.h"
 
 #include <libwebsockets.h>
 
+#define RAW_PROTOCOL "raw" /* in libwebsockets' table: what loop_calls.raw serves */
+
+/* What libwebsockets keeps for a connection. */
+typedef struct connection {
+    exchange *x; /* held; the request under way */
+    peer *p;     /* held; of a WebSocket */
+} connection;
+
+/* What the event loop calls of the rooms above it. */
+typedef struct loop_calls {
+    const route_table *routes;
+    const peer_kind *const *peers; /* kinds of WebSocket; ends with NULL */
+    /* Connections to the sockets of other protocols than HTTP. */
+    int (*raw)(listener *l, struct lws *wsi, enum lws_callback_reasons reason, connection *c, void *in,
+               size_t size);
+    void (*tick)(struct server *s);   /* 20 times a second */
+    void (*cancel)(struct server *s); /* what goes on in the background, when the time to end is over */
+} loop_calls;
+
 struct listener {
     struct server *server;
+    const loop_calls *calls;
     struct lws_context *context;
     struct lws_vhost *vhost;
     int listening, timer, wyoming; /* descriptors; wyoming -1: none */
@@ -18,12 +39,6 @@ struct listener {
     uint64_t stop_began; /* sib_time_ns when the server began to stop; 0: it has not */
     atomic_bool ended;
 };
-
-/* What libwebsockets keeps for a connection. */
-typedef struct connection {
-    exchange *x; /* held; the request under way */
-    peer *p;     /* held; of a WebSocket */
-} connection;
 
 int http_callback(listener *l, struct lws *wsi, enum lws_callback_reasons reason, connection *c, void *in,
                   size_t size);

@@ -1,7 +1,7 @@
 #include "live_frame.h"
 
 #include "cbor.h"
-#include "describe.h"
+#include "json.h"
 #include "slice.h"
 
 #include <stdio.h>

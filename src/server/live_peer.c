@@ -1,4 +1,5 @@
 /* /api/ws: what clients say, and what the server answers to that. */
+#include "handlers.h"
 #include "live_inner.h"
 
 #include "server_inner.h"

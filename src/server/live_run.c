@@ -1,7 +1,7 @@
 /* A run that goes on: its watches, which its own thread adds and removes between two nodes, and its progress. */
+#include "json.h"
 #include "live_inner.h"
 
-#include "describe.h"
 #include "live_frame.h"
 #include "server_inner.h"
 

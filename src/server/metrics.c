@@ -1,6 +1,7 @@
 #include "metrics.h"
 
 #include "exchange_inner.h"
+#include "handlers.h"
 #include "server_inner.h"
 
 #include <stdio.h>
@@ -162,7 +163,7 @@ void handle_metrics(exchange *x)
     write_value(&b, "sibyl_audio_compute_seconds_total", "counter", "Seconds that this took.", took);
     write_value(&b, "sibyl_real_time_factor", "gauge", "Seconds taken by a second of audio, since the start.",
                 audio > 0 ? took / audio : 0);
-    write_value(&b, "sibyl_models", "gauge", "Models opened.", (double)catalog_count(s->catalog));
+    write_value(&b, "sibyl_models", "gauge", "Models opened.", atomic_load(&s->n_models));
     write_value(&b, "process_resident_memory_bytes", "gauge", "Memory of the process.",
                 (double)memory.resident);
     write_value(&b, "sibyl_allocated_bytes", "gauge", "Memory that the library holds.",

@@ -1,7 +1,9 @@
 /* Speech to text by OpenAI's API: POST /v1/audio/transcriptions and /translations. */
-#include "describe.h"
-#include "openai.h"
+#include "exchange_model.h"
+#include "handlers.h"
 #include "recording.h"
+#include "segments_json.h"
+#include "server_inner.h"
 #include "speech_form.h"
 
 #include <string.h>
@@ -211,7 +213,7 @@ static void transcribe(exchange *x, const char *task)
 {
     speech_form form;
     served *v = speech_form_read(x, task, &form)
-                    ? openai_model(x, form.model, "speech-to-text", "transcribes", "whisper-1")
+                    ? exchange_model_of(x, form.model, "speech-to-text", "transcribes", "whisper-1")
                     : NULL;
     if (v)
         transcribe_with(v, x, &form, task);

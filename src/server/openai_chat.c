@@ -1,7 +1,9 @@
 /* Chats by OpenAI's API: POST /v1/chat/completions. */
 #include "chat_messages.h"
 #include "completion.h"
-#include "describe.h"
+#include "exchange_model.h"
+#include "handlers.h"
+#include "json.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -100,7 +102,7 @@ void handle_chat(exchange *x)
     int32_t *ids = NULL;
     size_t n = 0;
     if (body && text_form_read(x, body, FORM_CHAT, &form))
-        model = openai_model(x, form.model, "text-generation", "generates text", NULL);
+        model = exchange_model_of(x, form.model, "text-generation", "generates text", NULL);
     if (model && make_prompt(x, &form, model, &ids, &n)) {
         form.prompts[form.n_prompts++] = (text_prompt){.ids = ids, .n_ids = n};
         completion_answer(x, &form, model, &shape);

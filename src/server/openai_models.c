@@ -1,5 +1,7 @@
 /* The models, as OpenAI's API lists them. */
-#include "openai.h"
+#include "exchange_model.h"
+#include "handlers.h"
+#include "server_inner.h"
 
 #include <string.h>
 
@@ -27,32 +29,4 @@ void handle_openai_model(exchange *x)
     if (v)
         answer_json(x, 200, describe(v));
     catalog_release(v);
-}
-
-served *openai_find(struct server *s, const char *id, const char *kind, const char *does, const char *alias,
-                    sib_error *err)
-{
-    served *v = id ? catalog_hold(s->catalog, id) : NULL;
-    if (!v && (!id || (alias && !strcmp(id, alias))))
-        v = catalog_hold_kind(s->catalog, kind);
-    if (!v)
-        server_fail(err, SIB_ERR_ARGUMENT,
-                    "there is no model '%.80s' that %s; /v1/models lists those that are open", id ? id : "",
-                    does);
-    else if (strcmp(v->kind, kind) != 0) {
-        server_fail(err, SIB_ERR_UNSUPPORTED, "the model '%.80s' is of the kind '%s': none that %s", v->id,
-                    v->kind, does);
-        catalog_release(v);
-        v = NULL;
-    }
-    return v;
-}
-
-served *openai_model(exchange *x, const char *id, const char *kind, const char *does, const char *alias)
-{
-    sib_error err = SIB_ERROR_INIT;
-    served *v = openai_find(exchange_server(x), id, kind, does, alias, &err);
-    if (!v)
-        answer_error(x, err.code == SIB_ERR_ARGUMENT ? 404 : 400, "model", "%s", err.message);
-    return v;
 }

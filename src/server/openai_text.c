@@ -1,6 +1,7 @@
 /* Text generation by OpenAI's API: POST /v1/completions. */
 #include "completion.h"
-#include "describe.h"
+#include "exchange_model.h"
+#include "handlers.h"
 
 #include <math.h>
 
@@ -88,7 +89,7 @@ void handle_completion(exchange *x)
     json_t *body = exchange_json(x);
     served *model = NULL;
     if (body && text_form_read(x, body, FORM_TEXT, &form))
-        model = openai_model(x, form.model, "text-generation", "generates text", NULL);
+        model = exchange_model_of(x, form.model, "text-generation", "generates text", NULL);
     if (model)
         completion_answer(x, &form, model, &shape);
     text_form_clear(&form);

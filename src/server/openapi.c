@@ -1,4 +1,5 @@
 /* /api/openapi.json: the document of Sibyl's own API. */
+#include "handlers.h"
 #include "openapi_json.h" /* made of openapi.json by CMake */
 #include "server_inner.h"
 

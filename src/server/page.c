@@ -1,6 +1,7 @@
 /* The page: its files from the program's own memory. */
 #include "page.h"
 
+#include "handlers.h"
 #include "server_inner.h"
 
 #include <string.h>

@@ -19,11 +19,6 @@ typedef struct peer_kind {
     int idle_seconds;       /* a connection that is silent for so long is closed; 0: pings find out */
 } peer_kind;
 
-/* Ends with a row without a path; see peer_kinds.c. */
-extern const peer_kind *const peer_kinds[];
-extern const peer_kind live_peers;     /* /api/ws */
-extern const peer_kind realtime_peers; /* /v1/realtime */
-
 struct server *peer_server(const peer *p);
 /* What the kind keeps for the connection. */
 void *peer_state(const peer *p);

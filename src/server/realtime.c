@@ -1,5 +1,6 @@
 /* /v1/realtime?intent=transcription: speech to text while it is spoken, by OpenAI's events. */
 #include "base64.h"
+#include "handlers.h"
 #include "realtime_session.h"
 
 #include <math.h>

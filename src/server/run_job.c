@@ -1,7 +1,8 @@
 /* A run of a model's job in its thread, and its outputs as JSON. */
 #include "run_job.h"
 
-#include "describe.h"
+#include "json.h"
+#include "segments_json.h"
 #include "server_inner.h"
 
 #include <stdlib.h>

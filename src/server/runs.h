@@ -8,6 +8,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+struct exchange;
+
 #define MAX_RUNS 64 /* that are kept */
 
 typedef enum run_state { RUN_QUEUED, RUN_RUNNING, RUN_DONE, RUN_FAILED, RUN_CANCELLED } run_state;
@@ -96,5 +98,8 @@ run *runs_hold(runs *all, const char *id);
 run *runs_hold_at(runs *all, size_t i);
 /* Cancels the run where it goes on, and forgets its values once nobody reads them. */
 void runs_forget(runs *all, run *r);
+
+/* The run of {run} in the path, held: run_release it. Answers 404 and returns NULL where there is none. */
+run *exchange_run(struct exchange *x);
 
 #endif

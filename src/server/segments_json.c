@@ -1,5 +1,5 @@
 /* Segments of transcripts as `sibyl transcribe` writes them. */
-#include "describe.h"
+#include "segments_json.h"
 
 json_t *segments_json(const sib_segment *segments, size_t n)
 {

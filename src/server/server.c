@@ -2,13 +2,14 @@
 #include "runs.h"
 #include "server_inner.h"
 
+#include "catalog.h"
 #include "folders.h"
 #include "guard.h"
+#include "handlers.h"
 #include "listener.h"
 #include "live.h"
 #include "sockets.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,34 +18,6 @@
 struct sib_server {
     struct server s; /* first and only */
 };
-
-sib_code server_fail(sib_error *err, sib_code code, const char *format, ...)
-{
-    if (err && err->code == SIB_OK) {
-        va_list args;
-        va_start(args, format);
-        vsnprintf(err->message, sizeof err->message, format, args);
-        va_end(args);
-        err->code = code;
-        err->offset = SIB_NO_OFFSET;
-    }
-    return code;
-}
-
-const char *server_base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash && slash[1] ? slash + 1 : path;
-}
-
-served *exchange_model(exchange *x)
-{
-    const char *id = exchange_param(x, "id");
-    served *v = catalog_hold(exchange_server(x)->catalog, id);
-    if (!v)
-        answer_error(x, 404, "model", "there is no model '%.80s'; /api/models lists those that are open", id);
-    return v;
-}
 
 /* Copies a string of the options; returns false where memory fails. */
 static bool own(const char **text)
@@ -127,7 +100,7 @@ sib_code sib_server_create(const sib_server_options *options, sib_server **out, 
     if (code == SIB_OK)
         code = work_create(s->options.jobs, s->options.queue, &s->work, err);
     if (code == SIB_OK)
-        code = listener_create(s, &s->listener, err);
+        code = listener_create(s, &server_calls, &s->listener, err);
     if (code == SIB_OK)
         *out = server;
     else

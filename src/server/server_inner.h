@@ -2,7 +2,6 @@
 #ifndef SIB_SERVER_INNER_H
 #define SIB_SERVER_INNER_H
 
-#include "catalog.h"
 #include "exchange.h"
 #include "mailbox.h"
 #include "metrics.h"
@@ -30,7 +29,8 @@ struct server {
     struct listener *listener;
     outlets outlets;
     work *work;
-    catalog *catalog;
+    struct catalog *catalog;
+    atomic_uint n_models;    /* in the catalog */
     struct folders *folders; /* of the server's files */
     struct runs *runs;
     struct live *live;
@@ -42,18 +42,6 @@ struct server {
     atomic_bool stopping;     /* no new work */
     uint64_t began;           /* sib_time_ns */
 };
-
-/* The handlers of the routes: each answers its exchange. */
-#define ROUTE(method, path, handle, lane, open) void handle(exchange *x);
-#include "routes.def"
-#undef ROUTE
-
-/* The model of {id} in the path, held for the exchange: catalog_release it. Answers 404 and returns NULL where there is
-   none. */
-served *exchange_model(exchange *x);
-
-/* The run of {run} in the path, held: run_release it. Answers 404 and returns NULL where there is none. */
-struct run *exchange_run(exchange *x);
 
 /* Whether it takes work: it is not stopping, and its queue has room. */
 bool server_ready(struct server *s);

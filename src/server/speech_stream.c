@@ -1,7 +1,5 @@
 #include "speech_stream.h"
 
-#include "openai.h"
-
 #include <stdlib.h>
 #include <string.h>
 
@@ -92,8 +90,8 @@ static const char *own_name(const char *model)
 
 static sib_code start(speech_stream *s, sib_error *err)
 {
-    s->model = openai_find(s->server, own_name(s->settings.model), "speech-to-text", "transcribes",
-                           "whisper-1", err);
+    s->model = catalog_find(s->server->catalog, own_name(s->settings.model), "speech-to-text", "transcribes",
+                            "whisper-1", err);
     if (!s->model)
         return err->code;
     fill_inputs(s);

@@ -2,6 +2,7 @@
 #ifndef SIB_SERVER_SPEECH_STREAM_H
 #define SIB_SERVER_SPEECH_STREAM_H
 
+#include "catalog.h"
 #include "server_inner.h"
 
 #define MAX_SPEECH_STREAMS 128 /* of all connections: each holds 2 MB */

@@ -1,6 +1,6 @@
 #include "tensor_answer.h"
 
-#include "describe.h"
+#include "json.h"
 #include "slice.h"
 
 #include <ctype.h>

@@ -1,5 +1,6 @@
 /* Texts and numbers of models as JSON. */
-#include "describe.h"
+
+#include "json.h"
 
 #include <stdlib.h>
 #include <string.h>

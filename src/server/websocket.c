@@ -9,17 +9,17 @@
 
 #define MAX_MESSAGE (4u << 20)
 
-static const peer_kind *kind_of(struct lws *wsi)
+static const peer_kind *kind_of(const listener *l, struct lws *wsi)
 {
     char *path = header_copy(wsi, WSI_TOKEN_GET_URI);
     if (!path)
         path = header_copy(wsi, WSI_TOKEN_HTTP_COLON_PATH);
-    size_t i = 0;
-    while (path && peer_kinds[i] && strcmp(peer_kinds[i]->path, path))
-        i++;
-    const peer_kind *found = path ? peer_kinds[i] : NULL;
+    const peer_kind *const *found = l->calls->peers;
+    while (path && *found && strcmp((*found)->path, path))
+        found++;
+    const peer_kind *kind = path ? *found : NULL;
     free(path);
-    return found;
+    return kind;
 }
 
 /* A value of the address, kept until the next call. */
@@ -64,14 +64,14 @@ static int on_handshake(listener *l, struct lws *wsi)
 {
     const char *why = NULL;
     unsigned status = request_refused(l, wsi, false, true, &why);
-    if (!kind_of(wsi))
+    if (!kind_of(l, wsi))
         return refuse(wsi, 404, "there is no WebSocket here; docs/serve.md lists those that there are");
     return status ? refuse(wsi, status, why) : 0;
 }
 
 static int on_open(listener *l, struct lws *wsi, connection *c)
 {
-    const peer_kind *kind = kind_of(wsi);
+    const peer_kind *kind = kind_of(l, wsi);
     query_context q = {.wsi = wsi};
     peer *p = kind ? peer_create(l->server, kind) : NULL;
     c->x = NULL;

@@ -4,8 +4,7 @@
 
 #include "listener_inner.h"
 
-#define WYOMING_PROTOCOL "wyoming" /* its name in libwebsockets' table */
-
+/* As loop_calls.raw. */
 int wyoming_callback(listener *l, struct lws *wsi, enum lws_callback_reasons reason, connection *c, void *in,
                      size_t size);
 
