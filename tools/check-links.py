@@ -4,7 +4,7 @@
 A room's own files count as a folder beside those of the room: they are the table above these (text/kinds.c) or what
 these share (kernel/kernel.c), not both.
 
-Reads the symbols of the library's objects with nm: an object depends on those that define what it leaves undefined.
+Reads the symbols of the objects of the library and of the server with nm: an object depends on those that define what it leaves undefined.
 Errors are a cycle between rooms or between the folders of a room; one of files in several folders; one of files in one
 folder that KNOWN doesn't list with its reason; and a row of KNOWN that is no cycle any more.
 
@@ -38,12 +38,12 @@ KNOWN = {
 
 
 def objects(build: pathlib.Path) -> dict[str, str]:
-    """The source of each object of the library, by the object's path: below src/ for the project's own."""
+    """The source of each object of the two libraries, by the object's path: below src/ for the project's own."""
     found = {}
     for entry in json.loads((build / "compile_commands.json").read_text()):
         output = build / re.search(r" -o (\S+)", entry["command"])[1]
         source = pathlib.Path(entry["file"])
-        if "sibyl_objects.dir" in output.parts and output.exists():
+        if {"sibyl_objects.dir", "sibyl_server.dir"} & set(output.parts) and output.exists():
             # units that CMake generates stand in the build folder as their room does in src/
             room = ROOT / "src" if source.is_relative_to(ROOT / "src") else build / "src"
             found[str(output)] = str(source.relative_to(room))

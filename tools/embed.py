@@ -40,7 +40,7 @@ def main() -> None:
         hashed = "true" if name.startswith("/assets/") else "false"
         rows.append(f'    {{"{name}", "{TYPES[path.suffix]}", "{hashlib.sha256(data).hexdigest()[:32]}", {hashed}, file_{i}, '
                     f"{len(packed)}, {len(data)}}},\n")
-    output.write_text('/* Made by tools/embed.py. */\n#include "page.h"\n\n' + "".join(arrays) +
+    output.write_text('/* Made by tools/embed.py. */\n#include "server/page.h"\n\n' + "".join(arrays) +
                       f"\nconst page_file page_files[] = {{\n{''.join(rows)}}};\nconst size_t n_page_files = {len(rows)};\n")
 
 

@@ -1,14 +1,14 @@
 /* What the event loop calls of the rooms. */
-#include "handlers.h"
-#include "listener_inner.h"
-#include "live.h"
-#include "runs.h"
-#include "server_inner.h"
-#include "wyoming.h"
+#include "server/handlers.h"
+#include "server/http/listener_inner.h"
+#include "server/http/state.h"
+#include "server/runs/live.h"
+#include "server/runs/runs.h"
+#include "server/speech/wyoming.h"
 
 static const route rows[] = {
 #define ROUTE(method, path, handle, lane, open) {method, path, handle, lane, open},
-#include "routes.def"
+#include "server/routes.def"
 #undef ROUTE
 };
 

@@ -2,12 +2,12 @@
 #ifndef SIB_SERVER_HANDLERS_H
 #define SIB_SERVER_HANDLERS_H
 
-#include "exchange.h"
-#include "peer.h"
+#include "server/http/exchange.h"
+#include "server/http/peer.h"
 
 /* The handlers of the routes: each answers its exchange. */
 #define ROUTE(method, path, handle, lane, open) void handle(exchange *x);
-#include "routes.def"
+#include "server/routes.def"
 #undef ROUTE
 
 extern const peer_kind live_peers;     /* /api/ws */

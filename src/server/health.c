@@ -1,6 +1,6 @@
 /* Whether the server lives, and whether it takes work. */
-#include "handlers.h"
-#include "server_inner.h"
+#include "server/handlers.h"
+#include "server/http/state.h"
 
 void handle_health(exchange *x)
 {

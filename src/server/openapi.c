@@ -1,7 +1,7 @@
 /* /api/openapi.json: the document of Sibyl's own API. */
-#include "handlers.h"
-#include "openapi_json.h" /* made of openapi.json by CMake */
-#include "server_inner.h"
+#include "server/handlers.h"
+#include "server/http/state.h"
+#include "server/openapi_json.h" /* made of openapi.json by CMake */
 
 void handle_openapi(exchange *x)
 {

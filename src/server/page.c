@@ -1,8 +1,8 @@
 /* The page: its files from the program's own memory. */
-#include "page.h"
+#include "server/page.h"
 
-#include "handlers.h"
-#include "server_inner.h"
+#include "server/handlers.h"
+#include "server/http/state.h"
 
 #include <string.h>
 

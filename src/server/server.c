@@ -1,14 +1,13 @@
 /* The server's public calls. */
-#include "runs.h"
-#include "server_inner.h"
-
-#include "catalog.h"
-#include "folders.h"
-#include "guard.h"
-#include "handlers.h"
-#include "listener.h"
-#include "live.h"
-#include "sockets.h"
+#include "server/handlers.h"
+#include "server/http/folders.h"
+#include "server/http/guard.h"
+#include "server/http/listener.h"
+#include "server/http/sockets.h"
+#include "server/http/state.h"
+#include "server/models/catalog.h"
+#include "server/runs/live.h"
+#include "server/runs/runs.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,0 +1,269 @@
+#include "server/models/describe.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_ITEMS 4096 /* of an attribute that are listed; longer ones are there as text alone */
+
+enum { MARK_INPUT = 1, MARK_OUTPUT = 2 };
+
+bool described_make(const sib_graph *g, described *d)
+{
+    *d = (described){.graph = g};
+    sib_graph_get_info(g, &d->info);
+    d->marks = calloc(d->info.n_values + 1, 1);
+    for (size_t i = 0; d->marks && i < d->info.n_inputs; i++)
+        d->marks[d->info.inputs[i]] |= MARK_INPUT;
+    for (size_t i = 0; d->marks && i < d->info.n_outputs; i++)
+        d->marks[d->info.outputs[i]] |= MARK_OUTPUT;
+    return d->marks != NULL;
+}
+
+void described_clear(described *d)
+{
+    free(d->marks);
+    d->marks = NULL;
+}
+
+/* Adds members that json_pack made to an object that it made. Takes `more`. */
+static json_t *extended(json_t *object, json_t *more)
+{
+    if (!object || !more || json_object_update(object, more)) {
+        json_decref(object);
+        object = NULL;
+    }
+    json_decref(more);
+    return object;
+}
+
+/* ---- Graphs ---- */
+
+json_t *describe_graph(const described *d, bool with_ports)
+{
+    const sib_graph_info *g = &d->info;
+    json_t *graph = json_pack(
+        "{s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I}", "number", number_json(g->number), "name",
+        text_json(g->name, MAX_NAME), "outer", number_json(g->outer), "holder", number_json(g->holder),
+        "attribute", text_json(g->attribute ? g->attribute : "", MAX_NAME), "n_inputs",
+        (json_int_t)g->n_inputs, "n_outputs", (json_int_t)g->n_outputs, "n_nodes", (json_int_t)g->n_nodes,
+        "n_values", (json_int_t)g->n_values, "parameters", (json_int_t)g->parameters);
+    if (!with_ports)
+        return graph;
+    return extended(graph,
+                    json_pack("{s:o, s:o, s:I}", "inputs", numbers_json(g->inputs, g->n_inputs), "outputs",
+                              numbers_json(g->outputs, g->n_outputs), "captures", (json_int_t)g->n_captures));
+}
+
+/* ---- Values ---- */
+
+static const char *role_of(const described *d, size_t i, const sib_value_info *v)
+{
+    unsigned marks = d->marks[i];
+    return v->captured != SIB_NONE ? "capture"
+           : marks & MARK_INPUT    ? "input"
+           : v->initializer        ? "initializer"
+           : v->constant           ? "constant"
+           : marks & MARK_OUTPUT   ? "output"
+                                   : "value";
+}
+
+const char *value_kind_name(sib_value_kind kind)
+{
+    static const char *const names[] = {[SIB_VALUE_TENSOR] = "tensor",
+                                        [SIB_VALUE_SEQUENCE] = "sequence",
+                                        [SIB_VALUE_OPTIONAL] = "optional",
+                                        [SIB_VALUE_MAP] = "map"};
+    return (size_t)kind < sizeof names / sizeof *names ? names[kind] : NULL;
+}
+
+static json_t *kind_json(sib_value_kind kind)
+{
+    const char *name = value_kind_name(kind);
+    return name ? json_string(name) : json_null();
+}
+
+static json_t *dims_json(const sib_value_info *v)
+{
+    json_t *dims = json_array();
+    for (size_t i = 0; v->ranked && i < v->rank; i++)
+        json_array_append_new(dims, v->dims[i] >= 0 ? json_integer((json_int_t)v->dims[i])
+                                                    : text_or_null(v->dim_names[i], MAX_NAME));
+    return dims;
+}
+
+/* Bytes of a tensor of known dims; null for anything else. */
+static json_t *bytes_json(const sib_value_info *v)
+{
+    uint64_t count = 1, bits = sib_dtype_bits(v->dtype);
+    if (v->constant)
+        count = sib_tensor_count(v->constant);
+    else if (v->kind != SIB_VALUE_TENSOR || !v->ranked)
+        bits = 0;
+    for (size_t i = 0; bits && !v->constant && i < v->rank; i++)
+        if (v->dims[i] < 0 || __builtin_mul_overflow(count, (uint64_t)v->dims[i], &count))
+            bits = 0;
+    if (!bits || count > INT64_MAX / bits - 7)
+        return json_null();
+    return json_integer((json_int_t)((count * bits + 7) / 8));
+}
+
+json_t *describe_value(const described *d, size_t i, const sib_value_info *v)
+{
+    return json_pack("{s:I, s:o, s:o, s:s, s:o, s:b, s:o, s:s, s:o, s:o, s:o}", "i", (json_int_t)i, "name",
+                     text_json(v->name, MAX_NAME), "type", text_json(v->type, MAX_NAME), "dtype",
+                     sib_dtype_name(v->dtype), "dims", dims_json(v), "ranked", v->ranked, "kind",
+                     kind_json(v->kind), "role", role_of(d, i, v), "producer", number_json(v->producer),
+                     "captured", number_json(v->captured), "bytes", bytes_json(v));
+}
+
+json_t *describe_value_detail(const described *d, size_t i)
+{
+    sib_value_info v;
+    const uint32_t *users;
+    if (!sib_graph_value(d->graph, i, &v))
+        return NULL;
+    size_t n = sib_graph_users(d->graph, i, &users);
+    return extended(describe_value(d, i, &v), json_pack("{s:o, s:o}", "users", numbers_json(users, n), "doc",
+                                                        text_json(v.doc, MAX_DOC)));
+}
+
+/* ---- Nodes ---- */
+
+/* Appends the graphs of attribute k of node i to list. */
+static void add_inner(const described *d, size_t i, size_t k, json_t *list)
+{
+    uint32_t inner;
+    for (size_t item = 0; (inner = sib_graph_inner(d->graph, i, k, item)) != SIB_NONE; item++)
+        json_array_append_new(list, number_json(inner));
+}
+
+json_t *describe_node(const described *d, size_t i, const sib_node_info *n)
+{
+    json_t *graphs = json_array();
+    for (size_t k = 0; k < n->n_attributes; k++)
+        add_inner(d, i, k, graphs);
+    return json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b}", "i", (json_int_t)i, "name",
+                     text_json(n->name, MAX_NAME), "type", text_json(n->type, MAX_NAME), "domain",
+                     text_json(n->domain, MAX_NAME), "function", text_or_null(n->function, MAX_NAME), "in",
+                     numbers_json(n->inputs, n->n_inputs), "out", numbers_json(n->outputs, n->n_outputs),
+                     "graphs", graphs, "known", n->known);
+}
+
+static const char *attribute_kind(sib_attribute_kind kind)
+{
+    static const char *const names[] = {
+        [SIB_ATTRIBUTE_FLOAT] = "float",     [SIB_ATTRIBUTE_INT] = "int",
+        [SIB_ATTRIBUTE_STRING] = "string",   [SIB_ATTRIBUTE_TENSOR] = "tensor",
+        [SIB_ATTRIBUTE_GRAPH] = "graph",     [SIB_ATTRIBUTE_FLOATS] = "floats",
+        [SIB_ATTRIBUTE_INTS] = "ints",       [SIB_ATTRIBUTE_STRINGS] = "strings",
+        [SIB_ATTRIBUTE_TENSORS] = "tensors", [SIB_ATTRIBUTE_GRAPHS] = "graphs",
+        [SIB_ATTRIBUTE_SPARSE] = "sparse",   [SIB_ATTRIBUTE_TYPE] = "type"};
+    const char *name = (size_t)kind < sizeof names / sizeof *names ? names[kind] : NULL;
+    return name ? name : "unknown";
+}
+
+/* The shortest decimal that reads back to the same float; null where it is not finite. */
+static json_t *float_json(float value)
+{
+    char text[32];
+    if (!isfinite(value))
+        return json_null();
+    for (int digits = 6; digits <= 9; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, (double)value);
+        if (strtof(text, NULL) == value)
+            break;
+    }
+    return json_real(strtod(text, NULL));
+}
+
+static json_t *string_json(const sib_str *s)
+{
+    char *text = strndup(s->data ? s->data : "", s->length);
+    json_t *value = text ? text_json(text, MAX_DOC) : NULL;
+    free(text);
+    return value;
+}
+
+static json_t *item_json(const sib_attribute *a, size_t k)
+{
+    return a->floats ? float_json(a->floats[k])
+           : a->ints ? json_integer((json_int_t)a->ints[k])
+                     : string_json(&a->strings[k]);
+}
+
+/* Numbers and strings; NULL for other kinds and long lists. */
+static json_t *attribute_value(const sib_attribute *a)
+{
+    bool single =
+        a->kind == SIB_ATTRIBUTE_FLOAT || a->kind == SIB_ATTRIBUTE_INT || a->kind == SIB_ATTRIBUTE_STRING;
+    if (a->n > MAX_ITEMS || !(a->floats || a->ints || a->strings))
+        return NULL;
+    if (single)
+        return a->n ? item_json(a, 0) : NULL;
+    json_t *list = json_array();
+    for (size_t k = 0; k < a->n; k++)
+        json_array_append_new(list, item_json(a, k));
+    return list;
+}
+
+static json_t *attributes_json(const described *d, size_t i)
+{
+    json_t *list = json_array();
+    sib_attribute a;
+    for (size_t k = 0; sib_graph_attribute(d->graph, i, k, &a); k++) {
+        uint32_t inner = sib_graph_inner(d->graph, i, k, 0);
+        json_array_append_new(
+            list, json_pack("{s:o, s:s, s:o, s:o*, s:o*}", "name", text_json(a.name, MAX_NAME), "kind",
+                            attribute_kind(a.kind), "text", text_json(a.text, MAX_NAME), "value",
+                            attribute_value(&a), "graph", inner == SIB_NONE ? NULL : number_json(inner)));
+    }
+    return list;
+}
+
+static json_t *values_json(const described *d, const uint32_t *values, size_t n)
+{
+    json_t *list = json_array();
+    sib_value_info v;
+    for (size_t k = 0; k < n; k++)
+        json_array_append_new(
+            list, sib_graph_value(d->graph, values[k], &v) ? describe_value(d, values[k], &v) : json_null());
+    return list;
+}
+
+static json_t *count_json(int64_t count)
+{
+    return count < 0 ? json_null() : json_integer((json_int_t)count);
+}
+
+sib_code describe_node_detail(const described *d, size_t i, size_t n_dims, const sib_dim *dims, json_t **out,
+                              sib_error *err)
+{
+    sib_node_info n;
+    int64_t flops = -1, bytes = -1;
+    *out = NULL;
+    sib_code code = sib_graph_cost(d->graph, i, n_dims, dims, &flops, &bytes, err);
+    if (code != SIB_OK || !sib_graph_node(d->graph, i, &n))
+        return code;
+    json_t *cost = flops < 0 && bytes < 0
+                       ? json_null()
+                       : json_pack("{s:o, s:o}", "flops", count_json(flops), "bytes", count_json(bytes));
+    *out = extended(describe_node(d, i, &n),
+                    json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "version", (json_int_t)n.version,
+                              "doc", text_json(n.doc, MAX_DOC), "attributes", attributes_json(d, i), "flops",
+                              text_or_null(n.flops, MAX_DOC), "bytes", text_or_null(n.bytes, MAX_DOC), "cost",
+                              cost, "inputs", values_json(d, n.inputs, n.n_inputs), "outputs",
+                              values_json(d, n.outputs, n.n_outputs)));
+    return SIB_OK;
+}
+
+const char *tensor_type_text(const sib_tensor *t, char text[TYPE_TEXT])
+{
+    size_t at = (size_t)snprintf(text, TYPE_TEXT, "%s [", sib_dtype_name(sib_tensor_dtype(t)));
+    for (size_t k = 0; k < sib_tensor_rank(t); k++)
+        at += (size_t)snprintf(text + at, TYPE_TEXT - at, "%s%lld", k ? ", " : "",
+                               (long long)sib_tensor_dims(t)[k]);
+    snprintf(text + at, TYPE_TEXT - at, "]");
+    return text;
+}

@@ -1,0 +1,39 @@
+/* Graphs of models as JSON, in the form that the page reads (web/src/api/types.ts). Numbers of values, nodes and graphs
+   are those of sibyl/graph.h; -1 is none. */
+#ifndef SIB_SERVER_DESCRIBE_H
+#define SIB_SERVER_DESCRIBE_H
+
+#include "server/values/json.h"
+
+#include <jansson.h>
+#include <sibyl/sibyl.h>
+
+/* A graph that is described. */
+typedef struct described {
+    const sib_graph *graph;
+    sib_graph_info info;
+    unsigned char *marks; /* (n_values) which of them are inputs and outputs */
+} described;
+
+/* Returns false where memory fails. described_clear(&d) in both cases. */
+bool described_make(const sib_graph *g, described *d);
+void described_clear(described *d);
+
+/* Each returns NULL where memory fails. */
+json_t *describe_graph(const described *d, bool with_ports);
+json_t *describe_value(const described *d, size_t i, const sib_value_info *v);
+json_t *describe_node(const described *d, size_t i, const sib_node_info *n);
+/* Value i in full, with the nodes that read it. */
+json_t *describe_value_detail(const described *d, size_t i);
+/* Node i in full. Its costs for given sizes are there where n_dims is not 0. Errors: those of sib_graph_cost. */
+sib_code describe_node_detail(const described *d, size_t i, size_t n_dims, const sib_dim *dims, json_t **out,
+                              sib_error *err);
+
+/* "tensor"; NULL where it is unknown. */
+const char *value_kind_name(sib_value_kind kind);
+
+/* "float32 [2, 3]"; returns text. */
+#define TYPE_TEXT (40 + 22 * SIB_MAX_RANK)
+const char *tensor_type_text(const sib_tensor *t, char text[TYPE_TEXT]);
+
+#endif

@@ -1,0 +1,64 @@
+/* Text generation for the routes of OpenAI's API: what they share. A route says how its answers look by a table of
+   functions. */
+#ifndef SIB_SERVER_COMPLETION_H
+#define SIB_SERVER_COMPLETION_H
+
+#include "server/models/catalog.h"
+#include "server/openai/text_form.h"
+
+/* Alternatives to one token, the likeliest first. */
+typedef struct alternatives {
+    int32_t ids[MAX_TOP_LOGPROBS]; /* (n) */
+    double logprobs[MAX_TOP_LOGPROBS];
+    size_t n;
+} alternatives;
+
+/* A token of the answer. */
+typedef struct made_token {
+    int32_t id;
+    double logprob;
+    alternatives top; /* none where they are not asked for */
+} made_token;
+
+typedef struct completion completion;
+
+/* How a route's answers look. Functions return NULL where memory fails. */
+typedef struct completion_shape {
+    const char *prefix, *object, *piece_object; /* of ids; of answers and of pieces in streams */
+    /* A choice of a complete answer, without its index and logprobs. Takes text. */
+    json_t *(*choice)(json_t *text, const char *finish);
+    /* A choice of a piece, without its index and logprobs. text: taken, NULL at the end; finish: NULL while it goes on. */
+    json_t *(*piece)(json_t *text, const char *finish);
+    json_t *(*logprobs)(completion *c); /* of the tokens that are not sent */
+    json_t *(*first)(void);             /* what comes before the first piece of a stream; may be NULL */
+} completion_shape;
+
+/* A completion under way. */
+struct completion {
+    exchange *x;
+    const text_form *form;
+    const completion_shape *shape;
+    served *model;
+    char id[48];
+    json_int_t created;
+    json_t *choices;              /* of an answer that is no stream */
+    size_t all_prompts, all_made; /* tokens, over the choices that have ended */
+    size_t index;                 /* of the choice */
+    const text_prompt *given;
+    uint64_t max_tokens;
+    /* of one choice */
+    size_t n_prompt;  /* tokens */
+    json_t *prompt;   /* their ids, where they are asked for; NULL once they are sent */
+    made_token *made; /* (n_made), of which n_sent are sent, where more than their text is asked for */
+    size_t n_made, n_sent;
+    size_t offset;    /* characters of the prompt and of the tokens that are sent */
+    alternatives top; /* to the token that comes next */
+    bool shown;       /* that token is not one that ends the text */
+};
+
+/* Runs the form's inputs on a model that generates text, which it releases, once for each choice, and answers. */
+void completion_answer(exchange *x, const text_form *form, served *model, const completion_shape *shape);
+/* The bytes of a token, special ones by name: sib_free(*text). Returns false where there are none. */
+bool completion_token(const completion *c, int32_t id, char **text, size_t *size);
+
+#endif

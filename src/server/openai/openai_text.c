@@ -1,0 +1,97 @@
+/* Text generation by OpenAI's API: POST /v1/completions. */
+#include "server/handlers.h"
+#include "server/models/exchange_model.h"
+#include "server/openai/completion.h"
+
+#include <math.h>
+
+static json_t *choice(json_t *text, const char *finish)
+{
+    return json_pack("{s:o, s:i, s:n, s:s?}", "text", text, "index", 0, "logprobs", "finish_reason", finish);
+}
+
+static json_t *piece(json_t *text, const char *finish)
+{
+    return choice(text ? text : json_string(""), finish);
+}
+
+/* The text of one token: "bytes:\xe2\x80" where its bytes are no UTF-8, as OpenAI has it. *characters: of the text. */
+static json_t *token_json(const completion *c, int32_t id, size_t *characters)
+{
+    char *text;
+    size_t size;
+    *characters = 0;
+    if (!completion_token(c, id, &text, &size))
+        return json_string("");
+    for (size_t i = 0; i < size; i++)
+        *characters += (text[i] & 0xc0) != 0x80;
+    json_t *json = json_stringn(text, size);
+    buffer bytes = {0};
+    if (!json && buffer_add_text(&bytes, "bytes:")) {
+        for (size_t i = 0; i < size; i++)
+            buffer_format(&bytes, "\\x%02x", (unsigned char)text[i]);
+        json = json_string(bytes.data);
+    }
+    buffer_free(&bytes);
+    sib_free(text);
+    return json;
+}
+
+/* {"token": logprob}, as OpenAI has it; in `list` with ids, since two tokens may have the same text. */
+static json_t *top_json(const completion *c, const alternatives *top, json_t *list)
+{
+    json_t *all = json_object();
+    size_t unused;
+    for (size_t k = 0; k < top->n; k++) {
+        json_t *token = token_json(c, top->ids[k], &unused);
+        json_object_set_new(all, token ? json_string_value(token) : "", json_real(top->logprobs[k]));
+        json_array_append_new(list, json_pack("{s:i, s:o, s:f}", "id", (int)top->ids[k], "token", token,
+                                              "logprob", top->logprobs[k]));
+    }
+    return all;
+}
+
+/* Of the tokens that are not sent. text_offset counts characters from the prompt's beginning. */
+static json_t *logprobs_json(completion *c)
+{
+    json_t *texts = json_array(), *numbers = json_array(), *offsets = json_array();
+    json_t *tops = json_array(), *lists = json_array();
+    size_t characters;
+    for (size_t i = c->n_sent; i < c->n_made; i++) {
+        const made_token *t = &c->made[i];
+        json_t *list = json_array();
+        json_array_append_new(texts, token_json(c, t->id, &characters));
+        json_array_append_new(numbers, json_real(fmax(t->logprob, -9999)));
+        json_array_append_new(tops, top_json(c, &t->top, list));
+        json_array_append_new(lists, list);
+        json_array_append_new(offsets, json_integer((json_int_t)c->offset));
+        c->offset += characters;
+    }
+    json_t *all = json_pack("{s:o, s:o, s:O, s:o}", "tokens", texts, "token_logprobs", numbers,
+                            "top_logprobs", c->form->n_top ? tops : json_null(), "text_offset", offsets);
+    if (c->form->n_top && c->form->token_ids)
+        json_object_set(all, "top_tokens", lists);
+    json_decref(tops);
+    json_decref(lists);
+    return all;
+}
+
+static const completion_shape shape = {.prefix = "cmpl",
+                                       .object = "text_completion",
+                                       .piece_object = "text_completion",
+                                       .choice = choice,
+                                       .piece = piece,
+                                       .logprobs = logprobs_json};
+
+void handle_completion(exchange *x)
+{
+    text_form form = {0};
+    json_t *body = exchange_json(x);
+    served *model = NULL;
+    if (body && text_form_read(x, body, FORM_TEXT, &form))
+        model = exchange_model_of(x, form.model, "text-generation", "generates text", NULL);
+    if (model)
+        completion_answer(x, &form, model, &shape);
+    text_form_clear(&form);
+    json_decref(body);
+}

@@ -1,0 +1,156 @@
+/* /api/runs/{run}/compare: the values of a run beside those of another, which is the reference. */
+#include "server/handlers.h"
+#include "server/http/state.h"
+#include "server/runs/runs.h"
+#include "server/values/json.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ?name=, a number from 0 on. Answers 400 and returns false where it is anything else. */
+static bool query_real(exchange *x, const char *name, double *out)
+{
+    const char *text = exchange_query(x, name);
+    char *end = NULL;
+    double value = text ? strtod(text, &end) : *out;
+    bool good = !text || (end != text && !*end && isfinite(value) && value >= 0);
+    if (!good)
+        answer_error(x, 400, name, "'%s' must be a number from 0 on, not '%.40s'", name, text);
+    *out = value;
+    return good;
+}
+
+/* Whether nothing is added to the run any more; else answers. */
+static bool has_ended(exchange *x, run *r)
+{
+    pthread_mutex_lock(&r->lock);
+    bool ended = r->state > RUN_RUNNING;
+    pthread_mutex_unlock(&r->lock);
+    if (!ended)
+        answer_error(x, 400, "run", "the run 'r%llu' goes on: it can be compared once it has ended",
+                     (unsigned long long)r->number);
+    return ended;
+}
+
+/* ---- One value ---- */
+
+/* A tensor of float64, as runs with "oracle" keep them, in the narrower floats of the other; NULL: as it is. */
+static sib_value *rounded(const sib_value *value, const sib_value *other)
+{
+    const sib_tensor *t = sib_value_tensor(value), *like = sib_value_tensor(other);
+    sib_tensor *narrow = NULL;
+    sib_value *out = NULL;
+    if (t && like && sib_tensor_dtype(t) == SIB_F64 && sib_tensor_dtype(like) != SIB_F64 &&
+        sib_dtype_get_kind(sib_tensor_dtype(like)) == SIB_KIND_FLOAT &&
+        sib_tensor_convert(t, sib_tensor_dtype(like), SIB_OVERFLOW_IEEE, &narrow, NULL) == SIB_OK)
+        sib_value_from_tensor(narrow, &out, NULL);
+    sib_tensor_free(&narrow);
+    return out;
+}
+
+/* The index that has this row-major number, as a list; empty where there is none. */
+static json_t *index_json(const sib_tensor *t, uint64_t number)
+{
+    json_t *list = json_array();
+    uint64_t rest = t ? sib_tensor_count(t) : 0;
+    for (size_t k = 0; number < rest && k < sib_tensor_rank(t); k++) {
+        rest /= (uint64_t)sib_tensor_dims(t)[k];
+        json_array_append_new(list, json_integer((json_int_t)(number / rest)));
+        number %= rest;
+    }
+    return list;
+}
+
+static json_t *figures_json(const sib_comparison *c, const sib_tensor *t)
+{
+    return json_pack(
+        "{s:I, s:I, s:I, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "elements", (json_int_t)c->count,
+        "n_over", (json_int_t)c->n_different, "n_nan", (json_int_t)c->n_nan_mismatch, "max_abs",
+        real_json(c->max_abs), "max_rel", real_json(c->max_rel), "ulp_max", (json_int_t)c->max_ulp, "worst",
+        index_json(t, c->worst), "worst_a", real_json(c->worst_a), "worst_b", real_json(c->worst_b), "first",
+        index_json(t, c->first), "first_a", real_json(c->first_a), "first_b", real_json(c->first_b));
+}
+
+static json_t *compare_values(const run_value *a, const run_value *b, const sib_tolerance *tolerance,
+                              bool *within)
+{
+    sib_value *of_a = rounded(a->value, b->value), *of_b = rounded(b->value, a->value);
+    const sib_value *left = of_a ? of_a : a->value, *right = of_b ? of_b : b->value;
+    sib_comparison c;
+    sib_error err = SIB_ERROR_INIT;
+    bool compared = sib_value_compare(left, right, tolerance, &c, &err) == SIB_OK;
+    *within = compared && c.equal;
+    json_t *row =
+        json_pack("{s:o, s:o, s:o, s:b, s:b, s:o}", "name", text_json(a->name, MAX_NAME), "node",
+                  text_json(a->node, MAX_NAME), "op_type", text_json(a->op_type, MAX_NAME), "milli", a->milli,
+                  "within", *within, "why", compared ? json_null() : text_json(err.message, MAX_NAME));
+    if (compared)
+        json_object_update_new(row, figures_json(&c, sib_value_tensor(left)));
+    sib_value_free(&of_a);
+    sib_value_free(&of_b);
+    return row;
+}
+
+/* ---- Two runs ---- */
+
+/* The number of each value by its name, of several the first, which has its node. */
+static json_t *numbers_by_name(const run *r)
+{
+    json_t *all = json_object();
+    for (size_t i = 0; i < r->n_values; i++)
+        if (!json_object_get(all, r->values[i].name))
+            json_object_set_new_nocheck(all, r->values[i].name, json_integer((json_int_t)i));
+    return all;
+}
+
+/* Neither is added to any more. */
+static void answer_comparison(exchange *x, const run *a, const run *b, const sib_tolerance *tolerance)
+{
+    json_t *of_a = numbers_by_name(a), *of_b = numbers_by_name(b), *rows = json_array(), *first = NULL;
+    json_int_t different = 0;
+    for (size_t i = 0; i < a->n_values && !exchange_cancelled(x); i++) {
+        const char *name = a->values[i].name;
+        const json_t *other = json_object_get(of_b, name);
+        bool within, again = json_integer_value(json_object_get(of_a, name)) != (json_int_t)i;
+        if (!other || again)
+            continue;
+        json_array_append_new(
+            rows, compare_values(&a->values[i], &b->values[json_integer_value(other)], tolerance, &within));
+        different += !within;
+        if (!within && !first)
+            first = text_json(name, MAX_NAME);
+    }
+    json_int_t both = (json_int_t)json_array_size(rows);
+    if (exchange_cancelled(x)) {
+        sib_error err = SIB_ERROR_INIT;
+        server_fail(&err, SIB_ERR_CANCELLED, "the request was cancelled");
+        answer_failure(x, &err);
+        json_decref(rows);
+        json_decref(first);
+    } else
+        answer_json(x, 200,
+                    json_pack("{s:o, s:I, s:I, s:I, s:I, s:o}", "first", first ? first : json_null(),
+                              "compared", both, "different", different, "only_a",
+                              (json_int_t)json_object_size(of_a) - both, "only_b",
+                              (json_int_t)json_object_size(of_b) - both, "rows", rows));
+    json_decref(of_a);
+    json_decref(of_b);
+}
+
+void handle_run_compare(exchange *x)
+{
+    const char *with = exchange_query(x, "with");
+    sib_tolerance tolerance = {.atol = 1e-5, .rtol = 1e-3};
+    run *a = exchange_run(x), *b = a && with ? runs_hold(exchange_server(x)->runs, with) : NULL;
+    if (a && !with)
+        answer_error(x, 400, "with", "'with' must be the other run: ?with=r12");
+    else if (a && !b)
+        answer_error(x, 404, "with", "there is no run '%.40s'; /api/runs lists those that are kept", with);
+    else if (a && query_real(x, "atol", &tolerance.atol) && query_real(x, "rtol", &tolerance.rtol) &&
+             exchange_query_number(x, "ulp", 0, INT64_MAX, &tolerance.max_ulp) && has_ended(x, a) &&
+             has_ended(x, b))
+        answer_comparison(x, a, b, &tolerance);
+    run_release(a);
+    run_release(b);
+}

@@ -1,0 +1,237 @@
+/* A run that goes on: its watches, which its own thread adds and removes between two nodes, and its progress. */
+#include "server/http/state.h"
+#include "server/runs/live_frame.h"
+#include "server/runs/live_inner.h"
+#include "server/values/json.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define PROGRESS_NSEC (100 * UINT64_C(1000000)) /* between two messages of a run */
+
+static bool own_thread(const live_run *l)
+{
+    return pthread_equal(l->thread, pthread_self());
+}
+
+/* ---- Values ---- */
+
+/* A hash (FNV-1a) of the name, the same in all iterations: "loops[3]/d" counts as "loops[]/d". */
+static uint64_t hash_without_iterations(const char *name)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    bool iteration = false;
+    for (; *name; name++) {
+        iteration = *name == '[' || (iteration && *name >= '0' && *name <= '9');
+        if (!iteration || *name == '[')
+            hash = (hash ^ (unsigned char)*name) * UINT64_C(0x100000001b3);
+    }
+    return hash;
+}
+
+/* Whether another iteration's value was sent less than the interval ago: a loop makes more than anybody reads. */
+static bool too_soon(watched *w, const char *name, uint64_t now)
+{
+    const double interval = w->subscription->interval;
+    if (!(interval > 0))
+        return false;
+    const uint64_t hash = hash_without_iterations(name), place = hash % LIVE_SENT;
+    if (w->sent[place].hash == hash && (double)(now - w->sent[place].at) < interval * 1e9)
+        return true;
+    w->sent[place].hash = hash;
+    w->sent[place].at = now;
+    return false;
+}
+
+static sib_code on_value(void *context, const sib_tap_event *e, sib_error *err)
+{
+    watched *w = context;
+    live_run *l = w->of;
+    (void)err;
+    if (!own_thread(l) || atomic_load(&w->subscription->ended) || peer_gone(w->subscription->peer))
+        return SIB_OK;
+    uint64_t began = sib_time_ns();
+    if (!too_soon(w, e->name, began))
+        live_frame_send(l, w->subscription, e);
+    w->spent += sib_time_ns() - began;
+    return SIB_OK;
+}
+
+/* Whether the run has a watch for s already. */
+static bool has_watch(const live_run *l, const subscription *s)
+{
+    const watched *w = l->watched;
+    while (w && w->subscription != s)
+        w = w->next;
+    return w;
+}
+
+static void add_watch(live_run *l, subscription *s)
+{
+    watched *w = calloc(1, sizeof *w);
+    if (!w)
+        return;
+    *w = (watched){.of = l, .subscription = subscription_hold(s), .next = l->watched};
+    sib_watch_options o = {.names = (const char *const *)s->names,
+                           .n_names = s->n_names,
+                           .inside = s->inside,
+                           .optimised = s->optimised,
+                           .context = w,
+                           .on_value = on_value};
+    if (sib_watch_add(l->session, &o, &w->watch, NULL) == SIB_OK)
+        l->watched = w;
+    else {
+        subscription_release(s);
+        free(w);
+    }
+}
+
+/* Another run's thread may be in a callback, but there it waits for nothing. */
+static void remove_watch(watched *w)
+{
+    sib_watch_remove(&w->watch);
+    subscription_release(w->subscription);
+    free(w);
+}
+
+/* Adds and removes watches as subscriptions have come and gone. */
+static void look_again(live_run *l)
+{
+    pthread_mutex_lock(&l->all->lock);
+    for (watched **at = &l->watched; *at;) {
+        watched *w = *at;
+        if (!atomic_load(&w->subscription->ended)) {
+            at = &w->next;
+            continue;
+        }
+        *at = w->next;
+        remove_watch(w);
+    }
+    for (subscription *s = l->all->subscriptions; s; s = s->next)
+        if (s->n_names && s->debt <= 0 && subscription_matches(s, l->run) && !has_watch(l, s))
+            add_watch(l, s);
+    pthread_mutex_unlock(&l->all->lock);
+}
+
+/* ---- Events ---- */
+
+static void note_place(live_run *l, const sib_time_span *span)
+{
+    if (!l->places.capacity && !places_make(&l->places, sib_model_graph(sib_session_model(l->session), 0)))
+        places_clear(&l->places);
+    size_t place;
+    bool found = places_find(&l->places, span->name, &place);
+    pthread_mutex_lock(&l->lock);
+    l->total = l->places.n;
+    if (found && place > l->done)
+        l->done = place;
+    strncpy(l->node, span->name, sizeof l->node - 1);
+    strncpy(l->op_type, span->op_type, sizeof l->op_type - 1);
+    l->moved = true;
+    pthread_mutex_unlock(&l->lock);
+}
+
+static void on_event(void *context, const sib_time_span *span, bool begins)
+{
+    live_run *l = context;
+    if (!own_thread(l))
+        return;
+    if (atomic_exchange(&l->changed, false))
+        look_again(l);
+    if (begins && span->kind == SIB_SPAN_NODE)
+        note_place(l, span);
+}
+
+void live_run_change(live_run *l)
+{
+    if (!l->control) {
+        sib_watch_options o = {.context = l, .optimised = true, .on_event = on_event};
+        sib_watch_add(l->session, &o, &l->control, NULL);
+    }
+    atomic_store(&l->changed, true);
+    pthread_mutex_lock(&l->lock);
+    l->moved = l->total; /* who joins gets the present state */
+    pthread_mutex_unlock(&l->lock);
+}
+
+json_t *live_run_progress(live_run *l, uint64_t now)
+{
+    json_t *message = NULL;
+    char id[32];
+    snprintf(id, sizeof id, "r%llu", (unsigned long long)l->run->number);
+    pthread_mutex_lock(&l->lock);
+    if (l->moved && now - l->progress_sent >= PROGRESS_NSEC) {
+        message = json_pack("{s:s, s:s, s:s, s:I, s:I, s:{s:o, s:o}}", "op", "progress", "run", id, "tier",
+                            "nodes", "done", (json_int_t)l->done, "total", (json_int_t)l->total, "node",
+                            "name", text_json(l->node, MAX_NAME), "op_type", text_json(l->op_type, MAX_NAME));
+        l->moved = false;
+        l->progress_sent = now;
+    }
+    pthread_mutex_unlock(&l->lock);
+    return message;
+}
+
+/* ---- Begin and end ---- */
+
+live_run *live_begin(live *all, run *r, sib_session *session)
+{
+    live_run *l = calloc(1, sizeof *l);
+    if (!l)
+        return NULL;
+    l->all = all;
+    l->run = r;
+    l->session = session;
+    l->thread = pthread_self();
+    l->began = sib_time_ns();
+    pthread_mutex_init(&l->lock, NULL);
+    pthread_mutex_lock(&all->lock);
+    bool followed = live_mark(all, r);
+    if (followed)
+        live_run_change(l);
+    l->next = all->runs;
+    all->runs = l;
+    pthread_mutex_unlock(&all->lock);
+    if (followed)
+        look_again(l); /* before the run chooses its graph and plan */
+    return l;
+}
+
+/* What subscriptions with a share have spent of this run keeps them from looking at the next ones. */
+static void settle(live_run *l)
+{
+    double seconds = (double)(sib_time_ns() - l->began) / 1e9;
+    for (subscription *s = l->all->subscriptions; s; s = s->next) {
+        if (!(s->share > 0) || !subscription_matches(s, l->run))
+            continue;
+        uint64_t spent = 0;
+        for (const watched *w = l->watched; w; w = w->next)
+            spent = w->subscription == s ? w->spent : spent;
+        if (s->debt > 0)
+            s->debt = s->debt > seconds ? s->debt - seconds : 0;
+        else
+            s->debt = (double)spent / 1e9 / s->share;
+    }
+}
+
+void live_end(live_run **lp)
+{
+    live_run *l = *lp;
+    if (!l)
+        return;
+    pthread_mutex_lock(&l->all->lock);
+    live_run **at = &l->all->runs;
+    while (*at != l)
+        at = &(*at)->next;
+    *at = l->next;
+    settle(l);
+    pthread_mutex_unlock(&l->all->lock);
+    sib_watch_remove(&l->control);
+    for (watched *w = l->watched, *next; w; w = next) {
+        next = w->next;
+        remove_watch(w);
+    }
+    places_clear(&l->places);
+    pthread_mutex_destroy(&l->lock);
+    free(l);
+    *lp = NULL;
+}

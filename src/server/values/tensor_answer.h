@@ -1,0 +1,12 @@
+/* Tensors as answers: their bytes, or a digest of them, both of the slice that the client asks for. */
+#ifndef SIB_SERVER_TENSOR_ANSWER_H
+#define SIB_SERVER_TENSOR_ANSWER_H
+
+#include "server/http/exchange.h"
+
+/* ?format=npy (default) or raw, ?slice=. Memory that t shares is sent from where it stands. name: of the value. */
+void answer_tensor(exchange *x, const sib_tensor *t, const char *name);
+/* ?slice= */
+void answer_digest(exchange *x, const sib_tensor *t);
+
+#endif
