@@ -1,10 +1,11 @@
-"""What the tests of `sibyl serve` share: a server of their own, forms, a small model."""
+"""What the tests of `sibyl serve` share: a server of their own, forms, runs, a small model."""
 import http.client
 import json
 import os
 import pathlib
 import socket
 import subprocess
+import time
 import unittest
 
 import onnx_file
@@ -72,6 +73,33 @@ def form(fields, files: dict, boundary="sibyl-test-boundary"):
         body += (f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"; filename="{file}"\r\n'
                  "Content-Type: application/octet-stream\r\n\r\n").encode() + data + b"\r\n"
     return body + f"--{boundary}--\r\n".encode(), {"Content-Type": f"multipart/form-data; boundary={boundary}"}
+
+
+class RunTests(unittest.TestCase):
+    """Tests that start runs of `kind`, which are forgotten after them, at `server`."""
+
+    kind: str
+    server: Server
+
+    def ask_run(self, files=None, **body):
+        request = json.dumps({"kind": self.kind, **body})
+        return self.server.json("POST", "/api/runs", *(form({"request": request}, files) if files else (request,)))
+
+    def start(self, files=None, **body):
+        status, answer = self.ask_run(files, **body)
+        self.assertEqual(status, 201, answer)
+        self.addCleanup(self.server.ask, "DELETE", f"/api/runs/{answer['id']}")
+        return answer["id"]
+
+    def wait(self, run, *states):
+        """The run once it is in one of the states; a run that never gets there ends with the test's time limit."""
+        while (answer := self.server.json("GET", f"/api/runs/{run}")[1])["state"] not in states:
+            self.assertIn(answer["state"], ("queued", "running"))
+            time.sleep(0.01)
+        return answer
+
+    def end(self, files=None, **body):
+        return self.wait(self.start(files, **body), "done", "failed", "cancelled")
 
 
 def identity_model() -> bytes:

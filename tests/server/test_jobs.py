@@ -5,17 +5,18 @@ import pathlib
 import struct
 import sys
 import tempfile
-import time
 import unittest
 
-from serving import RECORDING, SPOKEN, Server, form
+from serving import RECORDING, SPOKEN, RunTests, Server, form
 from text_model import chain
 from test_runs import small_model
 
 LONG = 1 << 30  # tokens
 
 
-class Jobs(unittest.TestCase):
+class Jobs(RunTests):
+    kind = "job"
+
     @classmethod
     def setUpClass(cls):
         folder = tempfile.TemporaryDirectory()
@@ -26,29 +27,14 @@ class Jobs(unittest.TestCase):
         cls.addClassCleanup(cls.server.__exit__)
         assert cls.server.ask("POST", "/api/models", *form({}, {"file": ("small.onnx", small_model())}))[0] == 201
 
-    def start(self, files=None, **body):
-        request = json.dumps({"kind": "job", **body})
-        sent = form({"request": request}, files) if files else (request,)
-        status, answer = self.server.json("POST", "/api/runs", *sent)
-        self.assertEqual(status, 201, answer)
-        self.addCleanup(self.server.ask, "DELETE", f"/api/runs/{answer['id']}")
-        return answer["id"]
-
-    def wait(self, run, *states):
-        while (answer := self.server.json("GET", f"/api/runs/{run}")[1])["state"] not in states:
-            self.assertIn(answer["state"], ("queued", "running"))
-            time.sleep(0.01)
-        return answer
-
     def finish(self, files=None, **body):
         """The run, and its outputs by name."""
-        done = self.wait(self.start(files, **body), "done", "failed", "cancelled")
+        done = self.end(files, **body)
         outputs = self.server.json("GET", f"/api/runs/{done['id']}/outputs")[1]["outputs"]
         return done, {o["name"]: o["value"] for o in outputs}
 
     def refused(self, expected, part, files=None, **body):
-        request = json.dumps({"kind": "job", "model": "chain", **body})
-        status, answer = self.server.json("POST", "/api/runs", *(form({"request": request}, files) if files else (request,)))
+        status, answer = self.ask_run(files, **{"model": "chain", **body})
         self.assertEqual(status, expected, answer)
         self.assertIn(part, answer["error"]["message"])
 

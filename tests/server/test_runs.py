@@ -9,7 +9,7 @@ import time
 import unittest
 
 import onnx_file as onnx
-from serving import Server, form
+from serving import RunTests, Server, form
 
 
 def small_model() -> bytes:
@@ -29,7 +29,9 @@ def endless_model() -> bytes:
                                  [onnx.value("y", [3])], [onnx.tensor("count", onnx.INT64, [], struct.pack("<q", 1 << 40))]))
 
 
-class Runs(unittest.TestCase):
+class Runs(RunTests):
+    kind = "graph"
+
     @classmethod
     def setUpClass(cls):
         cls.server = Server("digits")
@@ -38,25 +40,8 @@ class Runs(unittest.TestCase):
             status, _, text = cls.server.ask("POST", "/api/models", *form({}, {"file": (f"{name}.onnx", data)}))
             assert status == 201, text
 
-    def start(self, **body):
-        status, answer = self.server.json("POST", "/api/runs", json.dumps({"kind": "graph", **body}))
-        self.assertEqual(status, 201, answer)
-        self.addCleanup(self.server.ask, "DELETE", f"/api/runs/{answer['id']}")
-        return answer["id"]
-
-    def wait(self, run, *states):
-        """The run once it is in one of the states; a run that never gets there ends with the test's time limit."""
-        while (answer := self.server.json("GET", f"/api/runs/{run}")[1])["state"] not in states:
-            self.assertIn(answer["state"], ("queued", "running"))
-            time.sleep(0.01)
-        return answer
-
-    def finish(self, **body):
-        run = self.start(**body)
-        return self.wait(run, "done", "failed", "cancelled")
-
     def refused(self, expected, part, **body):
-        status, answer = self.server.json("POST", "/api/runs", json.dumps({"model": "small", "kind": "graph", **body}))
+        status, answer = self.ask_run(**{"model": "small", **body})
         self.assertEqual(status, expected, answer)
         self.assertIn(part, answer["error"]["message"])
 
@@ -66,7 +51,7 @@ class Runs(unittest.TestCase):
         return body
 
     def test_given_inputs(self):
-        done = self.finish(model="small", inputs={"x": {"data": [[1, 2, 0.5], [-3, 4, 5]]}, "i": {"data": [5, -6]}}, keep=["*"])
+        done = self.end(model="small", inputs={"x": {"data": [[1, 2, 0.5], [-3, 4, 5]]}, "i": {"data": [5, -6]}}, keep=["*"])
         self.assertEqual((done["state"], done["error"], done["dropped"], done["backends"], done["call"]), ("done", None, 0, "", None))
         self.assertEqual(done["outputs"], [{"name": "y", "type": "float32 [2, 3]"}, {"name": "n", "type": "int64 [2]"}])
         listed = [v["name"] for v in self.server.json("GET", f"/api/runs/{done['id']}/values")[1]["values"]]
@@ -85,28 +70,28 @@ class Runs(unittest.TestCase):
         self.assertEqual((value["digest"]["min"], value["digest"]["max"], len(value["digest"]["cells"])), (-2, 4, 6))
 
     def test_calls_of_a_job(self):
-        done = self.finish(model="digits", call="decoder", dims={"B": 1, "N": 2, "M": 2, "P": 4})
+        done = self.end(model="digits", call="decoder", dims={"B": 1, "N": 2, "M": 2, "P": 4})
         self.assertEqual((done["state"], done["call"]), ("done", "decoder"), done)
         listed = self.server.json("GET", "/api/runs")[1]["runs"]
         self.assertEqual([r["call"] for r in listed if r["id"] == done["id"]], ["decoder"])
 
     def test_outputs_alone_are_kept_unless_more_is_asked_for(self):
-        done = self.finish(model="small", dims={"T": 4})
+        done = self.end(model="small", dims={"T": 4})
         names = [v["name"] for v in self.server.json("GET", f"/api/runs/{done['id']}/values")[1]["values"]]
         self.assertEqual(names, ["y", "n"])
-        done = self.finish(model="small", dims={"T": 4}, outputs=["n"])
+        done = self.end(model="small", dims={"T": 4}, outputs=["n"])
         self.assertEqual([o["name"] for o in done["outputs"]], ["n"])
 
     def test_random_inputs(self):
-        runs = [self.finish(model="small", dims={"T": 4}, keep=["*"], seed=s) for s in (1, 1, 2)]
+        runs = [self.end(model="small", dims={"T": 4}, keep=["*"], seed=s) for s in (1, 1, 2)]
         a, b, c = (self.raw(r["id"], "sum") for r in runs)
         self.assertEqual(a, b)
         self.assertNotEqual(a, c)
         self.assertTrue(all(-2 <= v <= 2 for v in struct.unpack("<12f", a)))
-        self.assertEqual(len(self.raw(self.finish(model="small", inputs={"x": {"random": 3}}, dims={"T": 0})["id"], "y")), 0)
+        self.assertEqual(len(self.raw(self.end(model="small", inputs={"x": {"random": 3}}, dims={"T": 0})["id"], "y")), 0)
 
     def test_shapes_and_types(self):
-        done = self.finish(model="small", inputs={"x": {"data": [1, 2, 3, 4, 5, 6], "shape": [2, 3]}, "i": {"random": 1}})
+        done = self.end(model="small", inputs={"x": {"data": [1, 2, 3, 4, 5, 6], "shape": [2, 3]}, "i": {"random": 1}})
         self.assertEqual(len(self.raw(done["id"], "y")), 24)
         self.refused(400, "'x' must be float32 [T, 3], not float32 [1, 2]", inputs={"x": {"data": [[1, 2]]}})
         self.refused(400, "'x' must be float32 [T, 3], not float64 [1, 3]", inputs={"x": {"data": [[1, 2, 3]], "dtype": "float64"}})
@@ -164,9 +149,9 @@ class Runs(unittest.TestCase):
                 self.assertEqual((status, part in answer["error"]["message"]), (400, True), (dtype, wrong, answer))
 
     def test_failures_are_told(self):
-        done = self.finish(model="small", dims={"T": 2}, outputs=["nothing"])
+        done = self.end(model="small", dims={"T": 2}, outputs=["nothing"])
         self.assertEqual((done["state"], "nothing" in done["error"]["message"]), ("failed", True))
-        done = self.finish(model="small", dims={"T": 2}, backends="none-such")
+        done = self.end(model="small", dims={"T": 2}, backends="none-such")
         self.assertIn("none-such", done["error"]["message"])
 
     def test_failures_name_files_without_folders_and_nodes_entirely(self):
@@ -184,7 +169,7 @@ class Runs(unittest.TestCase):
             self.assertNotIn(folder, run["error"]["message"])
 
     def test_profile(self):
-        run = self.finish(model="small", dims={"T": 4}, backends="ref", profile=True)
+        run = self.end(model="small", dims={"T": 4}, backends="ref", profile=True)
         self.assertEqual((run["state"], run["profile"]), ("done", True))
         status, profile = self.server.json("GET", f"/api/runs/{run['id']}/profile")
         self.assertEqual((status, profile["dropped"], profile["total"]), (200, 0, len(profile["spans"])))
@@ -214,9 +199,9 @@ class Runs(unittest.TestCase):
 
     def test_profile_that_is_not_there(self):
         for profile in ({}, {"profile": False}):
-            run = self.finish(model="small", dims={"T": 1}, **profile)
+            run = self.end(model="small", dims={"T": 1}, **profile)
             self.assertEqual((run["profile"], self.server.ask("GET", f"/api/runs/{run['id']}/profile")[0]), (False, 404))
-        run = self.finish(model="small", dims={"T": 1}, profile=True)["id"]
+        run = self.end(model="small", dims={"T": 1}, profile=True)["id"]
         for query in ("format=svg", "from=a", "count=10001"):
             self.assertEqual(self.server.ask("GET", f"/api/runs/{run}/profile?{query}")[0], 400, query)
 
@@ -236,7 +221,7 @@ class Runs(unittest.TestCase):
 
     def test_compare(self):
         x, i = [[1, 2, 0.5], [-3, 4, 5]], {"data": [5, -6]}
-        a, b, c = (self.finish(model="small", inputs={"x": {"data": d}, "i": i}, **more)["id"] for d, more in (
+        a, b, c = (self.end(model="small", inputs={"x": {"data": d}, "i": i}, **more)["id"] for d, more in (
             (x, {"keep": ["*"]}), ([x[0], [-3, 4.25, 5]], {"keep": ["sum"]}), (x, {"keep": ["*"], "oracle": True})))
         status, found = self.server.json("GET", f"/api/runs/{a}/compare?with={b}&atol=0.1&rtol=0")
         self.assertEqual(status, 200, found)
@@ -260,13 +245,13 @@ class Runs(unittest.TestCase):
         self.assertEqual((found["first"], found["different"]), (None, 0), "the oracle's float64 is rounded")
 
     def test_compare_what_is_not_alike(self):
-        a, b = (self.finish(model="small", dims={"T": t})["id"] for t in (1, 2))
+        a, b = (self.end(model="small", dims={"T": t})["id"] for t in (1, 2))
         found = self.server.json("GET", f"/api/runs/{a}/compare?with={b}")[1]
         row = next(r for r in found["rows"] if r["name"] == "y")
         self.assertEqual((found["first"], row["within"], "dims" in row["why"] or "shape" in row["why"]), ("y", False, True), row)
 
     def test_compare_refused(self):
-        a = self.finish(model="small", dims={"T": 1})["id"]
+        a = self.end(model="small", dims={"T": 1})["id"]
         for query, status in (("", 400), ("?with=r0", 404), (f"?with={a}&atol=-1", 400), (f"?with={a}&rtol=nan", 400),
                               (f"?with={a}&rtol=1x", 400), (f"?with={a}&rtol=", 400), (f"?with={a}&ulp=-1", 400)):
             self.assertEqual(self.server.ask("GET", f"/api/runs/{a}/compare{query}")[0], status, query)
@@ -311,7 +296,7 @@ class Runs(unittest.TestCase):
         self.assertEqual(self.server.ask("DELETE", f"/api/runs/{run}")[0], 404)
 
     def test_what_is_not_there(self):
-        run = self.finish(model="small", dims={"T": 1})["id"]
+        run = self.end(model="small", dims={"T": 1})["id"]
         for path, status in (("value", 400), ("data", 400), ("value?name=none", 404), ("data?name=none", 404), ("values?from=-1", 400)):
             self.assertEqual(self.server.ask("GET", f"/api/runs/{run}/{path}")[0], status, path)
         for wrong in ("r0", "r", "1", "r-1", "r01", "r18446744073709551617", "x1", "r1x"):
@@ -319,9 +304,9 @@ class Runs(unittest.TestCase):
         self.assertEqual(self.server.json("GET", f"/api/runs/{run}/values?q=nowhere")[1], {"total": 0, "values": []})
 
     def test_old_runs_go(self):
-        first = self.finish(model="small", dims={"T": 1})["id"]
+        first = self.end(model="small", dims={"T": 1})["id"]
         for _ in range(64):
-            self.finish(model="small", dims={"T": 1})
+            self.end(model="small", dims={"T": 1})
         self.assertEqual(self.server.ask("GET", f"/api/runs/{first}")[0], 404)
         self.assertLessEqual(len(self.server.json("GET", "/api/runs")[1]["runs"]), 64)
 
