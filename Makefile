@@ -6,7 +6,7 @@ FOR    ?= build
 PYTHON  = build/venv/bin/python
 SHELL   = /bin/bash
 
-.PHONY: all build setup demo test test-c test-python compare bench asan tsan portable debug neon cortex mutate mutate-checkpoints mutate-tokenizers fuzz-http random-graphs page serve test-web check check-paths format operators digits tile-tables install example clean
+.PHONY: all build setup demo test test-c test-python compare bench asan tsan portable debug neon cortex mutate mutate-checkpoints mutate-tokenizers fuzz-http load random-graphs page serve test-web check check-paths format operators digits tile-tables install example clean
 
 all: build
 	@if [ $(PRESET) = release ]; then ln -sf release/cli/sibyl build/sibyl; fi
@@ -124,6 +124,10 @@ fuzz-http: need-test
 	@test -f build/asan/build.ninja || cmake --preset asan
 	@cmake --build --preset asan -j $(JOBS) --target sibyl_command
 	SIBYL_SOURCE=. SIBYL_COMMAND=build/asan/cli/sibyl tests/server/fuzz_http.py --seconds $(TIME)
+
+# A server under load for SECONDS: 32 clients that transcribe, 64 that watch runs, and some that misbehave.
+load: build
+	SIBYL_SOURCE=. SIBYL_COMMAND=build/$(PRESET)/cli/sibyl tests/server/load.py --seconds $(SECONDS)
 
 # 20,000 random graphs, and every operator case mutated, on ref and on the fast backends.
 random-graphs: build
