@@ -1,5 +1,6 @@
 #include "server/openai/text_form.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +15,7 @@ struct rule {
     const char *more; /* the job's input; or the only value that is taken */
     double min, max;  /* of numbers */
     unsigned of;      /* form_kind: the routes that have it, 0: all */
+    size_t member;    /* of the form: a count or a flag */
 };
 
 static bool add_input(text_form *f, const char *name, sib_port_value value)
@@ -52,23 +54,24 @@ static bool read_integer(exchange *x, const rule *r, const json_t *value, text_f
            add_input(f, r->more, (sib_port_value){.type = SIB_PORT_NUMBER, .number = number});
 }
 
-static bool read_choices(exchange *x, const rule *r, const json_t *value, text_form *f)
+static bool read_count(exchange *x, const rule *r, const json_t *value, text_form *f)
 {
     double number;
     bool done = number_of(x, r, value, true, &number);
-    f->n_choices = done ? (size_t)number : 0;
+    if (done)
+        *(uint64_t *)(void *)((char *)f + r->member) = (uint64_t)number;
     return done;
+}
+
+static bool read_flag(exchange *x, const rule *r, const json_t *value, text_form *f)
+{
+    *(bool *)((char *)f + r->member) = json_is_true(value);
+    return json_is_boolean(value) || wrong(x, r, "true or false");
 }
 
 static bool read_seed(exchange *x, const rule *r, const json_t *value, text_form *f)
 {
     return number_of(x, r, value, true, &f->seed);
-}
-
-static bool read_echo(exchange *x, const rule *r, const json_t *value, text_form *f)
-{
-    f->echo = json_is_true(value);
-    return json_is_boolean(value) || wrong(x, r, "true or false");
 }
 
 static bool no_memory(exchange *x)
@@ -104,34 +107,9 @@ static bool read_biases(exchange *x, const rule *r, const json_t *value, text_fo
     return true;
 }
 
-static bool read_max_tokens(exchange *x, const rule *r, const json_t *value, text_form *f)
-{
-    double number;
-    bool done = number_of(x, r, value, true, &number);
-    f->max_tokens = done ? (uint64_t)number : 0;
-    return done;
-}
-
 static bool read_logprobs(exchange *x, const rule *r, const json_t *value, text_form *f)
 {
-    double number;
-    f->logprobs = number_of(x, r, value, true, &number);
-    f->n_top = f->logprobs ? (size_t)number : 0;
-    return f->logprobs;
-}
-
-static bool read_chat_logprobs(exchange *x, const rule *r, const json_t *value, text_form *f)
-{
-    f->logprobs = json_is_true(value);
-    return json_is_boolean(value) || wrong(x, r, "true or false");
-}
-
-static bool read_top_logprobs(exchange *x, const rule *r, const json_t *value, text_form *f)
-{
-    double number;
-    bool done = number_of(x, r, value, true, &number);
-    f->n_top = done ? (size_t)number : 0;
-    return done;
+    return f->logprobs = read_count(x, r, value, f);
 }
 
 static bool read_messages(exchange *x, const rule *r, const json_t *value, text_form *f)
@@ -150,18 +128,6 @@ static bool read_model(exchange *x, const rule *r, const json_t *value, text_for
 {
     f->model = json_string_value(value);
     return f->model || wrong(x, r, "a string");
-}
-
-static bool read_stream(exchange *x, const rule *r, const json_t *value, text_form *f)
-{
-    f->stream = json_is_true(value);
-    return json_is_boolean(value) || wrong(x, r, "true or false");
-}
-
-static bool read_token_ids(exchange *x, const rule *r, const json_t *value, text_form *f)
-{
-    f->token_ids = json_is_true(value);
-    return json_is_boolean(value) || wrong(x, r, "true or false");
 }
 
 static bool read_stream_options(exchange *x, const rule *r, const json_t *value, text_form *f)
@@ -248,44 +214,44 @@ static bool ignore(exchange *x, const rule *r, const json_t *value, text_form *f
 /* ---- The fields ---- */
 
 static const rule rules[] = {
-    {"model", read_model, NULL, 0, 0, 0},
-    {"prompt", read_prompt, NULL, 0, 0, FORM_TEXT},
-    {"messages", read_messages, NULL, 0, 0, FORM_CHAT},
-    {"max_tokens", read_max_tokens, NULL, 1, MAX_TOKENS, 0},
-    {"max_completion_tokens", read_max_tokens, NULL, 1, MAX_TOKENS, FORM_CHAT},
-    {"temperature", read_number, "temperature", 0, 2, 0},
-    {"top_p", read_number, "top_p", 0, 1, 0},
-    {"seed", read_seed, NULL, 0, 0x1p52, 0},
-    {"stop", read_stop, NULL, 0, 0, 0},
-    {"logprobs", read_logprobs, NULL, 0, 5, FORM_TEXT},
-    {"logprobs", read_chat_logprobs, NULL, 0, 0, FORM_CHAT},
-    {"top_logprobs", read_top_logprobs, NULL, 0, MAX_TOP_LOGPROBS, FORM_CHAT},
-    {"stream", read_stream, NULL, 0, 0, 0},
-    {"stream_options", read_stream_options, NULL, 0, 0, 0},
-    {"user", ignore, NULL, 0, 0, 0},
-    {"safety_identifier", ignore, NULL, 0, 0, FORM_CHAT},
-    {"prompt_cache_key", ignore, NULL, 0, 0, FORM_CHAT},
-    {"n", read_choices, NULL, 1, MAX_CHOICES, 0},
-    {"best_of", read_only, "1", 0, 0, FORM_TEXT},
-    {"echo", read_echo, NULL, 0, 0, FORM_TEXT},
-    {"suffix", read_only, "\"\"", 0, 0, FORM_TEXT},
-    {"logit_bias", read_biases, NULL, 0, 0, 0},
-    {"presence_penalty", read_number, "presence_penalty", -2, 2, 0},
-    {"frequency_penalty", read_number, "frequency_penalty", -2, 2, 0},
-    {"tools", read_only, "[]", 0, 0, FORM_CHAT},
-    {"tool_choice", read_only, "\"none\"", 0, 0, FORM_CHAT},
-    {"functions", read_only, "[]", 0, 0, FORM_CHAT},
-    {"function_call", read_only, "\"none\"", 0, 0, FORM_CHAT},
-    {"response_format", read_only, "{\"type\": \"text\"}", 0, 0, FORM_CHAT},
-    {"modalities", read_only, "[\"text\"]", 0, 0, FORM_CHAT},
-    {"audio", read_only, "null", 0, 0, FORM_CHAT},
-    {"store", read_only, "false", 0, 0, FORM_CHAT},
+    {"model", read_model, NULL, 0, 0, 0, 0},
+    {"prompt", read_prompt, NULL, 0, 0, FORM_TEXT, 0},
+    {"messages", read_messages, NULL, 0, 0, FORM_CHAT, 0},
+    {"max_tokens", read_count, NULL, 1, MAX_TOKENS, 0, offsetof(text_form, max_tokens)},
+    {"max_completion_tokens", read_count, NULL, 1, MAX_TOKENS, FORM_CHAT, offsetof(text_form, max_tokens)},
+    {"temperature", read_number, "temperature", 0, 2, 0, 0},
+    {"top_p", read_number, "top_p", 0, 1, 0, 0},
+    {"seed", read_seed, NULL, 0, 0x1p52, 0, 0},
+    {"stop", read_stop, NULL, 0, 0, 0, 0},
+    {"logprobs", read_logprobs, NULL, 0, 5, FORM_TEXT, offsetof(text_form, n_top)},
+    {"logprobs", read_flag, NULL, 0, 0, FORM_CHAT, offsetof(text_form, logprobs)},
+    {"top_logprobs", read_count, NULL, 0, MAX_TOP_LOGPROBS, FORM_CHAT, offsetof(text_form, n_top)},
+    {"stream", read_flag, NULL, 0, 0, 0, offsetof(text_form, stream)},
+    {"stream_options", read_stream_options, NULL, 0, 0, 0, 0},
+    {"user", ignore, NULL, 0, 0, 0, 0},
+    {"safety_identifier", ignore, NULL, 0, 0, FORM_CHAT, 0},
+    {"prompt_cache_key", ignore, NULL, 0, 0, FORM_CHAT, 0},
+    {"n", read_count, NULL, 1, MAX_CHOICES, 0, offsetof(text_form, n_choices)},
+    {"best_of", read_only, "1", 0, 0, FORM_TEXT, 0},
+    {"echo", read_flag, NULL, 0, 0, FORM_TEXT, offsetof(text_form, echo)},
+    {"suffix", read_only, "\"\"", 0, 0, FORM_TEXT, 0},
+    {"logit_bias", read_biases, NULL, 0, 0, 0, 0},
+    {"presence_penalty", read_number, "presence_penalty", -2, 2, 0, 0},
+    {"frequency_penalty", read_number, "frequency_penalty", -2, 2, 0, 0},
+    {"tools", read_only, "[]", 0, 0, FORM_CHAT, 0},
+    {"tool_choice", read_only, "\"none\"", 0, 0, FORM_CHAT, 0},
+    {"functions", read_only, "[]", 0, 0, FORM_CHAT, 0},
+    {"function_call", read_only, "\"none\"", 0, 0, FORM_CHAT, 0},
+    {"response_format", read_only, "{\"type\": \"text\"}", 0, 0, FORM_CHAT, 0},
+    {"modalities", read_only, "[\"text\"]", 0, 0, FORM_CHAT, 0},
+    {"audio", read_only, "null", 0, 0, FORM_CHAT, 0},
+    {"store", read_only, "false", 0, 0, FORM_CHAT, 0},
     /* not OpenAI's: as `sibyl generate` has them; as other servers name values for the template */
-    {"top_k", read_integer, "top_k", 0, 1e9, 0},
-    {"min_p", read_number, "min_p", 0, 1, 0},
-    {"return_token_ids", read_token_ids, NULL, 0, 0, 0}, /* as vLLM has it */
-    {"repetition_penalty", read_number, "repetition_penalty", 0.01, 100, 0},
-    {"chat_template_kwargs", read_template_options, NULL, 0, 0, FORM_CHAT},
+    {"top_k", read_integer, "top_k", 0, 1e9, 0, 0},
+    {"min_p", read_number, "min_p", 0, 1, 0, 0},
+    {"return_token_ids", read_flag, NULL, 0, 0, 0, offsetof(text_form, token_ids)}, /* as vLLM has it */
+    {"repetition_penalty", read_number, "repetition_penalty", 0.01, 100, 0, 0},
+    {"chat_template_kwargs", read_template_options, NULL, 0, 0, FORM_CHAT, 0},
 };
 
 static bool read_field(exchange *x, form_kind kind, const char *name, const json_t *value, text_form *f)

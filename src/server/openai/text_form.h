@@ -27,12 +27,13 @@ typedef struct text_prompt {
 typedef struct text_form {
     const char *model; /* NULL: not given */
     text_prompt prompts[MAX_PROMPTS];
-    size_t n_prompts, n_choices;               /* choices of each prompt */
+    size_t n_prompts;
+    uint64_t n_choices;                        /* of each prompt */
     const json_t *messages, *template_options; /* of a chat; the second may be NULL */
     uint64_t max_tokens;                       /* 0: as many as the model's context has */
     double seed;                               /* negative: not given */
     bool stream, stream_usage, logprobs, token_ids, echo;
-    size_t n_top; /* alternatives of logprobs */
+    uint64_t n_top; /* alternatives of logprobs */
     const char *stops[MAX_STOPS];
     size_t n_stops;
     int32_t *biased; /* (n_biases) tokens, and what is added to their logits; text_form_clear */
