@@ -7,6 +7,7 @@
 #include "server/http/state.h"
 #include "server/models/catalog.h"
 #include "server/runs/live.h"
+#include "server/runs/peaks.h"
 #include "server/runs/runs.h"
 
 #include <stdio.h>
@@ -93,7 +94,8 @@ sib_code sib_server_create(const sib_server_options *options, sib_server **out, 
     pthread_mutex_init(&s->outlets.lock, NULL);
     pthread_mutex_init(&s->mailboxes.lock, NULL);
     if (!fill_options(&s->options) || !(s->catalog = catalog_create(s)) || !(s->metrics = metrics_create()) ||
-        !(s->runs = runs_create(s)) || !(s->live = live_create(s)) || !(s->folders = folders_create()) ||
+        !(s->runs = runs_create(s)) || !(s->live = live_create(s)) ||
+        !(s->peaks = peaks_create(s->options.threads)) || !(s->folders = folders_create()) ||
         (s->options.models && !folders_add(s->folders, s->options.models)))
         code = server_fail(err, SIB_ERR_MEMORY, "the server has too little memory");
     if (code == SIB_OK)
@@ -156,6 +158,7 @@ void sib_server_free(sib_server **server)
     outlets_clear(&s->outlets);
     runs_free(&s->runs);
     live_free(&s->live);
+    peaks_free(&s->peaks);
     catalog_free(&s->catalog);
     metrics_free(&s->metrics);
     folders_free(&s->folders);

@@ -19,9 +19,9 @@ SPOKEN = "four one five two seven one eight two eight"
 class Server:
     """A server of its own: `with Server("digits", "--token", "t") as s`."""
 
-    def __init__(self, *arguments: str):
+    def __init__(self, *arguments: str, environment: dict | None = None):
         self.process = subprocess.Popen([COMMAND, "serve", *arguments, "--port", "0"], stdout=subprocess.PIPE,
-                                        stderr=subprocess.PIPE, text=True)
+                                        stderr=subprocess.PIPE, text=True, env={**os.environ, **(environment or {})})
         line = self.process.stdout.readline()
         if not line.startswith("sibyl: serving at http"):
             raise AssertionError(f"no ready line but {line!r}: {self.process.stderr.read()}")

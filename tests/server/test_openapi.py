@@ -95,7 +95,7 @@ class Answers(unittest.TestCase):
     def test_answers(self):
         """Each operation's success, and each of its errors that a request can bring about."""
         self.asked = set()
-        for path in ("/healthz", "/readyz", "/metrics", "/api/openapi.json", "/api/loaders", "/api/models", "/api/runs"):
+        for path in ("/healthz", "/readyz", "/metrics", "/api/openapi.json", "/api/loaders", "/api/models", "/api/peaks", "/api/runs"):
             self.ask("GET", path)
         self.graphs()
         self.plans()

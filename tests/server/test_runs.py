@@ -7,6 +7,7 @@ import sys
 import tempfile
 import time
 import unittest
+from concurrent.futures import ThreadPoolExecutor
 
 import onnx_file as onnx
 from serving import RunTests, Server, form
@@ -316,6 +317,27 @@ class Runs(RunTests):
         self.assertEqual(self.server.ask("DELETE", "/api/models/gone")[0], 204)
         self.assertEqual(self.wait(run, "done", "failed")["state"], "done")
         self.assertEqual(len(self.raw(run, "y")), 24)
+
+
+class Peaks(unittest.TestCase):
+    def test_measured_once(self):
+        """Those who ask at once have the same figures, to the last digit, as those who ask later."""
+        with Server("digits", "--threads", "1", "--jobs", "3") as server, ThreadPoolExecutor(3) as clients:
+            answers = [*clients.map(lambda _: server.json("GET", "/api/peaks"), range(3)), server.json("GET", "/api/peaks")]
+        status, first = answers[0]
+        self.assertEqual(status, 200)
+        self.assertEqual(first["threads"], 1)
+        self.assertGreater(first["flops"], 1e8)
+        self.assertGreater(first["read_bytes"], 1e7)
+        self.assertEqual(answers, [answers[0]] * 4)
+
+    def test_too_little_memory(self):
+        with Server("digits", environment={"SIBYL_MEMORY": "100"}) as server:
+            for _ in range(2):
+                status, answer = server.json("GET", "/api/peaks")
+                self.assertEqual(status, 503)
+                self.assertIn("the buffer that is read", answer["error"]["message"])
+            self.assertEqual(server.ask("GET", "/healthz")[0], 200)
 
 
 class Ends(unittest.TestCase):

@@ -34,6 +34,7 @@ struct server {
     struct folders *folders; /* of the server's files */
     struct runs *runs;
     struct live *live;
+    struct peaks *peaks;
     mailboxes mailboxes;
     atomic_uint n_speech_streams; /* see speech_stream.h */
     metrics *metrics;

@@ -64,12 +64,12 @@ static void answer_profile(exchange *x, run *r)
     pthread_mutex_unlock(&r->lock);
     size_t total = sib_profile_spans(r->profile, &dropped);
     answer_json(x, 200,
-                json_pack("{s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:n}", "total", (json_int_t)total, "dropped",
+                json_pack("{s:I, s:I, s:o, s:o, s:o, s:o, s:o}", "total", (json_int_t)total, "dropped",
                           (json_int_t)dropped, "by_operator", rows_json(r, ended, SIB_PROFILE_BY_OPERATOR),
                           "by_node", rows_json(r, ended, SIB_PROFILE_BY_NODE), "by_milli",
                           rows_json(r, ended, SIB_PROFILE_BY_MILLI), "by_phase",
                           rows_json(r, ended, SIB_PROFILE_BY_PHASE), "spans",
-                          spans_json(r->profile, from, count), "peak"));
+                          spans_json(r->profile, from, count)));
 }
 
 static void answer_trace(exchange *x, const run *r)
