@@ -12,11 +12,20 @@ interface Span {
   parent: number;
 }
 
+interface Row {
+  node: string;
+  op_type: string;
+  seconds: number;
+  flops: number;
+  bytes_read: number;
+  bytes_written: number;
+}
+
 interface Answer {
   total: number;
   spans: Span[];
   by_operator: { op_type: string; calls: number }[];
-  by_node: { node: string }[];
+  by_node: Row[];
 }
 
 const timeline = (page: Page) => page.getByRole("application", { name: "Timeline" });
@@ -101,6 +110,107 @@ test("leads to nodes in graphs inside, and to nodes without names", async ({ pag
   }
   await page.getByRole("combobox", { name: "Colour by" }).selectOption("Time");
   await expect(page.getByRole("group", { name: "Colour by" })).toContainText("Selected:");
+});
+
+const roofline = (page: Page) => page.getByRole("application", { name: "Roofline" });
+const nodesUnder = (page: Page) => page.getByRole("group", { name: "Nodes under the roof" });
+
+test("shows each node under the roof of this machine", async ({ page }) => {
+  const { run, profile } = await profiled(page);
+  await page.goto(`/#/profile/digits?run=${run}`);
+  await page.getByRole("tab", { name: "Roofline" }).click();
+  await expect(roofline(page)).toBeVisible();
+  const peaks = (await (await page.request.get("/api/peaks")).json()) as { flops: number; read_bytes: number; threads: number };
+  type Named = (typeof nodes)[number];
+  const nodes = profile.by_node.filter((row) => row.flops > 0 && row.bytes_read + row.bytes_written > 0).map((row) => ({ ...row, intensity: row.flops / (row.bytes_read + row.bytes_written), rate: row.flops / row.seconds }));
+  nodes.sort((a, b) => b.seconds - a.seconds);
+  await expect(roofline(page)).toHaveAttribute("data-points", String(nodes.length));
+  await expect(page.getByRole("tabpanel")).toContainText(`with ${peaks.threads} thread`);
+  await expect(page.getByRole("tabpanel")).toContainText(`${profile.by_node.length - nodes.length} nodes are left out`);
+  // Places are linear in the logarithms; the roof bends where its two rates meet.
+  const { places, roof } = await roofline(page).evaluate((svg) => ({
+    places: [...svg.querySelectorAll("circle")].map((circle) => [circle.cx.baseVal.value, circle.cy.baseVal.value] as const),
+    roof: [...(svg.querySelector("polyline")?.points ?? [])].map(({ x, y }) => [x, y] as const),
+  }));
+  expect(places.length).toBe(nodes.length);
+  for (const [of, axis, bend] of [["intensity", 0, peaks.flops / peaks.read_bytes], ["rate", 1, peaks.flops]] as const) {
+    const logs = nodes.map((node) => Math.log10(node[of]));
+    const [low, high] = [logs.indexOf(Math.min(...logs)), logs.indexOf(Math.max(...logs))];
+    const pixels = (places[high]![axis] - places[low]![axis]) / (logs[high]! - logs[low]!);
+    const at = (log: number) => places[low]![axis] + (log - logs[low]!) * pixels;
+    logs.forEach((log, i) => expect(places[i]![axis]).toBeCloseTo(at(log), 0));
+    expect(roof[1]![axis]).toBeCloseTo(at(Math.log10(bend)), 0);
+  }
+  // No other point is near these: those of the two Conv never are, as no other node has about as many operations per byte.
+  const [longest, other] = nodes.filter((_, i) => places.every(([x, y], k) => k === i || Math.hypot(x - places[i]![0], y - places[i]![1]) > 4)) as [Named, Named];
+  const place = (node: Named) => ({ x: places[nodes.indexOf(node)]![0], y: places[nodes.indexOf(node)]![1] });
+  await roofline(page).hover({ position: place(longest) });
+  const share = (100 * longest.rate) / Math.min(peaks.flops, longest.intensity * peaks.read_bytes);
+  for (const text of [longest.op_type, longest.node, "FLOP/byte", "GFLOP/s", `${Number(share.toPrecision(2))} % of the roof`]) await expect(page.locator(".tip")).toContainText(text);
+  await roofline(page).click({ position: place(other) });
+  await expect(said(page)).toContainText(other.node);
+  await expect(nodesUnder(page).locator('tr[aria-selected="true"]')).toContainText(other.node);
+  await look(page, "profile-roofline");
+  await page.reload(); // the address says all of it
+  await expect(said(page)).toContainText(other.node);
+  await nodesUnder(page).getByRole("row", { name: longest.node }).click();
+  await expect(said(page)).toContainText(longest.node);
+});
+
+test("goes from node to node under the roof by keyboard alone", async ({ page }) => {
+  const { run, profile } = await profiled(page);
+  await page.goto(`/#/profile/digits?run=${run}&sums=roofline`);
+  await roofline(page).focus();
+  const intensity = (row: Row) => row.flops / (row.bytes_read + row.bytes_written);
+  const least = profile.by_node.filter((row) => row.flops > 0).reduce((best, row) => (intensity(row) < intensity(best) ? row : best));
+  const chosen = nodesUnder(page).locator('tr[aria-selected="true"]');
+  await page.keyboard.press("ArrowRight");
+  await expect(chosen.getByRole("cell").nth(3)).toHaveText(String(Number(intensity(least).toPrecision(3))));
+  const rate = async () => Number(await chosen.getByRole("cell").nth(4).textContent());
+  const first = { rate: await rate(), name: await chosen.textContent() };
+  for (const key of ["ArrowRight", "ArrowLeft"]) await page.keyboard.press(key);
+  await expect(chosen).toHaveText(first.name ?? "");
+  await page.keyboard.press("ArrowUp");
+  await expect(chosen).not.toHaveText(first.name ?? "");
+  expect(await rate()).toBeGreaterThanOrEqual(first.rate);
+  const name = (await chosen.getByRole("cell").nth(1).textContent()) ?? "";
+  await page.keyboard.press("Enter");
+  await expect(page).toHaveURL(/graph\/digits.*node=\d+/);
+  await expect(page.getByRole("region", { name: "Inspector" })).toContainText(name);
+  await page.goBack();
+  await roofline(page).press("Escape");
+  await expect(chosen).toHaveCount(0);
+});
+
+test("a click under the roof below the graph selects the node there", async ({ page }) => {
+  const { run } = await profiled(page);
+  await page.goto(`/#/graph/digits?call=encoder&run=${run}&panel=profile&sums=roofline`);
+  const row = nodesUnder(page).getByRole("row").nth(1);
+  const name = (await row.getByRole("cell").nth(1).textContent()) ?? "";
+  await row.click();
+  await expect(page.getByRole("region", { name: "Inspector" })).toContainText(name);
+  await expect(roofline(page)).toBeVisible();
+  await look(page, "profile-roofline-panel");
+});
+
+test("says where there is no roof, or nothing below it", async ({ page, said }) => {
+  const { run } = await profiled(page);
+  await page.route("**/api/peaks", (route) => route.fulfill({ status: 503, json: { error: { message: "too little memory", type: "server_error", param: null, code: null } } }));
+  await page.goto(`/#/profile/digits?run=${run}&sums=roofline`);
+  await expect(page.getByRole("alert")).toContainText("too little memory");
+  await look(page, "profile-roofline-fault");
+  expect(said.splice(0).filter((line) => !line.includes("503"))).toEqual([]); // the browser itself reports the refusal
+  await page.unroute("**/api/peaks");
+  await page.getByRole("alert").getByRole("button").click();
+  await expect(roofline(page)).toBeVisible();
+  await page.route("**/api/runs/*/profile*", async (route) => {
+    const answer = await route.fetch();
+    const found = (await answer.json()) as Answer;
+    await route.fulfill({ response: answer, json: { ...found, by_node: found.by_node.map((row) => ({ ...row, flops: 0 })) } });
+  });
+  await page.reload();
+  await expect(page.getByRole("tabpanel")).toContainText("No node of this run has operations and bytes that are known.");
+  await look(page, "profile-roofline-empty");
 });
 
 test("gives a trace for Perfetto", async ({ page }) => {

@@ -1,7 +1,7 @@
 // The REST calls, typed. Each throws an ApiError with the server's own sentence where the answer is not a success.
 import type {
   ApiFault, Comparison, Digest, Graph, Json, Loader, MilliGraph, Model, ModelDetail, ModelList, Node, NodeDetail, Plan,
-  Profile, Run, RunRequest, RunValue, Tolerance, Value, ValueDetail,
+  Peaks, Profile, Run, RunRequest, RunValue, Tolerance, Value, ValueDetail,
 } from "./types";
 
 export class ApiError extends Error {
@@ -148,6 +148,7 @@ export const api = {
   runData: (id: string) => `${run(id)}/data`,
   profile: (id: string, from = 0, signal?: AbortSignal, count?: number) => get<Profile>(`${run(id)}/profile`, { from, count }, signal),
   traceAddress: (id: string) => downloadAddress(`${run(id)}/profile`, { format: "chrome" }),
+  peaks: (signal?: AbortSignal) => get<Peaks>("/api/peaks", {}, signal),
   /** Values of run `id` beside those of `other`, which is the reference. */
   compare: (id: string, other: string, tolerance: Tolerance, signal?: AbortSignal) =>
     get<Comparison>(`${run(id)}/compare`, { with: other, ...tolerance }, signal),

@@ -342,6 +342,13 @@ export interface Profile {
   spans: ProfileSpan[];
 }
 
+/** What this machine reaches at best with the threads of a run, per second. */
+export interface Peaks {
+  flops: number;
+  read_bytes: number;
+  threads: number;
+}
+
 /** The figures are there where the values could be compared; `why` tells why they could not. */
 export interface CompareRow {
   name: string;

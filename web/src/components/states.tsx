@@ -21,7 +21,7 @@ export function Fault({ fault, retry }: { fault: unknown; retry?: () => void }) 
   );
 }
 
-export function Waiting({ text = texts.loadingData }: { text?: string }) {
+export function Waiting({ text = texts.loadingData }: { text?: string | undefined }) {
   return (
     <div className="state" role="status">
       <span className="spinner" />
@@ -74,8 +74,8 @@ export function useAsked<T>(key: string | null, ask: (signal: AbortSignal) => Pr
 }
 
 /** What was asked for, or why it isn't there. */
-export function Shown<T>({ asked, children }: { asked: Asked<T>; children: (data: T) => ReactNode }) {
+export function Shown<T>({ asked, waiting, children }: { asked: Asked<T>; waiting?: string; children: (data: T) => ReactNode }) {
   if (asked.fault !== null) return <Fault fault={asked.fault} retry={asked.again} />;
-  if (asked.data === null) return <Waiting />;
+  if (asked.data === null) return <Waiting text={waiting} />;
   return <>{children(asked.data)}</>;
 }

@@ -11,6 +11,7 @@ import { attempt, followRuns, refreshRuns, runsOf, useStore } from "../../state/
 import { texts } from "../../texts";
 import type { ViewProps } from "..";
 import { endOf } from "./flame";
+import { Roofline } from "./roofline";
 import { spanTitle, Timeline } from "./timeline";
 import "./profile.css";
 
@@ -29,6 +30,7 @@ async function load(run: string, signal: AbortSignal): Promise<Profile> {
   return { ...first, spans };
 }
 
+const isOf = (span: ProfileSpan, row: ProfileRow) => span.kind === "node" && span.name === row.node && span.op_type === row.op_type && span.backend === row.backend;
 const lengthOf = (span: ProfileSpan) => (endOf(span) - span.begin) * 1e-6;
 const rate = (amount: number, seconds: number) => (amount > 0 && seconds > 0 ? formatCount(amount / seconds) : "–");
 
@@ -126,7 +128,13 @@ function ProfilePage({ profile, run, address }: { profile: Profile; run: Run; ad
     goTo({ query: { span: i }, replace: true });
     if (inPanel && i !== null) open(i);
   };
-  const table = ["operators", "nodes", "milli", "phases"].find((id) => id === address.query["sums"]) ?? "operators";
+  /** The longest span of a node; without one, as spans may find no room, the node itself. */
+  const selectNode = (row: ProfileRow | null) => {
+    const longest = row && spans.reduce<number | null>((best, other, i) => (isOf(other, row) && (best === null || lengthOf(other) > lengthOf(spans[best]!)) ? i : best), null);
+    if (row && longest === null) toNode(row.node, null);
+    else select(longest);
+  };
+  const table = ["operators", "nodes", "milli", "phases", "roofline"].find((id) => id === address.query["sums"]) ?? "operators";
   return (
     <>
       {spans.length > 0 && <Timeline spans={spans} selected={selected} onSelect={select} onOpen={open} />}
@@ -145,6 +153,13 @@ function ProfilePage({ profile, run, address }: { profile: Profile; run: Run; ad
               { id: "nodes", title: t.byNode, content: () => <Sums key="n" label={t.byNode} rows={profile.by_node} onNode={(node) => toNode(node, null)} /> },
               { id: "milli", title: t.byMilli, content: () => <Sums key="m" label={t.byMilli} rows={profile.by_milli} /> },
               { id: "phases", title: t.byPhase, content: () => <Sums key="p" label={t.byPhase} rows={profile.by_phase} /> },
+              {
+                id: "roofline",
+                title: t.roofline,
+                content: () => (
+                  <Roofline rows={profile.by_node} shown={SHOWN} selected={(span && profile.by_node.find((row) => isOf(span, row))) ?? null} onSelect={selectNode} onOpen={(row) => toNode(row.node, selected)} />
+                ),
+              },
             ]}
           />
         </div>
