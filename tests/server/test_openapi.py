@@ -18,6 +18,7 @@ except ImportError as missing:
     sys.exit(77)
 
 import test_graphs
+import test_hashes
 import test_runs
 import voice_model
 from serving import RECORDING, SOURCE, Server, form
@@ -102,6 +103,7 @@ class Answers(unittest.TestCase):
         self.run_values()
         self.features()
         self.spans()
+        self.hashes()
         self.opened()
         wanted = {(o["operationId"], status) for o in OPERATIONS.values() for status in o["responses"]}
         left = {row for row in wanted - self.asked if row[1] not in ("413", "429", "503")}
@@ -174,14 +176,26 @@ class Answers(unittest.TestCase):
             self.ask("POST", "/api/features", *form({}, {"file": ("a.flac", file)}))
 
     def spans(self):
-        opened = json.dumps({"loader": "file", "options": {"file": "loud.onnx"}})
-        self.ask("POST", "/api/models", opened, {"Content-Type": "application/json"})
+        self.open("loud.onnx")
         for fields in ({}, {"threshold": "high"}, {"model": "none"}):
             self.ask("POST", "/api/spans", *form(fields, {"file": ("a.flac", RECORDING.read_bytes())}))
 
+    def open(self, file):
+        opened = json.dumps({"loader": "file", "options": {"file": file}})
+        return self.ask("POST", "/api/models", opened, {"Content-Type": "application/json"})["id"]
+
+    def hashes(self):
+        folder = pathlib.Path(self.folder.name)
+        (folder / "job").mkdir()
+        (folder / "job/job.json").write_text(json.dumps(test_hashes.JOB))
+        (folder / "large.onnx").write_bytes(test_hashes.model("large", test_hashes.LARGE))
+        models = [self.open(file) for file in ("file.onnx", "job", "large.onnx")]
+        (folder / "large.onnx").unlink()
+        for model in (*models, "none"):
+            self.ask("GET", f"/api/models/{model}/hash")
+
     def opened(self):
-        opened = {"loader": "file", "options": {"file": "file.onnx"}}
-        name = self.ask("POST", "/api/models", json.dumps(opened), {"Content-Type": "application/json"})["id"]
+        name = self.open("file.onnx")
         self.ask("POST", "/api/models", "{}")
         for model in (name, "none"):
             self.ask("DELETE", f"/api/models/{model}")

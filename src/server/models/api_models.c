@@ -15,11 +15,12 @@ static json_t *describe(served *v)
     sib_model_info info = {0};
     if (m)
         sib_model_get_info(m, &info);
-    return json_pack("{s:s, s:s, s:o, s:n, s:I, s:s, s:b, s:I, s:I, s:I, s:I, s:I}", "id", v->id, "name",
-                     v->id, "file", text_json(v->file, MAX_NAME), "hash", "bytes", (json_int_t)v->bytes,
-                     "kind", v->kind, "job", v->job != NULL, "n_nodes", (json_int_t)info.n_nodes, "n_graphs",
-                     (json_int_t)(m ? sib_model_graphs(m) : 0), "parameters", (json_int_t)info.parameters,
-                     "parameter_bytes", (json_int_t)info.parameter_bytes, "opened", (json_int_t)v->opened);
+    return json_pack("{s:s, s:s, s:o, s:s?, s:I, s:s, s:b, s:I, s:I, s:I, s:I, s:I}", "id", v->id, "name",
+                     v->id, "file", text_json(v->file, MAX_NAME), "hash", file_hash_known(v->hash), "bytes",
+                     (json_int_t)v->bytes, "kind", v->kind, "job", v->job != NULL, "n_nodes",
+                     (json_int_t)info.n_nodes, "n_graphs", (json_int_t)(m ? sib_model_graphs(m) : 0),
+                     "parameters", (json_int_t)info.parameters, "parameter_bytes",
+                     (json_int_t)info.parameter_bytes, "opened", (json_int_t)v->opened);
 }
 
 void handle_models(exchange *x)
@@ -178,6 +179,23 @@ void handle_model(exchange *x)
     json_decref(file);
     json_decref(more);
     answer_json(x, 200, all);
+    catalog_release(v);
+}
+
+void handle_model_hash(exchange *x)
+{
+    sib_error err = SIB_ERROR_INIT;
+    const char *hash;
+    served *v = exchange_model(x);
+    if (!v)
+        return;
+    sib_code code = file_hash_get(v->hash, x, &hash, &err);
+    if (code == SIB_OK)
+        answer_json(x, 200, json_pack("{s:s}", "hash", hash));
+    else if (code == SIB_ERR_IO)
+        answer_error(x, 409, "model", "%s", err.message);
+    else
+        answer_failure(x, &err);
     catalog_release(v);
 }
 

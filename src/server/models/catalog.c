@@ -73,6 +73,7 @@ void catalog_release(served *v)
     }
     sib_job_free(&v->job);
     sib_model_free(&v->model);
+    file_hash_free(&v->hash);
     pthread_mutex_destroy(&v->inner->making);
     pthread_mutex_destroy(&v->inner->lock);
     free(v->inner);
@@ -282,7 +283,9 @@ sib_code catalog_open(catalog *m, const char *path, served **out, sib_error *err
         return server_fail(err, SIB_ERR_MEMORY, "the server has too little memory");
     struct stat file;
     v->bytes = stat(path, &file) ? 0 : (uint64_t)file.st_size;
-    sib_code code = open_path(v, path, m->server, err);
+    v->hash = file_hash_create(path);
+    sib_code code = v->hash ? open_path(v, path, m->server, err)
+                            : server_fail(err, SIB_ERR_MEMORY, "the server has too little memory");
     sib_job_info info = {.kind = "graph"};
     if (v->job)
         sib_job_get_info(v->job, &info);
@@ -301,7 +304,9 @@ sib_code catalog_open_bytes(catalog *m, const char *name, const void *data, size
         return server_fail(err, SIB_ERR_MEMORY, "the server has too little memory");
     v->bytes = size;
     v->kind = "graph";
-    sib_code code = sib_model_open_bytes(data, size, options, &v->model, err);
+    v->hash = file_hash_of_bytes(data, size);
+    sib_code code = v->hash ? sib_model_open_bytes(data, size, options, &v->model, err)
+                            : server_fail(err, SIB_ERR_MEMORY, "the server has too little memory");
     if (code == SIB_OK)
         return add(m, v, out, err);
     catalog_release(v);

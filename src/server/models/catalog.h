@@ -2,6 +2,8 @@
 #ifndef SIB_SERVER_CATALOG_H
 #define SIB_SERVER_CATALOG_H
 
+#include "server/models/file_hash.h"
+
 #include <sibyl/sibyl.h>
 
 struct server;
@@ -13,6 +15,7 @@ typedef struct served {
     char *file;      /* the last part of its path */
     uint64_t number; /* unique in the process, where ids are used again */
     uint64_t bytes;
+    file_hash *hash;  /* of the file alone, not of others that it names */
     int64_t opened;   /* Unix time, seconds */
     sib_job *job;     /* NULL: a graph alone */
     sib_model *model; /* NULL: a job's, see served_model */
