@@ -1,8 +1,9 @@
 import { Suspense, useEffect, useState } from "react";
-import { Progress, Empty, Waiting } from "./components/states";
+import { faultText } from "./api/client";
+import { Progress, Empty, useAsked, Waiting } from "./components/states";
 import { Panel } from "./components/panel";
 import { hrefTo, useAddress } from "./state/address";
-import { attempt, dismiss, modelAt, setTheme, unload, useStore, type Theme } from "./state/store";
+import { attempt, dismiss, modelAt, modelHash, setTheme, unload, useStore, type Theme } from "./state/store";
 import { texts } from "./texts";
 import { views, type View } from "./views";
 import { Boundary } from "./components/boundary";
@@ -127,6 +128,17 @@ function Centre({ view, model }: { view: View | undefined; model: Model | null }
   );
 }
 
+/** Says where an address was made for another file than the one that has its name here. */
+function OtherFile({ wanted, model }: { wanted: string; model: Model }) {
+  const { data, fault } = useAsked(`${model.id} ${model.opened}`, () => modelHash(model));
+  if (fault === null && (data === null || data === wanted)) return null;
+  return (
+    <p className="alert info other-file" role="status">
+      {fault === null ? texts.otherFile(model.name) : texts.otherFileUnknown(model.name, faultText(fault))}
+    </p>
+  );
+}
+
 /** The view that is opened as a panel below the graph. */
 function BottomPanel({ shown, model }: { shown: View[]; model: Model | null }) {
   const address = useAddress();
@@ -226,6 +238,7 @@ export function Shell() {
           </Panel>
         )}
         <div className="middle">
+          {model && address.query["hash"] && <OtherFile wanted={address.query["hash"]} model={model} />}
           <main className="view" id="main">
             <h1 className="sr">{[model?.name, view?.title].filter(Boolean).join(" – ") || texts.product}</h1>
             <Centre view={view} model={model} />

@@ -1,4 +1,6 @@
-import { readFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import type { Page } from "@playwright/test";
 import { drop, expect, look, models, test } from "./server";
 
 const opened = "table >> nth=0";
@@ -60,6 +62,58 @@ test("says that an address names a model that is not open", async ({ page }) => 
   await page.goto("/#/graph/nothing");
   await expect(page.locator("main")).toContainText("nothing");
   await look(page, "missing");
+});
+
+const sha256 = (data: Buffer) => createHash("sha256").update(data).digest("hex");
+
+async function open(page: Page, file: string): Promise<void> {
+  expect((await page.request.post("/api/models", { data: { loader: "file", options: { file } } })).status()).toBe(201);
+}
+
+test("finds a model by the hash of its file", async ({ page }) => {
+  await open(page, "identity.onnx");
+  const hash = sha256(readFileSync(`${models}/identity.onnx`));
+  await page.goto("/#/models/identity");
+  await page.reload(); // the list of models is of before
+  await expect(page.locator("main")).toContainText(hash);
+  await page.getByRole("link", { name: "Link by hash" }).click();
+  await expect(page).toHaveURL(new RegExp(`#/models/${hash}$`));
+  await expect(page.getByRole("heading", { name: "identity", exact: true })).toBeVisible();
+  await page.getByRole("navigation", { name: "Views" }).getByRole("link", { name: "Graph" }).click();
+  await expect(page).toHaveURL(new RegExp(`#/graph/${hash}$`));
+  await expect(page.getByRole("application", { name: "Graph" })).toBeVisible();
+  await page.getByRole("combobox", { name: "Find nodes" }).fill("only");
+  await page.keyboard.press("Enter");
+  await expect(page.getByRole("region", { name: "Inspector" })).toContainText("What comes in goes out.");
+});
+
+test("has a large file read for its hash when it is wanted", async ({ page }) => {
+  const size = 17 << 20;
+  const text = Buffer.from([0x32, 0x80 | (size & 127), 0x80 | ((size >> 7) & 127), 0x80 | ((size >> 14) & 127), size >> 21]); // of a model's doc_string
+  const data = Buffer.concat([readFileSync(`${models}/identity.onnx`), text, Buffer.alloc(size, "a")]);
+  writeFileSync(`${models}/large.onnx`, data);
+  try {
+    await open(page, "large.onnx");
+    await page.goto("/#/models/large");
+    await page.reload();
+    await page.getByRole("button", { name: "Read the file" }).click();
+    await expect(page.locator("main")).toContainText(sha256(data));
+    await expect(page.getByRole("link", { name: "Link by hash" })).toHaveAttribute("href", `#/models/${sha256(data)}`);
+  } finally {
+    rmSync(`${models}/large.onnx`);
+  }
+});
+
+test("says that an address was made for another file", async ({ page }) => {
+  const notice = page.getByText("This address was made for another file than the one that is open here as identity.");
+  await open(page, "identity.onnx");
+  await page.goto(`/#/graph/identity?hash=${sha256(readFileSync(`${models}/branch.onnx`))}`);
+  await page.reload();
+  await expect(notice).toBeVisible();
+  await expect(page.getByRole("application", { name: "Graph" })).toBeVisible();
+  await look(page, "other-file");
+  await page.goto(`/#/graph/identity?hash=${sha256(readFileSync(`${models}/identity.onnx`))}`);
+  await expect(notice).toHaveCount(0);
 });
 
 test("works by keyboard alone", async ({ page }) => {

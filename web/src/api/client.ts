@@ -105,6 +105,8 @@ export const api = {
     return request("/api/models", { method: "POST", body: form }).then((answer) => answer.json() as Promise<Model>);
   },
   model: (id: string) => get<ModelDetail>(model(id)),
+  /** SHA-256 of its file, which the server reads where it does not know it yet. */
+  hash: (id: string) => get<{ hash: string }>(`${model(id)}/hash`).then((answer) => answer.hash),
   unload: (id: string) => remove(model(id)),
 
   graphs: (id: string, view: GraphView = {}) =>

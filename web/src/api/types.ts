@@ -14,6 +14,7 @@ export interface Model {
   id: string;
   name: string;
   file: string;
+  /** SHA-256 of its file; null: large, and nobody has asked for it. */
   hash: string | null;
   bytes: number;
   n_nodes: number;

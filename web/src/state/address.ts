@@ -1,5 +1,5 @@
-// The address of what is shown: `#/VIEW/MODEL?member=…`. Every view is a link; MODEL is an id or, where it is known, the hash of the
-// file ("sha256:…"), which another server finds again.
+// The address of what is shown: `#/VIEW/MODEL?member=…`. Every view is a link; MODEL is an id or the hash of the file (SHA-256 in
+// hex), which another server finds again; beside an id, the member `hash` tells which file it was.
 import { useSyncExternalStore } from "react";
 
 export interface Address {

@@ -115,6 +115,14 @@ export async function modelDetail(id: string): Promise<ModelDetail> {
   return detail;
 }
 
+/** The hash of its file: known already, or asked for. */
+export async function modelHash({ id, hash: known }: Model): Promise<string> {
+  if (known !== null) return known;
+  const hash = await api.hash(id);
+  set((state) => ({ models: state.models.map((model) => (model.id === id ? { ...model, hash } : model)) }));
+  return hash;
+}
+
 export async function unload(id: string): Promise<void> {
   await api.unload(id);
   set((state) => {

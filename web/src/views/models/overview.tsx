@@ -1,9 +1,10 @@
+import { useState } from "react";
 import type { Model, ModelDetail, Port, Value } from "../../api/types";
 import { formatBytes, formatCount } from "../../components/format";
 import { Shown, useAsked } from "../../components/states";
 import { Facts, Table, type Column } from "../../components/table";
-import { goTo } from "../../state/address";
-import { modelDetail } from "../../state/store";
+import { goTo, hrefTo } from "../../state/address";
+import { attempt, modelDetail, modelHash } from "../../state/store";
 import { texts } from "../../texts";
 
 const t = texts.models;
@@ -18,7 +19,29 @@ const portColumns: Column<Port>[] = [
   { id: "doc", title: t.doc, cell: (port) => port.doc },
 ];
 
-function Overview({ detail }: { detail: ModelDetail }) {
+function Hash({ model }: { model: Model }) {
+  const [waiting, setWaiting] = useState(false);
+  const ask = () => {
+    setWaiting(true);
+    void attempt(() => modelHash(model)).then(() => setWaiting(false));
+  };
+  if (model.hash === null)
+    return (
+      <button onClick={ask} disabled={waiting}>
+        {waiting ? t.hashing : t.askHash}
+      </button>
+    );
+  return (
+    <>
+      <code>{model.hash}</code>{" "}
+      <a href={hrefTo({ model: model.hash, query: {} })} title={t.hashLinkHint}>
+        {t.hashLink}
+      </a>
+    </>
+  );
+}
+
+function Overview({ model, detail }: { model: Model; detail: ModelDetail }) {
   const toValue = (value: Value) => goTo({ view: "graph", query: { g: 0, value: value.i } });
   const metadata = Object.entries(detail.metadata);
   return (
@@ -39,7 +62,7 @@ function Overview({ detail }: { detail: ModelDetail }) {
             [t.backends, detail.backends.join(", ")],
             [t.file, detail.file],
             [t.size, formatBytes(detail.bytes)],
-            [t.hash, detail.hash && <code>{detail.hash}</code>],
+            [t.hash, <Hash model={model} />],
           ]}
         />
       </div>
@@ -80,5 +103,5 @@ function Overview({ detail }: { detail: ModelDetail }) {
 
 export function ModelPage({ model }: { model: Model }) {
   const asked = useAsked(model.id, () => modelDetail(model.id));
-  return <Shown asked={asked}>{(detail) => <Overview detail={detail} />}</Shown>;
+  return <Shown asked={asked}>{(detail) => <Overview model={model} detail={detail} />}</Shown>;
 }

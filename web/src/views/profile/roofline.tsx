@@ -120,6 +120,9 @@ const Drawing = memo(function Drawing({ points, peaks, scales: { x, y, size } }:
   );
 });
 
+/** Below a point in the upper half, above one in the lower half. */
+const besides = (y: number, height: number) => (2 * y < height ? { top: y + 12 } : { bottom: height - y + 12 });
+
 interface PlotProps {
   points: Point[];
   peaks: Peaks;
@@ -184,7 +187,7 @@ function RooflinePlot({ points, peaks, selected, onSelect, onOpen }: PlotProps) 
       {scales && shown && (
         <div
           className="tip"
-          style={{ left: Math.min(scales.x.at(shown.intensity) + 14, scales.size.width - 250), top: Math.min(scales.y.at(shown.rate) + 12, scales.size.height - 70) }}
+          style={{ left: Math.min(scales.x.at(shown.intensity) + 14, scales.size.width - 250), ...besides(scales.y.at(shown.rate), scales.size.height) }}
         >
           <strong>{shown.row.op_type}</strong> {formatSeconds(shown.row.seconds)}
           <div className="mono break">{shown.row.node}</div>
