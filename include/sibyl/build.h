@@ -20,8 +20,9 @@ SIB_API void sib_build_free(sib_build **b);
 /* Imports another domain. Errors: SIB_ERR_ARGUMENT (imported before, a version below 1), SIB_ERR_MEMORY. */
 SIB_API sib_code sib_build_opset(sib_build *b, const char *domain, int64_t version, sib_error *err);
 
-/* Gives the model a registry (extend.h), as sib_open_options.registry does, but for functions in text, which
-   are inlined where files are read; b keeps it alive. Errors: SIB_ERR_ARGUMENT (NULL). */
+/* Gives the model a registry (extend.h), as sib_open_options.registry does; b keeps it alive. Its functions in text
+   are inlined by sib_build_model: names of their nodes and values begin with the call's name and "/".
+   Errors: SIB_ERR_ARGUMENT (NULL). */
 struct sib_registry;
 SIB_API sib_code sib_build_registry(sib_build *b, struct sib_registry *r, sib_error *err);
 
@@ -48,7 +49,8 @@ SIB_API sib_code sib_build_add(sib_build *b, const sib_build_node *node, sib_err
 SIB_API sib_code sib_build_output(sib_build *b, const char *name, sib_error *err);
 
 /* Ends the construction: infers types and gives the model, as sib_model_open does. *b is freed in any case.
-   out: owned by the caller, sib_model_free(&m). Errors: SIB_ERR_ARGUMENT (no outputs), SIB_ERR_MEMORY. */
+   out: owned by the caller, sib_model_free(&m). Errors: SIB_ERR_ARGUMENT (no outputs), SIB_ERR_FORMAT (a function
+   that calls itself, or has fewer inputs or outputs than its call), SIB_ERR_SIZE, SIB_ERR_MEMORY. */
 SIB_API sib_code sib_build_model(sib_build **b, sib_model **out, sib_error *err);
 
 #ifdef __cplusplus

@@ -2,6 +2,7 @@
 #include "onnx/reader.h"
 
 #include "base/alloc.h"
+#include "onnx/text_function.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -36,6 +37,24 @@ static sib_code make_label(reader *r, raw_function *f)
         memcpy(text + domain, f->name.data, f->name.length);
     f->label = (sib_str){text, domain + f->name.length};
     return SIB_OK;
+}
+
+sib_code functions_more(reader *r)
+{
+    size_t own = r->n_functions;
+    sib_code code = SIB_OK;
+    for (size_t i = 0; r->more && i < r->more->n && code == SIB_OK; i++) {
+        const text_function *f = r->more->functions[i];
+        bool there = false;
+        for (size_t k = 0; k < own && !there; k++)
+            there = str_same(r->functions[k].name, f->name) && str_same(r->functions[k].domain, f->domain);
+        if (there)
+            continue;
+        wire_span bytes = {(const uint8_t *)f->bytes.data, f->bytes.length};
+        code = raw_read_function(r, bytes, &r->functions[r->n_functions]);
+        r->n_functions += code == SIB_OK;
+    }
+    return code;
 }
 
 sib_code function_names(reader *r)

@@ -22,6 +22,8 @@ typedef struct raw_attribute {
     uint32_t kind;     /* AttributeProto.AttributeType, inferred where the file has none; 0: unknown */
     uint32_t n_graphs;
     struct raw_graph *graphs; /* (n_graphs) of kinds GRAPH and GRAPHS */
+    const attribute
+        *made; /* of a node that was made by calls, in the place of all but the names; else NULL */
 } raw_attribute;
 
 typedef struct raw_node {

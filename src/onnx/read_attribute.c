@@ -261,9 +261,11 @@ sib_code attribute_read(reader *r, scope *s, const raw_attribute *raw, attribute
                       (unsigned)a.raw->kind);
         return SIB_OK;
     }
+    if (a.raw->made)
+        *out = *a.raw->made;
     out->kind = (attribute_kind)a.raw->kind;
     sib_code code = reader_string(r, raw->name, &out->name);
-    if (code == SIB_OK)
+    if (code == SIB_OK && !a.raw->made)
         code = read_kind(&a);
     *kept = code == SIB_OK;
     if (code != SIB_OK)

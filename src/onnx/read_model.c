@@ -1,6 +1,5 @@
 /* ModelProto: everything around the graph. */
 #include "onnx/reader.h"
-#include "onnx/text_function.h"
 
 #include "base/alloc.h"
 #include "base/error.h"
@@ -82,25 +81,6 @@ static sib_code check_model(reader *r, const model_proto *p)
     return SIB_OK;
 }
 
-/* Reads the functions beside the file's, but for those that it has itself. */
-static sib_code add_functions(reader *r)
-{
-    size_t own = r->n_functions;
-    sib_code code = SIB_OK;
-    for (size_t i = 0; r->more && i < r->more->n && code == SIB_OK; i++) {
-        const text_function *f = r->more->functions[i];
-        bool there = false;
-        for (size_t k = 0; k < own && !there; k++)
-            there = str_same(r->functions[k].name, f->name) && str_same(r->functions[k].domain, f->domain);
-        if (there)
-            continue;
-        wire_span bytes = {(const uint8_t *)f->bytes.data, f->bytes.length};
-        code = raw_read_function(r, bytes, &r->functions[r->n_functions]);
-        r->n_functions += code == SIB_OK;
-    }
-    return code;
-}
-
 static sib_code second_walk(reader *r, wire_span bytes, const model_proto *p)
 {
     onnx_model *m = r->model;
@@ -136,7 +116,7 @@ static sib_code second_walk(reader *r, wire_span bytes, const model_proto *p)
         m->n_metadata = n_pairs;
     r->n_model_opsets = m->n_opsets;
     if (code == SIB_OK)
-        code = add_functions(r);
+        code = functions_more(r);
     return code == SIB_OK ? function_names(r) : code;
 }
 

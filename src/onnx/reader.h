@@ -165,6 +165,8 @@ sib_code attribute_read(reader *r, scope *s, const raw_attribute *raw, attribute
 void attributes_drop(attribute *list, size_t n);
 /* Returns the function that a node calls, or NULL. */
 const raw_function *function_find(const reader *r, const raw_node *n);
+/* Reads r->more behind r->functions, which has room for them, but for those that are there already. */
+sib_code functions_more(reader *r);
 sib_code function_names(reader *r);
 sib_code function_inline(reader *r, scope *s, const raw_node *n, const raw_function *f);
 /* Returns the attribute of the call that `name` refers to, or NULL. */

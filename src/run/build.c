@@ -76,6 +76,17 @@ void sib_build_free(sib_build **bp)
     mem_free(b);
 }
 
+/* Calls of the registry's functions in text. */
+static sib_code inline_functions(sib_build *b, sib_error *err)
+{
+    onnx_more more;
+    sib_code code = registry_functions(b->registry, &more, err);
+    if (code == SIB_OK)
+        code = onnx_inline(b->m, &more, err);
+    mem_free((void *)more.functions);
+    return code;
+}
+
 sib_code sib_build_model(sib_build **bp, sib_model **out, sib_error *err)
 {
     sib_code code = SIB_OK;
@@ -85,6 +96,8 @@ sib_code sib_build_model(sib_build **bp, sib_model **out, sib_error *err)
     onnx_model *m = (*bp)->m;
     if (!m->graph->outputs.n)
         code = err_set(err, SIB_ERR_ARGUMENT, "the model has no outputs: name them with sib_build_output");
+    if (code == SIB_OK)
+        code = inline_functions(*bp, err);
     if (code == SIB_OK) {
         (*bp)->m = NULL;
         code = model_make(m, true, (*bp)->registry, out, err);
