@@ -28,7 +28,7 @@ MAY_INCLUDE = {
     "backend": ["graph", "milli", "spec"],
     "backend/cpu": ["tensor", "backend/backend.h", "kernel", "features/compute.h"],
     "backend/ref": ["tensor", "milli", "backend/backend.h"],
-    "extend": ["tensor", "graph", "milli", "onnx/onnx.h", "onnx/text_function.h", "ops", "backend/backend.h"],
+    "extend": ["tensor", "graph", "milli", "spec", "onnx/onnx.h", "onnx/text_function.h", "ops", "backend/backend.h"],
     "run": ["tensor", "graph", "onnx", "spec", "milli", "ops", "backend/backend.h", "extend/registry.h"],
     "text": [],
     "import": [],

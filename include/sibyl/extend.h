@@ -170,7 +170,7 @@ SIB_API sib_code sib_backend_register(sib_registry *r, const sib_backend_definit
 /* ---- Plug-ins ------------------------------------------------------------------------------------------- */
 
 /* The version of this header that a plug-in is built for; another one is refused. */
-#define SIB_PLUGIN_ABI 1
+#define SIB_PLUGIN_ABI 2
 
 /* A plug-in is a shared library with this function, which registers what it has:
 

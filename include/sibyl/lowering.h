@@ -93,29 +93,39 @@ SIB_API sib_mval sib_milli_dim(sib_lowering *l, sib_mdim d); /* int64 scalar */
 
 /* ---- Milli-ops --------------------------------------------------------------------------------------- */
 
-/* A parameter of a milli-op: integers, dims (which may stand for integers), or text. */
+/* A parameter of a milli-op: integers, dims (which may stand for integers), text, or a list of floats or strings. */
 typedef struct sib_param {
     const char *name;
     size_t n;
-    const int64_t *ints;  /* (n), or NULL */
-    const sib_mdim *dims; /* (n), or NULL */
-    const char *text;     /* or NULL */
+    const int64_t *ints;    /* (n), or NULL */
+    const sib_mdim *dims;   /* (n), or NULL */
+    const char *text;       /* or NULL */
+    const float *floats;    /* (n), or NULL */
+    const sib_str *strings; /* (n), or NULL */
 } sib_param;
 #define SIB_PARAM_INT(name, number)                                                                          \
     {                                                                                                        \
-        (name), 1, (const int64_t[]){number}, NULL, NULL                                                     \
+        (name), 1, (const int64_t[]){number}, NULL, NULL, NULL, NULL                                         \
     }
 #define SIB_PARAM_INTS(name, n, numbers)                                                                     \
     {                                                                                                        \
-        (name), (n), (numbers), NULL, NULL                                                                   \
+        (name), (n), (numbers), NULL, NULL, NULL, NULL                                                       \
     }
 #define SIB_PARAM_DIMS(name, n, dims)                                                                        \
     {                                                                                                        \
-        (name), (n), NULL, (dims), NULL                                                                      \
+        (name), (n), NULL, (dims), NULL, NULL, NULL                                                          \
     }
 #define SIB_PARAM_TEXT(name, text)                                                                           \
     {                                                                                                        \
-        (name), 0, NULL, NULL, (text)                                                                        \
+        (name), 0, NULL, NULL, (text), NULL, NULL                                                            \
+    }
+#define SIB_PARAM_FLOATS(name, n, floats)                                                                    \
+    {                                                                                                        \
+        (name), (n), NULL, NULL, NULL, (floats), NULL                                                        \
+    }
+#define SIB_PARAM_STRINGS(name, n, strings)                                                                  \
+    {                                                                                                        \
+        (name), (n), NULL, NULL, NULL, NULL, (strings)                                                       \
     }
 
 /* Appends a milli-op by its name. in: (n_in) values, dims broadcast as in NumPy. sib_milli_word lists the
@@ -151,24 +161,24 @@ static inline sib_mval sib_milli_binary(sib_lowering *l, const char *name, sib_m
 static inline sib_mval sib_milli_cast(sib_lowering *l, sib_mval x, sib_dtype to)
 {
     const int64_t number = to;
-    const sib_param p = {"to", 1, &number, NULL, NULL};
+    const sib_param p = SIB_PARAM_INTS("to", 1, &number);
     return sib_milli_op(l, "cast", 1, &x, 1, &p);
 }
 /* A reduction over one axis, which is kept with size 1: "reduce_sum", "reduce_mean", "reduce_max", ... */
 static inline sib_mval sib_milli_reduce(sib_lowering *l, const char *name, sib_mval x, int64_t axis)
 {
     const int64_t keep = 1;
-    const sib_param p[2] = {{"axes", 1, &axis, NULL, NULL}, {"keep", 1, &keep, NULL, NULL}};
+    const sib_param p[2] = {SIB_PARAM_INTS("axes", 1, &axis), SIB_PARAM_INTS("keep", 1, &keep)};
     return sib_milli_op(l, name, 1, &x, 2, p);
 }
 static inline sib_mval sib_milli_reshape(sib_lowering *l, sib_mval x, size_t rank, const sib_mdim *dims)
 {
-    const sib_param p = {"dims", rank, NULL, dims, NULL};
+    const sib_param p = SIB_PARAM_DIMS("dims", rank, dims);
     return sib_milli_op(l, "reshape", 1, &x, 1, &p);
 }
 static inline sib_mval sib_milli_transpose(sib_lowering *l, sib_mval x, size_t rank, const int64_t *perm)
 {
-    const sib_param p = {"perm", rank, perm, NULL, NULL};
+    const sib_param p = SIB_PARAM_INTS("perm", rank, perm);
     return sib_milli_op(l, "transpose", 1, &x, 1, &p);
 }
 

@@ -240,26 +240,57 @@ static PyObject *milli_words(PyObject *module, PyObject *unused)
     return dict;
 }
 
-/* given: {name: text, (list of ids of dims,) or list of integers}; params: as many, cleared. */
-static bool read_params(PyObject *given, sib_param *params, int64_t **memory)
+/* A list of strings or floats. NULL with an exception set. */
+static void *items_of(PyObject *list, bool strings, size_t *n)
+{
+    Py_ssize_t count = PyList_Size(list);
+    void *memory = PyMem_Calloc((size_t)count + 1, strings ? sizeof(sib_str) : sizeof(float));
+    if (!memory)
+        return PyErr_NoMemory();
+    for (Py_ssize_t i = 0; i < count && !PyErr_Occurred(); i++) {
+        PyObject *item = PyList_GetItem(list, i);
+        Py_ssize_t length = 0;
+        if (strings) {
+            const char *text = PyUnicode_AsUTF8AndSize(item, &length);
+            ((sib_str *)memory)[i] = (sib_str){text, (size_t)length};
+        } else
+            ((float *)memory)[i] = (float)PyFloat_AsDouble(item);
+    }
+    *n = (size_t)count;
+    return memory;
+}
+
+/* Text, (list of ids of dims,), or a list of integers, floats or strings. */
+static bool read_param(PyObject *value, sib_param *p, void **memory)
+{
+    if (PyUnicode_Check(value)) {
+        p->text = PyUnicode_AsUTF8AndSize(value, NULL);
+        return p->text != NULL;
+    }
+    PyObject *first = PyList_Check(value) && PyList_Size(value) ? PyList_GetItem(value, 0) : NULL;
+    if (first && PyUnicode_Check(first))
+        p->strings = *memory = items_of(value, true, &p->n);
+    else if (first && PyFloat_Check(first))
+        p->floats = *memory = items_of(value, false, &p->n);
+    else if (PyTuple_Check(value)) {
+        int64_t *numbers = numbers_of(PyTuple_GetItem(value, 0), &p->n);
+        p->dims = numbers ? (const sib_mdim *)(const void *)ids_of(numbers, p->n) : NULL;
+        *memory = numbers;
+    } else
+        p->ints = *memory = numbers_of(value, &p->n);
+    return *memory && !PyErr_Occurred();
+}
+
+/* given: {name: parameter}; params, memory: as many, cleared. */
+static bool read_params(PyObject *given, sib_param *params, void **memory)
 {
     PyObject *name, *value;
-    for (Py_ssize_t at = 0, i = 0; PyDict_Next(given, &at, &name, &value); i++) {
+    bool ok = true;
+    for (Py_ssize_t at = 0, i = 0; ok && PyDict_Next(given, &at, &name, &value); i++) {
         params[i].name = PyUnicode_AsUTF8AndSize(name, NULL);
-        if (PyUnicode_Check(value)) {
-            params[i].text = PyUnicode_AsUTF8AndSize(value, NULL);
-            continue;
-        }
-        bool dims = PyTuple_Check(value);
-        memory[i] = numbers_of(dims ? PyTuple_GetItem(value, 0) : value, &params[i].n);
-        if (!memory[i])
-            return false;
-        if (dims)
-            params[i].dims = (const sib_mdim *)(const void *)ids_of(memory[i], params[i].n);
-        else
-            params[i].ints = memory[i];
+        ok = params[i].name && read_param(value, &params[i], &memory[i]);
     }
-    return !PyErr_Occurred();
+    return ok;
 }
 
 /* The number of values that a word makes; 1 for an unknown one, which is refused where it is used. */
@@ -289,7 +320,7 @@ static PyObject *milli_emit(PyObject *module, PyObject *args)
         return NULL;
     Py_ssize_t n = PyDict_Size(given);
     sib_param *params = PyMem_Calloc((size_t)n + 1, sizeof *params);
-    int64_t **memory = PyMem_Calloc((size_t)n + 1, sizeof *memory);
+    void **memory = PyMem_Calloc((size_t)n + 1, sizeof *memory);
     PyObject *list = NULL;
     if (params && memory && read_params(given, params, memory)) {
         sib_milli_emit(l, name, n_in, (const sib_mval *)(const void *)ids_of(ins, n_in), (size_t)n, params,

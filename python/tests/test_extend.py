@@ -279,6 +279,22 @@ def test_lowering_with_places_of_elements(registry):
     np.testing.assert_array_equal(doubled, [6, 0, 6, 2])
 
 
+def test_lowering_with_sequences_and_text(registry):
+    @sibyl.lowering("my.dom", "Text", outputs=3, registry=registry)
+    def text(l, x):
+        words = l.constant(np.array(["b", "a b", "c"], object))
+        parts, counts = l.string_split(words, maxsplit=-1)
+        pool = {"ngram_counts": [0], "ngram_indexes": [1, 0], "pool_strings": ["b", "c"], "weights": [2.0, 0.5]}
+        both = l.sequence_insert(l.sequence_make(x), -x)
+        return l.sequence_concat(both, axis=0), counts, l.tfidf(words, mode="TFIDF", **pool)
+
+    s = sibyl.InferenceSession(model("Text", outputs=3), registry=registry)
+    both, counts, scores = run(s, x=[1, 2])
+    np.testing.assert_array_equal(both, [1, 2, -1, -2])
+    np.testing.assert_array_equal(counts, [1, 2, 1])
+    np.testing.assert_array_equal(scores, [0.5, 2])
+
+
 def test_lowering_operators_as_numpy_has_them(registry):
     @sibyl.lowering("my.dom", "Mixed", registry=registry)
     def mixed(l, x):

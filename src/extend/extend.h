@@ -40,8 +40,9 @@ struct sib_lowering {
     lowering *l;
     sib_node node;
     const user_op *op;
-    sib_error why; /* of the callback */
-    bool declares; /* in a shape function */
+    sib_error why;  /* of the callback */
+    bool declares;  /* in a shape function */
+    uint32_t draws; /* random values without a seed so far */
     mval inputs[SIB_OPERATOR_ENDS];
     value_type declared[SIB_OPERATOR_ENDS];
 };

@@ -1,141 +1,13 @@
-/* The words of sib_milli_op: each a milli-op, or a few, with its parameters by name. */
-#include "extend/lowering.h"
+/* The words of sib_milli_op: each a milli-op, or a few, with its parameters by name. Those of numbers, and the
+   checks of all. */
+#include "extend/word.h"
 
 #include "base/str.h"
 
 #include <stdio.h>
 #include <string.h>
 
-/* One use of a word. */
-typedef struct word_call {
-    lowering *l;
-    const char *name;
-    milli_kind kind;
-    size_t n_in, n_params;
-    mval in[SIB_OPERATOR_ENDS];
-    const sib_param *params;
-    sib_lowering *b;
-    mval out[4];
-} word_call;
-
-typedef struct word {
-    const char *name;
-    int min_in, max_in, max_out;
-    const char *params; /* "axis keep?" */
-    void (*build)(word_call *c);
-    milli_kind kind;
-} word;
-
 static const char *const reductions[] = {"none", "add", "mul", "min", "max", NULL};
-
-/* ---- Parameters ------------------------------------------------------------------------------------------- */
-
-static const sib_param *param(const word_call *c, const char *name)
-{
-    for (size_t i = 0; i < c->n_params; i++)
-        if (c->params[i].name && !strcmp(c->params[i].name, name))
-            return &c->params[i];
-    return NULL;
-}
-
-/* The items of a parameter as dims; none where it is left out. At most SIB_MAX_RANK. */
-static size_t param_dims(word_call *c, const char *name, dim out[SIB_MAX_RANK])
-{
-    const sib_param *p = param(c, name);
-    if (p && (p->n > SIB_MAX_RANK || (p->n && !p->ints && !p->dims))) {
-        l_fail(c->l, SIB_ERR_ARGUMENT, "%s: parameter %s is no list of up to %d numbers", c->name, name,
-               SIB_MAX_RANK);
-        return 0;
-    }
-    for (size_t i = 0; p && i < p->n; i++)
-        out[i] = p->dims ? handle_dim(c->b, p->dims[i]) : d_const(c->l, p->ints[i]);
-    return p && l_ok(c->l) ? p->n : 0;
-}
-
-/* The same as numbers. */
-static size_t param_ints(word_call *c, const char *name, int64_t out[SIB_MAX_RANK])
-{
-    dim dims[SIB_MAX_RANK];
-    size_t n = param_dims(c, name, dims);
-    for (size_t i = 0; i < n; i++)
-        out[i] = m_number(c->l, dims[i]);
-    return n;
-}
-
-static int64_t param_int(word_call *c, const char *name, int64_t otherwise)
-{
-    int64_t numbers[SIB_MAX_RANK];
-    size_t n = param_ints(c, name, numbers);
-    if (n > 1)
-        l_fail(c->l, SIB_ERR_ARGUMENT, "%s: parameter %s has %zu numbers, expected one", c->name, name, n);
-    return n == 1 ? numbers[0] : otherwise;
-}
-
-static int param_axis(word_call *c)
-{
-    int64_t axis = param_int(c, "axis", 0);
-    return axis > -1000 && axis < 1000 ? (int)axis : 1000; /* out of range for any rank */
-}
-
-static dim param_dim(word_call *c, const char *name)
-{
-    dim dims[SIB_MAX_RANK];
-    size_t n = param_dims(c, name, dims);
-    if (n != 1 && l_ok(c->l))
-        l_fail(c->l, SIB_ERR_ARGUMENT, "%s: parameter %s has %zu numbers, expected one", c->name, name, n);
-    return l_ok(c->l) ? dims[0] : DIM_NONE;
-}
-
-static sib_dtype param_dtype(word_call *c, const char *name)
-{
-    int64_t number = param_int(c, name, 0);
-    bool is = number > 0 && number <= SIB_I2 && sib_dtype_bits((sib_dtype)number);
-    if (!is)
-        l_fail(c->l, SIB_ERR_ARGUMENT, "%s: parameter %s is %lld, which is not a dtype", c->name, name,
-               (long long)number);
-    return is ? (sib_dtype)number : SIB_DTYPE_UNKNOWN;
-}
-
-/* The text of a parameter, one of `choices` (up to NULL); the first where it is left out. */
-static const char *param_choice(word_call *c, const char *name, const char *const *choices)
-{
-    const sib_param *p = param(c, name);
-    size_t i = 0;
-    while (p && choices[i] && (!p->text || strcmp(choices[i], p->text)))
-        i++;
-    if (choices[i])
-        return choices[i];
-    char list[100];
-    size_t n = 0;
-    for (i = 0; choices[i] && n < sizeof list; i++)
-        n += (size_t)snprintf(list + n, sizeof list - n, " %s", choices[i]);
-    l_fail(c->l, SIB_ERR_ARGUMENT, "%s: parameter %s is '%s', expected one of:%s", c->name, name,
-           p->text ? p->text : "", list);
-    return choices[0];
-}
-
-/* Dims of a result: none may be negative. */
-static size_t param_shape(word_call *c, const char *name, dim out[SIB_MAX_RANK])
-{
-    size_t n = param_dims(c, name, out);
-    for (size_t i = 0; i < n; i++) {
-        int64_t number;
-        if (dim_is_const(c->l->graph->dims, out[i], &number) && number < 0)
-            l_fail(c->l, SIB_ERR_ARGUMENT, "%s: %s[%zu] is %lld, expected at least 0", c->name, name, i,
-                   (long long)number);
-    }
-    return l_ok(c->l) ? n : 0;
-}
-
-/* Fails unless a list has an item per axis of the first input. */
-static bool per_axis(word_call *c, const char *name, size_t n)
-{
-    int rank = m_rank(c->l, c->in[0]);
-    if (l_ok(c->l) && n != (size_t)rank)
-        l_fail(c->l, SIB_ERR_ARGUMENT, "%s: parameter %s has %zu numbers, expected %d", c->name, name, n,
-               rank);
-    return l_ok(c->l);
-}
 
 /* ---- Words ------------------------------------------------------------------------------------------------ */
 
@@ -182,7 +54,7 @@ static void reduce(word_call *c)
 {
     int64_t axes[SIB_MAX_RANK];
     size_t n = param_ints(c, "axes", axes);
-    const int64_t *listed = param(c, "axes") ? axes : NULL;
+    const int64_t *listed = param_find(c, "axes") ? axes : NULL;
     keep_dims keep = param_int(c, "keep", 0) ? KEEP_DIMS : DROP_DIMS;
     c->out[0] = c->kind == MILLI_COUNT ? m_reduce_mean(c->l, c->in[0], n, listed, keep)
                                        : m_reduce(c->l, c->kind, c->in[0], n, listed, keep);
@@ -233,7 +105,7 @@ static void tile(word_call *c)
 static void transpose(word_call *c)
 {
     int64_t perm[SIB_MAX_RANK];
-    if (per_axis(c, "perm", param_ints(c, "perm", perm)))
+    if (param_per_axis(c, "perm", param_ints(c, "perm", perm)))
         c->out[0] = m_transpose(c->l, c->in[0], perm);
 }
 
@@ -273,8 +145,8 @@ static void stack(word_call *c)
 static void pad(word_call *c)
 {
     dim before[SIB_MAX_RANK], after[SIB_MAX_RANK];
-    if (per_axis(c, "before", param_shape(c, "before", before)) &&
-        per_axis(c, "after", param_shape(c, "after", after)))
+    if (param_per_axis(c, "before", param_shape(c, "before", before)) &&
+        param_per_axis(c, "after", param_shape(c, "after", after)))
         c->out[0] = m_pad(c->l, c->in[0], before, after, c->n_in > 1 ? c->in[1] : MVAL_NONE);
 }
 
@@ -306,7 +178,7 @@ static void nonzero(word_call *c)
 
 static void unique(word_call *c)
 {
-    m_unique(c->l, c->in[0], param_axis(c), !param(c, "axis"), param_int(c, "sorted", 1) != 0, c->out);
+    m_unique(c->l, c->in[0], param_axis(c), !param_find(c, "axis"), param_int(c, "sorted", 1) != 0, c->out);
 }
 
 static void windows(word_call *c)
@@ -316,12 +188,12 @@ static void windows(word_call *c)
     int64_t *lists[] = {w.kernel, w.stride, w.dilation};
     size_t n = param_ints(c, "kernel", w.kernel);
     for (size_t k = 1; k < 3; k++)
-        if (!param(c, names[k]))
+        if (!param_find(c, names[k]))
             for (size_t i = 0; i < n; i++)
                 lists[k][i] = 1;
         else if (param_ints(c, names[k], lists[k]) != n && l_ok(c->l))
             l_fail(c->l, SIB_ERR_ARGUMENT, "%s: kernel and %s differ in length", c->name, names[k]);
-    bool padded = param(c, "before") || param(c, "after");
+    bool padded = param_find(c, "before") || param_find(c, "after");
     for (size_t i = 0; i < n; i++)
         w.before[i] = w.after[i] = d_const(c->l, 0);
     if (padded && (param_shape(c, "before", w.before) != n || param_shape(c, "after", w.after) != n) &&
@@ -354,44 +226,44 @@ static void lookup(word_call *c)
 }
 
 static const word words[] = {
-    {"where", 3, 3, 1, "", where, MILLI_where},
-    {"cast", 1, 1, 1, "to saturate?", cast, MILLI_cast},
-    {"bitcast", 1, 1, 1, "to", bitcast, MILLI_bitcast},
-    {"sigmoid", 1, 1, 1, "", sigmoid, MILLI_COUNT},
-    {"relu", 1, 1, 1, "", relu, MILLI_COUNT},
-    {"reduce_sum", 1, 1, 1, "axes? keep?", reduce, MILLI_reduce_sum},
-    {"reduce_prod", 1, 1, 1, "axes? keep?", reduce, MILLI_reduce_prod},
-    {"reduce_min", 1, 1, 1, "axes? keep?", reduce, MILLI_reduce_min},
-    {"reduce_max", 1, 1, 1, "axes? keep?", reduce, MILLI_reduce_max},
-    {"reduce_mean", 1, 1, 1, "axes? keep?", reduce, MILLI_COUNT},
-    {"arg_min", 1, 1, 1, "axis last? keep?", arg, MILLI_arg_min},
-    {"arg_max", 1, 1, 1, "axis last? keep?", arg, MILLI_arg_max},
-    {"cumulative_sum", 1, 1, 1, "axis", cumulative, MILLI_cumulative_sum},
-    {"cumulative_prod", 1, 1, 1, "axis", cumulative, MILLI_cumulative_prod},
-    {"softmax", 1, 1, 1, "axis", softmax, MILLI_COUNT},
-    {"log_softmax", 1, 1, 1, "axis", log_softmax, MILLI_COUNT},
-    {"reshape", 1, 1, 1, "dims", reshape, MILLI_reshape},
-    {"expand", 1, 1, 1, "dims", expand, MILLI_expand},
-    {"tile", 1, 1, 1, "repeats", tile, MILLI_COUNT},
-    {"transpose", 1, 1, 1, "perm", transpose, MILLI_transpose},
-    {"unsqueeze", 1, 1, 1, "axis", unsqueeze, MILLI_COUNT},
-    {"squeeze", 1, 1, 1, "axis", squeeze, MILLI_COUNT},
-    {"slice", 1, 1, 1, "axis start count step?", slice, MILLI_slice},
-    {"reverse", 1, 1, 1, "axis", reverse, MILLI_COUNT},
-    {"concat", 1, SIB_OPERATOR_ENDS, 1, "axis", concat, MILLI_concat},
-    {"stack", 1, SIB_OPERATOR_ENDS, 1, "axis", stack, MILLI_COUNT},
-    {"pad", 1, 2, 1, "before after", pad, MILLI_pad},
-    {"gather", 2, 2, 1, "axis", gather, MILLI_gather},
-    {"gather_elements", 2, 2, 1, "axis", gather_elements, MILLI_COUNT},
-    {"gather_nd", 2, 2, 1, "batch?", gather_nd, MILLI_gather_nd},
-    {"scatter_nd", 3, 3, 1, "reduction?", scatter_nd, MILLI_scatter_nd},
-    {"nonzero", 1, 1, 1, "", nonzero, MILLI_nonzero},
-    {"unique", 1, 1, 4, "axis? sorted?", unique, MILLI_unique},
-    {"windows", 1, 2, 1, "kernel stride? dilation? before? after?", windows, MILLI_windows},
-    {"iota", 0, 0, 1, "dtype n", iota, MILLI_iota},
-    {"matmul", 2, 2, 1, "", matmul, MILLI_matmul},
-    {"sort", 1, 1, 2, "axis descending?", sort, MILLI_sort},
-    {"lookup", 2, 2, 1, "", lookup, MILLI_lookup},
+    {"where", 3, 3, 1, "", where, MILLI_where, NULL},
+    {"cast", 1, 1, 1, "to saturate?", cast, MILLI_cast, NULL},
+    {"bitcast", 1, 1, 1, "to", bitcast, MILLI_bitcast, NULL},
+    {"sigmoid", 1, 1, 1, "", sigmoid, MILLI_COUNT, NULL},
+    {"relu", 1, 1, 1, "", relu, MILLI_COUNT, NULL},
+    {"reduce_sum", 1, 1, 1, "axes? keep?", reduce, MILLI_reduce_sum, NULL},
+    {"reduce_prod", 1, 1, 1, "axes? keep?", reduce, MILLI_reduce_prod, NULL},
+    {"reduce_min", 1, 1, 1, "axes? keep?", reduce, MILLI_reduce_min, NULL},
+    {"reduce_max", 1, 1, 1, "axes? keep?", reduce, MILLI_reduce_max, NULL},
+    {"reduce_mean", 1, 1, 1, "axes? keep?", reduce, MILLI_COUNT, NULL},
+    {"arg_min", 1, 1, 1, "axis last? keep?", arg, MILLI_arg_min, NULL},
+    {"arg_max", 1, 1, 1, "axis last? keep?", arg, MILLI_arg_max, NULL},
+    {"cumulative_sum", 1, 1, 1, "axis", cumulative, MILLI_cumulative_sum, NULL},
+    {"cumulative_prod", 1, 1, 1, "axis", cumulative, MILLI_cumulative_prod, NULL},
+    {"softmax", 1, 1, 1, "axis", softmax, MILLI_COUNT, NULL},
+    {"log_softmax", 1, 1, 1, "axis", log_softmax, MILLI_COUNT, NULL},
+    {"reshape", 1, 1, 1, "dims", reshape, MILLI_reshape, NULL},
+    {"expand", 1, 1, 1, "dims", expand, MILLI_expand, NULL},
+    {"tile", 1, 1, 1, "repeats", tile, MILLI_COUNT, NULL},
+    {"transpose", 1, 1, 1, "perm", transpose, MILLI_transpose, NULL},
+    {"unsqueeze", 1, 1, 1, "axis", unsqueeze, MILLI_COUNT, NULL},
+    {"squeeze", 1, 1, 1, "axis", squeeze, MILLI_COUNT, NULL},
+    {"slice", 1, 1, 1, "axis start count step?", slice, MILLI_slice, NULL},
+    {"reverse", 1, 1, 1, "axis", reverse, MILLI_COUNT, NULL},
+    {"concat", 1, SIB_OPERATOR_ENDS, 1, "axis", concat, MILLI_concat, NULL},
+    {"stack", 1, SIB_OPERATOR_ENDS, 1, "axis", stack, MILLI_COUNT, NULL},
+    {"pad", 1, 2, 1, "before after", pad, MILLI_pad, NULL},
+    {"gather", 2, 2, 1, "axis", gather, MILLI_gather, NULL},
+    {"gather_elements", 2, 2, 1, "axis", gather_elements, MILLI_COUNT, NULL},
+    {"gather_nd", 2, 2, 1, "batch?", gather_nd, MILLI_gather_nd, NULL},
+    {"scatter_nd", 3, 3, 1, "reduction?", scatter_nd, MILLI_scatter_nd, NULL},
+    {"nonzero", 1, 1, 1, "", nonzero, MILLI_nonzero, NULL},
+    {"unique", 1, 1, 4, "axis? sorted?", unique, MILLI_unique, NULL},
+    {"windows", 1, 2, 1, "kernel stride? dilation? before? after?", windows, MILLI_windows, NULL},
+    {"iota", 0, 0, 1, "dtype n", iota, MILLI_iota, NULL},
+    {"matmul", 2, 2, 1, "", matmul, MILLI_matmul, NULL},
+    {"sort", 1, 1, 2, "axis descending?", sort, MILLI_sort, NULL},
+    {"lookup", 2, 2, 1, "", lookup, MILLI_lookup, NULL},
 };
 #define WORDS (sizeof words / sizeof *words)
 
@@ -401,15 +273,16 @@ static bool elementwise(size_t i, word *out)
     if (i > MILLI_less_equal)
         return false;
     const milli_def *m = milli_row((milli_kind)i);
-    *out = (word){m->name, m->inputs, m->inputs, 1, "", m->inputs == 1 ? unary : binary, m->kind};
+    *out = (word){m->name, m->inputs, m->inputs, 1, "", m->inputs == 1 ? unary : binary, m->kind, NULL};
     return true;
 }
 
 static bool word_at(size_t i, word *out)
 {
-    if (i >= WORDS)
-        return elementwise(i - WORDS, out);
-    *out = words[i];
+    const size_t all = WORDS + n_words_of_values;
+    if (i >= all)
+        return elementwise(i - all, out);
+    *out = i < WORDS ? words[i] : words_of_values[i - WORDS];
     return true;
 }
 
@@ -446,7 +319,7 @@ static void check_params(word_call *c, const word *w)
     for (const char *at = w->params; *at && l_ok(c->l); at += strcspn(at, " "), at += *at == ' ') {
         char name[32];
         snprintf(name, sizeof name, "%.*s", (int)strcspn(at, " ?"), at);
-        if (at[strlen(name)] != '?' && !param(c, name))
+        if (at[strlen(name)] != '?' && !param_find(c, name))
             l_fail(c->l, SIB_ERR_ARGUMENT, "%s: parameter %s is missing", w->name, name);
     }
 }
@@ -492,6 +365,8 @@ void sib_milli_emit(sib_lowering *b, const char *name, size_t n_in, const sib_mv
         if (c.in[i].id == NO_VALUE) /* sticky, or an input that the node omits */
             l_fail(b->l, SIB_ERR_ARGUMENT, "%s: its input %zu is none", w.name, i);
     }
+    if (l_ok(b->l) && w.table)
+        param_attributes(&c, w.table);
     if (l_ok(b->l))
         w.build(&c);
     for (size_t i = 0; i < n_out && l_ok(b->l); i++)

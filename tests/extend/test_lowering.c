@@ -261,7 +261,7 @@ static void bad_word(sib_lowering *b, sib_mval x)
 }
 static void bad_milli(sib_lowering *b, sib_mval x)
 {
-    out(b, sib_milli_unary(b, "string_case", x));
+    out(b, sib_milli_unary(b, "fused", x));
 }
 static void bad_choice(sib_lowering *b, sib_mval x)
 {
@@ -331,7 +331,7 @@ TEST(faults_are_named)
         const char *words;
     } cases[] = {
         {bad_word, "node 'Use' (Use): there is no milli-op 'sofmax'"},
-        {bad_milli, "milli-op string_case cannot be built by callers"},
+        {bad_milli, "milli-op fused cannot be built by callers"},
         {bad_choice, "scatter_nd: parameter reduction is 'sub', expected one of: none add mul min max"},
         {bad_batch, "3 batch axes into a tensor of rank 2"},
         {bad_count, "add of 1 inputs and 1 outputs, expected 2 to 2"},

@@ -31,7 +31,7 @@ TEST(refused)
     CHECK_FAILS(sib_plugin_load(r, path_of("no_plugin"), &err), SIB_ERR_FORMAT, err,
                 "is no plug-in of Sibyl: it has no sibyl_plugin_abi");
     CHECK_FAILS(sib_plugin_load(r, path_of("other_abi"), &err), SIB_ERR_FORMAT, err,
-                "is built for version 2 of the plug-in interface, this library has version 1");
+                "is built for version 3 of the plug-in interface, this library has version 2");
     CHECK_FAILS(sib_plugin_load(r, path_of("failing"), &err), SIB_ERR_ARGUMENT, err,
                 "plugin_failing.so: operator my.dom:Nothing has neither run and lower");
     CHECK_FAILS(sib_plugin_load(NULL, path_of("good"), &err), SIB_ERR_ARGUMENT, err, "NULL");

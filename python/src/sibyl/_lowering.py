@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import numbers
 from typing import Any, Iterable, Sequence, Union
 
 import numpy as np
@@ -164,6 +165,7 @@ class Lowering:
         l.softmax(x * l.sigmoid(x), axis=-1)
         l.reduce_mean(x, axes=[-1], keep=1)
         values, indices = l.sort(x, axis=0)
+        parts, counts = l.string_split(x, delimiter=",")
 
     `Lowering.words()` lists them. What they compute is in docs/operators.md.
     """
@@ -184,7 +186,7 @@ class Lowering:
         return lambda *values, **params: self.build(name, *values, **params)
 
     def build(self, name: str, *values: Any, **params: Any) -> Any:
-        """A milli-op by its name; `sort` gives two values, `unique` four."""
+        """A milli-op by its name; `sort` and `string_split` give two values, `unique` four."""
         like = next((v for v in values if isinstance(v, Value)), None)
         ids = [self._like(v, like)._id for v in values]
         given = {key: self._param(key, value) for key, value in params.items()}
@@ -232,7 +234,7 @@ class Lowering:
             return Value(self, _sibyl.milli_number(self._handle, like._id, float(given)))
         return self.constant(given)
 
-    def _param(self, name: str, value: Any) -> str | tuple[list[int]] | list[int]:
+    def _param(self, name: str, value: Any) -> str | tuple[list[int]] | list[int] | list[float] | list[str]:
         if isinstance(value, str) and name not in ("to", "dtype"):
             return value
         if name in ("to", "dtype"):
@@ -240,6 +242,10 @@ class Lowering:
         items = list(value) if isinstance(value, Iterable) else [value]
         if any(isinstance(item, Dim) for item in items):
             return ([self._dim(item) for item in items],)
+        if any(isinstance(item, str) for item in items):
+            return [str(item) for item in items]
+        if any(isinstance(item, numbers.Real) and not isinstance(item, numbers.Integral) for item in items):
+            return [float(item) for item in items]
         return [int(item) for item in items]
 
 

@@ -1,4 +1,5 @@
 /* MaxUnpool, Col2Im and ImageDecoder. */
+#include "milli/build_values.h"
 #include "ops/lower/lists.h"
 
 #include "base/error.h"
@@ -171,16 +172,5 @@ void lower_ONNX_Col2Im(lowering *l, const node *n)
    ImageDecoder-20. */
 void lower_ONNX_ImageDecoder(lowering *l, const node *n)
 {
-    mval bytes = l_in(l, 0), out;
-    sib_str format = spec_image(n).pixel_format;
-    bool grey = str_is(format, "Grayscale");
-    if (!grey && !str_is(format, "RGB") && !str_is(format, "BGR")) {
-        l_fail(l, SIB_ERR_UNSUPPORTED, "pixel_format is '%.*s', expected RGB, BGR or Grayscale",
-               (int)format.length, format.data);
-        return;
-    }
-    attribute attributes[] = {attribute_str("format", format), attribute_int("empty", 1)};
-    value_type type = m_tensor_type(l, SIB_U8, 3, (dim[]){DIM_NONE, DIM_NONE, d_const(l, grey ? 1 : 3)});
-    m_emit(l, MILLI_decode_image, 1, &bytes, 2, attributes, 1, &type, &out);
-    l_out(l, 0, out);
+    l_out(l, 0, m_decode_image(l, l_in(l, 0), spec_image(n).pixel_format, true));
 }

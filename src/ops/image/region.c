@@ -1,4 +1,5 @@
 /* Regions of interest: RoiAlign, MaxRoiPool, NonMaxSuppression. */
+#include "milli/build_values.h"
 #include "ops/image/sampling.h"
 
 #include "ops/lower/elem.h"
@@ -208,12 +209,9 @@ void lower_ONNX_NonMaxSuppression(lowering *l, const node *n)
 {
     mval in[5] = {l_in(l, 0), l_in(l, 1), m_scalar_int(l, SIB_I64, 0), m_scalar(l, SIB_F32, 0),
                   m_scalar(l, SIB_F32, -INFINITY)};
-    mval out;
+    l_declare(l, 0, SIB_I64, 2, (dim[]){DIM_NONE, d_const(l, 3)});
     for (size_t i = 2; i < 5; i++)
         if (l_has(l, i))
             in[i] = elem_to_scalar(l, l_in(l, i));
-    attribute attributes[] = {attribute_int("center_point", spec_nms(n).center_point_box)};
-    value_type type = m_tensor_type(l, SIB_I64, 2, (dim[]){DIM_NONE, d_const(l, 3)});
-    m_emit(l, MILLI_non_max_suppression, 5, in, 1, attributes, 1, &type, &out);
-    l_out(l, 0, out);
+    l_out(l, 0, m_non_max_suppression(l, in, spec_nms(n).center_point_box));
 }

@@ -1,4 +1,5 @@
 /* Einsum and Det. */
+#include "milli/build_values.h"
 #include "ops/lower/lower.h"
 
 #include "base/alloc.h"
@@ -323,18 +324,5 @@ void lower_ONNX_Einsum(lowering *l, const node *n)
 void lower_ONNX_Det(lowering *l, const node *n)
 {
     (void)n;
-    mval x = l_in(l, 0), out;
-    dim dims[SIB_MAX_RANK];
-    int64_t rows, columns;
-    int rank = m_dims(l, x, dims);
-    if (!l_ok(l))
-        return;
-    if (rank < 2 || (dim_is_const(l->graph->dims, dims[rank - 1], &columns) &&
-                     dim_is_const(l->graph->dims, dims[rank - 2], &rows) && rows != columns)) {
-        l_fail(l, SIB_ERR_ARGUMENT, "a tensor of rank %d, expected square matrices", rank);
-        return;
-    }
-    value_type type = m_tensor_type(l, m_dtype(l, x), (size_t)rank - 2, dims);
-    m_emit(l, MILLI_determinant, 1, &x, 0, NULL, 1, &type, &out);
-    l_out(l, 0, out);
+    l_out(l, 0, m_determinant(l, l_in(l, 0)));
 }

@@ -1,5 +1,6 @@
 /* ai.onnx.ml: encoders, scalers and maps. */
-#include "ops/lower/types.h"
+#include "milli/build_values.h"
+#include "milli/types.h"
 #include "ops/ml/ml.h"
 
 #include <math.h>
@@ -274,54 +275,28 @@ void lower_ML_FeatureVectorizer(lowering *l, const node *n)
 
 /* ---- Maps ---------------------------------------------------------------------------------------------- */
 
-/* The type of input 0, which must be a map. */
-static value_type map_type(lowering *l)
-{
-    value_type t = *m_type(l, l_in(l, 0));
-    char text[120];
-    if (l_ok(l) && type_outer(&t) != TYPE_MAP)
-        l_fail(l, SIB_ERR_ARGUMENT, "X is %s, expected a map",
-               type_text(l->graph->dims, &t, text, sizeof text));
-    return t;
-}
-
 /* Y[0, :] = the map's values in order of keys; with map_form SPARSE each at the index given by its key.
    ONNX-ML CastMap-1. */
 void lower_ML_CastMap(lowering *l, const node *n)
 {
     static const sib_dtype casts[] = {
         [MAP_TO_FLOAT] = SIB_F32, [MAP_TO_STRING] = SIB_STRING, [MAP_TO_INT64] = SIB_I64};
-    mval x = l_in(l, 0);
     map_spec spec = spec_map(n);
-    bool sparse = spec.map_form == MAP_SPARSE;
-    int64_t size = sparse ? spec.max_map : -1;
-    map_type(l);
-    if (!l_ok(l))
-        return;
-    dim dims[2] = {d_const(l, 1), sparse ? d_const(l, size) : DIM_NONE};
-    attribute a = attribute_int("size", size);
-    sib_dtype out = types_widen(l, type_tensor(casts[spec.cast_to])).dtype;
+    sib_dtype out = casts[spec.cast_to];
     mval fill =
         out == SIB_STRING ? m_reshape(l, m_strings(l, 1, &(sib_str){"0", 1}), 0, NULL) : m_scalar(l, out, 0);
-    l_out(l, 0, types_emit(l, MILLI_map_dense, 2, (mval[]){x, fill}, 1, &a, m_tensor_type(l, out, 2, dims)));
+    l_out(l, 0, m_map_dense(l, l_in(l, 0), fill, spec.map_form == MAP_SPARSE ? spec.max_map : -1));
 }
 
 /* Y[0, i] = the map's value of word i of the vocabulary, 0 or "" where it has none. ONNX-ML
    DictVectorizer-1. */
 void lower_ML_DictVectorizer(lowering *l, const node *n)
 {
-    value_type map = map_type(l);
     map_spec spec = spec_map(n);
     size_t count;
     mval keys = ml_labels(l, spec.string_vocabulary, spec.int64_vocabulary,
                           "string_vocabulary and int64_vocabulary", &count);
-    if (l_ok(l) && map.key && map.key != m_dtype(l, keys))
-        l_fail(l, SIB_ERR_ARGUMENT, "the map has keys of %s, the vocabulary holds %s",
-               sib_dtype_name(map.key), sib_dtype_name(m_dtype(l, keys)));
-    dim dims[2] = {d_const(l, 1), d_const(l, (int64_t)count)};
-    l_out(l, 0,
-          types_emit(l, MILLI_map_get, 2, (mval[]){l_in(l, 0), keys}, 0, NULL,
-                     m_tensor_type(l, map.dtype, 2, dims)));
+    l_out(l, 0, m_map_get(l, l_in(l, 0), keys));
 }
 
 /* Z = for each row of X, a map from the labels to the row's elements. ONNX-ML ZipMap-1. */
@@ -331,10 +306,7 @@ void lower_ML_ZipMap(lowering *l, const node *n)
     map_spec spec = spec_map(n);
     size_t count;
     mval keys = ml_labels(l, spec.classlabels_strings, spec.classlabels_int64s, "classlabels", &count);
-    value_type type = type_wrap(TYPE_MAP, m_tensor_type(l, m_dtype(l, x), 0, NULL));
-    type.key = m_dtype(l, keys);
-    type = type_wrap(TYPE_SEQUENCE, type);
-    l_declare_type(l, 0, type);
+    l_declare_type(l, 0, types_maps(l, m_dtype(l, keys), m_dtype(l, x)));
     int rank = m_rank(l, x);
     int64_t width = -1;
     if (l_ok(l) && (rank < 1 || rank > 2))
@@ -343,5 +315,5 @@ void lower_ML_ZipMap(lowering *l, const node *n)
         l_fail(l, SIB_ERR_ARGUMENT, "there are %zu labels for rows of %lld", count, (long long)width);
     if (rank == 1)
         x = m_unsqueeze(l, x, 0);
-    l_out(l, 0, types_emit(l, MILLI_map_make, 2, (mval[]){keys, x}, 0, NULL, type));
+    l_out(l, 0, m_map_make(l, keys, x));
 }

@@ -1,6 +1,6 @@
 /* ai.onnx.ml: linear models and support vector machines. Computed in float64; scores are rounded to float32
    before classes are chosen by them, as the caller sees them rounded. */
-#include "ops/lower/types.h"
+#include "milli/build_values.h"
 #include "ops/ml/ml.h"
 
 /* Scores rounded to float32, as the caller sees them; back in float64. */
@@ -233,10 +233,8 @@ static mval probabilities(lowering *l, const linear_spec *spec, const svm *s, mv
                 item = m_sub(l, m_scalar_like(l, p, 1), item);
             rows = i + j ? m_concat(l, 2, (mval[]){rows, item}, 1) : item;
         }
-    dim dims[3] = {m_dim(l, scores, 0), d_const(l, (int64_t)k), d_const(l, (int64_t)k)},
-        out[2] = {dims[0], dims[1]};
-    mval pairs = m_reshape(l, rows, 3, dims);
-    return types_emit(l, MILLI_couple_pairs, 1, &pairs, 0, NULL, m_tensor_type(l, SIB_F64, 2, out));
+    dim dims[3] = {m_dim(l, scores, 0), d_const(l, (int64_t)k), d_const(l, (int64_t)k)};
+    return m_couple_pairs(l, m_reshape(l, rows, 3, dims));
 }
 
 /* Classifies by one row of coefficients per class, as LIBLINEAR does. Of two classes the second is chosen

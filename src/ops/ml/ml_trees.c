@@ -1,5 +1,5 @@
 /* ai.onnx.ml: ensembles of decision trees, all lowered to the milli-op trees. */
-#include "ops/lower/types.h"
+#include "milli/build_values.h"
 #include "ops/ml/ml.h"
 
 #include "base/alloc.h"
@@ -44,9 +44,8 @@ static mval emit_trees(lowering *l, const forest *f, mval x, mval weights, int64
                               attribute_ints("targets", f->n_weights, f->leaf_targets),
                               attribute_ints("member_starts", f->n_nodes + 1, f->member_starts),
                               attribute_int("aggregate", aggregate)};
-    dim dims[2] = {m_dim(l, x, 0), d_const(l, (int64_t)f->targets)};
-    return types_emit(l, MILLI_trees, 4, (mval[]){x, f->splits, weights, f->members},
-                      sizeof attributes / sizeof *attributes, attributes, m_tensor_type(l, SIB_F64, 2, dims));
+    const mval in[] = {x, f->splits, weights, f->members};
+    return m_trees(l, in, sizeof attributes / sizeof *attributes, attributes, (int64_t)f->targets);
 }
 
 /* ---- Lists of attributes ------------------------------------------------------------------------------ */

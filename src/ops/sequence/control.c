@@ -1,7 +1,7 @@
 /* Operators that contain graphs. The session runs them; this file infers the types of their outputs. */
 #include "base/alloc.h"
+#include "milli/types.h"
 #include "ops/lower/lower.h"
-#include "ops/lower/types.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* Strings: joining, splitting, normalising, matching, counting n-grams. */
+#include "milli/build_values.h"
 #include "ops/lower/lower.h"
-#include "ops/lower/types.h"
 
 #include <strings.h>
 
@@ -24,29 +24,12 @@ void lower_ONNX_StringConcat(lowering *l, const node *n)
 void lower_ONNX_StringSplit(lowering *l, const node *n)
 {
     string_split_spec spec = spec_string_split(n);
-    mval x = strings_in(l, 0), outs[2];
-    dim dims[SIB_MAX_RANK + 1];
+    mval outs[2];
     l_declare(l, 0, SIB_STRING, 0, NULL);
     l_declare(l, 1, SIB_I64, 0, NULL);
-    sib_str delimiter = spec.delimiter;
-    int64_t max = spec.maxsplit;
-    int rank = m_dims(l, x, dims);
-    if (!l_ok(l))
-        return;
-    dims[rank] = DIM_NONE;
-    attribute attributes[] = {attribute_str("delimiter", delimiter), attribute_int("maxsplit", max),
-                              attribute_int("spaces", delimiter.length == 0)};
-    value_type types[2] = {m_tensor_type(l, SIB_STRING, (size_t)rank + 1, dims),
-                           m_tensor_type(l, SIB_I64, (size_t)rank, dims)};
-    m_emit(l, MILLI_string_split, 1, &x, 3, attributes, 2, types, outs);
+    m_string_split(l, l_in(l, 0), spec.delimiter, spec.maxsplit, outs);
     l_out(l, 0, outs[0]);
     l_out(l, 1, outs[1]);
-}
-
-static mval in_case(lowering *l, mval x, bool upper)
-{
-    attribute a = attribute_int("upper", upper);
-    return types_emit(l, MILLI_string_case, 1, &x, 1, &a, *m_type(l, x));
 }
 
 /* Indices of the elements of x [n] where keep is true; if none is, n, the index of an appended "". */
@@ -89,56 +72,26 @@ void lower_ONNX_StringNormalizer(lowering *l, const node *n)
     mval words = m_strings(l, spec.stopwords.n, spec.stopwords.v), seen = x,
          none = m_strings(l, 1, &(sib_str){"", 0});
     if (!spec.is_case_sensitive) {
-        words = in_case(l, words, false);
-        seen = in_case(l, x, false);
+        words = m_string_case(l, words, false);
+        seen = m_string_case(l, x, false);
     }
     mval keep = m_less(l, m_lookup(l, seen, words), m_scalar_int(l, SIB_I64, 0));
     mval y = m_gather(l, m_concat(l, 2, (mval[]){x, none}, 0), kept_or_one(l, keep), 0);
     if (lower || upper)
-        y = in_case(l, y, upper);
+        y = m_string_case(l, y, upper);
     l_out(l, 0, rank == 2 ? m_unsqueeze(l, y, 0) : y);
 }
 
 /* Y = whether `pattern` matches all of X. ONNX RegexFullMatch-20. */
 void lower_ONNX_RegexFullMatch(lowering *l, const node *n)
 {
-    mval x = strings_in(l, 0);
-    attribute pattern = attribute_str("pattern", spec_regex(n).pattern);
-    value_type type = *m_type(l, x);
-    type.dtype = SIB_BOOL;
-    l_declare_type(l, 0, type);
-    l_out(l, 0, types_emit(l, MILLI_regex_match, 1, &x, 1, &pattern, type));
+    l_out(l, 0, m_regex_match(l, l_in(l, 0), spec_regex(n).pattern));
 }
 
 /* Y[..., ngram_indexes[i]] += count in X of the i-th n-gram of the pool, with up to max_skip_count tokens
    skipped between its tokens; multiplied by weights in modes IDF and TFIDF. ONNX TfIdfVectorizer-9. */
 void lower_ONNX_TfIdfVectorizer(lowering *l, const node *n)
 {
-    mval x = l_in(l, 0);
-    tfidf_spec spec = spec_tfidf(n);
-    size_t n_strings = spec.pool_strings.n, n_ints = spec.pool_int64s.n;
-    int64_t last = -1;
-    dim dims[SIB_MAX_RANK];
-    sib_dtype dtype = m_dtype(l, x);
     l_declare(l, 0, SIB_F32, 0, NULL);
-    int rank = m_dims(l, x, dims);
-    for (size_t i = 0; i < spec.ngram_indexes.n; i++)
-        last = spec.ngram_indexes.v[i] > last ? spec.ngram_indexes.v[i] : last;
-    if (l_ok(l) && (rank < 1 || rank > 2))
-        l_fail(l, SIB_ERR_ARGUMENT, "X has rank %d, expected 1 or 2", rank);
-    if (l_ok(l) && ((n_strings != 0) == (n_ints != 0) || (dtype == SIB_STRING) != (n_strings != 0)))
-        l_fail(l, SIB_ERR_ARGUMENT,
-               "X of %s needs a pool of the same type, found %zu strings and %zu integers",
-               sib_dtype_name(dtype), n_strings, n_ints);
-    if (l_ok(l) && last < 0)
-        l_fail(l, SIB_ERR_ARGUMENT, "ngram_indexes is empty");
-    if (l_ok(l) && last == INT64_MAX)
-        l_fail(l, SIB_ERR_SIZE, "ngram_indexes holds a column that does not fit in 64 bits");
-    if (!l_ok(l))
-        return;
-    dims[rank - 1] = d_const(l, last + 1);
-    value_type type = types_widen(l, m_tensor_type(l, SIB_F32, (size_t)rank, dims));
-    if (dtype != SIB_STRING)
-        x = m_cast(l, x, SIB_I64);
-    l_out(l, 0, types_emit(l, MILLI_tfidf, 1, &x, n->n_attributes, n->attributes, type));
+    l_out(l, 0, m_tfidf(l, l_in(l, 0), n->n_attributes, n->attributes));
 }

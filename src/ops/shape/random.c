@@ -1,5 +1,6 @@
 /* Random numbers. A seed given by the node draws what numpy.random.RandomState of that seed draws. Otherwise
    the session's seed is mixed with the index of the node, so that nodes draw differently and runs repeat. */
+#include "milli/build_values.h"
 #include "ops/lower/elem.h"
 
 /* The seed of the node: 32 bits, as MT19937 takes them. */
@@ -7,11 +8,7 @@ static int64_t seed_of(const lowering *l, const random_spec *spec)
 {
     if (spec->seed > -9e18 && spec->seed < 9e18) /* NaN: absent */
         return (int64_t)(uint32_t)(int64_t)spec->seed;
-    /* splitmix64: Steele, Lea & Flood 2014 */
-    uint64_t z = l->seed + (l->node_index + 1 + ((uint64_t)l->depth << 32)) * UINT64_C(0x9E3779B97F4A7C15);
-    z = (z ^ z >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
-    z = (z ^ z >> 27) * UINT64_C(0x94D049BB133111EB);
-    return (int64_t)((z ^ z >> 31) >> 32);
+    return m_seed(l, 0);
 }
 
 /* Output 0: mean + scale * N(0, 1) or low + (high - low) * U[0, 1), drawn in float64, rounded to dtype. */

@@ -1,6 +1,6 @@
 /* Types of sequences, optionals and subgraphs: how two are merged. */
-#ifndef OPS_TYPES_H
-#define OPS_TYPES_H
+#ifndef MILLI_TYPES_H
+#define MILLI_TYPES_H
 
 #include "milli/build.h"
 
@@ -10,6 +10,9 @@ value_type types_merge(lowering *l, const value_type *a, const value_type *b);
 
 /* The type with its wide floats as float64 in oracle mode. */
 value_type types_widen(const lowering *l, value_type t);
+
+/* A sequence of maps with keys and items of these dtypes. */
+value_type types_maps(lowering *l, sib_dtype key, sib_dtype item);
 
 /* True where nothing is known of the type. */
 bool types_unknown(const value_type *t);

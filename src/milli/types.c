@@ -1,4 +1,4 @@
-#include "ops/lower/types.h"
+#include "milli/types.h"
 
 #include <string.h>
 
@@ -12,6 +12,13 @@ value_type types_widen(const lowering *l, value_type t)
     if (l->oracle && (t.dtype == SIB_F32 || t.dtype == SIB_F16 || t.dtype == SIB_BF16))
         t.dtype = SIB_F64;
     return t;
+}
+
+value_type types_maps(lowering *l, sib_dtype key, sib_dtype item)
+{
+    value_type map = type_wrap(TYPE_MAP, m_tensor_type(l, item, 0, NULL));
+    map.key = key;
+    return type_wrap(TYPE_SEQUENCE, map);
 }
 
 static void fail_merge(lowering *l, const value_type *a, const value_type *b)
