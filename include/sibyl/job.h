@@ -151,6 +151,47 @@ typedef struct sib_job_port {
 /* Inputs and outputs in order. Return false where i is out of range. */
 SIB_API bool sib_job_input(const sib_job *j, size_t i, sib_job_port *out);
 SIB_API bool sib_job_output(const sib_job *j, size_t i, sib_job_port *out);
+/* The graph of a job: its nodes, the typed ports of each, and where the value of each port comes from. All texts and
+   values live as long as j. */
+#define SIB_JOB_NO_NODE SIZE_MAX
+typedef struct sib_job_node_info {
+    const char *name, *op; /* op: its kind ("call", "loop", "transcribe") */
+    const char *doc;       /* what the document says of it, otherwise what its kind does */
+    const char *tokenizer; /* the name of the one that it uses; NULL: none */
+    size_t loop;           /* number of the loop in whose body it stands, or SIB_JOB_NO_NODE */
+} sib_job_node_info;
+/* Nodes in the order of the document, each loop before the nodes of its body. Returns false where i is out of range. */
+SIB_API bool sib_job_node(const sib_job *j, size_t i, sib_job_node_info *out);
+/* Call i of a node: its name in the document, as of sib_job_session, and as what the node uses it ("model", "encoder";
+   may be NULL). Returns NULL where node or i is out of range. */
+SIB_API const char *sib_job_node_call(const sib_job *j, size_t node, size_t i, const char **as);
+
+typedef enum sib_job_side {
+    SIB_JOB_TAKES, /* inputs; of a loop the first values of its states, the tensors that it goes over, max_steps */
+    SIB_JOB_GIVES,      /* outputs; of a loop its states as they are in the end, and what it collects */
+    SIB_JOB_BODY_TAKES, /* of a loop: what its body reads in each iteration: states, then items */
+    SIB_JOB_BODY_GIVES, /* of a loop: what it takes from its body after each: states, what it collects, flags that end it */
+} sib_job_side;
+
+typedef enum sib_job_origin {
+    SIB_JOB_FROM_NOTHING, /* an input that is left out, or a port that gives */
+    SIB_JOB_FROM_LITERAL, /* of the document */
+    SIB_JOB_FROM_INPUT,   /* of the job: its number is `port` */
+    SIB_JOB_FROM_NODE,    /* port `port` of what `node` gives */
+    SIB_JOB_FROM_LOOP,    /* port `port` of what the body of `node` takes */
+} sib_job_origin;
+
+typedef struct sib_job_source {
+    sib_job_origin from;
+    size_t node, port;
+    const sib_port_value *literal; /* NULL: it is none */
+} sib_job_source;
+/* Port i of a side of a node. source: may be NULL. Returns false where node or i is out of range. */
+SIB_API bool sib_job_node_port(const sib_job *j, size_t node, sib_job_side side, size_t i, sib_job_port *out,
+                               sib_job_source *source);
+/* Where the value of output i of the job comes from. Returns false where i is out of range. */
+SIB_API bool sib_job_output_source(const sib_job *j, size_t i, sib_job_source *out);
+
 /* The job's tokenizers in order, alive as long as the job. NULL where i is out of range. */
 SIB_API const sib_tokenizer *sib_job_tokenizer(const sib_job *j, size_t i);
 /* The session of call i of the document, to be watched (sib_watch_add) or looked into, and its name in *call (may be

@@ -70,6 +70,7 @@ typedef struct job_state {
 } job_state;
 
 typedef struct job_over {
+    const char *name;
     uint32_t list, slot; /* a tensor, and its item of this iteration along the first axis */
 } job_over;
 
@@ -88,7 +89,7 @@ typedef struct job_loop {
 } job_loop;
 
 typedef struct job_node {
-    const char *name;
+    const char *name, *doc; /* doc may be NULL */
     const struct job_op *op;
     size_t number;                  /* index among all nodes of the job */
     const struct job_port *inputs;  /* (n_inputs) those of the op or of its call */
@@ -100,6 +101,12 @@ typedef struct job_node {
     size_t tokenizer; /* or NO_INDEX */
     job_loop *loop;   /* of a loop, otherwise NULL */
 } job_node;
+
+/* Where a node stands, by its number. */
+typedef struct job_place {
+    const job_node *node;
+    size_t loop; /* number of the loop around it, or SIB_JOB_NO_NODE */
+} job_place;
 
 typedef struct job_input {
     const char *name, *doc;
@@ -127,8 +134,10 @@ typedef struct job_doc {
     job_output *outputs;
     size_t n_models, n_tokenizers, n_calls, n_inputs, n_outputs, n_nodes;
     job_block block;
-    job_value **literals; /* (n_slots) values of literals in the document, otherwise NULL */
-    sib_port_type *types; /* (n_slots) */
+    job_place *places;       /* (n_nodes) */
+    sib_job_source *sources; /* (n_slots) what writes each */
+    job_value **literals;    /* (n_slots) values of literals in the document, otherwise NULL */
+    sib_port_type *types;    /* (n_slots) */
     uint32_t n_slots;
     size_t type_capacity, literal_capacity;
 } job_doc;
@@ -164,6 +173,8 @@ sib_code doc_name(const job_doc *d, const char *path, const char *name, sib_erro
 sib_code doc_read_calls(job_doc *d, sib_error *err);
 /* doc_nodes.c: "inputs", "nodes", "outputs". */
 sib_code doc_read_nodes(job_doc *d, sib_error *err);
+/* doc_graph.c: places of nodes and sources of slots, once all nodes are read. */
+sib_code doc_index(job_doc *d, sib_error *err);
 /* A literal as a value of a port type; *out is NULL for null. */
 sib_code doc_literal(const job_doc *d, const struct json_t *j, sib_port_type type, const char *path,
                      job_value **out, sib_error *err);

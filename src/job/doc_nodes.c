@@ -328,6 +328,7 @@ static sib_code begin_over(nodes_reader *r, const char *path, const json_t *j, j
         char where[PATH_SIZE + 64];
         snprintf(where, sizeof where, "%s/over/%s", path, key);
         job_over *o = &loop->over[loop->n_over];
+        o->name = key;
         code = read_source(r, where, item, SIB_PORT_NONE, &o->list);
         if (code == SIB_OK && r->d->types[o->list] != SIB_PORT_TENSOR)
             code = doc_fault(r->d, r->err, SIB_ERR_FORMAT, where, "expected a tensor");
@@ -458,7 +459,7 @@ static sib_code read_node(nodes_reader *r, const char *path, json_t *j, job_node
                              *const of_loops[] = {"name", "op",    "doc",       "state",   "over",
                                                   "body", "until", "max_steps", "collect", NULL};
     job_doc *d = r->d;
-    const char *op = json_string_value(json_object_get(j, "op")), *text;
+    const char *op = json_string_value(json_object_get(j, "op"));
     n->name = json_string_value(json_object_get(j, "name"));
     if (!n->name || !op)
         return doc_fault(d, r->err, SIB_ERR_FORMAT, path, "a node must have a 'name' and an 'op'");
@@ -473,7 +474,7 @@ static sib_code read_node(nodes_reader *r, const char *path, json_t *j, job_node
         return doc_fault(d, r->err, SIB_ERR_UNSUPPORTED, path, "node '%s': there is no op '%s'", n->name, op);
     code = doc_only(d, j, path, n->op->loop ? of_loops : of_all, r->err);
     if (code == SIB_OK)
-        code = doc_text(d, j, path, "doc", &text, r->err);
+        code = doc_text(d, j, path, "doc", &n->doc, r->err);
     if (code != SIB_OK)
         return code;
     n->number = d->n_nodes++;
@@ -556,6 +557,8 @@ sib_code doc_read_nodes(job_doc *d, sib_error *err)
         code = read_block(&r, "/nodes", json_object_get(d->root, "nodes"), &d->block);
     if (code == SIB_OK)
         code = read_outputs(&r);
+    if (code == SIB_OK)
+        code = doc_index(d, err);
     mem_free(r.names);
     return code;
 }

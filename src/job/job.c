@@ -4,6 +4,7 @@
 #include "base/outfile.h"
 #include "base/path.h"
 #include "job/chat.h"
+#include "job/graph.h"
 #include "job/run.h"
 #include "job/standard.h"
 
@@ -341,6 +342,11 @@ void sib_job_get_info(const sib_job *j, sib_job_info *out)
 const char *sib_job_document(const sib_job *j)
 {
     return j->text;
+}
+
+const job_doc *job_doc_of(const sib_job *j)
+{
+    return j->doc;
 }
 
 bool sib_job_input(const sib_job *j, size_t i, sib_job_port *out)
