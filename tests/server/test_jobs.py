@@ -38,6 +38,39 @@ class Jobs(RunTests):
         self.assertEqual(status, expected, answer)
         self.assertIn(part, answer["error"]["message"])
 
+    def test_graph(self):
+        """Nodes in loops with typed ports, calls, and where each value comes from."""
+        status, job = self.server.json("GET", "/api/models/chain/job")
+        self.assertEqual((status, job["kind"]), (200, "text-generation"), job)
+        self.assertEqual([(n["name"], n["op"], n["loop"]) for n in job["nodes"]],
+                         [("prompt", "tokenize", -1), ("generate", "loop", -1), ("next", "call", 1), ("choose", "sample", 1),
+                          ("words", "detokenize", 1), ("score", "score", -1)])
+        self.assertEqual([n["calls"] for n in job["nodes"]], [[], [], [{"as": "model", "call": "decoder"}], [], [],
+                                                              [{"as": "model", "call": "decoder"}]])
+        inputs = [p["name"] for p in job["inputs"]]
+        prompt, generate, following, choose, words, _ = job["nodes"]
+        self.assertEqual({p["name"]: (p["type"], p["from"]) for p in prompt["takes"]}["text"], ("text", {"input": inputs.index("text")}))
+        self.assertEqual([(p["name"], p["type"], p["from"]) for p in generate["takes"]], [("fed", "tokens", {"node": 0, "port": 0})])
+        self.assertEqual([(p["name"], p["from"]) for p in generate["body_takes"]], [("fed", None)])
+        self.assertEqual([(p["name"], p["type"], p["from"]) for p in generate["body_gives"]],
+                         [("fed", "tokens", {"node": 3, "port": 0}), ("tokens", "tokens", {"node": 3, "port": 1}),
+                          ("text", "text", {"node": 4, "port": 0}), ("logprobs", "number", {"node": 3, "port": 3}),
+                          ("until", "flag", {"node": 3, "port": 2}), ("until", "flag", {"node": 4, "port": 1})])
+        self.assertEqual([(p["name"], p["type"]) for p in generate["gives"]],
+                         [("fed", "tokens"), ("tokens", "tokens"), ("text", "text"), ("logprobs", "numbers")])
+        self.assertEqual([(p["name"], p["type"], p["from"]) for p in following["takes"] if p["name"] == "tokens"],
+                         [("tokens", "tensor", {"loop": 1, "port": 0})])
+        self.assertEqual({p["name"]: p["from"] for p in job["outputs"]}["text"], {"node": 1, "port": 2})
+        self.assertEqual([n["name"] for n in job["document"]["nodes"]], ["prompt", "generate", "score"])
+        status, digits = self.server.json("GET", "/api/models/digits/job")
+        self.assertEqual([c["call"] for c in digits["nodes"][0]["calls"]], ["encoder", "decoder", "aligner"])
+        takes = {p["name"]: p["from"] for p in digits["nodes"][0]["takes"]}
+        self.assertEqual((takes["n_text_ctx"], takes["alignment_heads"]), ({"literal": digits["document"]["nodes"][0]["inputs"]["n_text_ctx"]}, None))
+        self.assertNotIn("/", digits["document"]["models"]["whisper"] + digits["document"]["tokenizers"]["text"]["file"])
+        status, answer = self.server.json("GET", "/api/models/small/job")
+        self.assertEqual((status, answer["error"]["message"]), (404, "the model 'small' has no job: it is a graph alone"))
+        self.assertEqual(self.server.ask("GET", "/api/models/none/job")[0], 404)
+
     def test_text_and_tokens(self):
         """The same as OpenAI's API gives; a prompt as text, as a part and as ids."""
         status, answer = self.server.json("POST", "/v1/completions", json.dumps(

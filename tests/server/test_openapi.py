@@ -110,6 +110,8 @@ class Answers(unittest.TestCase):
         self.assertEqual(left, set(), "no request of this test had these answers")
 
     def graphs(self):
+        self.ask("GET", "/api/models/digits/job")
+        self.ask("GET", "/api/models/small/job")  # a graph alone
         for model in ("digits", "small", "loop"):
             detail = self.ask("GET", f"/api/models/{model}")
             graphs = self.ask("GET", f"/api/models/{model}/graphs")["graphs"]

@@ -134,16 +134,6 @@ static json_t *describe_file(const sib_model *m)
     return file;
 }
 
-static json_t *describe_ports(const sib_job *j, bool (*get)(const sib_job *j, size_t i, sib_job_port *out))
-{
-    json_t *list = json_array();
-    sib_job_port p;
-    for (size_t i = 0; j && get(j, i, &p); i++)
-        json_array_append_new(list, json_pack("{s:s, s:s?, s:s, s:b}", "name", p.name, "doc", p.doc, "type",
-                                              sib_port_type_name(p.type), "optional", p.optional));
-    return list;
-}
-
 static json_t *describe_backends(void)
 {
     json_t *list = json_array();

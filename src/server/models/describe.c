@@ -129,6 +129,23 @@ json_t *describe_value_detail(const described *d, size_t i)
                                                         text_json(v.doc, MAX_DOC)));
 }
 
+/* ---- Ports of jobs ---- */
+
+json_t *describe_port(const sib_job_port *p)
+{
+    return json_pack("{s:s, s:s?, s:s, s:b}", "name", p->name, "doc", p->doc, "type",
+                     sib_port_type_name(p->type), "optional", p->optional);
+}
+
+json_t *describe_ports(const sib_job *j, bool (*get)(const sib_job *j, size_t i, sib_job_port *out))
+{
+    json_t *list = json_array();
+    sib_job_port p;
+    for (size_t i = 0; j && get(j, i, &p); i++)
+        json_array_append_new(list, describe_port(&p));
+    return list;
+}
+
 /* ---- Nodes ---- */
 
 /* Appends the graphs of attribute k of node i to list. */

@@ -29,6 +29,10 @@ json_t *describe_value_detail(const described *d, size_t i);
 sib_code describe_node_detail(const described *d, size_t i, size_t n_dims, const sib_dim *dims, json_t **out,
                               sib_error *err);
 
+json_t *describe_port(const sib_job_port *p);
+/* The inputs or outputs of a job; none where j is NULL. */
+json_t *describe_ports(const sib_job *j, bool (*get)(const sib_job *j, size_t i, sib_job_port *out));
+
 /* "tensor"; NULL where it is unknown. */
 const char *value_kind_name(sib_value_kind kind);
 

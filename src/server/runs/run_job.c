@@ -7,66 +7,7 @@
 
 #include <stdlib.h>
 
-#define MAX_RESULTS ((size_t)16 << 20) /* bytes of an output that is no tensor, about */
-
 /* ---- Outputs ---- */
-
-static json_t *tokens_json(const sib_port_value *v)
-{
-    json_t *list = json_array();
-    for (size_t i = 0; i < v->tokens.n; i++)
-        json_array_append_new(list, json_integer(v->tokens.ids[i]));
-    return list;
-}
-
-static json_t *numbers_list(const sib_port_value *v)
-{
-    json_t *list = json_array();
-    for (size_t i = 0; i < v->numbers.n; i++)
-        json_array_append_new(list, real_json(v->numbers.data[i]));
-    return list;
-}
-
-static json_t *texts_json(const sib_port_value *v)
-{
-    json_t *list = json_array();
-    for (size_t i = 0; i < v->texts.n; i++)
-        json_array_append_new(list, text_json(v->texts.data[i], MAX_RESULTS));
-    return list;
-}
-
-static json_t *spans_json(const sib_port_value *v)
-{
-    json_t *list = json_array();
-    for (size_t i = 0; i < v->spans.n; i++)
-        json_array_append_new(
-            list, json_pack("{s:f, s:f}", "start", v->spans.data[i].start, "end", v->spans.data[i].end));
-    return list;
-}
-
-static json_t *value_json(const sib_port_value *v)
-{
-    switch (v->type) {
-    case SIB_PORT_TOKENS:
-        return tokens_json(v);
-    case SIB_PORT_TEXT:
-        return text_of_bytes(v->text.data, v->text.size);
-    case SIB_PORT_NUMBER:
-        return real_json(v->number);
-    case SIB_PORT_NUMBERS:
-        return numbers_list(v);
-    case SIB_PORT_FLAG:
-        return json_boolean(v->flag);
-    case SIB_PORT_TEXTS:
-        return texts_json(v);
-    case SIB_PORT_SEGMENTS:
-        return segments_json(v->segments.data, v->segments.n);
-    case SIB_PORT_SPANS:
-        return spans_json(v);
-    default:
-        return json_null(); /* tensors are kept as values */
-    }
-}
 
 static void keep_tensor(run *r, const char *name, const sib_tensor *t, bool output)
 {
@@ -89,7 +30,10 @@ static sib_code keep_results(run *r, const sib_job_result *result, sib_error *er
         if (elements)
             keep_tensor(r, v.name, v.value.tensor, true);
         json_t *one = json_pack("{s:o, s:s, s:o}", "name", text_json(v.name, MAX_NAME), "type",
-                                sib_port_type_name(v.value.type), "value", value_json(&v.value));
+                                sib_port_type_name(v.value.type), "value",
+                                v.value.type == SIB_PORT_SEGMENTS
+                                    ? segments_json(v.value.segments.data, v.value.segments.n)
+                                    : port_value_json(&v.value));
         if (!one || json_array_append_new(list, one))
             code = server_fail(err, SIB_ERR_MEMORY, "the server has too little memory for the outputs");
     }

@@ -10,6 +10,9 @@ json_t *real_json(double value);
 /* full: with histogram and cells */
 json_t *digest_json(const sib_digest *d, bool full);
 
+/* A value at a port of a job; null for tensors and segments */
+json_t *port_value_json(const sib_port_value *v);
+
 /* Text of a model, whose bytes may be anything: what is no UTF-8 is replaced, and it is cut after (max) bytes. */
 json_t *text_json(const char *text, size_t max);
 /* The same from (size) bytes, which may hold a NUL. */
