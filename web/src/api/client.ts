@@ -1,6 +1,6 @@
 // The REST calls, typed. Each throws an ApiError with the server's own sentence where the answer is not a success.
 import type {
-  ApiFault, Comparison, Digest, Graph, Json, Loader, MilliGraph, Model, ModelDetail, ModelList, Node, NodeDetail, Plan,
+  ApiFault, Comparison, Digest, Graph, Job, JobOutput, JobRequest, Json, Loader, MilliGraph, Model, ModelDetail, ModelList, Node, NodeDetail, Plan,
   Peaks, Profile, Run, RunRequest, RunValue, Tolerance, Value, ValueDetail,
 } from "./types";
 
@@ -107,6 +107,7 @@ export const api = {
   model: (id: string) => get<ModelDetail>(model(id)),
   /** SHA-256 of its file, which the server reads where it does not know it yet. */
   hash: (id: string) => get<{ hash: string }>(`${model(id)}/hash`).then((answer) => answer.hash),
+  job: (id: string) => get<Job>(`${model(id)}/job`),
   unload: (id: string) => remove(model(id)),
 
   graphs: (id: string, view: GraphView = {}) =>
@@ -133,7 +134,7 @@ export const api = {
     get<Plan>(`${model(id)}/plan`, query),
 
   /** `files`: parts of the form, by the names that the inputs of `body` give. */
-  start: (body: RunRequest, files: Record<string, File> = {}): Promise<Run> => {
+  start: (body: RunRequest | JobRequest, files: Record<string, File> = {}): Promise<Run> => {
     if (Object.keys(files).length === 0) return post<Run>("/api/runs", body);
     const form = new FormData();
     form.set("request", JSON.stringify(body));
@@ -144,6 +145,7 @@ export const api = {
   run: (id: string) => get<Run>(run(id)),
   forget: (id: string) => remove(run(id)),
   cancel: (id: string) => post<Run>(`${run(id)}/cancel`, {}),
+  runOutputs: (id: string) => get<{ outputs: JobOutput[] }>(`${run(id)}/outputs`).then((answer) => answer.outputs),
   runValues: (id: string, query: { q?: string; from?: number; count?: number } = {}) =>
     get<{ total: number; values: RunValue[] }>(`${run(id)}/values`, query),
   runValue: (id: string, name: string) => get<RunValue>(`${run(id)}/value`, { name }),

@@ -38,9 +38,43 @@ export interface ModelList {
 
 export interface Port {
   name: string;
-  doc: string;
+  doc: string | null;
   type: string;
   optional: boolean;
+}
+
+/** Where a value of a job comes from: the document, an input of the job, what a node gives, what the body of a loop takes. */
+export type JobSource = { literal: Json } | { input: number } | { node: number; port: number } | { loop: number; port: number };
+
+export interface JobPort extends Port {
+  /** null: left out, or a port that gives. */
+  from: JobSource | null;
+}
+
+export interface JobNode {
+  name: string;
+  op: string;
+  doc: string;
+  tokenizer: string | null;
+  /** Number of the loop in whose body it stands; -1: none. */
+  loop: number;
+  calls: { as: string; call: string }[];
+  takes: JobPort[];
+  gives: JobPort[];
+  /** Of a loop: what its body reads and what it gives in each iteration. Those of the first are as in `takes`, of the second as in `gives`. */
+  body_takes: JobPort[];
+  body_gives: JobPort[];
+}
+
+export interface Job {
+  kind: string;
+  name: string;
+  doc: string | null;
+  sample_rate: number;
+  inputs: Port[];
+  outputs: JobPort[];
+  nodes: JobNode[];
+  document: { [key: string]: Json };
 }
 
 export interface ModelDetail extends Model {
@@ -238,6 +272,13 @@ export type RunInput =
   | { data: Json; dtype?: string; shape?: number[] }
   | { file: string; format?: "npy" | "raw"; array?: string; dtype?: string; shape?: number[] };
 
+/** Inputs by port: texts, numbers, flags, lists, and parts of the form. */
+export interface JobRequest {
+  model: string;
+  kind: "job";
+  inputs: Record<string, Json>;
+}
+
 export interface RunRequest {
   model: string;
   call?: string;
@@ -267,10 +308,15 @@ export interface RunOutput {
   type: string;
 }
 
+/** An output of a job that is done; tensors have the value null. */
+export interface JobOutput extends RunOutput {
+  value: Json;
+}
+
 export interface Run {
   id: string;
   model: string;
-  kind: "graph";
+  kind: "graph" | "job";
   /** Of a job's calls; null: the first, or the model is no job. */
   call: string | null;
   state: RunState;

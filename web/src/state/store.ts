@@ -2,7 +2,7 @@
 import { create } from "zustand";
 import { api, faultText } from "../api/client";
 import { socket, type SocketState } from "../api/socket";
-import type { AvailableFile, Loader, Model, ModelDetail, Run, RunRequest, ServerMessage } from "../api/types";
+import type { AvailableFile, JobRequest, Loader, Model, ModelDetail, Run, RunRequest, ServerMessage } from "../api/types";
 import type { Address } from "./address";
 
 export type Theme = "system" | "light" | "dark";
@@ -190,11 +190,12 @@ function surplus(runs: Run[]): Run[] {
 }
 
 /** Starts a run; `files` are parts of the form that its inputs name. The oldest runs of this page are given back where they are many. */
-export async function startRun(body: RunRequest, files: Record<string, File> = {}): Promise<Run> {
+export async function startRun(body: RunRequest | JobRequest, files: Record<string, File> = {}): Promise<Run> {
   set({ lost: 0 });
   const run = await api.start(body, files);
   keepRun(run);
-  set((state) => ({ started: { ...state.started, [runKey(body.model, body.call)]: run.id }, own: [run.id, ...state.own] }));
+  const started = body.kind === "graph" ? { [runKey(body.model, body.call)]: run.id } : {};
+  set((state) => ({ started: { ...state.started, ...started }, own: [run.id, ...state.own] }));
   const { own, runs } = useStore.getState();
   for (const old of surplus(own.flatMap((id) => runs[id] ?? []))) await forgetRun(old.id);
   return run;

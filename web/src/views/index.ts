@@ -27,6 +27,7 @@ export interface View {
 export const views: View[] = [
   { id: "models", title: "Models", needsModel: false, Component: lazy(() => import("./models")) },
   { id: "graph", title: "Graph", needsModel: true, Component: lazy(() => import("./graph")) },
+  { id: "job", title: "Job", needsModel: true, suits: (model) => model.job, Component: lazy(() => import("./job")) },
   { id: "value", title: "Values", needsModel: true, panel: true, Component: lazy(() => import("./value")) },
   { id: "profile", title: "Profile", needsModel: true, panel: true, Component: lazy(() => import("./profile")) },
   { id: "compare", title: "Comparison", needsModel: true, panel: true, Component: lazy(() => import("./compare")) },

@@ -147,7 +147,7 @@ function Course({ run }: { run: Run }) {
   const facts = [
     run.seconds !== null && formatSeconds(run.seconds),
     run.backends,
-    !goesOn(run) && t.kept(formatCount(run.kept)),
+    !goesOn(run) && (run.kind === "graph" || run.kept > 0) && t.kept(formatCount(run.kept)),
     run.dropped > 0 && t.dropped(formatCount(run.dropped)),
     lost > 0 && t.lost(formatCount(lost)),
   ].filter(Boolean);

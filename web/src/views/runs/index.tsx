@@ -13,14 +13,14 @@ import "./runs.css";
 
 const t = texts.runs;
 
-/** The graph with the values of a run. */
-export const graphOf = (run: Run) => hrefTo({ view: "graph", model: run.model, query: { run: run.id, call: run.call } });
+/** The graph with the values of a run, or the job with its outputs. */
+export const placeOf = (run: Run) => hrefTo(run.kind === "job" ? { view: "job", model: run.model, query: { run: run.id, tab: "run" } } : { view: "graph", model: run.model, query: { run: run.id, call: run.call } });
 
 function Actions({ run }: { run: Run }) {
   return (
     <span className="row end">
       {run.profile && run.ended !== null && <a href={hrefTo({ view: "profile", model: run.model, query: { run: run.id } })}>{t.profile}</a>}
-      <a href={graphOf(run)} aria-label={t.open(run.id)}>
+      <a href={placeOf(run)} aria-label={t.open(run.id)}>
         {texts.open}
       </a>
       {goesOn(run) ? (
@@ -54,7 +54,7 @@ function columnsOf(chosen: string[], choose: (id: string) => void): Column<Run>[
     },
     { id: "id", title: t.run, cell: (run) => <code>{run.id}</code>, sort: (run) => run.created },
     { id: "model", title: t.model, cell: (run) => run.model, sort: (run) => run.model },
-    { id: "call", title: t.call, cell: (run) => run.call ?? "–", sort: (run) => run.call ?? "" },
+    { id: "call", title: t.call, cell: (run) => (run.kind === "job" ? t.job : (run.call ?? "–")), sort: (run) => run.call ?? "" },
     { id: "state", title: t.state, cell: (run) => <span title={run.error?.message}><StateBadge state={run.state} /></span>, sort: (run) => run.state },
     { id: "time", title: t.time, number: true, cell: (run) => <Time run={run} />, sort: (run) => run.seconds ?? Infinity },
     { id: "backend", title: t.backend, cell: (run) => (run.oracle ? texts.run.oracle : run.backends || t.fastest), sort: (run) => (run.oracle ? "" : run.backends) },

@@ -1,0 +1,141 @@
+import { readFileSync } from "node:fs";
+import { expect, look, root, test } from "./server";
+import type { Page } from "@playwright/test";
+
+const box = (page: Page, name: string) => page.getByRole("region", { name, exact: true });
+const panel = (page: Page) => page.getByRole("region", { name: "Job", exact: true });
+const tab = (page: Page, name: string) => panel(page).getByRole("tab", { name, exact: true });
+const line = (page: Page) => page.getByRole("region", { name: "Run", exact: true });
+const output = (page: Page, name: string) => panel(page).getByRole("region", { name, exact: true });
+const dialog = (page: Page) => page.getByRole("dialog");
+
+async function openChain(page: Page): Promise<void> {
+  await page.goto("/#/models");
+  await page.getByRole("button", { name: "Open chain.onnx" }).click();
+  await expect(page).toHaveURL(/#\/graph\/chain/); // where what has been opened is shown
+  await page.getByRole("navigation", { name: "Views" }).getByRole("link", { name: "Job" }).click();
+  await expect(box(page, "generate, loop")).toBeVisible();
+}
+
+/** Nodes stand beside each other or in the frame of their loop, and no title or row reaches out of its box. */
+async function checkBoxes(page: Page): Promise<void> {
+  const faults = await page.evaluate(() => {
+    const boxes = [...document.querySelectorAll<HTMLElement>(".job-box")].map((element) => ({ element, name: element.getAttribute("aria-label"), at: element.getBoundingClientRect(), loop: element.classList.contains("loop") }));
+    const found: string[] = [];
+    for (const a of boxes)
+      for (const b of boxes) {
+        const apart = a.at.right <= b.at.left || b.at.right <= a.at.left || a.at.bottom <= b.at.top || b.at.bottom <= a.at.top;
+        const within = a.loop && b.at.left > a.at.left && b.at.right < a.at.right && b.at.top > a.at.top && b.at.bottom < a.at.bottom;
+        const around = b.loop && a.at.left > b.at.left && a.at.right < b.at.right && a.at.top > b.at.top && a.at.bottom < b.at.bottom;
+        if (a !== b && !apart && !within && !around) found.push(`${a.name} overlaps ${b.name}`);
+      }
+    for (const { element, name, at } of boxes)
+      for (const part of element.querySelectorAll("li > span, .job-title > *, .job-call")) {
+        const { left, right, bottom } = part.getBoundingClientRect();
+        if (!part.classList.contains("job-dot") && (left < at.left || right > at.right || bottom > at.bottom + 1)) found.push(`${part.textContent} is out of ${name}`);
+      }
+    return found;
+  });
+  expect(faults).toEqual([]);
+}
+
+test("draws a job with its loop, typed ports and calls, and tells of a node what it takes and gives", async ({ page }) => {
+  await openChain(page);
+  for (const name of ["Inputs", "prompt, tokenize", "generate, loop", "next, call", "choose, sample", "words, detokenize", "score, score", "Outputs"]) await expect(box(page, name)).toBeVisible();
+  await checkBoxes(page);
+  expect(await page.locator(".job-scaled path.type-tensor").count()).toBeGreaterThan(1);
+  await look(page, "job");
+  await box(page, "choose, sample").getByRole("button", { name: "choose" }).click();
+  await expect(page).toHaveURL(/node=3/);
+  await expect(panel(page).getByRole("heading", { name: "choose" })).toBeVisible();
+  const takes = panel(page).getByRole("table").first();
+  await expect(takes.getByRole("row", { name: /^logits/ })).toContainText("next");
+  await expect(takes.getByRole("row", { name: /^temperature/ })).toContainText("input temperature");
+  await look(page, "job-node");
+  await takes.getByRole("row", { name: /^tokens/ }).getByRole("button", { name: "fed of generate" }).click();
+  await expect(panel(page).getByRole("heading", { name: "generate" })).toBeVisible();
+  await page.reload();
+  await expect(panel(page).getByRole("heading", { name: "generate" })).toBeVisible();
+  await tab(page, "Document").click();
+  await expect(panel(page)).toContainText('"sibyl_job": 1');
+  await look(page, "job-document");
+  await box(page, "next, call").getByRole("button").dblclick();
+  await expect(page).toHaveURL(/#\/graph\/chain\?call=decoder/);
+  await expect(page.getByRole("application", { name: "Graph" })).toBeVisible();
+});
+
+test("shows a job of one node by keyboard alone, and goes into the model that it calls", async ({ page }) => {
+  await page.goto("/#/job/digits");
+  await expect(box(page, "transcript, transcribe")).toBeVisible();
+  await checkBoxes(page);
+  await look(page, "job-speech");
+  await box(page, "transcript, transcribe").getByRole("button", { name: "transcript" }).focus();
+  await page.keyboard.press("Enter");
+  await expect(panel(page).getByRole("heading", { name: "transcript" })).toBeVisible();
+  await expect(panel(page).getByRole("row", { name: /^n_text_ctx/ })).toContainText(/\d+$/);
+  await page.keyboard.press("Escape");
+  await expect(panel(page).getByRole("heading", { name: "transcript" })).toHaveCount(0);
+  const scale = () => page.locator(".job-scaled").evaluate((element) => element.getBoundingClientRect().width);
+  const before = await scale();
+  await page.keyboard.press("+");
+  await expect.poll(scale).toBeGreaterThan(before);
+  await page.keyboard.press("Tab"); // the first call
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("Enter");
+  await expect(page).toHaveURL(/#\/graph\/digits\?call=decoder/);
+});
+
+test("runs a job that writes text, from a form made from its ports", async ({ page }) => {
+  await openChain(page);
+  await page.getByRole("button", { name: "Run", exact: true }).click();
+  await dialog(page).getByLabel("text", { exact: true }).fill("Once");
+  await dialog(page).getByLabel("max_tokens").fill("many");
+  await look(page, "job-form");
+  await dialog(page).getByRole("button", { name: "Start" }).click();
+  await expect(dialog(page).getByRole("alert")).toHaveText("max_tokens must be a number.");
+  await dialog(page).getByLabel("max_tokens").fill("12");
+  await dialog(page).getByLabel("temperature").fill("0");
+  await dialog(page).getByLabel("stop_tokens").fill("1, -2");
+  await dialog(page).getByRole("button", { name: "Start" }).click();
+  await expect(dialog(page).getByRole("alert")).toHaveText("stop_tokens must be ids of tokens, integers from 0 with commas between them.");
+  await dialog(page).getByLabel("stop_tokens").fill("");
+  await dialog(page).getByRole("button", { name: "Start" }).click();
+  await expect(dialog(page)).toHaveCount(0);
+  await expect(line(page).getByRole("status")).toHaveText("done");
+  const answer = (await (await page.request.post("/v1/completions", { data: { model: "chain", prompt: "Once", max_tokens: 12, temperature: 0 } })).json()) as { choices: { text: string }[] };
+  await expect(output(page, "text").locator(".job-text")).toHaveText(answer.choices[0]!.text, { useInnerText: true });
+  await expect(output(page, "perplexity")).toContainText(/\d/);
+  await look(page, "job-outputs");
+  await page.reload();
+  await expect(output(page, "text").locator(".job-text")).toHaveText(answer.choices[0]!.text, { useInnerText: true });
+  await output(page, "logits").getByRole("link", { name: "Show its elements" }).click();
+  await expect(page).toHaveURL(/#\/value\/chain\?run=r\d+&name=logits/);
+  await expect(page.locator("main")).toContainText("logits");
+  await page.goto("/#/runs");
+  await page.getByRole("link", { name: /^Open run/ }).click();
+  await expect(output(page, "text")).toBeVisible();
+});
+
+test("runs a job on a recording, and says why a run cannot begin", async ({ page }) => {
+  await page.goto("/#/job/digits");
+  await page.getByRole("button", { name: "Run", exact: true }).click();
+  await dialog(page).getByRole("button", { name: "Start" }).click();
+  await expect(dialog(page).getByRole("alert")).toHaveText("audio is required.");
+  await dialog(page).getByLabel("audio").setInputFiles({ name: "sample.flac", mimeType: "audio/flac", buffer: readFileSync(`${root}assets/digits/sample.flac`) });
+  await dialog(page).getByLabel("word_timestamps").check();
+  await dialog(page).getByRole("button", { name: "Start" }).click();
+  await expect(line(page).getByRole("status")).toHaveText("done");
+  await expect(output(page, "text")).toContainText(/\w+ \w+/);
+  await expect(output(page, "segments").getByRole("row")).not.toHaveCount(1);
+  await look(page, "job-transcript");
+});
+
+test("says of a graph alone that it has no job", async ({ page, said }) => {
+  await page.goto("/#/models");
+  await page.getByRole("button", { name: "Open identity.onnx" }).click();
+  await expect(page).toHaveURL(/#\/graph\/identity/);
+  await expect(page.getByRole("navigation", { name: "Views" }).getByRole("link", { name: "Job" })).toHaveCount(0);
+  await page.goto("/#/job/identity");
+  await expect(page.getByRole("alert")).toContainText("has no job: it is a graph alone");
+  expect(said.splice(0).filter((text) => !text.includes("404"))).toEqual([]); // the browser itself reports the refusal
+});
