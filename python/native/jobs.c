@@ -113,12 +113,86 @@ static PyObject *port_list(const sib_job *j, bool (*port_at)(const sib_job *, si
     PyObject *list = PyList_New(0);
     sib_job_port p;
     for (size_t i = 0; list && port_at(j, i, &p); i++) {
-        PyObject *item =
-            Py_BuildValue("(sszN)", p.name, sib_port_type_name(p.type), p.doc, PyBool_FromLong(p.optional));
-        if (!item || PyList_Append(list, item) != 0)
-            Py_CLEAR(list);
-        Py_XDECREF(item);
+        list_take(&list, Py_BuildValue("(sszN)", p.name, sib_port_type_name(p.type), p.doc,
+                                       PyBool_FromLong(p.optional)));
     }
+    return list;
+}
+
+/* None, ("literal", value), ("input", i), ("node", node, port) or ("loop", node, port). */
+static PyObject *source_of(const sib_job_source *s)
+{
+    switch (s->from) {
+    case SIB_JOB_FROM_LITERAL: {
+        PyObject *value = port_value_give(s->literal);
+        return value ? Py_BuildValue("(sN)", "literal", value) : NULL;
+    }
+    case SIB_JOB_FROM_INPUT:
+        return Py_BuildValue("(sn)", "input", (Py_ssize_t)s->port);
+    case SIB_JOB_FROM_NODE:
+    case SIB_JOB_FROM_LOOP:
+        return Py_BuildValue("(snn)", s->from == SIB_JOB_FROM_NODE ? "node" : "loop", (Py_ssize_t)s->node,
+                             (Py_ssize_t)s->port);
+    case SIB_JOB_FROM_NOTHING:
+        break;
+    }
+    return Py_NewRef(Py_None);
+}
+
+/* (name, type, doc or None, optional, source) of each port of a side of a node. */
+static PyObject *side_list(const sib_job *j, size_t node, sib_job_side side)
+{
+    PyObject *list = PyList_New(0);
+    sib_job_port p;
+    sib_job_source s;
+    for (size_t i = 0; list && sib_job_node_port(j, node, side, i, &p, &s); i++) {
+        PyObject *source = source_of(&s);
+        list_take(&list, source ? Py_BuildValue("(sszNN)", p.name, sib_port_type_name(p.type), p.doc,
+                                                PyBool_FromLong(p.optional), source)
+                                : NULL);
+    }
+    return list;
+}
+
+/* {as: call} of a node. */
+static PyObject *call_dict(const sib_job *j, size_t node)
+{
+    PyObject *dict = PyDict_New();
+    const char *as, *call;
+    for (size_t i = 0; dict && (call = sib_job_node_call(j, node, i, &as)); i++) {
+        PyObject *name = PyUnicode_FromString(call);
+        if (!name || PyDict_SetItemString(dict, as, name) != 0)
+            Py_CLEAR(dict);
+        Py_XDECREF(name);
+    }
+    return dict;
+}
+
+/* A tuple of what sib_job_node tells, its calls and a tuple of the ports of its four sides, for each node. */
+static PyObject *job_nodes(PyObject *module, PyObject *handle)
+{
+    (void)module;
+    const sib_job *j = job_of(handle);
+    PyObject *list = j ? PyList_New(0) : NULL;
+    sib_job_node_info n;
+    for (size_t i = 0; list && sib_job_node(j, i, &n); i++)
+        list_take(&list, Py_BuildValue(
+                             "(ssszNN(NNNN))", n.name, n.op, n.doc, n.tokenizer,
+                             n.loop == SIB_JOB_NO_NODE ? Py_NewRef(Py_None) : PyLong_FromSize_t(n.loop),
+                             call_dict(j, i), side_list(j, i, SIB_JOB_TAKES), side_list(j, i, SIB_JOB_GIVES),
+                             side_list(j, i, SIB_JOB_BODY_TAKES), side_list(j, i, SIB_JOB_BODY_GIVES)));
+    return list;
+}
+
+/* Where the value of each output comes from. */
+static PyObject *job_output_sources(PyObject *module, PyObject *handle)
+{
+    (void)module;
+    const sib_job *j = job_of(handle);
+    PyObject *list = j ? PyList_New(0) : NULL;
+    sib_job_source s;
+    for (size_t i = 0; list && sib_job_output_source(j, i, &s); i++)
+        list_take(&list, source_of(&s));
     return list;
 }
 
@@ -361,6 +435,8 @@ PyMethodDef JOB_METHODS[] = {
      "-> job"},
     {"job_describe", job_describe, METH_VARARGS, "job_describe(model or None, kind, tokenizer) -> str"},
     {"job_info", job_info, METH_O, "job_info(job) -> dict"},
+    {"job_nodes", job_nodes, METH_O, "job_nodes(job) -> list"},
+    {"job_output_sources", job_output_sources, METH_O, "job_output_sources(job) -> list"},
     {"job_run", job_run, METH_VARARGS,
      "job_run(job, inputs, outputs or None, taps or None, on_text, on_segment, on_progress, on_tap, "
      "max_steps,"

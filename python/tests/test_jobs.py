@@ -157,6 +157,28 @@ def test_documents():
         sibyl.Job("{}")
 
 
+def test_nodes(writer):
+    """Ports with types and sources, calls, and a loop with its body."""
+    job = writer.job
+    nodes = {node.name: node for node in job.nodes}
+    assert [(node.op, node.loop) for node in job.nodes] == [("tokenize", None), ("loop", None), ("call", 1), ("sample", 1), ("detokenize", 1), ("score", None)]
+    assert nodes["next"].calls == nodes["score"].calls == {"model": "decoder"} and nodes["choose"].calls == {}
+    assert (nodes["prompt"].tokenizer, nodes["next"].tokenizer) == ("text", None)
+    text, logits = nodes["prompt"].takes[0], nodes["choose"].takes[0]
+    assert (text.name, text.type, text.optional, text.source) == ("text", "text", True, ("input", 0))
+    assert (logits.name, logits.type, logits.optional, logits.source) == ("logits", "tensor", False, ("node", 2, 0))
+    loop = nodes["generate"]
+    assert [(port.name, port.source) for port in loop.takes + loop.body_takes] == [("fed", ("node", 0, 0)), ("fed", None)]
+    assert [(port.name, port.type) for port in loop.body_gives][-3:] == [("logprobs", "number"), ("until", "flag"), ("until", "flag")]
+    assert dict((port.name, port.source) for port in nodes["next"].takes)["tokens"] == ("loop", 1, 0)
+    assert job.output_sources[0] == ("node", 1, 2)
+    document = json.loads(sibyl.describe_job())
+    document["nodes"][0]["inputs"]["preset"] = "kaldi"
+    document["nodes"][0]["doc"] = "bands"
+    (mel,) = sibyl.Job(document).nodes
+    assert mel.doc == "bands" and ("preset", ("literal", "kaldi")) in [(port.name, port.source) for port in mel.takes]
+
+
 def test_documents_in_files(tmp_path, hearer):
     text = sibyl.describe_job()
     (tmp_path / "job.json").write_text(text)

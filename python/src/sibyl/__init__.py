@@ -31,7 +31,7 @@ from .errors import SibylError
 from .features import LogMel, LogMelStream, log_mel_spectrogram, mel_filters, smooth3x3
 from .importing import import_model
 from .extend import lowering, operator
-from .jobs import Job, JobPort, describe_job
+from .jobs import Job, JobNode, JobNodePort, JobPort, describe_job
 from ._lowering import Dim, Lowering, TensorSpec, Value
 from .model import inspect, milli_ops
 from .registry import Registry, default_registry, functions, load_plugin
@@ -64,6 +64,8 @@ __all__ = [
     "Dim",
     "InferenceSession",
     "Job",
+    "JobNode",
+    "JobNodePort",
     "JobPort",
     "LogMel",
     "LogMelStream",

@@ -43,6 +43,35 @@ class JobPort:
     optional: bool  # an input that may be left out
 
 
+JobSource = tuple[Any, ...] | None
+"""Where a value comes from: ("literal", value) of the document, ("input", number) of the job, ("node", number, port) of what a
+node gives, ("loop", number, port) of what a loop's body takes; None: it is left out, or the port gives."""
+
+
+@dataclasses.dataclass(frozen=True)
+class JobNodePort(JobPort):
+    """A port of a node, with where its value comes from."""
+
+    source: JobSource
+
+
+@dataclasses.dataclass(frozen=True)
+class JobNode:
+    """A node of a job. Of a loop, body_takes are what its body reads in each iteration (states, then items), body_gives what is
+    taken from it after each (states, what is collected, flags that end the loop)."""
+
+    name: str
+    op: str  # its kind
+    doc: str
+    tokenizer: str | None
+    loop: int | None  # number of the loop in whose body it stands
+    calls: dict[str, str]  # of models: as what the node uses it, to the name of the call
+    takes: list[JobNodePort]
+    gives: list[JobNodePort]
+    body_takes: list[JobNodePort]
+    body_gives: list[JobNodePort]
+
+
 # ---- In ---------------------------------------------------------------------------------------------------------
 
 
@@ -192,6 +221,16 @@ class Job:
         self.document: str = info["document"]  # JSON
         self.inputs = [JobPort(*port) for port in info["inputs"]]
         self.outputs = [JobPort(*port) for port in info["outputs"]]
+
+    @property
+    def nodes(self) -> list[JobNode]:
+        """Its nodes in the order of the document, each loop before the nodes of its body."""
+        return [JobNode(*known, *([JobNodePort(*port) for port in side] for side in sides)) for *known, sides in _sibyl.job_nodes(self._handle)]
+
+    @property
+    def output_sources(self) -> list[JobSource]:
+        """Where the value of each output comes from."""
+        return _sibyl.job_output_sources(self._handle)
 
     def __repr__(self) -> str:
         return f"<{type(self).__module__}.{type(self).__name__} {self.name!r} of kind {self.kind}>"
