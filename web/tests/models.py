@@ -6,8 +6,10 @@ logs: values that are not finite. reshape: a run that fails for most sizes. turn
 plain: nodes without names.
 layers: a transformer of 32 layers in small operators, 6,793, with names as of an exporter; unnamed: the same without names.
 edited: layers with one weight, one attribute and one operator changed, and one more layer.
+rounds: a job of its own, with a loop in a loop.
 chain: text, letter by letter. loud: finds speech where it is loud.
 """
+import json
 import os
 import pathlib
 import struct
@@ -21,6 +23,22 @@ import voice_model  # noqa: E402
 
 TOWER = int(os.environ.get("TOWER", "10000"))
 BOOL = 9
+ROUNDS = {
+    "sibyl_job": 1, "kind": "rounds", "name": "rounds", "doc": "Tokens for each row of each table.",
+    "tokenizers": {"bytes": {"kind": "bytes"}},
+    "inputs": {"audio": {"type": "audio", "default": None}, "words": {"type": "text", "default": "ab"}, "tables": "tensor"},
+    "nodes": [
+        {"name": "mel", "op": "features", "inputs": {"audio": "$audio", "preset": "kaldi"}},
+        {"name": "ids", "op": "tokenize", "tokenizer": "bytes", "inputs": {"text": "$words"}},
+        {"name": "each", "op": "loop", "over": {"table": "$tables"}, "state": {"seen": {"initial": "$ids.tokens", "next": "$rows.picked"}}, "max_steps": 4,
+         "body": [
+             {"name": "rows", "op": "loop", "over": {"row": "$table"},
+              "body": [{"name": "pick", "op": "sample", "inputs": {"logits": "$row", "tokens": "$seen", "temperature": 0}}],
+              "until": "$pick.end", "collect": {"picked": "$pick.token", "logprobs": "$pick.logprob"}},
+             {"name": "letters", "op": "detokenize", "tokenizer": "bytes", "inputs": {"tokens": "$rows.picked", "special": True}}],
+         "collect": {"text": "$letters.text"}}],
+    "outputs": {"text": "$each.text", "seen": "$each.seen", "mel": "$mel"},
+}
 
 
 def identity() -> bytes:
@@ -179,6 +197,7 @@ def loud() -> bytes:
 folder, arrays = (pathlib.Path(argument) for argument in sys.argv[1:])
 folder.mkdir(parents=True, exist_ok=True)
 arrays.mkdir(parents=True, exist_ok=True)
+(folder / "rounds.job.json").write_text(json.dumps(ROUNDS))
 for make in (identity, branch, tower, logs, reshape, turns, chain, few, loud, plain, layers, unnamed, edited, heads):
     (folder / f"{make.__name__}.onnx").write_bytes(make())
 (arrays / "x.npy").write_bytes(npy([2, 3], [1, 2, 4, 8, 16, 32]))

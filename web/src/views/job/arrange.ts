@@ -1,7 +1,7 @@
 // Where the nodes of a job stand: columns from left to right by longest path, the body of a loop in its frame. The layout of graphs
 // of operators knows no places of ports, which tell here what an edge means.
 import type { Job } from "../../api/types";
-import { entryOf, homeOf, inputRows, isLoop, membersOf, OUTSIDE, rowsIn, rowsOut, type Exit, type Row } from "./rows";
+import { entryOf, homeOf, inputRows, isLoop, membersOf, OUTSIDE, portOf, rowsIn, rowsOut, type Exit, type Row } from "./rows";
 
 export const [TITLE, ROW, CALL] = [28, 19, 26]; // heights
 const [LETTER, PAD, GAP, LANE] = [6.7, 14, 22, 7];
@@ -134,14 +134,14 @@ class Arrangement {
     // an edge over several columns passes between the nodes of those in between; edges with the same ends pass together
     const lanes = new Map<string, Item[]>();
     const joins: Join[] = [];
-    const join = ({ from, type }: Row, k: number, to: number | null) => {
+    const join = ({ from }: Row, k: number, to: number | null) => {
       if (from === null || "literal" in from) return;
       const [first, last] = [after(from), to === null ? columns.length : columnOf.get(to)!];
       const key = `${this.maker(loop, from)},${to}`;
       const lane = lanes.get(key) ?? Array.from({ length: last - first }, () => newItem(null, 0, 0));
       if (!lanes.has(key)) lane.forEach((item, d) => columns[first + d]!.push(item));
       lanes.set(key, lane);
-      joins.push({ from, type, to, k, lane, at: (lane[0]?.height ?? 0) + LANE / 2 });
+      joins.push({ from, type: portOf(this.job, from)!.type, to, k, lane, at: (lane[0]?.height ?? 0) + LANE / 2 });
       for (const item of lane) item.height += LANE;
     };
     for (const i of members) rowsIn(this.job, i).forEach((row, k) => join(row, k, i));
