@@ -151,8 +151,8 @@ typedef struct sib_job_port {
 /* Inputs and outputs in order. Return false where i is out of range. */
 SIB_API bool sib_job_input(const sib_job *j, size_t i, sib_job_port *out);
 SIB_API bool sib_job_output(const sib_job *j, size_t i, sib_job_port *out);
-/* The graph of a job: its nodes, the typed ports of each, and where the value of each port comes from. All texts and
-   values live as long as j. */
+/* The graph of a job: its nodes, the typed ports of each, and where the value of each port comes from. All
+   texts and values live as long as j. */
 #define SIB_JOB_NO_NODE SIZE_MAX
 typedef struct sib_job_node_info {
     const char *name, *op; /* op: its kind ("call", "loop", "transcribe") */
@@ -160,17 +160,22 @@ typedef struct sib_job_node_info {
     const char *tokenizer; /* the name of the one that it uses; NULL: none */
     size_t loop;           /* number of the loop in whose body it stands, or SIB_JOB_NO_NODE */
 } sib_job_node_info;
-/* Nodes in the order of the document, each loop before the nodes of its body. Returns false where i is out of range. */
+/* Nodes in the order of the document, each loop before the nodes of its body. Returns false where i is out of
+   range. */
 SIB_API bool sib_job_node(const sib_job *j, size_t i, sib_job_node_info *out);
-/* Call i of a node: its name in the document, as of sib_job_session, and as what the node uses it ("model", "encoder";
-   may be NULL). Returns NULL where node or i is out of range. */
+/* Call i of a node: its name in the document, as of sib_job_session, and in *as (may be NULL) what the node
+   uses it as ("model", "encoder"). Returns NULL where node or i is out of range. */
 SIB_API const char *sib_job_node_call(const sib_job *j, size_t node, size_t i, const char **as);
 
+/* TAKES: inputs; of a loop the initial values of its states, the tensors that it goes over, max_steps.
+   GIVES: outputs; of a loop its states as they are in the end, and what it collects.
+   BODY_TAKES: of a loop, what its body reads in each iteration: states, then items.
+   BODY_GIVES: of a loop, what is taken from its body after each: states, what it collects, flags that end it. */
 typedef enum sib_job_side {
-    SIB_JOB_TAKES, /* inputs; of a loop the first values of its states, the tensors that it goes over, max_steps */
-    SIB_JOB_GIVES,      /* outputs; of a loop its states as they are in the end, and what it collects */
-    SIB_JOB_BODY_TAKES, /* of a loop: what its body reads in each iteration: states, then items */
-    SIB_JOB_BODY_GIVES, /* of a loop: what it takes from its body after each: states, what it collects, flags that end it */
+    SIB_JOB_TAKES,
+    SIB_JOB_GIVES,
+    SIB_JOB_BODY_TAKES,
+    SIB_JOB_BODY_GIVES,
 } sib_job_side;
 
 typedef enum sib_job_origin {

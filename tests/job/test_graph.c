@@ -1,4 +1,5 @@
-/* What the graph of a job says of a loop in a loop: nodes, calls, types of ports, and where each value comes from. */
+/* What the graph of a job says of a loop in a loop: nodes, calls, types of ports, and where values come
+   from. */
 #include "check_memory.h"
 #include "jobs.h"
 
