@@ -92,8 +92,14 @@ static json_t *document_json(const sib_job *j)
     json_t *document = json_loads(sib_job_document(j), 0, NULL),
            *models = json_object_get(document, "models"), *item;
     const char *name;
-    json_object_foreach(models, name, item) hide_folder(models, name);
-    json_object_foreach(json_object_get(document, "tokenizers"), name, item) hide_folder(item, "file");
+    json_object_foreach(models, name, item)
+    {
+        hide_folder(models, name);
+    }
+    json_object_foreach(json_object_get(document, "tokenizers"), name, item)
+    {
+        hide_folder(item, "file");
+    }
     hide_folder(json_object_get(document, "chat"), "file");
     return document;
 }
