@@ -23,7 +23,15 @@ class Jobs(RunTests):
         cls.addClassCleanup(folder.cleanup)
         file = pathlib.Path(folder.name) / "chain.onnx"
         file.write_bytes(chain()[0])
-        cls.server = Server("digits", str(file))
+        below = pathlib.Path(folder.name) / "below"
+        below.mkdir()
+        (below / "small.onnx").write_bytes(small_model())
+        away = pathlib.Path(folder.name) / "away.job.json"
+        away.write_text(json.dumps({
+            "sibyl_job": 1, "kind": "away", "models": {"m": "below/small.onnx"}, "tokenizers": {"t": {"kind": "bytes"}},
+            "inputs": {"text": "text"}, "nodes": [{"name": "ids", "op": "tokenize", "tokenizer": "t", "inputs": {"text": "$text"}}],
+            "outputs": {"ids": "$ids"}}))
+        cls.server = Server("digits", str(file), str(away))
         cls.addClassCleanup(cls.server.__exit__)
         assert cls.server.ask("POST", "/api/models", *form({}, {"file": ("small.onnx", small_model())}))[0] == 201
 
@@ -66,7 +74,8 @@ class Jobs(RunTests):
         self.assertEqual([c["call"] for c in digits["nodes"][0]["calls"]], ["encoder", "decoder", "aligner"])
         takes = {p["name"]: p["from"] for p in digits["nodes"][0]["takes"]}
         self.assertEqual((takes["n_text_ctx"], takes["alignment_heads"]), ({"literal": digits["document"]["nodes"][0]["inputs"]["n_text_ctx"]}, None))
-        self.assertNotIn("/", digits["document"]["models"]["whisper"] + digits["document"]["tokenizers"]["text"]["file"])
+        status, away = self.server.json("GET", "/api/models/away/job")
+        self.assertEqual((status, away["document"]["models"]), (200, {"m": "small.onnx"}), away)  # the folder is the server's own
         status, answer = self.server.json("GET", "/api/models/small/job")
         self.assertEqual((status, answer["error"]["message"]), (404, "the model 'small' has no job: it is a graph alone"))
         self.assertEqual(self.server.ask("GET", "/api/models/none/job")[0], 404)
