@@ -170,6 +170,23 @@ class Graphs(unittest.TestCase):
         rest = self.get(f"{path}/graphs/0/nodes?from={len(page['nodes'])}")
         self.assertEqual([n["i"] for n in page["nodes"] + rest["nodes"]], list(range(n)))
 
+    def test_attributes_in_pages(self):
+        path = "/api/models/small/graphs/0/nodes"
+        self.assertFalse(any("attributes" in node for node in self.get(path)["nodes"] + self.get(path + "?attributes=false")["nodes"]))
+        listed = self.get(path + "?attributes=true")["nodes"]
+        self.assertEqual([node["attributes"] for node in listed], [self.get(f"{path}/{node['i']}")["attributes"] for node in listed])
+        self.assertIn([{"name": "axis", "kind": "int", "text": "1", "value": 1}], [node["attributes"] for node in listed])
+        self.fails(400, "'attributes'", path + "?attributes=1")
+
+    def test_long_attributes_end_pages_early(self):
+        n = 400
+        nodes = [onnx.node("Identity", ["x" if i == 0 else f"v{i}"], [f"v{i + 1}"], list=list(range(10 ** 8, 10 ** 8 + 4096))) for i in range(n)]
+        path = self.upload("wide", onnx.model(onnx.graph("g", nodes, [onnx.value("x", [1])], [onnx.value(f"v{n}", [1])])))
+        page = self.get(f"{path}/graphs/0/nodes?attributes=true")
+        self.assertEqual(page["total"], n)
+        self.assertLess(len(page["nodes"]), n)
+        self.assertEqual(len(self.get(f"{path}/graphs/0/nodes")["nodes"]), n)
+
     def test_many_nodes(self):
         n = 25000
         nodes = [onnx.node("Relu", ["x" if i == 0 else f"v{i}"], [f"v{i + 1}"]) for i in range(n)]

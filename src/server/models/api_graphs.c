@@ -59,6 +59,31 @@ static bool read_node(const described *d, size_t i, const char *q, json_t **out,
     return true;
 }
 
+/* Bytes of the attributes of node i as JSON, about. */
+static size_t attribute_bytes(const described *d, size_t i)
+{
+    size_t bytes = 0;
+    sib_attribute a;
+    for (size_t k = 0; sib_graph_attribute(d->graph, i, k, &a); k++) {
+        bytes += 100 + strnlen(a.name, MAX_NAME) + strnlen(a.text, MAX_NAME);
+        bytes += a.n <= MAX_ITEMS ? 12 * a.n : 0;
+        for (size_t item = 0; a.strings && a.n <= MAX_ITEMS && item < a.n; item++)
+            bytes += a.strings[item].length < MAX_DOC ? a.strings[item].length : MAX_DOC;
+    }
+    return bytes;
+}
+
+static bool read_node_in_full(const described *d, size_t i, const char *q, json_t **out, size_t *bytes)
+{
+    if (!read_node(d, i, q, out, bytes))
+        return false;
+    if (out) {
+        json_object_set_new(*out, "attributes", describe_attributes(d, i));
+        *bytes += attribute_bytes(d, i);
+    }
+    return true;
+}
+
 static bool read_value(const described *d, size_t i, const char *q, json_t **out, size_t *bytes)
 {
     sib_value_info v;
@@ -100,12 +125,24 @@ static void answer_page(exchange *x, const described *d, const char *member, siz
     answer_json(x, 200, json_pack("{s:I, s:o}", "total", (json_int_t)total, member, list));
 }
 
+/* ?attributes=. Returns false after it has answered of a word that is neither. */
+static bool attributes_wanted(exchange *x, bool *out)
+{
+    const char *given = exchange_query(x, "attributes");
+    *out = given && !strcmp(given, "true");
+    if (!given || *out || !strcmp(given, "false"))
+        return true;
+    answer_error(x, 400, "attributes", "'attributes' must be 'true' or 'false', not '%.40s'", given);
+    return false;
+}
+
 void handle_graph_nodes(exchange *x)
 {
     graph_set set;
     described d;
-    if (graph_open(x, &set, &d) && !graphs_unchanged(x, &set))
-        answer_page(x, &d, "nodes", d.info.n_nodes, read_node);
+    bool full;
+    if (graph_open(x, &set, &d) && attributes_wanted(x, &full) && !graphs_unchanged(x, &set))
+        answer_page(x, &d, "nodes", d.info.n_nodes, full ? read_node_in_full : read_node);
     described_clear(&d);
     graphs_close(&set);
 }

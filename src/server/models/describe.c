@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_ITEMS 4096 /* of an attribute that are listed; longer ones are there as text alone */
-
 enum { MARK_INPUT = 1, MARK_OUTPUT = 2 };
 
 bool described_make(const sib_graph *g, described *d)
@@ -225,7 +223,7 @@ static json_t *attribute_value(const sib_attribute *a)
     return list;
 }
 
-static json_t *attributes_json(const described *d, size_t i)
+json_t *describe_attributes(const described *d, size_t i)
 {
     json_t *list = json_array();
     sib_attribute a;
@@ -266,12 +264,13 @@ sib_code describe_node_detail(const described *d, size_t i, size_t n_dims, const
     json_t *cost = flops < 0 && bytes < 0
                        ? json_null()
                        : json_pack("{s:o, s:o}", "flops", count_json(flops), "bytes", count_json(bytes));
-    *out = extended(describe_node(d, i, &n),
-                    json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "version", (json_int_t)n.version,
-                              "doc", text_json(n.doc, MAX_DOC), "attributes", attributes_json(d, i), "flops",
-                              text_or_null(n.flops, MAX_DOC), "bytes", text_or_null(n.bytes, MAX_DOC), "cost",
-                              cost, "inputs", values_json(d, n.inputs, n.n_inputs), "outputs",
-                              values_json(d, n.outputs, n.n_outputs)));
+    *out =
+        extended(describe_node(d, i, &n),
+                 json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "version", (json_int_t)n.version,
+                           "doc", text_json(n.doc, MAX_DOC), "attributes", describe_attributes(d, i), "flops",
+                           text_or_null(n.flops, MAX_DOC), "bytes", text_or_null(n.bytes, MAX_DOC), "cost",
+                           cost, "inputs", values_json(d, n.inputs, n.n_inputs), "outputs",
+                           values_json(d, n.outputs, n.n_outputs)));
     return SIB_OK;
 }
 

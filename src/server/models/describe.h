@@ -8,6 +8,8 @@
 #include <jansson.h>
 #include <sibyl/sibyl.h>
 
+#define MAX_ITEMS 4096 /* of an attribute that are listed; longer ones are there as text alone */
+
 /* A graph that is described. */
 typedef struct described {
     const sib_graph *graph;
@@ -23,6 +25,8 @@ void described_clear(described *d);
 json_t *describe_graph(const described *d, bool with_ports);
 json_t *describe_value(const described *d, size_t i, const sib_value_info *v);
 json_t *describe_node(const described *d, size_t i, const sib_node_info *n);
+/* The attributes of node i. */
+json_t *describe_attributes(const described *d, size_t i);
 /* Value i in full, with the nodes that read it. */
 json_t *describe_value_detail(const described *d, size_t i);
 /* Node i in full. Its costs for given sizes are there where n_dims is not 0. Errors: those of sib_graph_cost. */
