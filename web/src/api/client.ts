@@ -114,7 +114,7 @@ export const api = {
     get<{ graphs: Graph[] }>(`${model(id)}/graphs`, view).then((answer) => answer.graphs),
   graph: (id: string, graph: number, view: GraphView = {}, signal?: AbortSignal) =>
     get<Graph>(`${model(id)}/graphs/${graph}`, view, signal),
-  nodes: (id: string, graph: number, view: GraphView = {}, signal?: AbortSignal) =>
+  nodes: (id: string, graph: number, view: GraphView & { attributes?: boolean } = {}, signal?: AbortSignal) =>
     pages<Node>(`${model(id)}/graphs/${graph}/nodes`, "nodes", view, signal),
   values: (id: string, graph: number, view: GraphView = {}, signal?: AbortSignal) =>
     pages<Value>(`${model(id)}/graphs/${graph}/values`, "values", view, signal),

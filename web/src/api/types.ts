@@ -147,6 +147,8 @@ export interface Node {
   out: number[];
   graphs: number[];
   known: boolean;
+  /** Where they were asked for. */
+  attributes?: Attribute[];
 }
 
 export interface Attribute {

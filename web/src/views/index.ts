@@ -31,6 +31,7 @@ export const views: View[] = [
   { id: "value", title: "Values", needsModel: true, panel: true, Component: lazy(() => import("./value")) },
   { id: "profile", title: "Profile", needsModel: true, panel: true, Component: lazy(() => import("./profile")) },
   { id: "compare", title: "Comparison", needsModel: true, panel: true, Component: lazy(() => import("./compare")) },
+  { id: "diff", title: "Two models", needsModel: true, Component: lazy(() => import("./diff")) },
   { id: "runs", title: "Runs", needsModel: false, Component: lazy(() => import("./runs")) },
   { id: "speech", title: "Speech", needsModel: false, Component: lazy(() => import("./speech")) },
   { id: "text", title: "Text", needsModel: false, Component: lazy(() => import("./text")) },

@@ -10,7 +10,7 @@ import { TypeCounts, Part } from "./inspector";
 import type { Data } from ".";
 
 const t = texts.fold;
-const FOLDED_FROM = 400; // nodes; smaller graphs open as they are
+export const FOLDED_FROM = 400; // nodes; smaller graphs open as they are
 const LISTED = 200;
 
 export const selectGroup = (group: string | null) => goTo({ query: { node: null, value: null, group }, replace: true });
@@ -44,7 +44,7 @@ export function useFold(data: Data): Fold {
 }
 
 /** What is drawn; while it is laid out anew, what was drawn before. */
-export function useDrawn(data: Data, { unfolded }: Fold): Asked<Drawn> {
+export function useDrawn(data: Pick<Data, "place" | "nodes" | "values">, { unfolded }: Pick<Fold, "unfolded">): Asked<Drawn> {
   const key = JSON.stringify([data.place, unfolded && [...unfolded.open].sort()]);
   const last = useRef<Drawn | null>(null);
   const asked = useAsked(key, () => draw(data.nodes, data.values, unfolded));

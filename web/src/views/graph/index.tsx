@@ -100,7 +100,7 @@ function leave({ holder, graphs, place }: Loaded): void {
 }
 
 /** After groups were folded or unfolded: the view stays where it was, around the first node that is shown otherwise than before. */
-function keepPlace(before: { drawn: Drawn; scene: Scene }, after: { drawn: Drawn; scene: Scene }): void {
+export function keepPlace(before: { drawn: Drawn; scene: Scene }, after: { drawn: Drawn; scene: Scene }): void {
   const [old, now] = [before.drawn.holders, after.drawn.holders];
   if (old.length !== now.length || before.drawn.items.length === after.drawn.items.length) return;
   const shows = (drawn: Drawn, node: number) => drawn.items[drawn.holders[node]!]?.group?.id;

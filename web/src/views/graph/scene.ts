@@ -1,11 +1,10 @@
 // The canvas: draws the part of a graph that is in sight, and tells what people do there. React knows nothing of its frames.
-import Flatbush from "flatbush";
 import type { Seen } from "../../api/digest";
 import { smallPicture } from "./cells";
 import { LINE_FONT, TITLE_FONT, type Drawn } from "./drawn";
 import type { Family } from "./families";
+import { Hits, type Direction } from "./hits";
 import { Minimap } from "./minimap";
-import { BOX_TITLE } from "./nested";
 import { drawBoxes, drawStack } from "./boxes";
 
 export interface Told {
@@ -16,12 +15,16 @@ export interface Told {
   /** The title of an unfolded group was clicked, or clicked twice. */
   box: (box: number, twice: boolean) => void;
   hover: (item: number | null, x: number, y: number) => void;
+  /** Another part is in sight, or at another scale; not told of what `lookAs` does. */
+  moved?: () => void;
 }
 
 /** How a node is coloured, and what is written on it. */
 export interface Tint {
   fill: string;
   text: string;
+  /** Its colour where names are not drawn; left out: `fill`. */
+  small?: string;
 }
 
 export interface View {
@@ -37,7 +40,7 @@ const EDGE_SCALE = 0.02;
 const MARGIN = 24;
 const STUB = 13;
 const SWATCH = 22; // longer side
-const [REACH, STEPS] = [7, 16]; // pixels around an edge where it can be clicked; points of a curve that are looked at
+const REACH = 7; // pixels around an edge where it can be clicked
 
 /** Curves of an edge from layer to layer, upright at both ends of each piece. */
 function trace(path: CanvasRenderingContext2D, points: Float32Array, begin: number, end: number, curved: boolean): void {
@@ -51,10 +54,8 @@ function trace(path: CanvasRenderingContext2D, points: Float32Array, begin: numb
 
 export class Scene {
   private readonly context: CanvasRenderingContext2D;
-  private readonly nodes: Flatbush;
-  private readonly edges: Flatbush | null;
+  private readonly hits: Hits;
   private readonly minimap: Minimap;
-  private readonly inOut: number[][]; // edges of each item
   private view: View = { x: 0, y: 0, scale: 1 };
   private colours: Record<string, string> = {};
   private selected: number | null = null;
@@ -76,16 +77,7 @@ export class Scene {
     const context = canvas.getContext("2d");
     if (!context) throw new Error("this browser has no canvas");
     this.context = context;
-    const { items, widths, heights, layout } = drawn;
-    this.nodes = new Flatbush(Math.max(items.length, 1));
-    if (items.length === 0) this.nodes.add(0, 0, 0, 0);
-    items.forEach((_, i) => {
-      const [x, y, w, h] = [layout.x[i]!, layout.y[i]!, widths[i]! / 2, heights[i]! / 2];
-      this.nodes.add(x - w, y - h, x + w, y + h);
-    });
-    this.nodes.finish();
-    this.inOut = items.map(() => []);
-    this.edges = drawn.values.length > 0 ? this.indexEdges() : null;
+    this.hits = new Hits(drawn);
     const { signal } = this.end;
     this.minimap = new Minimap(minimap, drawn, (x, y) => this.centre(x, y), signal);
     this.readColours();
@@ -110,7 +102,7 @@ export class Scene {
 
   select(item: number | null): void {
     this.selected = item;
-    this.strong = new Set(item === null ? [] : this.inOut[item]);
+    this.strong = new Set(item === null ? [] : this.hits.inOut[item]);
     this.redraw();
   }
 
@@ -160,12 +152,9 @@ export class Scene {
   show(item: number): void {
     const { layout } = this.drawn;
     const { width, height } = this.size();
-    const [x, y] = [layout.x[item]! * this.view.scale + this.view.x, layout.y[item]! * this.view.scale + this.view.y];
-    const seen = x > 10 && x < width - 10 && y > 10 && y < height - 10;
-    if (seen && this.view.scale >= TEXT_SCALE) return;
+    if (this.sees(item) && this.view.scale >= TEXT_SCALE) return;
     const scale = Math.min(Math.max(this.view.scale, 0.8), 1.2);
-    this.view = { scale, x: width / 2 - layout.x[item]! * scale, y: height / 2 - layout.y[item]! * scale };
-    this.redraw();
+    this.go({ scale, x: width / 2 - layout.x[item]! * scale, y: height / 2 - layout.y[item]! * scale });
   }
 
   /** Shows everything, or of a graph that would be too small to read its beginning. */
@@ -177,12 +166,11 @@ export class Scene {
     const tall = layout.height * scale > height - 2 * MARGIN;
     const middle = tall ? layout.x.reduce((sum, x) => sum + x, 0) / Math.max(layout.x.length, 1) : layout.width / 2;
     const wide = layout.width * scale > width - 2 * MARGIN;
-    this.view = {
+    this.go({
       scale,
       x: width / 2 - (wide && layout.x.length > 0 ? layout.x[0]! : middle) * scale,
       y: tall ? MARGIN : height / 2 - (layout.height / 2) * scale,
-    };
-    this.redraw();
+    });
   }
 
   zoom(factor: number, at?: { x: number; y: number }): void {
@@ -190,8 +178,13 @@ export class Scene {
     const centre = at ?? { x: width / 2, y: height / 2 };
     const scale = Math.min(Math.max(this.view.scale * factor, MIN_SCALE), MAX_SCALE);
     const share = scale / this.view.scale;
-    this.view = { scale, x: centre.x - (centre.x - this.view.x) * share, y: centre.y - (centre.y - this.view.y) * share };
+    this.go({ scale, x: centre.x - (centre.x - this.view.x) * share, y: centre.y - (centre.y - this.view.y) * share });
+  }
+
+  private go(view: View): void {
+    this.view = view;
     this.redraw();
+    this.told.moved?.();
   }
 
   /** Colours of items in the place of those of their families: null where one has none; null alone: families. */
@@ -204,101 +197,51 @@ export class Scene {
 
   private centre(x: number, y: number): void {
     const { width, height } = this.size();
-    this.view = { ...this.view, x: width / 2 - x * this.view.scale, y: height / 2 - y * this.view.scale };
-    this.redraw();
+    this.go({ ...this.view, x: width / 2 - x * this.view.scale, y: height / 2 - y * this.view.scale });
   }
 
   pan(x: number, y: number): void {
-    this.view = { ...this.view, x: this.view.x + x, y: this.view.y + y };
-    this.redraw();
+    this.go({ ...this.view, x: this.view.x + x, y: this.view.y + y });
   }
 
   /** The item in a direction from the selected one: along an edge, or beside it in its layer. */
-  neighbour(direction: "up" | "down" | "left" | "right"): number | null {
-    const { layout, edges, items } = this.drawn;
-    if (this.selected === null) return items.length > 0 ? 0 : null;
-    const [x, rank] = [layout.x[this.selected]!, layout.rank[this.selected]!];
-    let best: number | null = null;
-    const nearer = (i: number) => best === null || Math.abs(layout.x[i]! - x) < Math.abs(layout.x[best]! - x);
-    if (direction === "up" || direction === "down") {
-      for (const e of this.inOut[this.selected]!) {
-        const [from, to] = [edges[2 * e]!, edges[2 * e + 1]!];
-        const other = direction === "up" ? from : to;
-        if (other !== this.selected && nearer(other)) best = other;
-      }
-      return best;
-    }
-    for (let i = 0; i < items.length; i++) {
-      if (layout.rank[i] !== rank || i === this.selected) continue;
-      if ((direction === "left" ? layout.x[i]! < x : layout.x[i]! > x) && nearer(i)) best = i;
-    }
-    return best;
+  neighbour(direction: Direction): number | null {
+    return this.hits.neighbour(this.selected, direction);
   }
 
-  // ---- Where things are ----
+  /** Whether the middle of an item is in sight. */
+  sees(item: number): boolean {
+    const { x, y } = this.placeOf(item);
+    const { width, height } = this.size();
+    return x > 10 && x < width - 10 && y > 10 && y < height - 10;
+  }
 
-  private indexEdges(): Flatbush {
-    const { layout, values, edges } = this.drawn;
-    const index = new Flatbush(values.length);
-    for (let e = 0; e < values.length; e++) {
-      let [left, top, right, bottom] = [Infinity, Infinity, -Infinity, -Infinity];
-      for (let k = layout.starts[e]!; k < layout.starts[e + 1]!; k += 2) {
-        left = Math.min(left, layout.points[k]!);
-        right = Math.max(right, layout.points[k]!);
-        top = Math.min(top, layout.points[k + 1]!);
-        bottom = Math.max(bottom, layout.points[k + 1]!);
-      }
-      index.add(left, top, right, bottom);
-      this.inOut[edges[2 * e]!]!.push(e);
-      this.inOut[edges[2 * e + 1]!]!.push(e);
-    }
-    index.finish();
-    return index;
+  /** The item that is wanted nearest to the middle of what is in sight. */
+  middle(wanted: (item: number) => boolean): number | null {
+    const { width, height } = this.size();
+    return this.hits.nearest(...this.inGraph(width / 2, height / 2), wanted);
   }
 
   private size(): { width: number; height: number } {
     return { width: this.canvas.clientWidth, height: this.canvas.clientHeight };
   }
 
-  private itemAt(event: MouseEvent): number | null {
-    if (this.drawn.items.length === 0) return null;
-    const { x, y, scale } = this.view;
-    const [px, py] = [(event.offsetX - x) / scale, (event.offsetY - y) / scale];
-    return this.nodes.search(px, py, px, py)[0] ?? null;
+  /** Where a place on the canvas is in the graph. */
+  private inGraph(x: number, y: number): [number, number] {
+    return [(x - this.view.x) / this.view.scale, (y - this.view.y) / this.view.scale];
   }
 
-  /** The unfolded group whose title is where the pointer is, the innermost. */
+  private itemAt(event: MouseEvent): number | null {
+    return this.hits.item(...this.inGraph(event.offsetX, event.offsetY));
+  }
+
   private boxAt(event: MouseEvent): number | null {
-    const { x, y, scale } = this.view;
-    const [px, py] = [(event.offsetX - x) / scale, (event.offsetY - y) / scale];
-    const { boxes } = this.drawn.layout;
-    for (let k = this.drawn.boxes.length - 1; k >= 0; k--)
-      if (px >= boxes[4 * k]! && px <= boxes[4 * k + 2]! && py >= boxes[4 * k + 1]! && py <= boxes[4 * k + 1]! + BOX_TITLE) return k;
-    return null;
+    return this.hits.box(...this.inGraph(event.offsetX, event.offsetY));
   }
 
   /** The edge within some pixels of where the pointer is. */
   private edgeAt(event: MouseEvent): number | null {
-    const { layout } = this.drawn;
-    const { x, y, scale } = this.view;
-    if (!this.edges || scale < CURVE_SCALE) return null;
-    const [px, py, reach] = [(event.offsetX - x) / scale, (event.offsetY - y) / scale, REACH / scale];
-    let [best, nearest] = [null as number | null, reach];
-    for (const e of this.edges.search(px - reach, py - reach, px + reach, py + reach)) {
-      if (layout.stub[e]) continue;
-      for (let k = layout.starts[e]! + 2; k < layout.starts[e + 1]!; k += 2) {
-        const [x0, y0, x1, y1] = [layout.points[k - 2]!, layout.points[k - 1]!, layout.points[k]!, layout.points[k + 1]!];
-        if (py < y0 - reach || py > y1 + reach) continue;
-        for (let step = 0; step <= STEPS; step++) {
-          const s = step / STEPS;
-          const bend = s * s * (3 - 2 * s); // x of the curve that trace() draws
-          const rise = 1.5 * s * (1 - s) + s * s * s;
-          const distance = Math.hypot(px - (x0 + (x1 - x0) * bend), py - (y0 + (y1 - y0) * rise));
-          if (distance < nearest) [best, nearest] = [e, distance];
-        }
-      }
-    }
-    return best;
+    return this.view.scale < CURVE_SCALE ? null : this.hits.edge(...this.inGraph(event.offsetX, event.offsetY), REACH / this.view.scale);
   }
 
   // ---- What people do ----
@@ -374,7 +317,6 @@ export class Scene {
     this.canvas.height = Math.round(height * devicePixelRatio);
     if (!first) return this.draw(); // its new size has emptied the canvas, and this frame's callbacks have run already
     this.fit();
-    this.redraw();
   }
 
   private redraw(): void {
@@ -400,11 +342,10 @@ export class Scene {
   }
 
   private drawEdges(box: readonly [number, number, number, number]): void {
-    if (!this.edges) return;
     const { context, view, colours, strong } = this;
     const { layout } = this.drawn;
     const curved = view.scale >= CURVE_SCALE;
-    const seen = this.edges.search(...box);
+    const seen = this.hits.edgesIn(...box);
     context.lineWidth = Math.max(1, 0.7 / view.scale);
     context.strokeStyle = colours["line-strong"]!;
     context.beginPath();
@@ -478,15 +419,14 @@ export class Scene {
 
   private colourOf(item: number): string {
     const { tints, colours } = this;
-    return tints === null ? colours[`op-${this.drawn.items[item]!.family}`]! : (tints[item]?.fill ?? colours["line"]!);
+    return tints === null ? colours[`op-${this.drawn.items[item]!.family}`]! : (tints[item]?.small ?? tints[item]?.fill ?? colours["line"]!);
   }
 
   private drawNodes(box: readonly [number, number, number, number]): void {
     const { items, layout, widths, heights } = this.drawn;
-    if (items.length === 0) return;
     const { context, view, colours, marked, selected } = this;
     const detailed = view.scale >= TEXT_SCALE;
-    for (const i of this.nodes.search(...box)) {
+    for (const i of this.hits.itemsIn(...box)) {
       const item = items[i]!;
       const [w, h] = [widths[i]!, heights[i]!];
       const [left, top] = [layout.x[i]! - w / 2, layout.y[i]! - h / 2];
