@@ -56,7 +56,9 @@ export function List({ compared: { a, b }, listed, row }: { compared: Compared; 
       { id: "difference", title: t.difference, cell: (one) => <span className="break">{whatDiffers(one)}</span> },
     ];
   }, [a, b]);
-  useEffect(() => box.current?.querySelector('[aria-selected="true"]')?.scrollIntoView({ block: "nearest" }), [row?.id, from]);
+  useEffect(() => {
+    box.current?.querySelector('[aria-selected="true"]')?.scrollIntoView({ block: "nearest" });
+  }, [row?.id, from]);
   const rows = listed.slice(from, from + SHOWN);
   return (
     <div ref={box} className="diff-list">

@@ -23,14 +23,14 @@ interface Line {
   b: ReactNode;
 }
 
-function BeforeAfter({ label, lines }: { label: string; lines: Line[] }) {
+function BeforeAfter({ label, lines, first = t.difference }: { label: string; lines: Line[]; first?: string }) {
   return (
     <Table
       label={label}
       rows={lines}
       id={({ name }) => name}
       columns={[
-        { id: "name", title: t.difference, cell: ({ name }) => name },
+        { id: "name", title: first, cell: ({ name }) => name },
         { id: "a", title: t.before, cell: ({ a }) => <code className="break">{a ?? t.nothing}</code> },
         { id: "b", title: t.after, cell: ({ b }) => <code className="break">{b ?? t.nothing}</code> },
       ]}
@@ -53,7 +53,7 @@ function Digests({ name, two }: { name: string; two: Two }) {
   return (
     <>
       <p>{t.weightsDiffer}</p>
-      <BeforeAfter label={name} lines={lines.filter(({ a, b }) => a !== b)} />
+      <BeforeAfter label={name} first={texts.value.element} lines={lines.filter(({ a, b }) => a !== b)} />
     </>
   );
 }
@@ -160,7 +160,7 @@ export function GraphsFacts({ compared: { a, b } }: { compared: Compared }) {
   return (
     <div className="inspector">
       <p className="muted">{t.hint}</p>
-      <Part title={t.operators}>{lines.length === 0 ? <p className="muted">{t.operatorsSame}</p> : <BeforeAfter label={t.operators} lines={lines} />}</Part>
+      <Part title={t.operators}>{lines.length === 0 ? <p className="muted">{t.operatorsSame}</p> : <BeforeAfter label={t.operators} lines={lines} first={t.operator} />}</Part>
     </div>
   );
 }

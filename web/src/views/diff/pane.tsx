@@ -54,8 +54,10 @@ export function Pane(props: Props) {
       told.current.onScene(null);
     };
   }, [drawn]);
-  useEffect(() => scene?.paint(tints.length === drawn.items.length ? tints : null), [scene, tints, drawn]);
-  useEffect(() => scene?.select(item), [scene, item]);
+  useEffect(() => {
+    scene?.paint(tints);
+    scene?.select(item);
+  }, [scene, tints, item]);
   const key = (event: KeyboardEvent) => {
     if (!scene || event.ctrlKey || event.metaKey || event.altKey) return;
     const ways = { ArrowUp: "up", ArrowDown: "down", ArrowLeft: "left", ArrowRight: "right" } as const;

@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { useEffect, useMemo, useRef, useState } from "react";
 import { useThemeCount } from "../../components/size";
 import { Shown } from "../../components/states";
 import { texts } from "../../texts";
@@ -54,61 +54,78 @@ interface Props {
   row: Row | undefined;
 }
 
-function Both({ compared, rows, row, drawn, folds }: Props & { drawn: [Drawn, Drawn]; folds: [Fold, Fold] }) {
-  const { a, b, matched } = compared;
-  const halves = [a, b] as const;
-  const toOther = [matched.toB, matched.toA] as const;
-  const theme = useThemeCount();
-  const states = useMemo(() => [itemStates(drawn[0], rows, "a"), itemStates(drawn[1], rows, "b")] as const, [drawn[0], drawn[1], rows]);
-  const tints = useMemo(() => states.map(tintsOf), [states, theme]);
-  const scenes = useRef<[Made | null, Made | null]>([null, null]);
+type Pair<T> = [T, T];
+
+/** Keeps the scenes of both graphs in step, and shows what is selected. */
+function useStep({ a, b, matched }: Compared, drawn: Pair<Drawn>, row: Row | undefined) {
+  const scenes = useRef<Pair<Made | null>>([null, null]);
   const [ready, setReady] = useState(0);
-  const [picked, setPicked] = useState<[number | null, number | null]>([null, null]); // groups, inputs and outputs are not in the address
+  const toPartners = useMemo((): Pair<Int32Array> => {
+    const [ofA, ofB] = [{ drawn: drawn[0], values: a.values }, { drawn: drawn[1], values: b.values }];
+    return [partners(ofA, ofB, matched.toB), partners(ofB, ofA, matched.toA)];
+  }, [a, b, matched, drawn[0], drawn[1]]);
   const step = useMemo(() => {
     const [one, other] = scenes.current;
-    const [ofA, ofB] = [{ drawn: drawn[0], values: a.values }, { drawn: drawn[1], values: b.values }];
-    return one?.drawn === drawn[0] && other?.drawn === drawn[1] ? new Step([one.scene, other.scene], [partners(ofA, ofB, matched.toB), partners(ofB, ofA, matched.toA)]) : null;
-  }, [ready, drawn[0], drawn[1]]);
-  const stepped = useRef<Step | null>(null);
-  stepped.current = step;
-  const items = row && ([drawn[0].holders[row.a] ?? -1, drawn[1].holders[row.b] ?? -1] as [number, number]);
-  const keep = useCallback((side: 0 | 1) => (made: Made | null) => {
-    scenes.current[side] = made;
-    if (made) setReady((n) => n + 1);
-  }, []);
+    return one?.drawn === drawn[0] && other?.drawn === drawn[1] ? new Step([one.scene, other.scene], toPartners) : null;
+  }, [ready, toPartners]);
+  const items: Pair<number> | undefined = row && [drawn[0].holders[row.a] ?? -1, drawn[1].holders[row.b] ?? -1];
   useEffect(() => {
     if (!step) return;
     if (items) step.show(items);
-    else step.follow(0);
+    else step.begin(drawn[0].layout.y);
   }, [step, items?.[0], items?.[1]]);
+  const keep = (side: 0 | 1) => (made: Made | null) => {
+    scenes.current[side] = made;
+    if (made) setReady((n) => n + 1);
+  };
+  return { scenes, step, items, keep, toPartners };
+}
+
+/** Scale of both graphs, and whether they are folded. */
+function Tools({ act, folds, can }: { act: (on: (scene: Scene) => void) => void; folds: Pair<Fold>; can: boolean }) {
+  const folded = folds.some(({ unfolded }) => unfolded !== null);
+  const fold = folded ? texts.fold.unfoldAll : texts.fold.foldAll;
+  const tools: [string, string, () => void][] = [
+    [texts.graph.zoomIn, "+", () => act((scene) => scene.zoom(1.25))],
+    [texts.graph.zoomOut, "−", () => act((scene) => scene.zoom(0.8))],
+    [texts.graph.fit, "⤢", () => act((scene) => scene.fit(true))],
+  ];
+  if (can) tools.push([fold, folded ? "⊞" : "⊟", () => folds.forEach(({ set }) => set(!folded))]);
+  return (
+    <div className="graph-tools" role="group" aria-label={texts.graph.zoom}>
+      {tools.map(([name, sign, go]) => (
+        <button key={name} aria-label={name} title={name} onClick={go}>
+          {sign}
+        </button>
+      ))}
+    </div>
+  );
+}
+
+function Both({ compared, rows, row, drawn, folds }: Props & { drawn: Pair<Drawn>; folds: Pair<Fold> }) {
+  const { a, b, matched } = compared;
+  const halves = [a, b] as const;
+  const theme = useThemeCount();
+  const states = useMemo(() => [itemStates(drawn[0], rows, "a"), itemStates(drawn[1], rows, "b")] as const, [drawn[0], drawn[1], rows]);
+  const tints = useMemo(() => states.map(tintsOf), [states, theme]);
+  const { scenes, step, items, keep, toPartners } = useStep(compared, drawn, row);
+  const [picked, setPicked] = useState<Pair<number | null>>([null, null]); // groups, inputs and outputs are not in the address
   const pick = (side: 0 | 1) => (item: number | null) => {
     const found = item === null ? undefined : drawn[side].items[item];
-    const key = side === 0 ? "a" : "b";
-    if (found?.kind === "node") {
-      setPicked([null, null]);
-      return selectRow(compared.rows.find((other) => other[key] === found.i));
-    }
-    selectRow(undefined);
-    const other = item === null ? null : partnerOf(side, item);
-    setPicked(side === 0 ? [item, other] : [other, item]);
+    const isNode = found?.kind === "node";
+    selectRow(isNode ? compared.rows.find((other) => other[side === 0 ? "a" : "b"] === found.i) : undefined);
+    const partner = item === null || toPartners[side][item]! < 0 ? null : toPartners[side][item]!;
+    setPicked(isNode ? [null, null] : side === 0 ? [item, partner] : [partner, item]);
   };
-  const partnerOf = (side: 0 | 1, item: number): number | null => {
-    const made = partners({ drawn: drawn[side], values: halves[side].values }, { drawn: drawn[1 - side]!, values: halves[1 - side]!.values }, toOther[side]);
-    return made[item]! >= 0 ? made[item]! : null;
-  };
-  const toggle = (side: 0 | 1, group: Group) => {
+  const toggle = (side: 0 | 1, group: Group | undefined) => {
+    if (!group) return;
     const open = folds[side].unfolded?.open.has(group.id) ?? false;
-    const other = sameGroup(group, toOther[side], halves[1 - side]!);
-    folds[side].toggle(group);
-    if (other && folds[1 - side]!.unfolded?.open.has(other.id) === open) folds[1 - side]!.toggle(other);
+    const [mine, theirs] = side === 0 ? folds : [folds[1], folds[0]];
+    const other = sameGroup(group, side === 0 ? matched.toB : matched.toA, side === 0 ? b : a);
+    mine.toggle(group);
+    if (other && theirs.unfolded?.open.has(other.id) === open) theirs.toggle(other);
     setPicked([null, null]);
   };
-  const enter = (side: 0 | 1) => (item: number) => {
-    const { group } = drawn[side].items[item] ?? {};
-    if (group) toggle(side, group);
-  };
-  const both = (act: (scene: Scene) => void) => () => scenes.current[0] && act(scenes.current[0].scene);
-  const folded = folds.some(({ unfolded }) => unfolded !== null);
   return (
     <div className="diff-panes">
       <p id="diff-keys" className="sr">
@@ -124,28 +141,13 @@ function Both({ compared, rows, row, drawn, folds }: Props & { drawn: [Drawn, Dr
           tints={tints[side]!}
           item={items ? (items[side] >= 0 ? items[side] : null) : picked[side]}
           onPick={pick(side)}
-          onEnter={enter(side)}
-          onBox={(box) => toggle(side, drawn[side].boxes[box]!)}
-          onMoved={() => stepped.current?.follow(side)}
+          onEnter={(item) => toggle(side, drawn[side].items[item]?.group)}
+          onBox={(box) => toggle(side, drawn[side].boxes[box])}
+          onMoved={() => step?.follow(side)}
           onScene={keep(side)}
         />
       ))}
-      <div className="graph-tools" role="group" aria-label={texts.graph.zoom}>
-        <button aria-label={texts.graph.zoomIn} title={texts.graph.zoomIn} onClick={both((scene) => scene.zoom(1.25))}>
-          +
-        </button>
-        <button aria-label={texts.graph.zoomOut} title={texts.graph.zoomOut} onClick={both((scene) => scene.zoom(0.8))}>
-          −
-        </button>
-        <button aria-label={texts.graph.fit} title={texts.graph.fit} onClick={both((scene) => scene.fit(true))}>
-          ⤢
-        </button>
-        {halves.some(({ folding }) => folding.groups.length > 0) && (
-          <button aria-label={folded ? texts.fold.unfoldAll : texts.fold.foldAll} title={folded ? texts.fold.unfoldAll : texts.fold.foldAll} onClick={() => folds.forEach((fold) => fold.set(!folded))}>
-            {folded ? "⊞" : "⊟"}
-          </button>
-        )}
-      </div>
+      <Tools act={(on) => scenes.current[0] && on(scenes.current[0].scene)} folds={folds} can={halves.some(({ folding }) => folding.groups.length > 0)} />
     </div>
   );
 }
@@ -153,7 +155,7 @@ function Both({ compared, rows, row, drawn, folds }: Props & { drawn: [Drawn, Dr
 /** The two graphs side by side, in step. */
 export function Panes(props: Props) {
   const { compared: { a, b }, row } = props;
-  const folds: [Fold, Fold] = [useFold(a), useFold(b)];
+  const folds: Pair<Fold> = [useFold(a), useFold(b)];
   const drawnA = useDrawn(a, folds[0]);
   const drawnB = useDrawn(b, folds[1]);
   useEffect(() => {

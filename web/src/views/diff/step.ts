@@ -66,6 +66,16 @@ export class Step {
     if (other >= 0) this.anchor = side === 0 ? [item, other] : [other, item];
   }
 
+  /** At first: the beginnings of both stand beside each other. */
+  begin(y: Float32Array): void {
+    let first = -1;
+    this.partners[0].forEach((other, item) => {
+      if (other >= 0 && (first < 0 || y[item]! < y[first]!)) first = item;
+    });
+    if (first >= 0) this.hold(first, 0);
+    this.follow(0);
+  }
+
   /** A scene has moved: the other goes there. */
   follow(side: 0 | 1): void {
     if (this.held) return;

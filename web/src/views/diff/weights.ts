@@ -5,6 +5,7 @@ import type { Digest } from "../../api/types";
 import { idOf, type Row } from "./differences";
 import type { Compared } from "./load";
 
+const nothing: ReadonlySet<string> = new Set();
 const [FEW, AT_ONCE] = [256, 6]; // weights that are compared without being asked to; requests under way
 
 export type Two = [a: Digest, b: Digest];
@@ -38,12 +39,13 @@ interface Found {
 
 export function useWeights(compared: Compared, wanted: boolean, start: () => void): Weights {
   const pairs = useMemo(() => pairsOf(compared.rows), [compared]);
-  const [found, setFound] = useState<Found>({ of: null, done: 0, failed: 0, differ: new Set() });
+  const [found, setFound] = useState<Found>({ of: null, done: 0, failed: 0, differ: nothing });
   const now = wanted || pairs.length <= FEW;
   useEffect(() => {
     if (!now) return;
     let [next, done, failed, ended] = [0, 0, 0, false];
     const known = new Set<string>();
+    let told = nothing; // another set only where it has grown: what follows from it is drawn anew
     const one = async () => {
       while (!ended && next < pairs.length) {
         const pair = pairs[next++]!;
@@ -52,7 +54,9 @@ export function useWeights(compared: Compared, wanted: boolean, start: () => voi
           () => failed++,
         );
         done++;
-        if (!ended && (done === pairs.length || done % 50 === 0)) setFound({ of: compared, done, failed, differ: new Set(known) });
+        if (ended || (done < pairs.length && done % 50 > 0)) continue;
+        if (told.size < known.size) told = new Set(known);
+        setFound({ of: compared, done, failed, differ: told });
       }
     };
     for (let k = 0; k < AT_ONCE; k++) void one();
@@ -60,6 +64,6 @@ export function useWeights(compared: Compared, wanted: boolean, start: () => voi
       ended = true;
     };
   }, [compared, pairs, now]);
-  const { done, failed, differ: different } = found.of === compared ? found : { done: 0, failed: 0, differ: new Set<string>() };
+  const { done, failed, differ: different } = found.of === compared ? found : { done: 0, failed: 0, differ: nothing };
   return { total: pairs.length, done, failed, differ: different, start: now ? null : start };
 }
