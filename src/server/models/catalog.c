@@ -238,12 +238,14 @@ static sib_code add(catalog *m, served *v, served **out, sib_error *err)
     return code;
 }
 
-static served *make(catalog *m, const char *path)
+/* Takes hash; NULL: no memory. */
+static served *make(catalog *m, const char *path, file_hash *hash)
 {
     served *v = calloc(1, sizeof *v);
     struct served_inner *in = calloc(1, sizeof *in);
     if (v && in) {
         v->inner = in;
+        v->hash = hash;
         v->id = id_of(path);
         v->file = strdup(server_base_name(path));
         v->number = atomic_fetch_add(&m->last_number, 1) + 1;
@@ -252,11 +254,12 @@ static served *make(catalog *m, const char *path)
         atomic_init(&in->refs, 1);
         pthread_mutex_init(&in->making, NULL);
         pthread_mutex_init(&in->lock, NULL);
-        if (v->id && v->file)
+        if (v->id && v->file && v->hash)
             return v;
         catalog_release(v);
         return NULL;
     }
+    file_hash_free(&hash);
     free(v);
     free(in);
     return NULL;
@@ -278,14 +281,12 @@ static sib_code open_path(served *v, const char *path, const struct server *s, s
 
 sib_code catalog_open(catalog *m, const char *path, served **out, sib_error *err)
 {
-    served *v = make(m, path);
+    served *v = make(m, path, file_hash_create(path));
     if (!v)
         return server_fail(err, SIB_ERR_MEMORY, "the server has too little memory");
     struct stat file;
     v->bytes = stat(path, &file) ? 0 : (uint64_t)file.st_size;
-    v->hash = file_hash_create(path);
-    sib_code code = v->hash ? open_path(v, path, m->server, err)
-                            : server_fail(err, SIB_ERR_MEMORY, "the server has too little memory");
+    sib_code code = open_path(v, path, m->server, err);
     sib_job_info info = {.kind = "graph"};
     if (v->job)
         sib_job_get_info(v->job, &info);
@@ -299,14 +300,12 @@ sib_code catalog_open(catalog *m, const char *path, served **out, sib_error *err
 sib_code catalog_open_bytes(catalog *m, const char *name, const void *data, size_t size,
                             const sib_open_options *options, served **out, sib_error *err)
 {
-    served *v = make(m, name);
+    served *v = make(m, name, file_hash_of_bytes(data, size));
     if (!v)
         return server_fail(err, SIB_ERR_MEMORY, "the server has too little memory");
     v->bytes = size;
     v->kind = "graph";
-    v->hash = file_hash_of_bytes(data, size);
-    sib_code code = v->hash ? sib_model_open_bytes(data, size, options, &v->model, err)
-                            : server_fail(err, SIB_ERR_MEMORY, "the server has too little memory");
+    sib_code code = sib_model_open_bytes(data, size, options, &v->model, err);
     if (code == SIB_OK)
         return add(m, v, out, err);
     catalog_release(v);
