@@ -445,10 +445,11 @@ sib_code sib_session_run(sib_session *s, size_t n_inputs, const sib_named_value 
     const graph *g = ex->g; /* its inputs and outputs are those of the file's graph */
     size_t n = n_outputs ? n_outputs : g->outputs.n;
     run_state run = {.observer = {.options = options, .watches = s->watches}};
-    open_span span = {.is = false};
+    open_span span;
     void *few[FEW_ENDS] = {0}, **ends = few;
     bool differ = false;
     sib_code code;
+    span.is = false;
     if ((size_t)g->inputs.n + g->outputs.n > FEW_ENDS &&
         !(ends = mem_calloc((size_t)g->inputs.n + g->outputs.n, sizeof *ends)))
         return err_memory(err, g->inputs.n * sizeof *ends, "a run");

@@ -39,7 +39,8 @@ sib_code body_run(body *b, const frame *f, const node *n, int64_t iteration, sib
 {
     const run_place place = {f->place, n, iteration};
     byte_buffer name = {0};
-    open_span span = {.is = false};
+    open_span span;
+    span.is = false;
     body_clear(b);
     if (observer_looks(&f->run->observer)) {
         place_text(&name, &place);

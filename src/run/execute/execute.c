@@ -161,8 +161,9 @@ static sib_code run_control(frame *f, node_id id, instance *in, sib_error *err)
     sib_error why = SIB_ERROR_INIT;
     sib_code code = in->control ? SIB_OK : control_make(n, &in->control, &why);
     control *c = in->control;
-    open_span span = {.is = false};
+    open_span span;
     char name[200];
+    span.is = false;
     if (observer_looks(&f->run->observer))
         span_open(&f->run->observer, &span,
                   (sib_time_span){.kind = SIB_SPAN_NODE,

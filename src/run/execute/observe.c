@@ -56,7 +56,7 @@ static bool tap_wants(const sib_run_options *o, const char *name)
     return wanted;
 }
 
-bool observer_sees(const observer *o, bool inside)
+bool observer_sees_values(const observer *o, bool inside)
 {
     if (o->blind)
         return false;

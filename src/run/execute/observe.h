@@ -16,7 +16,8 @@ typedef struct observer {
     uint64_t begin, spent;          /* of the run; in calls of watches and taps, in ns */
 } observer;
 
-/* A span that goes on; its `is` is false before. */
+/* A span that goes on. `is` alone is set false before: clearing the rest would cost runs that nobody
+   observes. */
 typedef struct open_span {
     sib_time_span about;
     uint64_t in_profile;
@@ -40,7 +41,12 @@ static inline bool observer_looks(const observer *o)
     return observer_must_look(o) || watch_count(observer_watches(o));
 }
 /* Whether anybody sees values; inside: those of milli-ops. */
-bool observer_sees(const observer *o, bool inside);
+bool observer_sees_values(const observer *o, bool inside);
+/* The same, at once where nobody looks. */
+static inline bool observer_sees(const observer *o, bool inside)
+{
+    return observer_looks(o) && observer_sees_values(o, inside);
+}
 /* Calls those that want to see a value. Errors: those of callbacks. */
 sib_code observer_show(observer *o, const sib_tap_event *event, sib_error *err);
 

@@ -150,9 +150,10 @@ static sib_code plan(const frame *f, node_id begin, plan_view view, known_nodes 
                                   .memory_limit = !limit         ? 0
                                                   : used < limit ? limit - used
                                                                  : 1};
-    open_span span = {.is = false};
+    open_span span;
     char name[200];
     const uint64_t began = logs ? sib_time_ns() : 0;
+    span.is = false;
     if (observer_looks(&run->observer))
         span_open(&f->run->observer, &span,
                   (sib_time_span){.kind = SIB_SPAN_PLAN,
