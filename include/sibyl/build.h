@@ -20,8 +20,8 @@ SIB_API void sib_build_free(sib_build **b);
 /* Imports another domain. Errors: SIB_ERR_ARGUMENT (imported before, a version below 1), SIB_ERR_MEMORY. */
 SIB_API sib_code sib_build_opset(sib_build *b, const char *domain, int64_t version, sib_error *err);
 
-/* Gives the model a registry (extend.h), as sib_open_options.registry does; b keeps it alive. Its functions in text
-   are inlined by sib_build_model: names of their nodes and values begin with the call's name and "/".
+/* Gives the model a registry (extend.h), as sib_open_options.registry does; b keeps it alive. Its functions in
+   text are inlined by sib_build_model: names of their nodes and values begin with the call's name and "/".
    Errors: SIB_ERR_ARGUMENT (NULL). */
 struct sib_registry;
 SIB_API sib_code sib_build_registry(sib_build *b, struct sib_registry *r, sib_error *err);

@@ -93,7 +93,8 @@ SIB_API sib_mval sib_milli_dim(sib_lowering *l, sib_mdim d); /* int64 scalar */
 
 /* ---- Milli-ops --------------------------------------------------------------------------------------- */
 
-/* A parameter of a milli-op: integers, dims (which may stand for integers), text, or a list of floats or strings. */
+/* A parameter of a milli-op: integers, dims (which may stand for integers), text, or a list of floats or
+   strings. */
 typedef struct sib_param {
     const char *name;
     size_t n;

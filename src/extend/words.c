@@ -1,5 +1,5 @@
-/* The words of sib_milli_op: each a milli-op, or a few, with its parameters by name. Those of numbers, and the
-   checks of all. */
+/* The words of sib_milli_op: each a milli-op, or a few, with its parameters by name. Those of numbers, and
+   the checks of all. */
 #include "extend/word.h"
 
 #include "base/str.h"

@@ -1,6 +1,6 @@
-/* Builder of milli-ops, for what is not numbers: sequences, optionals and maps, text and images; and for trees and
-   random numbers. As in milli/build.h, but each checks the types of its operands, as far as they are known, and
-   names itself where they do not fit. */
+/* Builder of milli-ops, for what is not numbers: sequences, optionals and maps, text and images; and for
+   trees and random numbers. As in milli/build.h, but each checks the types of its operands, as far as they are
+   known, and names itself where they do not fit. */
 #ifndef MILLI_BUILD_VALUES_H
 #define MILLI_BUILD_VALUES_H
 
@@ -16,7 +16,8 @@ mval m_sequence_insert(lowering *l, mval s, mval x, mval at); /* before `at`; MV
 mval m_sequence_erase(lowering *l, mval s, mval at);          /* MVAL_NONE: the last */
 mval m_sequence_length(lowering *l, mval s);
 mval m_sequence_concat(lowering *l, mval s, int64_t axis, bool stack); /* stack: along a new axis */
-/* sizes: a size for all pieces or a list of sizes. MVAL_NONE: single slices, without their axis unless keep. */
+/* sizes: a size for all pieces or a list of sizes. MVAL_NONE: single slices, without their axis unless
+   keep. */
 mval m_sequence_split(lowering *l, mval x, mval sizes, int64_t axis, bool keep);
 mval m_optional_make(lowering *l, mval x);
 mval m_optional_empty(lowering *l, value_type held);

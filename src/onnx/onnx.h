@@ -56,8 +56,8 @@ sib_code onnx_read_file_with(const char *path, const sib_open_options *options, 
                              onnx_model **out, sib_error *err);
 sib_code onnx_read_bytes_with(const void *data, size_t size, const sib_open_options *options,
                               const onnx_more *more, onnx_model **out, sib_error *err);
-/* Inlines such functions in a model that was made by calls: values have names, nodes are in order and hold no graphs.
-   After a failure the model can only be freed. */
+/* Inlines such functions in a model that was made by calls: values have names, nodes are in order and hold no
+   graphs. After a failure the model can only be freed. */
 sib_code onnx_inline(onnx_model *m, const onnx_more *more, sib_error *err);
 void onnx_free(onnx_model **m);
 /* Returns code; but where code is SIB_ERR_MEMORY because the model's budget is spent, returns SIB_ERR_SIZE
