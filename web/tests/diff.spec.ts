@@ -71,11 +71,11 @@ test("keys go from difference to difference, and an address opens one", async ({
 });
 
 test("weights are compared by their digests", async ({ page }) => {
-  await open(page, "layers.onnx", "edited.onnx");
-  await page.goto("/#/diff/layers?with=edited");
+  await open(page, "short.onnx", "short_edited.onnx");
+  await page.goto("/#/diff/short?with=short_edited");
   await page.getByRole("button", { name: /^Compare [\d,]+ weights$/ }).click();
   await expect(page).toHaveURL(/weights=all/);
-  await expect(page.getByText(/^1 of [\d,]+ weights of the same shape differ\.$/)).toBeVisible({ timeout: 240_000 }); // 2,766 requests
+  await expect(page.getByText(/^1 of [\d,]+ weights of the same shape differ\./)).toBeVisible();
   await expect(filter(page, "Changed")).toContainText(/\b3$/);
   await rows(page).filter({ hasText: "elements of weights" }).click();
   await expect(inspector(page)).toContainText("The digests differ.");

@@ -5,7 +5,7 @@ identity: one node. branch: an If whose branches are graphs. tower: a number of 
 logs: values that are not finite. reshape: a run that fails for most sizes. turns: a loop that goes on until it is cancelled. few: the same loop, five times.
 plain: nodes without names.
 layers: a transformer of 32 layers in small operators, 6,793, with names as of an exporter; unnamed: the same without names.
-edited: layers with one weight, one attribute and one operator changed, and one more layer.
+edited: layers with one weight, one attribute and one operator changed, and one more layer. short, short_edited: the same with 8 layers.
 rounds: a job of its own, with a loop in a loop.
 chain: text, letter by letter. loud: finds speech where it is loud.
 """
@@ -102,8 +102,8 @@ WIDTH, HEADS = 12, 12
 class Transformer:
     """Layers in small operators; `named`: nodes have the names of their scopes."""
 
-    def __init__(self, named: bool, edited: bool = False):
-        self.named, self.edited = named, edited
+    def __init__(self, named: bool, edited: bool = False, layers: int = 32):
+        self.named, self.edited, self.layers = named, edited, layers
         self.nodes, self.weights, self.counter = [], [], 0
 
     def op(self, scope: str, kind: str, *inputs: str, **attributes) -> str:
@@ -156,7 +156,7 @@ class Transformer:
         for name in ("sin", "cos", "scale"):
             self.weights.append(o.tensor(name, o.FLOAT, [], struct.pack("<f", 0.7)))
         x = self.op("model/embed", "Gather", self.weight("embed", [64, WIDTH], 0.2), "ids", axis=0)
-        for i in range(33 if self.edited else 32):
+        for i in range(self.layers + self.edited):
             x = self.layer(i, x)
         last = self.op("head", "MatMul", self.norm("model/norm", x), self.weight("head", [WIDTH, 64], 0.1))
         self.nodes.append(o.node("Softmax", [last], ["logits"], "/head/Softmax" if self.named else "", axis=1 if self.edited else -1))
@@ -173,6 +173,14 @@ def unnamed() -> bytes:
 
 def edited() -> bytes:
     return Transformer(named=True, edited=True).model()
+
+
+def short() -> bytes:
+    return Transformer(named=True, layers=8).model()
+
+
+def short_edited() -> bytes:
+    return Transformer(named=True, edited=True, layers=8).model()
 
 
 def heads() -> bytes:
@@ -198,7 +206,7 @@ folder, arrays = (pathlib.Path(argument) for argument in sys.argv[1:])
 folder.mkdir(parents=True, exist_ok=True)
 arrays.mkdir(parents=True, exist_ok=True)
 (folder / "rounds.job.json").write_text(json.dumps(ROUNDS))
-for make in (identity, branch, tower, logs, reshape, turns, chain, few, loud, plain, layers, unnamed, edited, heads):
+for make in (identity, branch, tower, logs, reshape, turns, chain, few, loud, plain, layers, unnamed, edited, short, short_edited, heads):
     (folder / f"{make.__name__}.onnx").write_bytes(make())
 (arrays / "x.npy").write_bytes(npy([2, 3], [1, 2, 4, 8, 16, 32]))
 with zipfile.ZipFile(arrays / "inputs.npz", "w") as archive:
