@@ -26,6 +26,7 @@ CPPCHECK_LEFT_OUT = {
     "missingIncludeSystem": "headers of the system are not read",
     "legacyUninitvar:*.inc.h": "the vector words that store are not known to write",
     "uninitvar:*.inc.h": "as legacyUninitvar",
+    "ctuuninitvar:*observe.h": "a span is written where it is opened, and its flag alone where it is not; comments do not reach this check",
 }
 
 # GCC's analyzer follows paths too, within one function mostly: it reads the rooms that own what comes from files and users.

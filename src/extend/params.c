@@ -85,7 +85,7 @@ const char *param_choice(word_call *c, const char *name, const char *const *choi
     for (i = 0; choices[i] && n < sizeof list; i++)
         n += (size_t)snprintf(list + n, sizeof list - n, " %s", choices[i]);
     l_fail(c->l, SIB_ERR_ARGUMENT, "%s: parameter %s is '%s', expected one of:%s", c->name, name,
-           p->text ? p->text : "", list);
+           p && p->text ? p->text : "", list);
     return choices[0];
 }
 
