@@ -313,10 +313,12 @@ export class Scene {
     if (width === 0 || height === 0) return;
     const first = this.canvas.dataset["sized"] === undefined;
     this.canvas.dataset["sized"] = "";
+    const wider = width - this.canvas.width / devicePixelRatio;
     this.canvas.width = Math.round(width * devicePixelRatio);
     this.canvas.height = Math.round(height * devicePixelRatio);
-    if (!first) return this.draw(); // its new size has emptied the canvas, and this frame's callbacks have run already
-    this.fit();
+    if (first) return this.fit();
+    this.view.x += wider / 2; // what was in the middle stays there
+    this.draw(); // its new size has emptied the canvas, and this frame's callbacks have run already
   }
 
   private redraw(): void {
