@@ -2,6 +2,7 @@ import { useEffect, useRef, useState, type KeyboardEvent } from "react";
 import { texts } from "../../texts";
 import type { Drawn } from "../graph/drawn";
 import { keepPlace } from "../graph";
+import { graphKey } from "../graph/keys";
 import { Scene, type Tint } from "../graph/scene";
 import type { State } from "./differences";
 
@@ -58,27 +59,11 @@ export function Pane(props: Props) {
     scene?.paint(tints);
     scene?.select(item);
   }, [scene, tints, item]);
-  const key = (event: KeyboardEvent) => {
-    if (!scene || event.ctrlKey || event.metaKey || event.altKey) return;
-    const ways = { ArrowUp: "up", ArrowDown: "down", ArrowLeft: "left", ArrowRight: "right" } as const;
-    const way = ways[event.key as keyof typeof ways];
-    const actions: Record<string, () => void> = {
-      "+": () => scene.zoom(1.25),
-      "=": () => scene.zoom(1.25),
-      "-": () => scene.zoom(0.8),
-      "0": () => scene.fit(),
-      "1": () => scene.fit(true),
+  const key = (event: KeyboardEvent) =>
+    graphKey(event, scene, props.onPick, {
       Enter: () => item !== null && props.onEnter(item),
       Escape: () => props.onPick(null),
-    };
-    if (way && event.shiftKey) scene.pan(way === "left" ? 60 : way === "right" ? -60 : 0, way === "up" ? 60 : way === "down" ? -60 : 0);
-    else if (way) {
-      const next = scene.neighbour(way);
-      if (next !== null) props.onPick(next);
-    } else if (actions[event.key]) actions[event.key]?.();
-    else return;
-    event.preventDefault();
-  };
+    });
   const tipped = tip === null ? undefined : drawn.items[tip.item];
   const state = tip === null ? null : states[tip.item];
   return (

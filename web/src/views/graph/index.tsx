@@ -15,6 +15,7 @@ import type { Drawn } from "./drawn";
 import { fold as foldOf, groupsAround, type Folding } from "./fold";
 import { closedAround, selectGroup, useDrawn, useFold, type Fold } from "./folding";
 import { Inspector, type Live } from "./inspector";
+import { graphKey } from "./keys";
 import { nameInRuns, prefixOf, sourceOf, valuesOf } from "./names";
 import { figureText, Legend, useOverlay, usePainted } from "./overlay";
 import { RunDialog, RunLine } from "./run";
@@ -188,30 +189,14 @@ function Canvas({ loaded, chosen, fold, found, live, onRun }: { loaded: Loaded; 
     scene?.swatches(seen);
   }); // the map is the same while what is in it changes
 
-  const key = (event: KeyboardEvent) => {
-    if (!scene || event.ctrlKey || event.metaKey || event.altKey) return;
-    const ways = { ArrowUp: "up", ArrowDown: "down", ArrowLeft: "left", ArrowRight: "right" } as const;
-    const way = ways[event.key as keyof typeof ways];
-    const actions: Record<string, () => void> = {
-      "+": () => scene.zoom(1.25),
-      "=": () => scene.zoom(1.25),
-      "-": () => scene.zoom(0.8),
-      "0": () => scene.fit(),
-      "1": () => scene.fit(true),
+  const key = (event: KeyboardEvent) =>
+    graphKey(event, scene, choose, {
       Enter: () => item >= 0 && enter(item),
       Escape: () => choose(null),
       f: () => foldAround(fold, loaded, chosen),
       Backspace: () => leave(loaded),
       r: onRun,
-    };
-    if (way && event.shiftKey) scene.pan(way === "left" ? 60 : way === "right" ? -60 : 0, way === "up" ? 60 : way === "down" ? -60 : 0);
-    else if (way) {
-      const next = scene.neighbour(way);
-      if (next !== null) choose(next);
-    } else if (actions[event.key]) actions[event.key]?.();
-    else return;
-    event.preventDefault();
-  };
+    });
   const tipped = tip === null ? undefined : drawn.items[tip.item];
   return (
     <div className="graph-canvas">

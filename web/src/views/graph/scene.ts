@@ -67,6 +67,7 @@ export class Scene {
   private frame = 0;
   private readonly end = new AbortController();
   private readonly sizes: ResizeObserver;
+  private width = 0; // of the canvas, in CSS pixels
 
   constructor(
     private readonly canvas: HTMLCanvasElement,
@@ -313,9 +314,10 @@ export class Scene {
     if (width === 0 || height === 0) return;
     const first = this.canvas.dataset["sized"] === undefined;
     this.canvas.dataset["sized"] = "";
-    const wider = width - this.canvas.width / devicePixelRatio;
     this.canvas.width = Math.round(width * devicePixelRatio);
     this.canvas.height = Math.round(height * devicePixelRatio);
+    const wider = width - this.width;
+    this.width = width;
     if (first) return this.fit();
     this.view.x += wider / 2; // what was in the middle stays there
     this.draw(); // its new size has emptied the canvas, and this frame's callbacks have run already
