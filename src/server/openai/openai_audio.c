@@ -186,19 +186,15 @@ static void transcribe_with(served *v, exchange *x, const speech_form *form, con
     sib_error err = SIB_ERROR_INIT;
     sib_job_info info;
     sib_job_get_info(v->job, &info);
-    float *samples = NULL;
-    size_t n_samples = 0;
     sib_tensor *audio = NULL;
     sib_job_result *r = NULL;
     sib_timer timer = sib_timer_start();
-    sib_code code = recording_samples(x, form->file, info.sample_rate, &samples, &n_samples, &err);
-    int64_t dims[1] = {(int64_t)n_samples};
+    sib_code code = recording_read(x, form->file, info.sample_rate, &audio, &err);
     speech s = {.x = x, .form = form, .task = task};
-    s.seconds = info.sample_rate > 0 ? (double)n_samples / info.sample_rate : 0;
-    if (code == SIB_OK)
-        code = sib_tensor_wrap(SIB_F32, 1, dims, NULL, samples, NULL, NULL, &audio, &err);
-    if (code == SIB_OK)
+    if (code == SIB_OK) {
+        s.seconds = (double)sib_tensor_count(audio) / info.sample_rate;
         code = run(&s, v, audio, &r, &err);
+    }
     if (code == SIB_OK) {
         metrics_audio(exchange_server(x), s.seconds, sib_timer_seconds(&timer));
         answer_result(&s, r);
@@ -206,7 +202,6 @@ static void transcribe_with(served *v, exchange *x, const speech_form *form, con
         answer_failure(x, &err);
     sib_job_result_free(&r);
     sib_tensor_free(&audio);
-    sib_free(samples);
 }
 
 static void transcribe(exchange *x, const char *task)

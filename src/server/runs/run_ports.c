@@ -132,19 +132,11 @@ static sib_code read_audio(reader *in, const json_t *spec, run_port *to, sib_err
     const part *file = name ? run_files_take(in->files, name) : NULL;
     if (!file)
         return must_be(to, "a recording: a part of the form that has its name, or {\"file\": PART}", err);
-    float *samples = NULL;
-    size_t n = 0;
-    sib_code code = recording_samples(in->x, file, in->rate, &samples, &n, err);
+    sib_code code = recording_read(in->x, file, in->rate, &to->tensor, err);
+    to->given.value.tensor = to->tensor;
     if (code != SIB_OK)
         return code;
-    code = run_count_input(in->run, to->given.name, n * sizeof *samples, err);
-    if (code == SIB_OK)
-        code = sib_tensor_wrap(SIB_F32, 1, (const int64_t[]){(int64_t)n}, NULL, samples, sib_free, samples,
-                               &to->tensor, err);
-    if (code != SIB_OK)
-        sib_free(samples);
-    to->given.value.tensor = to->tensor;
-    return code;
+    return run_count_input(in->run, to->given.name, sib_tensor_count(to->tensor) * sizeof(float), err);
 }
 
 static read_port *const readers[] = {

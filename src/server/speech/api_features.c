@@ -113,8 +113,7 @@ void handle_features(exchange *x)
     sib_mel_spec spec;
     sib_mel *mel = NULL;
     sib_error err = SIB_ERROR_INIT;
-    float *samples = NULL;
-    size_t n_samples = 0;
+    sib_tensor *audio = NULL;
     buffer out = {0};
     const part *file = exchange_part(x, "file");
     if (!file) {
@@ -123,13 +122,13 @@ void handle_features(exchange *x)
     }
     if (!read_spec(x, &spec))
         return;
-    sib_code code = recording_samples(x, file, spec.sample_rate, &samples, &n_samples, &err);
+    sib_code code = recording_read(x, file, spec.sample_rate, &audio, &err);
     if (code == SIB_OK)
         code = sib_mel_create(&spec, NULL, &mel, &err);
     if (code == SIB_OK)
-        code = compute(x, mel, samples, n_samples, &out, &err);
+        code = compute(x, mel, sib_tensor_data(audio), sib_tensor_count(audio), &out, &err);
     sib_mel_free(&mel);
-    sib_free(samples);
+    sib_tensor_free(&audio);
     if (code == SIB_OK) {
         describe_axis(x, &spec);
         answer_buffer(x, "application/octet-stream", &out);

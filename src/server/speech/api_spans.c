@@ -68,25 +68,19 @@ static void find_spans(exchange *x, const served *v, const part *file, sib_job_v
     sib_error err = SIB_ERROR_INIT;
     sib_job_info info;
     sib_job_get_info(v->job, &info);
-    float *samples = NULL;
-    size_t n_samples = 0;
     sib_tensor *audio = NULL;
     sib_job_result *r = NULL;
     sib_job_run_options run = {.cancel = exchange_cancel(x)};
-    sib_code code = recording_samples(x, file, info.sample_rate, &samples, &n_samples, &err);
-    int64_t dims[1] = {(int64_t)n_samples};
-    if (code == SIB_OK)
-        code = sib_tensor_wrap(SIB_F32, 1, dims, NULL, samples, NULL, NULL, &audio, &err);
+    sib_code code = recording_read(x, file, info.sample_rate, &audio, &err);
     in[0] = (sib_job_value){"audio", {.type = SIB_PORT_AUDIO, .tensor = audio}};
     if (code == SIB_OK)
         code = sib_job_run(v->job, n, in, 1, wanted, &run, &r, &err);
     if (code == SIB_OK)
-        answer_spans(x, sib_job_result_find(r, "spans"), (double)n_samples / info.sample_rate);
+        answer_spans(x, sib_job_result_find(r, "spans"), (double)sib_tensor_count(audio) / info.sample_rate);
     else
         answer_failure(x, &err);
     sib_job_result_free(&r);
     sib_tensor_free(&audio);
-    sib_free(samples);
 }
 
 void handle_spans(exchange *x)

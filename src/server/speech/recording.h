@@ -4,9 +4,8 @@
 
 #include "server/http/exchange.h"
 
-/* Decodes a part to mono samples (*n) at rate Hz, owned by the caller, release with sib_free. It ends with the exchange.
+/* Decodes a part to mono audio at rate Hz, (samples) float32 that the caller owns. It ends with the exchange.
    Errors: those of sib_audio_load_bytes; SIB_ERR_SIZE above 4 hours. */
-sib_code recording_samples(const exchange *x, const part *file, double rate, float **samples, size_t *n,
-                           sib_error *err);
+sib_code recording_read(const exchange *x, const part *file, double rate, sib_tensor **audio, sib_error *err);
 
 #endif
