@@ -16,7 +16,7 @@
 typedef struct settings {
     const char *host, *token, *token_file, *tls_cert, *tls_key, *models, *backends, *wyoming;
     long port, max_upload, jobs, queue, threads;
-    double grace, time_limit;
+    double grace, time_limit, send_timeout;
     int log;
 } settings;
 
@@ -40,6 +40,8 @@ static const cli_option options[] = {
                 "requests that wait; more are answered with 429 (default: 64)"),
     OPT_NUMBER("time-limit", time_limit, "S", 0, 1e6, "seconds that a request may take (default: 600)",
                .above = true),
+    OPT_NUMBER("send-timeout", send_timeout, "S", 0, 1e6,
+               "seconds that a client may take nothing of its answer (default: 30)", .above = true),
     OPT_NUMBER("grace", grace, "S", 0, 1e6, "seconds that running requests have after SIGTERM (default: 10)",
                .above = true),
     OPT_BACKENDS("backend", backends, "backends in order of preference (default: all, the fastest first)"),
@@ -151,6 +153,7 @@ static int serve(const cli_command *self, int argc, char **argv)
                             .queue = (unsigned)s.queue,
                             .max_upload = (uint64_t)s.max_upload << 20,
                             .time_limit = s.time_limit,
+                            .send_timeout = s.send_timeout,
                             .grace = s.grace,
                             .log_format = (sib_server_log)s.log,
                             .log = {.write = write_log, .level = SIB_LOG_INFO}};

@@ -33,9 +33,10 @@ typedef struct sib_server_options {
     uint64_t max_bodies;            /* bytes of all bodies held at once [4 max_upload] */
     unsigned max_connections;       /* [2048] */
     double time_limit;              /* seconds that a request may compute [600] */
-    double grace;                   /* seconds that running requests have after sib_server_stop [10] */
-    sib_server_log log_format;      /* of a line per request, given to `log` as SIB_LOG_INFO */
-    sib_logger log;                 /* called from several threads at once */
+    double send_timeout;       /* seconds that a client may take nothing of its answer, at most 1e6 [30] */
+    double grace;              /* seconds that running requests have after sib_server_stop [10] */
+    sib_server_log log_format; /* of a line per request, given to `log` as SIB_LOG_INFO */
+    sib_logger log;            /* called from several threads at once */
 } sib_server_options;
 
 /* Begins to listen; connections wait until sib_server_run. out: owned by the caller, sib_server_free(&s).

@@ -10,6 +10,7 @@
 #include "server/runs/peaks.h"
 #include "server/runs/runs.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +36,7 @@ static bool fill_options(sib_server_options *o)
     o->max_bodies = o->max_bodies ? o->max_bodies : 4 * o->max_upload;
     o->max_connections = o->max_connections ? o->max_connections : 2048;
     o->time_limit = o->time_limit > 0 ? o->time_limit : 600;
+    o->send_timeout = o->send_timeout > 0 ? fmin(o->send_timeout, 1e6) : 30;
     o->grace = o->grace > 0 ? o->grace : 10;
     const char **texts[] = {&o->host,   &o->token,    &o->tls_cert, &o->tls_key,
                             &o->models, &o->backends, &o->wyoming};

@@ -103,7 +103,8 @@ class Http2(unittest.TestCase):
         key, cls.certificate = f"{folder}/key.pem", f"{folder}/certificate.pem"
         subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", cls.certificate,
                         "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"], check=True, capture_output=True)
-        cls.server = Server("digits", f"{folder}/chain.onnx", "--tls-cert", cls.certificate, "--tls-key", key)
+        cls.server = Server("digits", f"{folder}/chain.onnx", "--tls-cert", cls.certificate, "--tls-key", key,
+                            "--send-timeout", "5")  # after which the server knows of a stream that was reset
 
     @classmethod
     def tearDownClass(cls):

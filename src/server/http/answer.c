@@ -4,6 +4,7 @@
 #include "server/http/state.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,9 +12,8 @@
 #include <time.h>
 #include <zlib.h>
 
-#define MAX_PENDING        (1u << 20) /* bytes that a writer may be ahead of its client */
-#define MIN_COMPRESSED     1024
-#define WRITE_WAIT_SECONDS 30 /* for a client that reads nothing */
+#define MAX_PENDING    (1u << 20) /* bytes that a writer may be ahead of its client */
+#define MIN_COMPRESSED 1024
 
 void answer_header(exchange *x, const char *name, const char *value)
 {
@@ -379,7 +379,11 @@ sib_code answer_write(exchange *x, const void *data, size_t size, sib_error *err
 {
     struct timespec until;
     clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += WRITE_WAIT_SECONDS;
+    double seconds = floor(x->server->options.send_timeout);
+    until.tv_sec += (time_t)seconds;
+    until.tv_nsec += (long)((x->server->options.send_timeout - seconds) * 1e9);
+    if (until.tv_nsec >= 1000000000)
+        until.tv_sec++, until.tv_nsec -= 1000000000;
     pthread_mutex_lock(&x->lock);
     bool waits = true;
     while (waits && x->pending.size - x->written > MAX_PENDING && !x->gone && !atomic_load(&x->cancelled))
