@@ -136,6 +136,8 @@ TEST(chunks_give_what_unrolled_steps_give)
                                                   {.backends = "ref", .threads = 1, .oracle = true}};
     const int64_t steps = RECURRENT_UNROLLED + 47;
     for (size_t i = 0; i < 2 * sizeof cases / sizeof *cases; i++) {
+        if (check_left_out(i))
+            continue;
         const recurrent_case *c = &cases[i / 2];
         sib_error err = SIB_ERROR_INIT;
         sib_named_value in[MAX_IN];
