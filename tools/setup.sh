@@ -106,7 +106,8 @@ install_requirements() {
     name=$(basename "$requirements" .txt)
     if ! fresh "build/venv/$name.stamp" "$requirements"; then
         echo "installing Python packages of $requirements"
-        build/venv/bin/pip install -q --disable-pip-version-check -r "$requirements"
+        # Modules are compiled when they are imported, which few of those of the peers are.
+        build/venv/bin/pip install -q --no-compile --disable-pip-version-check -r "$requirements"
         cat "$requirements" | cksum >"build/venv/$name.stamp"
     fi
 }
