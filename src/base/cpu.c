@@ -4,6 +4,7 @@
 #include <cpuid.h>
 #endif
 #include <sibyl/base.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,11 +16,17 @@ const char *cpu_level_name(cpu_level level)
 }
 
 #if defined(SIBYL_X86)
-/* clang 14 has no name for it. */
+/* clang 14 has no name for it. Asked once: in a virtual machine the instruction takes microseconds. */
 static bool has_f16c(void)
 {
-    unsigned a, b, c = 0, d;
-    return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
+    static atomic_int known; /* 1: no, 2: yes */
+    int answer = atomic_load_explicit(&known, memory_order_relaxed);
+    if (!answer) {
+        unsigned a, b, c = 0, d;
+        answer = 1 + (__get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C));
+        atomic_store_explicit(&known, answer, memory_order_relaxed);
+    }
+    return answer == 2;
 }
 #endif
 

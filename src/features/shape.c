@@ -4,6 +4,7 @@
 #include "features/mel_internal.h"
 
 #include <math.h>
+#include <string.h>
 
 /* Samples of one work item: they and their features fit an L2 cache of 512 KB. */
 #define BLOCK_SAMPLES 40960
@@ -66,22 +67,25 @@ sib_code sib_mel_shape(const sib_mel *mel, uint64_t n_samples, uint64_t *bands, 
     return SIB_OK;
 }
 
+static bool all_finite(const float *x, size_t n)
+{
+    uint32_t carries = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint32_t bits;
+        memcpy(&bits, &x[i], sizeof bits);
+        carries |=
+            (bits & 0x7FFFFFFF) + 0x00800000; /* into the sign where all bits of the exponent are set */
+    }
+    return !(carries >> 31);
+}
+
 size_t mel_first_bad(const float *samples, size_t n)
 {
-    /* x - x is 0 for finite x, else NaN; checks full stretches first, so that it vectorises. */
-    enum { STRETCH = 4096 };
-    for (size_t begin = 0; begin < n; begin += STRETCH) {
-        size_t end = begin + size_min(STRETCH, n - begin);
-        float sum[8] = {0};
-        for (size_t i = begin; i + 8 <= end; i += 8)
-            for (size_t j = 0; j < 8; j++)
-                sum[j] += samples[i + j] - samples[i + j];
-        bool bad = end - begin < STRETCH; /* short stretches are searched one by one */
-        for (size_t j = 0; j < 8; j++)
-            bad |= sum[j] != 0;
-        for (size_t i = begin; bad && i < end; i++)
-            if (!isfinite(samples[i]))
-                return i;
-    }
-    return n;
+    enum { STRETCH = 4096 }; /* that vectorises; only one with a bad sample is searched */
+    size_t at = 0;
+    while (at < n && all_finite(samples + at, size_min(STRETCH, n - at)))
+        at += size_min(STRETCH, n - at);
+    while (at < n && isfinite(samples[at]))
+        at++;
+    return at;
 }
