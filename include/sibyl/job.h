@@ -96,6 +96,7 @@ typedef struct sib_port_value {
 typedef struct sib_job sib_job;
 
 struct sib_registry;
+struct sib_batch;
 typedef struct sib_job_options {
     const char *kind; /* which job to make for a model that several fit; NULL: the first */
     /* file to use instead of the one that the job names, or that lies next to the model */
@@ -241,6 +242,9 @@ typedef struct sib_job_run_options {
     const sib_cancel *cancel;
     sib_profile
         *profile; /* filled: a span of the job, of each of its nodes and calls of models; NULL: none */
+    /* Of this job (batch.h): the steps of the batch's call are made together with those of other runs that use it;
+       except where taps may want values inside its model. NULL: alone. */
+    struct sib_batch *batch;
 } sib_job_run_options;
 
 typedef struct sib_job_result sib_job_result;

@@ -7,6 +7,7 @@
 
 #include <sibyl/audio.h>
 #include <sibyl/base.h>
+#include <sibyl/batch.h>
 #include <sibyl/build.h>
 #include <sibyl/chat.h>
 #include <sibyl/conv1d.h>

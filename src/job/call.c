@@ -4,6 +4,7 @@
 #include "base/array.h"
 #include "base/error.h"
 #include "base/size.h"
+#include "job/batch.h"
 
 #include <sibyl/watch.h>
 
@@ -333,6 +334,25 @@ const sib_value_info *call_plan_state(const call_plan *p, size_t i)
     return s ? &s->info : NULL;
 }
 
+const char *call_plan_next(const call_plan *p, size_t i)
+{
+    const call_port *s = port_at(&p->state, i);
+    return s ? s->value : NULL;
+}
+
+const char *call_plan_name(const call_plan *p)
+{
+    return p->call->name;
+}
+
+bool call_plan_is_apart(const call_plan *p)
+{
+    bool given = false; /* a state has its own beginning */
+    for (size_t i = 0; i < p->state.n; i++)
+        given = given || p->state.items[i].pair->n_dims;
+    return !p->context.n && !p->held.n && !given;
+}
+
 sib_session *call_plan_session(const call_plan *p)
 {
     return p->session;
@@ -360,6 +380,8 @@ struct job_call {
     sib_named_value *feeds; /* (number of inputs) */
     sib_value **own;        /* (inputs) converted, during the session's run */
     char path[256];         /* of the current call, for taps */
+    const sib_batch *batch; /* which makes the steps, or NULL */
+    sequence *sequence;     /* in place of the state */
 };
 
 static size_t count_outputs(const call_plan *p)
@@ -367,8 +389,16 @@ static size_t count_outputs(const call_plan *p)
     return p->outputs.n + p->state.n + p->held.n;
 }
 
-sib_code job_call_begin(const call_plan *p, job_call *of, const job_watch *watch, job_call **out,
-                        sib_error *err)
+/* Whether nobody asks for values inside the model, which a batch does not show. */
+static bool unwatched(const call_plan *p, const job_watch *w)
+{
+    char below[300];
+    snprintf(below, sizeof below, "%s/step[", p->call->name);
+    return !w || !w->tap || !w->wanted_below(w->context, below);
+}
+
+sib_code job_call_begin(const call_plan *p, job_call *of, const job_watch *watch, const sib_batch *batch,
+                        job_call **out, sib_error *err)
 {
     *out = NULL;
     job_call *c = mem_calloc(1, sizeof *c);
@@ -383,12 +413,18 @@ sib_code job_call_begin(const call_plan *p, job_call *of, const job_watch *watch
     c->made = mem_calloc(count_outputs(p) + 1, sizeof *c->made);
     c->feeds = mem_calloc(feeds + 1, sizeof *c->feeds);
     c->own = mem_calloc(p->inputs.n + p->state.n + 1, sizeof *c->own);
-    if (c->state && c->held && c->made && c->feeds && c->own) {
-        *out = c;
-        return SIB_OK;
+    sib_code code = c->state && c->held && c->made && c->feeds && c->own
+                        ? SIB_OK
+                        : err_memory(err, feeds * sizeof *c->feeds, "a call");
+    if (code == SIB_OK && batch && batch->plan == p && unwatched(p, watch)) {
+        c->batch = batch;
+        code = batch_join(batch->steps, &c->sequence, err);
     }
-    job_call_end(&c);
-    return err_memory(err, feeds * sizeof *c->feeds, "a call");
+    if (code == SIB_OK)
+        *out = c;
+    else
+        job_call_end(&c);
+    return code;
 }
 
 static void drop(sib_value **list, size_t n)
@@ -400,6 +436,8 @@ static void drop(sib_value **list, size_t n)
 void job_call_reset(job_call *c)
 {
     drop(c->state, c->plan->state.n);
+    if (c->sequence)
+        sequence_rewind(c->sequence);
 }
 
 void job_call_end(job_call **c)
@@ -408,6 +446,7 @@ void job_call_end(job_call **c)
         return;
     drop((*c)->state, (*c)->plan->state.n);
     drop((*c)->held, (*c)->plan->held.n);
+    sequence_leave(&(*c)->sequence);
     mem_free((*c)->state);
     mem_free((*c)->held);
     mem_free((*c)->made);
@@ -600,6 +639,47 @@ static void take_over(sib_value **to, sib_value **from, size_t n)
     }
 }
 
+/* The value of input i: the port's, or the fixed one; NULL where it has none. */
+static sib_code batch_input(job_call *c, size_t i, job_value *const *in, const sib_value **out,
+                            sib_error *err)
+{
+    const call_port *port = call_plan_input(c->plan, i);
+    size_t fixed = fixed_named(c->plan, port->value);
+    if (in[i]) {
+        sib_code code = input_value(c, port, &in[i]->v, &c->own[i], err);
+        *out = c->own[i];
+        return code;
+    }
+    if (fixed == NO_INDEX)
+        return refused(c, port->port, "it has no value", err);
+    *out = c->plan->fixed[fixed];
+    return SIB_OK;
+}
+
+/* The step of a sequence, which others share. */
+static sib_code run_in_batch(job_call *c, job_value *const *in, sib_value **out, sib_error *err)
+{
+    const sib_value *tokens = NULL, *at = NULL;
+    sib_profile *profile = c->watch ? c->watch->profile : NULL;
+    sib_code code = batch_input(c, c->batch->tokens, in, &tokens, err);
+    if (code == SIB_OK)
+        code = batch_input(c, c->batch->at, in, &at, err);
+    const uint64_t span = profile ? sib_profile_begin(profile, SIB_SPAN_CALL, c->path) : 0;
+    if (code == SIB_OK)
+        code = job_batch_feed(c->sequence, tokens, at, c->watch ? c->watch->cancel : NULL, out, err);
+    if (profile)
+        sib_profile_end(profile, span);
+    drop(c->own, c->plan->inputs.n);
+    if (code != SIB_OK || !c->watch || !c->watch->tap)
+        return code;
+    c->made[0] = out[0]; /* for the taps alone */
+    code = tap_outputs(c, err);
+    c->made[0] = NULL;
+    if (code != SIB_OK)
+        drop(out, 1);
+    return code;
+}
+
 sib_code job_call_run(job_call *c, job_value *const *in, sib_value **out, sib_error *err)
 {
     const call_plan *p = c->plan;
@@ -610,6 +690,8 @@ sib_code job_call_run(job_call *c, job_value *const *in, sib_value **out, sib_er
     snprintf(c->path, sizeof c->path, "%s/step[%llu]", p->call->name, (unsigned long long)c->steps++);
     for (size_t i = 0; i < p->outputs.n; i++)
         out[i] = NULL;
+    if (c->sequence)
+        return run_in_batch(c, in, out, err);
     sib_code code = feed(c, in, &n, err);
     if (code == SIB_OK && taps) {
         char below[300];

@@ -35,9 +35,18 @@ sib_session *call_plan_session(const call_plan *p);
 /* The model's input for state i; NULL where i is out of range. */
 const sib_value_info *call_plan_state(const call_plan *p, size_t i);
 
-/* of: the call in this run that supplies the context, or NULL. watch: may be NULL. */
-sib_code job_call_begin(const call_plan *p, job_call *of, const job_watch *watch, job_call **out,
-                        sib_error *err);
+/* The output that state i is given from; NULL where i is out of range. */
+const char *call_plan_next(const call_plan *p, size_t i);
+/* The call's name in the document. */
+const char *call_plan_name(const call_plan *p);
+/* Whether each call stands alone but for its state: no context of other calls, none for others, and a state that begins
+   without rows. */
+bool call_plan_is_apart(const call_plan *p);
+
+/* of: the call in this run that supplies the context, or NULL. watch: may be NULL. batch: makes the steps of the call if
+   it is of this plan; may be NULL. */
+sib_code job_call_begin(const call_plan *p, job_call *of, const job_watch *watch,
+                        const struct sib_batch *batch, job_call **out, sib_error *err);
 void job_call_end(job_call **c);
 const call_plan *job_call_plan(const job_call *c);
 

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/outfile.h"
 #include "base/path.h"
+#include "job/batch.h"
 #include "job/chat.h"
 #include "job/graph.h"
 #include "job/run.h"
@@ -21,6 +22,8 @@ struct sib_job {
     sib_model **models; /* (doc->n_models) */
     job_parts parts;
     job_chat chat;
+    char *backends; /* of its sessions, or NULL */
+    sib_logger log;
 };
 
 #define MAX_DOCUMENT ((size_t)16 << 20)
@@ -148,8 +151,10 @@ static sib_code open_document(const char *name, const char *text, size_t size, c
     if (!j)
         return err_memory(err, sizeof *j, "a job");
     j->text = mem_alloc(size + 1, 1);
-    sib_code code =
-        j->text ? job_doc_read(name, text, size, &j->doc, err) : err_memory(err, size, "a job's document");
+    j->backends = o->backends ? mem_strdup(o->backends) : NULL;
+    j->log = o->log;
+    sib_code code = j->text && (j->backends || !o->backends) ? job_doc_read(name, text, size, &j->doc, err)
+                                                             : err_memory(err, size, "a job's document");
     if (code == SIB_OK) {
         memcpy(j->text, text, size);
         j->text[size] = 0;
@@ -301,6 +306,7 @@ void sib_job_free(sib_job **j)
         return;
     const job_doc *d = (*j)->doc;
     mem_free((*j)->text);
+    mem_free((*j)->backends);
     job_chat_close(&(*j)->chat);
     for (size_t i = 0; (*j)->parts.plans && i < d->n_calls; i++)
         call_plan_free(&(*j)->parts.plans[i]);
@@ -584,8 +590,8 @@ sib_code sib_job_run(const sib_job *j, size_t n_inputs, const sib_job_value *inp
         code = make_result(j, n, numbers, out, err);
     const uint64_t span = o->profile ? sib_profile_begin(o->profile, SIB_SPAN_JOB, j->doc->name) : 0;
     if (code == SIB_OK)
-        code =
-            job_run(&j->parts, given, n, numbers, o->max_steps ? o->max_steps : 1000000, &watch, made, err);
+        code = job_run(&j->parts, given, n, numbers, o->max_steps ? o->max_steps : 1000000, &watch, o->batch,
+                       made, err);
     if (o->profile)
         sib_profile_end(o->profile, span);
     for (size_t i = 0; i < n && code == SIB_OK; i++)
@@ -624,4 +630,12 @@ void sib_job_result_free(sib_job_result **r)
         job_value_release((*r)->items[i].value);
     mem_free(*r);
     *r = NULL;
+}
+
+sib_code sib_batch_create(const sib_job *j, const sib_batch_options *options, sib_batch **out, sib_error *err)
+{
+    if (!j || !out)
+        return err_set(err, SIB_ERR_ARGUMENT, "%s is NULL", j ? "out" : "the job");
+    const sib_session_options sessions = {.backends = j->backends, .pool = j->parts.pool, .log = j->log};
+    return job_batch_create(j->parts.plans, j->doc->n_calls, options, &sessions, out, err);
 }

@@ -21,6 +21,7 @@ typedef struct job_run_state {
     const job_node **nodes; /* (n_nodes) by number, those that ran */
     job_call **calls;       /* (n_calls) */
     const job_watch *watch;
+    const struct sib_batch *batch; /* or NULL */
     uint64_t max_steps;
     char path[256]; /* of the enclosing loops: "loop/step[3]/" */
 } job_run_state;
@@ -393,17 +394,18 @@ static sib_code begin_run(job_run_state *r, job_value *const *given, sib_error *
     sib_code code = SIB_OK;
     for (size_t i = 0; i < d->n_calls && code == SIB_OK; i++) {
         size_t of = d->calls[i].of;
-        code = job_call_begin(r->parts->plans[i], of == NO_INDEX ? NULL : r->calls[of], r->watch,
+        code = job_call_begin(r->parts->plans[i], of == NO_INDEX ? NULL : r->calls[of], r->watch, r->batch,
                               &r->calls[i], err);
     }
     return code;
 }
 
 sib_code job_run(const job_parts *parts, job_value *const *given, size_t n, const size_t *outputs,
-                 uint64_t max_steps, const job_watch *watch, job_value **out, sib_error *err)
+                 uint64_t max_steps, const job_watch *watch, const struct sib_batch *batch, job_value **out,
+                 sib_error *err)
 {
     const job_doc *d = parts->doc;
-    job_run_state r = {.parts = parts, .d = d, .watch = watch, .max_steps = max_steps};
+    job_run_state r = {.parts = parts, .d = d, .watch = watch, .batch = batch, .max_steps = max_steps};
     for (size_t i = 0; i < n; i++)
         out[i] = NULL;
     sib_code code = begin_run(&r, given, err);
@@ -412,12 +414,13 @@ sib_code job_run(const job_parts *parts, job_value *const *given, size_t n, cons
     for (size_t i = d->block.n; i-- > 0 && code == SIB_OK;)
         if (is_wanted(&r, &d->block.nodes[i]))
             want_inputs(&r, &d->block.nodes[i]);
-    pool_hold(parts->pool); /* held through all calls: between two steps of a decoder lie some hundred
-                               microseconds */
+    sib_pool *held = batch ? NULL : parts->pool; /* a batch's steps are other threads' */
+    pool_hold(
+        held); /* held through all calls: between two steps of a decoder lie some hundred microseconds */
     for (size_t i = 0; i < d->block.n && code == SIB_OK; i++)
         if (is_wanted(&r, &d->block.nodes[i]))
             code = run_node(&r, &d->block.nodes[i], err);
-    pool_release(parts->pool);
+    pool_release(held);
     for (size_t i = 0; i < n && code == SIB_OK; i++) {
         job_value *v = read_slot(&r, d->outputs[outputs[i]].slot);
         out[i] = v ? job_value_own(v) : NULL;

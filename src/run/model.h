@@ -29,6 +29,13 @@ sib_code model_make(onnx_model *onnx, bool infer, struct sib_registry *registry,
 /* model_make with inference and without a registry. */
 sib_code model_from_onnx(onnx_model *m, sib_model **out, sib_error *err);
 
+/* Changes a copy of a model's graph; the ids of its values stay. */
+typedef sib_code (*model_edit)(void *context, graph *g, sib_error *err);
+/* sib_model_part of a copy of the graph that `edit` has changed; NULL: as it is. It shares the weights of m, packed ones
+   too. registry: of the operators that the edit uses; may be NULL. */
+sib_code model_part_edited(const sib_model *m, model_edit edit, void *context, struct sib_registry *registry,
+                           const char *const *outputs, size_t n, sib_model **out, sib_error *err);
+
 /* Returns another reference, which sib_model_free drops. */
 sib_model *model_keep(sib_model *m);
 

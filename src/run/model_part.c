@@ -1,6 +1,7 @@
 /* Parts of models: the nodes that given values need, as a model. */
 #include "base/alloc.h"
 #include "base/error.h"
+#include "graph/copy.h"
 #include "graph/part.h"
 #include "run/model.h"
 
@@ -38,10 +39,25 @@ static uint64_t count_parameters(const graph *g)
     return n;
 }
 
+/* The part of a copy of g that `edit` has changed. */
+static sib_code edited_part(const graph *g, model_edit edit, void *context, const value_id *outputs, size_t n,
+                            onnx_model *m, sib_error *err)
+{
+    graph *copy = NULL;
+    sib_code code = graph_copy(g, m->arena, m->dims, &copy, err);
+    if (code != SIB_OK)
+        return code;
+    code = edit(context, copy, err);
+    if (code == SIB_OK)
+        code = graph_part(copy, outputs, n, m->arena, m->dims, NULL, NULL, &m->graph, err);
+    graph_free(&copy);
+    return code;
+}
+
 /* Fills m with a part of `from`; m->graph is that part. Keeps everything but the notes on single nodes.
-   The arena of `from` must outlive m. */
-static sib_code make_part(const onnx_model *from, const value_id *outputs, size_t n, onnx_model *m,
-                          sib_error *err)
+   The arena of `from` must outlive m. edit: may be NULL. */
+static sib_code make_part(const onnx_model *from, model_edit edit, void *context, const value_id *outputs,
+                          size_t n, onnx_model *m, sib_error *err)
 {
     m->ir_version = from->ir_version;
     m->model_version = from->model_version;
@@ -58,11 +74,33 @@ static sib_code make_part(const onnx_model *from, const value_id *outputs, size_
     if (code == SIB_OK)
         code = dim_table_copy(from->dims, &m->dims, err);
     if (code == SIB_OK)
-        code = graph_part(from->graph, outputs, n, m->arena, m->dims, NULL, NULL, &m->graph, err);
+        code = edit ? edited_part(from->graph, edit, context, outputs, n, m, err)
+                    : graph_part(from->graph, outputs, n, m->arena, m->dims, NULL, NULL, &m->graph, err);
     if (code == SIB_OK)
         code = graph_verify(m->graph, err);
     if (code == SIB_OK)
         m->parameters = count_parameters(m->graph);
+    return code;
+}
+
+sib_code model_part_edited(const sib_model *m, model_edit edit, void *context, struct sib_registry *registry,
+                           const char *const *outputs, size_t n, sib_model **out, sib_error *err)
+{
+    *out = NULL;
+    value_id *ids = mem_alloc(n, sizeof *ids);
+    onnx_model *part = mem_calloc(1, sizeof *part);
+    sib_code code = ids && part ? find_outputs(m->onnx->graph, outputs, n, ids, err)
+                                : err_memory(err, n * sizeof *ids, "a part of a model");
+    if (code == SIB_OK)
+        code = make_part(m->onnx, edit, context, ids, n, part, err);
+    mem_free(ids);
+    if (code != SIB_OK) {
+        onnx_free(&part);
+        return code;
+    }
+    code = model_make(part, false, registry, out, err); /* types are copied from m */
+    if (code == SIB_OK)
+        (*out)->whole = model_keep((sib_model *)m);
     return code;
 }
 
@@ -74,19 +112,5 @@ sib_code sib_model_part(const sib_model *m, const char *const *outputs, size_t n
     *out = NULL;
     if (!m || !outputs || !n)
         return err_set(err, SIB_ERR_ARGUMENT, "%s", m ? "no outputs are given" : "the model is NULL");
-    value_id *ids = mem_alloc(n, sizeof *ids);
-    onnx_model *part = mem_calloc(1, sizeof *part);
-    sib_code code = ids && part ? find_outputs(m->onnx->graph, outputs, n, ids, err)
-                                : err_memory(err, n * sizeof *ids, "a part of a model");
-    if (code == SIB_OK)
-        code = make_part(m->onnx, ids, n, part, err);
-    mem_free(ids);
-    if (code != SIB_OK) {
-        onnx_free(&part);
-        return code;
-    }
-    code = model_make(part, false, m->registry, out, err); /* types are copied from m */
-    if (code == SIB_OK)
-        (*out)->whole = model_keep((sib_model *)m);
-    return code;
+    return model_part_edited(m, NULL, NULL, m->registry, outputs, n, out, err);
 }

@@ -37,7 +37,8 @@ static calls calls_of(tiny *t, const char *text)
     for (size_t i = 0; i < c.d->n_calls; i++) {
         size_t of = c.d->calls[i].of;
         CHECK_OK(call_plan_make(c.d, i, &c.m, &o, &c.plans[i], &err), err);
-        CHECK_OK(job_call_begin(c.plans[i], of == NO_INDEX ? NULL : c.live[of], NULL, &c.live[i], &err), err);
+        CHECK_OK(job_call_begin(c.plans[i], of == NO_INDEX ? NULL : c.live[of], NULL, NULL, &c.live[i], &err),
+                 err);
     }
     return c;
 }
@@ -112,7 +113,7 @@ TEST(state_goes_from_call_to_call)
     assert_null(call_plan_metadata(c.plans[0], "author"));
     /* another run has its own state */
     job_call *other = NULL;
-    CHECK_OK(job_call_begin(c.plans[0], NULL, NULL, &other, &err), err);
+    CHECK_OK(job_call_begin(c.plans[0], NULL, NULL, NULL, &other, &err), err);
     expect(called(other, floats(DIMS(1), OF(1))), SIB_F32, DIMS(1), OF(6));
     expect(called(c.live[0], floats(DIMS(1), OF(1))), SIB_F32, DIMS(1), OF(7));
     job_call_end(&other);
@@ -354,7 +355,7 @@ TEST(memory_may_fail_anywhere)
         for (size_t i = 0; i < 2 && code == SIB_OK; i++)
             code = call_plan_make(d, i, &m, &o, &plans[i], NULL);
         for (size_t i = 0; i < 2 && code == SIB_OK; i++)
-            code = job_call_begin(plans[i], live[0], NULL, &live[i], NULL);
+            code = job_call_begin(plans[i], live[0], NULL, NULL, &live[i], NULL);
         for (size_t i = 0; i < 2 && code == SIB_OK; i++)
             code = job_call_run(live[i], &in[i], out[i], NULL);
         if (code == SIB_OK)
