@@ -15,7 +15,7 @@
 
 typedef struct settings {
     const char *host, *token, *token_file, *tls_cert, *tls_key, *models, *backends, *wyoming;
-    long port, max_upload, jobs, queue, threads;
+    long port, max_upload, jobs, batch, queue, threads;
     double grace, time_limit, send_timeout;
     int log;
 } settings;
@@ -36,6 +36,8 @@ static const cli_option options[] = {
     OPT_INTEGER("max-upload", max_upload, "MB", 1, 1 << 20, "largest body of a request (default: 256)"),
     OPT_INTEGER("jobs", jobs, "N", 1, 1024,
                 "requests that compute at the same time (default: one per processor)"),
+    OPT_INTEGER("batch", batch, "N", 1, 64,
+                "texts that a model generates at the same time, by steps that they share (default: 16)"),
     OPT_INTEGER("queue", queue, "N", 1, 65536,
                 "requests that wait; more are answered with 429 (default: 64)"),
     OPT_NUMBER("time-limit", time_limit, "S", 0, 1e6, "seconds that a request may take (default: 600)",
@@ -150,6 +152,7 @@ static int serve(const cli_command *self, int argc, char **argv)
                             .wyoming = s.wyoming,
                             .threads = (unsigned)s.threads,
                             .jobs = (unsigned)s.jobs,
+                            .batch = (unsigned)s.batch,
                             .queue = (unsigned)s.queue,
                             .max_upload = (uint64_t)s.max_upload << 20,
                             .time_limit = s.time_limit,

@@ -28,11 +28,14 @@ typedef struct sib_server_options {
                                        tokens: HOST is a loopback address ["127.0.0.1"]; NULL: nowhere */
     unsigned threads;               /* of each job; 0: one per processor that this process may use */
     unsigned jobs;                  /* requests that compute at the same time [one per processor] */
-    unsigned queue;                 /* requests that wait for these; more are answered with 429 [64] */
-    uint64_t max_upload;            /* bytes of a request's body [256 MiB] */
-    uint64_t max_bodies;            /* bytes of all bodies held at once [4 max_upload] */
-    unsigned max_connections;       /* [2048] */
-    double time_limit;              /* seconds that a request may compute [600] */
+    unsigned batch;            /* texts that are generated at the same time, by steps that they share where
+                                       the model can be batched (batch.h), otherwise as many as `jobs`; at most
+                                       64; 1: one after the other [16] */
+    unsigned queue;            /* requests that wait for these; more are answered with 429 [64] */
+    uint64_t max_upload;       /* bytes of a request's body [256 MiB] */
+    uint64_t max_bodies;       /* bytes of all bodies held at once [4 max_upload] */
+    unsigned max_connections;  /* [2048] */
+    double time_limit;         /* seconds that a request may compute [600] */
     double send_timeout;       /* seconds that a client may take nothing of its answer, at most 1e6 [30] */
     double grace;              /* seconds that running requests have after sib_server_stop [10] */
     sib_server_log log_format; /* of a line per request, given to `log` as SIB_LOG_INFO */

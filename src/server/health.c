@@ -11,7 +11,7 @@ void handle_ready(exchange *x)
 {
     struct server *s = exchange_server(x);
     unsigned waiting, running;
-    work_load(s->work, LANE_WRITE, &waiting, &running);
+    work_load(s->work, &waiting, &running);
     bool ready = server_ready(s);
     answer_json(x, ready ? 200 : 503,
                 json_pack("{s:b, s:i, s:i, s:i}", "ready", ready, "models", (int)atomic_load(&s->n_models),

@@ -31,6 +31,7 @@ static bool fill_options(sib_server_options *o)
     unsigned processors = (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
     o->host = o->host ? o->host : "127.0.0.1";
     o->jobs = o->jobs ? o->jobs : processors ? processors : 1;
+    o->batch = o->batch ? o->batch : 16;
     o->queue = o->queue ? o->queue : 64;
     o->max_upload = o->max_upload ? o->max_upload : 256ull << 20;
     o->max_bodies = o->max_bodies ? o->max_bodies : 4 * o->max_upload;
@@ -73,6 +74,8 @@ static sib_code check_options(const sib_server_options *o, sib_error *err)
             "'%.100s' can be reached from other machines, and Wyoming knows no tokens: give it a "
             "loopback address",
             wyoming);
+    if (o->batch > 64)
+        return server_fail(err, SIB_ERR_ARGUMENT, "a batch has at most 64 sequences, not %u", o->batch);
     if (o->port > 65535)
         return server_fail(err, SIB_ERR_ARGUMENT, "the port must be below 65536, not %u", o->port);
     return SIB_OK;
@@ -95,13 +98,16 @@ sib_code sib_server_create(const sib_server_options *options, sib_server **out, 
     s->began = sib_time_ns();
     pthread_mutex_init(&s->outlets.lock, NULL);
     pthread_mutex_init(&s->mailboxes.lock, NULL);
-    if (!fill_options(&s->options) || !(s->catalog = catalog_create(s)) || !(s->metrics = metrics_create()) ||
+    bool filled = fill_options(&s->options);
+    gate_create(&s->alone, s->options.jobs);
+    gate_create(&s->choices, s->options.batch);
+    if (!filled || !(s->catalog = catalog_create(s)) || !(s->metrics = metrics_create()) ||
         !(s->runs = runs_create(s)) || !(s->live = live_create(s)) ||
         !(s->peaks = peaks_create(s->options.threads)) || !(s->folders = folders_create()) ||
         (s->options.models && !folders_add(s->folders, s->options.models)))
         code = server_fail(err, SIB_ERR_MEMORY, "the server has too little memory");
     if (code == SIB_OK)
-        code = work_create(s->options.jobs, s->options.queue, &s->work, err);
+        code = work_create(s->options.jobs, s->options.batch, s->options.queue, &s->work, err);
     if (code == SIB_OK)
         code = listener_create(s, &server_calls, &s->listener, err);
     if (code == SIB_OK)
@@ -166,6 +172,8 @@ void sib_server_free(sib_server **server)
     folders_free(&s->folders);
     pthread_mutex_destroy(&s->outlets.lock);
     pthread_mutex_destroy(&s->mailboxes.lock);
+    gate_free(&s->alone);
+    gate_free(&s->choices);
     const char *texts[] = {s->options.host,   s->options.token,    s->options.tls_cert, s->options.tls_key,
                            s->options.models, s->options.backends, s->options.wyoming};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)

@@ -175,7 +175,7 @@ static void dispatch(listener *l, exchange *x)
         answer_error(x, 400, NULL, "%s", why);
     else if (x->route->lane == LANE_LOOP)
         run_handler(exchange_hold(x));
-    else if (x->route->lane == LANE_WRITE && atomic_load(&s->stopping)) {
+    else if (x->route->lane >= LANE_WRITE && atomic_load(&s->stopping)) {
         answer_header(x, "Retry-After", "5");
         answer_error(x, 503, NULL, "the server is stopping");
     } else if (!work_add(s->work, x->route->lane, run_handler, exchange_hold(x))) {

@@ -39,7 +39,7 @@ static void on_tick(listener *l)
         l->stop_began = now;
     if (l->stop_began) {
         unsigned waiting, running;
-        work_load(s->work, LANE_WRITE, &waiting, &running);
+        work_load(s->work, &waiting, &running);
         bool over = (double)(now - l->stop_began) / 1e9 > s->options.grace;
         for (exchange *x = over ? l->exchanges : NULL; x; x = x->next)
             exchange_cancel_set(x);

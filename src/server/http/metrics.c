@@ -151,7 +151,7 @@ void handle_metrics(exchange *x)
     double tokens = (double)m->tokens, audio = m->audio_seconds, took = m->audio_took;
     pthread_mutex_unlock(&m->lock);
     unsigned waiting, running;
-    work_load(s->work, LANE_WRITE, &waiting, &running);
+    work_load(s->work, &waiting, &running);
     sib_memory memory;
     sib_memory_usage(&memory);
     sib_alloc_counters held;

@@ -25,7 +25,5 @@ const char *server_base_name(const char *path)
 
 bool server_ready(struct server *s)
 {
-    unsigned waiting, running;
-    work_load(s->work, LANE_WRITE, &waiting, &running);
-    return !atomic_load(&s->stopping) && waiting < s->options.queue;
+    return !atomic_load(&s->stopping) && work_takes(s->work, LANE_WRITE) && work_takes(s->work, LANE_TEXT);
 }

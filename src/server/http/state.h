@@ -3,6 +3,7 @@
 #define SIB_SERVER_STATE_H
 
 #include "server/http/exchange.h"
+#include "server/http/gate.h"
 #include "server/http/mailbox.h"
 #include "server/http/metrics.h"
 #include "server/http/outlet.h"
@@ -37,6 +38,8 @@ struct server {
     struct peaks *peaks;
     mailboxes mailboxes;
     atomic_uint n_speech_streams; /* see speech_stream.h */
+    gate alone;                   /* of texts that are generated without a batch: as many as `jobs` */
+    gate choices;                 /* of choices besides the first of their requests */
     metrics *metrics;
     atomic_ullong next_exchange;
     atomic_ullong held_bytes; /* of bodies */

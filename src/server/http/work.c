@@ -82,13 +82,13 @@ static void queue_free(queue *q)
     free(q->threads);
 }
 
-sib_code work_create(unsigned jobs, unsigned queue_length, work **out, sib_error *err)
+sib_code work_create(unsigned jobs, unsigned texts, unsigned queue_length, work **out, sib_error *err)
 {
+    const unsigned threads[N_LANES] = {[LANE_READ] = READERS, [LANE_WRITE] = jobs, [LANE_TEXT] = texts};
     work *w = calloc(1, sizeof *w);
-    bool made = w && jobs <= MAX_THREADS;
+    bool made = w && jobs <= MAX_THREADS && texts <= MAX_THREADS;
     for (int lane = LANE_READ; w && lane < N_LANES; lane++)
-        made = queue_create(&w->lanes[lane], lane == LANE_READ ? READERS : jobs,
-                            lane == LANE_READ ? READ_QUEUE : queue_length) &&
+        made = queue_create(&w->lanes[lane], threads[lane], lane == LANE_READ ? READ_QUEUE : queue_length) &&
                made;
     if (made) {
         *out = w;
@@ -100,11 +100,17 @@ sib_code work_create(unsigned jobs, unsigned queue_length, work **out, sib_error
     return err->code;
 }
 
+/* The lock is held. */
+static bool has_room(const queue *q)
+{
+    return !q->closed && q->n + q->running < q->n_threads + q->max_waiting;
+}
+
 bool work_add(work *w, work_lane lane, void (*run)(void *item), void *item)
 {
     queue *q = &w->lanes[lane];
     pthread_mutex_lock(&q->lock);
-    bool takes = !q->closed && q->n + q->running < q->n_threads + q->max_waiting;
+    bool takes = has_room(q);
     if (takes) {
         q->tasks[(q->first + q->n++) % q->capacity] = (task){run, item};
         pthread_cond_signal(&q->added);
@@ -113,13 +119,25 @@ bool work_add(work *w, work_lane lane, void (*run)(void *item), void *item)
     return takes;
 }
 
-void work_load(work *w, work_lane lane, unsigned *waiting, unsigned *running)
+void work_load(work *w, unsigned *waiting, unsigned *running)
+{
+    *waiting = *running = 0;
+    for (int lane = LANE_WRITE; lane < N_LANES; lane++) {
+        queue *q = &w->lanes[lane];
+        pthread_mutex_lock(&q->lock);
+        *waiting += q->n;
+        *running += q->running;
+        pthread_mutex_unlock(&q->lock);
+    }
+}
+
+bool work_takes(work *w, work_lane lane)
 {
     queue *q = &w->lanes[lane];
     pthread_mutex_lock(&q->lock);
-    *waiting = q->n;
-    *running = q->running;
+    bool takes = has_room(q);
     pthread_mutex_unlock(&q->lock);
+    return takes;
 }
 
 void work_close(work *w)

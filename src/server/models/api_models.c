@@ -8,6 +8,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* How a model generates texts; null where it generates none. */
+static json_t *batch_json(const served *v)
+{
+    sib_batch_info info = {.max_sequences = 1};
+    if (v->batch)
+        sib_batch_get_info(v->batch, &info);
+    return v->batch || v->alone
+               ? json_pack("{s:I, s:I, s:I, s:I, s:s?}", "max_sequences", (json_int_t)info.max_sequences,
+                           "steps", (json_int_t)info.steps, "tokens", (json_int_t)info.tokens, "largest",
+                           (json_int_t)info.largest, "alone", v->alone)
+               : json_null();
+}
+
 /* MODEL of the API, or NULL where memory fails. */
 static json_t *describe(served *v)
 {
@@ -15,12 +28,13 @@ static json_t *describe(served *v)
     sib_model_info info = {0};
     if (m)
         sib_model_get_info(m, &info);
-    return json_pack("{s:s, s:s, s:o, s:s?, s:I, s:s, s:b, s:I, s:I, s:I, s:I, s:I}", "id", v->id, "name",
-                     v->id, "file", text_json(v->file, MAX_NAME), "hash", file_hash_known(v->hash), "bytes",
-                     (json_int_t)v->bytes, "kind", v->kind, "job", v->job != NULL, "n_nodes",
+    return json_pack("{s:s, s:s, s:o, s:s?, s:I, s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:o}", "id", v->id,
+                     "name", v->id, "file", text_json(v->file, MAX_NAME), "hash", file_hash_known(v->hash),
+                     "bytes", (json_int_t)v->bytes, "kind", v->kind, "job", v->job != NULL, "n_nodes",
                      (json_int_t)info.n_nodes, "n_graphs", (json_int_t)(m ? sib_model_graphs(m) : 0),
                      "parameters", (json_int_t)info.parameters, "parameter_bytes",
-                     (json_int_t)info.parameter_bytes, "opened", (json_int_t)v->opened);
+                     (json_int_t)info.parameter_bytes, "opened", (json_int_t)v->opened, "batch",
+                     batch_json(v));
 }
 
 void handle_models(exchange *x)

@@ -71,6 +71,7 @@ void catalog_release(served *v)
         free(k->call);
         free(k->backends);
     }
+    sib_batch_free(&v->batch);
     sib_job_free(&v->job);
     sib_model_free(&v->model);
     file_hash_free(&v->hash);
@@ -79,6 +80,7 @@ void catalog_release(served *v)
     free(v->inner);
     free(v->id);
     free(v->file);
+    free(v->alone);
     free(v);
 }
 
@@ -279,6 +281,26 @@ static sib_code open_path(served *v, const char *path, const struct server *s, s
     return of_job.code;
 }
 
+/* The batch of a model that generates text, or why it has none. */
+static sib_code open_batch(served *v, const struct server *s, sib_error *err)
+{
+    const sib_batch_options o = {.max_sequences = s->options.batch};
+    sib_error why = SIB_ERROR_INIT;
+    if (strcmp(v->kind, "text-generation") != 0)
+        return SIB_OK;
+    sib_code code = s->options.batch > 1
+                        ? sib_batch_create(v->job, &o, &v->batch, &why)
+                        : server_fail(&why, SIB_ERR_UNSUPPORTED, "the server makes no batches");
+    if (code == SIB_OK)
+        return SIB_OK;
+    if (code != SIB_ERR_UNSUPPORTED) {
+        *err = why;
+        return code;
+    }
+    v->alone = strdup(why.message);
+    return v->alone ? SIB_OK : server_fail(err, SIB_ERR_MEMORY, "the server has too little memory");
+}
+
 sib_code catalog_open(catalog *m, const char *path, served **out, sib_error *err)
 {
     served *v = make(m, path, file_hash_create(path));
@@ -291,6 +313,8 @@ sib_code catalog_open(catalog *m, const char *path, served **out, sib_error *err
     if (v->job)
         sib_job_get_info(v->job, &info);
     v->kind = info.kind;
+    if (code == SIB_OK)
+        code = open_batch(v, m->server, err);
     if (code == SIB_OK)
         return add(m, v, out, err);
     catalog_release(v);

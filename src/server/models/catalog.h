@@ -20,6 +20,8 @@ typedef struct served {
     sib_job *job;     /* NULL: a graph alone */
     sib_model *model; /* NULL: a job's, see served_model */
     const char *kind; /* "graph", or that of the job: "speech-to-text" */
+    sib_batch *batch; /* of the texts that it generates; NULL: each is generated alone */
+    char *alone;      /* why, in a sentence; NULL where it generates no text, or in batches */
     struct served_inner *inner;
 } served;
 

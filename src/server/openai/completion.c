@@ -24,8 +24,9 @@ static json_t *body_json(const completion *c, const char *object, json_t *choice
 
 static json_t *usage_json(const completion *c)
 {
-    return json_pack("{s:I, s:I, s:I}", "prompt_tokens", (json_int_t)c->all_prompts, "completion_tokens",
-                     (json_int_t)c->all_made, "total_tokens", (json_int_t)(c->all_prompts + c->all_made));
+    const completion_all *a = c->all;
+    return json_pack("{s:I, s:I, s:I}", "prompt_tokens", (json_int_t)a->all_prompts, "completion_tokens",
+                     (json_int_t)a->all_made, "total_tokens", (json_int_t)(a->all_prompts + a->all_made));
 }
 
 bool completion_token(const completion *c, int32_t id, char **text, size_t *size)
@@ -62,8 +63,12 @@ static sib_code answer_piece(completion *c, json_t *choice, json_t *usage, sib_e
 {
     if (choice)
         add_tokens(c, choice);
-    json_t *choices = choice ? json_pack("[o]", choice) : json_array();
-    return answer_event(c->x, body_json(c, c->shape->piece_object, choices, usage), err);
+    json_t *choices = choice ? json_pack("[o]", choice) : json_array(),
+           *body = body_json(c, c->shape->piece_object, choices, usage);
+    pthread_mutex_lock(&c->all->lock);
+    sib_code code = answer_event(c->x, body, err);
+    pthread_mutex_unlock(&c->all->lock);
+    return code;
 }
 
 /* "length" where max_tokens ended it, "stop" where a stop token or a stop text did: then fewer tokens are shown, or less
@@ -101,15 +106,23 @@ static json_t *echo_json(const completion *c, const char *text, size_t size)
     return json;
 }
 
-/* Ends one choice. */
-static sib_code take_result(completion *c, const sib_job_result *r, sib_error *err)
+/* Counts the tokens of choice `which` of its prompt. */
+static void count_tokens(completion *c, size_t which, size_t made)
+{
+    metrics_tokens(exchange_server(c->x), made);
+    pthread_mutex_lock(&c->all->lock);
+    c->all->all_made += made;
+    c->all->all_prompts += which ? 0 : c->n_prompt;
+    pthread_mutex_unlock(&c->all->lock);
+}
+
+/* Ends choice `which` of its prompt. */
+static sib_code take_result(completion *c, size_t which, const sib_job_result *r, sib_error *err)
 {
     const sib_port_value *text = sib_job_result_find(r, "text"), *tokens = sib_job_result_find(r, "tokens"),
                          *logprobs = sib_job_result_find(r, "logprobs");
     const char *finish = finish_reason(c, tokens, text), *data = text->text.data;
-    size_t made = logprobs->numbers.n; /* the stop token too */
-    metrics_tokens(exchange_server(c->x), made);
-    c->all_made += made;
+    count_tokens(c, which, logprobs->numbers.n); /* the stop token too */
     if (c->form->stream)
         return answer_piece(c, c->shape->piece(NULL, finish), NULL, err);
     json_t *choice = c->shape->choice(
@@ -117,7 +130,9 @@ static sib_code take_result(completion *c, const sib_job_result *r, sib_error *e
     if (!choice)
         return server_fail(err, SIB_ERR_MEMORY, "the server has too little memory for this answer");
     add_tokens(c, choice);
-    json_array_append_new(c->choices, choice);
+    pthread_mutex_lock(&c->all->lock);
+    json_array_set_new(c->all->choices, c->index, choice);
+    pthread_mutex_unlock(&c->all->lock);
     return SIB_OK;
 }
 
@@ -127,7 +142,7 @@ static sib_code end_answer(completion *c, sib_error *err)
     static const char last[] = "data: [DONE]\n\n";
     sib_code code = SIB_OK;
     if (!c->form->stream) {
-        answer_json(c->x, 200, body_json(c, c->shape->object, json_incref(c->choices), usage_json(c)));
+        answer_json(c->x, 200, body_json(c, c->shape->object, json_incref(c->all->choices), usage_json(c)));
         return SIB_OK;
     }
     if (c->form->stream_usage)
@@ -330,47 +345,98 @@ static sib_code run_choice(completion *c, size_t which, sib_error *err)
                                        : f->logprobs || f->token_ids ? TAPS_OF_TOKENS
                                                                      : TAPS_OF_PROMPT,
                              .max_steps = c->max_tokens + 1,
+                             .batch = c->model->batch,
                              .cancel = exchange_cancel(c->x)};
     size_t n = fill_inputs(c, which, inputs);
     if (code == SIB_OK)
         code = sib_job_run(c->model->job, n, inputs, 3, wanted, &o, &r, err);
     if (code == SIB_OK)
-        code = take_result(c, r, err);
+        code = take_result(c, which, r, err);
     sib_job_result_free(&r);
     json_decref(c->prompt);
     c->prompt = NULL;
     return code;
 }
 
-/* One choice after the other: those of the first prompt, then those of the next. */
-static void run_choices(completion *c)
+/* The index of the next choice; false where there is none, or one has failed. */
+static bool next_choice(const completion *c, size_t *index)
 {
-    const text_form *f = c->form;
-    sib_error err = SIB_ERROR_INIT;
-    sib_code code = SIB_OK;
-    for (size_t i = 0; i < f->n_prompts && code == SIB_OK; i++) {
-        c->given = &f->prompts[i];
-        for (size_t k = 0; k < f->n_choices && code == SIB_OK; k++, c->index++)
-            code = run_choice(c, k, &err);
-        c->all_prompts += c->n_prompt;
+    completion_all *a = c->all;
+    pthread_mutex_lock(&a->lock);
+    bool more = a->next < c->form->n_prompts * c->form->n_choices && a->err.code == SIB_OK;
+    if (more)
+        *index = a->next++;
+    pthread_mutex_unlock(&a->lock);
+    return more;
+}
+
+/* Makes choices until there are no more: those of the first prompt, then those of the next. */
+static void *run_choices(void *argument)
+{
+    completion c = *(const completion *)argument;
+    while (next_choice(&c, &c.index)) {
+        sib_error err = SIB_ERROR_INIT;
+        c.given = &c.form->prompts[c.index / c.form->n_choices];
+        if (run_choice(&c, c.index % c.form->n_choices, &err) == SIB_OK)
+            continue;
+        pthread_mutex_lock(&c.all->lock);
+        if (c.all->err.code == SIB_OK)
+            c.all->err = err;
+        pthread_mutex_unlock(&c.all->lock);
     }
-    if (code == SIB_OK)
-        code = end_answer(c, &err);
-    if (code != SIB_OK)
-        answer_failure(c->x, &err);
+    free(c.made);
+    return NULL;
+}
+
+/* Runs all choices, several at once where the model has a batch and other requests leave room. */
+static void run_together(completion *c)
+{
+    struct server *s = exchange_server(c->x);
+    uint64_t others = c->form->n_prompts * c->form->n_choices - 1;
+    pthread_t threads[MAX_CHOICES];
+    unsigned n = c->model->batch ? gate_enter_some(&s->choices, (unsigned)others) : 0, started = 0;
+    while (started < n && !pthread_create(&threads[started], NULL, run_choices, c))
+        started++;
+    run_choices(c);
+    for (unsigned i = 0; i < started; i++)
+        pthread_join(threads[i], NULL);
+    gate_leave(&s->choices, n);
+}
+
+/* Runs all choices and answers. */
+static void run_all(completion *c)
+{
+    struct server *s = exchange_server(c->x);
+    bool alone = !c->model->batch;
+    completion_all *a = c->all;
+    for (size_t i = 0; i < c->form->n_prompts * c->form->n_choices; i++)
+        json_array_append_new(a->choices, json_null());
+    if (alone && !gate_enter(&s->alone, c->x))
+        server_fail(&a->err, SIB_ERR_CANCELLED, "the request was cancelled");
+    else {
+        run_together(c);
+        if (alone)
+            gate_leave(&s->alone, 1);
+    }
+    if (a->err.code == SIB_OK)
+        end_answer(c, &a->err);
+    if (a->err.code != SIB_OK)
+        answer_failure(c->x, &a->err);
 }
 
 void completion_answer(exchange *x, const text_form *form, served *model, const completion_shape *shape)
 {
-    completion c = {.x = x, .form = form, .shape = shape, .model = model, .created = (json_int_t)time(NULL)};
+    completion_all all = {.choices = json_array(), .err = SIB_ERROR_INIT};
+    completion c = {
+        .x = x, .form = form, .shape = shape, .model = model, .all = &all, .created = (json_int_t)time(NULL)};
+    pthread_mutex_init(&all.lock, NULL);
     snprintf(c.id, sizeof c.id, "%s-%llx-%llu", shape->prefix, (unsigned long long)c.created,
              (unsigned long long)exchange_id(x));
-    c.choices = json_array();
-    if (!c.choices)
+    if (!all.choices)
         answer_error(x, 503, NULL, "the server has too little memory");
     else if (choose_max_tokens(&c))
-        run_choices(&c);
+        run_all(&c);
     catalog_release(model);
-    free(c.made);
-    json_decref(c.choices);
+    pthread_mutex_destroy(&all.lock);
+    json_decref(all.choices);
 }

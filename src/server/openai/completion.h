@@ -6,6 +6,8 @@
 #include "server/models/catalog.h"
 #include "server/openai/text_form.h"
 
+#include <pthread.h>
+
 /* Alternatives to one token, the likeliest first. */
 typedef struct alternatives {
     int32_t ids[MAX_TOP_LOGPROBS]; /* (n) */
@@ -33,20 +35,28 @@ typedef struct completion_shape {
     json_t *(*first)(void);             /* what comes before the first piece of a stream; may be NULL */
 } completion_shape;
 
-/* A completion under way. */
+/* What the choices of a completion share; they are made at the same time. */
+typedef struct completion_all {
+    pthread_mutex_t lock;         /* of all of it, and of the answer */
+    json_t *choices;              /* of an answer that is no stream, by index */
+    size_t all_prompts, all_made; /* tokens, over the choices that have ended */
+    size_t next;                  /* index of the next choice */
+    sib_error err;                /* the first failure */
+} completion_all;
+
+/* A completion under way, as one thread has it. */
 struct completion {
     exchange *x;
     const text_form *form;
     const completion_shape *shape;
     served *model;
+    completion_all *all;
     char id[48];
     json_int_t created;
-    json_t *choices;              /* of an answer that is no stream */
-    size_t all_prompts, all_made; /* tokens, over the choices that have ended */
-    size_t index;                 /* of the choice */
-    const text_prompt *given;
     uint64_t max_tokens;
     /* of one choice */
+    size_t index;
+    const text_prompt *given;
     size_t n_prompt;  /* tokens */
     json_t *prompt;   /* their ids, where they are asked for; NULL once they are sent */
     made_token *made; /* (n_made), of which n_sent are sent, where more than their text is asked for */
@@ -56,7 +66,8 @@ struct completion {
     bool shown;       /* that token is not one that ends the text */
 };
 
-/* Runs the form's inputs on a model that generates text, which it releases, once for each choice, and answers. */
+/* Runs the form's inputs on a model that generates text, which it releases, once for each choice, and answers. Where the
+   model has a batch, choices are made at the same time, also those of other requests. */
 void completion_answer(exchange *x, const text_form *form, served *model, const completion_shape *shape);
 /* The bytes of a token, special ones by name: sib_free(*text). Returns false where there are none. */
 bool completion_token(const completion *c, int32_t id, char **text, size_t *size);
