@@ -70,53 +70,96 @@ typedef struct candidate {
     int32_t id;
 } candidate;
 
-static int likelier(const void *a, const void *b)
+static bool likelier(const candidate *a, const candidate *b)
 {
-    const candidate *x = a, *y = b;
-    if (x->logit != y->logit)
-        return x->logit > y->logit ? -1 : 1;
-    return x->id < y->id ? -1 : x->id > y->id;
+    return a->logit != b->logit ? a->logit > b->logit : a->id < b->id;
 }
 
-/* Probabilities of c (n), sorted, by a softmax; p: (n). */
-static void softmax(const candidate *c, size_t n, double *p)
+/* Candidates of which only the likeliest are put in order, as they are asked for: few of a vocabulary are. */
+typedef struct ranking {
+    candidate
+        *c; /* (n): a heap of those not asked for yet, the likeliest first, then the others, the last first */
+    size_t n, n_heap;
+} ranking;
+
+static void sink(candidate *c, size_t n, size_t at)
+{
+    for (size_t child; (child = 2 * at + 1) < n; at = child) {
+        child += child + 1 < n && likelier(&c[child + 1], &c[child]);
+        if (!likelier(&c[child], &c[at]))
+            return;
+        candidate moved = c[at];
+        c[at] = c[child];
+        c[child] = moved;
+    }
+}
+
+static ranking rank(candidate *c, size_t n)
+{
+    for (size_t i = n / 2; i-- > 0;)
+        sink(c, n, i);
+    return (ranking){c, n, n};
+}
+
+/* The candidate that i others are likelier than. */
+static const candidate *ranked(ranking *r, size_t i)
+{
+    while (r->n - r->n_heap <= i) {
+        candidate likeliest = r->c[0];
+        r->c[0] = r->c[--r->n_heap];
+        r->c[r->n_heap] = likeliest;
+        sink(r->c, r->n_heap, 0);
+    }
+    return &r->c[r->n - 1 - i];
+}
+
+/* The sum of the exponentials of the first n; `all`: of all. */
+static double sum_of(ranking *r, size_t n, double all)
 {
     double sum = 0;
-    for (size_t i = 0; i < n; i++)
-        sum += p[i] = exp(c[i].logit - c[0].logit);
-    for (size_t i = 0; i < n; i++)
-        p[i] /= sum;
+    for (size_t i = 0; n < r->n && i < n; i++)
+        sum += exp(ranked(r, i)->logit);
+    return n < r->n ? sum : all;
 }
 
-/* Number of sorted candidates that may be chosen. p: (n) their probabilities. */
-static size_t kept(const job_step *s, const double *p, size_t n)
+/* How many of the first n may be chosen; their exponentials, divided by sum, are probabilities. */
+static size_t kept(const job_step *s, ranking *r, size_t n, double sum)
 {
-    double top_p = step_number(s, SAMPLE_TOP_P, 1), min_p = step_number(s, SAMPLE_MIN_P, 0), sum = 0;
+    double top_p = step_number(s, SAMPLE_TOP_P, 1), min_p = step_number(s, SAMPLE_MIN_P, 0), before = 0;
     size_t count = 0;
-    while (count < n && (count == 0 || ((sum < top_p || top_p >= 1) && p[count] >= min_p * p[0])))
-        sum += p[count++];
+    if (top_p >= 1 && min_p == 0)
+        return n;
+    for (double p; count < n; count++, before += p) {
+        p = exp(ranked(r, count)->logit) / sum;
+        if (count && ((before >= top_p && top_p < 1) || p < min_p * (exp(ranked(r, 0)->logit) / sum)))
+            break;
+    }
     return count;
 }
 
-static int32_t choose(const job_step *s, candidate *c, size_t n, double *p, double x)
+static int32_t choose(const job_step *s, candidate *c, size_t n, double x)
 {
     double temperature = step_number(s, SAMPLE_TEMPERATURE, 0.8), top_k = step_number(s, SAMPLE_TOP_K, 0);
-    qsort(c, n, sizeof *c, likelier);
+    candidate best = c[0];
+    double all = 0, below;
+    for (size_t i = 1; i < n; i++)
+        if (likelier(&c[i], &best))
+            best = c[i];
     if (temperature == 0)
-        return c[0].id;
-    const double best = c[0].logit;
+        return best.id;
     for (size_t i = 0; i < n; i++) /* relative to the best: a small temperature then makes no infinite
                                       logits */
-        c[i].logit = (c[i].logit - best) / temperature;
+        all += exp(c[i].logit = (c[i].logit - best.logit) / temperature);
+    ranking r = rank(c, n);
     if (top_k >= 1 && top_k < (double)n)
         n = (size_t)top_k;
-    softmax(c, n, p);
-    n = kept(s, p, n);
-    softmax(c, n, p);
+    n = kept(s, &r, n, sum_of(&r, n, all));
+    all = sum_of(&r, n, all);
     size_t i = 0;
-    for (double below = p[0]; i + 1 < n && !(x < below); below += p[i])
+    for (below = exp(ranked(&r, 0)->logit) / all; i + 1 < n && !(x < below);
+         below += exp(ranked(&r, i)->logit) / all)
         i++;
-    return c[i].id;
+    return ranked(&r, i)->id;
 }
 
 static sib_code check(const job_step *s, sib_error *err)
@@ -241,23 +284,22 @@ static sib_code sample_run(job_step *s, sib_error *err)
     if (code != SIB_OK)
         return code;
     candidate *c = mem_alloc(n, sizeof *c);
-    double *row = mem_alloc(n, sizeof *row), *p = mem_alloc(n, sizeof *p), total = 0;
+    double *row = mem_alloc(n, sizeof *row), total = 0;
     sib_dtype dtype = sib_tensor_dtype(logits);
     const char *last =
         (const char *)sib_tensor_data(logits) + (sib_tensor_count(logits) - n) * (sib_dtype_bits(dtype) / 8);
-    code = c && row && p ? sib_convert(dtype, last, SIB_F64, row, n, SIB_OVERFLOW_IEEE, err)
-                         : err_memory(err, n * sizeof *c, "logits");
+    code = c && row ? sib_convert(dtype, last, SIB_F64, row, n, SIB_OVERFLOW_IEEE, err)
+                    : err_memory(err, n * sizeof *c, "logits");
     if (code == SIB_OK && s->in[SAMPLE_TOKENS])
         see(m, s->in[SAMPLE_TOKENS]->v.tokens.ids, s->in[SAMPLE_TOKENS]->v.tokens.n);
     if (code == SIB_OK)
         code = candidates(s, m, row, c, &total, err);
     if (code == SIB_OK) {
-        int32_t id = choose(s, c, n, p, random_at((uint64_t)step_number(s, SAMPLE_SEED, 0), m->count));
+        int32_t id = choose(s, c, n, random_at((uint64_t)step_number(s, SAMPLE_SEED, 0), m->count));
         code = give(s, m, id, row[id] - total, err);
     }
     mem_free(c);
     mem_free(row);
-    mem_free(p);
     return code;
 }
 
