@@ -52,14 +52,14 @@ def write_weights(path: pathlib.Path, shapes, by: float):
 
 
 def write_tokens(path: pathlib.Path, vocabulary: int):
-    """A vocabulary for byte-pair encoding: all bytes, then letters by twos, threes and fours."""
+    """A vocabulary for byte-pair encoding: all bytes, then letters by twos, threes and fours; the reader adds the end of a text."""
     letters = range(97, 123)
     longer = itertools.chain(*(itertools.product(letters, repeat=n) for n in (2, 3, 4)))
-    tokens = [bytes([i]) for i in range(256)] + [bytes(t) for t in itertools.islice(longer, vocabulary - 256)]
+    tokens = [bytes([i]) for i in range(256)] + [bytes(t) for t in itertools.islice(longer, vocabulary - 257)]
     path.write_text("".join(f"{base64.b64encode(t).decode()} {i}\n" for i, t in enumerate(tokens)))
 
 
-def make(folder: pathlib.Path, name: str, width=32, layers=2, hidden=48, vocabulary=256, heads=4, kv_heads=2, context=512,
+def make(folder: pathlib.Path, name: str, width=32, layers=2, hidden=48, vocabulary=257, heads=4, kv_heads=2, context=512,
          arguments=()) -> pathlib.Path:
     """NAME.onnx in the folder, with its tokenizer."""
     checkpoint = folder / f"{name}.safetensors"
