@@ -128,6 +128,7 @@ fuzz-http: need-test
 # A server under load for SECONDS: 32 clients that transcribe, 64 that watch runs, and some that misbehave.
 load: build
 	SIBYL_SOURCE=. SIBYL_COMMAND=build/$(PRESET)/cli/sibyl tests/server/load.py --seconds $(SECONDS)
+	SIBYL_SOURCE=. SIBYL_COMMAND=build/$(PRESET)/cli/sibyl python3 -B tests/server/tokens.py
 
 # 20,000 random graphs, and every operator case mutated, on ref and on the fast backends.
 random-graphs: build

@@ -144,8 +144,8 @@ static void widen_4(trial *t)
 /* A tile of narrow weights against the same weights as floats. */
 static void thin(trial *t, int form, gemm_thin_tile *call)
 {
-    size_t m = t->bench ? 1 : 1 + t->round % GEMM_THIN,
-           n = t->bench ? t->k->gemm.nr : 1 + t->round / GEMM_THIN % t->k->gemm.nr;
+    size_t m = t->bench ? 1 : 1 + t->round % t->k->gemm.thin,
+           n = t->bench ? t->k->gemm.nr : 1 + t->round / t->k->gemm.thin % t->k->gemm.nr;
     size_t k = t->bench ? 256 : trial_pick(t, 1, 101), block = (size_t)2 << trial_pick(t, 0, 6);
     size_t width = size_ceil_div(n, t->k->gemm.lanes) * t->k->gemm.lanes, blocks = size_ceil_div(k, block);
     bool centred = trial_pick(t, 0, 1);
@@ -194,6 +194,7 @@ static const trial_row rows[] = {
     DATA(gemm.lanes),
     DATA(gemm.kc),
     DATA(gemm.block),
+    DATA(gemm.thin),
     ENTRY(gemm.tile, tile),
     ENTRY(gemm.dot, dot),
     ENTRY(gemm.pack, pack),

@@ -17,7 +17,7 @@
 #define CLASHING_FLOATS 512   /* 2 KB; addresses 4 KB apart share a set of the L1 cache */
 #define STREAM_FLOATS   65536 /* of A, which fit in the L2 cache while B streams through */
 #define DOT_ROWS        4     /* max rows of A for which B is not transposed */
-#define THIN_ROWS       8     /* max rows of A for which B is not widened first */
+#define THIN_TILES      2     /* max tiles, one below the other, for which B is not widened first */
 #define DONE_MIN        1024  /* min elements per call of `done`, where there are that many */
 #define ROW_BLOCK       16    /* vertical tiles that are computed before the next terms */
 
@@ -39,7 +39,7 @@ static gemm_way way_of(const gemm_kernels *t, const gemm *g)
 {
     bool rows_run = g->a_column == 1 || g->k == 1;
     if (g->packed && !gemm_is_wide(g->packed))
-        return g->m <= THIN_ROWS && rows_run && gemm_thin_of(t, g->packed) ? WAY_THIN : WAY_PACK;
+        return g->m <= THIN_TILES * t->thin && rows_run && gemm_thin_of(t, g->packed) ? WAY_THIN : WAY_PACK;
     if (g->packed)
         return g->packed->form == GEMM_PANELS ? WAY_PANELS : WAY_DOT;
     if (g->b_row == 1 && rows_run && (g->m <= DOT_ROWS || gemm_is_narrow(t, g->n)))
@@ -261,7 +261,7 @@ static void run_thin(const gemm_kernels *t, const gemm *g, const gemm_part *p)
         gemm_thin w = gemm_thin_panel(g->packed, g->which, j);
         n = size_min(t->nr, end - j);
         for (size_t i = p->row, m; i < last; i += m) {
-            m = size_min(GEMM_THIN, last - i);
+            m = size_min(t->thin, last - i);
             tile.a = g->a + i * g->a_row;
             tile.c = g->c + i * g->c_row + j;
             tile.from = g->from ? g->from + i * g->from_row + j : NULL;

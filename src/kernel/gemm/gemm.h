@@ -38,7 +38,6 @@ typedef struct gemm_tile {
 
 /* A panel of weights that are narrow in memory: its columns rounded up to full vectors, one term after
    another. */
-#define GEMM_THIN 4 /* max rows of A that one such tile multiplies */
 typedef struct gemm_thin {
     const void *q;             /* (k, width) 16-bit floats or bytes, or two terms per byte as in widen_4 */
     size_t block;              /* of bytes: terms that share a scale and a zero point; even */
@@ -50,6 +49,7 @@ typedef struct gemm_kernels {
     size_t mr, nr, lanes; /* rows and columns of a tile, floats in a vector; nr is a multiple of lanes */
     size_t kc;            /* terms of a sum per pass */
     size_t block;         /* floats of B that stay in the L2 cache */
+    size_t thin;          /* max rows of A that one tile of narrow weights multiplies */
 
     /* tile[m]: a tile of m rows, 1 <= m <= mr, and n columns, 1 <= n <= nr; nothing beyond is read or
        written. Each element is summed in one float or a few, which do not depend on the element's column. */
@@ -69,7 +69,7 @@ typedef struct gemm_kernels {
     void (*widen_4)(const int8_t *q, const float *zero, const float *scale, size_t k, size_t width,
                     float *dst);
 
-    /* tile[m] for m <= GEMM_THIN with a panel of narrow weights in place of b: (q - zero) * scale, or 16-bit
+    /* tile[m] for m <= thin with a panel of narrow weights in place of b: (q - zero) * scale, or 16-bit
        floats. NULL where widening first is as fast. */
     gemm_thin_tile *thin_f16, *thin_bf16, *thin_s8, *thin_s4;
 } gemm_kernels;

@@ -7,6 +7,9 @@
 
 enum { THIN_F16, THIN_BF16, THIN_S8, THIN_S4 };
 
+/* Rows of a tile: with 32 registers eight, so that a batch of as many widens its weights once. */
+#define THIN_MAX (GEMM_MR >= 8 ? 8 : 4)
+
 #define THIN_AHEAD 4096 /* bytes that weights are prefetched ahead */
 
 /* As SPLIT, but larger with 32 registers. */
@@ -35,11 +38,11 @@ INLINE void thin_load(const int form, const int8_t *q, const int nv, const vf *z
 
 /* sum[i][j] = the products of k terms. a: (m, k), rows lda apart; q: the weights, nv vectors per row. */
 INLINE void thin_sum(const int form, const int m, const int nv, const float *a, size_t lda, const int8_t *q,
-                     size_t k, const vf *zero, vf out[GEMM_THIN][GEMM_NV])
+                     size_t k, const vf *zero, vf out[THIN_MAX][GEMM_NV])
 {
     const int split = THIN_SPLIT(m), each = form == THIN_S4 ? 2 : 1;
     const int row = nv * VF_LANES * (form <= THIN_BF16 ? 2 : 1), step = 4 / each * row;
-    vf sum[4][GEMM_THIN][GEMM_NV], right[2][GEMM_NV];
+    vf sum[4][THIN_MAX][GEMM_NV], right[2][GEMM_NV];
     UNROLL for (int s = 0; s < split; s++) UNROLL for (int i = 0; i < m; i++)
         UNROLL for (int j = 0; j < nv; j++) sum[s][i][j] = vf_zero();
     for (; k >= 4; k -= 4, a += 4, q += step) {
@@ -73,7 +76,7 @@ INLINE void thin_of(const int form, const int m, const int nv, const gemm_tile *
 {
     const int width = nv * VF_LANES;
     const int8_t *q = w->q;
-    vf sum[GEMM_MR][GEMM_NV], part[GEMM_THIN][GEMM_NV], zero[GEMM_NV];
+    vf sum[GEMM_MR][GEMM_NV], part[THIN_MAX][GEMM_NV], zero[GEMM_NV];
     if (form <= THIN_BF16) {
         thin_sum(form, m, nv, t->a, t->lda, q, t->k, NULL, part);
         UNROLL for (int i = 0; i < m; i++) UNROLL for (int j = 0; j < nv; j++) sum[i][j] = part[i][j];
@@ -102,7 +105,7 @@ INLINE void thin_of(const int form, const int m, const int nv, const gemm_tile *
 INLINE void thin_any(const int form, const gemm_tile *t, const gemm_thin *w, size_t m, size_t n)
 {
     int vectors = (int)((n + VF_LANES - 1) / VF_LANES);
-    UNROLL for (int rows = 1; rows <= GEMM_THIN; rows++) UNROLL for (int nv = GEMM_NV; nv > 0; nv--)
+    UNROLL for (int rows = 1; rows <= THIN_MAX; rows++) UNROLL for (int nv = GEMM_NV; nv > 0; nv--)
     {
         if (m == (size_t)rows && vectors == nv)
             thin_of(form, rows, nv, t, w, n);
