@@ -208,6 +208,27 @@ class Text(unittest.TestCase):
         ended = self.ask(model="chain", prompt="in!", stream=True, logprobs=1, temperature=0)[2].decode().split("\n\n")
         self.assertEqual(json.loads(ended[0].removeprefix("data: "))["choices"][0]["logprobs"], None)
 
+    def test_echo_with_logprobs(self):
+        """Of the prompt too, but for its first token."""
+        for fields in {"prompt": "inn"}, {"prompt": [105, 110, 110]}:
+            choice = self.complete(echo=True, logprobs=2, temperature=0, max_tokens=3, **fields)["choices"][0]
+            text = choice["text"].encode()
+            self.assertEqual((text[:3], len(text)), (b"inn", 6))
+            self.assertEqual(choice["logprobs"]["tokens"], [chr(b) for b in text])
+            self.assertEqual(choice["logprobs"]["text_offset"], list(range(6)))
+            self.assertEqual((choice["logprobs"]["token_logprobs"][0], choice["logprobs"]["top_logprobs"][0]), (None, None))
+            for i in range(1, 6):
+                expected = logprobs(self.rows[text[i - 1]])
+                self.assertAlmostEqual(choice["logprobs"]["token_logprobs"][i], expected[text[i]], 4)
+                top = choice["logprobs"]["top_logprobs"][i]
+                self.assertEqual(len(top), 2)
+                for (token, number), best in zip(top.items(), sorted(expected)[:-3:-1]):
+                    self.assertAlmostEqual(number, best, 4)
+                    self.assertAlmostEqual(expected[ord(token)], best, 4)
+        events = self.ask(model="chain", prompt="inn", echo=True, logprobs=2, temperature=0, max_tokens=3, stream=True)[2].decode().split("\n\n")
+        first = json.loads(events[0].removeprefix("data: "))["choices"][0]
+        self.assertEqual((first["text"], first["logprobs"]["tokens"]), ("inn", ["i", "n", "n"]))
+
     def test_stream(self):
         options = {"seed": 3, "max_tokens": 50, "model": "chain", "prompt": "in"}
         whole = json.loads(self.ask(**options)[2])
@@ -257,8 +278,7 @@ class Text(unittest.TestCase):
             self.assertEqual(self.fails("token ids as names", logit_bias=value)["param"], "logit_bias")
         self.fails("bias_tokens has 256", logit_bias={"256": 1})
         self.assertEqual(self.fails("128 at most", prompt=["a"] * 64, n=3)["param"], "n")
-        for more in {"logprobs": 1}, {"return_token_ids": True}:
-            self.assertEqual(self.fails("not supported with logprobs", echo=True, **more)["param"], "echo")
+        self.assertEqual(self.fails("not supported with return_token_ids", echo=True, return_token_ids=True)["param"], "echo")
         self.fails("4 texts", stop=["a"] * 5)
         self.fails("no field 'speed'", speed=1)
         self.fails("needs stream", stream_options={"include_usage": True})

@@ -350,7 +350,8 @@ void SIMD_NAME(gemm_init)(gemm_kernels *k)
         },
         .dot = dot, .pack = pack, .widen_8 = widen_8, .widen_4 = widen_4,
 #if VF_LANES > 1
-        .thin = THIN_MAX, .thin_f16 = thin_f16, .thin_bf16 = thin_bf16, .thin_s8 = thin_s8, .thin_s4 = thin_s4,
+        .thin = THIN_MAX, .thin_f16 = thin_f16, .thin_bf16 = thin_bf16, .thin_s8 = thin_s8,
+        .thin_s4 = thin_s4,
 #endif
     };
 }

@@ -162,31 +162,6 @@ static sib_code on_text(void *context, const char *text, size_t size, sib_error 
     return answer_piece(c, c->shape->piece(text_of_bytes(text, size), NULL), NULL, err);
 }
 
-/* The likeliest n of a row of logits (n_vocab). */
-static void choose_top(const double *row, size_t n_vocab, size_t n, alternatives *out)
-{
-    double max = -INFINITY, sum = 0;
-    for (size_t i = 0; i < n_vocab; i++) {
-        max = fmax(max, row[i]);
-        size_t at = out->n;
-        while (at && row[i] > out->logprobs[at - 1])
-            at--;
-        if (at == n)
-            continue;
-        out->n += out->n < n;
-        for (size_t k = out->n - 1; k > at; k--) {
-            out->ids[k] = out->ids[k - 1];
-            out->logprobs[k] = out->logprobs[k - 1];
-        }
-        out->ids[at] = (int32_t)i;
-        out->logprobs[at] = row[i];
-    }
-    for (size_t i = 0; i < n_vocab; i++)
-        sum += exp(row[i] - max);
-    for (size_t k = 0; k < out->n; k++)
-        out->logprobs[k] -= max + log(sum);
-}
-
 static sib_code keep_top(completion *c, const sib_tensor *logits, sib_error *err)
 {
     size_t rank = sib_tensor_rank(logits), n = rank ? (size_t)sib_tensor_dims(logits)[rank - 1] : 0;
@@ -201,7 +176,7 @@ static sib_code keep_top(completion *c, const sib_tensor *logits, sib_error *err
         return server_fail(err, SIB_ERR_MEMORY, "the server has too little memory");
     sib_code code = sib_convert(dtype, last, SIB_F64, row, n, SIB_OVERFLOW_IEEE, err);
     if (code == SIB_OK)
-        choose_top(row, n, c->form->n_top, &c->top);
+        completion_top(row, n, c->form->n_top, &c->top);
     free(row);
     return code;
 }
@@ -210,16 +185,9 @@ static sib_code keep_top(completion *c, const sib_tensor *logits, sib_error *err
 static sib_code keep_token(completion *c, const sib_tensor *shown, sib_error *err)
 {
     c->shown = sib_tensor_count(shown) == 1;
-    if (!c->shown)
-        return SIB_OK;
-    if (!(c->n_made & (c->n_made - 1))) { /* full: 0 and powers of 2 */
-        made_token *more = realloc(c->made, (c->n_made ? 2 * c->n_made : 1) * sizeof *more);
-        if (!more)
-            return server_fail(err, SIB_ERR_MEMORY, "the server has too little memory");
-        c->made = more;
-    }
-    c->made[c->n_made++] = (made_token){.id = *(const int32_t *)sib_tensor_data(shown), .top = c->top};
-    return SIB_OK;
+    return c->shown ? completion_add(
+                          c, (made_token){.id = *(const int32_t *)sib_tensor_data(shown), .top = c->top}, err)
+                    : SIB_OK;
 }
 
 static sib_code keep_logprob(completion *c, const sib_tensor *logprob, sib_error *err)
@@ -334,9 +302,11 @@ static sib_code run_choice(completion *c, size_t which, sib_error *err)
     sib_job_value inputs[MAX_TEXT_INPUTS];
     sib_job_result *r = NULL;
     c->n_made = c->n_sent = c->offset = 0;
-    for (size_t i = 0; i < c->given->size; i++)
+    for (size_t i = 0; i < c->given->size && !f->echo; i++)
         c->offset += (c->given->text[i] & 0xc0) != 0x80;
-    sib_code code = f->stream ? begin_stream(c, err) : SIB_OK;
+    sib_code code = f->echo && f->logprobs ? completion_score(c, err) : SIB_OK;
+    if (code == SIB_OK && f->stream)
+        code = begin_stream(c, err);
     sib_job_run_options o = {.context = c,
                              .on_text = f->stream ? on_text : NULL,
                              .on_tap = on_tap,

@@ -72,4 +72,12 @@ void completion_answer(exchange *x, const text_form *form, served *model, const 
 /* The bytes of a token, special ones by name: sib_free(*text). Returns false where there are none. */
 bool completion_token(const completion *c, int32_t id, char **text, size_t *size);
 
+/* For the files that make completions. */
+
+/* The likeliest n of a row of logits (n_vocab). Returns the logarithm of the sum of exponentials. */
+double completion_top(const double *row, size_t n_vocab, size_t n, alternatives *out);
+sib_code completion_add(completion *c, made_token t, sib_error *err);
+/* What an echo with log probabilities shows of the prompt: its tokens before those of the answer. */
+sib_code completion_score(completion *c, sib_error *err);
+
 #endif

@@ -61,8 +61,9 @@ static json_t *logprobs_json(completion *c)
         const made_token *t = &c->made[i];
         json_t *list = json_array();
         json_array_append_new(texts, token_json(c, t->id, &characters));
-        json_array_append_new(numbers, json_real(fmax(t->logprob, -9999)));
-        json_array_append_new(tops, top_json(c, &t->top, list));
+        bool first = isnan(t->logprob); /* of a prompt: nothing says how likely it is */
+        json_array_append_new(numbers, first ? json_null() : json_real(fmax(t->logprob, -9999)));
+        json_array_append_new(tops, first ? json_null() : top_json(c, &t->top, list));
         json_array_append_new(lists, list);
         json_array_append_new(offsets, json_integer((json_int_t)c->offset));
         c->offset += characters;

@@ -274,8 +274,8 @@ static bool check(exchange *x, form_kind kind, const text_form *f)
         answer_error(x, 400, "top_logprobs", "top_logprobs needs logprobs");
     else if (f->n_prompts * f->n_choices > MAX_CHOICES)
         answer_error(x, 400, "n", "n times the number of prompts may be %d at most", MAX_CHOICES);
-    else if (f->echo && (f->logprobs || f->token_ids))
-        answer_error(x, 400, "echo", "echo is not supported with logprobs or return_token_ids");
+    else if (f->echo && f->token_ids)
+        answer_error(x, 400, "echo", "echo is not supported with return_token_ids");
     else if (f->stream_usage && !f->stream)
         answer_error(x, 400, "stream_options", "stream_options needs stream");
     else
