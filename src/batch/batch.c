@@ -137,8 +137,9 @@ static void sleep_until(pthread_cond_t *c, pthread_mutex_t *lock, uint64_t ns)
 
 /* ---- Steps --------------------------------------------------------------------------------------------- */
 
-/* Waits for a sequence, then a moment for those that are expected: who was in the last step is in the next one too, unless
-   its owner takes longer, for whom nobody waits a second time. Returns false when the batch ends. */
+/* Waits for a sequence, then a moment for those that are expected: who was in the last step is in the next
+   one too, unless its owner takes longer, for whom nobody waits a second time. Returns false when the batch
+   ends. */
 static bool gather(batcher *b)
 {
     while (!b->n_waiting && !b->ending)

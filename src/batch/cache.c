@@ -29,7 +29,7 @@ void cache_free(cache **c, size_t n_layers)
     *c = NULL;
 }
 
-/* [heads, rows, d] with the `length` rows of each head of `from`, [heads, room, d]; NULL where memory fails. */
+/* [heads, rows, d] with the `length` rows of each head of `from`, [heads, room, d]; NULL: no memory. */
 static float *widened(const float *from, size_t heads, size_t d, size_t room, size_t length, size_t rows)
 {
     size_t all;
