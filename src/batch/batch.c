@@ -425,7 +425,8 @@ sib_code sequence_feed(sequence *s, const int64_t *tokens, size_t n, const int64
     expect_no_more(b, s);
     if (code == SIB_OK) {
         add_waiting(b, s);
-        pthread_cond_signal(&b->arrived);
+        if (b->n_waiting == 1 || !b->n_expected || b->n_waiting >= b->max_sequences)
+            pthread_cond_signal(&b->arrived); /* otherwise the worker would wait on */
         if (!wait_idle(s, cancel))
             code = err_set(err, SIB_ERR_CANCELLED, "the sequence was cancelled");
         else if ((code = s->code) != SIB_OK)
