@@ -202,7 +202,7 @@ static void take_rows(sequence *s, const stepper_part *p, size_t n_vocab)
 /* Computes them together; where that fails each alone, since the fault may be one's. */
 static void step(batcher *b, size_t n, sequence **taken)
 {
-    stepper_part parts[MAX_SEQUENCES];
+    stepper_part parts[MAX_SEQUENCES] = {{0}};
     sib_error err = SIB_ERROR_INIT;
     sib_value *values = NULL;
     size_t n_vocab = 0, rows = 0, *at;

@@ -22,7 +22,7 @@ void batch_count(batcher *b, sib_batch_info *out);
 
 /* A sequence without tokens. out: sequence_leave(&s). Thread-safe. */
 sib_code batch_join(batcher *b, sequence **out, sib_error *err);
-void sequence_leave(sequence **s);
+void sequence_leave(sequence **at);
 /* Back to no tokens. */
 void sequence_rewind(sequence *s);
 

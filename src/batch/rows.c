@@ -75,7 +75,7 @@ static bool number_of(const graph *g, value_id v, double *out)
 static bool is_range(const rewrite *w, value_id v, bool from_past)
 {
     const node *n = maker(w->g, v);
-    double first, step;
+    double first = 0, step = 0;
     return is_op(n, "Range") && is_dim(w->g, in(n, 1), w->total) && number_of(w->g, in(n, 2), &step) &&
            step == 1 &&
            (from_past ? is_dim(w->g, in(n, 0), w->past) : number_of(w->g, in(n, 0), &first) && first == 0);

@@ -528,7 +528,7 @@ static sib_code adapt(const job_call *c, const call_port *p, sib_tensor **t, sib
 static sib_code input_value(const job_call *c, const call_port *p, const sib_port_value *v, sib_value **out,
                             sib_error *err)
 {
-    sib_tensor *t;
+    sib_tensor *t = NULL;
     sib_code code = port_tensor(c, p, v, &t, err);
     if (code != SIB_OK)
         return code;

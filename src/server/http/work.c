@@ -84,12 +84,13 @@ static void queue_free(queue *q)
 
 sib_code work_create(unsigned jobs, unsigned texts, unsigned queue_length, work **out, sib_error *err)
 {
-    const unsigned threads[N_LANES] = {[LANE_READ] = READERS, [LANE_WRITE] = jobs, [LANE_TEXT] = texts};
     work *w = calloc(1, sizeof *w);
     bool made = w && jobs <= MAX_THREADS && texts <= MAX_THREADS;
-    for (int lane = LANE_READ; w && lane < N_LANES; lane++)
-        made = queue_create(&w->lanes[lane], threads[lane], lane == LANE_READ ? READ_QUEUE : queue_length) &&
-               made;
+    if (w) { /* all of them, for work_free */
+        made = queue_create(&w->lanes[LANE_READ], READERS, READ_QUEUE) && made;
+        made = queue_create(&w->lanes[LANE_WRITE], jobs, queue_length) && made;
+        made = queue_create(&w->lanes[LANE_TEXT], texts, queue_length) && made;
+    }
     if (made) {
         *out = w;
         return SIB_OK;
