@@ -376,20 +376,13 @@ static sib_code check_names(const graph *g, size_t n, const char *const *names, 
     return SIB_OK;
 }
 
-/* The executor of the main graph for a run. Taps need the values of the file's graph; passes assumed that
-   inputs with a default are constants and that dims of one symbol have one size. in: (inputs of the
-   graph). */
-static sib_code choose_graph(sib_session *s, run_state *run, const sib_value *const *in, bool differ,
-                             executor **out, sib_error *err)
+/* The executor of the main graph for a run. whole: it must be that of the file's graph. Passes assumed that
+   inputs with a default are constants. in: (inputs of the graph). */
+static sib_code choose_graph(sib_session *s, const sib_value *const *in, bool whole, executor **out,
+                             sib_error *err)
 {
-    const sib_run_options *o = run->observer.options;
     const graph *g = s->running.items->g;
     sib_code code = SIB_OK;
-    bool whole = differ || (o && o->tap && !o->tap_optimised);
-    if (watch_set_active(s->watches))
-        run->view = watch_set_view(s->watches, &whole);
-    if (o && o->tap && run->view != PLAN_INSIDE)
-        run->view = o->tap_inside ? PLAN_INSIDE : PLAN_OPEN;
     for (uint32_t i = 0; i < g->inputs.n; i++)
         whole |= in[i] && g->values[g->inputs.ids[i]].constant;
     *out = s->running.items;
@@ -432,6 +425,20 @@ static void set_limits(const sib_session *s, const graph *g, const sib_value *co
     run->text_limit = RUN_MAX_TEXT;
 }
 
+/* Runs the main graph for a tap, profile or watches. */
+static __attribute__((noinline, cold)) sib_code
+execute_watched(executor *ex, run_state *run, const sib_value *const *in, sib_value **all, sib_error *err)
+{
+    observer *o = &run->observer;
+    open_span span;
+    observer_begin(o);
+    span_open(o, &span, (sib_time_span){.kind = SIB_SPAN_RUN, .name = ex->g->name.data});
+    sib_code code = execute_graph(ex, run, NULL, in, NULL, all, err);
+    span_close(o, &span);
+    observer_end(o);
+    return code;
+}
+
 /* Max inputs and outputs listed on the stack. */
 #define FEW_ENDS 64
 
@@ -444,12 +451,10 @@ sib_code sib_session_run(sib_session *s, size_t n_inputs, const sib_named_value 
     executor *ex = s->running.items;
     const graph *g = ex->g; /* its inputs and outputs are those of the file's graph */
     size_t n = n_outputs ? n_outputs : g->outputs.n;
-    run_state run = {.observer = {.options = options, .watches = s->watches}};
-    open_span span;
+    run_state run = {.observer = observer_of(options, s->watches)};
     void *few[FEW_ENDS] = {0}, **ends = few;
-    bool differ = false;
+    bool whole = false; /* dims of one symbol differ, or values of the file's graph are seen */
     sib_code code;
-    span.is = false;
     if ((size_t)g->inputs.n + g->outputs.n > FEW_ENDS &&
         !(ends = mem_calloc((size_t)g->inputs.n + g->outputs.n, sizeof *ends)))
         return err_memory(err, g->inputs.n * sizeof *ends, "a run");
@@ -459,19 +464,19 @@ sib_code sib_session_run(sib_session *s, size_t n_inputs, const sib_named_value 
         out[i] = NULL;
     code = check_names(g, n_outputs, outputs, err);
     if (code == SIB_OK)
-        code = inputs_match(s, g, n_inputs, inputs, in, &differ, err);
+        code = inputs_match(s, g, n_inputs, inputs, in, &whole, err);
     set_limits(s, g, in, &run);
+    const bool watched = observer_open(&run.observer);
+    if (watched)
+        run.view = observer_view(&run.observer, &whole);
     if (code == SIB_OK)
-        code = choose_graph(s, &run, in, differ, &ex, err);
+        code = choose_graph(s, in, whole, &ex, err);
     settle(s, &(settling){.keep = 1});
     run.observer.run = atomic_fetch_add_explicit(&s->runs, 1, memory_order_relaxed) + 1;
-    if (observer_accounts(&run.observer))
-        observer_begin(&run.observer);
-    if (observer_looks(&run.observer))
-        span_open(&run.observer, &span, (sib_time_span){.kind = SIB_SPAN_RUN, .name = g->name.data});
     pool_hold(s->pool);
     if (code == SIB_OK)
-        code = execute_graph(ex, &run, NULL, in, NULL, all, err);
+        code = watched ? execute_watched(ex, &run, in, all, err)
+                       : execute_graph(ex, &run, NULL, in, NULL, all, err);
     pool_release(s->pool);
     for (uint32_t i = 0; i < g->outputs.n && code == SIB_OK; i++)
         code = part_from_inputs(s, i, &all[i], in, err);
@@ -487,9 +492,6 @@ sib_code sib_session_run(sib_session *s, size_t n_inputs, const sib_named_value 
     settle(s, &(settling){g->outputs.n ? g->outputs.n : 1, g->inputs.n, in});
     for (size_t i = 0; i < n && code != SIB_OK; i++)
         sib_value_free(&out[i]);
-    span_close(&run.observer, &span);
-    if (observer_accounts(&run.observer))
-        observer_end(&run.observer);
     if (ends != few)
         mem_free(ends);
     return code == SIB_OK ? code : log_failure(&s->shared.plan.log, "a run failed", code, err);

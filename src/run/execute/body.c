@@ -35,22 +35,26 @@ sib_code body_begin(body *b, const frame *f, const graph *g, const char *which, 
     return code;
 }
 
+static __attribute__((noinline, cold)) sib_code run_watched(body *b, const frame *f, const run_place *place,
+                                                            sib_error *err)
+{
+    byte_buffer name = {0};
+    open_span span;
+    place_text(&name, place);
+    span_open(&f->run->observer, &span, (sib_time_span){.kind = SIB_SPAN_BODY, .name = name.data});
+    sib_code code = f->execute(b->ex, f->run, place, b->in, b->captured, b->out, err);
+    span_close(&f->run->observer, &span);
+    buf_free(&name);
+    return code;
+}
+
 sib_code body_run(body *b, const frame *f, const node *n, int64_t iteration, sib_error *err)
 {
     const run_place place = {f->place, n, iteration};
-    byte_buffer name = {0};
-    open_span span;
-    span.is = false;
     body_clear(b);
-    if (observer_looks(&f->run->observer)) {
-        place_text(&name, &place);
-        span_open(&f->run->observer, &span, (sib_time_span){.kind = SIB_SPAN_BODY, .name = name.data});
-    }
-    sib_code code = f->execute(b->ex, f->run, &place, b->in, b->captured, b->out, err);
-    span_close(&f->run->observer, &span);
-    if (name.data)
-        buf_free(&name);
-    return code;
+    if (observer_looks(&f->run->observer))
+        return run_watched(b, f, &place, err);
+    return f->execute(b->ex, f->run, &place, b->in, b->captured, b->out, err);
 }
 
 /* ---- Values of the node -------------------------------------------------------------------------------- */

@@ -62,13 +62,10 @@ static __attribute__((noinline, cold)) sib_code run_watched(const frame *f, segm
     return code == SIB_OK ? watched_step(f, s, in, i, w, why) : code;
 }
 
-/* Whether somebody looks is asked at each step, so that watches may come and go within a run. */
 static sib_code run_steps(const frame *f, segment *s, instance *in, sib_error *err)
 {
     const sib_cancel *cancel = run_cancel(f->run);
-    const observer *o = &f->run->observer;
-    const bool always = observer_must_look(o);
-    const atomic_uint *watches = observer_watches(o);
+    const atomic_uint *lookers = f->run->observer.lookers;
     sib_error why = SIB_ERROR_INIT;
     watched_node watched;
     sib_code code = SIB_OK;
@@ -80,7 +77,7 @@ static sib_code run_steps(const frame *f, segment *s, instance *in, sib_error *e
         buffer **operands = in->operands + in->first_operand[i];
         if (cancel_is_set(cancel))
             code = observe_cancel(cancel, err);
-        else if (always || watch_count(watches))
+        else if (watch_count(lookers))
             code = run_watched(f, s, in, i, &watched, &why, err);
         else
             code =
@@ -90,7 +87,7 @@ static sib_code run_steps(const frame *f, segment *s, instance *in, sib_error *e
     }
     span_close(&f->run->observer, &watched.span);
     if (code == SIB_OK)
-        return always || watch_count(watches) ? tap_steps(f, s, in, s->n_steps, err) : SIB_OK;
+        return watch_count(lookers) ? tap_steps(f, s, in, s->n_steps, err) : SIB_OK;
     return why.code == SIB_OK ? code : step_failed(f, origin_of(s, i - 1), code, &why, err);
 }
 
@@ -153,6 +150,20 @@ static control_fn *const run_kinds[] = {[CONTROL_NONE] = run_recurrent,
                                         [CONTROL_SCAN] = run_scan,
                                         [CONTROL_SEQUENCE_MAP] = run_sequence_map};
 
+static __attribute__((noinline, cold)) sib_code run_kind_watched(frame *f, const node *n, control *c,
+                                                                 sib_error *err)
+{
+    open_span span;
+    char name[200];
+    span_open(&f->run->observer, &span,
+              (sib_time_span){.kind = SIB_SPAN_NODE,
+                              .name = node_label(f->ex->g, n, name, sizeof name),
+                              .op_type = n->type.data});
+    sib_code code = run_kinds[n->op->control](f, n, c, err);
+    span_close(&f->run->observer, &span);
+    return code;
+}
+
 /* Runs a node that runs graphs, or a recurrent one of many steps. Inputs are in f->live or constants;
    outputs go to f->live. in: the instance of its segment. */
 static sib_code run_control(frame *f, node_id id, instance *in, sib_error *err)
@@ -161,23 +172,16 @@ static sib_code run_control(frame *f, node_id id, instance *in, sib_error *err)
     sib_error why = SIB_ERROR_INIT;
     sib_code code = in->control ? SIB_OK : control_make(n, &in->control, &why);
     control *c = in->control;
-    open_span span;
     char name[200];
-    span.is = false;
-    if (observer_looks(&f->run->observer))
-        span_open(&f->run->observer, &span,
-                  (sib_time_span){.kind = SIB_SPAN_NODE,
-                                  .name = node_label(f->ex->g, n, name, sizeof name),
-                                  .op_type = n->type.data});
     if (code == SIB_OK)
-        code = run_kinds[n->op->control](f, n, c, &why);
-    span_close(&f->run->observer, &span);
+        code = observer_looks(&f->run->observer) ? run_kind_watched(f, n, c, &why)
+                                                 : run_kinds[n->op->control](f, n, c, &why);
     if (c) {
         control_clear(c);
         in->unsettled = in->unsettled || control_is_unsettled(c);
     }
     if (code == SIB_OK)
-        return observer_sees(&f->run->observer, false) ? tap_control(f, n, err) : SIB_OK;
+        return observer_looks(&f->run->observer) ? tap_control(f, n, err) : SIB_OK;
     return err_set(err, code, "node %s: %s", node_text(f->ex->g, n, name, sizeof name), why.message);
 }
 
@@ -223,12 +227,6 @@ static sib_code dense_copy(const sib_value *v, sib_value **out, sib_error *err)
     return code;
 }
 
-static sib_code take_input(frame *f, value_id v, const sib_value *given, sib_error *err)
-{
-    sib_code code = given ? dense_copy(given, &f->live[v], err) : SIB_OK;
-    return code == SIB_OK && given && observer_sees(&f->run->observer, false) ? tap_input(f, v, err) : code;
-}
-
 sib_code execute_graph(executor *ex, run_state *run, const run_place *place, const sib_value *const *in,
                        const sib_value *const *captured, sib_value **out, sib_error *err)
 {
@@ -238,7 +236,10 @@ sib_code execute_graph(executor *ex, run_state *run, const run_place *place, con
     for (uint32_t i = 0; i < g->outputs.n; i++)
         out[i] = NULL;
     for (uint32_t i = 0; i < g->inputs.n && code == SIB_OK; i++)
-        code = take_input(&f, g->inputs.ids[i], in[i], err);
+        if (in[i])
+            code = dense_copy(in[i], &f.live[g->inputs.ids[i]], err);
+    if (code == SIB_OK && observer_looks(&run->observer))
+        code = tap_inputs(&f, err);
     for (uint32_t i = 0; i < g->n_captures && code == SIB_OK; i++)
         if (captured[i])
             code = dense_copy(captured[i], &f.live[g->captures[i].inner], err);

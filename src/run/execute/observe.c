@@ -56,12 +56,33 @@ static bool tap_wants(const sib_run_options *o, const char *name)
     return wanted;
 }
 
-bool observer_sees_values(const observer *o, bool inside)
+bool observer_sees(const observer *o, bool inside)
 {
     if (o->blind)
         return false;
     return (o->options && o->options->tap && (!inside || o->options->tap_inside)) ||
-           (o->watches && watch_set_wants(o->watches, inside));
+           watch_set_wants(o->watches, inside);
+}
+
+static const atomic_uint never = 0;
+const observer observer_none = {.lookers = &never};
+
+bool observer_open_any(observer *o)
+{
+    static const atomic_uint always = 1;
+    if (o->options && (o->options->tap || o->options->profile))
+        o->lookers = &always;
+    return observer_looks(o) || watch_set_all(o->watches);
+}
+
+plan_view observer_view(const observer *o, bool *whole)
+{
+    const sib_run_options *run = o->options;
+    const plan_view view = watch_set_view(o->watches, whole);
+    if (!run || !run->tap)
+        return view;
+    *whole |= !run->tap_optimised;
+    return run->tap_inside || view == PLAN_INSIDE ? PLAN_INSIDE : PLAN_OPEN;
 }
 
 void observer_begin(observer *o)
@@ -71,8 +92,7 @@ void observer_begin(observer *o)
 
 void observer_end(observer *o)
 {
-    if (o->begin && watch_set_all(o->watches))
-        watch_set_ran(o->watches, sib_time_ns() - o->begin, o->spent);
+    watch_set_ran(o->watches, sib_time_ns() - o->begin, o->spent);
 }
 
 sib_code observer_show(observer *o, const sib_tap_event *event, sib_error *err)
@@ -81,7 +101,7 @@ sib_code observer_show(observer *o, const sib_tap_event *event, sib_error *err)
     sib_code code = SIB_OK;
     if (run && run->tap && (!event->milli || run->tap_inside) && tap_wants(run, event->name))
         code = run->tap(run->tap_context, event, err);
-    if (code == SIB_OK && o->watches && watch_set_active(o->watches)) {
+    if (code == SIB_OK && watch_set_active(o->watches)) {
         code = watch_set_value(o->watches, event, err);
         o->spent += sib_time_ns() - event->time_ns;
     }
@@ -105,7 +125,7 @@ static void complete(observer *o, sib_time_span *s)
 
 static bool hears(const observer *o)
 {
-    return (o->options && o->options->profile) || (o->watches && watch_set_listening(o->watches));
+    return (o->options && o->options->profile) || watch_set_listening(o->watches);
 }
 
 void span_open(observer *o, open_span *s, sib_time_span about)
@@ -119,7 +139,7 @@ void span_open(observer *o, open_span *s, sib_time_span about)
     s->about.begin = sib_time_ns();
     if (o->options && o->options->profile)
         s->in_profile = profile_open(o->options->profile, &s->about);
-    if (o->watches && watch_set_listening(o->watches))
+    if (watch_set_listening(o->watches))
         watch_set_event(o->watches, &s->about, true);
     o->depth++;
 }
@@ -132,7 +152,7 @@ void span_close_opened(observer *o, open_span *s)
         s->about.end = sib_time_ns();
     if (o->options && o->options->profile)
         profile_close(o->options->profile, s->in_profile, &s->about);
-    if (o->watches && watch_set_listening(o->watches))
+    if (watch_set_listening(o->watches))
         watch_set_event(o->watches, &s->about, false);
 }
 
@@ -143,7 +163,7 @@ void span_put(observer *o, sib_time_span about)
     complete(o, &about);
     if (o->options && o->options->profile)
         profile_put(o->options->profile, &about);
-    if (o->watches && watch_set_listening(o->watches)) {
+    if (watch_set_listening(o->watches)) {
         watch_set_event(o->watches, &about, true);
         watch_set_event(o->watches, &about, false);
     }

@@ -130,9 +130,9 @@ static void on_packed(void *context, node_id origin, const step *s, uint64_t beg
 }
 
 /* Plans the nodes from `begin` on, without the lock: a long planning blocks no other run. Of two runs that
-   plan the same, the second takes the plan of the first. */
-static sib_code plan(const frame *f, node_id begin, plan_view view, known_nodes *known, segment **out,
-                     sib_error *err)
+   plan the same, the second takes the plan of the first. Kept out of the way of runs that find their plan. */
+static __attribute__((noinline, cold)) sib_code plan(const frame *f, node_id begin, plan_view view,
+                                                     known_nodes *known, segment **out, sib_error *err)
 {
     const run_state *run = f->run;
     const uint64_t limit = run->memory_limit, used = run->memory;

@@ -75,16 +75,21 @@ sib_code tap_steps(const frame *f, segment *s, const instance *in, size_t i, sib
     return code;
 }
 
-sib_code tap_input(const frame *f, value_id v, sib_error *err)
+sib_code tap_inputs(const frame *f, sib_error *err)
 {
-    const sib_str name = f->ex->g->values[v].name;
-    return show(f, NULL, name.data ? name.data : "", false, f->live[v], err);
+    const graph *g = f->ex->g;
+    sib_code code = SIB_OK;
+    for (uint32_t i = 0; observer_sees(&f->run->observer, false) && i < g->inputs.n && code == SIB_OK; i++) {
+        const char *name = g->values[g->inputs.ids[i]].name.data;
+        code = show(f, NULL, name ? name : "", false, f->live[g->inputs.ids[i]], err);
+    }
+    return code;
 }
 
 sib_code tap_control(const frame *f, const node *n, sib_error *err)
 {
     sib_code code = SIB_OK;
-    for (uint32_t i = 0; i < n->outputs.n && code == SIB_OK; i++) {
+    for (uint32_t i = 0; observer_sees(&f->run->observer, false) && i < n->outputs.n && code == SIB_OK; i++) {
         const value_id v = n->outputs.ids[i];
         const char *name = v == NO_VALUE ? NULL : f->ex->g->values[v].name.data;
         if (v != NO_VALUE)

@@ -4,8 +4,8 @@
 
 #include "run/execute/frame.h"
 
-/* Shows input v of the frame's graph. */
-sib_code tap_input(const frame *f, value_id v, sib_error *err);
+/* Shows the inputs of the frame's graph. */
+sib_code tap_inputs(const frame *f, sib_error *err);
 /* Shows what can be shown once i steps of s have run: outputs of step i - 1, a milli-op, and of nodes of the
    source graph. */
 sib_code tap_steps(const frame *f, segment *s, const instance *in, size_t i, sib_error *err);

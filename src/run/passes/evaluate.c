@@ -66,7 +66,7 @@ static sib_code run_alone(const graph *g, sib_value **out, sib_error *err)
     const opened_backend ref = {.backend = backend_named("ref")};
     executor_shared shared = {.plan = {.n_backends = 1, .backends = &ref}};
     executor ex = {.shared = &shared, .set = &(executor_set){0}, .g = g};
-    run_state run = {.text_limit = RUN_MAX_TEXT};
+    run_state run = {.observer = observer_none, .text_limit = RUN_MAX_TEXT};
     sib_code code = graph_uses_make(g, &ex.uses, err);
     shared.lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
     if (code == SIB_OK)
