@@ -167,6 +167,28 @@ TEST(every_type_of_number)
 }
 
 /* Sums and squares of these overflow or vanish in float32. */
+/* Integers are read as floats where these hold them, block by block. */
+TEST(integers_that_floats_do_not_hold)
+{
+    static const int64_t edges[] = {(1 << 24) - 1,  1 << 24,   (1 << 24) + 1, -(1 << 24),
+                                    -(1 << 24) - 1, INT32_MAX, INT32_MIN},
+                         dims[] = {3, 50, 60};
+    static const sib_dtype types[] = {SIB_I32, SIB_I64};
+    for (size_t k = 0; k < 2 * sizeof edges / sizeof *edges; k++) {
+        double *x;
+        sib_tensor *t = draw(types[k % 2], dims, (unsigned)k, false, &x);
+        x[5000] = (double)edges[k / 2]; /* the blocks before have none */
+        if (k % 2)
+            ((int64_t *)sib_tensor_data(t))[5000] = edges[k / 2];
+        else
+            ((int32_t *)sib_tensor_data(t))[5000] = (int32_t)edges[k / 2];
+        sib_digest d = digest_of(t, NULL);
+        check_digest(&d, x, 9000, 50, 60);
+        free(x);
+        sib_tensor_free(&t);
+    }
+}
+
 TEST(extreme_sizes)
 {
     static const double scales[] = {3e38, 1e25, 1e-25, 1e-40};

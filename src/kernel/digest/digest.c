@@ -22,7 +22,7 @@
 #define GROUPS (SIB_DIGEST_SAMPLE / GROUP)
 
 #define PART_MIN  32768 /* min elements of a part, where there are several */
-#define MAX_PARTS 16
+#define MAX_PARTS 8
 
 /* ---- Moments ----------------------------------------------------------------------------------------- */
 
@@ -73,7 +73,7 @@ static void add_element(moments *m, double x)
 typedef struct sample {
     uint64_t count;   /* elements of the value */
     uint64_t stretch; /* 1: all groups */
-    float *x;         /* (SIB_DIGEST_SAMPLE) */
+    float *x;         /* (SIB_DIGEST_SAMPLE); NULL: nothing is taken */
 } sample;
 
 static void sample_begin(sample *s, uint64_t count, float *x)
@@ -91,7 +91,7 @@ static uint64_t pick_of(const sample *s, uint64_t k)
 static void sample_take(const sample *s, uint64_t at, const float *x, size_t n)
 {
     const uint64_t begin = at / GROUP, end = (at + n + GROUP - 1) / GROUP;
-    for (uint64_t k = begin / s->stretch; k * s->stretch < end; k++) {
+    for (uint64_t k = begin / s->stretch; s->x && k * s->stretch < end; k++) {
         const uint64_t group = pick_of(s, k);
         if (group >= begin && group < end) {
             const size_t from = (size_t)(group - begin) * GROUP;
@@ -158,7 +158,7 @@ typedef struct reading {
     const sib_tensor *t;
     const char *data;
     const kernel_table *k;
-    bool wide; /* elements are read as doubles */
+    bool wide; /* floats may not hold every element */
     grid g;
     sample s;
     size_t part_elements; /* a multiple of DIGEST_BLOCK */
@@ -172,9 +172,35 @@ static bool reads_as_floats(const sib_tensor *t)
             (t->dtype >= SIB_U8 && t->dtype <= SIB_I16));
 }
 
-/* Elements at .. at + n - 1 as floats, in the tensor or in room: (DIGEST_BLOCK). */
+/* Floats hold all integers from -2^24 to 2^24 - 1: for these alone it is below 2^25. */
+#define INTEGER_PLACE(x) ((uint64_t)(x) + (1 << 24))
+
+/* Integers of 32 or 64 bits as floats. Returns whether all are exact; false for other types. */
+static bool integers_at(const reading *r, uint64_t at, size_t n, float *room)
+{
+    uint64_t places = 0;
+    if (r->t->dtype == SIB_I32)
+        for (size_t i = 0; i < n; i++) {
+            const int32_t x = ((const int32_t *)r->data)[at + i];
+            places |= INTEGER_PLACE((int64_t)x);
+            room[i] = (float)x;
+        }
+    else if (r->t->dtype == SIB_I64)
+        for (size_t i = 0; i < n; i++) {
+            const int64_t x = ((const int64_t *)r->data)[at + i];
+            places |= INTEGER_PLACE(x);
+            room[i] = (float)x;
+        }
+    else
+        return false;
+    return places < 1 << 25;
+}
+
+/* Elements at .. at + n - 1 as floats, in the tensor or in room: (DIGEST_BLOCK). NULL where these are not exact. */
 static const float *floats_at(const reading *r, uint64_t at, size_t n, float *room)
 {
+    if (r->wide)
+        return integers_at(r, at, n, room) ? room : NULL;
     const sib_dtype dtype = r->t->dtype;
     const char *from = r->data + at * (sib_dtype_bits(dtype) / 8);
     const float one = 1.0f, zero = 0.0f;
@@ -268,13 +294,13 @@ static void read_parts(void *context, size_t begin, size_t count, unsigned worke
         const uint64_t first = (uint64_t)i * r->part_elements,
                        end = r->t->count - first < r->part_elements ? r->t->count : first + r->part_elements;
         gather_begin(&a, &r->g, &r->k->digest, &r->parts[i].c);
-        const size_t block = r->wide ? CONVERT_BLOCK : DIGEST_BLOCK;
-        for (uint64_t at = first; at < end; at += block) {
-            const size_t n = end - at < block ? (size_t)(end - at) : block;
-            if (r->wide)
-                read_wide(r, &r->parts[i], &a, at, n);
-            else
-                read_block(r, &r->parts[i], &a, at, floats_at(r, at, n, room), n);
+        for (uint64_t at = first; at < end; at += DIGEST_BLOCK) {
+            const size_t n = end - at < DIGEST_BLOCK ? (size_t)(end - at) : DIGEST_BLOCK;
+            const float *x = floats_at(r, at, n, room);
+            if (x)
+                read_block(r, &r->parts[i], &a, at, x, n);
+            for (size_t k = 0; !x && k < n; k += CONVERT_BLOCK)
+                read_wide(r, &r->parts[i], &a, at + k, size_min(n - k, CONVERT_BLOCK));
         }
         gather_end(&a);
     }
@@ -317,7 +343,7 @@ static sib_code digest_dense(const sib_tensor *t, const sib_digest_options *o, s
                              sib_error *err)
 {
     float taken[SIB_DIGEST_SAMPLE];
-    part one = {.m = {0}};
+    part one;
     const uint64_t n_parts = size_min(MAX_PARTS, size_max(1, (size_t)(t->count / PART_MIN)));
     reading r = {.t = t,
                  .data = sib_tensor_data((sib_tensor *)t),
@@ -329,18 +355,27 @@ static sib_code digest_dense(const sib_tensor *t, const sib_digest_options *o, s
     const size_t n = size_ceil_div((size_t)t->count, r.part_elements);
     grid_of(&r.g, t->rank, t->dims);
     sample_begin(&r.s, t->count, taken);
+    const bool in_place = t->dtype == SIB_F32 && r.s.stretch == 1; /* the sample is the tensor */
+    if (in_place)
+        r.s.x = NULL;
+    one.m = (moments){0};
+    clear_cells(&r.g, &one.c);
     if (n > 1 && !(r.parts = mem_calloc(n, sizeof *r.parts)))
         return err_memory(err, n * sizeof *r.parts, "a digest");
     pool_run(o->pool, n, 1, read_parts, &r);
     for (size_t i = 1; i < n; i++) {
         join_moments(&r.parts->m, &r.parts[i].m);
-        join_cells(&r.parts->c, &r.parts[i].c);
+        join_cells(&r.g, &r.parts->c, &r.parts[i].c);
     }
     finish_moments(&r.parts->m, out);
     finish_cells(&r.g, &r.parts->c, t->count, out);
     const bool finite = r.parts->m.n == t->count,
                fits = fmax(fabs(out->min), fabs(out->max)) <= (double)FLT_MAX;
     if (r.parts->m.n && ((o->exact && r.s.stretch > 1) || !fits))
+        count_all(&r, out);
+    else if (in_place && finite)
+        count_floats(out, &r.k->digest, (const float *)r.data, (size_t)t->count);
+    else if (in_place)
         count_all(&r, out);
     else if (r.parts->m.n)
         count_floats(out, &r.k->digest, taken, sample_end(&r.s, finite));

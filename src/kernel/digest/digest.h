@@ -21,8 +21,8 @@ typedef struct digest_kernels {
     /* sum of (x - mean)^2 */
     float (*squares)(const float *x, size_t n, float mean);
     float (*sum)(const float *x, size_t n);
-    /* to[i] += x[i] */
-    void (*add)(const float *x, size_t n, float *to);
+    /* to[i] += x[i] + x[n + i] + ...: rows of n, in order */
+    void (*add)(const float *x, size_t rows, size_t n, float *to);
     /* counts[b] += number of elements with b = trunc((x - low) * scale), at least 0, at most 63. No element is
        NaN. counts: (64) */
     void (*bins)(const float *x, size_t n, float low, float scale, uint32_t *counts);

@@ -7,6 +7,14 @@
 
 #define PLANE_MAX  4096
 #define PERIOD_MIN 256 /* of planes */
+#define BAND_MIN   128
+
+/* The first of `length` indices in each of n cells, and their end from there on. */
+static void first_of(size_t length, size_t n, size_t first[SIDE + 1])
+{
+    for (size_t i = 0; i <= SIDE; i++)
+        first[i] = n < SIDE ? size_min(i, n) : size_ceil_div(i * length, SIDE);
+}
 
 void grid_of(grid *g, size_t rank, const int64_t *dims)
 {
@@ -15,10 +23,8 @@ void grid_of(grid *g, size_t rank, const int64_t *dims)
     g->plane = g->height * g->width;
     g->rows = size_min(g->height, SIDE);
     g->columns = size_min(g->width, SIDE);
-    for (size_t i = 0; i <= SIDE; i++) {
-        g->first_row[i] = g->rows ? size_ceil_div(size_min(i, g->rows) * g->height, g->rows) : 0;
-        g->first_column[i] = g->columns ? size_ceil_div(size_min(i, g->columns) * g->width, g->columns) : 0;
-    }
+    first_of(g->height, g->rows, g->first_row);
+    first_of(g->width, g->columns, g->first_column);
 }
 
 void add_to_cell(const grid *g, cells *c, uint64_t at, double x)
@@ -33,9 +39,16 @@ void add_to_cell(const grid *g, cells *c, uint64_t at, double x)
     }
 }
 
-void join_cells(cells *c, const cells *b)
+void clear_cells(const grid *g, cells *c)
 {
-    for (size_t i = 0; i < SIDE; i++) {
+    memset(c->sums, 0, g->rows * sizeof *c->sums);
+    memset(c->missing, 0, g->rows * sizeof *c->missing);
+    memset(c->not_finite, 0, g->rows * sizeof *c->not_finite);
+}
+
+void join_cells(const grid *g, cells *c, const cells *b)
+{
+    for (size_t i = 0; i < g->rows; i++) {
         c->not_finite[i] |= b->not_finite[i];
         for (size_t j = 0; j < SIDE; j++) {
             c->sums[i][j] += b->sums[i][j];
@@ -47,15 +60,19 @@ void join_cells(cells *c, const cells *b)
 void finish_cells(const grid *g, const cells *c, uint64_t count, sib_digest *out)
 {
     const double planes = g->plane ? (double)(count / g->plane) : 0;
+    double n = 0, inverse = INFINITY; /* of the last cell: most have as many elements */
     out->rows = (uint32_t)g->rows;
     out->columns = (uint32_t)g->columns;
     for (size_t i = 0; i < g->rows; i++) {
         out->not_finite[i] = c->not_finite[i];
         for (size_t j = 0; j < g->columns; j++) {
-            double n = planes * (double)(g->first_row[i + 1] - g->first_row[i]) *
-                           (double)(g->first_column[j + 1] - g->first_column[j]) -
-                       c->missing[i][j];
-            out->cells[i][j] = (float)(c->sums[i][j] / n);
+            const double in_cell = planes * (double)(g->first_row[i + 1] - g->first_row[i]) *
+                                       (double)(g->first_column[j + 1] - g->first_column[j]) -
+                                   c->missing[i][j];
+            if (in_cell != n)
+                inverse = 1 / in_cell;
+            n = in_cell;
+            out->cells[i][j] = (float)(c->sums[i][j] * inverse);
         }
     }
 }
@@ -71,11 +88,19 @@ void gather_begin(gatherer *a, const grid *g, const digest_kernels *k, cells *c)
              : g->width <= GATHER_ROOM / SIDE ? GATHER_BANDS
                                               : GATHER_ROWS;
     a->period = a->how == GATHER_PLANES ? g->plane * size_ceil_div(PERIOD_MIN, g->plane)
-                                        : g->width * (GATHER_ROOM / SIDE / g->width);
-    if (a->how == GATHER_PLANES)
-        memset(a->sums, 0, a->period * sizeof *a->sums);
-    else if (a->how == GATHER_BANDS)
-        memset(a->sums, 0, sizeof a->sums);
+                                        : g->width * size_ceil_div(BAND_MIN, size_max(g->width, 1));
+    if (a->how != GATHER_ROWS)
+        memset(a->sums, 0, (a->how == GATHER_BANDS ? g->rows : 1) * a->period * sizeof *a->sums);
+}
+
+/* Adds up to n elements, whose first belongs to sums[place] of a period, in whole periods where it can. Returns how
+   many. */
+static size_t add_periods(const gatherer *a, float *sums, size_t place, const float *x, size_t n)
+{
+    const size_t rows = place ? 0 : n / a->period;
+    const size_t row = rows ? a->period : size_min(n, a->period - place);
+    a->k->add(x, size_max(rows, 1), row, sums + place);
+    return size_max(rows, 1) * row;
 }
 
 void gather(gatherer *a, uint64_t at, const float *x, size_t n)
@@ -84,14 +109,12 @@ void gather(gatherer *a, uint64_t at, const float *x, size_t n)
     while (n) {
         size_t many, in_plane = (size_t)(at % g->plane);
         if (a->how == GATHER_PLANES) {
-            const size_t place = (size_t)(at % a->period);
-            many = size_min(n, a->period - place);
-            a->k->add(x, many, a->sums + place);
+            many = add_periods(a, a->sums, (size_t)(at % a->period), x, n);
         } else if (a->how == GATHER_BANDS) {
             const size_t band = in_plane / g->width * g->rows / g->height,
                          place = (in_plane - g->first_row[band] * g->width) % a->period;
-            many = size_min(size_min(n, a->period - place), g->first_row[band + 1] * g->width - in_plane);
-            a->k->add(x, many, a->sums + band * (GATHER_ROOM / SIDE) + place);
+            many = add_periods(a, a->sums + band * a->period, place, x,
+                               size_min(n, g->first_row[band + 1] * g->width - in_plane));
         } else {
             const size_t column = in_plane % g->width, cell = column * g->columns / g->width;
             many = size_min(n, g->first_column[cell + 1] - column);
@@ -106,8 +129,8 @@ void gather(gatherer *a, uint64_t at, const float *x, size_t n)
 /* Adds x[1 .. n - 1], lists of `length` sums each, to x[0]. */
 static void gather_lists(const gatherer *a, float *x, size_t n, size_t length)
 {
-    for (size_t i = 1; i < n; i++)
-        a->k->add(x + i * length, length, x);
+    if (n > 1)
+        a->k->add(x + length, n - 1, length, x);
 }
 
 /* Sorts `rows` rows of sums into the cells of row `row`. */
@@ -132,5 +155,5 @@ void gather_end(gatherer *a)
         if (a->how == GATHER_PLANES)
             fold(a, a->sums + g->first_row[row] * g->width, g->first_row[row + 1] - g->first_row[row], row);
         else
-            fold(a, a->sums + row * (GATHER_ROOM / SIDE), a->period / g->width, row);
+            fold(a, a->sums + row * a->period, a->period / g->width, row);
 }

@@ -23,8 +23,9 @@ typedef struct cells {
 } cells;
 /* Adds element `at` of the tensor in row-major order. */
 void add_to_cell(const grid *g, cells *c, uint64_t at, double x);
+void clear_cells(const grid *g, cells *c);
 /* Adds what b has. */
-void join_cells(cells *c, const cells *b);
+void join_cells(const grid *g, cells *c, const cells *b);
 /* count: elements of the tensor. */
 void finish_cells(const grid *g, const cells *c, uint64_t count, sib_digest *out);
 
