@@ -95,7 +95,11 @@ static void sample_take(const sample *s, uint64_t at, const float *x, size_t n)
         const uint64_t group = pick_of(s, k);
         if (group >= begin && group < end) {
             const size_t from = (size_t)(group - begin) * GROUP;
-            memcpy(s->x + k * GROUP, x + from, size_min(GROUP, n - from) * sizeof *x);
+            float *to = s->x + k * GROUP;
+            if (n - from >= GROUP)
+                memcpy(to, x + from, GROUP * sizeof *x); /* inline */
+            else
+                memcpy(to, x + from, (n - from) * sizeof *x);
         }
     }
 }
@@ -483,7 +487,8 @@ sib_code sib_digest_of(const sib_value *v, const sib_digest_options *options, si
     if (!v || !out)
         return err_set(err, SIB_ERR_ARGUMENT, "%s is NULL", v ? "out" : "the value");
     const sib_tensor *t = sib_value_tensor(v);
-    *out = (sib_digest){.min = NAN, .max = NAN, .mean = NAN, .std = NAN};
+    memset(out, 0, sizeof *out);
+    out->min = out->max = out->mean = out->std = NAN;
     count_tensors(v, &out->count);
     if (t && t->count && t->dense && t->dtype != SIB_STRING)
         return digest_dense(t, o, out, err);

@@ -122,7 +122,14 @@ static void vector_bins(const float *x, size_t n, float low, float scale, uint32
             vf place = vf_trunc(vf_mul(vf_sub(v, begin), factor));
             vf_store_u8(at + i, vf_min(last, vf_max(vf_zero(), place)));
         }
-        for (size_t i = 0; i < count; i++)
+        size_t i = 0;
+        for (; i + 4 <= count; i += 4) {
+            table[0][at[i]]++;
+            table[1][at[i + 1]]++;
+            table[2][at[i + 2]]++;
+            table[3][at[i + 3]]++;
+        }
+        for (; i < count; i++)
             table[i & 3][at[i]]++;
         x += count;
         n -= count;

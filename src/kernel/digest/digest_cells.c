@@ -60,20 +60,20 @@ void join_cells(const grid *g, cells *c, const cells *b)
 void finish_cells(const grid *g, const cells *c, uint64_t count, sib_digest *out)
 {
     const double planes = g->plane ? (double)(count / g->plane) : 0;
-    double n = 0, inverse = INFINITY; /* of the last cell: most have as many elements */
+    double width[SIDE], inverse[SIDE];
     out->rows = (uint32_t)g->rows;
     out->columns = (uint32_t)g->columns;
+    for (size_t j = 0; j < g->columns; j++) {
+        width[j] = (double)(g->first_column[j + 1] - g->first_column[j]);
+        inverse[j] = 1 / width[j];
+    }
     for (size_t i = 0; i < g->rows; i++) {
+        const double high = planes * (double)(g->first_row[i + 1] - g->first_row[i]), by = 1 / high;
         out->not_finite[i] = c->not_finite[i];
-        for (size_t j = 0; j < g->columns; j++) {
-            const double in_cell = planes * (double)(g->first_row[i + 1] - g->first_row[i]) *
-                                       (double)(g->first_column[j + 1] - g->first_column[j]) -
-                                   c->missing[i][j];
-            if (in_cell != n)
-                inverse = 1 / in_cell;
-            n = in_cell;
-            out->cells[i][j] = (float)(c->sums[i][j] * inverse);
-        }
+        for (size_t j = 0; j < g->columns && !c->not_finite[i]; j++)
+            out->cells[i][j] = (float)(c->sums[i][j] * (by * inverse[j]));
+        for (size_t j = 0; j < g->columns && c->not_finite[i]; j++)
+            out->cells[i][j] = (float)(c->sums[i][j] / (high * width[j] - c->missing[i][j]));
     }
 }
 
@@ -138,7 +138,9 @@ static void fold(const gatherer *a, float *x, size_t rows, size_t row)
 {
     const grid *g = a->g;
     gather_lists(a, x, rows, g->width);
-    for (size_t j = 0; j < g->columns; j++) {
+    for (size_t j = 0; j < g->width && g->columns == g->width; j++)
+        a->c->sums[row][j] += (double)x[j];
+    for (size_t j = 0; j < g->columns && g->columns < g->width; j++) {
         float sum = 0;
         for (size_t i = g->first_column[j]; i < g->first_column[j + 1]; i++)
             sum += x[i];

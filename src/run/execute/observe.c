@@ -123,14 +123,14 @@ static void complete(observer *o, sib_time_span *s)
     s->parent = SIB_NONE;
 }
 
-static bool hears(const observer *o)
+bool observer_hears(const observer *o)
 {
     return (o->options && o->options->profile) || watch_set_listening(o->watches);
 }
 
 void span_open(observer *o, open_span *s, sib_time_span about)
 {
-    if (!hears(o)) {
+    if (!observer_hears(o)) {
         s->is = false;
         return;
     }
@@ -158,7 +158,7 @@ void span_close_opened(observer *o, open_span *s)
 
 void span_put(observer *o, sib_time_span about)
 {
-    if (!hears(o))
+    if (!observer_hears(o))
         return;
     complete(o, &about);
     if (o->options && o->options->profile)

@@ -58,6 +58,8 @@ sib_code observer_show(observer *o, const sib_tap_event *event, sib_error *err);
 void observer_begin(observer *o);
 void observer_end(observer *o);
 
+/* Whether anybody wants spans or rows of a profile. */
+bool observer_hears(const observer *o);
 /* Begins a span: kind, name and the like of `about` are set. */
 void span_open(observer *o, open_span *s, sib_time_span about);
 /* Ends it, at s->about.end if that is set, otherwise now. */

@@ -42,6 +42,11 @@ sib_code watched_step(const frame *f, segment *s, const instance *in, size_t i, 
     const node *n = &s->graph->nodes[s->step_nodes[i]];
     observer *o = &f->run->observer;
     buffer **operands = in->operands + in->first_operand[i];
+    const sib_cancel *cancel = run_cancel(f->run);
+    if (!observer_hears(o)) {
+        span_close(o, &w->span);
+        return st->backend->run(st, (const buffer *const *)operands, operands + n->inputs.n, cancel, err);
+    }
     const char *kernel = st->backend->kernel ? st->backend->kernel(st) : NULL;
     const segment_sights *sights = segment_look(s);
     open_span inner;
@@ -65,8 +70,8 @@ sib_code watched_step(const frame *f, segment *s, const instance *in, size_t i, 
                                   .backend = st->backend->name,
                                   .kernel = kernel});
     sib_time_span costs = {.begin = sib_time_ns()};
-    sib_code code = st->backend->run(st, (const buffer *const *)operands, operands + n->inputs.n,
-                                     o->options ? o->options->cancel : NULL, err);
+    sib_code code =
+        st->backend->run(st, (const buffer *const *)operands, operands + n->inputs.n, cancel, err);
     costs.end = sib_time_ns();
     costs.flops = sights ? sights->flops[i] : 0;
     costs.bytes_read = operand_bytes(s, operands, &n->inputs);

@@ -10,7 +10,7 @@ typedef struct watched_node {
     char text[200];
 } watched_node;
 
-/* Runs step i of s, as a span and a row of the profile. */
+/* Runs step i of s, as a span and a row of the profile for those who want them. */
 sib_code watched_step(const frame *f, segment *s, const instance *in, size_t i, watched_node *w,
                       sib_error *err);
 
