@@ -59,6 +59,13 @@ void passes_apply(const pass_settings *s, sib_session_options *out);
 /* Returns true if one of the options was given. */
 bool passes_named(const pass_settings *s);
 
+/* The settings hold a const char * called `tune`. */
+#define OPT_TUNE                                                                                             \
+    OPT_FILE("tune", tune, "FILE",                                                                           \
+             "measure which kernels are the fastest for each layer, and keep what was found in FILE",        \
+             .more = "Only kernels whose costs are close are measured, for a few milliseconds each; what "   \
+                     "FILE holds for this processor and number of threads is not measured again.")
+
 /* ---- Opening models --------------------------------------------------------------------------------- */
 
 /* The settings hold a double called `open_memory`. */

@@ -1,4 +1,4 @@
-/* sibyl bench features|conv1d|peak|models|whisper|first */
+/* sibyl bench features|conv1d|peak|costs|layers|models|whisper|first */
 #include "bench/bench.h"
 
 #include "command.h"
@@ -11,9 +11,9 @@ typedef bench_settings settings;
 static const char *const weights[] = {"f32", "f16", "bf16", "int8", NULL};
 
 static const cli_option options[] = {
-    OPT_INTEGER(
-        "threads", threads, "N", 0, 1024,
-        "threads of the figures with several threads; 0: one per processor (default: 0; conv1d, models: 1)"),
+    OPT_INTEGER("threads", threads, "N", 0, 1024,
+                "threads of the figures with several threads; 0: one per processor (default: 0; conv1d, "
+                "models, costs: 1)"),
     OPT_NUMBER("seconds", seconds, "S", 0, 1e6, "measure for about S seconds (default: 5; models: 0.5 each)",
                .above = true),
     OPT_INTEGER("repeat", repeat, "N", 1, 1000000, "measure N rounds instead"),
@@ -22,6 +22,7 @@ static const cli_option options[] = {
              .more = "torch runs under a Python; onnxruntime is called through its C interface."),
     OPT_BACKENDS("backend", backend, "models: backends in order of preference (default: all)"),
     OPT_PASSES,
+    OPT_TUNE,
     OPT_EXTENSIONS,
     OPT_DIM(dims),
     OPT_LIST("shape", shapes, "B,Ci,L,Co,k,s,p",
@@ -71,6 +72,9 @@ static const cli_verb verbs[] = {
     {"conv1d", "the two convolutions of the speech stem in float32, float16 and bfloat16", bench_conv1d,
      false},
     {"peak", "fused multiply-adds and bytes read per second, one thread and several", bench_peak, false},
+    {"costs",
+     "ways to compute convolutions: the numbers by which one is chosen, as a row for src/kernel/costs.def",
+     bench_costs, false},
     {"models", "runs of models: MODEL.onnx files, or folders of cases with their inputs", bench_models, true},
     {"layers", "single layers drawn from what networks have, and small graphs", bench_layers, false},
     {"whisper", "Whisper tiny with random weights: encoder, prompt, step of the decoder", bench_whisper,
@@ -114,7 +118,7 @@ static int bench(const cli_command *self, int argc, char **argv)
 const cli_command command_bench = {
     .name = "bench",
     .summary = "measure features, convolutions, the machine or models",
-    .operands = "features|conv1d|peak|layers|whisper|models|first [MODEL|DIR...] [options]",
+    .operands = "features|conv1d|peak|costs|layers|whisper|models|first [MODEL|DIR...] [options]",
     .options = options,
     .verbs = verbs,
     .more = more,

@@ -17,6 +17,7 @@ typedef struct bench_settings {
     double monitor;         /* seconds between readings; 0: none */
     const char *backend;    /* of sessions; NULL: all */
     pass_settings passes;   /* of sessions */
+    const char *tune;       /* of sessions: a file, or NULL */
     extension_settings ext; /* models: operators and backends of the user's own */
     cli_list dims;          /* T=100, for random inputs */
     long seed, layers;      /* layers: of the draws, and how many; 0: the benchmark's own choice */
@@ -84,6 +85,7 @@ double bench_uniform(uint64_t *state);
 int bench_features(const void *of);
 int bench_conv1d(const void *of);
 int bench_peak(const void *of);
+int bench_costs(const void *of);
 int bench_models(const void *of);
 int bench_whisper(const void *of);
 int bench_first(const void *of);

@@ -25,7 +25,8 @@ const char *engine_name(engine_kind kind)
 
 static bool open_sibyl(engine *e, const engine_settings *s, const char *path, char *why, size_t bytes)
 {
-    sib_session_options options = {.backends = s->backend, .threads = s->threads, .oracle = s->oracle};
+    sib_session_options options = {
+        .backends = s->backend, .threads = s->threads, .oracle = s->oracle, .tuning_file = s->tune};
     sib_error err = SIB_ERROR_INIT;
     sib_model *model = NULL;
     sib_model_info info;

@@ -15,6 +15,7 @@ typedef enum engine_kind { ENGINE_SIBYL, ENGINE_ORT, ENGINE_TORCH, ENGINE_KINDS 
 typedef struct engine_settings {
     const char *backend; /* of Sibyl's sessions; NULL: all */
     pass_settings passes;
+    const char *tune;       /* a file, or NULL */
     sib_registry *registry; /* of Sibyl's models; NULL: none */
     unsigned threads;
     bool oracle;       /* every float value in double; with the backend ref */

@@ -330,6 +330,7 @@ void engines_open(bench_report *report, engine_settings *es)
     const bench_settings *settings = report->settings;
     char why[600];
     *es = (engine_settings){.backend = settings->backend,
+                            .tune = settings->tune,
                             .passes = settings->passes,
                             .registry = settings->ext.registry,
                             .threads = settings->threads ? (unsigned)settings->threads : 1};

@@ -135,11 +135,12 @@ int bench_report_begin(bench_report *report, const bench_settings *settings, con
     json_object_set_new(report->document, "bench", json_string(name));
     json_object_set_new(report->document, "version", json_string(sib_version()));
     json_object_set_new(report->document, "machine",
-                        json_pack("{s:o, s:s, s:I}", "processor", cli_json_text(processor), "cpu_level",
-                                  sib_cpu_level_name(), "processors", (json_int_t)processors));
+                        json_pack("{s:o, s:s, s:s, s:I}", "processor", cli_json_text(processor), "cpu_level",
+                                  sib_cpu_level_name(), "cpu_class", sib_cpu_class_name(), "processors",
+                                  (json_int_t)processors));
     if (!settings->json)
-        printf("sibyl %s, %s on %s, level %s, %ld processor%s\n", sib_version(), name, processor,
-               sib_cpu_level_name(), processors, processors == 1 ? "" : "s");
+        printf("sibyl %s, %s on %s, level %s, costs of '%s', %ld processor%s\n", sib_version(), name,
+               processor, sib_cpu_level_name(), sib_cpu_class_name(), processors, processors == 1 ? "" : "s");
     if (settings->monitor > 0) {
         sib_error err = SIB_ERROR_INIT;
         if (sib_monitor_start(settings->monitor, 1024, &report->monitor, &err) != SIB_OK) {

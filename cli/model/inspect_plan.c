@@ -80,6 +80,8 @@ static void edits_text(const sib_session *s)
 static void plan_text(const sib_session *s, const sib_plan *p)
 {
     edits_text(s);
+    inspect_row(cli_format("kernels of level %s, chosen by the costs of '%s'", sib_cpu_level_name(),
+                           sib_cpu_class_name()));
     sib_plan_segment about;
     for (size_t i = 0; sib_plan_get_segment(p, i, &about); i++) {
         char *graph = about.graph == SIB_NONE ? cli_format("chunks") : cli_format("graph %u", about.graph);

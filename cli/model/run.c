@@ -21,7 +21,7 @@ typedef struct settings {
     long threads, warmup, repeat;
     double memory, open_memory; /* MB */
     bool profile, oracle, inside, json;
-    const char *trace;
+    const char *trace, *tune;
     int verbose;
 } settings;
 
@@ -31,6 +31,7 @@ static const cli_option options[] = {
         "write outputs and taps as NAME.npy into this folder; sequences, optionals and maps as NAME.pb"),
     OPT_BACKEND,
     OPT_PASSES,
+    OPT_TUNE,
     OPT_LIST("tap", taps, "NAME|GLOB", "show these values of the graph too; may be given several times",
              .more = "A name that matches no value is an error."),
     OPT_FLAG("inside", inside, "taps see the values of milli-ops too, as node/milli.3:add"),
@@ -199,7 +200,8 @@ static bool open_session(sib_model *m, const settings *s, bool oracle, sib_pool 
     sib_session_options o = {.backends = s->backend,
                              .oracle = oracle,
                              .seed = s->in.random ? strtoull(s->in.random, NULL, 10) : 0,
-                             .memory_limit = (uint64_t)(s->memory * 1e6)};
+                             .memory_limit = (uint64_t)(s->memory * 1e6),
+                             .tuning_file = s->tune};
     o.log = verbose_log(s->verbose);
     passes_apply(&s->passes, &o);
     bool ok = sib_pool_create((unsigned)s->threads, pool, &err) == SIB_OK;

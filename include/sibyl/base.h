@@ -99,6 +99,9 @@ SIB_API const char *sib_version(void);
 /* Name of the CPU level whose kernels run: "c", "avx2", "avx512" or "neon". The environment variable
    SIBYL_CPU lowers it (SIBYL_CPU=c forces portable C). Static storage. Thread-safe. */
 SIB_API const char *sib_cpu_level_name(void);
+/* Name of the class of processors whose measured costs kernels are chosen by: "any avx512". Static storage.
+   Thread-safe. */
+SIB_API const char *sib_cpu_class_name(void);
 
 /* ---- Memory ------------------------------------------------------------------------------------- */
 

@@ -29,6 +29,13 @@ typedef struct sib_session_options {
        it: halving the number finds the edit that did harm. */
     bool limit_passes;
     uint64_t pass_limit;
+    /* Kernels of the backend cpu whose modelled costs are close are timed on the layer's own shape, a few milliseconds
+       each, when a plan is made, and the fastest one runs; the process remembers it for later plans. Ways to compute a
+       layer differ in the last bits, so results may then differ from one process to the next. Not with oracle. */
+    bool tune;
+    /* Implies tune: a file from which such choices are read and to which new ones are appended, so that later
+       processes measure nothing and compute the same. Its form: docs/tuning.md. NULL: none. */
+    const char *tuning_file;
     sib_logger log; /* backends, passes, plans, kernels, failures of runs */
 } sib_session_options;
 
@@ -37,7 +44,8 @@ SIB_API const char *sib_backend_name(size_t i);
 
 /* Makes a session. model: kept alive by the session, so the caller may free its reference. options: may be
    NULL. out: owned by the caller, sib_session_free(&s). An operator that no backend has is refused, by name.
-   Errors: SIB_ERR_ARGUMENT (a backend that is not in this build), SIB_ERR_UNSUPPORTED, SIB_ERR_MEMORY. */
+   Errors: SIB_ERR_ARGUMENT (a backend that is not in this build), SIB_ERR_UNSUPPORTED, SIB_ERR_MEMORY; of tuning_file
+   SIB_ERR_IO, SIB_ERR_FORMAT (it is no such file, or damaged; nothing in it is changed) and SIB_ERR_SIZE. */
 SIB_API sib_code sib_session_create(sib_model *model, const sib_session_options *options, sib_session **out,
                                     sib_error *err);
 SIB_API void sib_session_free(sib_session **s);

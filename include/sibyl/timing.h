@@ -88,6 +88,19 @@ typedef struct sib_peak {
    Errors: SIB_ERR_ARGUMENT (seconds not in 0.01 .. 60), SIB_ERR_MEMORY. */
 SIB_API sib_code sib_measure_peak(sib_pool *pool, double seconds, sib_peak *out, sib_error *err);
 
+/* The costs by which kernels are chosen, as this machine shows them. */
+typedef struct sib_costs {
+    size_t shapes; /* convolutions of which at least two ways were measured */
+    /* time of the way chosen over that of the fastest one, geometric mean of the shapes: by the numbers of the
+       processor's class, and by those of `row` */
+    double before, after;
+    char row[2048]; /* the numbers as C text, a row of src/kernel/costs.def */
+} sib_costs;
+
+/* Measures convolutions of many shapes for about `seconds`, each by every way that fits, and fits the numbers of the
+   class to them. pool: NULL for one thread. Errors: SIB_ERR_ARGUMENT (seconds not in 0.01 .. 3,600), SIB_ERR_MEMORY. */
+SIB_API sib_code sib_measure_costs(sib_pool *pool, double seconds, sib_costs *out, sib_error *err);
+
 #ifdef __cplusplus
 }
 #endif

@@ -33,9 +33,10 @@ static PyObject *session_create(PyObject *module, PyObject *args)
     PyObject *model, *edits, *log;
     sib_session_options options = {0};
     unsigned long long seed, limit;
-    int oracle, level;
-    if (!PyArg_ParseTuple(args, "OzIKpKzOOi:session_create", &model, &options.backends, &options.threads,
-                          &seed, &oracle, &limit, &options.passes, &edits, &log, &level))
+    int oracle, tune, level;
+    if (!PyArg_ParseTuple(args, "OzIKpKzOpO&Oi:session_create", &model, &options.backends, &options.threads,
+                          &seed, &oracle, &limit, &options.passes, &edits, &tune, path_of,
+                          &options.tuning_file, &log, &level))
         return NULL;
     options.limit_passes = edits != Py_None;
     if (options.limit_passes)
@@ -48,6 +49,7 @@ static PyObject *session_create(PyObject *module, PyObject *args)
         return m ? PyErr_NoMemory() : NULL;
     options.seed = seed;
     options.oracle = oracle;
+    options.tune = tune;
     options.memory_limit = limit;
     options.log = logger_of(log, level);
     sib_error err = SIB_ERROR_INIT;
@@ -408,7 +410,8 @@ static PyObject *session_edits(PyObject *module, PyObject *handle)
 PyMethodDef SESSION_METHODS[] = {
     {"backend_names", backend_names, METH_NOARGS, "backend_names() -> list of str"},
     {"session_create", session_create, METH_VARARGS,
-     "session_create(model, backends or None, threads, seed, oracle, memory_limit, passes, pass_limit, log, "
+     "session_create(model, backends or None, threads, seed, oracle, memory_limit, passes, pass_limit, tune, "
+     "tuning_file or None, log, "
      "level) -> session"},
     {"session_run", session_run, METH_VARARGS,
      "session_run(session, names, values, outputs or None, taps or None, inside, profile or None, cancel or "

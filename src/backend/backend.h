@@ -38,6 +38,7 @@ typedef struct sib_backend_options {
     const struct sib_backend *backend; /* that is opened */
     sib_pool *pool;                    /* threads; may be NULL */
     struct packs *packs;               /* made from the model's constants; may be NULL */
+    struct choices *tuning;            /* kernels are chosen by measuring where this is not NULL */
     struct packs *file_packs;          /* constants of the file, for all parts of a model; NULL: packs */
 } sib_backend_options;
 

@@ -51,6 +51,25 @@ int cpu_level_runs(cpu_level level)
     }
 }
 
+cpu_identity cpu_identify(void)
+{
+    cpu_identity out = {.vendor = ""};
+#if defined(SIBYL_X86)
+    unsigned a, b, c, d;
+    if (!__get_cpuid(0, &a, &b, &c, &d))
+        return out;
+    memcpy(out.vendor, &b, 4);
+    memcpy(out.vendor + 4, &d, 4);
+    memcpy(out.vendor + 8, &c, 4);
+    if (!__get_cpuid(1, &a, &b, &c, &d))
+        return out;
+    unsigned family = a >> 8 & 15;
+    out.family = family == 15 ? family + (a >> 20 & 255) : family;
+    out.model = (a >> 4 & 15) | (family == 6 || family == 15 ? a >> 12 & 0xf0 : 0);
+#endif
+    return out;
+}
+
 /* Returns the highest level that this build has and this machine runs. */
 static cpu_level cpu_level_max(void)
 {

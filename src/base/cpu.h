@@ -30,4 +30,11 @@ int cpu_level_runs(cpu_level level);
    level that can run here. */
 cpu_level cpu_level_chosen(void);
 
+/* The processor as CPUID names it; vendor "" and zeros where it does not say, as on arm64. */
+typedef struct cpu_identity {
+    char vendor[16]; /* "AuthenticAMD", "GenuineIntel" */
+    unsigned family, model;
+} cpu_identity;
+cpu_identity cpu_identify(void);
+
 #endif

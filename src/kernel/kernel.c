@@ -25,6 +25,7 @@ void kernel_table_init(kernel_table *t, cpu_level level)
     if (level != CPU_C)
         fill(t, level);
     t->level = level;
+    t->costs = kernel_costs_of(level);
 }
 
 static kernel_table table;

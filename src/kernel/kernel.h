@@ -8,6 +8,7 @@
 #define KERNEL_KERNEL_H
 
 #include "base/cpu.h"
+#include "kernel/costs.h"
 #include "kernel/families.h"
 
 #include <stdbool.h>
@@ -22,6 +23,7 @@ typedef void (*kernel_narrow)(const float *src, void *dst, size_t n);
 
 typedef struct kernel_table {
     cpu_level level;
+    const kernel_costs *costs; /* of this machine */
 
     kernel_widen widen_f16, widen_bf16;
     kernel_narrow narrow_f16, narrow_bf16;

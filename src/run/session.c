@@ -1,6 +1,7 @@
 /* Sessions: opens backends for a model, runs graphs. */
 #include "run/session.h"
 #include "base/alloc.h"
+#include "base/choices.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/pool.h"
@@ -36,8 +37,11 @@ static sib_code open_backend(sib_session *s, const sib_backend *b, sib_error *er
     const sib_model *whole = s->model;
     while (whole->whole)
         whole = whole->whole;
-    sib_backend_options options = {
-        .backend = b, .pool = s->pool, .packs = s->model->packs, .file_packs = whole->packs};
+    sib_backend_options options = {.backend = b,
+                                   .pool = s->pool,
+                                   .packs = s->model->packs,
+                                   .tuning = s->tuning,
+                                   .file_packs = whole->packs};
     s->shared.plan.packs[0] = s->model->packs;
     s->shared.plan.packs[1] = whole->packs;
     sib_code code = b->open ? b->open(&options, &at->self, err) : SIB_OK;
@@ -250,6 +254,8 @@ sib_code sib_session_create(sib_model *model, const sib_session_options *options
     s->pool = o->pool ? o->pool : s->own_pool;
     if (code == SIB_OK)
         code = watch_set_create(s->pool, &s->watches, err);
+    if (code == SIB_OK && (o->tune || o->tuning_file))
+        code = choices_open(o->tuning_file, &s->tuning, err);
     if (code == SIB_OK)
         code = open_backends(s, o->backends, err);
     if (code == SIB_OK)
@@ -276,6 +282,7 @@ void sib_session_free(sib_session **sp)
         if (s->backends[i].backend->close)
             s->backends[i].backend->close(&s->backends[i].self);
     mem_free(s->backends);
+    choices_close(&s->tuning);
     watch_set_release(&s->watches);
     sib_pool_free(&s->own_pool);
     sib_model_free(&s->model);

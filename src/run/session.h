@@ -13,6 +13,7 @@ struct sib_session {
     uint64_t memory_limit;     /* as given: 0 for the default */
     uint64_t weight_bytes;     /* of the weights of the model's graphs, without texts */
     watch_set *watches;
+    struct choices *tuning;            /* NULL: kernels are chosen by costs */
     _Atomic(uint64_t) runs;            /* begun so far */
     diagnostics notes;                 /* of runs, each sentence once; guarded by the lock */
     spares *copies;                    /* (outputs of the main graph) copies of inputs that are outputs */

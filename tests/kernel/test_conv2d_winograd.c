@@ -14,7 +14,7 @@
 static conv2d_shape shape_of(size_t batch, size_t c, size_t m, const size_t in[2], const size_t before[2],
                              const size_t after[2])
 {
-    conv2d_shape s = {0, SIB_F32, SIB_F32, batch, 1, c, m, {CONV_NO_AXIS}, 0};
+    conv2d_shape s = {0, SIB_F32, SIB_F32, batch, 1, c, m, {CONV_NO_AXIS}, 0, 0};
     for (int k = 0; k < 2; k++)
         s.axis[1 + k] = (conv2d_axis){in[k], 3, 1, 1, before[k], in[k] + before[k] + after[k] - 2, 0};
     return s;
@@ -343,7 +343,7 @@ TEST(test_zeros)
 TEST(test_chosen)
 {
     const conv2d_axis plain = {56, 3, 1, 1, 1, 56, 0};
-    const conv2d_shape good = {0, SIB_F32, SIB_F32, 1, 1, 64, 64, {CONV_NO_AXIS, plain, plain}, 0};
+    const conv2d_shape good = {0, SIB_F32, SIB_F32, 1, 1, 64, 64, {CONV_NO_AXIS, plain, plain}, 0, 0};
     sib_error err = SIB_ERROR_INIT;
     for (int i = 0; i < 8; i++) {
         conv2d_shape s = good;

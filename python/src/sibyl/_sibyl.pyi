@@ -83,6 +83,8 @@ def session_create(
     memory_limit: int,
     passes: str | None,
     pass_limit: int | None,
+    tune: bool,
+    tuning_file: bytes | None,
     log: Callable[[int, str], Any] | None,
     level: int,
 ) -> Any: ...

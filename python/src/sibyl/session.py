@@ -39,6 +39,8 @@ class SessionOptions:
     memory_limit: int = 0  # bytes that the values of a run may take together; 0: 4 GiB, or 1,024 times weights and inputs
     passes: str | None = None  # over the graph: "all", "-all", "-NAME"; None: all where a backend other than ref runs
     pass_limit: int | None = None  # most edits that passes may make; None: any number
+    tune: bool = False  # kernels whose modelled costs are close are measured at first use; results may differ in last bits
+    tuning_file: str | os.PathLike[str] | None = None  # implies tune: keeps what was measured, for later processes
     logger: logging.Logger | str | None = None  # of what was opened, backends, plans, kernels, failures
     outputs: Sequence[str] | None = None  # the part of the model that these values need, and its inputs; None: all
 
@@ -222,6 +224,8 @@ class InferenceSession:
             _number(options.memory_limit, "memory_limit", 64),
             options.passes,
             None if options.pass_limit is None else _number(options.pass_limit, "pass_limit", 64),
+            bool(options.tune),
+            None if options.tuning_file is None else os.fsencode(options.tuning_file),
             *log_function(options.logger),
         )
 

@@ -59,6 +59,7 @@ static sib_code cpu_open(const sib_backend_options *options, void **self, sib_er
     cpu->pool = options ? options->pool : NULL;
     cpu->packs = options ? options->packs : NULL;
     cpu->file_packs = options && options->file_packs ? options->file_packs : cpu->packs;
+    cpu->tuning = options ? options->tuning : NULL;
     cpu->kernels = kernel_table_get();
     cpu->kernel_for = kernel_for;
     cpu->scratch = cpu_scratch_create();

@@ -8,6 +8,7 @@
 #include "backend/backend.h"
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/choices.h"
 #include "base/error.h"
 #include "base/packs.h"
 #include "base/pool.h"
@@ -25,6 +26,7 @@ typedef struct cpu_self {
     packs *file_packs; /* for constants of the file, shared by the parts of a model; NULL where packs is */
     const kernel_table *kernels; /* of this machine */
     cpu_scratch *scratch;        /* memory for running kernels */
+    choices *tuning;             /* kernels are chosen by measuring where this is not NULL */
     /* The kernel that takes a node, or NULL. A chain asks it for the kernel of its head. */
     const struct cpu_kernel *(*kernel_for)(const struct cpu_self *self, const node_view *n);
 } cpu_self;

@@ -6,6 +6,7 @@
 #include "kernel/conv/conv2d_halves.h"
 #include "kernel/conv/conv2d_int.h"
 #include "kernel/conv/conv2d_plan.h"
+#include "kernel/conv/conv2d_time.h"
 #include "kernel/conv/conv2d_winograd_plan.h"
 #include "kernel/conv/conv_transposed.h"
 

@@ -3,6 +3,7 @@
 #include "base/size.h"
 #include "kernel/conv/conv2d_plan.h"
 
+#include <math.h>
 #include <string.h>
 
 /* ---- Axes ------------------------------------------------------------------------------------------ */
@@ -110,19 +111,20 @@ static size_t vectors(const conv2d_plan *p, size_t n)
     return size_ceil_div(n, p->kernels->lanes);
 }
 
-/* Separate rows waste lanes of their last vectors; a band as one run computes the gaps too, and is copied
-   once more. */
-static bool is_flat(const conv2d_plan *p, size_t pitch)
+/* Modelled time of a band as one run, which computes the gaps too and is copied once more, beside that of separate
+   rows, which waste lanes of their last vectors. */
+static double joined_ratio(const conv2d_plan *p, size_t pitch)
 {
+    const kernel_costs *costs = p->table->costs;
     const conv2d_axis *a = p->s.axis;
     if (a[1].out == 1 || (p->direct && a[1].stride != 1))
-        return false;
-    double each = 0.5 * (double)p->k, copy = 3.0;
+        return INFINITY;
+    double each = costs->joined_term * (double)p->k, copy = costs->joined_copy;
     if (p->s.m == 1)
         each *= 2;
     double apart = each * (double)(a[1].out * vectors(p, a[2].out));
     double one = (each + copy) * (double)vectors(p, (a[1].out - 1) * pitch + a[2].out);
-    return one < apart;
+    return one / apart;
 }
 
 /* Whether neither x nor y goes through scratch for its dtype. */
@@ -234,6 +236,53 @@ static void choose_plane(conv2d_plan *p)
     p->plane = (conv2d_plane){{h->in, w->in}, {h->out, w->out}, {h->before, w->before}};
 }
 
+/* ---- Method ------------------------------------------------------------------------------------------ */
+
+static void choose_steps(conv2d_plan *p)
+{
+    p->phases[0] = p->step[0] = 1;
+    for (int i = 1; i < CONV2D_AXES; i++) {
+        p->step[i] = p->features ? 1 : p->s.axis[i].stride;
+        p->phases[i] = phases_of(&p->s.axis[i], p->step[i]);
+    }
+    p->direct = is_direct(p);
+}
+
+static void model_times(conv2d_plan *p)
+{
+    double *times = p->times;
+    for (int i = 0; i < CONV2D_METHODS; i++)
+        times[i] = INFINITY;
+    choose_steps(p);
+    double joined = joined_ratio(p, p->direct ? p->s.axis[2].in : reach(p, 2, p->s.axis[2].out));
+    if (p->plane_run)
+        times[CONV2D_PLANES] = 1;
+    else { /* the faster one is the unit */
+        times[CONV2D_PIXELS] = joined < 1 ? 1 / joined : 1;
+        times[CONV2D_JOINED] = joined < 1 ? 1 : joined;
+    }
+    times[CONV2D_LANES] = conv2d_lanes_ratio(p);
+    times[CONV2D_FEATURES] = conv2d_features_ratio(p);
+    times[CONV2D_FEW] = conv2d_few_ratio(p);
+}
+
+static void choose_method(conv2d_plan *p)
+{
+    const double *times = p->times;
+    model_times(p);
+    p->method = p->s.method;
+    if (p->method == CONV2D_BY_COSTS || !isfinite(times[p->method])) {
+        p->method = times[CONV2D_LANES] < 1                       ? CONV2D_LANES
+                    : times[CONV2D_FEATURES] < 1                  ? CONV2D_FEATURES
+                    : times[CONV2D_FEW] < 1                       ? CONV2D_FEW
+                    : p->plane_run                                ? CONV2D_PLANES
+                    : times[CONV2D_JOINED] < times[CONV2D_PIXELS] ? CONV2D_JOINED
+                                                                  : CONV2D_PIXELS;
+    }
+    p->features = p->method == CONV2D_FEATURES;
+    p->flat = p->method == CONV2D_JOINED;
+}
+
 static void choose_layout(conv2d_plan *p)
 {
     const conv2d_axis *a = p->s.axis;
@@ -311,24 +360,18 @@ sib_code conv2d_plan_make_blocks(const kernel_table *kernels, const conv2d_shape
     choose_plane(p);
     bool averages = p->s.kind == CONV2D_AVERAGE || p->s.kind == CONV2D_AVERAGE_PADDED;
     sib_code code = averages ? count_elements(p, err) : SIB_OK;
-    bool in_lanes = conv2d_lanes_pay(p);
-    p->features = !in_lanes && conv2d_features_pay(p);
-    if (in_lanes || (!p->features && conv2d_few_pays(p))) {
+    choose_method(p);
+    if (p->method == CONV2D_LANES || p->method == CONV2D_FEW) {
         if (code == SIB_OK)
-            code = in_lanes ? conv2d_lanes_make(p, threads, err) : conv2d_few_make(p, threads, err);
+            code = p->method == CONV2D_LANES ? conv2d_lanes_make(p, threads, err)
+                                             : conv2d_few_make(p, threads, err);
         if (code != SIB_OK)
             conv2d_plan_free(p);
         return code;
     }
     if (p->features)
         p->panels = size_ceil_div(conv2d_vectors(p), p->kernels->spot_vectors);
-    p->phases[0] = p->step[0] = 1;
-    for (int i = 1; i < CONV2D_AXES; i++) {
-        p->step[i] = p->features ? 1 : a[i].stride;
-        p->phases[i] = phases_of(&a[i], p->step[i]);
-    }
-    p->direct = is_direct(p);
-    p->flat = !p->features && is_flat(p, p->direct ? a[2].in : reach(p, 2, a[2].out));
+    choose_steps(p);
     choose_bands(p, threads);
     choose_chunk(p);
     choose_layout(p);

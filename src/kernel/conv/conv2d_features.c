@@ -4,6 +4,8 @@
 #include "base/size.h"
 #include "kernel/conv/conv2d_plan.h"
 
+#include <math.h>
+
 /* Pixels whose sums are kept until all terms are added, and max floats of a panel's weights that they are
    multiplied with before the next: sums, these weights and the part of the image that is read share the L2
    cache. */
@@ -18,20 +20,6 @@
 /* With fewer pixels a panel has too few sums to keep the multipliers busy. */
 #define MIN_PIXELS 4
 
-/* Cost of a vector of sums in addition to its terms, in terms, as measured: transposed, or stored as it
-   is. */
-#define TRANSPOSED 16
-#define STRAIGHT   5
-/* Relative time of products with pixels in the lanes: where the image was copied, since rows cross cache
-   lines; and where a row is one vector, since there are hardly enough independent sums. */
-#define COPIED 1.06
-#define NARROW 1.4
-/* The same with features in the lanes, where there is a single vector of them. */
-#define SINGLE 1.2
-
-/* Cost of copying a row of the image, in terms: an estimate, with which no drawn layer of bench layers got slower. */
-#define ROW_COPY 40
-
 /* Cost of copying the image with every step-th column together, in vectors of terms. */
 static double copy_cost(const conv2d_plan *p, size_t step)
 {
@@ -44,24 +32,26 @@ static double copy_cost(const conv2d_plan *p, size_t step)
     size_t columns = size_min(a[2].in, a[2].out * a[2].kernel), phases = size_min(step, a[2].kernel);
     double rows =
         (double)(p->s.c * a[0].kernel * a[0].out) * (double)size_min(a[1].in, a[1].out * a[1].kernel);
-    return rows * (double)(phases * ROW_COPY + columns / p->kernels->lanes);
+    return rows * ((double)phases * p->table->costs->features_row + (double)(columns / p->kernels->lanes));
 }
 
-bool conv2d_features_pay(const conv2d_plan *p)
+double conv2d_features_ratio(const conv2d_plan *p)
 {
+    const kernel_costs *costs = p->table->costs;
     const conv2d_axis *a = p->s.axis;
     size_t lanes = p->kernels->lanes, gap = (a[2].kernel - 1) * a[2].dilation / a[2].stride;
     if (p->s.kind != CONV2D_PRODUCT || p->plane_run || p->integer || p->block || p->out_plane < MIN_PIXELS)
-        return false;
-    double k = (double)p->k, features = (double)(conv2d_vectors(p) * p->out_plane) * (k + TRANSPOSED);
+        return INFINITY;
+    double k = (double)p->k;
+    double features = (double)(conv2d_vectors(p) * p->out_plane) * (k + costs->features_transposed);
     if (conv2d_vectors(p) == 1)
-        features *= SINGLE;
+        features *= costs->features_single;
     size_t rows = a[0].out * a[1].out, apart = rows * size_ceil_div(a[2].out, lanes);
     size_t joined = size_ceil_div(rows * (a[2].out + gap), lanes);
-    double pixels = (double)(p->s.m * size_min(apart, joined)) * (k + STRAIGHT);
+    double pixels = (double)(p->s.m * size_min(apart, joined)) * (k + costs->features_straight);
     if (rows > 1)
-        pixels *= a[2].out > lanes ? COPIED : NARROW;
-    return features + copy_cost(p, 1) < pixels + copy_cost(p, a[2].stride);
+        pixels *= a[2].out > lanes ? costs->pixels_copied : costs->pixels_narrow;
+    return (features + copy_cost(p, 1)) / (pixels + copy_cost(p, a[2].stride));
 }
 
 /* Blocks of terms of a sum, so that the weights of a panel's block stay in the L2 cache. */

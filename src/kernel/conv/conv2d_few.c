@@ -4,6 +4,7 @@
 #include "base/size.h"
 #include "kernel/conv/conv2d_plan.h"
 
+#include <math.h>
 #include <string.h>
 
 /* Terms of a block of features that all panels process before the next: its weights stay in the L1 cache. */
@@ -11,17 +12,18 @@
 /* Max panels; a panel has at most mr pixels. */
 #define MAX_PANELS 8
 
-bool conv2d_few_pays(const conv2d_plan *p)
+double conv2d_few_ratio(const conv2d_plan *p)
 {
     size_t lanes = p->kernels->lanes, n = p->out_plane;
     if (p->s.kind != CONV2D_PRODUCT || p->s.x != SIB_F32 || p->s.y != SIB_F32 || p->plane_run || p->block ||
         n > MAX_PANELS * p->kernels->mr)
-        return false;
+        return INFINITY;
     /* in half cycles per term: products either way, weights from the L2 cache, elements gathered one by
        one */
-    size_t features = size_ceil_div(p->s.m, lanes);
-    size_t few = features * size_max(n, 2) + 3 * n;
-    return few < p->s.m * size_ceil_div(n, lanes);
+    const kernel_costs *costs = p->table->costs;
+    double few = (double)size_ceil_div(p->s.m, lanes) * fmax((double)n, costs->few_least) +
+                 costs->few_gathered * (double)n;
+    return few / (double)(p->s.m * size_ceil_div(n, lanes));
 }
 
 /* Offset of element `tap` of the window of pixel `pixel` in a channel of x, or -1. */

@@ -31,44 +31,36 @@ static size_t adjacent(const conv2d_plan *p)
     return p->s.kind == CONV2D_PRODUCT ? p->s.groups : p->s.batch * p->s.groups;
 }
 
-/* Costs in cycles, as measured: of a vector that is transposed, either way, and padded; of a term here, and with
-   neighbouring or every other pixel in the lanes; of rows that are one vector, which is cut, as a factor; of a
-   plane and of a row of it where the image is copied. */
-#define TRANSPOSED(lanes) (1 + (double)(lanes) / 4)
-#define PADDED            2
-#define TERM              0.6
-#define TERM_3            1.0 /* windows of 3 x 3 */
-#define TERM_NEIGHBOURS   1.3
-#define TERM_APART        3.0
-#define NARROW            1.33
-#define PLANE             100
-#define ROW               12
-
-bool conv2d_lanes_pay(const conv2d_plan *p)
+double conv2d_lanes_ratio(const conv2d_plan *p)
 {
+    const kernel_costs *costs = p->table->costs;
     const conv2d_axis *a = p->s.axis;
     size_t lanes = p->kernels->lanes;
     if (lanes == 1 || p->s.c != 1 || p->s.m != 1 || p->s.x != SIB_F32 || p->s.y != SIB_F32 || p->block ||
         a[0].in != 1 || a[0].out != 1 || a[0].kernel != 1 || a[0].before || a[2].stride > 2 ||
         p->k > MAX_TERMS || p->k == 1 || conv2d_parts(p, p->k) > 1)
-        return false;
+        return INFINITY;
     double high =
         (double)(a[1].kernel - 1) * (double)a[1].dilation + 2; /* that a row of results reads, and it */
     double wide =
         (double)(a[2].out - 1) * (double)a[2].stride + (double)(a[2].kernel - 1) * (double)a[2].dilation;
     if (high * (wide + 1) * (double)lanes > ITEM_FLOATS)
-        return false;
+        return INFINITY;
     double results = (double)p->out_plane, k = (double)p->k, all = results + (double)p->in_plane;
     double terms = is_separable(p) ? (double)(a[1].kernel + a[2].kernel) : k;
-    double move = TRANSPOSED(lanes) + (a[1].before || a[2].before ? PADDED : 0);
+    double move = costs->lanes_vector + costs->lanes_lane * (double)lanes +
+                  (a[1].before || a[2].before ? costs->lanes_padded : 0);
     double vectors = (double)(lanes * a[1].out * size_ceil_div(a[2].out, lanes));
-    double others = vectors * k * (a[2].stride == 2 ? TERM_APART : k == 9 ? TERM_3 : TERM_NEIGHBOURS);
+    double others = vectors * k *
+                    (a[2].stride == 2 ? costs->planes_term_apart
+                     : k == 9         ? costs->planes_term_3
+                                      : costs->planes_term);
     if (a[2].out <= lanes)
-        others *= NARROW;
+        others *= costs->planes_narrow;
     if (!p->plane_run)
-        others += (double)lanes * (PLANE + ROW * (double)(a[1].out + a[1].in));
+        others += (double)lanes * (costs->planes_plane + costs->planes_row * (double)(a[1].out + a[1].in));
     double used = (double)size_min(adjacent(p), lanes) / (double)lanes;
-    return results * terms * TERM + all * move < others * used;
+    return (results * terms * costs->lanes_term + all * move) / (others * used);
 }
 
 /* Floats of the image, of the max along its rows, and of the results of a band of rows. */

@@ -43,20 +43,42 @@ typedef enum conv2d_kind {
     CONV2D_AVERAGE_PADDED /* over the padding before and after too */
 } conv2d_kind;
 
+/* Ways to compute a convolution: X(constant, name). The transforms are conv2d_winograd's, of floats alone. Ways differ
+   in the last bits of sums. */
+#define CONV2D_METHOD_LIST(X)                                                                                \
+    X(PIXELS, "pixels")         /* pixels in the lanes, rows one by one */                                   \
+    X(JOINED, "joined-rows")    /* pixels in the lanes, rows as one run */                                   \
+    X(FEATURES, "features")     /* features in the lanes */                                                  \
+    X(FEW, "few-pixels")        /* features in the lanes, all pixels at once */                              \
+    X(PLANES, "planes")         /* depthwise: a plane without a copy */                                      \
+    X(LANES, "lanes")           /* depthwise: planes in the lanes */                                         \
+    X(WINOGRAD_2, "winograd-2") /* transforms of tiles of 2 x 2 pixels */                                    \
+    X(WINOGRAD_4, "winograd-4")
+typedef enum conv2d_method {
+    CONV2D_BY_COSTS, /* the one with the least modelled time */
+#define X(constant, name) CONV2D_##constant,
+    CONV2D_METHOD_LIST(X)
+#undef X
+        CONV2D_METHODS
+} conv2d_method;
+
 typedef struct conv2d_shape {
     conv2d_kind kind;
     sib_dtype x, y; /* CONV2D_PRODUCT: one float dtype, or u8, s8 to u8, s8, i32; other kinds: f32 */
     size_t batch, groups, c, m; /* channels of a group: in, out */
     conv2d_axis axis[CONV2D_AXES];
-    size_t part_terms; /* sums of floats are made of parts of at most so many terms; 0: one part */
+    size_t part_terms;    /* sums of floats are made of parts of at most so many terms; 0: one part */
+    conv2d_method method; /* wanted; costs decide where it does not fit or is a transform */
 } conv2d_shape;
 
 typedef struct conv2d_plan {
     const kernel_table *table;
     const conv2d_kernels *kernels;
-    conv2d_shape s; /* trivial axes are joined with others */
-    size_t taps, k; /* of one channel; c * taps */
-    size_t panels;  /* of rows of a group */
+    conv2d_shape s;               /* trivial axes are joined with others */
+    size_t taps, k;               /* of one channel; c * taps */
+    conv2d_method method;         /* none of the transforms */
+    double times[CONV2D_METHODS]; /* modelled, beside one another; infinite where a method does not fit */
+    size_t panels;                /* of rows of a group */
     size_t in_plane, out_plane;
 
     bool direct;   /* the image is read in place */
@@ -202,14 +224,14 @@ void conv2d_planes_make(conv2d_plan *p, size_t wanted);
 conv2d_planes_item conv2d_planes_at(const conv2d_plan *p, size_t index);
 void conv2d_planes_run(const conv2d_call *call, const conv2d_planes_item *at, float *scratch);
 
-/* The same with the planes in the lanes: whether it pays, the rest of the plan but for the counts of averages,
-   an item and its run. */
-bool conv2d_lanes_pay(const conv2d_plan *p);
+/* The same with the planes in the lanes: its modelled time beside that of other methods (infinite: it does not
+   fit), the rest of the plan but for the counts of averages, an item and its run. */
+double conv2d_lanes_ratio(const conv2d_plan *p);
 sib_code conv2d_lanes_make(conv2d_plan *p, unsigned threads, sib_error *err);
 conv2d_planes_item conv2d_lanes_at(const conv2d_plan *p, size_t index);
 void conv2d_lanes_run(const conv2d_call *call, const conv2d_planes_item *at, float *scratch);
 
-/* Features in the lanes: whether it pays; floats of scratch for sums; the products of an item, clamped to low
+/* Features in the lanes: modelled time beside that of pixels in the lanes; floats of scratch for sums; the products of an item, clamped to low
    .. high. */
 typedef struct conv2d_features {
     const conv2d_plan *p;
@@ -222,7 +244,7 @@ typedef struct conv2d_features {
     size_t y_plane;
     float *sums; /* scratch */
 } conv2d_features;
-bool conv2d_features_pay(const conv2d_plan *p);
+double conv2d_features_ratio(const conv2d_plan *p);
 size_t conv2d_features_floats(const conv2d_plan *p);
 void conv2d_features_run(const conv2d_features *o);
 /* Floats of a row of packed weights of a group. */
@@ -231,8 +253,8 @@ static inline size_t conv2d_features_width(const conv2d_plan *p)
     return conv2d_vectors(p) * p->kernels->lanes;
 }
 
-/* Few pixels: whether it pays, the rest of the plan, an item (batch, group, block of features). */
-bool conv2d_few_pays(const conv2d_plan *p);
+/* Few pixels: modelled time beside that of pixels in the lanes, the rest of the plan, an item (batch, group, block of features). */
+double conv2d_few_ratio(const conv2d_plan *p);
 sib_code conv2d_few_make(conv2d_plan *p, unsigned threads, sib_error *err);
 void conv2d_few_run(const conv2d_call *call, size_t index, float *scratch);
 /* First feature of block `index` of a group, a multiple of few_width. */

@@ -33,22 +33,28 @@ static bool fits(const conv2d_plan *p)
     return true;
 }
 
-/* Approximate nanoseconds on current machines, for products, reads of weights and transforms. */
-#define NS_PRODUCT 0.008  /* per multiply-add in matrix products */
-#define NS_DIRECT  0.0125 /* per multiply-add in the direct sum */
-#define NS_WEIGHT  0.12   /* per float of the weights */
-#define NS_PLACE   0.06   /* per float of a transformed tile */
-
 static double cost_of(const conv2d_plan *p, size_t m)
 {
+    const kernel_costs *costs = p->table->costs;
     const conv2d_axis *a = p->s.axis;
     double c = (double)p->s.c, features = (double)p->s.m, images = (double)p->s.batch;
     if (!m)
-        return p->work * NS_DIRECT + c * features * 9 * NS_WEIGHT;
+        return p->work * costs->winograd_direct + c * features * 9 * costs->winograd_weight;
     double places = (double)((m + 2) * (m + 2));
     double tiles = images * (double)(size_ceil_div(a[1].out, m) * size_ceil_div(a[2].out, m));
-    return places *
-           (tiles * c * features * NS_PRODUCT + c * features * NS_WEIGHT + tiles * (c + features) * NS_PLACE);
+    return places * (tiles * c * features * costs->winograd_product + c * features * costs->winograd_weight +
+                     tiles * (c + features) * costs->winograd_place);
+}
+
+double conv2d_winograd_ratio(const conv2d_plan *p, size_t m)
+{
+    const conv2d_winograd_kernels *k = &p->table->conv2d_winograd;
+    bool has = false;
+    for (size_t i = 0; i < k->n_forms; i++)
+        has |= k->forms[i].m == m;
+    if (!has || !fits(p) || p->s.c < MIN_CHANNELS || p->s.m < MIN_CHANNELS)
+        return INFINITY;
+    return cost_of(p, m) / cost_of(p, 0);
 }
 
 static const conv2d_winograd_form *choose(const conv2d_plan *p, size_t m)
@@ -125,6 +131,16 @@ void conv2d_winograd_make(const conv2d_plan *p, unsigned threads, size_t m, conv
         i->image_floats + i->sizes_floats + i->in_floats + i->sums_floats + i->row_floats + i->out_floats;
     i->packed_floats = WINOGRAD_HEAD + (i->places + 9) * p->s.c * i->columns;
     i->form = form;
+}
+
+void conv2d_winograd_make_method(const conv2d_plan *p, unsigned threads, conv2d_method method,
+                                 conv2d_winograd *out)
+{
+    *out = (conv2d_winograd){0};
+    if (method == CONV2D_BY_COSTS)
+        conv2d_winograd_make(p, threads, 0, out);
+    else if (method == CONV2D_WINOGRAD_2 || method == CONV2D_WINOGRAD_4)
+        conv2d_winograd_make(p, threads, method == CONV2D_WINOGRAD_2 ? 2 : 4, out);
 }
 
 /* ---- Weights ------------------------------------------------------------------------------------------- */

@@ -50,8 +50,13 @@ typedef struct conv2d_winograd {
     size_t scratch_floats;                                                             /* of one worker */
 } conv2d_winograd;
 
+/* Modelled time beside the direct sum's; infinite where the form of m has no kernel or does not fit. */
+double conv2d_winograd_ratio(const conv2d_plan *p, size_t m);
 /* Chooses; out->form is NULL where the direct sum is as fast. m: 0, or the form to use where one fits. */
 void conv2d_winograd_make(const conv2d_plan *p, unsigned threads, size_t m, conv2d_winograd *out);
+/* The same for a wanted method: its form, the choice by costs, or none. */
+void conv2d_winograd_make_method(const conv2d_plan *p, unsigned threads, conv2d_method method,
+                                 conv2d_winograd *out);
 /* w: f32. dst: (packed_floats) */
 void conv2d_winograd_pack(const conv2d_winograd *i, const conv2d_plan *p, const float *w, float *dst);
 /* As conv2d_run, with c->w as conv2d_winograd_pack left it and scratch (workers, scratch_floats). */

@@ -264,11 +264,14 @@ static sib_code prepare(const cpu_self *self, const node_view *n, const conv_inp
     s->inputs = inputs;
     s->w_dtype = cpu_dtype(n->in[inputs->w]);
     s->features = shape.groups * shape.m;
-    sib_code code = conv2d_plan_make(self->kernels, &shape, threads, &s->plan, err);
+    bool constant = n->in[inputs->w]->constant;
+    sib_code code = cpu_conv_tune(self, constant, &shape, err);
+    if (code == SIB_OK)
+        code = conv2d_plan_make(self->kernels, &shape, threads, &s->plan, err);
     if (code == SIB_OK)
         code = conv2d_int_make(&s->plan, threads, &s->bytes, err);
-    if (code == SIB_OK && n->in[inputs->w]->constant) {
-        conv2d_winograd_make(&s->plan, threads, 0, &s->transforms);
+    if (code == SIB_OK && constant) {
+        conv2d_winograd_make_method(&s->plan, threads, shape.method, &s->transforms);
         code = conv2d_halves_make(&s->plan, threads, &s->halves, err);
     }
     if (code == SIB_OK) {
@@ -489,6 +492,7 @@ static const char *conv_method(const void *state)
            : p->plane_run                       ? "conv planes"
            : p->few_width                       ? "conv few pixels"
            : p->features                        ? "conv features"
+           : p->flat                            ? "conv joined rows"
            : p->direct                          ? "conv pixels"
                                                 : "conv copied pixels";
 }

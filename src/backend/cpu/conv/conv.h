@@ -18,4 +18,9 @@ typedef struct cpu_windows {
 bool cpu_windows_read(const node_view *n, const spatial_spec *spec, const value *x, const value *y,
                       const int64_t *kernel, cpu_windows *out);
 
+/* Where kernels are chosen by measuring: sets shape->method to the fastest way to compute a convolution of floats.
+   Costs decide otherwise, and where they see one way far ahead. constant: of the weights. Errors: SIB_ERR_MEMORY,
+   SIB_ERR_SIZE, SIB_ERR_IO (of the file). */
+sib_code cpu_conv_tune(const cpu_self *self, bool constant, conv2d_shape *shape, sib_error *err);
+
 #endif
