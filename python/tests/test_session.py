@@ -503,6 +503,36 @@ def test_the_lock_is_free_during_a_run():
     assert len(ticks) == 5
 
 
+def test_tuning_file(tmp_path):
+    rng = np.random.default_rng(1)
+    weights = rng.standard_normal((16, 16, 3, 3)).astype(np.float32)
+    x = rng.standard_normal((1, 16, 12, 12)).astype(np.float32)
+    conv = w.model([w.node("Conv", ["x", "w"], ["y"])], {"x": w.tensor_type("float32", x.shape)},
+                   {"y": w.tensor_type("float32", [1, 16, 10, 10])},
+                   [w.floats("w", weights.ravel().tolist(), list(weights.shape))])  # fmt: skip
+    file = tmp_path / "tuning"
+
+    def kernel_and_result(**options):
+        s = sibyl.InferenceSession(conv, sibyl.SessionOptions(intra_op_num_threads=1, **options))
+        (y,) = s.run(None, {"x": x})
+        return s.plan()[0]["steps"][0]["kernel"], y
+
+    plain = kernel_and_result()[1]
+    assert np.allclose(kernel_and_result(tune=True)[1], plain, atol=1e-4)
+    assert np.allclose(kernel_and_result(tuning_file=file)[1], plain, atol=1e-4)
+    key = file.read_text().rsplit(" ", 1)[0]
+    for way, kernel in (("features", "conv features"), ("winograd-2", "conv winograd"), ("pixels", "conv pixels")):
+        file.write_text(f"{key} {way}\n")
+        name, y = kernel_and_result(tuning_file=str(file))
+        assert name == kernel
+        assert np.allclose(y, plain, atol=1e-4)
+    file.write_text("something else")
+    with pytest.raises(sibyl.SibylError, match="is not a tuning file"):
+        kernel_and_result(tuning_file=file)
+    with pytest.raises(TypeError):
+        kernel_and_result(tuning_file=3)
+
+
 def test_options():
     draw = w.model([w.node("RandomNormal", [], ["y"], shape=[4])], {}, {"y": w.tensor_type("float32", [4])})
     (a,), (b,), (c,) = (

@@ -24,6 +24,7 @@ class Bench(Case):
         self.assertGreater(document["memory"]["resident_peak"], 0)
         self.assertGreater(len(document["monitor"]), 0)
         self.assertIn("cpu_level", document["machine"])
+        self.assertIn(document["machine"]["cpu_level"], document["machine"]["cpu_class"])
 
     def test_a_python_without_torch_is_skipped(self):
         fake = self.folder / "python"
@@ -52,6 +53,14 @@ class Bench(Case):
             self.fails(1, "B,Ci,L,Co,k,s,p", "bench", "conv1d", "--repeat", "1", "--shape", shape)
         self.fails(1, "kernel", "bench", "conv1d", "--repeat", "1", "--shape", "1,1,2,1,9,1,0")
 
+
+    def test_costs(self):
+        document = json.loads(self.done("bench", "costs", "--threads", "1", "--seconds", "0.3", "--json"))
+        before, after = (r["value"] for r in document["ratios"])
+        self.assertTrue(before >= after >= 1)
+        self.assertRegex(document["row"], r'^COST_CLASS\("[^"]+", CPU_[A-Z0-9]+, ("\w+"|NULL), \d+,\n +\.features_transposed = [0-9.e+-]+,')
+        self.assertEqual(document["row"].count(" = "), 24)
+        self.assertIn("costs of '", self.done("bench", "costs", "--threads", "1", "--seconds", "0.1"))
 
     def layers(self, *arguments):
         return json.loads(self.done("bench", "layers", "--repeat", "3", "--json", *arguments))

@@ -103,9 +103,26 @@ class Inspect(Model):
                                      {"y": w.tensor_type("float32", None)}))
         self.fails(1, ["elements of 'to'", "only a run knows"], "inspect", "r.onnx", "--milli", "r")
 
+    def test_tune(self):
+        weights = [((i * 37) % 101 - 50) / 100 for i in range(16 * 16 * 9)]
+        self.write("conv.onnx", w.model([w.node("Conv", ["x", "w"], ["y"])], {"x": w.tensor_type("float32", [1, 16, 12, 12])},
+                                        {"y": w.tensor_type("float32", [1, 16, 10, 10])},
+                                        [w.floats("w", weights, [16, 16, 3, 3])]))
+        run = ("run", "conv.onnx", "--random", "1", "--threads", "1", "--backend", "cpu")
+        self.done(*run, "--tune", "tuning")
+        file = self.folder / "tuning"
+        found = file.read_text()
+        self.assertRegex(found, r"^sibyl tuning 1\n\S+ \S+ t1 conv n1 g1 c16 m16 12:10k3s1d1p0 12:10k3s1d1p0 [a-z0-9-]+\n$")
+        self.done(*run, "--tune", "tuning")
+        self.assertEqual(file.read_text(), found)
+        file.write_text(found[:-3])
+        self.fails(1, ["tuning: line 2 is cut off"], *run, "--tune", "tuning")
+        self.assertEqual(file.read_text(), found[:-3])
+        self.fails(1, ["is no regular file"], *run, "--tune", ".")
+
     def test_plan(self):
         text = self.done("inspect", "m.onnx", "--plan", "--dim", "N=4", "--backend", "cpu,ref")
-        for words in ("graph 0, nodes 0 to", "planned for x float32 [4, 3]", "cpu/", "packed", "arena"):
+        for words in ("chosen by the costs of '", "graph 0, nodes 0 to", "planned for x float32 [4, 3]", "cpu/", "packed", "arena"):
             self.assertIn(words, text)
         found = json.loads(self.done("inspect", "m.onnx", "--plan", "--dim", "N=4", "--json", "--backend", "ref"))
         segment, = found["segments"]
