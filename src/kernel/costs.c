@@ -1,9 +1,7 @@
 #include "kernel/costs.h"
 
 #include "base/assert.h"
-#include "kernel/kernel.h"
 
-#include <sibyl/base.h>
 #include <string.h>
 
 static const kernel_costs classes[] = {
@@ -24,9 +22,4 @@ const kernel_costs *kernel_costs_of(cpu_level level)
         i++;
     SIB_ASSERT(i < N_CLASSES);
     return &classes[i];
-}
-
-const char *sib_cpu_class_name(void)
-{
-    return kernel_table_get()->costs->name;
 }

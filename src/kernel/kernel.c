@@ -1,6 +1,7 @@
 #include "kernel/kernel.h"
 
 #include <pthread.h>
+#include <sibyl/base.h>
 
 /* The functions that fill each family, by level. */
 #define BY_LEVEL(name, constant, level) [CPU_##constant] = name##_init_##level,
@@ -40,4 +41,9 @@ const kernel_table *kernel_table_get(void)
 {
     pthread_once(&table_once, fill_table);
     return &table;
+}
+
+const char *sib_cpu_class_name(void)
+{
+    return kernel_table_get()->costs->name;
 }

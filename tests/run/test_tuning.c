@@ -28,7 +28,7 @@ static sib_model *conv_model(void)
 
 static sib_value *image(void)
 {
-    static double numbers[CHANNELS * SIDE * SIDE];
+    double numbers[CHANNELS * SIDE * SIDE];
     check_random dice = {6};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         numbers[i] = check_uniform(&dice);
@@ -130,7 +130,7 @@ TEST(the_plan_follows_the_file)
 
 TEST(a_way_that_does_not_fit_is_measured_again_and_an_unknown_one_refused)
 {
-    char text[1024], changed[1200], kernel[64];
+    char text[1024], changed[1200], unknown[1300], kernel[64];
     const char *path = in_folder("unfit");
     const sib_session_options o = {.backends = "cpu,ref", .threads = 1, .tuning_file = path};
     sib_error err = SIB_ERROR_INIT;
@@ -142,8 +142,8 @@ TEST(a_way_that_does_not_fit_is_measured_again_and_an_unknown_one_refused)
     run_compared(&o, kernel);
     assert_true(read_text(path, text, sizeof text) > strlen(changed));
     *strrchr(changed, ' ') = '\0';
-    snprintf(text, sizeof text, "%s magic\n", changed);
-    write_text(path, text);
+    snprintf(unknown, sizeof unknown, "%s magic\n", changed);
+    write_text(path, unknown);
     sib_model *m = conv_model();
     sib_session *s = session_of(m, &o);
     sib_value *given = image(), *out = NULL;
@@ -161,6 +161,76 @@ TEST(without_a_file)
     char kernel[64];
     run_compared(&(sib_session_options){.backends = "cpu,ref", .threads = 2, .tune = true}, kernel);
     run_compared(&(sib_session_options){.backends = "cpu,ref", .threads = 2}, kernel);
+}
+
+/* y = x * w, or x * w^T, of two inputs. Returns the name of the kernel that ran. */
+static const char *run_product(const char *path, bool transposed)
+{
+    sib_error err = SIB_ERROR_INIT;
+    static double a[8 * 64], b[64 * 48];
+    static char kernel[64];
+    check_random dice = {7};
+    for (size_t i = 0; i < sizeof b / sizeof *b; i++)
+        b[i] = check_uniform(&dice);
+    for (size_t i = 0; i < sizeof a / sizeof *a; i++)
+        a[i] = check_uniform(&dice);
+    tiny t = tiny_begin();
+    value_id x = tiny_input(&t, "x", SIB_F32, "8 64");
+    value_id w = tiny_input(&t, "w", SIB_F32, transposed ? "48 64" : "64 48"), y = tiny_made(&t, "y");
+    attribute by = {.name = str_of("transB"), .kind = ATTR_INT, .i = transposed};
+    tiny_node(&t, "Gemm", "product", 2, (value_id[]){x, w}, 1, &y, 1, &by);
+    tiny_output(&t, y);
+    sib_model *m = tiny_model(&t);
+    sib_value *given[2] = {tiny_given(SIB_F32, 2, (int64_t[]){8, 64}, a),
+                           tiny_given(SIB_F32, 2, transposed ? (int64_t[]){48, 64} : (int64_t[]){64, 48}, b)};
+    const sib_named_value in[2] = {{"x", given[0]}, {"w", given[1]}};
+    sib_value *out[2] = {NULL, NULL};
+    sib_session *s[2] = {
+        session_of(m, &(sib_session_options){.backends = "cpu", .threads = 1, .tuning_file = path}),
+        session_of(m, &(sib_session_options){.backends = "ref"})};
+    for (int i = 0; i < 2; i++)
+        CHECK_OK(sib_session_run(s[i], 2, in, 0, NULL, &out[i], NULL, &err), err);
+    sib_comparison c;
+    sib_tolerance close = {.rtol = 1e-4, .atol = 1e-4};
+    CHECK_OK(sib_tensor_compare(sib_value_tensor(out[0]), sib_value_tensor(out[1]), &close, &c, &err), err);
+    assert_true(c.equal);
+    sib_plan *p = NULL;
+    sib_plan_step step;
+    CHECK_OK(sib_session_plan(s[0], &p, &err), err);
+    assert_true(sib_plan_get_step(p, 0, 0, &step));
+    snprintf(kernel, sizeof kernel, "%s", step.kernel);
+    sib_plan_free(&p);
+    for (int i = 0; i < 2; i++) {
+        sib_session_free(&s[i]);
+        sib_value_free(&given[i]);
+        sib_value_free(&out[i]);
+    }
+    sib_model_free(&m);
+    return kernel;
+}
+
+TEST(products_follow_the_file)
+{
+    static const char *const names[2][2] = {{"direct", "packed"}, {"dots", "packed"}};
+    char text[1024], changed[1200], kernel[64];
+    const char *path = in_folder("products");
+    assert_string_equal(run_product(NULL, false), "gemm");
+    for (int transposed = 0; transposed < 2; transposed++) {
+        remove(path);
+        snprintf(kernel, sizeof kernel, "%s", run_product(path, transposed));
+        read_text(path, text, sizeof text);
+        char *blank = strrchr(text, ' ');
+        assert_non_null(strstr(text, " product x1 m8 n48 k64 "));
+        assert_int_equal(strncmp(blank + 1, kernel + strlen("product "), strlen(kernel) - strlen("product ")),
+                         0);
+        *blank = '\0';
+        for (int i = 0; i < 2; i++) {
+            snprintf(changed, sizeof changed, "%s %s\n", text, names[transposed][i]);
+            write_text(path, changed);
+            snprintf(kernel, sizeof kernel, "product %s", names[transposed][i]);
+            assert_string_equal(run_product(path, transposed), kernel);
+        }
+    }
 }
 
 static void *plan_and_run(void *session)

@@ -149,8 +149,9 @@ static const char *kernel_text(const cpu_kernel *kernel, const void *state)
         kernel = head;
         state = head_state;
     }
-    if (kernel->method)
-        return kernel->method(state);
+    const char *method = kernel->method ? kernel->method(state) : NULL;
+    if (method)
+        return method;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (names[i].kernel == kernel)
             return names[i].name + strlen("cpu_");

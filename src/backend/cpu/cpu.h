@@ -67,7 +67,8 @@ typedef struct cpu_kernel {
     /* Whether run reads constant input i, given what prepare made; NULL: every one. Constants that it does
        not read need not be in memory. */
     bool (*reads)(const void *state, size_t i);
-    /* How run computes with what prepare made: "conv winograd". NULL: always in the same way. */
+    /* How run computes with what prepare made: "conv winograd". NULL, here or as the
+       result: in the usual way. */
     const char *(*method)(const void *state);
     /* The kernel that takes most of the time, with its state: its text stands for this one's. NULL, here or as
        the result: there is none. */

@@ -3,15 +3,12 @@
 #include "base/alloc.h"
 #include "base/size.h"
 #include "kernel/conv/conv2d_winograd_plan.h"
+#include "kernel/ways.h"
 
 #include <math.h>
-#include <sibyl/timing.h>
 #include <string.h>
 
 #define MAX_FLOATS ((size_t)64 << 20)
-/* Of all runs of a method, and of those after the first, which finds cold caches and sleeping threads. */
-#define SECONDS  0.004
-#define MAX_RUNS 12
 
 static const char *const names[CONV2D_METHODS] = {
 #define X(constant, name) [CONV2D_##constant] = name,
@@ -52,8 +49,6 @@ typedef struct trial {
     conv2d_winograd transforms; /* used if its form is set */
     size_t packed_floats, scratch_floats;
     float *packed, *scratch;
-    double least, all;
-    unsigned runs;
 } trial;
 
 static void trial_free(trial *t)
@@ -68,7 +63,7 @@ static sib_code trial_make(trial *t, const kernel_table *kernels, const conv2d_s
 {
     conv2d_shape own = *shape;
     own.method = method;
-    *t = (trial){.least = INFINITY};
+    *t = (trial){0};
     sib_code code = conv2d_plan_make(kernels, &own, threads, &t->plan, err);
     if (code != SIB_OK)
         return code;
@@ -94,48 +89,30 @@ static sib_code trial_pack(trial *t, const float *w, sib_error *err)
     return SIB_OK;
 }
 
-static void trial_run(trial *t, const float *x, float *y, sib_pool *pool)
+/* Trials of the same image. */
+typedef struct trials {
+    trial items[CONV2D_METHODS];
+    const float *x;
+    float *y;
+    sib_pool *pool;
+} trials;
+
+static void trial_run(void *context, size_t way)
 {
-    conv2d_call call = {.plan = &t->plan, .x = x, .w = t->packed, .y = y, .scratch = t->scratch};
-    sib_timer timer = sib_timer_start();
+    const trials *all = context;
+    const trial *t = &all->items[way];
+    conv2d_call call = {.plan = &t->plan, .x = all->x, .w = t->packed, .y = all->y, .scratch = t->scratch};
     if (t->transforms.form)
-        conv2d_winograd_run(&t->transforms, &call, pool);
+        conv2d_winograd_run(&t->transforms, &call, all->pool);
     else
-        conv2d_run(&call, pool);
-    double seconds = sib_timer_seconds(&timer);
-    if (seconds < t->least)
-        t->least = seconds;
-    t->all += seconds;
-    t->runs++;
-}
-
-/* Numbers of one magnitude, -1 to 1. */
-static void make_up(float *x, size_t n)
-{
-    uint32_t state = 1;
-    for (size_t i = 0; i < n; i++) {
-        state = state * 1664525u + 1013904223u;
-        x[i] = (float)(state >> 8) * 0x1p-23f - 1.0f;
-    }
-}
-
-/* Methods in turn, so that a disturbance affects all. */
-static void run_all(trial *trials, size_t n, const float *x, float *y, sib_pool *pool)
-{
-    for (bool more = true; more;) {
-        more = false;
-        for (size_t i = 0; i < n; i++)
-            if (trials[i].all < SECONDS && trials[i].runs < MAX_RUNS) {
-                trial_run(&trials[i], x, y, pool);
-                more = true;
-            }
-    }
+        conv2d_run(&call, all->pool);
 }
 
 sib_code conv2d_time(const kernel_table *kernels, const conv2d_shape *shape, sib_pool *pool,
                      double times[CONV2D_METHODS], bool *measured, sib_error *err)
 {
-    trial trials[CONV2D_METHODS];
+    trials all = {.pool = pool};
+    double seconds[CONV2D_METHODS];
     conv2d_method methods[CONV2D_METHODS];
     unsigned threads = pool ? sib_pool_threads(pool) : 1;
     size_t n = 0, floats = 0;
@@ -145,12 +122,12 @@ sib_code conv2d_time(const kernel_table *kernels, const conv2d_shape *shape, sib
     for (int i = CONV2D_BY_COSTS + 1; i < CONV2D_METHODS && code == SIB_OK; i++)
         if (isfinite(times[i])) { /* a method that fits */
             methods[n] = (conv2d_method)i;
-            code = trial_make(&trials[n], kernels, shape, threads, methods[n], err);
+            code = trial_make(&all.items[n], kernels, shape, threads, methods[n], err);
             n += code == SIB_OK;
             if (code == SIB_OK)
-                floats += trials[n - 1].packed_floats + trials[n - 1].scratch_floats;
+                floats += all.items[n - 1].packed_floats + all.items[n - 1].scratch_floats;
         }
-    const conv2d_plan *p = n ? &trials[0].plan : NULL;
+    const conv2d_plan *p = n ? &all.items[0].plan : NULL;
     size_t images = p ? p->s.batch * p->s.groups : 0, xs = 0, ys = 0, ws = 0;
     bool fits = p && size_mul(images * p->s.c, p->in_plane, &xs) && xs < MAX_FLOATS &&
                 size_mul(images * p->s.m, p->out_plane, &ys) && ys < MAX_FLOATS &&
@@ -164,19 +141,21 @@ sib_code conv2d_time(const kernel_table *kernels, const conv2d_shape *shape, sib
             code = err_memory(err, (xs + ys + ws) * sizeof *x, "a measurement");
     }
     if (code == SIB_OK && fits) {
-        make_up(x, xs);
-        make_up(w, ws);
+        ways_numbers(x, xs);
+        ways_numbers(w, ws);
         for (size_t i = 0; i < n && code == SIB_OK; i++)
-            code = trial_pack(&trials[i], w, err);
+            code = trial_pack(&all.items[i], w, err);
     }
     if (code == SIB_OK && fits) {
-        run_all(trials, n, x, y, pool);
+        all.x = x;
+        all.y = y;
+        ways_time(n, trial_run, &all, seconds);
         for (size_t i = 0; i < n; i++)
-            times[methods[i]] = trials[i].least;
+            times[methods[i]] = seconds[i];
         *measured = true;
     }
     for (size_t i = 0; i < n; i++)
-        trial_free(&trials[i]);
+        trial_free(&all.items[i]);
     mem_free(x);
     mem_free(y);
     mem_free(w);

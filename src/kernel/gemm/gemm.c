@@ -35,6 +35,14 @@ typedef struct gemm_blocks {
     size_t kc, nc;
 } gemm_blocks;
 
+bool gemm_can(const gemm *g, gemm_choice choice)
+{
+    bool rows_run = g->a_column == 1 || g->k == 1;
+    if (g->packed || choice == GEMM_BY_SIZE)
+        return false;
+    return choice == GEMM_DIRECT ? g->b_column == 1 : choice == GEMM_DOTS ? g->b_row == 1 && rows_run : true;
+}
+
 static gemm_way way_of(const gemm_kernels *t, const gemm *g)
 {
     bool rows_run = g->a_column == 1 || g->k == 1;
@@ -42,6 +50,8 @@ static gemm_way way_of(const gemm_kernels *t, const gemm *g)
         return g->m <= THIN_TILES * t->thin && rows_run && gemm_thin_of(t, g->packed) ? WAY_THIN : WAY_PACK;
     if (g->packed)
         return g->packed->form == GEMM_PANELS ? WAY_PANELS : WAY_DOT;
+    if (gemm_can(g, g->choice))
+        return g->choice == GEMM_DIRECT ? WAY_DIRECT : g->choice == GEMM_DOTS ? WAY_DOT : WAY_PACK;
     if (g->b_row == 1 && rows_run && (g->m <= DOT_ROWS || gemm_is_narrow(t, g->n)))
         return WAY_DOT;
     if (g->b_column == 1 && (g->m <= 2 * t->mr || g->k * g->n <= DIRECT_FLOATS))

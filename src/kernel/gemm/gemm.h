@@ -118,6 +118,15 @@ void gemm_pack_bytes_rows(const uint8_t *q, bool is_signed, bool transposed, siz
 
 /* ---- Products ----------------------------------------------------------------------------------------- */
 
+/* How B is read where it is not packed. Sums differ in their last bits. */
+typedef enum gemm_choice {
+    GEMM_BY_SIZE,
+    GEMM_DIRECT, /* in place, its columns contiguous */
+    GEMM_DOTS,   /* in place, its rows contiguous, as those of A */
+    GEMM_BLOCKS, /* packed block by block */
+    GEMM_CHOICES
+} gemm_choice;
+
 /* C (m, n) = alpha * A (m, k) B (k, n) + from */
 typedef struct gemm {
     size_t m, n, k;
@@ -132,12 +141,16 @@ typedef struct gemm {
     float *c;
     size_t c_row;
     float alpha;
+    gemm_choice choice; /* used where it can be */
     /* Called, where not NULL, for parts of C that are complete and still in the cache: rows x columns
        elements at c, each element once, on the thread that computed them. */
     void (*done)(void *context, float *c, size_t rows, size_t columns);
     void *context;
     const struct sib_cancel *cancel; /* may be NULL; once it is set the result is unspecified */
 } gemm;
+
+/* Whether a product can be computed in this way; false for GEMM_BY_SIZE. */
+bool gemm_can(const gemm *g, gemm_choice choice);
 
 /* Floats that gemm_run needs for a product of these sizes and strides; often 0. */
 size_t gemm_scratch(const gemm *g);

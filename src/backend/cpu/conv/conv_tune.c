@@ -1,4 +1,5 @@
 /* Convolutions whose method is chosen by measuring. */
+#include "backend/cpu/call/tuning.h"
 #include "backend/cpu/conv/conv.h"
 
 #include <math.h>
@@ -10,12 +11,9 @@
 /* "AuthenticAMD-25-17 avx512 t2 conv n1 g1 c64 m64 56:56k3s1d1p1 56:56k3s1d1p1". False where it does not fit. */
 static bool write_key(const cpu_self *self, bool constant, const conv2d_shape *s, char key[CHOICES_KEY])
 {
-    cpu_identity own = cpu_identify();
-    unsigned threads = self->pool ? sib_pool_threads(self->pool) : 1;
-    int n = snprintf(key, CHOICES_KEY, "%s-%u-%u %s t%u conv%s n%zu g%zu c%zu m%zu",
-                     *own.vendor ? own.vendor : "unnamed", own.family, own.model,
-                     cpu_level_name(self->kernels->level), threads, constant ? "" : "-variable", s->batch,
-                     s->groups, s->c, s->m);
+    int begun = (int)cpu_tuning_key(self, key);
+    int n = begun + snprintf(key + begun, (size_t)(CHOICES_KEY - begun), "conv%s n%zu g%zu c%zu m%zu",
+                             constant ? "" : "-variable", s->batch, s->groups, s->c, s->m);
     for (int i = 0; i < CONV2D_AXES && n > 0 && n < CHOICES_KEY; i++) {
         const conv2d_axis *a = &s->axis[i];
         if (a->in == 1 && a->out == 1 && a->kernel == 1)
@@ -75,8 +73,7 @@ sib_code cpu_conv_tune(const cpu_self *self, bool constant, conv2d_shape *shape,
     bool found = choices_find(self->tuning, key, name);
     conv2d_method known = found ? conv2d_method_named(name) : CONV2D_BY_COSTS;
     if (found && known == CONV2D_BY_COSTS)
-        code = err_set(err, SIB_ERR_FORMAT,
-                       "the tuning file names '%s' for '%s', which is no way to compute it", name, key);
+        code = cpu_tuning_unknown(key, name, err);
     else if (known != CONV2D_BY_COSTS && isfinite(times[known]))
         shape->method = known;
     else /* nothing is known, or a way that does not fit the shape */

@@ -164,6 +164,8 @@ static sib_code prepare_matmul(const cpu_self *self, const node_view *n, void **
         if (!s->places)
             code = err_memory(err, shape.count * sizeof *s->places, "places of matrices");
     }
+    if (code == SIB_OK && cpu_dtype(n->in[0]) == SIB_F32)
+        code = cpu_matmul_tune(self, s, elements(n, n->in[0]), elements(n, n->in[1]), err);
     if (code != SIB_OK) {
         cpu_matmul_release(s);
         return code;
@@ -180,10 +182,12 @@ const cpu_kernel cpu_matmul = {.claims = claims_matmul,
                                .release = cpu_matmul_release,
                                .run = cpu_matmul_run,
                                .reads = cpu_matmul_reads,
+                               .method = cpu_matmul_method,
                                .takes_finish = true};
 const cpu_kernel cpu_gemm = {.claims = claims_gemm,
                              .prepare = prepare_matmul,
                              .release = cpu_matmul_release,
                              .run = cpu_matmul_run,
                              .reads = cpu_matmul_reads,
+                             .method = cpu_matmul_method,
                              .takes_finish = true};

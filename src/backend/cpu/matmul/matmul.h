@@ -32,6 +32,11 @@ typedef struct matmul_state {
 bool cpu_matmul_takes(sib_dtype dtype);
 void cpu_matmul_set_dtype(const cpu_self *self, matmul_state *s, sib_dtype dtype, size_t a, size_t b,
                           size_t addend);
+/* Where kernels are chosen by measuring: sets s->g.choice to the fastest way to compute a product of floats that is not
+   packed. a, b: elements of the operands. Errors: SIB_ERR_MEMORY, SIB_ERR_FORMAT and SIB_ERR_IO (of the file). */
+sib_code cpu_matmul_tune(const cpu_self *self, matmul_state *s, size_t a, size_t b, sib_error *err);
+/* A cpu_kernel's method: how B is read where that was measured. */
+const char *cpu_matmul_method(const void *state);
 /* Sets s->scratch once all else of s is set. */
 void cpu_matmul_size_scratch(const cpu_self *self, matmul_state *s);
 
