@@ -17,7 +17,7 @@ conv2d_method conv2d_by_costs(const conv2d_plan *p);
 
 /* Times a convolution of float products and constant weights by each method for which times[method] is finite, on
    numbers of its own, with the threads of the pool: seconds, the least of a few runs, replace the value there. Takes a
-   few milliseconds for each method, and never less than one run. Leaves everything as it is, with *measured false, where
+   few milliseconds for each method, and never less than three runs. Leaves everything as it is, with *measured false, where
    it would take more than 256 MiB of memory. Errors: SIB_ERR_MEMORY. */
 sib_code conv2d_time(const kernel_table *kernels, const conv2d_shape *shape, sib_pool *pool,
                      double times[CONV2D_METHODS], bool *measured, sib_error *err);

@@ -7,6 +7,8 @@
 
 /* Methods whose modelled times are at most this many times the least are measured. */
 #define NEAR 1.5
+/* A way is taken instead of the one that costs choose where its time is below this share of that one's: less is noise. */
+#define CLEARLY 0.95
 
 /* "AuthenticAMD-25-17 avx512 t2 conv n1 g1 c64 m64 56:56k3s1d1p1 56:56k3s1d1p1". False where it does not fit. */
 static bool write_key(const cpu_self *self, bool constant, const conv2d_shape *s, char key[CHOICES_KEY])
@@ -38,8 +40,9 @@ static size_t keep_near(double times[CONV2D_METHODS])
     return n;
 }
 
-static sib_code measure(const cpu_self *self, conv2d_shape *shape, double times[CONV2D_METHODS],
-                        sib_error *err)
+/* usual: the choice by costs, which stays where nothing is clearly faster. */
+static sib_code measure(const cpu_self *self, conv2d_method usual, conv2d_shape *shape,
+                        double times[CONV2D_METHODS], sib_error *err)
 {
     bool measured;
     if (keep_near(times) < 2)
@@ -47,8 +50,9 @@ static sib_code measure(const cpu_self *self, conv2d_shape *shape, double times[
     sib_code code = conv2d_time(self->kernels, shape, self->pool, times, &measured, err);
     if (code != SIB_OK || !measured)
         return code;
-    shape->method = CONV2D_BY_COSTS + 1;
-    for (int i = shape->method; i < CONV2D_METHODS; i++)
+    times[usual] *= CLEARLY;
+    shape->method = usual;
+    for (int i = CONV2D_BY_COSTS + 1; i < CONV2D_METHODS; i++)
         if (times[i] < times[shape->method])
             shape->method = (conv2d_method)i;
     return SIB_OK;
@@ -66,6 +70,7 @@ sib_code cpu_conv_tune(const cpu_self *self, bool constant, conv2d_shape *shape,
     if (code != SIB_OK)
         return code;
     conv2d_times(&plan, times);
+    conv2d_method usual = constant ? conv2d_by_costs(&plan) : plan.method;
     conv2d_plan_free(&plan);
     if (!constant)
         times[CONV2D_WINOGRAD_2] = times[CONV2D_WINOGRAD_4] = INFINITY;
@@ -77,7 +82,7 @@ sib_code cpu_conv_tune(const cpu_self *self, bool constant, conv2d_shape *shape,
     else if (known != CONV2D_BY_COSTS && isfinite(times[known]))
         shape->method = known;
     else /* nothing is known, or a way that does not fit the shape */
-        code = measure(self, shape, times, err);
+        code = measure(self, usual, shape, times, err);
     if (code == SIB_OK && shape->method != CONV2D_BY_COSTS)
         code = choices_add(self->tuning, key, conv2d_method_name(shape->method), err);
     choices_end();
