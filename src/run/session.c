@@ -37,11 +37,7 @@ static sib_code open_backend(sib_session *s, const sib_backend *b, sib_error *er
     const sib_model *whole = s->model;
     while (whole->whole)
         whole = whole->whole;
-    sib_backend_options options = {.backend = b,
-                                   .pool = s->pool,
-                                   .packs = s->model->packs,
-                                   .tuning = s->tuning,
-                                   .file_packs = whole->packs};
+    sib_backend_options options = {b, s->pool, s->model->packs, s->tuning, whole->packs};
     s->shared.plan.packs[0] = s->model->packs;
     s->shared.plan.packs[1] = whole->packs;
     sib_code code = b->open ? b->open(&options, &at->self, err) : SIB_OK;
