@@ -37,11 +37,15 @@ def request(method, path, body=b"", **headers):
 def seeds():
     """Requests of every kind, each right by itself."""
     paths = ["/healthz", "/metrics", "/api/models", "/api/openapi.json", "/api/models/chain/graphs/0/nodes?from=0&count=2", "/api/models/chain/plan",
-             "/api/models/chain/graphs/0/values/0/data?format=raw&slice=0", "/api/models/chain/graphs/0/nodes/0/milli?dims=B:1", "/api/runs", "/v2/models/chain"]
+             "/api/models/chain/graphs/0/values/0/data?format=raw&slice=0", "/api/models/chain/graphs/0/nodes/0/milli?dims=B:1", "/api/runs", "/v2/models/chain",
+             "/api/models/chain/graphs/0/nodes?attributes=true", "/api/models/chain/graphs/0/values/0/digest", "/api/models/chain/hash",
+             "/api/models/chain/job", "/api/peaks"]
     made = [request("GET", path) for path in paths]
+    graph_run = {"model": "chain", "kind": "graph", "dims": {"B": 1, "N": 2, "M": 1}, "keep": ["*"], "profile": True}
     bodies = [("/v1/completions", {"model": "chain", "prompt": "in", "max_tokens": 4, "logprobs": 2, "n": 2, "logit_bias": {"5": -1}}),
+              ("/v1/completions", {"model": "chain", "prompt": ["in", [5, 6]], "max_tokens": 2, "echo": True, "logprobs": 1}),
               ("/v1/chat/completions", {"model": "chain", "messages": [{"role": "user", "content": "in"}], "max_tokens": 4, "stream": True}),
-              ("/api/runs", {"model": "chain", "kind": "graph", "dims": {"B": 1, "N": 2, "M": 1}, "keep": ["*"], "profile": True}),
+              ("/api/runs", graph_run),
               ("/api/runs", {"model": "chain", "kind": "job", "inputs": {"text": "in", "max_tokens": 3}}),
               ("/v2/models/one/infer", {"inputs": [{"name": "x", "shape": [1], "datatype": "FP32", "data": [1]}]})]
     texts = [(path, json.dumps(body).encode()) for path, body in bodies]
@@ -50,10 +54,10 @@ def seeds():
     pieces = b"".join(b"%x\r\n%s\r\n" % (len(text[i:i + 9]), text[i:i + 9]) for i in range(0, len(text), 9)) + b"0\r\n\r\n"
     made.append(request("POST", path, **{"Content-Type": "application/json", "Transfer-Encoding": "chunked"}) + pieces)
     sound = b"RIFF" + struct.pack("<I4s4sIHHIIHH4sI", 36 + 640, b"WAVE", b"fmt ", 16, 1, 1, 16000, 32000, 2, 16, b"data", 640) + bytes(640)
-    for path, fields in (("/api/features", {"preset": "whisper"}), ("/api/runs", {"request": json.dumps(bodies[2][1])})):
+    for path, fields in (("/api/features", {"preset": "whisper"}), ("/api/runs", {"request": json.dumps(graph_run)})):
         body, headers = form(fields, {"file" if path == "/api/features" else "tokens": ("a.wav", sound)})
         made.append(request("POST", path, body, **headers))
-    return made + [made[0] + made[2] + made[10]]
+    return made + [made[0] + made[2] + made[len(paths)]]
 
 
 def frame(chance, data):
