@@ -68,11 +68,9 @@ static void run_row(void **state)
     trial *t = &the_trial;
     sigaction(SIGSEGV, &action, NULL);
     sigaction(SIGBUS, &action, NULL);
-    /* A quick run calls the portable kernels only as what the others are compared with. */
-    size_t first = check_quick() && n_tables > 1 ? 1 : 0;
     for (size_t slot = 0; slot < slots_of(row); slot++)
         for (size_t round = 0; round < (row->rounds ? row->rounds : TRIAL_ROUNDS); round++)
-            for (size_t table = first; table < n_tables; table++)
+            for (size_t table = 0; table < n_tables; table++)
                 if (is_new(table, row, slot)) {
                     start(t, row, table, slot, round);
                     row->run(t);

@@ -184,6 +184,7 @@ static void read_f32(trial *t)
 
 static const trial_row rows[] = {
     DATA(level),
+    DATA(costs),
     ENTRY(widen_f16, widen_f16),
     ENTRY(widen_bf16, widen_bf16),
     ENTRY(narrow_f16, narrow_f16),

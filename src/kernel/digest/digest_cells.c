@@ -60,7 +60,7 @@ void join_cells(const grid *g, cells *c, const cells *b)
 void finish_cells(const grid *g, const cells *c, uint64_t count, sib_digest *out)
 {
     const double planes = g->plane ? (double)(count / g->plane) : 0;
-    double width[SIDE], inverse[SIDE];
+    double width[SIDE] = {0}, inverse[SIDE] = {0};
     out->rows = (uint32_t)g->rows;
     out->columns = (uint32_t)g->columns;
     for (size_t j = 0; j < g->columns; j++) {
