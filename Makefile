@@ -60,7 +60,7 @@ test-c: need-test
 	ctest --preset $(PRESET) -j $(JOBS) --no-tests=error
 
 test-python: need-python all
-	@set -o pipefail; $(PYTHON) -m pytest -q -rs -n $(JOBS) --dist worksteal python/tests | tee build/pytest.log
+	@set -o pipefail; $(PYTHON) -m pytest -q -rfEs -n $(JOBS) --dist worksteal python/tests | tee build/pytest.log
 
 # The page in a browser, as a person uses it, against a server with the model that ships; pictures in build/web-pictures.
 test-web: need-web page
@@ -70,7 +70,7 @@ test-web: need-web page
 
 # Comparisons with other software, which `make setup FOR=peers` installs (some gigabytes).
 compare: need-peers all
-	SIBYL_PEERS=1 $(PYTHON) -m pytest -q -n $(JOBS) --dist worksteal -m peers python/tests
+	SIBYL_PEERS=1 $(PYTHON) -m pytest -q -rfE -n $(JOBS) --dist worksteal -m peers python/tests
 	SIBYL_PYTHON=$(CURDIR)/$(PYTHON) build/sibyl bench features --peers --repeat 20
 
 bench: need-peers all
