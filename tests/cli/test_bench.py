@@ -66,22 +66,24 @@ class Bench(Case):
         return json.loads(self.done("bench", "layers", "--repeat", "3", "--json", *arguments))
 
     def test_layers(self):
-        document = self.layers("--layers", "32", "--seed", "3")
+        n = 12 if "SIBYL_QUICK" in os.environ else 32
+        document = self.layers("--layers", str(n), "--seed", "3")
         rows = [r for r in document["layers"] if r["family"] != "small graph"]
-        self.assertEqual(len(rows), 32, document["notes"])
-        self.assertEqual(len(document["layers"]), 42)
-        self.assertGreater(len({r["family"] for r in rows}), 12)
+        self.assertEqual(len(rows), n, document["notes"])
+        self.assertEqual(len(document["layers"]), n + 10)
+        self.assertGreater(len({r["family"] for r in rows}), n * 3 // 8)
         for row in document["layers"]:
             self.assertGreater(row["sibyl"], 0)
             self.assertNotIn("onnxruntime", row)
-        self.assertEqual(sum(g["layers"] for g in document["groups"] if g["by"] == "family"), 32)
-        self.assertEqual(sum(g["layers"] for g in document["groups"] if g["by"] == "kernel"), 32)
+        self.assertEqual(sum(g["layers"] for g in document["groups"] if g["by"] == "family"), n)
+        self.assertEqual(sum(g["layers"] for g in document["groups"] if g["by"] == "kernel"), n)
         # a layer depends on the seed and its number alone
         self.assertEqual([r["name"] for r in self.layers("--layers", "6", "--seed", "3")["layers"][:6]],
                          [r["name"] for r in rows[:6]])
         self.assertNotEqual([r["name"] for r in self.layers("--layers", "6", "--seed", "4")["layers"][:6]],
                             [r["name"] for r in rows[:6]])
-        some = self.layers("--layers", "32", "--seed", "3", "--only", "conv 1-D*")["layers"]
+        some = self.layers("--layers", str(n), "--seed", "3", "--only", "conv 1-D*")["layers"]
+        self.assertGreater(len(some), 0)
         self.assertEqual(some, [r | {k: s[k] for k in ("sibyl", "roofline")} for s, r in
                                 zip(some, (r for r in rows if r["family"] == "conv 1-D"), strict=True)])
 
