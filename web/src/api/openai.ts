@@ -14,10 +14,11 @@ export interface SpeechSegment {
   start: number;
   end: number;
   text: string;
-  temperature: number;
   avg_logprob: number;
-  compression_ratio: number;
   no_speech_prob: number;
+  /** As below, not of speech that is transcribed live. */
+  temperature?: number;
+  compression_ratio?: number;
   words?: SpeechWord[];
 }
 

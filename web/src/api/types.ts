@@ -1,6 +1,8 @@
 // What the server answers: see docs/serve.md and /api/openapi.json. Numbers of graphs, nodes and values are those of the
 // model; -1 is none (no producer, no outer graph, an input left out).
 
+import type { SpeechSegment } from "./openai";
+
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
 export interface ApiFault {
@@ -447,6 +449,14 @@ export interface NodeEvent {
   end: number;
 }
 
+/** A segment of live speech, of the stream `id`: its number, and seconds since the first sample. */
+interface Spoken {
+  id: number;
+  segment: number;
+  start: number;
+  end: number;
+}
+
 export type ServerMessage =
   | { op: "hello"; version: string }
   | { op: "subscribed"; id: number }
@@ -457,7 +467,11 @@ export type ServerMessage =
   | ({ op: "segment"; run: string } & Segment)
   | { op: "events"; id: number; run: string; nodes: NodeEvent[] }
   | { op: "loading"; model: string; done: number; total: number }
-  | { op: "partial" | "final"; id: number; text: string; start: number; end: number }
+  | { op: "listening"; id: number; model: string }
+  | ({ op: "speech_started" | "speech_stopped" } & Spoken)
+  | ({ op: "partial"; text: string; stable: string } & Spoken)
+  | ({ op: "final"; text: string; language: string; segments: Omit<SpeechSegment, "id">[] } & Spoken)
+  | { op: "stopped"; id: number; seconds: number }
   | { op: "pong"; t: number }
   | { op: "error"; id?: number; message: string }
   | { op: "lost"; count: number };

@@ -12,7 +12,8 @@ import { texts } from "../../texts";
 import type { ViewProps } from "..";
 import { clock, type Range } from "./draw";
 import { formats } from "./formats";
-import { Microphone } from "./microphone";
+import { useLive } from "./listening";
+import { Listening, Microphone } from "./microphone";
 import { usePlayer } from "./player";
 import { cancelHearing, hear, openRecording, useRecording, wantSpans, wantSpectrum, type Averaging } from "./recording";
 import type { Span } from "./sound";
@@ -146,7 +147,7 @@ function Page({ file, address, model, models, listener }: { file: File; address:
           {file.name}
         </strong>
         <Choose />
-        <Microphone />
+        <Microphone model={model} address={address} />
         <button disabled={player.broken || seconds === 0} onClick={toggle}>
           {player.playing ? t.pause : t.play}
         </button>
@@ -211,16 +212,18 @@ function Page({ file, address, model, models, listener }: { file: File; address:
 export default function SpeechView({ model, address }: ViewProps) {
   const all = useStore((state) => state.models);
   const file = useRecording((state) => state.file);
+  const live = useLive((state) => state.live);
   const { models, chosen } = modelsOf(all, "speech-to-text", model);
   const listener = modelsOf(all, "voice-activity", model).chosen;
   const named = address.query["recording"];
+  if (live) return <Listening live={live} />;
   if (file) return <Page file={file} address={address} model={chosen} models={models} listener={listener} />;
   return (
     <Empty title={t.empty}>
       <p>{named ? t.missing(named) : t.emptyHint}</p>
       <div className="row">
         <Choose primary />
-        <Microphone />
+        <Microphone model={chosen} address={address} />
       </div>
     </Empty>
   );

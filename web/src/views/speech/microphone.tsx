@@ -1,63 +1,59 @@
-import { useEffect, useRef, useState } from "react";
-import { faultText } from "../../api/client";
-import { notify } from "../../state/store";
+import { useEffect } from "react";
+import { Empty } from "../../components/states";
+import { currentAddress, type Address } from "../../state/address";
+import type { Model } from "../../api/types";
 import { texts } from "../../texts";
 import { clock } from "./draw";
-import { openRecording } from "./recording";
-import { decode, writeWav } from "./sound";
+import { listen, stopListening, type Live } from "./listening";
+import { Segments } from "./transcript";
 
 const t = texts.speech;
 
-/** Records from the microphone until it is pressed again; what was said is a recording like any other. */
-export function Microphone() {
-  const [seconds, setSeconds] = useState<number | null>(null);
-  const recorder = useRef<MediaRecorder | null>(null);
-  const stop = () => {
-    recorder.current?.stream.getTracks().forEach((track) => track.stop());
-    if (recorder.current?.state === "recording") recorder.current.stop();
-  };
-  useEffect(() => {
-    return () => {
-      if (recorder.current) recorder.current.onstop = null; // the view is left: nobody waits for it
-      stop();
-    };
-  }, []);
-  useEffect(() => {
-    if (seconds === null) return;
-    const timer = setTimeout(() => setSeconds(seconds + 1), 1000);
-    return () => clearTimeout(timer);
-  }, [seconds]);
-
-  const start = async () => {
-    try {
-      const stream = await navigator.mediaDevices.getUserMedia({ audio: true });
-      const made = (recorder.current = new MediaRecorder(stream));
-      const pieces: Blob[] = [];
-      made.ondataavailable = ({ data }) => pieces.push(data);
-      made.onstop = () => {
-        setSeconds(null);
-        void keep(new Blob(pieces));
-      };
-      made.start();
-      setSeconds(0);
-    } catch (fault) {
-      notify("error", t.noMicrophone(faultText(fault)));
-    }
-  };
+/** Records from the microphone; with a model, what is said is transcribed meanwhile, with the options of the address. */
+export function Microphone({ model, address }: { model: Model | null; address: Address }) {
+  const fields = Object.fromEntries(["language", "prompt"].flatMap((name) => (address.query[name] ? [[name, address.query[name]]] : [])));
   return (
-    <button aria-pressed={seconds !== null} onClick={() => (seconds === null ? void start() : stop())}>
-      <span className={seconds === null ? "record-dot" : "record-dot on"} aria-hidden="true" />
-      {seconds === null ? t.record : t.stopRecording(clock(seconds, 0))}
+    <button onClick={() => void listen(model?.id ?? null, fields)}>
+      <span className="record-dot" aria-hidden="true" />
+      {t.record}
     </button>
   );
 }
 
-/** As a WAV file: what browsers record has no length and is searched with difficulty. */
-async function keep(recorded: Blob): Promise<void> {
-  try {
-    const { samples } = await decode(recorded);
-    openRecording(new File([writeWav(samples)], `${t.microphone}.wav`, { type: "audio/wav" }));
-  } catch (fault) {
-    notify("error", t.noMicrophone(faultText(fault)));
-  }
+/** What is said while it is recorded: what is final, then what may still change. */
+export function Listening({ live }: { live: Live }) {
+  const { model, seconds, level, segments, partial, ending, fault } = live;
+  useEffect(() => () => void (currentAddress().view !== "speech" && stopListening()), []);
+  return (
+    <div className="speech-page">
+      <div className="speech-bar">
+        <button aria-pressed="true" disabled={ending} onClick={stopListening}>
+          <span className="record-dot on" aria-hidden="true" />
+          {t.stopRecording(clock(seconds, 0))}
+        </button>
+        <meter aria-label={t.level} value={Math.sqrt(level)} />
+        <span className="muted" role="status">
+          {ending ? t.ending : fault !== null ? "" : model === null ? t.recordingOnly : t.listening(model)}
+        </span>
+      </div>
+      {fault !== null && (
+        <div className="alert" role="alert">
+          {t.noText(fault)}
+        </div>
+      )}
+      <section className="transcript" aria-label={t.transcript} tabIndex={0}>
+        {segments.length === 0 && partial === null && <Empty title={model === null || fault !== null ? t.recording : t.speak} />}
+        <Segments segments={segments}>
+          {partial !== null && (
+            <li className="partial" ref={(line) => line?.scrollIntoView({ block: "nearest" })}>
+              <span className="words">
+                {partial.stable}
+                <span className="muted">{partial.text.slice(partial.stable.length)}</span>
+              </span>
+            </li>
+          )}
+        </Segments>
+      </section>
+    </div>
+  );
 }

@@ -35,17 +35,17 @@ const set = useRecording.setState;
 let hearing = new AbortController();
 let reading = new AbortController();
 
-/** Takes the place of the recording before, and shows it. */
-export function openRecording(file: File): void {
+/** Takes the place of the recording before, and shows it. heard: what is known to be said in it. */
+export function openRecording(file: File, heard: Heard | null = null, show = true): void {
   hearing.abort();
   reading.abort();
   reading = new AbortController();
   const before = useRecording.getState().url;
   if (before !== "") URL.revokeObjectURL(before);
-  set({ ...empty, file, url: URL.createObjectURL(file) });
+  set({ ...empty, file, heard, url: URL.createObjectURL(file) });
   const keep = (wave: Wave | string) => useRecording.getState().file === file && set({ wave });
   readWave(file).then(keep, (fault: unknown) => keep(faultText(fault)));
-  goTo({ view: "speech", query: { recording: file.name, from: null, to: null } });
+  if (show) goTo({ view: "speech", query: { recording: file.name, from: null, to: null } });
 }
 
 const asked = new WeakMap<File, Set<Averaging>>();

@@ -14,7 +14,7 @@ export interface Wave {
 }
 
 /** Decodes a recording as the browser can, in mono at 16 kHz. */
-export async function decode(file: Blob): Promise<{ seconds: number; samples: Float32Array }> {
+async function decode(file: Blob): Promise<{ seconds: number; samples: Float32Array }> {
   const decoded = await new OfflineAudioContext(1, 1, RATE).decodeAudioData(await file.arrayBuffer());
   const samples = new Float32Array(decoded.length);
   for (let channel = 0; channel < decoded.numberOfChannels; channel++) {

@@ -1,4 +1,4 @@
-import { memo, useEffect, useRef } from "react";
+import { memo, useEffect, useRef, type ReactNode } from "react";
 import type { SpeechSegment, SpeechWord } from "../../api/openai";
 import { likelihood, LikelihoodKey, percent } from "../../components/probability";
 import { Empty, Progress } from "../../components/states";
@@ -14,13 +14,13 @@ interface Row {
   first: number;
 }
 
-const Line = memo(function Line({ segment, first, active, onPlay }: Row & { active: number; onPlay: (seconds: number) => void }) {
+const Line = memo(function Line({ segment, first, active, onPlay }: Row & { active: number; onPlay?: ((seconds: number) => void) | undefined }) {
   const current = useRef<HTMLButtonElement>(null);
   useEffect(() => void current.current?.scrollIntoView({ block: "nearest" }), [active]);
   const facts = `${t.confidence(percent(Math.exp(segment.avg_logprob)))}, ${t.noSpeech(percent(segment.no_speech_prob))}`;
   return (
     <li>
-      <button className="plain mono time" title={facts} aria-label={t.playFrom(clock(segment.start))} onClick={() => onPlay(segment.start)}>
+      <button className="plain mono time" title={facts} aria-label={t.playFrom(clock(segment.start))} disabled={!onPlay} onClick={() => onPlay?.(segment.start)}>
         {clock(segment.start)}
       </button>
       <span className="words">
@@ -32,7 +32,8 @@ const Line = memo(function Line({ segment, first, active, onPlay }: Row & { acti
                 className={`word ${likelihood(probability)}`}
                 aria-current={first + i === active ? "true" : undefined}
                 title={`${clock(start, 2)} · ${percent(probability)}`}
-                onClick={() => onPlay(start)}
+                disabled={!onPlay}
+                onClick={() => onPlay?.(start)}
               >
                 {word.trim()}
               </button>
@@ -43,31 +44,42 @@ const Line = memo(function Line({ segment, first, active, onPlay }: Row & { acti
   );
 });
 
-/** Segments with their words; a click plays from there. */
-export function Transcript({ heard, seconds, active, onPlay }: { heard: Heard; seconds: number; active: number; onPlay: (seconds: number) => void }) {
+/** Segments with their words; a click plays from there. children: what comes after them. */
+export function Segments({ segments, active = -1, onPlay, children }: { segments: SpeechSegment[]; active?: number; onPlay?: (seconds: number) => void; children?: ReactNode }) {
   let first = 0;
-  const rows = heard.segments.map((segment) => {
+  const rows = segments.map((segment) => {
     const row = { segment, first };
     first += segment.words?.length ?? 0;
     return row;
   });
   return (
     <>
-      {heard.state === "running" && <Progress done={heard.segments.at(-1)?.end ?? 0} total={rows.length === 0 ? 0 : seconds} label={t.progress} />}
+      <ol className="segments">
+        {rows.map((row) => {
+          const within = active >= row.first && active < row.first + (row.segment.words?.length ?? 0);
+          return <Line key={row.segment.id} {...row} active={within ? active : -1} onPlay={onPlay} />;
+        })}
+        {children}
+      </ol>
+      {first > 0 && <LikelihoodKey />}
+    </>
+  );
+}
+
+/** What was heard in a recording, as far as it is transcribed. */
+export function Transcript({ heard, seconds, active, onPlay }: { heard: Heard; seconds: number; active: number; onPlay: (seconds: number) => void }) {
+  const last = heard.segments.at(-1);
+  return (
+    <>
+      {heard.state === "running" && <Progress done={last?.end ?? 0} total={last ? seconds : 0} label={t.progress} />}
       {heard.fault !== null && (
         <div className="alert" role="alert">
           {heard.fault}
         </div>
       )}
       {heard.state === "cancelled" && <p className="alert info">{t.cancelled}</p>}
-      {heard.state === "done" && rows.length === 0 && <Empty title={t.silent} />}
-      <ol className="segments">
-        {rows.map((row) => {
-          const within = active >= row.first && active < row.first + (row.segment.words?.length ?? 0);
-          return <Line key={row.segment.id} {...row} active={within ? active : -1} onPlay={onPlay} />;
-        })}
-      </ol>
-      {first > 0 && <LikelihoodKey />}
+      {heard.state === "done" && !last && <Empty title={t.silent} />}
+      <Segments segments={heard.segments} active={active} onPlay={onPlay} />
     </>
   );
 }
