@@ -167,10 +167,15 @@ test("options reach the server and stand in the address", async ({ page, said })
 });
 
 test("what is no recording says so", async ({ page, said }) => {
+  let read = () => {};
+  await page.route("**/api/features", (route) => void (read = () => void route.continue()));
   await page.goto("/#/models");
   await drop(page, "noise.wav", Buffer.from("nothing that anybody could hear"));
-  await expect(page.getByRole("alert")).toHaveText(/noise.wav/); // one, though nobody can read it
   await expect(again(page)).toBeEnabled();
+  await expect(page.getByRole("alert")).toHaveText(/noise.wav/); // one, though nobody can read it
+  const [answer] = await Promise.all([page.waitForResponse("**/api/features"), read()]);
+  await answer.finished();
+  await expect(page.getByRole("alert")).toHaveText(/noise.wav/);
   await look(page, "speech-broken");
   expect(said.splice(0).filter((line) => !line.includes("400"))).toEqual([]);
 });

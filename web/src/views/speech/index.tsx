@@ -133,8 +133,8 @@ function Page({ file, address, model, models, listener }: { file: File; address:
   const [range, setRange] = useRange(address, seconds);
   const words = useMemo(() => wordsOf(heard?.segments ?? []), [heard?.segments]);
   const active = wordAt(words, player.at);
-  // what the server cannot read either needs no word of the browser's
-  const told = typeof spectrum === "string" ? spectrum : typeof wave === "string" ? t.noWave(wave) : player.broken ? t.noSound : null;
+  // what the server cannot read either needs no word of the browser's, so that the server's answer comes first
+  const told = typeof spectrum !== "object" ? (spectrum ?? null) : typeof wave === "string" ? t.noWave(wave) : player.broken ? t.noSound : null;
   const fault = told === heard?.fault ? null : told;
   useEffect(() => {
     if (player.playing && player.at > range.to) setRange(moved(range, range.to - range.from, seconds));
