@@ -95,28 +95,28 @@ def test_added_and_removed_while_another_thread_runs():
     thread = threading.Thread(target=work)
     thread.start()
     try:
-        seen = 0
         for i in range(200):
             with s.watch(optimised=i % 2 == 0) as watch:
-                for _ in range(100000):
-                    if watch.digests or i % 20:
-                        break
-            seen += bool(watch.digests)
+                while i % 20 == 0 and not watch.digests:  # each twentieth stays until a run has seen it
+                    thread.join(0.001)
             count = len(watch.digests)
+            s.run(None, FEED)
             assert len(watch.digests) == count
     finally:
         stop.set()
         thread.join()
-    assert seen
 
 
 def test_share():
     s = layer()
     runs = []
-    with s.watch(on_digest=lambda e, d: runs.append(e.run), optimised=True, share=0.01):
+    with s.watch(on_digest=lambda e, d: runs.append(e.run), optimised=True, share=1e-9):
         for _ in range(200):
             s.run(None, FEED)
-    assert 1 <= len(set(runs)) < 100
+    assert set(runs) == {1}  # the runs after it would have to take a thousand million times as long as its digests
+    with s.watch(on_digest=lambda e, d: runs.append(e.run), optimised=True, share=1):
+        while len(set(runs)) < 4:
+            s.run(None, FEED)
     with pytest.raises(sibyl.SibylError, match="share"):
         s.watch(share=3)
 
