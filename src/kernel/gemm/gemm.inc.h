@@ -76,9 +76,11 @@ INLINE void tile_term(vf sum[GEMM_MR][GEMM_NV], const tile_rows *rows, int s, co
 }
 
 /* Long tiles begin with prefetches of the memory that they write, and of what the next tiles read: B from the
-   L2 cache, A from memory into the L2 cache. */
+   L2 cache, A from memory into the L2 cache. With few rows B streams by once, from whichever level it is in: there the
+   processor's own prefetches do better. */
 #define LINE_FLOATS 16
 #define LONG_TILE   64
+#define FEW_ROWS    4
 
 INLINE void fetch_result(const gemm_tile *t, const int m, const int nv)
 {
@@ -89,7 +91,7 @@ INLINE void fetch_result(const gemm_tile *t, const int m, const int nv)
 
 INLINE void tile_of(const gemm_tile *t, const int m, const int nv, const bool edge, size_t last)
 {
-    const bool whole = nv == GEMM_NV && !edge;
+    const bool whole = nv == GEMM_NV && !edge, fetches = whole && m > FEW_ROWS;
     const int split = SPLIT(m), steps = whole ? 4 : split, groups = (m + 2) / 3;
     vf sum[4][GEMM_MR][GEMM_NV];
     UNROLL for (int s = 0; s < split; s++) UNROLL for (int i = 0; i < m; i++)
@@ -105,13 +107,13 @@ INLINE void tile_of(const gemm_tile *t, const int m, const int nv, const bool ed
     if (whole && k >= LONG_TILE)
         fetch_result(t, m, nv);
     for (; k >= (size_t)steps; k -= (size_t)steps) {
-        UNROLL for (int i = 0; i < GEMM_AHEAD && whole; i++)
+        UNROLL for (int i = 0; i < GEMM_AHEAD && fetches; i++)
         {
             __builtin_prefetch((const void *)((uintptr_t)rows.group[0] + ahead[i]), 0, 2);
         }
         UNROLL for (int s = 0; s < steps; s++, b += ldb)
         {
-            if (whole)
+            if (fetches)
                 UNROLL for (int j = 0; j < nv * VF_LANES; j += LINE_FLOATS)
                     __builtin_prefetch(b + 32 * GEMM_NR + j);
             tile_term(sum[s % split], &rows, s, b, m, nv, edge, last);
