@@ -88,6 +88,12 @@ static char *read_token(const char *path)
     return token;
 }
 
+/* Whether the error itself begins with the file, as those of most files do. */
+static bool tells(const sib_error *err, const char *path)
+{
+    return !strncmp(err->message, path, strlen(path));
+}
+
 static bool open_models(sib_server *s, int n, char **names)
 {
     for (int i = 0; i < n; i++) {
@@ -95,7 +101,7 @@ static bool open_models(sib_server *s, int n, char **names)
         char *path = job_model_path(names[i]);
         bool opened = path && sib_server_open(s, path, &err) == SIB_OK;
         if (path && !opened)
-            cli_fail("%s: %s", names[i], err.message);
+            cli_fail("%s%s%s", tells(&err, path) ? "" : names[i], tells(&err, path) ? "" : ": ", err.message);
         free(path);
         if (!opened)
             return false;

@@ -122,6 +122,30 @@ SIB_API sib_code sib_job_open(const char *path, const sib_job_options *options, 
 /* The same from a document in memory. folder: that of models and tokenizers; NULL: the current one. */
 SIB_API sib_code sib_job_open_text(const char *text, size_t size, const char *folder,
                                    const sib_job_options *options, sib_job **out, sib_error *err);
+
+/* Where the models and tokenizers of a document come from, in place of files. file: what the document says ("digits"),
+   to be read as the caller likes. *out: a reference that the job takes (sib_model_keep, sib_tokenizer_keep). Called from
+   the thread that opens the job. A failure is told with its place in the document. */
+typedef struct sib_job_resolver {
+    void *context;
+    sib_code (*model)(void *context, const char *file, sib_model **out, sib_error *err);
+    sib_code (*tokenizer)(void *context, const char *file, sib_tokenizer **out, sib_error *err);
+} sib_job_resolver;
+
+/* What is wrong with a document. */
+typedef struct sib_job_fault {
+    char path[256];    /* "/nodes/2/inputs/audio"; "": none, or all of it */
+    size_t line;       /* from 1, where it is no JSON; otherwise 0 */
+    char message[320]; /* a sentence, without the place */
+} sib_job_fault;
+
+/* Opens a document that names nothing but what `from` gives: no file is read, and a chat template is there as text. For
+   documents from strangers. A tokenizer whose document has 'kind' or 'n_vocab' must be of these. options: may be NULL;
+   `registry` and `confine` have no effect. fault: filled where this fails; may be NULL. out: owned by the caller.
+   Errors: those of sib_job_open and of `from`. */
+SIB_API sib_code sib_job_open_from(const char *text, size_t size, const sib_job_resolver *from,
+                                   const sib_job_options *options, sib_job_fault *fault, sib_job **out,
+                                   sib_error *err);
 SIB_API void sib_job_free(sib_job **j);
 
 /* The JSON document that Sibyl has for a model (NULL: that of features), to be stored next to it and edited.
@@ -200,6 +224,11 @@ SIB_API bool sib_job_output_source(const sib_job *j, size_t i, sib_job_source *o
 
 /* The job's tokenizers in order, alive as long as the job. NULL where i is out of range. */
 SIB_API const sib_tokenizer *sib_job_tokenizer(const sib_job *j, size_t i);
+/* The name of that tokenizer in the document. NULL where i is out of range. */
+SIB_API const char *sib_job_tokenizer_name(const sib_job *j, size_t i);
+/* Model i of the document, as its file has it, and its name in *name (may be NULL). Alive as long as the job, or longer
+   by sib_model_keep. NULL where i is out of range. */
+SIB_API sib_model *sib_job_model(const sib_job *j, size_t i, const char **name);
 /* The session of call i of the document, to be watched (sib_watch_add) or looked into, and its name in *call (may be
    NULL). Alive as long as the job. NULL where i is out of range. */
 SIB_API sib_session *sib_job_session(const sib_job *j, size_t i, const char **call);

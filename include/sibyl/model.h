@@ -46,6 +46,8 @@ SIB_API sib_code sib_model_open_bytes(const void *data, size_t size, const sib_o
                                       sib_model **out, sib_error *err);
 /* Sessions keep their model alive, so the order of freeing does not matter. */
 SIB_API void sib_model_free(sib_model **m);
+/* Returns m with another reference, which sib_model_free drops. Thread-safe. */
+SIB_API sib_model *sib_model_keep(sib_model *m);
 
 /* Writes the model as ONNX; reading that gives the same graph and results. external: name of a second file
    next to it for the weights, or NULL. Errors: SIB_ERR_IO, SIB_ERR_SIZE (2 GiB without external),

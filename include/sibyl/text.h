@@ -30,6 +30,8 @@ SIB_API sib_code sib_tokenizer_open_bytes(const char *name, const void *data, si
                                           const sib_tokenizer_options *options, sib_tokenizer **out,
                                           sib_error *err);
 SIB_API void sib_tokenizer_free(sib_tokenizer **t);
+/* Returns t with another reference, which sib_tokenizer_free drops. Thread-safe. */
+SIB_API sib_tokenizer *sib_tokenizer_keep(const sib_tokenizer *t);
 
 typedef struct sib_tokenizer_info {
     const char *kind; /* as in the options */

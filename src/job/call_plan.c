@@ -5,8 +5,22 @@
 #include "base/error.h"
 #include "base/size.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+
+/* A failure at the call's place in the document. */
+static __attribute__((format(printf, 3, 4))) sib_code call_fault(const call_plan *p, sib_error *err,
+                                                                 const char *format, ...)
+{
+    char path[256], words[256];
+    va_list list;
+    va_start(list, format);
+    vsnprintf(words, sizeof words, format, list);
+    va_end(list);
+    snprintf(path, sizeof path, "/calls/%s", p->call->name);
+    return doc_fault(p->d, err, SIB_ERR_FORMAT, path, "%s", words);
+}
 
 /* ---- Patterns ------------------------------------------------------------------------------------------ */
 
@@ -82,9 +96,8 @@ static sib_code put_out(const call_plan *p, const job_pairs *pairs, const sib_mo
                     return code;
             }
         if (out->n == before)
-            return err_set(err, SIB_ERR_FORMAT, "job '%s', call '%s': model '%s' has no %s '%s'", p->d->name,
-                           p->call->name, p->d->models[p->call->model].name,
-                           border == sib_model_input ? "input" : "output", pattern);
+            return call_fault(p, err, "model '%s' has no %s '%s'", p->d->models[p->call->model].name,
+                              border == sib_model_input ? "input" : "output", pattern);
     }
     return SIB_OK;
 }
@@ -188,8 +201,7 @@ static sib_code make_fixed(call_plan *p, sib_error *err)
         while (sib_model_input(p->model, k, &info) && strcmp(info.name, f->name))
             k++;
         if (!sib_model_input(p->model, k, &info))
-            return err_set(err, SIB_ERR_FORMAT, "job '%s', call '%s': the model has no input '%s'",
-                           p->d->name, p->call->name, f->name);
+            return call_fault(p, err, "the model has no input '%s'", f->name);
         sib_code code = numbers_value(f->data, f->n, &info, &p->fixed[i], err);
         if (code != SIB_OK)
             return code;
@@ -226,12 +238,9 @@ static sib_code check_fed(call_plan *p, sib_error *err)
         size_t n = feeds_of(p, info.name);
         bool fixed = call_plan_fixed(p, info.name) != NO_INDEX;
         if (n > 1 || (n && fixed && !has_value(&p->inputs, info.name)))
-            return err_set(err, SIB_ERR_FORMAT,
-                           "job '%s', call '%s': the model's input '%s' is given more than once", p->d->name,
-                           p->call->name, info.name);
+            return call_fault(p, err, "the model's input '%s' is given more than once", info.name);
         if (!n && !fixed && !info.optional_input)
-            return err_set(err, SIB_ERR_FORMAT, "job '%s', call '%s': the model's input '%s' is missing",
-                           p->d->name, p->call->name, info.name);
+            return call_fault(p, err, "the model's input '%s' is missing", info.name);
     }
     return SIB_OK;
 }

@@ -4,6 +4,7 @@
 #include "base/error.h"
 
 #include <jansson.h>
+#include <stdio.h>
 
 /* Sections that a document may have. */
 static const char *const sections[] = {"sibyl_job", "kind",       "name", "doc",   "sample_rate",
@@ -59,11 +60,16 @@ static sib_code read_head(job_doc *d, sib_error *err)
     return SIB_OK;
 }
 
-sib_code job_doc_read(const char *name, const char *text, size_t size, job_doc **out, sib_error *err)
+sib_code job_doc_read(const char *name, const char *text, size_t size, sib_job_fault *fault, job_doc **out,
+                      sib_error *err)
 {
     *out = NULL;
     json_error_t at;
     json_t *root = json_loadb(text, size, JSON_REJECT_DUPLICATES, &at);
+    if (!root && fault) {
+        fault->line = (size_t)(at.line > 0 ? at.line : 1);
+        snprintf(fault->message, sizeof fault->message, "%s", at.text);
+    }
     if (!root)
         return err_set_at(err, SIB_ERR_FORMAT, (uint64_t)at.position, "%s: line %d: %s", name, at.line,
                           at.text);
@@ -73,6 +79,7 @@ sib_code job_doc_read(const char *name, const char *text, size_t size, job_doc *
         return err_memory(err, sizeof *d, "a job's document");
     }
     d->root = root;
+    d->fault = fault;
     const char *own = json_string_value(json_object_get(root, "name"));
     d->name = own ? own : "";
     sib_code code = json_is_object(root) ? read_head(d, err)

@@ -124,6 +124,7 @@ typedef struct job_output {
 typedef struct job_doc {
     struct json_t *root; /* names point into it */
     struct doc_block *blocks;
+    sib_job_fault *fault; /* receives the first fault; may be NULL */
     const char *kind, *name, *text;
     double sample_rate;        /* of audio inputs, Hz */
     const struct json_t *chat; /* NULL where it has none */
@@ -142,10 +143,11 @@ typedef struct job_doc {
     size_t type_capacity, literal_capacity;
 } job_doc;
 
-/* Reads a document. name: for messages. out: job_doc_free(&d).
+/* Reads a document. name: for messages. fault: see job_doc.fault, which keeps it. out: job_doc_free(&d).
    Errors: SIB_ERR_FORMAT with the byte offset of invalid JSON, or else with the path to the fault;
    SIB_ERR_UNSUPPORTED (version, kind of node, by name), SIB_ERR_SIZE, SIB_ERR_MEMORY. */
-sib_code job_doc_read(const char *name, const char *text, size_t size, job_doc **out, sib_error *err);
+sib_code job_doc_read(const char *name, const char *text, size_t size, sib_job_fault *fault, job_doc **out,
+                      sib_error *err);
 void job_doc_free(job_doc **d);
 
 /* For the files that read parts of the document. */

@@ -6,11 +6,31 @@
 #include <stdio.h>
 #include <string.h>
 
+/* What a document may cost to open, whoever wrote it. */
+enum {
+    MAX_MODELS = 16, /* and tokenizers */
+    MAX_CALLS = 64,
+    MAX_VOCAB = 1 << 22,
+    MAX_STATE = 1 << 26 /* elements of a state when a run begins */
+};
+
+/* doc_object of a section with at most `max` members. */
+static sib_code read_section(job_doc *d, const char *name, size_t max, json_t **out, size_t *n,
+                             sib_error *err)
+{
+    char path[64];
+    sib_code code = doc_object(d, d->root, "", name, out, n, err);
+    snprintf(path, sizeof path, "/%s", name);
+    return code == SIB_OK && *n > max
+               ? doc_fault(d, err, SIB_ERR_SIZE, path, "there are %zu, expected at most %zu", *n, max)
+               : code;
+}
+
 static sib_code read_models(job_doc *d, sib_error *err)
 {
     json_t *models, *item;
     const char *key;
-    sib_code code = doc_object(d, d->root, "", "models", &models, &d->n_models, err);
+    sib_code code = read_section(d, "models", MAX_MODELS, &models, &d->n_models, err);
     if (code != SIB_OK || !(d->models = doc_take(d, d->n_models, sizeof *d->models, err)))
         return code != SIB_OK ? code : SIB_ERR_MEMORY;
     size_t i = 0;
@@ -40,7 +60,7 @@ static sib_code read_tokenizer(const job_doc *d, const char *path, const json_t 
     if (code != SIB_OK)
         return code;
     const json_t *n = json_object_get(j, "n_vocab");
-    if (n && !(json_is_integer(n) && json_integer_value(n) > 0 && json_integer_value(n) <= INT32_MAX))
+    if (n && !(json_is_integer(n) && json_integer_value(n) > 0 && json_integer_value(n) <= MAX_VOCAB))
         return doc_fault(d, err, SIB_ERR_FORMAT, path, "'n_vocab' is not a number of tokens");
     t->n_vocab = (size_t)json_integer_value(n);
     return t->path || (t->kind && !strcmp(t->kind, "bytes"))
@@ -52,7 +72,7 @@ static sib_code read_tokenizers(job_doc *d, sib_error *err)
 {
     json_t *list, *item;
     const char *key;
-    sib_code code = doc_object(d, d->root, "", "tokenizers", &list, &d->n_tokenizers, err);
+    sib_code code = read_section(d, "tokenizers", MAX_MODELS, &list, &d->n_tokenizers, err);
     if (code != SIB_OK || !(d->tokenizers = doc_take(d, d->n_tokenizers, sizeof *d->tokenizers, err)))
         return code != SIB_OK ? code : SIB_ERR_MEMORY;
     size_t i = 0;
@@ -99,6 +119,15 @@ static bool is_order(const int64_t *axes, size_t n)
     return seen == ((uint32_t)1 << n) - 1;
 }
 
+static bool dims_fit(const int64_t *dims, size_t n)
+{
+    int64_t count = 1;
+    for (size_t i = 0; i < n; i++)
+        if (__builtin_mul_overflow(count, dims[i], &count) || count > MAX_STATE)
+            return false;
+    return true;
+}
+
 /* One pair: a name, or {"name": ..., "transpose": [...], "dims": [...], "fill": 0}. */
 static sib_code read_pair(const job_doc *d, const char *path, const char *key, const json_t *item,
                           job_pair *out, sib_error *err)
@@ -119,6 +148,9 @@ static sib_code read_pair(const job_doc *d, const char *path, const char *key, c
         return doc_fault(d, err, SIB_ERR_FORMAT, path, "'%s' has no order of axes under 'transpose'", key);
     if (!read_axes(json_object_get(item, "dims"), 0, out->dims, &out->n_dims))
         return doc_fault(d, err, SIB_ERR_FORMAT, path, "'%s' has no dims under 'dims'", key);
+    if (!dims_fit(out->dims, out->n_dims))
+        return doc_fault(d, err, SIB_ERR_SIZE, path, "'%s' has more than %d elements by 'dims'", key,
+                         MAX_STATE);
     if (fill && !json_is_number(fill))
         return doc_fault(d, err, SIB_ERR_FORMAT, path, "'%s' has no number under 'fill'", key);
     return doc_only(d, item, path, members, err);
@@ -230,7 +262,7 @@ sib_code doc_read_calls(job_doc *d, sib_error *err)
     if (code == SIB_OK)
         code = read_tokenizers(d, err);
     if (code == SIB_OK)
-        code = doc_object(d, d->root, "", "calls", &calls, &d->n_calls, err);
+        code = read_section(d, "calls", MAX_CALLS, &calls, &d->n_calls, err);
     if (code != SIB_OK || !(d->calls = doc_take(d, d->n_calls, sizeof *d->calls, err)))
         return code != SIB_OK ? code : SIB_ERR_MEMORY;
     size_t i = 0;

@@ -64,11 +64,15 @@ void job_doc_free(job_doc **d)
 
 sib_code doc_fault(const job_doc *d, sib_error *err, sib_code code, const char *path, const char *format, ...)
 {
-    char words[256];
+    char words[sizeof d->fault->message];
     va_list list;
     va_start(list, format);
     vsnprintf(words, sizeof words, format, list);
     va_end(list);
+    if (d->fault && !d->fault->message[0]) {
+        snprintf(d->fault->path, sizeof d->fault->path, "%s", path);
+        snprintf(d->fault->message, sizeof d->fault->message, "%s", words);
+    }
     return err_set(err, code, "job '%s': %s: %s", d->name, path, words);
 }
 

@@ -231,7 +231,7 @@ sib_code sib_graph_milli(const sib_graph *g, size_t i, size_t n_dims, const sib_
         mem_free(m);
         return err_set(err, SIB_ERR_MEMORY, "the milli-ops of a node: a lock could not be made");
     }
-    m->model = model_keep((sib_model *)g->shelf->model);
+    m->model = sib_model_keep((sib_model *)g->shelf->model);
     m->source = g->g;
     m->about = (sib_graph){
         .shelf = &m->shelf, .number = SIB_NONE, .outer = g->number, .holder = (uint32_t)i, .owner = m};

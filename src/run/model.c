@@ -114,7 +114,7 @@ sib_code sib_model_open_bytes(const void *data, size_t size, const sib_open_opti
     return open_model(NULL, data, size, options, out, err);
 }
 
-sib_model *model_keep(sib_model *m)
+sib_model *sib_model_keep(sib_model *m)
 {
     atomic_fetch_add(&m->references, 1);
     return m;

@@ -36,7 +36,4 @@ typedef sib_code (*model_edit)(void *context, graph *g, sib_error *err);
 sib_code model_part_edited(const sib_model *m, model_edit edit, void *context, struct sib_registry *registry,
                            const char *const *outputs, size_t n, sib_model **out, sib_error *err);
 
-/* Returns another reference, which sib_model_free drops. */
-sib_model *model_keep(sib_model *m);
-
 #endif

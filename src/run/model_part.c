@@ -100,7 +100,7 @@ sib_code model_part_edited(const sib_model *m, model_edit edit, void *context, s
     }
     code = model_make(part, false, registry, out, err); /* types are copied from m */
     if (code == SIB_OK)
-        (*out)->whole = model_keep((sib_model *)m);
+        (*out)->whole = sib_model_keep((sib_model *)m);
     return code;
 }
 

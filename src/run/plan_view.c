@@ -251,7 +251,7 @@ sib_code sib_session_plan(sib_session *s, sib_plan **out, sib_error *err)
     sib_plan *p = mem_calloc(1, sizeof *p);
     if (!p)
         return err_memory(err, sizeof *p, "a copy of plans");
-    p->model = model_keep(s->model);
+    p->model = sib_model_keep(s->model);
     sib_code code = arena_create(&p->arena, err);
     if (code == SIB_OK) {
         copier c = {p->arena, true};

@@ -236,7 +236,7 @@ sib_code sib_session_create(sib_model *model, const sib_session_options *options
         mem_free(s);
         return err_set(err, SIB_ERR_MEMORY, "the session's lock could not be created");
     }
-    s->model = model_keep(model);
+    s->model = sib_model_keep(model);
     s->memory_limit = o->memory_limit;
     s->shared.plan_limit = o->memory_limit;
     s->shared.plan.oracle = o->oracle;

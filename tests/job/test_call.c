@@ -17,7 +17,7 @@ static job_doc *doc_of(const char *calls)
         "\"outputs\": {\"t\": \"$w\"}}",
         calls);
     assert_true(n < (int)sizeof text);
-    CHECK_OK(job_doc_read("file", text, (size_t)n, &d, &err), err);
+    CHECK_OK(job_doc_read("file", text, (size_t)n, NULL, &d, &err), err);
     return d;
 }
 
@@ -315,7 +315,6 @@ TEST(a_state_that_cannot_begin_is_named)
     static const struct {
         const char *dims, *words;
     } cases[] = {{"[1, 1]", "call 'c', port 's': the 'dims' of a state must have the model's rank"},
-                 {"[4611686018427387904]", ""},
                  {"[2]", "'s'"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char text[300];

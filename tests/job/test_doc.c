@@ -56,7 +56,7 @@ static job_doc *read_base(void)
 {
     sib_error err = SIB_ERROR_INIT;
     job_doc *d = NULL;
-    CHECK_OK(job_doc_read("file", base, sizeof base - 1, &d, &err), err);
+    CHECK_OK(job_doc_read("file", base, sizeof base - 1, NULL, &d, &err), err);
     return d;
 }
 
@@ -157,6 +157,7 @@ static const fault faults[] = {
     {"\"kind\": \"bytes\"", "\"kind\": \"whisper\"", BAD, "/tokenizers/t", "does not name a file"},
     {"\"kind\": \"bytes\"", "\"kind\": 1", BAD, "/tokenizers/t/kind", "expected a string"},
     {"\"kind\": \"bytes\"", "\"vocabulary\": 1", BAD, "/tokenizers/t", "member 'vocabulary' is missing"},
+    {"\"n_vocab\": 256", "\"n_vocab\": 4194305", BAD, "/tokenizers/t", "'n_vocab' is not a number of tokens"},
     {"\"n_vocab\": 256", "\"n_vocab\": -1", BAD, "/tokenizers/t", "'n_vocab' is not a number of tokens"},
     /* calls */
     {"\"a\": {\"model\": \"m\"", "\"a\": {\"model\": \"n\"", BAD, "/calls/a", "there is no model 'n'"},
@@ -169,6 +170,9 @@ static const fault faults[] = {
      "member 'states' is missing"},
     {"\"dims\": [1, 0, 4]", "\"dims\": [1, -1, 4]", BAD, "/calls/a/state", "no dims under 'dims'"},
     {"\"dims\": [1, 0, 4]", "\"dims\": 4", BAD, "/calls/a/state", "no dims under 'dims'"},
+    {"\"dims\": [1, 0, 4]", "\"dims\": [8192, 8193]", SIB_ERR_SIZE, "/calls/a/state",
+     "has more than 67108864 elements"},
+    {"\"dims\": [1, 0, 4]", "\"dims\": [4611686018427387904, 4]", SIB_ERR_SIZE, "/calls/a/state", "elements"},
     {"\"fill\": -1", "\"fill\": \"x\"", BAD, "/calls/a/state", "no number under 'fill'"},
     {"\"fill\": -1", "\"full\": 1", BAD, "/calls/a/state", "member 'full' is missing"},
     {"\"transpose\": [1, 0]", "\"transpose\": [1, 1]", BAD, "/calls/b/inputs", "no order of axes"},
@@ -279,7 +283,7 @@ TEST(every_fault_is_told_with_its_path)
         char *text = changed(f->old, f->new), place[200];
         sib_error err = SIB_ERROR_INIT;
         job_doc *d = NULL;
-        sib_code code = job_doc_read("file", text, strlen(text), &d, &err);
+        sib_code code = job_doc_read("file", text, strlen(text), NULL, &d, &err);
         bool named = !strcmp(f->old, "\"name\": \"base\"");
         snprintf(place, sizeof place, "job '%s': %s: ", named ? "" : "base", f->path);
         if (code != f->code || err.code != code || strncmp(err.message, place, strlen(place)) ||
@@ -325,8 +329,8 @@ TEST(what_is_no_document_is_refused)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         sib_error err = SIB_ERROR_INIT;
         job_doc *d = NULL;
-        CHECK_FAILS(job_doc_read("file", cases[i].text, strlen(cases[i].text), &d, &err), SIB_ERR_FORMAT, err,
-                    cases[i].words);
+        CHECK_FAILS(job_doc_read("file", cases[i].text, strlen(cases[i].text), NULL, &d, &err),
+                    SIB_ERR_FORMAT, err, cases[i].words);
         assert_null(d);
     }
 }
@@ -369,7 +373,7 @@ TEST(loops_end_and_are_not_too_deep)
         char *text = nested(cases[i].depth, cases[i].ends);
         sib_error err = SIB_ERROR_INIT;
         job_doc *d = NULL;
-        sib_code code = job_doc_read("file", text, strlen(text), &d, &err);
+        sib_code code = job_doc_read("file", text, strlen(text), NULL, &d, &err);
         if (code != cases[i].code || !strstr(err.message, cases[i].words))
             fail_msg("%zu loops: %s, %s", cases[i].depth, sib_code_name(code), err.message);
         job_doc_free(&d);
@@ -382,7 +386,7 @@ TEST(a_place_in_bad_json_is_a_byte)
     sib_error err = SIB_ERROR_INIT;
     job_doc *d = NULL;
     static const char text[] = "{\"sibyl_job\": 1,\n \"kind\" 3}";
-    assert_int_equal(job_doc_read("file", text, sizeof text - 1, &d, &err), SIB_ERR_FORMAT);
+    assert_int_equal(job_doc_read("file", text, sizeof text - 1, NULL, &d, &err), SIB_ERR_FORMAT);
     assert_true(err.offset >= 18 && err.offset < sizeof text);
     assert_non_null(strstr(err.message, "line 2"));
 }
@@ -391,7 +395,7 @@ TEST(memory_may_fail_anywhere)
 {
     job_doc *d = NULL;
     sib_error err = SIB_ERROR_INIT;
-    CHECK_SOME_ALLOCATIONS(check_k + 1, job_doc_read("file", base, sizeof base - 1, &d, &err), {
+    CHECK_SOME_ALLOCATIONS(check_k + 1, job_doc_read("file", base, sizeof base - 1, NULL, &d, &err), {
         assert_true(err.code == SIB_OK ? check_k > 19 : !d);
         job_doc_free(&d);
     });

@@ -69,7 +69,7 @@ static void the_example_of_the_manual_is_read(void **state)
     char *text = read_doc("jobs.md"), *begin = strstr(text, "```json\n");
     char *end = begin ? strstr(begin + 8, "```") : NULL;
     assert_non_null(end);
-    CHECK_OK(job_doc_read("the manual", begin + 8, (size_t)(end - begin - 8), &d, &err), err);
+    CHECK_OK(job_doc_read("the manual", begin + 8, (size_t)(end - begin - 8), NULL, &d, &err), err);
     assert_int_equal(d->n_outputs, 3);
     job_doc_free(&d);
     free(text);

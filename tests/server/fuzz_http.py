@@ -19,6 +19,7 @@ import tempfile
 import time
 
 from serving import Server, form, identity_model
+from test_documents import copy, echo
 from text_model import chain
 
 TOKENS = [b"Transfer-Encoding: chunked\r\n", b"Content-Length: 18446744073709551615\r\n", b"Content-Length: -1\r\n", b"Content-Length: 0\r\n",
@@ -47,6 +48,7 @@ def seeds():
               ("/v1/chat/completions", {"model": "chain", "messages": [{"role": "user", "content": "in"}], "max_tokens": 4, "stream": True}),
               ("/api/runs", graph_run),
               ("/api/runs", {"model": "chain", "kind": "job", "inputs": {"text": "in", "max_tokens": 3}}),
+              ("/api/jobs/check", copy("chain")), ("/api/jobs/check", echo()), ("/api/jobs", {**echo(), "models": {"m": "chain/none"}}),
               ("/v2/models/one/infer", {"inputs": [{"name": "x", "shape": [1], "datatype": "FP32", "data": [1]}]})]
     texts = [(path, json.dumps(body).encode()) for path, body in bodies]
     made += [request("POST", path, text, **{"Content-Type": "application/json"}) for path, text in texts]

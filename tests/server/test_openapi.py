@@ -17,6 +17,7 @@ except ImportError as missing:
     print(f"skipped for want of Python's package {missing.name}")
     sys.exit(77)
 
+import test_documents
 import test_graphs
 import test_hashes
 import test_runs
@@ -105,6 +106,7 @@ class Answers(unittest.TestCase):
         self.spans()
         self.hashes()
         self.opened()
+        self.documents()
         wanted = {(o["operationId"], status) for o in OPERATIONS.values() for status in o["responses"]}
         left = {row for row in wanted - self.asked if row[1] not in ("413", "429", "503")}
         self.assertEqual(left, set(), "no request of this test had these answers")
@@ -172,6 +174,11 @@ class Answers(unittest.TestCase):
         self.ask("POST", "/api/runs/r0/cancel")
         self.ask("POST", "/api/runs", "{")
         self.ask("POST", "/api/runs", json.dumps({**start, "model": "none"}))
+
+    def documents(self):
+        for document in (test_documents.echo(), {}):
+            self.ask("POST", "/api/jobs", json.dumps(document))
+            self.ask("POST", "/api/jobs/check", json.dumps(document))
 
     def features(self):
         for file in (RECORDING.read_bytes(), b"none"):

@@ -1,9 +1,8 @@
 /* /api/models/{id}/job: what a model's job is made of. */
 #include "server/handlers.h"
 #include "server/models/describe.h"
+#include "server/models/documents.h"
 #include "server/models/exchange_model.h"
-
-#include <string.h>
 
 /* ---- Nodes and ports ---- */
 
@@ -75,33 +74,13 @@ static json_t *outputs_json(const sib_job *j)
     return list;
 }
 
-/* ---- The document ---- */
-
-/* Leaves of the file that a member names what stands behind its folder. */
-static void hide_folder(json_t *around, const char *name)
+json_t *job_json(const sib_job *j, json_t *document)
 {
-    const char *path = json_string_value(json_object_get(around, name));
-    const char *slash = path ? strrchr(path, '/') : NULL;
-    if (slash)
-        json_object_set_new(around, name, json_string(slash + 1));
-}
-
-/* The document without the folders of its files, which are the server's own. */
-static json_t *document_json(const sib_job *j)
-{
-    json_t *document = json_loads(sib_job_document(j), 0, NULL),
-           *models = json_object_get(document, "models"), *item;
-    const char *name;
-    json_object_foreach(models, name, item)
-    {
-        hide_folder(models, name);
-    }
-    json_object_foreach(json_object_get(document, "tokenizers"), name, item)
-    {
-        hide_folder(item, "file");
-    }
-    hide_folder(json_object_get(document, "chat"), "file");
-    return document;
+    sib_job_info i;
+    sib_job_get_info(j, &i);
+    return json_pack("{s:s, s:s, s:s?, s:f, s:o, s:o, s:o, s:o}", "kind", i.kind, "name", i.name, "doc",
+                     i.doc, "sample_rate", i.sample_rate, "inputs", describe_ports(j, sib_job_input),
+                     "outputs", outputs_json(j), "nodes", nodes_json(j), "document", document);
 }
 
 void handle_job(exchange *x)
@@ -109,15 +88,9 @@ void handle_job(exchange *x)
     served *v = exchange_model(x);
     if (!v)
         return;
-    if (v->job) {
-        sib_job_info i;
-        sib_job_get_info(v->job, &i);
-        answer_json(x, 200,
-                    json_pack("{s:s, s:s, s:s?, s:f, s:o, s:o, s:o, s:o}", "kind", i.kind, "name", i.name,
-                              "doc", i.doc, "sample_rate", i.sample_rate, "inputs",
-                              describe_ports(v->job, sib_job_input), "outputs", outputs_json(v->job), "nodes",
-                              nodes_json(v->job), "document", document_json(v->job)));
-    } else
+    if (v->job)
+        answer_json(x, 200, job_json(v->job, document_json(v)));
+    else
         answer_error(x, 404, "model", "the model '%.80s' has no job: it is a graph alone", v->id);
     catalog_release(v);
 }

@@ -21,8 +21,7 @@ static json_t *batch_json(const served *v)
                : json_null();
 }
 
-/* MODEL of the API, or NULL where memory fails. */
-static json_t *describe(served *v)
+json_t *model_json(served *v)
 {
     const sib_model *m = served_model(v, NULL);
     sib_model_info info = {0};
@@ -43,7 +42,7 @@ void handle_models(exchange *x)
     json_t *list = json_array();
     served *v;
     for (size_t i = 0; (v = catalog_hold_at(s->catalog, i)); i++) {
-        json_array_append_new(list, describe(v));
+        json_array_append_new(list, model_json(v));
         catalog_release(v);
     }
     answer_json(x, 200, json_pack("{s:o, s:o}", "models", list, "available", model_files(s->options.models)));
@@ -172,7 +171,7 @@ void handle_model(exchange *x)
     if (!v)
         return;
     const sib_model *m = served_model(v, NULL);
-    json_t *all = describe(v), *file = m ? describe_file(m) : json_object(),
+    json_t *all = model_json(v), *file = m ? describe_file(m) : json_object(),
            *more = json_pack("{s:o, s:o, s:{s:o, s:o}}", "backends", describe_backends(), "calls",
                              describe_calls(v->job), "ports", "inputs", describe_ports(v->job, sib_job_input),
                              "outputs", describe_ports(v->job, sib_job_output));
@@ -208,7 +207,7 @@ void handle_model_hash(exchange *x)
 static void answer_opened(exchange *x, sib_code code, served *v, const sib_error *err)
 {
     if (code == SIB_OK)
-        answer_json(x, 201, describe(v));
+        answer_json(x, 201, model_json(v));
     else
         answer_failure(x, err);
     catalog_release(v);

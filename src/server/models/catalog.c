@@ -336,6 +336,22 @@ sib_code catalog_open_bytes(catalog *m, const char *name, const void *data, size
     return code;
 }
 
+sib_code catalog_add_document(catalog *m, const char *text, size_t size, sib_job *job, served **out,
+                              sib_error *err)
+{
+    sib_job_info info;
+    sib_job_get_info(job, &info);
+    served *v = make(m, *info.name ? info.name : "job", file_hash_of_bytes(text, size));
+    if (!v) {
+        sib_job_free(&job);
+        return server_fail(err, SIB_ERR_MEMORY, "the server has too little memory");
+    }
+    v->job = job;
+    v->bytes = size;
+    v->kind = "document";
+    return add(m, v, out, err);
+}
+
 /* ---- Names of files ---- */
 
 /* name below folder, after resolving links; NULL where it is not there or leads out. Owned by the caller. */

@@ -19,7 +19,7 @@ typedef struct served {
     int64_t opened;   /* Unix time, seconds */
     sib_job *job;     /* NULL: a graph alone */
     sib_model *model; /* NULL: a job's, see served_model */
-    const char *kind; /* "graph", or that of the job: "speech-to-text" */
+    const char *kind; /* "graph", "document", or that of the job: "speech-to-text" */
     sib_batch *batch; /* of the texts that it generates; NULL: each is generated alone */
     char *alone;      /* why, in a sentence; NULL where it generates no text, or in batches */
     struct served_inner *inner;
@@ -33,6 +33,10 @@ sib_code catalog_open(catalog *m, const char *path, served **out, sib_error *err
 /* The same from bytes of an ONNX file. name: for its id. */
 sib_code catalog_open_bytes(catalog *m, const char *name, const void *data, size_t size,
                             const sib_open_options *options, served **out, sib_error *err);
+/* Takes a job that was opened from a client's document of (size) bytes, even on failure, as a model of the kind
+   `document`, which no other route than those of jobs chooses. */
+sib_code catalog_add_document(catalog *m, const char *text, size_t size, sib_job *job, served **out,
+                              sib_error *err);
 /* The path of a file that a client names, below the server's folder of models, after resolving
    links. Owned by the caller. Errors: SIB_ERR_ARGUMENT. */
 sib_code catalog_resolve(const catalog *m, const char *name, char **path, sib_error *err);

@@ -3,6 +3,7 @@
 #ifndef SIB_SERVER_DESCRIBE_H
 #define SIB_SERVER_DESCRIBE_H
 
+#include "server/models/catalog.h"
 #include "server/values/json.h"
 
 #include <jansson.h>
@@ -36,6 +37,11 @@ sib_code describe_node_detail(const described *d, size_t i, size_t n_dims, const
 json_t *describe_port(const sib_job_port *p);
 /* The inputs or outputs of a job; none where j is NULL. */
 json_t *describe_ports(const sib_job *j, bool (*get)(const sib_job *j, size_t i, sib_job_port *out));
+
+/* JOB of the API (api_job.c). Takes the document. */
+json_t *job_json(const sib_job *j, json_t *document);
+/* MODEL of the API (api_models.c). */
+json_t *model_json(served *v);
 
 /* "tensor"; NULL where it is unknown. */
 const char *value_kind_name(sib_value_kind kind);

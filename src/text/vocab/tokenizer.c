@@ -29,6 +29,7 @@ sib_code tokenizer_create(const tokenizer_kind *kind, const char *name, size_t n
     *out = NULL;
     if (!t)
         return err_memory(err, sizeof *t, "a tokenizer");
+    atomic_init(&t->references, 1);
     t->kind = kind;
     sib_code code = fill(t, source, err);
     if (code == SIB_OK && n_vocab && n_vocab < t->vocab.n)
@@ -46,14 +47,23 @@ sib_code tokenizer_create(const tokenizer_kind *kind, const char *name, size_t n
 
 void sib_tokenizer_free(sib_tokenizer **t)
 {
-    if (!t || !*t)
+    sib_tokenizer *one = t ? *t : NULL;
+    if (t)
+        *t = NULL;
+    if (!one || atomic_fetch_sub(&one->references, 1) != 1)
         return;
-    if ((*t)->kind->close)
-        (*t)->kind->close(*t);
-    vocab_free(&(*t)->vocab);
-    trie_free(&(*t)->specials);
-    mem_free(*t);
-    *t = NULL;
+    if (one->kind->close)
+        one->kind->close(one);
+    vocab_free(&one->vocab);
+    trie_free(&one->specials);
+    mem_free(one);
+}
+
+sib_tokenizer *sib_tokenizer_keep(const sib_tokenizer *t)
+{
+    sib_tokenizer *one = (sib_tokenizer *)(uintptr_t)t; /* but for the count it stays as it is */
+    atomic_fetch_add(&one->references, 1);
+    return one;
 }
 
 void sib_tokenizer_get_info(const sib_tokenizer *t, sib_tokenizer_info *out)

@@ -8,6 +8,8 @@
 
 #include <sibyl/text.h>
 
+#include <stdatomic.h>
+
 /* A file that is being opened. */
 typedef struct text_source {
     const char *name; /* for messages */
@@ -47,6 +49,7 @@ typedef struct tokenizer_kind {
 } tokenizer_kind;
 
 struct sib_tokenizer {
+    atomic_size_t references;
     const tokenizer_kind *kind;
     vocab vocab;
     trie specials; /* names of special tokens */
