@@ -203,6 +203,48 @@ TEST(test_embeddings)
     }
 }
 
+TEST(test_lp_norms)
+{
+    for (int round = 0; round < 60; round++) {
+        claim_case w = {.domain = "",
+                        .type = "LpNormalization",
+                        .version = round % 2 ? 22 : 1,
+                        .n_in = 1,
+                        .n_out = 1,
+                        .n_attributes = 2,
+                        .abs = 1e-6,
+                        .rel = 1e-6};
+        w.in[0] = (claim_input){.dtype = SIB_F32, .size = 4};
+        draw_dims(&w.in[0], (size_t)pick(1, 4), round % 4 ? 8 : 40);
+        int64_t rank = (int64_t)w.in[0].rank, axis = round % 5 ? rank - 1 : pick(0, rank - 1);
+        w.left_to_lower = axis != rank - 1;
+        w.attributes[0] = claim_int("axis", axis - (round % 3 ? rank : 0));
+        w.attributes[1] = claim_int("p", pick(1, 2));
+        claim_check(&w, text_of(&w));
+    }
+}
+
+/* Rows of zeros of both signs, with a zero, whose squares overflow or vanish, with infinities and NaN. */
+TEST(test_lp_norms_odd)
+{
+    static const double odd[] = {-0.0,  0,     0,    3,    -0.0,     4,    3e30,  -4e30,  0,
+                                 3e-30, 4e-30, -0.0, 1e38, 2e38,     3e38, 1e-40, -3e-40, 0,
+                                 1,     NAN,   2,    1,    INFINITY, 2,    1e-9,  -2e-9,  5e-16};
+    for (int64_t p = 1; p <= 2; p++) {
+        claim_case w = {.domain = "",
+                        .type = "LpNormalization",
+                        .version = 22,
+                        .n_in = 1,
+                        .n_out = 1,
+                        .n_attributes = 1,
+                        .abs = 0,
+                        .rel = 1e-6};
+        w.in[0] = (claim_input){.dtype = SIB_F32, .rank = 2, .dims = {9, 3}, .values = odd};
+        w.attributes[0] = claim_int("p", p);
+        claim_check(&w, text_of(&w));
+    }
+}
+
 TEST(test_channel_norms)
 {
     static const char *const types[] = {"BatchNormalization", "InstanceNormalization", "GroupNormalization"};
