@@ -19,7 +19,7 @@ typedef struct settings {
     extension_settings ext;
     long jobs;
     double rtol, atol;
-    bool verbose;
+    bool verbose, share;
 } settings;
 
 static const cli_option options[] = {
@@ -36,6 +36,7 @@ static const cli_option options[] = {
              "cases whose reference is inexact, one per line: CASE RTOL ATOL REASON",
              .more = "They are compared with those tolerances, and the summary names them."),
     OPT_EXTENSIONS,
+    OPT_FLAG("share", share, "print how many nodes each backend ran"),
     OPT_FLAG("verbose", verbose, "print a line for each case, with its time", .letter = 'v'),
     OPT_END};
 
@@ -179,6 +180,23 @@ static size_t *by_weight(const case_list *cases)
     return order;
 }
 
+/* Prints the nodes that each backend ran; one that several ran counts for each. */
+static void show_share(const sib_profile *p)
+{
+    const char *name;
+    for (size_t b = 0; (name = sib_backend_name(b)); b++) {
+        sib_profile_row row;
+        uint64_t own = 0, all = 0;
+        for (size_t i = 0; sib_profile_get(p, SIB_PROFILE_BY_OPERATOR, i, &row); i++) {
+            all += row.calls;
+            own += strcmp(row.backend, name) ? 0 : row.calls;
+        }
+        if (own)
+            printf("%s ran %llu of %llu nodes (%.0f%%)\n", name, (unsigned long long)own,
+                   (unsigned long long)all, 100.0 * (double)own / (double)all);
+    }
+}
+
 static void run_cases(case_list *cases, const settings *s, const exceptions *known)
 {
     conform_settings shared = {.backend = s->backend,
@@ -187,6 +205,8 @@ static void run_cases(case_list *cases, const settings *s, const exceptions *kno
                                .tolerance = {.atol = s->atol, .rtol = s->rtol},
                                .exceptions = known->items,
                                .n_exceptions = known->n};
+    if (s->share && sib_profile_create(&shared.profile, NULL) != SIB_OK)
+        cli_fail("no memory for a profile");
     queue q = {.cases = cases, .shared = &shared, .names = s, .order = by_weight(cases)};
     long jobs = s->jobs ? s->jobs : sysconf(_SC_NPROCESSORS_ONLN);
     pthread_t *threads = cli_alloc((size_t)jobs, sizeof *threads);
@@ -198,6 +218,9 @@ static void run_cases(case_list *cases, const settings *s, const exceptions *kno
     for (long i = 0; i < started; i++)
         pthread_join(threads[i], NULL);
     pthread_mutex_destroy(&q.lock);
+    if (shared.profile)
+        show_share(shared.profile);
+    sib_profile_free(&shared.profile);
     free(threads);
     free(q.order);
 }

@@ -173,7 +173,8 @@ static bool run_set(conform_case *c, sib_session *session, const char *folder, c
         sib_error err = SIB_ERROR_INIT;
         got.n = expected.n;
         got.items = cli_alloc(got.n + 1, sizeof *got.items);
-        ok = sib_session_run(session, n, given, 0, NULL, got.items, NULL, &err) == SIB_OK;
+        sib_run_options run = {.profile = s->profile};
+        ok = sib_session_run(session, n, given, 0, NULL, got.items, &run, &err) == SIB_OK;
         if (!ok)
             fail(c, "", err.message);
     }

@@ -23,6 +23,7 @@ typedef struct conform_settings {
     sib_tolerance tolerance;
     const case_exception *exceptions; /* (n_exceptions) */
     size_t n_exceptions;
+    sib_profile *profile; /* takes what ran where; may be NULL */
 } conform_settings;
 
 typedef struct conform_case {

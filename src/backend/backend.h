@@ -25,14 +25,24 @@ typedef struct step {
     void *self;      /* from the backend's open */
     void *state;     /* of this step, owned by the backend; freed by release */
     uint64_t unread; /* set by prepare: bit i where run does not read constant input i, since it was packed */
+    /* Of a device's step, set by the plan: bit i where run copies input i to the device first, since the host
+       made it; bit i where it copies output i to the host at last, since the host reads it. */
+    uint64_t arrive, leave;
     node_view view;
 } step;
 
 /* Memory of one value during a run. An output whose dims are known in advance has a tensor, whose elements
-   run fills; for other dims, sequences, optionals and maps `value` is NULL and run creates one. */
+   run fills; for other dims, sequences, optionals and maps `value` is NULL and run creates one. A value that
+   a device's step reads or makes has a place on the device too, at `offset` of `memory` that the backend
+   allocated; such a value of two steps of the device is never copied, and its tensor has no elements then. */
 typedef struct buffer {
     sib_value *value;
+    void *memory; /* NULL: it has no place on the device */
+    size_t offset;
 } buffer;
+
+/* Alignment of the places of values on a device, in bytes. */
+#define DEVICE_ALIGN 256
 
 typedef struct sib_backend_options {
     const struct sib_backend *backend; /* that is opened */
@@ -59,6 +69,11 @@ typedef struct sib_backend {
     sib_code (*run)(const step *s, const buffer *const *in, buffer *const *out,
                     const struct sib_cancel *cancel, sib_error *err);
     bool registered; /* by the caller: it is offered registered operators too */
+    /* Of a backend whose values live on a device; NULL for others. A session has one at most. alloc: memory
+       for all values of a run, kept from run to run. Errors: SIB_ERR_MEMORY, those of the device. */
+    sib_code (*alloc)(void *self, size_t bytes, void **memory, sib_error *err);
+    void (*free)(void *self, void **memory);
+    bool asked; /* sessions open it only where they name it */
     /* Name of what runs a prepared step, static; for people. NULL where there is only one way. */
     const char *(*kernel)(const step *s);
 } sib_backend;

@@ -27,6 +27,10 @@ const char *sib_backend_name(size_t i)
 
 static sib_code open_backend(sib_session *s, const sib_backend *b, sib_error *err)
 {
+    for (size_t i = 0; i < s->shared.plan.n_backends && b->alloc; i++)
+        if (s->backends[i].backend->alloc)
+            return err_set(err, SIB_ERR_ARGUMENT, "backends %s and %s: a session has one device at most",
+                           s->backends[i].backend->name, b->name);
     opened_backend *grown = mem_realloc(s->backends, s->shared.plan.n_backends + 1, sizeof *grown);
     if (!grown)
         return err_memory(err, sizeof *grown, "a backend");
@@ -59,7 +63,8 @@ static sib_code open_named(sib_session *s, sib_str name, sib_error *err)
              : err_set(err, SIB_ERR_ARGUMENT, "there is no backend '%.*s'", (int)name.length, name.data);
 }
 
-/* names: "cpu,ref", or NULL for all backends, registered ones first, "ref" last. What runs registered functions is always there. */
+/* names: "cpu,ref", or NULL for all backends but devices, registered ones first, "ref" last. What runs
+   registered functions is always there. */
 static sib_code open_backends(sib_session *s, const char *names, sib_error *err)
 {
     sib_code code = SIB_OK;
@@ -70,7 +75,7 @@ static sib_code open_backends(sib_session *s, const char *names, sib_error *err)
         for (size_t i = 0; code == SIB_OK && (more = registry_backend(s->model->registry, i)); i++)
             code = open_backend(s, more, err);
         for (size_t i = n; i-- > 0 && code == SIB_OK;)
-            code = open_backend(s, list[i], err);
+            code = list[i]->asked ? SIB_OK : open_backend(s, list[i], err);
     }
     while (names && code == SIB_OK) {
         size_t length = strcspn(names, ",");

@@ -52,13 +52,20 @@ static sib_code check_text(const frame *f, const step *st, buffer *const *output
         (unsigned long long)(f->run->memory + *text), (unsigned long long)f->run->memory_limit);
 }
 
+/* Shows what there is after i steps, but what the last of them left on a device, since nobody looked then. */
+static sib_code show_steps(const frame *f, segment *s, const instance *in, size_t i, const watched_node *w,
+                           sib_error *err)
+{
+    return s->device && i && w->seen != i ? SIB_OK : tap_steps(f, s, in, i, err);
+}
+
 /* Shows what there is after i steps and runs step i. Errors: those of taps in err, those of the step in why. Kept out
    of the loop over steps, whose registers it would take. */
 static __attribute__((noinline, cold)) sib_code run_watched(const frame *f, segment *s, const instance *in,
                                                             size_t i, watched_node *w, sib_error *why,
                                                             sib_error *err)
 {
-    sib_code code = tap_steps(f, s, in, i, err);
+    sib_code code = show_steps(f, s, in, i, w, err);
     return code == SIB_OK ? watched_step(f, s, in, i, w, why) : code;
 }
 
@@ -72,6 +79,7 @@ static sib_code run_steps(const frame *f, segment *s, instance *in, sib_error *e
     uint64_t text = 0;
     size_t i = 0;
     watched.span.is = false;
+    watched.seen = 0;
     for (; i < s->n_steps && code == SIB_OK; i++) {
         const step *st = &s->steps[i];
         buffer **operands = in->operands + in->first_operand[i];
@@ -87,7 +95,7 @@ static sib_code run_steps(const frame *f, segment *s, instance *in, sib_error *e
     }
     span_close(&f->run->observer, &watched.span);
     if (code == SIB_OK)
-        return watch_count(lookers) ? tap_steps(f, s, in, s->n_steps, err) : SIB_OK;
+        return watch_count(lookers) ? show_steps(f, s, in, s->n_steps, &watched, err) : SIB_OK;
     return why.code == SIB_OK ? code : step_failed(f, origin_of(s, i - 1), code, &why, err);
 }
 

@@ -45,6 +45,8 @@ void instance_free(const segment *s, instance **ip)
     mem_free(in->changing);
     mem_free(in->used);
     mem_free(in->arena);
+    if (in->device_memory)
+        s->device->backend->free(s->device->self, &in->device_memory);
     mem_free(in);
     *ip = NULL;
 }
@@ -108,6 +110,19 @@ static void point_operands(const segment *s, instance *in)
     }
 }
 
+static sib_code place_on_device(const segment *s, instance *in, sib_error *err)
+{
+    sib_code code = s->device->backend->alloc(s->device->self, s->device_bytes, &in->device_memory, err);
+    for (uint32_t v = 0; v < s->graph->n_values && code == SIB_OK; v++) {
+        const slot *root = &s->slots[s->slots[v].kind == SLOT_ALIAS ? s->slots[v].root : v];
+        if (root->on_device) {
+            in->buffers[v].memory = in->device_memory;
+            in->buffers[v].offset = root->place;
+        }
+    }
+    return code;
+}
+
 sib_code instance_make(const segment *s, instance **out, sib_error *err)
 {
     instance *in = mem_calloc(1, sizeof *in);
@@ -119,6 +134,8 @@ sib_code instance_make(const segment *s, instance **out, sib_error *err)
     sib_code code = allocate(s, in, err);
     if (code == SIB_OK)
         code = make_fixed(s, in, err);
+    if (code == SIB_OK && s->device_bytes)
+        code = place_on_device(s, in, err);
     if (code == SIB_OK)
         point_operands(s, in);
     else

@@ -11,8 +11,9 @@ typedef struct instance {
     struct control
         *control; /* of a segment of one node that runs graphs, which uses no other field; or NULL */
     void *arena;
-    buffer *buffers;   /* (graph->n_values) */
-    buffer **operands; /* (n_operands) of step i from first_operand[i] on: inputs, outputs; NULL: omitted */
+    void *device_memory; /* of the segment's device; NULL: none */
+    buffer *buffers;     /* (graph->n_values) */
+    buffer **operands;   /* (n_operands) of step i from first_operand[i] on: inputs, outputs; NULL: omitted */
     size_t *first_operand; /* (n_steps) */
     bool *fixed;           /* (graph->n_values) kept from run to run: constants and values in the arena */
     size_t n_changing;

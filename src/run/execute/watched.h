@@ -8,6 +8,7 @@
 typedef struct watched_node {
     open_span span; /* its `is` is false at the start of a segment */
     char text[200];
+    size_t seen; /* 1 + the last step that ran while somebody wanted values; 0: none */
 } watched_node;
 
 /* Runs step i of s, as a span and a row of the profile for those who want them. */

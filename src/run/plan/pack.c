@@ -122,9 +122,11 @@ static size_t *last_steps(const segment *s, sib_error *err)
     return last;
 }
 
-static size_t rounded(size_t bytes)
+/* Places in the arena are places on a device too. */
+static size_t rounded(const segment *s, size_t bytes)
 {
-    return (bytes + MEM_ALIGN - 1) / MEM_ALIGN * MEM_ALIGN;
+    const size_t align = s->device ? DEVICE_ALIGN : MEM_ALIGN;
+    return (bytes + align - 1) / align * align;
 }
 
 /* Sorts values by the last step that needs them: (n_values) in `dying`, where each step's begin in `from`. */
@@ -197,10 +199,10 @@ sib_code plan_pack(segment *s, sib_error *err)
         for (uint32_t k = 0; k < n->outputs.n && code == SIB_OK; k++) {
             const value_id v = n->outputs.ids[k];
             if (v != NO_VALUE && s->slots[v].kind == SLOT_ARENA)
-                code = take(&p, rounded(s->slots[v].bytes), &s->slots[v].offset, err);
+                code = take(&p, rounded(s, s->slots[v].bytes), &s->slots[v].offset, err);
         }
         for (size_t k = from[i]; k < from[i + 1] && code == SIB_OK; k++)
-            code = give_back(&p, s->slots[dying[k]].offset, rounded(s->slots[dying[k]].bytes), err);
+            code = give_back(&p, s->slots[dying[k]].offset, rounded(s, s->slots[dying[k]].bytes), err);
     }
     s->arena_bytes = p.top;
 #if defined(SIBYL_ASSERTIONS)

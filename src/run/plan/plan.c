@@ -102,8 +102,13 @@ static sib_code finish(planner *p, sib_error *err)
         code = planner_place(p, node_needed, err);
     if (code == SIB_OK)
         code = planner_make_steps(p, node_needed, err);
+    for (size_t i = 0; i < p->options->n_backends; i++)
+        if (p->options->backends[i].backend->alloc)
+            s->device = &p->options->backends[i];
     if (code == SIB_OK)
         code = plan_pack(s, err);
+    if (code == SIB_OK && s->device)
+        code = plan_borders(s, err);
 #if defined(SIBYL_ASSERTIONS)
     if (code == SIB_OK)
         code = graph_verify(g, err);

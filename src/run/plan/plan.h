@@ -75,6 +75,8 @@ typedef struct slot {
     size_t rank;
     int64_t dims[SIB_MAX_RANK]; /* (rank) where sized */
     size_t offset, bytes;       /* in the arena; bytes where sized */
+    bool on_device;             /* of a root: it has a place there too */
+    size_t place;
 } slot;
 
 /* A value of the source graph and its counterpart in the plan. */
@@ -113,6 +115,8 @@ typedef struct segment {
     size_t n_exports;
     crossing *exports; /* (n_exports) values that later nodes or the caller read */
     size_t arena_bytes, own_bytes;
+    const opened_backend *device;     /* whose steps keep values on a device; NULL: none */
+    size_t device_bytes;              /* of values there */
     const value **views;              /* memory behind the steps' views */
     _Atomic(segment_sights *) sights; /* NULL before an observer looked */
     unsigned users;                   /* runs that hold it; under the session's lock */
@@ -159,6 +163,10 @@ bool segment_fits(const segment *s, sib_value *const *live);
 /* Gives every SLOT_ARENA value an offset, possibly shared by values that are never needed at once, and
    sets arena_bytes. Errors: SIB_ERR_MEMORY, SIB_ERR_SIZE. */
 sib_code plan_pack(segment *s, sib_error *err);
+
+/* Decides which values have places on the session's device, and which steps copy them to it and back. After
+   plan_pack. Errors: SIB_ERR_MEMORY, SIB_ERR_SIZE. */
+sib_code plan_borders(segment *s, sib_error *err);
 
 /* Whether a run executes a node in chunks of steps: an RNN, GRU or LSTM of more than RECURRENT_UNROLLED
    steps, by the type of X. Those of fewer steps are unrolled. */

@@ -1,0 +1,372 @@
+/* Elementwise milli-ops, alone and as bodies of fused groups, as programs of the kernel `chain`.
+
+   Lowerings compute in float64 between casts, so that the definition rounds once. Inside a fused group such
+   values are float32 here where one operator makes and reads them, and nothing else sees them. */
+#include "backend/gpu/gpu.h"
+#include "tensor/convert.h"
+#include "tensor/tensor.h"
+
+#include <string.h>
+
+#define NODES        64   /* max nodes of a body */
+#define VALUES       128  /* max values of a body that nodes read or make */
+#define CONSTANT_MAX 4096 /* elements of a float64 constant that become float32 */
+#define REALS        1    /* takes floats */
+#define WHOLES       2    /* takes integers */
+#define TRUTHS       4    /* takes bool */
+
+static const struct {
+    unsigned char op, takes;
+} functions[MILLI_COUNT] = {
+    [MILLI_neg] = {CHAIN_NEG, REALS | WHOLES},
+    [MILLI_abs] = {CHAIN_ABS, REALS | WHOLES},
+    [MILLI_sign] = {CHAIN_SIGN, REALS | WHOLES},
+    [MILLI_floor] = {CHAIN_FLOOR, REALS | WHOLES},
+    [MILLI_ceil] = {CHAIN_CEIL, REALS | WHOLES},
+    [MILLI_round] = {CHAIN_ROUND, REALS | WHOLES},
+    [MILLI_sqrt] = {CHAIN_SQRT, REALS},
+    [MILLI_exp] = {CHAIN_EXP, REALS},
+    [MILLI_log] = {CHAIN_LOG, REALS},
+    [MILLI_sin] = {CHAIN_SIN, REALS},
+    [MILLI_cos] = {CHAIN_COS, REALS},
+    [MILLI_tan] = {CHAIN_TAN, REALS},
+    [MILLI_asin] = {CHAIN_ASIN, REALS},
+    [MILLI_acos] = {CHAIN_ACOS, REALS},
+    [MILLI_atan] = {CHAIN_ATAN, REALS},
+    [MILLI_sinh] = {CHAIN_SINH, REALS},
+    [MILLI_cosh] = {CHAIN_COSH, REALS},
+    [MILLI_tanh] = {CHAIN_TANH, REALS},
+    [MILLI_asinh] = {CHAIN_ASINH, REALS},
+    [MILLI_acosh] = {CHAIN_ACOSH, REALS},
+    [MILLI_atanh] = {CHAIN_ATANH, REALS},
+    [MILLI_erf] = {CHAIN_ERF, REALS},
+    [MILLI_log1p] = {CHAIN_LOG1P, REALS},
+    [MILLI_expm1] = {CHAIN_EXPM1, REALS},
+    [MILLI_not] = {CHAIN_NOT, WHOLES | TRUTHS},
+    [MILLI_is_nan] = {CHAIN_IS_NAN, REALS},
+    [MILLI_is_inf] = {CHAIN_IS_INF, REALS},
+    [MILLI_add] = {CHAIN_ADD, REALS | WHOLES | TRUTHS},
+    [MILLI_sub] = {CHAIN_SUB, REALS | WHOLES},
+    [MILLI_mul] = {CHAIN_MUL, REALS | WHOLES | TRUTHS},
+    [MILLI_div] = {CHAIN_DIV, REALS},
+    [MILLI_pow] = {CHAIN_POW, REALS},
+    [MILLI_min] = {CHAIN_MIN, REALS | WHOLES | TRUTHS},
+    [MILLI_max] = {CHAIN_MAX, REALS | WHOLES | TRUTHS},
+    [MILLI_and] = {CHAIN_AND, WHOLES | TRUTHS},
+    [MILLI_or] = {CHAIN_OR, WHOLES | TRUTHS},
+    [MILLI_xor] = {CHAIN_XOR, WHOLES | TRUTHS},
+    [MILLI_equal] = {CHAIN_EQUAL, REALS | WHOLES | TRUTHS},
+    [MILLI_less] = {CHAIN_LESS, REALS | WHOLES | TRUTHS},
+    [MILLI_less_equal] = {CHAIN_LESS_EQUAL, REALS | WHOLES | TRUTHS},
+    [MILLI_where] = {CHAIN_WHERE, REALS | WHOLES | TRUTHS},
+    [MILLI_cast] = {CHAIN_CAST, REALS | WHOLES | TRUTHS},
+};
+
+/* A value while the program is written. */
+typedef struct known {
+    value_id id;
+    size_t last; /* the last node that reads it */
+    int place;   /* its register; -1: not there yet, or no more */
+} known;
+
+/* A program as it is written: into `step`, or only to see whether it can be. */
+typedef struct builder {
+    const graph *g;
+    const node *nodes; /* (n_nodes) */
+    size_t n_nodes;
+    id_list inputs, outputs; /* values of g that are the node's inputs and outputs */
+    const node_view *outer;
+    gpu_step *step; /* NULL: nothing is added */
+    known values[VALUES];
+    size_t n_values;
+    uint32_t free; /* a bit for each register */
+    size_t n_operands;
+    gpu_operand operands[GPU_BUFFERS]; /* (n_operands) after the program */
+    gpu_chain_args args;
+    uint32_t words[CHAIN_CODE + (NODES + GPU_BUFFERS) * CHAIN_WORDS];
+    sib_error *err;
+} builder;
+
+/* ---- Types --------------------------------------------------------------------------------------------- */
+
+static bool is_wide(const graph *g, value_id v)
+{
+    return g->values[v].type.dtype == SIB_F64;
+}
+
+/* The type of a value in registers: float64 is float32. */
+static sib_dtype type_of(const graph *g, value_id v)
+{
+    return is_wide(g, v) ? SIB_F32 : g->values[v].type.dtype;
+}
+
+static unsigned class_of(sib_dtype dtype)
+{
+    switch (dtype) {
+    case SIB_F32:
+    case SIB_F16:
+    case SIB_BF16:
+        return REALS;
+    case SIB_I32:
+    case SIB_I8:
+    case SIB_U8:
+        return WHOLES;
+    case SIB_BOOL:
+        return TRUTHS;
+    default:
+        return 0;
+    }
+}
+
+static bool takes_types(const graph *g, const node *n)
+{
+    const uint32_t *in = n->inputs.ids;
+    const milli_kind kind = n->milli->kind;
+    const sib_dtype a = type_of(g, in[0]), to = type_of(g, n->outputs.ids[0]);
+    const bool tells =
+        kind == MILLI_is_nan || kind == MILLI_is_inf || (kind >= MILLI_equal && kind <= MILLI_less_equal);
+    if (!(functions[kind].takes & class_of(a)) || !class_of(to))
+        return false;
+    if (kind == MILLI_cast)
+        return !(spec_milli_cast(n).saturate && to != SIB_F32) &&
+               (!is_wide(g, in[0]) || class_of(to) == REALS);
+    if (kind == MILLI_where)
+        return a == SIB_BOOL && type_of(g, in[1]) == to && type_of(g, in[2]) == to;
+    return (n->inputs.n < 2 || type_of(g, in[1]) == a) && to == (tells ? SIB_BOOL : a);
+}
+
+/* Functions that amplify what float32 loses. */
+static bool is_sharp(milli_kind kind)
+{
+    return kind == MILLI_floor || kind == MILLI_ceil || kind == MILLI_round || kind == MILLI_sin ||
+           kind == MILLI_cos || kind == MILLI_tan;
+}
+
+/* The input of the node that value v is; SIZE_MAX for others. */
+static size_t input_of(const builder *b, value_id v)
+{
+    for (uint32_t i = 0; i < b->inputs.n; i++)
+        if (b->inputs.ids[i] == v)
+            return i;
+    return SIZE_MAX;
+}
+
+static size_t output_of(const builder *b, value_id v)
+{
+    for (uint32_t i = 0; i < b->outputs.n; i++)
+        if (b->outputs.ids[i] == v)
+            return i;
+    return SIZE_MAX;
+}
+
+/* Whether the float64 values that node i touches may be float32. */
+static bool may_narrow(const builder *b, size_t i)
+{
+    const node *n = &b->nodes[i];
+    for (uint32_t k = 0; k < n->inputs.n; k++) {
+        const value_id v = n->inputs.ids[k];
+        const size_t from = is_wide(b->g, v) ? input_of(b, v) : SIZE_MAX;
+        if (!is_wide(b->g, v))
+            continue;
+        const node_id maker = b->g->values[v].producer;
+        if (from != SIZE_MAX
+                ? !b->outer->in[from]->constant || b->outer->in[from]->constant->count > CONSTANT_MAX
+                : maker == NO_NODE || b->nodes[maker].origin != n->origin)
+            return false;
+        if (is_sharp(n->milli->kind))
+            return false;
+    }
+    return !is_wide(b->g, n->outputs.ids[0]) ||
+           (output_of(b, n->outputs.ids[0]) == SIZE_MAX && b->outer->node->milli->kind == MILLI_fused);
+}
+
+/* ---- Registers ----------------------------------------------------------------------------------------- */
+
+static known *find(builder *b, value_id v)
+{
+    for (size_t i = 0; i < b->n_values; i++)
+        if (b->values[i].id == v)
+            return &b->values[i];
+    if (b->n_values == VALUES)
+        return NULL;
+    b->values[b->n_values] = (known){v, 0, -1};
+    return &b->values[b->n_values++];
+}
+
+/* Sets the last reader of each value. Returns false where there are too many. */
+static bool find_readers(builder *b)
+{
+    for (size_t i = 0; i < b->n_nodes; i++)
+        for (uint32_t k = 0; k <= b->nodes[i].inputs.n; k++) {
+            known *v =
+                find(b, k < b->nodes[i].inputs.n ? b->nodes[i].inputs.ids[k] : b->nodes[i].outputs.ids[0]);
+            if (!v)
+                return false;
+            v->last = i;
+        }
+    return true;
+}
+
+static bool take_register(builder *b, known *v)
+{
+    v->place = b->free ? __builtin_ctz(b->free) : -1;
+    b->free &= b->free - 1;
+    return v->place >= 0;
+}
+
+static void write(builder *b, uint32_t op, sib_dtype type, sib_dtype to, int result,
+                  const uint32_t operands[3])
+{
+    const uint32_t words[] = {op, type, to, (uint32_t)result, operands[0], operands[1], operands[2]};
+    memcpy(b->words + CHAIN_CODE + CHAIN_WORDS * b->args.instructions++, words, sizeof words);
+}
+
+/* ---- Operands ------------------------------------------------------------------------------------------ */
+
+/* Sets the strides of buffer `at`, whose tensor broadcasts to the result's dims. Returns false where it does
+   not. */
+static bool set_strides(builder *b, size_t at, const gpu_tensor *t, const gpu_tensor *out)
+{
+    uint32_t stride = 1, *strides = b->words + CHAIN_STRIDES + at * CHAIN_RANK;
+    if (t->rank > out->rank)
+        return false;
+    for (size_t i = 1; i <= t->rank; i++) {
+        const int64_t size = t->dims[t->rank - i];
+        if (size != 1 && size != out->dims[out->rank - i])
+            return false;
+        strides[out->rank - i] = size == 1 ? 0 : stride;
+        stride *= (uint32_t)size;
+    }
+    if (t->count != out->count)
+        b->args.broadcasts |= 1u << at;
+    return true;
+}
+
+/* A float64 constant as float32 words of the step. */
+static sib_code add_narrowed(builder *b, const sib_tensor *t, gpu_operand *out)
+{
+    float numbers[CONSTANT_MAX];
+    if (!b->step)
+        return SIB_OK;
+    tensor_ready(t);
+    convert_dense(SIB_F64, t->data, SIB_F32, numbers, (size_t)t->count, SIB_OVERFLOW_IEEE);
+    return gpu_words(b->step, numbers, (size_t)t->count, out, b->err);
+}
+
+/* Loads an input into a register. */
+static bool load(builder *b, known *v, const gpu_tensor *out)
+{
+    gpu_tensor t;
+    const size_t from = input_of(b, v->id), at = b->n_operands + 1;
+    if (from == SIZE_MAX || at >= GPU_BUFFERS || !gpu_tensor_of(b->outer->graph, b->outer->in[from], &t) ||
+        !set_strides(b, at, &t, out) || !take_register(b, v))
+        return false;
+    b->operands[b->n_operands] = (gpu_operand){GPU_IN, from, 0};
+    if (is_wide(b->g, v->id) &&
+        add_narrowed(b, b->outer->in[from]->constant, &b->operands[b->n_operands]) != SIB_OK)
+        return false;
+    b->n_operands++;
+    const sib_dtype type = type_of(b->g, v->id);
+    write(b, CHAIN_LOAD, type, type, v->place, (const uint32_t[]){(uint32_t)at, 0, 0});
+    return true;
+}
+
+static bool store(builder *b, const known *v)
+{
+    const size_t to = output_of(b, v->id), at = b->n_operands + 1;
+    const sib_dtype type = type_of(b->g, v->id);
+    if (to == SIZE_MAX)
+        return true;
+    if (at >= GPU_BUFFERS)
+        return false;
+    b->operands[b->n_operands++] = (gpu_operand){GPU_OUT, to, 0};
+    write(b, CHAIN_STORE, type, type, v->place, (const uint32_t[]){(uint32_t)at, 0, 0});
+    return true;
+}
+
+/* ---- Programs ------------------------------------------------------------------------------------------ */
+
+static bool add_node(builder *b, size_t i, const gpu_tensor *out)
+{
+    const node *n = &b->nodes[i];
+    gpu_tensor made;
+    uint32_t places[3] = {0};
+    if (!n->milli || !functions[n->milli->kind].takes || n->outputs.n != 1 || n->inputs.n > 3 ||
+        !takes_types(b->g, n) || !may_narrow(b, i) ||
+        !gpu_tensor_of(b->g, &b->g->values[n->outputs.ids[0]], &made) || made.rank != out->rank ||
+        memcmp(made.dims, out->dims, out->rank * sizeof *out->dims) != 0)
+        return false;
+    for (uint32_t k = 0; k < n->inputs.n; k++) {
+        known *v = find(b, n->inputs.ids[k]);
+        if (v->place < 0 && !load(b, v, out))
+            return false;
+        places[k] = (uint32_t)v->place;
+    }
+    for (uint32_t k = 0; k < n->inputs.n; k++) {
+        known *v = find(b, n->inputs.ids[k]);
+        if (v->last == i && v->place >= 0) {
+            b->free |= 1u << v->place;
+            v->place = -1;
+        }
+    }
+    known *result = find(b, n->outputs.ids[0]);
+    if (!take_register(b, result))
+        return false;
+    write(b, functions[n->milli->kind].op, type_of(b->g, n->inputs.ids[0]), type_of(b->g, result->id),
+          result->place, places);
+    bool stored = store(b, result);
+    if (result->last == i) { /* nobody reads it */
+        b->free |= 1u << result->place;
+        result->place = -1;
+    }
+    return stored;
+}
+
+/* Writes the program of n. Returns false where it cannot be. */
+static bool build(builder *b, const node_view *n, gpu_step *s, sib_error *err)
+{
+    const graph *body = n->node->milli->kind == MILLI_fused ? spec_milli_fused(n->node).body : NULL;
+    gpu_tensor out;
+    *b = (builder){.g = body ? body : n->graph,
+                   .nodes = body ? body->nodes : n->node,
+                   .n_nodes = body ? body->n_nodes : 1,
+                   .inputs = body ? body->inputs : n->node->inputs,
+                   .outputs = body ? body->outputs : n->node->outputs,
+                   .outer = n,
+                   .step = s,
+                   .free = (1u << CHAIN_REGISTERS) - 1,
+                   .err = err};
+    if (!b->n_nodes || b->n_nodes > NODES || !gpu_tensor_of(n->graph, n->out[0], &out) ||
+        out.rank > CHAIN_RANK || !find_readers(b))
+        return false;
+    b->args.count = (uint32_t)out.count;
+    b->args.rank = (uint32_t)out.rank;
+    for (size_t i = 0; i < out.rank; i++)
+        b->words[CHAIN_DIMS + i] = (uint32_t)out.dims[i];
+    for (size_t i = 0; i < b->n_nodes; i++)
+        if (!add_node(b, i, &out))
+            return false;
+    return true;
+}
+
+static bool claims(const node_view *n)
+{
+    builder b;
+    return build(&b, n, NULL, NULL);
+}
+
+static sib_code plan(const node_view *n, gpu_step *s, sib_error *err)
+{
+    builder b;
+    gpu_operand operands[GPU_BUFFERS];
+    if (!build(&b, n, s, err))
+        return err_memory(err, sizeof b, "a step"); /* what else could fail claims has seen */
+    const size_t used = CHAIN_CODE + CHAIN_WORDS * b.args.instructions;
+    const size_t groups = size_ceil_div(b.args.count, CHAIN_THREADS * CHAIN_ELEMENTS);
+    sib_code code = gpu_words(s, b.words, used, &operands[0], err);
+    memcpy(operands + 1, b.operands, b.n_operands * sizeof *operands);
+    return code == SIB_OK ? gpu_add_line(s, GPU_chain, b.n_operands + 1, operands, &b.args, groups, err)
+                          : code;
+}
+
+const gpu_op gpu_elementwise = {claims, plan};

@@ -1,0 +1,244 @@
+/* The backends of GPUs: looks nodes up in the table, plans their launches, runs them. */
+#include "backend/gpu/constants.h"
+#include "backend/gpu/step.h"
+#include "tensor/tensor.h"
+#include "tensor/value.h"
+
+#include <string.h>
+
+/* Max inputs and outputs, each, of a node: bits of step.arrive. */
+#define OPERANDS_MAX 64
+
+typedef struct gpu_self {
+    gpu_device *device;
+    gpu_constants *constants;
+} gpu_self;
+
+static const gpu_op *const milli_ops[MILLI_COUNT] = {
+#define GPU_OP(name, op)
+#define GPU_MILLI(name, op) [MILLI_##name] = &op,
+#include "backend/gpu/gpu.def"
+#undef GPU_OP
+#undef GPU_MILLI
+};
+
+static const struct {
+    const char *name;
+    const gpu_op *op;
+} op_rows[] = {
+#define GPU_OP(name, op) {#name, &op},
+#define GPU_MILLI(name, op)
+#include "backend/gpu/gpu.def"
+#undef GPU_OP
+#undef GPU_MILLI
+};
+
+/* ---- Claiming ------------------------------------------------------------------------------------------ */
+
+static const gpu_op *op_for(const node_view *n)
+{
+    gpu_tensor t;
+    const gpu_op *op = n->node->milli ? milli_ops[n->node->milli->kind] : NULL;
+    for (size_t i = 0; !n->node->milli && !op && i < sizeof op_rows / sizeof *op_rows; i++)
+        if (str_is(n->node->type, op_rows[i].name) && !n->node->domain.length)
+            op = op_rows[i].op;
+    bool holds = op && n->n_in <= OPERANDS_MAX && n->n_out <= OPERANDS_MAX;
+    for (size_t i = 0; i < n->n_in && holds; i++)
+        holds = gpu_tensor_of(n->graph, n->in[i], &t) && (!n->in[i]->constant || n->in[i]->constant->dense);
+    for (size_t i = 0; i < n->n_out && holds; i++)
+        holds = gpu_tensor_of(n->graph, n->out[i], &t);
+    return holds && op->claims(n) ? op : NULL;
+}
+
+static bool gpu_claims(const void *self, const node_view *n)
+{
+    (void)self;
+    return op_for(n) != NULL;
+}
+
+/* ---- Planning ------------------------------------------------------------------------------------------ */
+
+static sib_code bring_constants(gpu_self *self, const node_view *n, gpu_step *s, step *st, sib_error *err)
+{
+    sib_code code = SIB_OK;
+    for (size_t i = 0; i < n->n_in && code == SIB_OK; i++) {
+        bool used = false;
+        for (size_t k = 0; k < s->n_rows; k++)
+            for (size_t j = 0; j < s->rows[k].n; j++)
+                used |= s->rows[k].operands[j].source == GPU_IN && s->rows[k].operands[j].at == i;
+        if (!n->in[i]->constant)
+            continue;
+        st->unread |= UINT64_C(1) << i;
+        if (used)
+            code = gpu_constants_get(self->constants, n->in[i], &s->constants[i], &s->owned[i], err);
+    }
+    return code;
+}
+
+static sib_code bring_words(gpu_self *self, gpu_step *s, sib_error *err)
+{
+    if (!s->n_words)
+        return SIB_OK;
+    sib_code code = gpu_alloc(self->device, 4 * s->n_words, &s->own, err);
+    if (code == SIB_OK)
+        code = gpu_upload(self->device, (gpu_range){s->own, 0, 4 * s->n_words}, s->words, err);
+    mem_free(s->words);
+    s->words = NULL;
+    return code;
+}
+
+static void gpu_release(step *st)
+{
+    gpu_step *s = st->state;
+    gpu_self *self = st->self;
+    if (!s)
+        return;
+    for (size_t i = 0; i < s->n_in && s->owned; i++)
+        if (s->owned[i])
+            gpu_free(self->device, &s->constants[i].buffer);
+    gpu_free(self->device, &s->own);
+    mem_free(s->constants);
+    mem_free(s->owned);
+    mem_free(s->words);
+    mem_free(s->rows);
+    mem_free(s);
+    st->state = NULL;
+}
+
+static sib_code gpu_prepare(void *self, const node_view *n, step *st, sib_error *err)
+{
+    gpu_step *s = mem_calloc(1, sizeof *s);
+    st->state = s;
+    if (!s)
+        return err_memory(err, sizeof *s, "a step");
+    s->n_in = n->n_in;
+    s->constants = mem_calloc(n->n_in ? n->n_in : 1, sizeof *s->constants);
+    s->owned = mem_calloc(n->n_in ? n->n_in : 1, sizeof *s->owned);
+    sib_code code =
+        s->constants && s->owned ? op_for(n)->plan(n, s, err) : err_memory(err, n->n_in, "a step");
+    if (code == SIB_OK)
+        code = bring_constants(self, n, s, st, err);
+    if (code == SIB_OK)
+        code = bring_words(self, s, err);
+    if (code != SIB_OK)
+        gpu_release(st);
+    return code;
+}
+
+/* ---- Running ------------------------------------------------------------------------------------------- */
+
+static gpu_range place_of(const node_view *n, const value *v, const buffer *b)
+{
+    gpu_tensor t;
+    const bool known = gpu_tensor_of(n->graph, v, &t);
+    SIB_ASSERT(known && b->memory);
+    return (gpu_range){b->memory, b->offset, known ? t.bytes : 0};
+}
+
+static gpu_range range_of(const step *st, const gpu_operand *o, const buffer *const *in, buffer *const *out)
+{
+    const gpu_step *s = st->state;
+    switch (o->source) {
+    case GPU_IN:
+        return s->constants[o->at].buffer ? s->constants[o->at]
+                                          : place_of(&st->view, st->view.in[o->at], in[o->at]);
+    case GPU_OUT:
+        return place_of(&st->view, st->view.out[o->at], out[o->at]);
+    default:
+        return (gpu_range){s->own, o->at, o->bytes};
+    }
+}
+
+static sib_code gpu_run(const step *st, const buffer *const *in, buffer *const *out,
+                        const struct sib_cancel *cancel, sib_error *err)
+{
+    const gpu_step *s = st->state;
+    gpu_device *d = ((const gpu_self *)st->self)->device;
+    const node_view *n = &st->view;
+    sib_code code = SIB_OK;
+    (void)cancel; /* the run asks between steps */
+    for (size_t i = 0; i < n->n_in && code == SIB_OK; i++)
+        if (st->arrive >> i & 1)
+            code = gpu_upload(d, place_of(n, n->in[i], in[i]), sib_value_tensor(in[i]->value)->data, err);
+    for (size_t k = 0; k < s->n_rows && code == SIB_OK; k++) {
+        const gpu_row *row = &s->rows[k];
+        gpu_range ranges[GPU_BUFFERS];
+        for (size_t i = 0; i < row->n; i++)
+            ranges[i] = range_of(st, &row->operands[i], in, out);
+        code = gpu_launch(d, row->kernel, row->n, ranges, row->args, row->groups, err);
+    }
+    for (size_t i = 0; i < n->n_out && code == SIB_OK; i++)
+        if (st->leave >> i & 1)
+            code =
+                gpu_download(d, place_of(n, n->out[i], out[i]), sib_value_tensor(out[i]->value)->data, err);
+    return code;
+}
+
+/* ---- The backend --------------------------------------------------------------------------------------- */
+
+static sib_code gpu_open_host(const sib_backend_options *options, void **out, sib_error *err)
+{
+    gpu_self *self = mem_calloc(1, sizeof *self);
+    (void)options;
+    *out = self;
+    if (!self)
+        return err_memory(err, sizeof *self, "a backend");
+    sib_code code = gpu_open("host", &self->device, err);
+    if (code == SIB_OK)
+        code = gpu_constants_create(self->device, &self->constants, err);
+    if (code == SIB_OK)
+        return SIB_OK;
+    gpu_close(&self->device);
+    mem_free(self);
+    *out = NULL;
+    return code;
+}
+
+static void gpu_shut(void **selfp)
+{
+    gpu_self *self = *selfp;
+    if (!self)
+        return;
+    gpu_constants_free(&self->constants);
+    gpu_close(&self->device);
+    mem_free(self);
+    *selfp = NULL;
+}
+
+static sib_code alloc_values(void *self, size_t bytes, void **memory, sib_error *err)
+{
+    gpu_buffer *made = NULL;
+    sib_code code = gpu_alloc(((gpu_self *)self)->device, bytes, &made, err);
+    *memory = made;
+    return code;
+}
+
+static void free_values(void *self, void **memory)
+{
+    gpu_buffer *made = *memory;
+    gpu_free(((gpu_self *)self)->device, &made);
+    *memory = NULL;
+}
+
+/* The kernel that the step launches last. */
+static const char *gpu_step_kernel(const step *st)
+{
+    const gpu_step *s = st->state;
+    return gpu_kernel_name(s->rows[s->n_rows - 1].kernel);
+}
+
+extern const sib_backend backend_gpu_host;
+const sib_backend backend_gpu_host = {
+    .name = "gpu-host",
+    .description = "the GPU's kernels in C on this machine's processor, with every access checked",
+    .open = gpu_open_host,
+    .close = gpu_shut,
+    .claims = gpu_claims,
+    .prepare = gpu_prepare,
+    .release = gpu_release,
+    .run = gpu_run,
+    .alloc = alloc_values,
+    .free = free_values,
+    .asked = true,
+    .kernel = gpu_step_kernel,
+};

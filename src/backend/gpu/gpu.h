@@ -1,0 +1,63 @@
+/* The backend of a device of gpu/device.h: operators and milli-ops as launches of its kernels, listed in
+   gpu.def.
+
+   An operator is a function that says whether it takes a node, and one that lists the launches once per plan,
+   when dims are numbers. Running a step is the launches in order. */
+#ifndef GPU_GPU_H
+#define GPU_GPU_H
+
+#include "backend/backend.h"
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/error.h"
+#include "base/size.h"
+#include "gpu/device.h"
+#include "gpu/kernels.h"
+
+/* What a kernel's buffer is bound to. */
+typedef enum gpu_source { GPU_IN, GPU_OUT, GPU_OWN } gpu_source;
+typedef struct gpu_operand {
+    gpu_source source;
+    size_t at, bytes; /* number of the input or output; or the words' offset and bytes, from gpu_words */
+} gpu_operand;
+
+typedef struct gpu_step gpu_step;
+
+/* One way to run nodes. */
+typedef struct gpu_op {
+    /* True if it runs this node with these dtypes and dims. No side effects. Every operand has gpu_tensor. */
+    bool (*claims)(const node_view *n);
+    /* Lists the launches of a claimed node. Errors: SIB_ERR_MEMORY. */
+    sib_code (*plan)(const node_view *n, gpu_step *s, sib_error *err);
+} gpu_op;
+
+/* ---- While claiming ------------------------------------------------------------------------------------ */
+
+/* A tensor of known dims with elements that a device holds. */
+typedef struct gpu_tensor {
+    sib_dtype dtype;
+    size_t rank;
+    int64_t dims[SIB_MAX_RANK]; /* (rank), none is 0 */
+    size_t count, bytes;        /* count < 2^31 */
+} gpu_tensor;
+/* Returns false where v is no such tensor. v may be NULL. */
+bool gpu_tensor_of(const graph *g, const value *v, gpu_tensor *out);
+
+/* ---- While planning ------------------------------------------------------------------------------------ */
+
+/* Adds n words that the step's kernels read. *out: the operand. Errors: SIB_ERR_MEMORY. */
+sib_code gpu_words(gpu_step *s, const void *words, size_t n, gpu_operand *out, sib_error *err);
+/* Adds a launch with operands (n) and args, the kernel's struct. Errors: SIB_ERR_MEMORY. */
+sib_code gpu_add(gpu_step *s, gpu_kernel kernel, size_t n, const gpu_operand *operands, const void *args,
+                 size_t x, size_t y, size_t z, sib_error *err);
+/* The same for a kernel that counts its groups along one line. */
+sib_code gpu_add_line(gpu_step *s, gpu_kernel kernel, size_t n, const gpu_operand *operands, const void *args,
+                      size_t groups, sib_error *err);
+
+#define GPU_OP(name, op)    extern const gpu_op op;
+#define GPU_MILLI(name, op) extern const gpu_op op;
+#include "backend/gpu/gpu.def"
+#undef GPU_OP
+#undef GPU_MILLI
+
+#endif

@@ -1,0 +1,26 @@
+/* A step of a plan on the device: what prepare made and run uses. */
+#ifndef GPU_STEP_H
+#define GPU_STEP_H
+
+#include "backend/gpu/gpu.h"
+
+typedef struct gpu_row {
+    gpu_kernel kernel;
+    size_t n;
+    gpu_operand operands[GPU_BUFFERS]; /* (n) */
+    uint32_t groups[3];
+    unsigned char args[GPU_ARGS_BYTES];
+} gpu_row;
+
+struct gpu_step {
+    size_t n_rows, capacity;
+    gpu_row *rows; /* (n_rows) */
+    uint32_t *words;
+    size_t n_words, word_capacity;
+    gpu_buffer *own; /* words, on the device; NULL: none */
+    size_t n_in;
+    gpu_range *constants; /* (n_in) buffer NULL: the input is no constant */
+    bool *owned;          /* (n_in) the constant lives as long as the step */
+};
+
+#endif

@@ -1,0 +1,147 @@
+/* The kernels' dialect as C11: a work-group is a loop over its threads between barriers. Every access to a
+   buffer is checked against its end. Where assertions are on, so is every access to shared memory: that
+   somebody wrote the item, and that no other thread touches it between the same barriers. */
+#ifndef GPU_DIALECT_HOST_H
+#define GPU_DIALECT_HOST_H
+#define GPU_DIALECT 1
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+typedef uint32_t u32;
+typedef int32_t i32;
+typedef float f32;
+
+#define HOST_BUFFERS 8
+
+typedef struct host_group {
+    uint32_t *words[HOST_BUFFERS]; /* of each buffer */
+    size_t n_words[HOST_BUFFERS];
+    u32 x, y, z;            /* of this group */
+    u32 phase, first_phase; /* number of the stretch between barriers, and that of the group's first one */
+    const char *fault;      /* what the kernel did wrong first; NULL: nothing */
+    size_t at;              /* the word or item */
+} host_group;
+
+static inline void host_fault(host_group *g, const char *what, size_t at)
+{
+    if (g->fault)
+        return;
+    g->fault = what;
+    g->at = at;
+}
+
+static inline u32 host_word(host_group *g, unsigned buffer, u32 i)
+{
+    if (i < g->n_words[buffer])
+        return g->words[buffer][i];
+    host_fault(g, "reads after the end of a buffer", i);
+    return 0;
+}
+
+static inline void host_set_word(host_group *g, unsigned buffer, u32 i, u32 word)
+{
+    if (i < g->n_words[buffer])
+        g->words[buffer][i] = word;
+    else
+        host_fault(g, "writes after the end of a buffer", i);
+}
+
+/* ---- Shared memory ------------------------------------------------------------------------------------- */
+
+/* Who touched an item last, and when: phases count from 1. */
+typedef struct host_mark {
+    u32 write_phase, writer, read_phase, reader;
+} host_mark;
+
+static inline u32 host_shared_read(host_group *g, host_mark *marks, u32 n, u32 i, u32 thread)
+{
+    if (i >= n) {
+        host_fault(g, "reads after the end of shared memory", i);
+        return 0;
+    }
+    host_mark *m = &marks[i];
+    if (m->write_phase < g->first_phase)
+        host_fault(g, "reads shared memory that nobody wrote", i);
+    if (m->write_phase == g->phase && m->writer != thread)
+        host_fault(g, "reads shared memory that another thread writes before the same barrier", i);
+    m->read_phase = g->phase;
+    m->reader = thread;
+    return i;
+}
+
+static inline u32 host_shared_write(host_group *g, host_mark *marks, u32 n, u32 i, u32 thread)
+{
+    if (i >= n) {
+        host_fault(g, "writes after the end of shared memory", i);
+        return 0;
+    }
+    host_mark *m = &marks[i];
+    if ((m->write_phase == g->phase && m->writer != thread) ||
+        (m->read_phase == g->phase && m->reader != thread))
+        host_fault(g, "writes shared memory that another thread uses before the same barrier", i);
+    m->write_phase = g->phase;
+    m->writer = thread;
+    return i;
+}
+
+#if defined(SIBYL_ASSERTIONS)
+#define SHARED(type, name, n)                                                                                \
+    static _Thread_local type name[n];                                                                       \
+    static _Thread_local host_mark name##_marks[n];
+#define SHARED_GET(name, i)                                                                                  \
+    name[host_shared_read(host, name##_marks, sizeof name / sizeof *name, (i), thread)]
+#define SHARED_SET(name, i, value)                                                                           \
+    (name[host_shared_write(host, name##_marks, sizeof name / sizeof *name, (i), thread)] = (value))
+#else
+#define SHARED(type, name, n)      static _Thread_local type name[n];
+#define SHARED_GET(name, i)        name[i]
+#define SHARED_SET(name, i, value) (name[i] = (value))
+#endif
+
+/* ---- The dialect: docs/gpu.md
+   ------------------------------------------------------------------------------ */
+
+#define FN static inline
+#define KERNEL_ARGS(name, ...)                                                                               \
+    typedef struct gpu_##name##_args {                                                                       \
+        __VA_ARGS__                                                                                          \
+    } gpu_##name##_args;
+#define KERNEL(name)           static void gpu_##name##_group(host_group *host, const gpu_##name##_args args)
+#define EACH_THREAD            for (u32 thread = 0; thread < THREADS; thread++)
+#define BARRIER                host->phase++
+#define GROUP_X                host->x
+#define GROUP_Y                host->y
+#define GROUP_Z                host->z
+#define GROUP                  (GROUP_Y * GROUPS_ALONG_X + GROUP_X)
+#define PRIVATE(type, name, n) type name[THREADS][n]
+#define MINE(name, i)          name[thread][i]
+#define WORD(buffer, i)        host_word(host, buffer, i)
+#define SET_WORD(buffer, i, w) host_set_word(host, buffer, i, w)
+#define F32(x)                 ((f32)(x))
+#define I32(x)                 ((i32)(x))
+#define U32(x)                 ((u32)(x))
+
+static inline f32 bits_to_f32(u32 bits)
+{
+    f32 v;
+    memcpy(&v, &bits, sizeof v);
+    return v;
+}
+
+static inline u32 f32_to_bits(f32 v)
+{
+    u32 bits;
+    memcpy(&bits, &v, sizeof bits);
+    return bits;
+}
+
+#define FLOOR(x) floorf(x)
+#define CEIL(x)  ceilf(x)
+#define ROUND(x) rintf(x)
+#define SQRT(x)  sqrtf(x)
+#define ABS(x)   fabsf(x)
+
+#endif

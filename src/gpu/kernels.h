@@ -1,0 +1,10 @@
+/* The arguments of all kernels. */
+#ifndef GPU_KERNELS_H
+#define GPU_KERNELS_H
+
+#include "gpu/kernels/chain.gpu.h"
+#include "gpu/kernels/layout.gpu.h"
+#include "gpu/kernels/matmul.gpu.h"
+#include "gpu/kernels/reduce.gpu.h"
+
+#endif

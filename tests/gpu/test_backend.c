@@ -1,0 +1,135 @@
+/* Sessions on a GPU's backend beside ref: gpu-host, or the one that SIBYL_TEST_GPU_BACKEND names. */
+#include "check_memory.h"
+#include "run/tiny.h"
+
+#include <math.h>
+
+static const char *backend(void)
+{
+    const char *named = getenv("SIBYL_TEST_GPU_BACKEND");
+    return named ? named : "gpu-host";
+}
+
+static const char *first_then(const char *second)
+{
+    static char list[100];
+    snprintf(list, sizeof list, "%s,%s", backend(), second);
+    return list;
+}
+
+static sib_value *run(sib_session *s, int64_t rows, const double *values, const sib_run_options *options)
+{
+    sib_error err = SIB_ERROR_INIT;
+    sib_value *x = tiny_given(SIB_F32, 2, (int64_t[]){rows, 3}, values), *out = NULL;
+    CHECK_OK(sib_session_run(s, 1, &(sib_named_value){"x", x}, 0, NULL, &out, options, &err), err);
+    sib_value_free(&x);
+    return out;
+}
+
+static void expect_same(const sib_value *a, const sib_value *b)
+{
+    sib_error err = SIB_ERROR_INIT;
+    sib_comparison c;
+    CHECK_OK(sib_value_compare(a, b, &(sib_tolerance){.atol = 1e-6, .rtol = 1e-5}, &c, &err), err);
+    if (!c.equal)
+        fail_msg("element %llu is %g, expected %g", (unsigned long long)c.worst, c.worst_a, c.worst_b);
+}
+
+/* A product, its bias and activation, and a Softmax in milli-ops; with changing dims, and again with the
+   first ones. */
+TEST(test_layer)
+{
+    static const int64_t rows[] = {2, 5, 2, 40};
+    sib_session *s = tiny_layer(first_then("ref")), *ref = tiny_layer("ref");
+    double values[120];
+    for (size_t i = 0; i < 120; i++)
+        values[i] = sin((double)i * 3) * 2;
+    for (size_t i = 0; i < 4; i++) {
+        sib_value *a = run(s, rows[i], values, NULL), *b = run(ref, rows[i], values, NULL);
+        expect_same(a, b);
+        sib_value_free(&a);
+        sib_value_free(&b);
+    }
+    sib_session_free(&s);
+    sib_session_free(&ref);
+}
+
+/* Nodes that the device takes, by the profile. */
+TEST(test_claims)
+{
+    sib_error err = SIB_ERROR_INIT;
+    sib_session *s = tiny_layer(first_then("ref"));
+    sib_profile *p = NULL;
+    sib_profile_row row;
+    double values[6] = {1, 2, 3, 4, 5, 6};
+    size_t taken = 0;
+    CHECK_OK(sib_profile_create(&p, &err), err);
+    sib_value *out = run(s, 2, values, &(sib_run_options){.profile = p});
+    for (size_t i = 0; sib_profile_get(p, SIB_PROFILE_BY_OPERATOR, i, &row); i++)
+        taken += !strcmp(row.op_type, "MatMul") && !strcmp(row.backend, backend());
+    assert_int_equal(taken, 1);
+    sib_value_free(&out);
+    sib_profile_free(&p);
+    sib_session_free(&s);
+}
+
+static sib_code count_finite(void *context, const sib_tap_event *event, sib_error *err)
+{
+    const sib_tensor *t = sib_value_tensor(event->value);
+    (void)err;
+    for (uint64_t i = 0; i < sib_tensor_count(t); i++)
+        *(size_t *)context +=
+            sib_tensor_dtype(t) == SIB_F32 && ((const float *)sib_tensor_data((sib_tensor *)t))[i] >= 1;
+    return SIB_OK;
+}
+
+/* A tap sees values that otherwise stay on the device. */
+TEST(test_tap)
+{
+    sib_session *s = tiny_layer(first_then("ref"));
+    double values[6] = {1, 2, 3, 4, 5, 6};
+    size_t seen = 0;
+    sib_value *out = run(s, 2, values, &(sib_run_options){.tap = count_finite, .tap_context = &seen});
+    assert_int_equal(seen, 6 + 8 + 8 + 8); /* x, and the results of MatMul, Add and Relu */
+    sib_value_free(&out);
+    sib_session_free(&s);
+}
+
+/* Every allocation of a first run fails once; nothing is left then. */
+TEST(test_memory)
+{
+    const double values[6] = {1, 2, 3, 4, 5, 6};
+    sib_value *x = tiny_given(SIB_F32, 2, (int64_t[]){2, 3}, values);
+    sib_code code = SIB_ERR_MEMORY;
+    for (uint64_t k = 0; code != SIB_OK; k++) {
+        const uint64_t before = check_held();
+        sib_error err = SIB_ERROR_INIT;
+        sib_session *s = tiny_layer(first_then("ref"));
+        sib_value *out = NULL;
+        mem_fail_after(k);
+        code = sib_session_run(s, 1, &(sib_named_value){"x", x}, 0, NULL, &out, NULL, &err);
+        mem_fail_never();
+        check_failed_allocation("a run", k, code, &err);
+        sib_value_free(&out);
+        sib_session_free(&s);
+        assert_int_equal(check_held(), before);
+    }
+    sib_value_free(&x);
+}
+
+/* A device is opened only where it is named, and a session has one at most. */
+TEST(test_named)
+{
+    sib_error err = SIB_ERROR_INIT;
+    tiny t = tiny_begin();
+    tiny_output(&t, tiny_op(&t, "Relu", tiny_input(&t, "x", SIB_F32, "2 3"), NO_VALUE, "y"));
+    sib_model *m = tiny_model(&t);
+    sib_session *s = NULL;
+    sib_session_options options = {.backends = first_then(backend())};
+    CHECK_FAILS(sib_session_create(m, &options, &s, &err), SIB_ERR_ARGUMENT, err, "one device");
+    assert_null(s);
+    options.backends = backend();
+    CHECK_OK(sib_session_create(m, &options, &s, &err), err);
+    sib_session_free(&s);
+    sib_model_free(&m);
+}
