@@ -258,6 +258,9 @@ typedef struct sib_job_run_options {
                            sib_error *err); /* as soon as it is final */
     sib_code (*on_text)(void *context, const char *text, size_t size,
                         sib_error *err); /* as soon as it is final */
+    /* a token of a text, as soon as a node `sample` has chosen it, and its log probability among the logits; not one of
+       those that end the text */
+    sib_code (*on_token)(void *context, int32_t token, double logprob, sib_error *err);
     /* done of total, in seconds of audio or in tokens; total 0: not known */
     sib_code (*on_progress)(void *context, double done, double total, sib_error *err);
     /* Inner values by path: "decoder/step[12]/logits" is port "logits" of call "decoder" at its 13th call,

@@ -161,6 +161,12 @@ static sib_code report_text(void *context, const char *text, size_t size, sib_er
     return o->on_text(o->context, text, size, err);
 }
 
+static sib_code report_token(void *context, int32_t token, double logprob, sib_error *err)
+{
+    const sib_job_run_options *o = context;
+    return o->on_token(o->context, token, logprob, err);
+}
+
 static sib_code report_progress(void *context, double done, double total, sib_error *err)
 {
     const sib_job_run_options *o = context;
@@ -180,6 +186,7 @@ static job_watch watch_of(const sib_job_run_options *o)
                        .context = (void *)o,
                        .segment = o->on_segment ? report_segment : NULL,
                        .text = o->on_text ? report_text : NULL,
+                       .token = o->on_token ? report_token : NULL,
                        .progress = o->on_progress ? report_progress : NULL,
                        .wanted = wanted,
                        .wanted_below = wanted_below,

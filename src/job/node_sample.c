@@ -267,7 +267,10 @@ static sib_code give(job_step *s, sample_memory *m, int32_t id, double logprob, 
         code = step_give(s, SAMPLE_SHOWN, job_value_tokens(&id, !stops), err);
     if (code == SIB_OK)
         code = step_give(s, SAMPLE_END, job_value_flag(stops || (max > 0 && (double)m->count >= max)), err);
-    return code == SIB_OK ? step_give(s, SAMPLE_LOGPROB, job_value_number(logprob), err) : code;
+    if (code == SIB_OK)
+        code = step_give(s, SAMPLE_LOGPROB, job_value_number(logprob), err);
+    const job_watch *w = s->watch;
+    return code == SIB_OK && w && w->token && !stops ? w->token(w->context, id, logprob, err) : code;
 }
 
 static sib_code sample_run(job_step *s, sib_error *err)

@@ -13,6 +13,8 @@ typedef struct job_watch {
     sib_code (*segment)(void *context, const sib_segment *segment, sib_error *err);
     /* Text as soon as it is final, in complete characters. */
     sib_code (*text)(void *context, const char *text, size_t size, sib_error *err);
+    /* A token that a node `sample` has chosen. */
+    sib_code (*token)(void *context, int32_t token, double logprob, sib_error *err);
     /* done of total, in seconds of audio or in tokens; total 0 where unknown. */
     sib_code (*progress)(void *context, double done, double total, sib_error *err);
     /* An inner value by path ("decoder/step[12]/logits"). wanted: false where nobody requested it, so that it

@@ -49,8 +49,7 @@ static void tell(peer *p, json_t *message)
     free(text);
 }
 
-/* Tells those who are marked, and frees the text, which may be NULL. */
-static void tell_marked(live *all, peer_class class, char *text)
+void live_tell_marked(live *all, peer_class class, char *text)
 {
     for (follower *f = all->followers; f && text; f = f->next)
         if (f->marked)
@@ -76,14 +75,39 @@ static void change(live *all, const subscription *s)
             live_run_change(l);
 }
 
-/* Tells a new subscriber the state of its run, or of those that go on. named: NULL for any. The caller holds the lock. */
+/* Whether the follower had what the run tells before this subscription. */
+static bool has_past(const live *all, const subscription *s, const run *r)
+{
+    const subscription *other = all->subscriptions;
+    while (other && (other == s || other->peer != s->peer || !subscription_matches(other, r)))
+        other = other->next;
+    return other;
+}
+
+/* What the run has told so far, but for what was too much. */
+static void tell_past(const live_run *l, peer *p)
+{
+    size_t i;
+    json_t *text;
+    json_array_foreach(l->told, i, text)
+    {
+        peer_send(p, false, PEER_MUST, json_string_value(text), json_string_length(text));
+    }
+}
+
+/* Tells a new subscriber the state of its run, or of those that go on, and what these have told. named: NULL for any. The
+   caller holds the lock. */
 static void tell_states(live *all, const follower *f, const subscription *s, run *named)
 {
     if (named)
         tell(f->peer, state_message(named));
     for (live_run *l = all->runs; l; l = l->next)
-        if (l->run != named && subscription_matches(s, l->run))
-            tell(f->peer, state_message(l->run));
+        if (subscription_matches(s, l->run)) {
+            if (l->run != named)
+                tell(f->peer, state_message(l->run));
+            if (!has_past(all, s, l->run))
+                tell_past(l, f->peer);
+        }
 }
 
 sib_code live_subscribe(live *all, follower *f, subscription *s, sib_error *err)
@@ -207,8 +231,8 @@ void live_state(live *all, run *r)
     if (!atomic_load(&all->n_followers))
         return;
     pthread_mutex_lock(&all->lock);
-    if (live_mark(all, r))
-        tell_marked(all, PEER_MUST, dump(state_message(r)));
+    if (live_mark(all, r, true))
+        live_tell_marked(all, PEER_MUST, dump(state_message(r)));
     pthread_mutex_unlock(&all->lock);
 }
 
@@ -230,8 +254,8 @@ void live_tick(live *all)
     pthread_mutex_lock(&all->lock);
     for (live_run *l = all->runs; l; l = l->next) {
         json_t *message = live_run_progress(l, now);
-        if (message && live_mark(all, l->run))
-            tell_marked(all, PEER_DROPPABLE, dump(json_incref(message)));
+        if (message && live_mark(all, l->run, true))
+            live_tell_marked(all, PEER_DROPPABLE, dump(json_incref(message)));
         json_decref(message);
     }
     for (follower *f = all->followers; f; f = f->next)

@@ -20,8 +20,15 @@ void live_tick(live *all);
 
 typedef struct live_run live_run;
 
-/* Around sib_session_run. begin returns NULL where memory fails: the run goes on unwatched. */
+/* Around sib_session_run, and around sib_job_run, where session is NULL and nothing has a watch. begin returns NULL where memory fails: the run goes on unwatched. */
 live_run *live_begin(live *all, run *r, sib_session *session);
 void live_end(live_run **l);
+/* Of the run of a job, where l is not NULL: tells its subscribers, and those who come while it goes on. The text is
+   UTF-8 or nearly. */
+void live_text(live_run *l, const char *text, size_t size);
+void live_token(live_run *l, int32_t token, double logprob);
+void live_segment(live_run *l, const sib_segment *segment);
+/* The same, but for what slow clients lose. tier: in what; total 0: not known. */
+void live_job_progress(live_run *l, const char *tier, double done, double total);
 
 #endif

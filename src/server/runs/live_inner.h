@@ -12,6 +12,7 @@
 #define MAX_LIVE_NAME          256  /* bytes of a name or glob */
 #define MAX_LIVE_SUBSCRIPTIONS 64   /* of a connection */
 #define MAX_LIVE_ALL           1024 /* of all connections */
+#define MAX_LIVE_TOLD          ((size_t)1 << 20)
 
 typedef enum live_what { LIVE_DIGEST, LIVE_VALUE } live_what;
 
@@ -75,8 +76,8 @@ typedef struct watched {
 struct live_run {
     live *all;
     run *run;
-    sib_session *session;
-    pthread_t thread; /* that of the run: watches also see other runs of the session */
+    sib_session *session; /* NULL: of a job */
+    pthread_t thread;     /* that of the run: watches also see other runs of the session */
     uint64_t began;
     atomic_bool changed; /* subscriptions have come or gone */
     sib_watch *control;  /* sees events; NULL until somebody follows. Under the lock of all */
@@ -89,8 +90,14 @@ struct live_run {
     uint64_t digested_at;
     sib_digest digest;
 
+    /* What a job has told, for subscribers who come later. Under the lock of all. */
+    uint64_t n_told;
+    size_t told_bytes;
+    json_t *told; /* the messages as texts, until they have MAX_LIVE_TOLD bytes; NULL: none yet */
+
     pthread_mutex_t lock; /* of what follows */
-    size_t done, total;   /* place of the node that runs, nodes */
+    const char *tier;     /* static: in what it progresses */
+    double done, total;   /* of nodes, the place of the one that runs, and how many there are */
     char node[256], op_type[64];
     bool moved;
     uint64_t progress_sent; /* sib_time_ns */
@@ -107,14 +114,17 @@ bool live_follow_runs(live *all, follower *f);
 sib_code live_subscribe(live *all, follower *f, subscription *s, sib_error *err);
 /* Returns false where there is no subscription of this id. */
 bool live_unsubscribe(live *all, follower *f, uint64_t id);
+/* Tells those who are marked, and frees the text, which may be NULL. The caller holds the lock. */
+void live_tell_marked(live *all, peer_class class, char *text);
 
 /* ---- live_subscription.c ---- */
 
 subscription *subscription_hold(subscription *s);
 void subscription_release(subscription *s);
 bool subscription_matches(const subscription *s, const run *r);
-/* Marks those who follow the run; returns whether there are any. The caller holds the lock. */
-bool live_mark(live *all, const run *r);
+/* Marks those who follow the run, with those who follow all runs, or its subscribers alone; returns whether there are any.
+   The caller holds the lock. */
+bool live_mark(live *all, const run *r, bool all_runs);
 
 /* ---- live_answer.c ---- */
 

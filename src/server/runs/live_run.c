@@ -4,6 +4,7 @@
 #include "server/runs/live_inner.h"
 #include "server/values/json.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -122,9 +123,10 @@ static void note_place(live_run *l, const sib_time_span *span)
     size_t place;
     bool found = places_find(&l->places, span->name, &place);
     pthread_mutex_lock(&l->lock);
-    l->total = l->places.n;
-    if (found && place > l->done)
-        l->done = place;
+    l->tier = "nodes";
+    l->total = (double)l->places.n;
+    if (found && (double)place > l->done)
+        l->done = (double)place;
     strncpy(l->node, span->name, sizeof l->node - 1);
     strncpy(l->op_type, span->op_type, sizeof l->op_type - 1);
     l->moved = true;
@@ -144,14 +146,20 @@ static void on_event(void *context, const sib_time_span *span, bool begins)
 
 void live_run_change(live_run *l)
 {
-    if (!l->control) {
+    if (!l->control && l->session) {
         sib_watch_options o = {.context = l, .optimised = true, .on_event = on_event};
         sib_watch_add(l->session, &o, &l->control, NULL);
     }
     atomic_store(&l->changed, true);
     pthread_mutex_lock(&l->lock);
-    l->moved = l->total; /* who joins gets the present state */
+    l->moved = l->tier; /* who joins gets the present state */
     pthread_mutex_unlock(&l->lock);
+}
+
+/* A whole number where it is one. */
+static json_t *amount_json(double amount)
+{
+    return amount == floor(amount) && amount < 1e15 ? json_integer((json_int_t)amount) : json_real(amount);
 }
 
 json_t *live_run_progress(live_run *l, uint64_t now)
@@ -161,9 +169,12 @@ json_t *live_run_progress(live_run *l, uint64_t now)
     snprintf(id, sizeof id, "r%llu", (unsigned long long)l->run->number);
     pthread_mutex_lock(&l->lock);
     if (l->moved && now - l->progress_sent >= PROGRESS_NSEC) {
-        message = json_pack("{s:s, s:s, s:s, s:I, s:I, s:{s:o, s:o}}", "op", "progress", "run", id, "tier",
-                            "nodes", "done", (json_int_t)l->done, "total", (json_int_t)l->total, "node",
-                            "name", text_json(l->node, MAX_NAME), "op_type", text_json(l->op_type, MAX_NAME));
+        message = json_pack("{s:s, s:s, s:s, s:o, s:o}", "op", "progress", "run", id, "tier", l->tier, "done",
+                            amount_json(l->done), "total", amount_json(l->total));
+        if (message && l->session)
+            json_object_set_new(message, "node",
+                                json_pack("{s:o, s:o}", "name", text_json(l->node, MAX_NAME), "op_type",
+                                          text_json(l->op_type, MAX_NAME)));
         l->moved = false;
         l->progress_sent = now;
     }
@@ -185,13 +196,13 @@ live_run *live_begin(live *all, run *r, sib_session *session)
     l->began = sib_time_ns();
     pthread_mutex_init(&l->lock, NULL);
     pthread_mutex_lock(&all->lock);
-    bool followed = live_mark(all, r);
+    bool followed = live_mark(all, r, true);
     if (followed)
         live_run_change(l);
     l->next = all->runs;
     all->runs = l;
     pthread_mutex_unlock(&all->lock);
-    if (followed)
+    if (followed && session)
         look_again(l); /* before the run chooses its graph and plan */
     return l;
 }
@@ -224,6 +235,7 @@ void live_end(live_run **lp)
         at = &(*at)->next;
     *at = l->next;
     settle(l);
+    json_decref(l->told);
     pthread_mutex_unlock(&l->all->lock);
     sib_watch_remove(&l->control);
     for (watched *w = l->watched, *next; w; w = next) {

@@ -29,11 +29,11 @@ bool subscription_matches(const subscription *s, const run *r)
            (!s->call || !strcmp(s->call, r->call ? r->call : ""));
 }
 
-bool live_mark(live *all, const run *r)
+bool live_mark(live *all, const run *r, bool all_runs)
 {
     bool any = false;
     for (follower *f = all->followers; f; f = f->next)
-        any |= f->marked = f->runs;
+        any |= f->marked = all_runs && f->runs;
     for (subscription *s = all->subscriptions; s; s = s->next)
         if (!s->by->marked && subscription_matches(s, r))
             any = s->by->marked = true;

@@ -2,6 +2,7 @@
 #include "server/runs/run_job.h"
 
 #include "server/http/state.h"
+#include "server/runs/live.h"
 #include "server/speech/segments_json.h"
 #include "server/values/json.h"
 
@@ -48,29 +49,75 @@ static sib_code keep_results(run *r, const sib_job_result *result, sib_error *er
 
 /* ---- Running ---- */
 
+/* What the job's callbacks need. */
+typedef struct told {
+    run *run;
+    live_run *live;   /* NULL: memory failed, nobody is told */
+    const char *tier; /* in what it tells its progress */
+} told;
+
 static sib_code on_tap(void *context, const char *path, const sib_tensor *value, sib_error *err)
 {
+    const told *t = context;
     (void)err;
-    keep_tensor(context, path, value, false);
+    keep_tensor(t->run, path, value, false);
+    return SIB_OK;
+}
+
+static sib_code on_text(void *context, const char *text, size_t size, sib_error *err)
+{
+    (void)err;
+    live_text(((const told *)context)->live, text, size);
+    return SIB_OK;
+}
+
+static sib_code on_token(void *context, int32_t token, double logprob, sib_error *err)
+{
+    (void)err;
+    live_token(((const told *)context)->live, token, logprob);
+    return SIB_OK;
+}
+
+static sib_code on_segment(void *context, const sib_segment *segment, sib_error *err)
+{
+    (void)err;
+    live_segment(((const told *)context)->live, segment);
+    return SIB_OK;
+}
+
+static sib_code on_progress(void *context, double done, double total, sib_error *err)
+{
+    const told *t = context;
+    (void)err;
+    live_job_progress(t->live, t->tier, done, total);
     return SIB_OK;
 }
 
 sib_code run_job(run *r, sib_error *err)
 {
+    told t = {r, NULL, "tokens"};
     sib_job_value *inputs = calloc(r->n_ports + 1, sizeof *inputs);
     if (!inputs)
         return server_fail(err, SIB_ERR_MEMORY, "the server has too little memory");
-    for (size_t i = 0; i < r->n_ports; i++)
+    for (size_t i = 0; i < r->n_ports; i++) {
         inputs[i] = r->ports[i].given;
+        t.tier = inputs[i].value.type == SIB_PORT_AUDIO ? "seconds" : t.tier;
+    }
     sib_job_result *result = NULL;
-    sib_job_run_options o = {.context = r,
+    sib_job_run_options o = {.context = &t,
+                             .on_segment = on_segment,
+                             .on_text = on_text,
+                             .on_token = on_token,
+                             .on_progress = on_progress,
                              .on_tap = r->keep.n ? on_tap : NULL,
                              .taps = (const char *const *)r->keep.items,
                              .n_taps = r->keep.n,
                              .cancel = r->cancel,
                              .profile = r->profile};
+    t.live = live_begin(r->server->live, r, NULL);
     sib_code code = sib_job_run(r->model->job, r->n_ports, inputs, r->outputs.n,
                                 (const char *const *)r->outputs.items, &o, &result, err);
+    live_end(&t.live);
     if (code == SIB_OK)
         code = keep_results(r, result, err);
     sib_job_result_free(&result);

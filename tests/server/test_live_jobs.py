@@ -1,0 +1,104 @@
+#!/usr/bin/env python3
+"""Runs of jobs told over /api/ws: tokens, text, segments and progress as they come, none of it lost but progress."""
+import pathlib
+import sys
+import tempfile
+import time
+import unittest
+
+from serving import RECORDING, SPOKEN, RunTests, Server
+from text_model import chain
+from websocket import Client, ended
+
+
+class LiveJobs(RunTests):
+    kind = "job"
+
+    @classmethod
+    def setUpClass(cls):
+        folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(folder.cleanup)
+        file = pathlib.Path(folder.name) / "chain.onnx"
+        file.write_bytes(chain()[0])
+        cls.server = Server("digits", str(file), "--jobs", "4")
+        cls.addClassCleanup(cls.server.__exit__)
+
+    def subscribed(self, client=None, id=1, **fields):
+        client = client or Client(self.server)
+        self.addCleanup(client.socket.close)
+        client.send(op="subscribe", id=id, names=[], **fields)
+        client.reply("subscribed")
+        return client
+
+    def outputs(self, run):
+        return {o["name"]: o["value"] for o in self.server.json("GET", f"/api/runs/{run}/outputs")[1]["outputs"]}
+
+    def told(self, messages, run, op):
+        """The messages of an op; what the run told is numbered without a gap."""
+        of_run = [m for m in messages if m.get("run") == run and "number" in m]
+        self.assertEqual([m["number"] for m in of_run], list(range(1, len(of_run) + 1)))
+        return [m for m in of_run if m["op"] == op]
+
+    def same_text(self, messages, run):
+        outputs = self.outputs(run)
+        tokens = self.told(messages, run, "token")
+        self.assertEqual([t["token"] for t in tokens], outputs["tokens"])
+        self.assertEqual([t["logprob"] for t in tokens], outputs["logprobs"])
+        self.assertEqual("".join(t["text"] for t in self.told(messages, run, "text")), outputs["text"])
+
+    def test_tokens_and_text(self):
+        client = self.subscribed(model="chain")
+        other = Client(self.server)
+        self.addCleanup(other.socket.close)
+        other.send(op="runs")
+        run = self.start(model="chain", inputs={"text": "Once", "max_tokens": 40})
+        messages = client.until(ended(run))
+        self.assertEqual(len(self.told(messages, run, "token")), 40)
+        self.same_text(messages, run)
+        # who follows the states of all runs has these alone
+        self.assertEqual({m["op"] for m in other.until(ended(run))} - {"progress"}, {"hello", "run"})
+
+    def test_segments_and_progress(self):
+        client = self.subscribed(model="digits")
+        run = self.start({"audio": ("a.flac", RECORDING.read_bytes())}, model="digits")
+        messages = client.until(ended(run))
+        segments = [m["segment"] for m in self.told(messages, run, "segment")]
+        self.assertEqual("".join(s["text"] for s in segments).strip(), SPOKEN)
+        self.assertEqual(segments, [s for s in self.outputs(run)["segments"] if s["text"]])
+        self.assertEqual("".join(t["text"] for t in self.told(messages, run, "text")).strip(), SPOKEN)
+        for m in messages:
+            if m["op"] == "progress":
+                self.assertEqual((m["run"], m["tier"]), (run, "seconds"))
+                self.assertLessEqual(m["done"], m["total"])
+                self.assertNotIn("node", m)
+
+    def test_who_comes_later_has_all_of_it(self):
+        """And once, whatever subscriptions it has."""
+        first = self.subscribed(model="chain")
+        run = self.start(model="chain", inputs={"text": "Once", "max_tokens": 4000})
+        first.until(lambda m: m.get("number", 0) >= 100)
+        later = self.subscribed(run=run)
+        later.send(op="subscribe", id=2, names=[], model="chain")
+        messages = later.until(ended(run))
+        self.assertEqual(len(self.told(messages, run, "token")), 4000)
+        self.same_text(messages, run)
+
+    def test_a_slow_client_loses_no_token_and_holds_up_nothing(self):
+        slow = self.subscribed(Client(self.server, buffer=4096), model="chain")
+        run = self.start(model="chain", inputs={"text": "Once", "max_tokens": 8000})
+        while self.server.json("GET", f"/api/runs/{run}")[1]["state"] in ("queued", "running"):
+            time.sleep(0.05)
+        messages = slow.until(ended(run))
+        self.assertEqual(len(self.told(messages, run, "token")), 8000)
+        self.same_text(messages, run)
+
+    def test_another_run_is_told_to_its_own(self):
+        client = self.subscribed(model="digits")
+        run = self.start(model="chain", inputs={"text": "Once", "max_tokens": 5})
+        self.wait(run, "done")
+        client.send(op="ping", t=1)
+        self.assertEqual([m for m in client.until(lambda m: m["op"] == "pong") if m.get("run") == run], [])
+
+
+if __name__ == "__main__":
+    unittest.main(argv=[sys.argv[0], "-v"])
