@@ -3,9 +3,9 @@
 
 #include <string.h>
 
-static const job_op *const ops[] = {&job_op_features,   &job_op_windows,   &job_op_spans, &job_op_tokenize,
-                                    &job_op_detokenize, &job_op_sample,    &job_op_score, &job_op_call,
-                                    &job_op_loop,       &job_op_transcribe};
+static const job_op *const ops[] = {&job_op_features,   &job_op_windows, &job_op_spans, &job_op_tokenize,
+                                    &job_op_detokenize, &job_op_sample,  &job_op_score, &job_op_fill,
+                                    &job_op_pool,       &job_op_call,    &job_op_loop,  &job_op_transcribe};
 
 const job_op *job_op_at(size_t i)
 {

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "job/standard_features.h"
 #include "job/standard_speech_to_text.h"
+#include "job/standard_text_embedding.h"
 #include "job/standard_text_generation.h"
 #include "job/standard_voice_activity.h"
 
@@ -93,22 +94,29 @@ static sib_code put_list(const maker *k, const char *place, const char *key, con
 
 /* ---- Tokenizers ---------------------------------------------------------------------------------------- */
 
+/* The name of the tokenizer in the model's folder, in found (size); NULL: there is none. */
+static const char *find_tokenizer(const maker *k, char *found, size_t size)
+{
+    static const char *const endings[] = {".tokenizer.json", ".tiktoken", ".vocab.txt", ".pieces.json"};
+    const char *name = base_name(k->path);
+    const int folder = (int)(name - k->path), stem = stem_length(name);
+    for (size_t i = 0; i <= sizeof endings / sizeof *endings; i++) {
+        if (i < sizeof endings / sizeof *endings)
+            snprintf(found, size, "%.*s%.*s%s", folder, k->path, stem, name, endings[i]);
+        else
+            snprintf(found, size, "%.*stokenizer.json", folder, k->path);
+        if (!access(found, R_OK))
+            return found + folder;
+    }
+    return NULL;
+}
+
 /* The tokenizer's path in the document: relative to the model's folder, or as given. */
 static sib_code put_tokenizer(const maker *k, const char *kind)
 {
-    static const char *const endings[] = {".tokenizer.json", ".tiktoken", ".vocab.txt", ".pieces.json"};
     const char *name = base_name(k->path), *n_vocab = metadata(k->m, "n_vocab");
-    int folder = (int)(name - k->path), stem = stem_length(name);
     char path[4096];
-    const char *found = NULL;
-    for (size_t i = 0; i <= sizeof endings / sizeof *endings && !k->tokenizer && !found; i++) {
-        if (i < sizeof endings / sizeof *endings)
-            snprintf(path, sizeof path, "%.*s%.*s%s", folder, k->path, stem, name, endings[i]);
-        else
-            snprintf(path, sizeof path, "%.*stokenizer.json", folder, k->path);
-        if (!access(path, R_OK))
-            found = path + folder;
-    }
+    const char *found = k->tokenizer ? NULL : find_tokenizer(k, path, sizeof path);
     if (k->tokenizer) {
         char *whole = realpath(k->tokenizer, NULL);
         if (!whole)
@@ -123,8 +131,8 @@ static sib_code put_tokenizer(const maker *k, const char *kind)
             return code;
     } else
         return err_set(k->err, SIB_ERR_IO,
-                       "%s: there is no tokenizer in its folder (%.*s%s, tokenizer.json, ...)", k->path, stem,
-                       name, endings[0]);
+                       "%s: there is no tokenizer in its folder (%.*s.tokenizer.json, tokenizer.json, ...)",
+                       k->path, stem_length(name), name);
     json_t *text = json_object_get(json_object_get(k->doc, "tokenizers"), "text");
     if (!kind)
         json_object_del(text, "kind");
@@ -225,6 +233,39 @@ static sib_code make_voice_activity(const maker *k)
     return SIB_OK;
 }
 
+/* Ports of encoders besides the tokens, in the order of their nodes. */
+static const struct {
+    const char *port, *input;
+} encoder_inputs[] = {{"mask", "attention_mask"}, {"types", "token_type_ids"}, {"positions", "position_ids"}};
+#define N_ENCODER_INPUTS (sizeof encoder_inputs / sizeof *encoder_inputs)
+
+/* What is pooled: the name of the model's output, or NULL. */
+static const char *encoder_output(const sib_model *m)
+{
+    static const char *const names[] = {"sentence_embedding", "last_hidden_state", "token_embeddings"};
+    sib_value_info info;
+    for (size_t k = 0; k < sizeof names / sizeof *names; k++)
+        for (size_t i = 0; sib_model_output(m, i, &info); i++)
+            if (!strcmp(info.name, names[k]))
+                return names[k];
+    return NULL;
+}
+
+static sib_code make_text_embedding(const maker *k)
+{
+    json_t *nodes = json_object_get(k->doc, "nodes");
+    json_t *encode = json_object_get(json_array_get(nodes, N_ENCODER_INPUTS + 1), "inputs");
+    json_t *call = json_object_get(json_object_get(json_object_get(k->doc, "calls"), "encoder"), "inputs");
+    for (size_t i = N_ENCODER_INPUTS; i-- > 0;)
+        if (!has_input(k->m, encoder_inputs[i].input)) {
+            json_object_del(call, encoder_inputs[i].port);
+            json_object_del(encode, encoder_inputs[i].port);
+            json_array_remove(nodes, i + 1);
+        }
+    sib_code code = need(k, put(k->doc, "calls/encoder/outputs/hidden", json_string(encoder_output(k->m))));
+    return code == SIB_OK ? put_tokenizer(k, metadata(k->m, "tokenizer")) : code;
+}
+
 static bool is_whisper(const maker *k)
 {
     return !strcmp(k->recipe, "whisper");
@@ -243,6 +284,22 @@ static bool is_silero(const maker *k)
            sib_model_output(k->m, 1, &state) && !strcmp(state.name, "stateN");
 }
 
+/* True for a model that gives vectors of tokens, or of a text, with a tokenizer at hand. */
+static bool is_encoder(const maker *k)
+{
+    char path[4096];
+    sib_value_info info;
+    for (size_t i = 0; sib_model_input(k->m, i, &info); i++) {
+        bool known = !strcmp(info.name, "input_ids");
+        for (size_t n = 0; n < N_ENCODER_INPUTS; n++)
+            known = known || !strcmp(info.name, encoder_inputs[n].input);
+        if (!known && !info.optional_input)
+            return false;
+    }
+    return !k->recipe[0] && has_input(k->m, "input_ids") && encoder_output(k->m) &&
+           (k->tokenizer || find_tokenizer(k, path, sizeof path));
+}
+
 static const struct standard {
     const char *kind, *model; /* the model's name in the document */
     const char *text;
@@ -253,6 +310,8 @@ static const struct standard {
                   is_whisper, make_speech_to_text},
                  {"text-generation", "model", standard_text_generation, sizeof standard_text_generation,
                   is_decoder, make_text_generation},
+                 {"text-embedding", "model", standard_text_embedding, sizeof standard_text_embedding,
+                  is_encoder, make_text_embedding},
                  {"voice-activity", "vad", standard_voice_activity, sizeof standard_voice_activity, is_silero,
                   make_voice_activity}};
 

@@ -108,6 +108,51 @@ TEST(models_that_generate_text)
     json_decref(j);
 }
 
+/* Vectors of ids, with these further inputs. */
+static tiny encoder_like(const char *output, const char *const *more, size_t n)
+{
+    tiny t = tiny_begin();
+    value_id x = tiny_input(&t, "input_ids", SIB_F32, "B N");
+    for (size_t i = 0; i < n; i++)
+        x = tiny_op(&t, "Add", x, tiny_input(&t, more[i], SIB_F32, "B N"), i + 1 < n ? more[i] + 1 : "sum");
+    tiny_output(&t, tiny_op(&t, "Neg", x, NO_VALUE, output));
+    return t;
+}
+
+TEST(models_that_give_vectors_of_texts)
+{
+    static const char *const further[] = {"attention_mask", "position_ids"};
+    sib_error err = SIB_ERROR_INIT;
+    char *text = NULL;
+    unlink(in_folder("tokenizer.json"));
+    tiny t = encoder_like("last_hidden_state", further, 2);
+    save_model(&t, "e.onnx");
+    CHECK_FAILS(sib_job_describe(in_folder("e.onnx"), NULL, &text, &err), SIB_ERR_UNSUPPORTED, err,
+                "there is no standard job"); /* without a tokenizer */
+    save_text("e.tokenizer.json", "{}");
+    json_t *j = described("e.onnx", NULL);
+    expect_json(j, "kind", "\"text-embedding\"");
+    expect_json(j, "calls/encoder/inputs",
+                "{\"tokens\": \"input_ids\", \"mask\": \"attention_mask\", \"positions\": \"position_ids\"}");
+    expect_json(j, "calls/encoder/outputs", "{\"hidden\": \"last_hidden_state\"}");
+    expect_json(j, "nodes/2/name", "\"positions\"");
+    expect_json(j, "nodes/3/inputs",
+                "{\"tokens\": \"$prompt\", \"mask\": \"$mask\", \"positions\": \"$positions\"}");
+    expect_json(j, "tokenizers/text", "{\"file\": \"e.tokenizer.json\"}");
+    json_decref(j);
+    t = encoder_like("sentence_embedding", NULL, 0);
+    save_model(&t, "e.onnx");
+    j = described("e.onnx", NULL);
+    expect_json(j, "calls/encoder/inputs", "{\"tokens\": \"input_ids\"}");
+    expect_json(j, "calls/encoder/outputs", "{\"hidden\": \"sentence_embedding\"}");
+    json_decref(j);
+    static const char *const unknown[] = {"pixels"};
+    t = encoder_like("last_hidden_state", unknown, 1);
+    save_model(&t, "e.onnx");
+    CHECK_FAILS(sib_job_describe(in_folder("e.onnx"), NULL, &text, &err), SIB_ERR_UNSUPPORTED, err,
+                "there is no standard job");
+}
+
 static tiny whisper_like(void)
 {
     tiny t = tiny_begin();

@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 
+import embedding_model
 from serving import Server, form, identity_model
 from test_documents import copy, echo
 from text_model import chain
@@ -49,6 +50,7 @@ def seeds():
               ("/api/runs", graph_run),
               ("/api/runs", {"model": "chain", "kind": "job", "inputs": {"text": "in", "max_tokens": 3}}),
               ("/api/jobs/check", copy("chain")), ("/api/jobs/check", echo()), ("/api/jobs", {**echo(), "models": {"m": "chain/none"}}),
+              ("/v1/embeddings", {"input": ["a b", [2, 3]], "encoding_format": "base64"}),
               ("/v2/models/one/infer", {"inputs": [{"name": "x", "shape": [1], "datatype": "FP32", "data": [1]}]})]
     texts = [(path, json.dumps(body).encode()) for path, body in bodies]
     made += [request("POST", path, text, **{"Content-Type": "application/json"}) for path, text in texts]
@@ -134,7 +136,7 @@ def main():
     chance, made, cases, end = random.Random(options.seed), seeds(), 0, time.monotonic() + options.seconds
     latest = collections.deque(maxlen=64)
     with tempfile.TemporaryDirectory() as folder:
-        names = [pathlib.Path(folder) / "chain.onnx", pathlib.Path(folder) / "one.onnx"]
+        names = [pathlib.Path(folder) / "chain.onnx", pathlib.Path(folder) / "one.onnx", embedding_model.write(pathlib.Path(folder) / "embed")]
         names[0].write_bytes(chain({"chat_template": "{% for m in messages %}{{ m.content }}{% endfor %}"})[0])
         names[1].write_bytes(identity_model())
         try:

@@ -11,6 +11,7 @@ except ImportError:
     print("skipped for want of Python's package openai")
     sys.exit(77)
 
+import embedding_model
 from serving import RECORDING, SPOKEN, Server
 from test_text import chain
 
@@ -21,7 +22,8 @@ class Client(unittest.TestCase):
         cls.folder = tempfile.TemporaryDirectory()
         model = pathlib.Path(cls.folder.name) / "chain.onnx"
         model.write_bytes(chain({"chat_template": "{% for m in messages %}{{ m.content }}{% endfor %}in"})[0])
-        cls.server = Server("digits", str(model), "--token", "secret")
+        embed = embedding_model.write(pathlib.Path(cls.folder.name) / "embed")
+        cls.server = Server("digits", str(model), str(embed), "--token", "secret")
         cls.client = openai.OpenAI(base_url=f"http://{cls.server.host}:{cls.server.port}/v1", api_key="secret", max_retries=0)
 
     @classmethod
@@ -34,7 +36,7 @@ class Client(unittest.TestCase):
         return self.client.audio.transcriptions.create(model="whisper-1", file=RECORDING, **more)
 
     def test_models(self):
-        self.assertEqual([m.id for m in self.client.models.list()], ["digits", "chain"])
+        self.assertEqual([m.id for m in self.client.models.list()], ["digits", "chain", "embed"])
 
     def test_transcriptions(self):
         self.assertEqual(self.transcribe().text, SPOKEN)
@@ -80,6 +82,16 @@ class Client(unittest.TestCase):
         chat = self.client.chat.completions.create(messages=[{"role": "user", "content": "hello"}], **options)
         self.assertEqual([c.index for c in chat.choices], [0, 1])
         self.assertNotEqual(chat.choices[0].message.content, chat.choices[1].message.content)
+
+    def test_embeddings(self):
+        """The package asks for base64 and unpacks it."""
+        got = self.client.embeddings.create(model="embed", input=["a b", "c"])
+        for vector, text in zip(got.data, ("a b", "c"), strict=True):
+            for a, b in zip(vector.embedding, embedding_model.expected(text), strict=True):
+                self.assertAlmostEqual(a, b, places=6)
+        self.assertEqual(got.usage.total_tokens, 7)
+        floats = self.client.embeddings.create(model="embed", input="a b", encoding_format="float").data[0].embedding
+        self.assertEqual(len(floats), embedding_model.WIDTH)
 
     def test_errors(self):
         with self.assertRaisesRegex(openai.NotFoundError, "'none'"):

@@ -9,4 +9,7 @@
    where text is anything else. */
 bool base64_decode(const char *text, size_t n, unsigned char *out, size_t *size);
 
+/* Encodes data (size); NULL: memory failed. free. */
+char *base64_encode(const void *data, size_t size);
+
 #endif

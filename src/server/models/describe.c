@@ -179,20 +179,6 @@ static const char *attribute_kind(sib_attribute_kind kind)
     return name ? name : "unknown";
 }
 
-/* The shortest decimal that reads back to the same float; null where it is not finite. */
-static json_t *float_json(float value)
-{
-    char text[32];
-    if (!isfinite(value))
-        return json_null();
-    for (int digits = 6; digits <= 9; digits++) {
-        snprintf(text, sizeof text, "%.*g", digits, (double)value);
-        if (strtof(text, NULL) == value)
-            break;
-    }
-    return json_real(strtod(text, NULL));
-}
-
 static json_t *string_json(const sib_str *s)
 {
     char *text = strndup(s->data ? s->data : "", s->length);

@@ -3,6 +3,21 @@
 #include "server/values/json.h"
 
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+json_t *float_json(float value)
+{
+    char text[32];
+    if (!isfinite(value))
+        return json_null();
+    for (int digits = 6; digits <= 9; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, (double)value);
+        if (strtof(text, NULL) == value)
+            break;
+    }
+    return json_real(strtod(text, NULL));
+}
 
 json_t *real_json(double value)
 {

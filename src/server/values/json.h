@@ -7,6 +7,8 @@
 
 /* null where JSON has no such number */
 json_t *real_json(double value);
+/* The shortest decimal that reads back to the same float; null where it is not finite. */
+json_t *float_json(float value);
 /* full: with histogram and cells */
 json_t *digest_json(const sib_digest *d, bool full);
 

@@ -1,0 +1,210 @@
+/* Texts as vectors by OpenAI's API: POST /v1/embeddings. */
+#include "server/handlers.h"
+#include "server/http/base64.h"
+#include "server/http/state.h"
+#include "server/models/exchange_model.h"
+#include "server/values/json.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_INPUTS 2048
+#define MAX_FLOATS ((size_t)4 << 20) /* of an answer */
+
+/* The body, and what is answered of it so far. Strings are those of the JSON. */
+typedef struct embeddings {
+    exchange *x;
+    served *model;
+    const json_t *input, *dimensions; /* the second: NULL, or an integer */
+    const char *model_id;             /* NULL: not given */
+    bool base64;
+    json_t *data; /* a list */
+    size_t n_tokens, n_floats;
+} embeddings;
+
+/* ---- The body ---- */
+
+static bool read_input(embeddings *e, const json_t *value)
+{
+    e->input = value;
+    return json_is_string(value) || json_is_array(value);
+}
+
+static bool read_model(embeddings *e, const json_t *value)
+{
+    e->model_id = json_string_value(value);
+    return e->model_id;
+}
+
+static bool read_format(embeddings *e, const json_t *value)
+{
+    const char *name = json_string_value(value);
+    e->base64 = name && !strcmp(name, "base64");
+    return name && (e->base64 || !strcmp(name, "float"));
+}
+
+static bool read_dimensions(embeddings *e, const json_t *value)
+{
+    e->dimensions = value;
+    return json_is_integer(value);
+}
+
+static bool read_user(embeddings *e, const json_t *value)
+{
+    (void)e;
+    return json_is_string(value);
+}
+
+static const struct {
+    const char *name;
+    bool (*read)(embeddings *e, const json_t *value);
+    const char *expected;
+} fields[] = {{"input", read_input, "a text, a list of token ids, or a list of at most 2048 of these"},
+              {"model", read_model, "a string"},
+              {"encoding_format", read_format, "'float' or 'base64'"},
+              {"dimensions", read_dimensions, "an integer"},
+              {"user", read_user, "a string"}};
+
+/* Answers 400 and returns false where the body is wrong. */
+static bool read_body(embeddings *e, const json_t *body)
+{
+    const char *name;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)body, name, value)
+    {
+        size_t i = 0, n = sizeof fields / sizeof *fields;
+        while (i < n && strcmp(fields[i].name, name) != 0)
+            i++;
+        if (i < n && (json_is_null(value) || fields[i].read(e, value)))
+            continue;
+        if (i < n)
+            answer_error(e->x, 400, name, "%s must be %s", name, fields[i].expected);
+        else
+            answer_error(e->x, 400, name,
+                         "there is no field '%.60s'; docs/serve.md lists those that there are", name);
+        return false;
+    }
+    if (!e->input)
+        answer_error(e->x, 400, "input", "there is no input");
+    return e->input;
+}
+
+/* ---- One text ---- */
+
+/* A text, or ids in *ids, which are the caller's (free); false: it is neither, or memory failed. */
+static bool read_one(const json_t *value, sib_job_value *out, int32_t **ids)
+{
+    const size_t n = json_array_size(value);
+    if (json_string_length(value)) {
+        *out = (sib_job_value){
+            "text", {.type = SIB_PORT_TEXT, .text = {json_string_value(value), json_string_length(value)}}};
+        return true;
+    }
+    *ids = n ? malloc(n * sizeof **ids) : NULL;
+    for (size_t i = 0; *ids && i < n; i++) {
+        const json_t *id = json_array_get(value, i);
+        if (!json_is_integer(id) || json_integer_value(id) < 0 || json_integer_value(id) > INT32_MAX)
+            return false;
+        (*ids)[i] = (int32_t)json_integer_value(id);
+    }
+    *out = (sib_job_value){"tokens", {.type = SIB_PORT_TOKENS, .tokens = {*ids, n}}};
+    return *ids;
+}
+
+static json_t *vector_json(const embeddings *e, const float *vector, size_t n)
+{
+    if (e->base64) { /* float32, little-endian, as the processors that this runs on have them */
+        char *text = base64_encode(vector, n * sizeof *vector);
+        json_t *json = text ? json_string(text) : NULL;
+        free(text);
+        return json;
+    }
+    json_t *list = json_array();
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(list, float_json(vector[i]));
+    return list;
+}
+
+/* Adds the vector of a result; false: it was answered with an error. */
+static bool add_vector(embeddings *e, const sib_job_result *r)
+{
+    const sib_port_value *vector = sib_job_result_find(r, "embedding"),
+                         *tokens = sib_job_result_find(r, "tokens");
+    const sib_tensor *t = vector && vector->type == SIB_PORT_TENSOR ? vector->tensor : NULL;
+    const size_t n = t ? (size_t)sib_tensor_count(t) : 0;
+    if (!t || sib_tensor_dtype(t) != SIB_F32 || !sib_tensor_is_dense(t)) {
+        answer_error(e->x, 400, "model", "the job of the model '%.80s' gives no 'embedding' of float32",
+                     e->model->id);
+        return false;
+    }
+    if (e->dimensions && json_integer_value(e->dimensions) != (json_int_t)n) {
+        answer_error(e->x, 400, "dimensions", "dimensions may be %zu alone, those of the model", n);
+        return false;
+    }
+    if ((e->n_floats += n) > MAX_FLOATS) {
+        answer_error(e->x, 400, "input", "the vectors of one request may have %zu numbers together",
+                     MAX_FLOATS);
+        return false;
+    }
+    e->n_tokens += tokens && tokens->type == SIB_PORT_TOKENS ? tokens->tokens.n : 0;
+    json_array_append_new(e->data, json_pack("{s:s, s:I, s:o}", "object", "embedding", "index",
+                                             (json_int_t)json_array_size(e->data), "embedding",
+                                             vector_json(e, sib_tensor_data(t), n)));
+    return true;
+}
+
+static bool embed(embeddings *e, const json_t *value)
+{
+    static const char *const outputs[] = {"embedding", "tokens"};
+    const sib_job_run_options o = {.cancel = exchange_cancel(e->x)};
+    sib_error err = SIB_ERROR_INIT;
+    sib_job_value given;
+    sib_job_result *r = NULL;
+    int32_t *ids = NULL;
+    bool done = read_one(value, &given, &ids);
+    if (!done)
+        answer_error(e->x, 400, "input", "input must be %s, none of them empty", fields[0].expected);
+    else if (sib_job_run(e->model->job, 1, &given, 2, outputs, &o, &r, &err) == SIB_OK)
+        done = add_vector(e, r);
+    else {
+        answer_failure(e->x, &err);
+        done = false;
+    }
+    sib_job_result_free(&r);
+    free(ids);
+    return done;
+}
+
+/* ---- All ---- */
+
+static void answer_all(embeddings *e)
+{
+    const json_t *first = json_array_get(e->input, 0);
+    const bool several = json_is_string(first) || json_is_array(first);
+    const size_t n = several ? json_array_size(e->input) : 1;
+    if (n > MAX_INPUTS) {
+        answer_error(e->x, 400, "input", "input must be %s", fields[0].expected);
+        return;
+    }
+    e->data = json_array();
+    for (size_t i = 0; i < n; i++)
+        if (!embed(e, several ? json_array_get(e->input, i) : e->input))
+            return;
+    answer_json(e->x, 200,
+                json_pack("{s:s, s:O, s:s, s:{s:I, s:I}}", "object", "list", "data", e->data, "model",
+                          e->model->id, "usage", "prompt_tokens", (json_int_t)e->n_tokens, "total_tokens",
+                          (json_int_t)e->n_tokens));
+}
+
+void handle_embeddings(exchange *x)
+{
+    embeddings e = {.x = x};
+    json_t *body = exchange_json(x);
+    if (body && read_body(&e, body))
+        e.model = exchange_model_of(x, e.model_id, "text-embedding", "gives embeddings", NULL);
+    if (e.model)
+        answer_all(&e);
+    catalog_release(e.model);
+    json_decref(e.data);
+    json_decref(body);
+}
