@@ -3,6 +3,7 @@ import { faultText } from "./api/client";
 import { Progress, Empty, useAsked, Waiting } from "./components/states";
 import { Panel } from "./components/panel";
 import { hrefTo, useAddress } from "./state/address";
+import { offline } from "./session/answers";
 import { attempt, dismiss, modelAt, modelHash, setTheme, unload, useStore, type Theme } from "./state/store";
 import { texts } from "./texts";
 import { views, type View } from "./views";
@@ -184,7 +185,7 @@ export function Shell() {
   const [dialog, setDialog] = useState(false);
   const model = modelAt(address, models);
   const view = views.find((row) => row.id === address.view);
-  const shown = views.filter((row) => !row.needsModel || (model !== null && (row.suits?.(model) ?? true)));
+  const shown = views.filter((row) => !(offline && row.served) && (!row.needsModel || (model !== null && (row.suits?.(model) ?? true))));
   useEffect(() => {
     document.title = model ? `${model.name} – ${texts.product}` : texts.product;
   }, [model]);
@@ -229,9 +230,11 @@ export function Shell() {
             initial={200}
             max={480}
             tools={
-              <button className="plain" aria-label={texts.models.load} title={texts.models.load} onClick={() => setDialog(true)}>
-                +
-              </button>
+              !offline && (
+                <button className="plain" aria-label={texts.models.load} title={texts.models.load} onClick={() => setDialog(true)}>
+                  +
+                </button>
+              )
             }
           >
             <ModelList chosen={model} />

@@ -3,6 +3,8 @@ import type {
   ApiFault, Comparison, Digest, Graph, Job, JobOutput, JobRequest, Json, Loader, MilliGraph, Model, ModelDetail, ModelList, Node, NodeDetail, Plan,
   Peaks, Profile, Run, RunRequest, RunValue, Tolerance, Value, ValueDetail,
 } from "./types";
+import { answerHere } from "../session/answers";
+import { sessionModels, sessionRuns } from "../session/session";
 
 export class ApiError extends Error {
   constructor(
@@ -44,7 +46,7 @@ export async function request(path: string, init: RequestInit = {}): Promise<Res
   const headers = new Headers(init.headers);
   const token = apiToken();
   if (token !== null) headers.set("Authorization", `Bearer ${token}`);
-  const answer = await fetch(path, { ...init, headers });
+  const answer = answerHere(path, init.method ?? "GET") ?? (await fetch(path, { ...init, headers }));
   if (answer.ok) return answer;
   const text = await answer.text();
   let fault: ApiFault = { message: text || `${answer.status} ${answer.statusText}`, type: "server_error", param: null, code: null };
@@ -94,7 +96,8 @@ async function pages<T>(path: string, member: "nodes" | "values", query: Query, 
 }
 
 export const api = {
-  models: () => get<ModelList>("/api/models"),
+  /** Those of the server, and those of sessions. */
+  models: () => get<ModelList>("/api/models").then(({ models, available }) => ({ models: [...models, ...sessionModels()], available })),
   loaders: () => get<{ loaders: Loader[] }>("/api/loaders").then((answer) => answer.loaders),
   load: (loader: string, options: Record<string, Json>, files: Record<string, File> = {}): Promise<Model> => {
     if (Object.keys(files).length === 0) return post<Model>("/api/models", { loader, options });
@@ -141,7 +144,7 @@ export const api = {
     for (const [name, file] of Object.entries(files)) form.set(name, file, file.name);
     return request("/api/runs", { method: "POST", body: form }).then((answer) => answer.json() as Promise<Run>);
   },
-  runs: () => get<{ runs: Run[] }>("/api/runs").then((answer) => answer.runs),
+  runs: () => get<{ runs: Run[] }>("/api/runs").then((answer) => [...answer.runs, ...sessionRuns()]),
   run: (id: string) => get<Run>(run(id)),
   forget: (id: string) => remove(run(id)),
   cancel: (id: string) => post<Run>(`${run(id)}/cancel`, {}),
@@ -157,6 +160,18 @@ export const api = {
   compare: (id: string, other: string, tolerance: Tolerance, signal?: AbortSignal) =>
     get<Comparison>(`${run(id)}/compare`, { with: other, ...tolerance }, signal),
 };
+
+/** A profile with all of its spans, which come in pages. */
+export async function wholeProfile(run: string, signal?: AbortSignal): Promise<Profile> {
+  const first = await api.profile(run, 0, signal);
+  const spans = [...first.spans];
+  while (spans.length < first.total) {
+    const { spans: more } = await api.profile(run, spans.length, signal);
+    if (more.length === 0) break;
+    spans.push(...more);
+  }
+  return { ...first, spans };
+}
 
 /** Text of a failure for people. */
 export function faultText(fault: unknown): string {

@@ -3,6 +3,8 @@ import { create } from "zustand";
 import { api, faultText } from "../api/client";
 import { socket, type SocketState } from "../api/socket";
 import type { AvailableFile, JobRequest, Loader, Model, ModelDetail, Run, RunRequest, ServerMessage } from "../api/types";
+import { offline } from "../session/answers";
+import { sessionRuns } from "../session/session";
 import type { Address } from "./address";
 
 export type Theme = "system" | "light" | "dark";
@@ -218,7 +220,7 @@ export async function refreshRuns(): Promise<Run[]> {
 
 function heard(message: ServerMessage): void {
   if (message.op === "hello") {
-    set({ runs: {}, progress: {}, runsTold: false }); // another server may answer now
+    set({ runs: Object.fromEntries(sessionRuns().map((run) => [run.id, run])), progress: {}, runsTold: false }); // another server may answer now
     socket.send({ op: "ping", t: 0 });
   } else if (message.op === "pong") set({ runsTold: true });
   else if (message.op === "run") keepRun(message);
@@ -236,6 +238,7 @@ let following = false;
 export function followRuns(): void {
   if (following) return;
   following = true;
+  if (offline) return set({ runsTold: true });
   socket.messages(heard);
   socket.keep({ op: "runs" });
   socket.connect();

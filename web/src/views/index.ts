@@ -19,6 +19,8 @@ export interface View {
   suits?: (model: Model) => boolean;
   /** Also offered as a panel below the graph. */
   panel?: boolean;
+  /** Has nothing to show in a report. */
+  served?: boolean;
   /** Not among the tabs: reached by links. */
   hidden?: boolean;
   Component: ComponentType<ViewProps>;
@@ -31,8 +33,8 @@ export const views: View[] = [
   { id: "value", title: "Values", needsModel: true, panel: true, Component: lazy(() => import("./value")) },
   { id: "profile", title: "Profile", needsModel: true, panel: true, Component: lazy(() => import("./profile")) },
   { id: "compare", title: "Comparison", needsModel: true, panel: true, Component: lazy(() => import("./compare")) },
-  { id: "diff", title: "Two models", needsModel: true, Component: lazy(() => import("./diff")) },
+  { id: "diff", title: "Two models", needsModel: true, served: true, Component: lazy(() => import("./diff")) },
   { id: "runs", title: "Runs", needsModel: false, Component: lazy(() => import("./runs")) },
-  { id: "speech", title: "Speech", needsModel: false, Component: lazy(() => import("./speech")) },
-  { id: "text", title: "Text", needsModel: false, Component: lazy(() => import("./text")) },
+  { id: "speech", title: "Speech", needsModel: false, served: true, Component: lazy(() => import("./speech")) },
+  { id: "text", title: "Text", needsModel: false, served: true, Component: lazy(() => import("./text")) },
 ];

@@ -4,6 +4,7 @@ import type { Graph, Model, Node, NodeDetail, Run, Value } from "../../api/types
 import { Panel } from "../../components/panel";
 import { Empty, Shown, useAsked, Waiting } from "../../components/states";
 import type { Seen } from "../../api/digest";
+import { sessionOfModel } from "../../session/session";
 import { goTo, numberOf, type Address } from "../../state/address";
 import { useSeen } from "../../state/live";
 import { useSelected } from "../../state/source";
@@ -19,6 +20,7 @@ import { graphKey } from "./keys";
 import { nameInRuns, prefixOf, sourceOf, valuesOf } from "./names";
 import { figureText, Legend, useOverlay, usePainted } from "./overlay";
 import { RunDialog, RunLine } from "./run";
+import { SaveDialog } from "./save";
 import { Scene } from "./scene";
 import { Search } from "./search";
 import "./graph.css";
@@ -275,9 +277,11 @@ function useRun(loaded: Data, wanted: string | undefined): { id: string | null; 
   return { id, run };
 }
 
-function GraphPage({ model, data, chosen, wanted }: { model: Model; data: Data; chosen: Chosen; wanted: string | undefined }) {
+function GraphPage({ model, data, chosen, wanted, reference }: { model: Model; data: Data; chosen: Chosen; wanted: string | undefined; reference: string | undefined }) {
   const [query, setQuery] = useState("");
-  const [dialog, setDialog] = useState(false);
+  const [dialog, setDialog] = useState<"run" | "save" | null>(null);
+  const server = sessionOfModel(model.id) === undefined; // a session is neither run nor planned nor saved again
+  const toRun = () => server && setDialog("run");
   const fold = useFold(data);
   const asked = useDrawn(data, fold);
   const drawn = asked.data;
@@ -301,16 +305,24 @@ function GraphPage({ model, data, chosen, wanted }: { model: Model; data: Data; 
       <div className="graph-middle">
         <div className="graph-bar">
           <Crumbs loaded={loaded} model={model} />
-          <Choices loaded={loaded} />
+          {server && <Choices loaded={loaded} />}
           <Search nodes={loaded.nodes} found={found} query={query} onQuery={setQuery} />
-          <button className="primary" title={texts.run.goHint} onClick={() => setDialog(true)}>
-            {texts.run.go}
-          </button>
+          {server && (
+            <>
+              <button title={texts.session.goHint} onClick={() => setDialog("save")}>
+                {texts.session.go}
+              </button>
+              <button className="primary" title={texts.run.goHint} onClick={toRun}>
+                {texts.run.go}
+              </button>
+            </>
+          )}
         </div>
         {id !== null && <RunLine id={id} run={run} />}
-        {loaded.drawn.items.length === 0 ? <Empty title={t.empty} /> : <Canvas loaded={loaded} chosen={chosen} fold={fold} found={found} live={live} onRun={() => setDialog(true)} />}
+        {loaded.drawn.items.length === 0 ? <Empty title={t.empty} /> : <Canvas loaded={loaded} chosen={chosen} fold={fold} found={found} live={live} onRun={toRun} />}
       </div>
-      {dialog && <RunDialog loaded={loaded} onClose={() => setDialog(false)} />}
+      {dialog === "run" && <RunDialog loaded={loaded} onClose={() => setDialog(null)} />}
+      {dialog === "save" && <SaveDialog model={model} call={data.place.view.call} run={run} reference={reference} onClose={() => setDialog(null)} />}
       <Panel side="right" id="inspector" title={texts.shell.inspector} initial={320} max={700}>
         <Inspector loaded={loaded} chosen={chosen} live={live} fold={fold} onSearch={setQuery} />
       </Panel>
@@ -324,5 +336,5 @@ export default function GraphView({ model, address }: ViewProps) {
   const asked = useAsked(key, (signal) => load(place, signal));
   if (!model) return <Waiting />;
   const chosen = { node: numberOf(address, "node"), value: numberOf(address, "value"), group: address.query["group"] ?? null };
-  return <Shown asked={asked}>{(data) => <GraphPage key={key} model={model} data={data} chosen={chosen} wanted={address.query["run"]} />}</Shown>;
+  return <Shown asked={asked}>{(data) => <GraphPage key={key} model={model} data={data} chosen={chosen} wanted={address.query["run"]} reference={address.query["with"]} />}</Shown>;
 }

@@ -1,4 +1,5 @@
-import type { NestedInput, NestedLayout } from "./nested";
+import { offline } from "../../session/answers";
+import { nested, type NestedInput, type NestedLayout } from "./nested";
 
 let worker: Worker | null = null;
 let asks = 0;
@@ -18,8 +19,9 @@ function start(): Worker {
   return made;
 }
 
-/** Lays out in a worker. */
+/** Lays out in a worker, which a file that stands alone has not. */
 export function layOut(input: NestedInput): Promise<NestedLayout> {
+  if (offline) return Promise.resolve(nested(input));
   worker ??= start();
   const ask = asks++;
   return new Promise((resolve, reject) => {

@@ -5,6 +5,7 @@ import { openFile } from "./open";
 import { Table, type Column } from "../../components/table";
 import { formatBytes, formatCount } from "../../components/format";
 import { Empty } from "../../components/states";
+import { offline } from "../../session/answers";
 import { goTo } from "../../state/address";
 import { attempt, refreshModels, unload, useStore } from "../../state/store";
 import type { Model } from "../../api/types";
@@ -47,9 +48,11 @@ export default function ModelsView({ model }: ViewProps) {
     <div className="page">
       <div className="row">
         <h2 className="grow title">{t.title}</h2>
-        <button className="primary" onClick={() => setDialog(true)}>
-          {t.load}
-        </button>
+        {!offline && (
+          <button className="primary" onClick={() => setDialog(true)}>
+            {t.load}
+          </button>
+        )}
       </div>
       {reached === false ? (
         <Empty title={t.unreachable}>
@@ -67,7 +70,7 @@ export default function ModelsView({ model }: ViewProps) {
           <Table label={t.title} columns={columns} rows={models} id={(row) => row.id} onRow={(row) => goTo({ view: "graph", model: row.id })} />
         </div>
       )}
-      <div className="card">
+      <div className="card" hidden={offline}>
         <h2>{t.available}</h2>
         {available.length === 0 ? (
           <p className="muted">{t.availableEmpty}</p>

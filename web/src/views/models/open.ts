@@ -1,6 +1,7 @@
 // Opening models: a file on the server by name, or one that was dropped on the page.
 import { api, faultText } from "../../api/client";
 import type { Json, Model } from "../../api/types";
+import { openSession } from "../../session/open";
 import { goTo } from "../../state/address";
 import { attempt, notify, refreshModels } from "../../state/store";
 import { texts } from "../../texts";
@@ -27,10 +28,11 @@ const takers: { ends: RegExp; begins?: RegExp; take: Taker }[] = [
       openModel("upload", {}, { file }).catch((fault: unknown) => notify("error", texts.openFailed(file.name, faultText(fault))));
     },
   },
+  { ends: /\.sibyl\.zip$/i, take: (file) => void openSession(file) },
   {
     ends: /\.(wav|flac|mp3|ogg|opus|m4a|aac|webm|mp4|mkv|aiff?)$/i,
     begins: /^(RIFF....WAVE|fLaC|OggS|ID3|\xff[\xe2\xe3\xf0-\xfd]|....ftyp|\x1aE\xdf\xa3|FORM....AIF)/s,
-    take: openRecording,
+    take: (file) => openRecording(file),
   },
 ];
 

@@ -1,10 +1,11 @@
 import { useEffect, useMemo } from "react";
-import { api } from "../../api/client";
+import { api, wholeProfile } from "../../api/client";
 import type { Profile, ProfileRow, ProfileSpan, Run } from "../../api/types";
 import { formatBytes, formatCount, formatSeconds } from "../../components/format";
 import { Empty, Shown, useAsked } from "../../components/states";
 import { Facts, Table, type Column } from "../../components/table";
 import { Tabs } from "../../components/tabs";
+import { sessionOfRun } from "../../session/session";
 import { goTo, numberOf, type Address } from "../../state/address";
 import { showInGraph } from "../../state/places";
 import { attempt, followRuns, refreshRuns, runsOf, useStore } from "../../state/store";
@@ -17,18 +18,6 @@ import "./profile.css";
 
 const t = texts.profile;
 const SHOWN = 300; // rows of a table
-
-/** All spans, page by page. */
-async function load(run: string, signal: AbortSignal): Promise<Profile> {
-  const first = await api.profile(run, 0, signal);
-  const spans = [...first.spans];
-  while (spans.length < first.total) {
-    const { spans: more } = await api.profile(run, spans.length, signal);
-    if (more.length === 0) break;
-    spans.push(...more);
-  }
-  return { ...first, spans };
-}
 
 const isOf = (span: ProfileSpan, row: ProfileRow) => span.kind === "node" && span.name === row.node && span.op_type === row.op_type && span.backend === row.backend;
 const lengthOf = (span: ProfileSpan) => (endOf(span) - span.begin) * 1e-6;
@@ -175,7 +164,7 @@ export default function ProfileView({ model, address }: ViewProps) {
   const profiled = runsOf(all, model?.id).filter((run) => run.profile && run.ended !== null);
   const wanted = address.query["run"];
   const run = profiled.find(({ id }) => id === wanted) ?? (wanted === undefined || address.view === "graph" ? profiled[0] : undefined);
-  const asked = useAsked(run?.id ?? null, (signal) => load(run?.id ?? "", signal));
+  const asked = useAsked(run?.id ?? null, (signal) => wholeProfile(run?.id ?? "", signal));
   return (
     <Shown asked={listed}>
       {() =>
@@ -190,9 +179,11 @@ export default function ProfileView({ model, address }: ViewProps) {
                   </option>
                 ))}
               </select>
-              <a className="button" href={api.traceAddress(run.id)} download title={t.traceHint}>
-                {t.trace}
-              </a>
+              {!sessionOfRun(run.id) && (
+                <a className="button" href={api.traceAddress(run.id)} download title={t.traceHint}>
+                  {t.trace}
+                </a>
+              )}
             </div>
             <Shown asked={asked}>{(profile) => <ProfilePage profile={profile} run={run} address={address} />}</Shown>
           </div>

@@ -1,9 +1,10 @@
-import { useEffect } from "react";
+import { useEffect, type ReactNode } from "react";
 import { isNumeric } from "../../api/elements";
 import type { Model } from "../../api/types";
 import { formatBytes, formatNumber } from "../../components/format";
 import { Empty, Shown, useAsked } from "../../components/states";
 import { Tabs } from "../../components/tabs";
+import { sessionOfRun } from "../../session/session";
 import { goTo, hrefTo, numberOf, type Address } from "../../state/address";
 import { copyText, savePng, saveText } from "../../state/files";
 import { goesOn } from "../../state/live";
@@ -125,6 +126,16 @@ function AxisChoice({ value, axes, form }: { value: Described; axes: Axes; form:
 /** The drawing of the view in which a button stands. */
 const drawingBeside = (button: Element): HTMLCanvasElement | null => button.closest(".value-page")?.querySelector<HTMLCanvasElement>(".raster canvas, .plot canvas") ?? null;
 
+/** A download from the server; a session is a file itself. */
+function Npy({ source, slice, children }: { source: Source; slice?: string; children: ReactNode }) {
+  if (source.of === "run" && sessionOfRun(source.run)) return null;
+  return (
+    <a className="button" href={npyAddress(source, slice)} download>
+      {children}
+    </a>
+  );
+}
+
 function Takers({ value, axes, precision, drawn }: { value: Described; axes: Axes; precision: Precision; drawn: boolean }) {
   const { shape, source } = value;
   const name = value.name.replace(/[^\w.-]+/g, "_");
@@ -152,13 +163,11 @@ function Takers({ value, axes, precision, drawn }: { value: Described; axes: Axe
         </button>
       )}
       {shape.length > 2 && (
-        <a className="button" href={npyAddress(source, sliceText(axes.at, new Map(shown)))} download>
+        <Npy source={source} slice={sliceText(axes.at, new Map(shown))}>
           {t.sliceNpy}
-        </a>
+        </Npy>
       )}
-      <a className="button" href={npyAddress(source)} download>
-        .npy
-      </a>
+      <Npy source={source}>.npy</Npy>
     </>
   );
 }
@@ -182,11 +191,7 @@ function ValuePage({ value, address }: { value: Described; address: Address }) {
   if (!isNumeric(dtype))
     return (
       <Empty title={dtype === "" ? texts.digest.noTensor : t.noNumbers(dtype)}>
-        {dtype !== "" && (
-          <a className="button" href={npyAddress(source)} download>
-            .npy
-          </a>
-        )}
+        {dtype !== "" && <Npy source={source}>.npy</Npy>}
       </Empty>
     );
   if (shape.includes(0)) return <Empty title={t.noElements(`${dtype} [${shape.join(", ")}]`)} />;

@@ -1,0 +1,97 @@
+// The server's routes, answered from sessions.
+import type { Json, NodeDetail, ValueDetail } from "../api/types";
+import { texts } from "../texts";
+import { sliced } from "./slice";
+import { closeSession, sessionOfModel, sessionOfRun, type Session } from "./session";
+
+const t = texts.session;
+
+type Answer = Response | object | null | undefined | false; // nothing: the session does not hold it
+type Route = [path: RegExp, answer: (session: Session, part: (i: number) => string, query: URLSearchParams) => Answer];
+
+/** Of a list: those with `q` in their names or types, and of these a page. */
+function page<T extends { name: string }>(member: string, all: T[], query: URLSearchParams, typeOf: (row: T) => string): object {
+  const q = (query.get("q") ?? "").toLowerCase();
+  const found = q === "" ? all : all.filter((row) => row.name.toLowerCase().includes(q) || typeOf(row).toLowerCase().includes(q));
+  const from = Number(query.get("from") ?? 0);
+  return { total: found.length, [member]: found.slice(from, from + Number(query.get("count") ?? found.length)) };
+}
+
+function nodeDetail({ graphs }: Session, graph: number, i: number): NodeDetail | undefined {
+  const { nodes, values } = graphs[graph] ?? { nodes: [], values: [] };
+  const node = nodes[i];
+  const of = (numbers: number[]) => numbers.map((value) => values[value] ?? null);
+  return node && { ...node, version: 0, doc: "", attributes: node.attributes ?? [], flops: null, bytes: null, cost: null, inputs: of(node.in), outputs: of(node.out) };
+}
+
+function valueDetail({ graphs }: Session, graph: number, i: number): ValueDetail | undefined {
+  const { nodes, values } = graphs[graph] ?? { nodes: [], values: [] };
+  const value = values[i];
+  return value && { ...value, doc: "", users: nodes.filter((node) => node.in.includes(i)).map((node) => node.i) };
+}
+
+function elements({ arrays, values }: Session, query: URLSearchParams): Answer {
+  const name = query.get("name") ?? "";
+  const [array, value] = [arrays.get(name), values.find((row) => row.name === name)];
+  if (!array || !value) return null;
+  const count = value.shape.reduce((product, size) => product * size, 1);
+  const all = array.npy.subarray(array.at);
+  const width = count > 0 ? all.length / count : 1;
+  const slice = query.get("slice") ?? "";
+  const part = slice === "" || !Number.isInteger(width) ? { shape: value.shape, bytes: all } : sliced(all, value.shape, width, slice);
+  return new Response(query.get("format") === "npy" ? array.npy : part.bytes, { headers: { "X-Dtype": value.dtype, "X-Shape": part.shape.join(",") } });
+}
+
+const ofModels: Route[] = [
+  [/^$/, ({ model }) => model],
+  [/^\/hash$/, ({ model }) => ({ hash: model.hash })],
+  [/^\/graphs$/, ({ graphs }) => ({ graphs: graphs.map(({ graph }) => graph) })],
+  [/^\/graphs\/(\d+)$/, ({ graphs }, part) => graphs[Number(part(1))]?.graph],
+  [/^\/graphs\/(\d+)\/nodes$/, ({ graphs }, part, query) => page("nodes", graphs[Number(part(1))]?.nodes ?? [], query, (node) => node.type)],
+  [/^\/graphs\/(\d+)\/values$/, ({ graphs }, part, query) => page("values", graphs[Number(part(1))]?.values ?? [], query, (value) => value.type)],
+  [/^\/graphs\/(\d+)\/nodes\/(\d+)$/, (session, part) => nodeDetail(session, Number(part(1)), Number(part(2)))],
+  [/^\/graphs\/(\d+)\/values\/(\d+)$/, (session, part) => valueDetail(session, Number(part(1)), Number(part(2)))],
+];
+
+const ofRuns: Route[] = [
+  [/^$/, ({ run }) => run],
+  [/^\/outputs$/, ({ run }) => ({ outputs: run?.outputs.map((output) => ({ ...output, value: null })) ?? [] })],
+  [/^\/values$/, ({ values }, _part, query) => page("values", values, query, (value) => value.op_type)],
+  [/^\/value$/, ({ values }, _part, query) => values.find((value) => value.name === query.get("name"))],
+  [/^\/data$/, (session, _part, query) => elements(session, query)],
+  [/^\/profile$/, ({ profile }, _part, query) => profile && !query.has("format") && { ...profile, spans: profile.spans.slice(Number(query.get("from") ?? 0)) }],
+  [/^\/compare$/, ({ comparison }, _part, query) => comparison && query.get("with") === comparison.reference.id && comparison.rows],
+];
+
+const fault = (status: number, message: string): Response => new Response(JSON.stringify({ error: { message, type: "invalid_request_error", param: null, code: null } }), { status });
+
+function follow(routes: Route[], session: Session, path: string, query: URLSearchParams): Response {
+  for (const [pattern, answer] of query.get("view") === "planned" ? [] : routes) {
+    const found = pattern.exec(path);
+    const given = found && answer(session, (i) => found[i] ?? "", query);
+    if (given) return given instanceof Response ? given : Response.json(given);
+  }
+  return fault(404, t.missing);
+}
+
+/** What is in this page alone, where no server is. */
+const alone: Record<string, () => Json | object> = {
+  "/api/models": () => ({ models: [], available: [] }), // those of sessions join those of the server in any case
+  "/api/runs": () => ({ runs: [] }),
+  "/api/loaders": () => ({ loaders: [] }),
+};
+
+/** Whether the page stands in a file of its own, with a session and without a server. */
+export const offline = document.getElementById("session") !== null;
+
+/** The answer to a request for what belongs to a session; null: the server's. */
+export function answerHere(address: string, method: string): Response | null {
+  const { pathname, searchParams } = new URL(address, "http://page/");
+  const [, list = "", id = "", path = ""] = /^\/api\/(models|runs)\/([^/]+)(.*)$/.exec(pathname) ?? [];
+  const session = (list === "models" ? sessionOfModel : sessionOfRun)(decodeURIComponent(id));
+  if (!session) return offline ? (alone[pathname] ? Response.json(alone[pathname]()) : fault(404, t.offline)) : null;
+  if (method === "GET") return follow(list === "models" ? ofModels : ofRuns, session, path, searchParams);
+  if (method === "DELETE" && list === "models" && closeSession(session.model.id)) return new Response(null, { status: 204 });
+  return fault(405, t.fixed);
+}
+

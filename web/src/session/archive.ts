@@ -1,0 +1,52 @@
+// Sessions as files: a zip of JSON and .npy.
+import { strFromU8, strToU8, unzipSync, zipSync, type Zippable } from "fflate";
+import { texts } from "../texts";
+import type { Session, SessionArray } from "./session";
+
+const VERSION = 1;
+const MAX_BYTES = 1 << 30; // unpacked
+
+/** Bytes of a session's file. */
+export function pack({ arrays, graphs, values, profile, ...head }: Session): Uint8Array {
+  const files: Zippable = {};
+  const json = (name: string, content: unknown) => (files[name] = strToU8(JSON.stringify(content)));
+  json("session.json", { sibyl_session: VERSION, ...head, arrays: [...arrays.keys()] });
+  graphs.forEach((graph, i) => json(`graphs/${i}.json`, graph));
+  json("values.json", values);
+  if (profile) json("profile.json", profile);
+  [...arrays.values()].forEach(({ npy }, i) => (files[`values/${i}.npy`] = npy));
+  return zipSync(files, { level: 6 }) as Uint8Array;
+}
+
+/** Where the elements of a .npy file begin. */
+export function arrayOf(npy: Uint8Array): SessionArray {
+  const view = new DataView(npy.buffer, npy.byteOffset, npy.byteLength);
+  return { npy, at: npy[6]! > 1 ? 12 + view.getUint32(8, true) : 10 + view.getUint16(8, true) };
+}
+
+/** Throws where it is no file of a session. */
+export function unpack(bytes: Uint8Array): Session {
+  let all = 0;
+  const files = unzipSync(bytes, {
+    filter: ({ originalSize }) => {
+      all += originalSize;
+      if (all > MAX_BYTES) throw new Error(texts.session.large);
+      return true;
+    },
+  });
+  const read = <T>(name: string): T => {
+    const file = files[name];
+    if (!file) throw new Error(texts.session.lacks(name));
+    return JSON.parse(strFromU8(file)) as T;
+  };
+  const { sibyl_session, arrays, ...head } = read<Pick<Session, "model" | "run" | "comparison"> & { sibyl_session: number; arrays: string[] }>("session.json");
+  if (sibyl_session !== VERSION) throw new Error(texts.session.version(sibyl_session));
+  if (typeof head.model?.id !== "string") throw new Error(texts.session.lacks("model"));
+  return {
+    ...head,
+    graphs: Array.from({ length: head.model.n_graphs }, (_, i) => read(`graphs/${i}.json`)),
+    values: read("values.json"),
+    arrays: new Map(arrays.flatMap((name, i) => (files[`values/${i}.npy`] ? [[name, arrayOf(files[`values/${i}.npy`] as Uint8Array)]] : []))),
+    profile: files["profile.json"] ? read("profile.json") : null,
+  };
+}

@@ -1,0 +1,77 @@
+// Asks the server for all that a session holds.
+import { address, api, request, wholeProfile } from "../api/client";
+import type { Digest, Model, RunValue, Tolerance } from "../api/types";
+import { modelDetail, modelHash } from "../state/store";
+import { texts } from "../texts";
+import { arrayOf } from "./archive";
+import type { Session, SessionArray } from "./session";
+
+export const [MAX_DIGESTS, MAX_ELEMENTS] = [512, 64 << 20]; // values with images, bytes of elements
+const [MAX_VALUES, MAX_GRAPHS, PAGE] = [20_000, 1000, 1000];
+const TOLERANCE: Tolerance = { rtol: 1e-3, atol: 1e-5, ulp: 0 };
+
+export interface Wishes {
+  model: Model;
+  call: string | undefined;
+  run: string | null;
+  /** The run that it is compared with. */
+  reference: string | null;
+  /** Of what the run kept, these have images and, where they are wanted, elements. */
+  chosen: RunValue[];
+  elements: boolean;
+}
+
+/** All values that a run kept, with digests without images. */
+export async function valuesOfRun(run: string): Promise<RunValue[]> {
+  const all: RunValue[] = [];
+  for (;;) {
+    const { total, values } = await api.runValues(run, { from: all.length, count: PAGE });
+    all.push(...values);
+    if (all.length >= Math.min(total, MAX_VALUES) || values.length === 0) return all;
+  }
+}
+
+/** Eight at a time. */
+async function each<T, R>(all: T[], ask: (one: T) => Promise<R>): Promise<R[]> {
+  const made: R[] = [];
+  for (let i = 0; i < all.length; i += 8) made.push(...(await Promise.all(all.slice(i, i + 8).map(ask))));
+  return made;
+}
+
+const short = (x: number | null) => (x === null ? null : Number(x.toPrecision(4)));
+
+/** The image of 32 x 32 cells with as many digits as anybody sees. */
+const thin = (digest: Digest): Digest => (digest.cells ? { ...digest, cells: digest.cells.map(short) } : digest);
+
+async function arraysOf(run: string, values: RunValue[]): Promise<Map<string, SessionArray>> {
+  const arrays = await each(values.filter(({ dtype }) => dtype !== ""), async ({ name }): Promise<[string, SessionArray]> => {
+    const answer = await request(address(api.runData(run), { name, format: "npy" }));
+    return [name, arrayOf(new Uint8Array(await answer.arrayBuffer()))];
+  });
+  return new Map(arrays);
+}
+
+export async function collect({ model, call, run: id, reference, chosen, elements }: Wishes): Promise<Session> {
+  const [detail, hash, rows] = await Promise.all([modelDetail(model.id), modelHash(model), api.graphs(model.id, { call })]);
+  if (rows.length > MAX_GRAPHS) throw new Error(texts.session.graphs(MAX_GRAPHS));
+  const graphs = await each(rows, async (graph) => {
+    const [nodes, values] = await Promise.all([api.nodes(model.id, graph.number, { call, attributes: true }), api.values(model.id, graph.number, { call })]);
+    return { graph, nodes, values };
+  });
+  const main = graphs[0]?.values ?? [];
+  const of = (role: string) => main.filter((value) => value.role === role);
+  const head = { model: { ...detail, hash, calls: call ? [call] : detail.calls.slice(0, 1), n_graphs: rows.length, inputs: of("input"), outputs: of("output") }, graphs };
+  if (id === null) return { ...head, run: null, values: [], arrays: new Map(), profile: null, comparison: null };
+  const run = await api.run(id);
+  const listed = await valuesOfRun(id);
+  const full = new Map((await each(chosen.slice(0, MAX_DIGESTS), ({ name }) => api.runValue(id, name))).map((value) => [value.name, { ...value, digest: thin(value.digest) }]));
+  return {
+    ...head,
+    run,
+    values: listed.map((value) => full.get(value.name) ?? value),
+    arrays: elements ? await arraysOf(id, chosen) : new Map(),
+    profile: run.profile && run.ended !== null ? await wholeProfile(id) : null,
+    comparison: reference === null ? null : { reference: await api.run(reference), rows: await api.compare(id, reference, TOLERANCE) },
+  };
+}
+

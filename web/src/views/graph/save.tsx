@@ -1,0 +1,117 @@
+// Saving what is shown as a file that needs neither the model nor the server.
+import { useMemo, useState } from "react";
+import { faultText } from "../../api/client";
+import type { Model, Run, RunValue } from "../../api/types";
+import { Dialog } from "../../components/dialog";
+import { formatBytes } from "../../components/format";
+import { saveFile } from "../../components/save";
+import { Shown, useAsked } from "../../components/states";
+import { pack } from "../../session/archive";
+import { collect, MAX_DIGESTS, MAX_ELEMENTS, valuesOfRun } from "../../session/collect";
+import { writeReport } from "../../session/report";
+import { runsOf, useStore } from "../../state/store";
+import { texts } from "../../texts";
+
+const t = texts.session;
+
+interface Props {
+  model: Model;
+  call: string | undefined;
+  run: Run | null;
+  /** The run of the address to compare with. */
+  reference: string | undefined;
+  onClose: () => void;
+}
+
+function Form({ model, call, run, reference, listed, onClose }: Props & { listed: RunValue[] }) {
+  const all = useStore((state) => state.runs);
+  const others = useMemo(() => runsOf(all, model.id).filter((other) => other.ended !== null && other.id !== run?.id && other.kind === "graph"), [all, model.id, run?.id]);
+  const [q, setQ] = useState("");
+  const [elements, setElements] = useState(false);
+  const [other, setOther] = useState(others.some(({ id }) => id === reference) ? (reference ?? "") : "");
+  const [going, setGoing] = useState<"session" | "report" | null>(null);
+  const [fault, setFault] = useState<string | null>(null);
+  const chosen = listed.filter(({ name }) => name.toLowerCase().includes(q.trim().toLowerCase()));
+  const bytes = chosen.reduce((sum, value) => sum + value.bytes, 0);
+  const save = async (as: "session" | "report") => {
+    setGoing(as);
+    setFault(null);
+    try {
+      const session = await collect({ model, call, run: run?.id ?? null, reference: other || null, chosen, elements: elements && bytes <= MAX_ELEMENTS });
+      if (as === "session") saveFile(`${model.id}.sibyl.zip`, new Blob([pack(session)], { type: "application/zip" }));
+      else saveFile(`${model.id}.html`, await writeReport(session));
+      onClose();
+    } catch (failure) {
+      setFault(faultText(failure));
+      setGoing(null);
+    }
+  };
+  return (
+    <form
+      className="stack run-form"
+      onSubmit={(event) => {
+        event.preventDefault();
+        void save("session");
+      }}
+    >
+      <p className="muted">{t.hint}</p>
+      {run === null ? (
+        <p className="alert info">{t.noRun}</p>
+      ) : (
+        <>
+          <label className="field">
+            {t.chosen}
+            <input type="search" value={q} placeholder={t.all} onChange={(event) => setQ(event.target.value)} />
+            <span className="hint">{t.found(chosen.length, listed.length, MAX_DIGESTS)}</span>
+          </label>
+          <label className="row">
+            <input type="checkbox" checked={elements && bytes <= MAX_ELEMENTS} disabled={bytes > MAX_ELEMENTS} onChange={(event) => setElements(event.target.checked)} />
+            {t.elements(formatBytes(bytes))}
+          </label>
+          {bytes > MAX_ELEMENTS && <p className="hint muted">{t.tooMany(formatBytes(MAX_ELEMENTS))}</p>}
+          {others.length > 0 && (
+            <label className="field">
+              {t.reference}
+              <select value={other} onChange={(event) => setOther(event.target.value)}>
+                <option value="">{t.noReference}</option>
+                {others.map(({ id }) => (
+                  <option key={id} value={id}>
+                    {texts.run.name(id)}
+                  </option>
+                ))}
+              </select>
+            </label>
+          )}
+        </>
+      )}
+      {fault && (
+        <div className="alert" role="alert">
+          {fault}
+        </div>
+      )}
+      <div className="row end">
+        <button type="button" onClick={onClose}>
+          {texts.cancel}
+        </button>
+        <button type="button" disabled={going !== null} title={t.reportHint} onClick={() => void save("report")}>
+          {going === "report" && <span className="spinner" />}
+          {t.report}
+        </button>
+        <button type="submit" className="primary" disabled={going !== null}>
+          {going === "session" && <span className="spinner" />}
+          {t.save}
+        </button>
+      </div>
+    </form>
+  );
+}
+
+export function SaveDialog(props: Props) {
+  const run = props.run?.ended == null ? null : props.run;
+  const asked = useAsked(run?.id ?? "", () => (run ? valuesOfRun(run.id) : Promise.resolve([])));
+  return (
+    <Dialog title={t.title} onClose={props.onClose}>
+      <Shown asked={asked}>{(listed) => <Form {...props} run={run} listed={listed} />}</Shown>
+    </Dialog>
+  );
+}

@@ -1,0 +1,145 @@
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { pathToFileURL } from "node:url";
+import { checkAccess, drop, expect, look, start, test } from "./server";
+import type { Page } from "@playwright/test";
+
+const canvas = (page: Page) => page.getByRole("application", { name: "Graph" });
+const inspector = (page: Page) => page.getByRole("region", { name: "Inspector" });
+const line = (page: Page) => page.getByRole("region", { name: "Run", exact: true });
+const fact = (page: Page, name: string) => inspector(page).locator(".digest dt", { hasText: name }).locator("+ dd");
+
+interface Run {
+  id: string;
+  state: string;
+}
+
+/** Runs a model through the server, and waits for its end. */
+async function run(page: Page, model: string, more: object): Promise<string> {
+  const { id } = (await (await page.request.post("/api/runs", { data: { model, kind: "graph", keep: ["*"], profile: true, seed: 3, ...more } })).json()) as Run;
+  await expect.poll(async () => ((await (await page.request.get(`/api/runs/${id}`)).json()) as Run).state).toBe("done");
+  return id;
+}
+
+/** What the dialog saves, in a folder. */
+async function save(page: Page, button: "Save session" | "Save as report", folder: string): Promise<string> {
+  const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("dialog").getByRole("button", { name: button }).click()]);
+  await expect(page.getByRole("dialog")).toHaveCount(0);
+  const path = `${folder}/${download.suggestedFilename()}`;
+  await download.saveAs(path);
+  return path;
+}
+
+let folder: string;
+test.beforeEach(() => void (folder = mkdtempSync(`${tmpdir()}/sibyl-`)));
+test.afterEach(() => rmSync(folder, { recursive: true }));
+
+/** A session of `digits` with the elements of the values of its first block, and the differences from a second run. */
+async function saved(page: Page, pictured = false): Promise<string> {
+  const first = await run(page, "digits", { dims: { B: 1 } });
+  const second = await run(page, "digits", { dims: { B: 1 }, backends: "ref" });
+  await page.goto(`/#/graph/digits?run=${first}&with=${second}&node=6`);
+  await expect(line(page).getByRole("status")).toHaveText("done");
+  await page.getByRole("button", { name: "Save…" }).click();
+  const dialog = page.getByRole("dialog");
+  await expect(dialog.getByText(/^73 of 73,/)).toBeVisible();
+  await dialog.getByLabel("Values whose name contains").fill("blocks.0/");
+  await dialog.getByLabel(/^With their elements/).check();
+  await expect(dialog.getByLabel("Differences from")).toHaveValue(second);
+  if (pictured) await look(page, "session-save");
+  await page.setViewportSize({ width: 1280, height: 800 });
+  return save(page, "Save session", folder);
+}
+
+test("a session opens without the model: graph, values, profile, differences", async ({ page }) => {
+  const file = await saved(page, true);
+  expect(execFileSync("python3", ["-c", "import sys, zipfile, json; z = zipfile.ZipFile(sys.argv[1]); print(z.testzip(), json.loads(z.read('session.json'))['sibyl_session'])", file]).toString().trim()).toBe("None 1");
+  const number = (label: string) => fact(page, label).textContent();
+  const before = [await number("Mean"), await number("Minimum"), await number("Zeros")];
+  await page.goto(page.url() + "&panel=value");
+  const title = async (row: number, column: number) => (await page.locator("table.elements tbody tr").nth(row).locator("td").nth(column).getAttribute("title"))!;
+  const elements = [await title(0, 0), await title(1, 0)];
+  const { process, url } = await start([]);
+  await page.goto(`${url}/#/models`);
+  await drop(page, "digits.sibyl.zip", readFileSync(file));
+  await expect(page).toHaveURL(/#\/graph\/digits\.session\?run=r\d+%40digits\.session/);
+  await expect(canvas(page)).toHaveAttribute("data-items", /^\d+$/);
+  await expect(page.getByRole("button", { name: "Run", exact: true })).toHaveCount(0);
+  await expect(line(page).getByRole("status")).toHaveText("done");
+  await page.goto(page.url() + "&node=6&panel=value");
+  await expect(inspector(page).getByRole("heading").first()).not.toBeEmpty();
+  expect([await number("Mean"), await number("Minimum"), await number("Zeros")]).toEqual(before);
+  await expect(inspector(page).getByRole("img", { name: /32 × 32 cells/ })).toBeVisible();
+  await expect(page.locator("table.elements tbody td").first()).toHaveAttribute("title", elements[0]!);
+  await page.getByRole("combobox", { name: "Rows" }).selectOption("2");
+  await expect(page.locator("table.elements tbody td").nth(1)).toHaveAttribute("title", elements[1]!);
+  await look(page, "session-open");
+  await page.setViewportSize({ width: 1280, height: 800 });
+  await page.getByRole("navigation", { name: "Panels" }).getByRole("link", { name: "Profile" }).click();
+  await expect(page.getByRole("table").first()).toContainText("Attention");
+  await page.getByRole("navigation", { name: "Panels" }).getByRole("link", { name: "Comparison" }).click();
+  await expect(page.getByText(/\d+ values compared/)).toBeVisible();
+  await page.locator(".model-list li").hover();
+  await page.getByRole("button", { name: "Close digits" }).click();
+  await expect(page.getByText("This address names a model that is not open here.")).toBeVisible();
+  process.kill("SIGTERM");
+});
+
+test("a report is one file that needs no server, with the graph folded", async ({ page }) => {
+  expect((await page.request.post("/api/models", { data: { loader: "file", options: { file: "short.onnx" } } })).status()).toBe(201);
+  const id = await run(page, "short", { dims: { T: 4 } });
+  await page.goto(`/#/graph/short?run=${id}`);
+  await page.getByRole("button", { name: "Save…" }).click();
+  await page.getByRole("dialog").getByLabel("Values whose name contains").fill("layers.3");
+  const file = await save(page, "Save as report", folder);
+  expect(statSync(file).size).toBeLessThan(5_000_000);
+  const asked: string[] = [];
+  page.on("request", (request) => asked.push(request.url()));
+  await page.goto(pathToFileURL(file).href);
+  await expect(canvas(page)).toHaveAttribute("data-items", /^\d+$/);
+  expect(Number(await canvas(page).getAttribute("data-items"))).toBeLessThan(100);
+  await expect(line(page).getByRole("status")).toHaveText("done");
+  await expect(page.getByRole("link", { name: "Speech" })).toHaveCount(0);
+  await look(page, "report");
+  await page.setViewportSize({ width: 1280, height: 800 });
+  await page.getByRole("combobox", { name: "Find nodes" }).fill("layers.3/mlp/Sigmoid");
+  await page.keyboard.press("Enter");
+  await expect(fact(page, "Mean")).toHaveText(/\d/);
+  await page.getByRole("navigation", { name: "Views" }).getByRole("link", { name: "Values" }).click();
+  await page.getByRole("navigation", { name: "Views" }).getByRole("link", { name: "Profile" }).click();
+  await expect(page.getByRole("table").first()).toContainText("MatMul");
+  await page.reload(); // its address names a view
+  await expect(page.getByRole("table").first()).toContainText("MatMul");
+  await page.getByRole("navigation", { name: "Views" }).getByRole("link", { name: "Models" }).click();
+  await expect(page.getByRole("main")).toContainText("transformer");
+  expect(asked.filter((url) => !/^(file|data|blob):/.test(url))).toEqual([]);
+});
+
+test("what is no session says why, and a session cannot be changed", async ({ page }) => {
+  await page.goto("/#/models");
+  for (const [name, data, why] of [
+    ["noise.sibyl.zip", Buffer.from("nothing"), "invalid zip data"],
+    ["empty.sibyl.zip", Buffer.from("UEsFBgAAAAAAAAAAAAAAAAAAAAAAAA==", "base64"), "it lacks session.json"],
+  ] as const) {
+    await drop(page, name, data);
+    await expect(page.getByRole("alert").last()).toHaveText(new RegExp(`${name} is no session that can be opened: ${why}`));
+  }
+  const file = await saved(page);
+  const changed = execFileSync("python3", [
+    "-c",
+    "import sys, zipfile, json, io; z = zipfile.ZipFile(sys.argv[1]); out = io.BytesIO(); w = zipfile.ZipFile(out, 'w'); [w.writestr(n, z.read(n) if n != 'session.json' else json.dumps({**json.loads(z.read(n)), 'sibyl_session': 9})) for n in z.namelist()]; w.close(); sys.stdout.buffer.write(out.getvalue())",
+    file,
+  ], { maxBuffer: 1 << 28 });
+  await drop(page, "later.sibyl.zip", changed);
+  await expect(page.getByRole("alert").last()).toContainText("it is of version 9");
+  await drop(page, "digits.sibyl.zip", readFileSync(file));
+  await drop(page, "digits.sibyl.zip", readFileSync(file)); // again: under another name
+  await expect(page).toHaveURL(/digits\.session-2/);
+  await page.goto("/#/runs");
+  await page.getByRole("button", { name: /digits\.session-2/ }).first().click();
+  await expect(page.getByRole("alert").last()).toContainText("A session can be looked at, not changed.");
+  await page.goto("/#/graph/digits.session?milli=3");
+  await expect(page.getByText("The session does not hold this.")).toBeVisible();
+  await checkAccess(page);
+});
