@@ -17,6 +17,12 @@
 
 /* ---- Planning ------------------------------------------------------------------------------------------ */
 
+/* Where a tap of the last axis adds to a row of the output: elements skip .. skip + n - 1 of a row of the
+   image, to the phases from sums on. */
+typedef struct tap_run {
+    size_t skip, n, sums;
+} tap_run;
+
 static size_t rounded(size_t n, size_t by)
 {
     return (n + by - 1) / by * by;
@@ -130,6 +136,8 @@ bool conv_transposed_make(conv_transposed *t, unsigned threads)
     size_t products;
     return size_mul(t->features * t->taps, t->slab, &products) &&
            size_add(rounded(products, 16), row->stride * t->phase_floats, &t->work_floats) &&
+           size_add(t->work_floats, rounded(row->kernel * sizeof(tap_run) / sizeof(float), 16),
+                    &t->work_floats) &&
            size_add(t->work_floats, product_scratch(t), &t->work_floats) &&
            size_mul(t->work_floats, t->workers * sizeof(float), &bytes);
 }
@@ -165,6 +173,7 @@ typedef struct part {
     size_t slab_from, slab_n;  /* elements of a channel of the image, relative to the channel */
     const float *products;     /* (count, taps, slab_n) */
     float *phases;             /* (stride, phase_floats) */
+    tap_run *runs;             /* (kernel of the last axis) */
 } part;
 
 /* The element that tap k of an axis reads for output q; returns false where there is none. */
@@ -177,22 +186,39 @@ static bool taken_from(const conv2d_axis *a, size_t k, size_t q, size_t *p)
     return *p < a->in;
 }
 
-/* Adds the contributions of a row of the image through the taps of the last axis. products: (kernel, slab_n),
-   from that row on. */
-static void add_row(const part *w, const float *products)
+/* The first tap of an axis that may read an element for output q, and the distance of those that follow. */
+static size_t first_tap(const conv2d_axis *a, size_t q, size_t *step)
 {
-    const conv2d_axis *a = &w->t->axis[CONV2D_AXES - 1];
-    chain_function add = w->kernels->chain.op[CHAIN_add][CHAIN_F32];
+    *step = a->dilation == 1 ? a->stride : 1;
+    return a->dilation == 1 ? (q + a->before) % a->stride : 0;
+}
+
+static void make_runs(const conv_transposed *t, tap_run *runs)
+{
+    const conv2d_axis *a = &t->axis[CONV2D_AXES - 1];
     for (size_t k = 0; k < a->kernel; k++) {
         /* element p goes to output p * stride + at - before, so to position p + shift of phase */
         size_t at = k * a->dilation, back = a->before > at ? a->before - at : 0;
         size_t skip = (back + a->stride - 1) / a->stride; /* elements that map before the first output */
         size_t first = skip * a->stride + at - a->before; /* output of the first element after those */
-        if (first >= a->out || skip >= a->in)
-            continue;
-        size_t n = size_min(a->in - skip, (a->out - first - 1) / a->stride + 1);
-        float *sums = w->phases + first % a->stride * w->t->phase_floats + first / a->stride;
-        add(sums, products + k * w->slab_n + skip, NULL, sums, n);
+        runs[k] = (tap_run){.skip = skip};
+        if (first < a->out && skip < a->in)
+            runs[k] = (tap_run){skip, size_min(a->in - skip, (a->out - first - 1) / a->stride + 1),
+                                first % a->stride * t->phase_floats + first / a->stride};
+    }
+}
+
+/* Adds the contributions of a row of the image through the taps of the last axis. products: (kernel, slab_n),
+   from that row on. */
+static void add_row(const part *w, const float *products)
+{
+    chain_function add = w->kernels->chain.op[CHAIN_add][CHAIN_F32];
+    size_t kernel = w->t->axis[CONV2D_AXES - 1].kernel;
+    for (size_t k = 0; k < kernel; k++) {
+        const tap_run *r = &w->runs[k];
+        float *sums = w->phases + r->sums;
+        if (r->n)
+            add(sums, products + k * w->slab_n + r->skip, NULL, sums, r->n);
     }
 }
 
@@ -205,8 +231,9 @@ static void make_row(const part *w, size_t channel, const size_t *at, float *y)
     float start = bias ? bias[w->g * t->m + channel] : 0;
     for (size_t i = 0; i < row->stride * t->phase_floats; i++)
         w->phases[i] = start;
-    for (size_t k0 = 0; k0 < a[0].kernel; k0++)
-        for (size_t k1 = 0; k1 < a[1].kernel; k1++) {
+    size_t step0, step1, first0 = first_tap(&a[0], at[0], &step0), first1 = first_tap(&a[1], at[1], &step1);
+    for (size_t k0 = first0; k0 < a[0].kernel; k0 += step0)
+        for (size_t k1 = first1; k1 < a[1].kernel; k1 += step1) {
             size_t p0, p1;
             if (!taken_from(&a[0], k0, at[0], &p0) || !taken_from(&a[1], k1, at[1], &p1))
                 continue;
@@ -225,9 +252,9 @@ static void make_row(const part *w, size_t channel, const size_t *at, float *y)
         y[whole * row->stride + f] = w->phases[f * t->phase_floats + whole];
 }
 
-/* The same where windows do not overlap: a row of the output is one row of the image through the taps of the last axis,
-   side by side. bias: (out of the last axis) the channel's bias in each, or NULL. */
-static void copy_row_apart(const part *w, size_t channel, const size_t *at, const float *bias, float *y)
+/* The same without a bias where windows do not overlap: a row of the output is one row of the image through
+   the taps of the last axis, side by side. */
+static void copy_row_apart(const part *w, size_t channel, const size_t *at, float *y)
 {
     const conv_transposed *t = w->t;
     const conv2d_axis *a = t->axis, *row = &t->axis[CONV2D_AXES - 1];
@@ -240,8 +267,6 @@ static void copy_row_apart(const part *w, size_t channel, const size_t *at, cons
     else
         w->kernels->layout.transpose[2]((const char *)from, (ptrdiff_t)(w->slab_n * sizeof *y), (char *)y,
                                         (ptrdiff_t)(row->stride * sizeof *y), row->stride, row->in);
-    if (bias)
-        w->kernels->chain.op[CHAIN_add][CHAIN_F32](y, bias, NULL, y, row->out);
 }
 
 /* Odd weights give NaN where they meet a zero between or around the elements. y: rows from..until of one
@@ -275,19 +300,20 @@ static void add_up(const part *w, const float *packed)
             begin = plane;
             rows = 1;
         }
-        const float *bias = t->apart && w->call->bias ? w->phases : NULL;
-        for (size_t i = 0; i < row && bias; i++)
-            w->phases[i] = w->call->bias[w->g * t->m + channel];
         for (size_t r = 0; r < rows; r++) {
             size_t from_top = (begin - plane) / row + r, at[2] = {from_top / a[1].out, from_top % a[1].out};
             float *y = w->call->y + begin + r * row;
             if (t->apart)
-                copy_row_apart(w, channel, at, bias, y);
+                copy_row_apart(w, channel, at, y);
             else
                 make_row(w, channel, at, y);
             if (t->odd_weights)
                 meet_zeros(w, at, packed + channel * t->taps * t->c, y);
         }
+        static const float centre[2] = {0, 0};
+        if (t->apart && w->call->bias)
+            w->kernels->rows.shift_scale(w->call->y + begin, rows * row, centre, 1,
+                                         w->call->bias[w->g * t->m + channel], w->call->y + begin);
         if (w->call->finish)
             w->call->finish(w->call->context, begin, rows * row);
     }
@@ -312,6 +338,9 @@ static void run_item(const conv_transposed_call *call, size_t item, float *scrat
     w.slab_from = first * t->inner_in;
     w.products = scratch;
     w.phases = scratch + rounded(t->features * t->taps * t->slab, 16);
+    const conv2d_axis *row = &t->axis[CONV2D_AXES - 1];
+    w.runs = (tap_run *)(void *)(w.phases + row->stride * t->phase_floats);
+    make_runs(t, w.runs);
     const float *packed = call->w + w.g * t->m * t->taps * t->c;
     gemm product = product_of(t, w.count * t->taps, w.slab_n);
     product.a = packed + w.first * t->taps * t->c;
@@ -319,7 +348,8 @@ static void run_item(const conv_transposed_call *call, size_t item, float *scrat
     product.c = scratch;
     product.cancel = call->cancel;
     if (w.slab_n)
-        gemm_run(&product, w.phases + t->axis[CONV2D_AXES - 1].stride * t->phase_floats);
+        gemm_run(&product,
+                 (float *)(void *)w.runs + rounded(row->kernel * sizeof(tap_run) / sizeof(float), 16));
     add_up(&w, packed);
 }
 

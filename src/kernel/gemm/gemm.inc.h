@@ -76,8 +76,8 @@ INLINE void tile_term(vf sum[GEMM_MR][GEMM_NV], const tile_rows *rows, int s, co
 }
 
 /* Long tiles begin with prefetches of the memory that they write, and of what the next tiles read: B from the
-   L2 cache, A from memory into the L2 cache. With few rows B streams by once, from whichever level it is in: there the
-   processor's own prefetches do better. */
+   L2 cache, A from memory into the L2 cache. With few rows B streams by once, from whichever level it is in:
+   there the processor's own prefetches do better. */
 #define LINE_FLOATS 16
 #define LONG_TILE   64
 #define FEW_ROWS    4

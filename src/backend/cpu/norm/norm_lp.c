@@ -1,4 +1,5 @@
-/* LpNormalization over the last axis: a row over the sum of its absolutes, or over the root of that of its squares. */
+/* LpNormalization over the last axis: a row over the sum of its absolutes, or over the root of that of its
+   squares. */
 #include "backend/cpu/call/rows.h"
 #include "base/cancel.h"
 
