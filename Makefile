@@ -4,6 +4,8 @@ JOBS   ?= $(shell nproc 2>/dev/null || echo 2)
 PREFIX ?= /usr/local
 FOR    ?= build
 PYTHON  = build/venv/bin/python
+# The tests share the processors: with threads of its own in each, torch waits for itself and takes twice the time.
+PYTEST  = OMP_NUM_THREADS=1 $(PYTHON) -m pytest -q -n $(JOBS) --dist worksteal
 SHELL   = /bin/bash
 
 .PHONY: all build setup demo test test-c test-python compare bench asan tsan portable debug neon cortex mutate mutate-checkpoints mutate-tokenizers fuzz-http load random-graphs page serve test-web check check-paths format operators digits tile-tables install example clean
@@ -60,7 +62,7 @@ test-c: need-test
 	ctest --preset $(PRESET) -j $(JOBS) --no-tests=error
 
 test-python: need-python all
-	@set -o pipefail; $(PYTHON) -m pytest -q -rfEs -n $(JOBS) --dist worksteal python/tests | tee build/pytest.log
+	@set -o pipefail; $(PYTEST) -rfEs python/tests | tee build/pytest.log
 
 # The page in a browser, as a person uses it, against a server with the model that ships; pictures in build/web-pictures.
 test-web: need-web page
@@ -70,7 +72,7 @@ test-web: need-web page
 
 # Comparisons with other software, which `make setup FOR=peers` installs (some gigabytes).
 compare: need-peers all
-	SIBYL_PEERS=1 $(PYTHON) -m pytest -q -rfE -n $(JOBS) --dist worksteal -m peers python/tests
+	SIBYL_PEERS=1 $(PYTEST) -rfE -m peers python/tests
 	SIBYL_PYTHON=$(CURDIR)/$(PYTHON) build/sibyl bench features --peers --repeat 20
 
 bench: need-peers all

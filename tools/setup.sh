@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 build="cmake ninja-build gcc libc6-dev pkg-config libavformat-dev libavcodec-dev libavutil-dev libswresample-dev
        libzip-dev libpng-dev libjpeg-dev libwebp-dev libtiff-dev
        libopenjp2-7-dev libpcre2-dev libutf8proc-dev libjansson-dev zlib1g-dev libwebsockets-dev"
-test="$build ccache libcmocka-dev g++ ffmpeg python3 libonnx-testdata mlir-14-tools"
+test="$build libcmocka-dev g++ ffmpeg python3 libonnx-testdata mlir-14-tools"
 python="$test python3-dev python3-venv"
 peers="$python libfftw3-single3"
 train="python3 python3-venv ffmpeg libespeak-ng1 espeak-ng"
@@ -175,8 +175,9 @@ extra_missing() {
 
 install_kind() {
     wanted=$(packages_of "$1")
+    # ccache before the first build, though none needs it: a build configured again with it is built again.
     # shellcheck disable=SC2086 # split into words
-    install_packages $wanted
+    install_packages $wanted ccache
     case "$1" in
     arm64) install_arm64_root ;;
     page | web) install_npm ;;

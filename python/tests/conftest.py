@@ -28,6 +28,7 @@ def peer(name):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "peers: of a file that compares with other software")
+    config.addinivalue_line("markers", "long: takes a large part of all the time, and begins first")
 
 
 def pytest_collection_modifyitems(items):
@@ -35,6 +36,7 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if re.search(r"\bpeer\(|\btorch\b|importorskip|SIBYL_PEERS", item.path.read_text(encoding="utf-8")):
             item.add_marker("peers")
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
 @pytest.fixture

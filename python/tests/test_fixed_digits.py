@@ -36,6 +36,7 @@ def errors(tools, torch, network, recordings, held):
     return sum(tools.evaluation.errors(said, words) for (_, said), words in zip(recordings, heard))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["singles", "strings"])
 def test_word_errors(tmp_path, data, torch, kind):
     if not COMMAND.is_file():

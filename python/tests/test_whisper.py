@@ -34,6 +34,7 @@ print(json.dumps([wrong, lines, dict(met)]))
 """
 
 
+@pytest.mark.long
 def test_scripted_models():
     peer("whisper")
     program = built("tests", "job", "whisper_script")
