@@ -30,6 +30,8 @@ typedef struct sib_segment {
     /* (n_words) NULL where word timestamps were not requested and the segment has text */
     const sib_word *words;
     double temperature, avg_logprob, compression_ratio, no_speech_prob;
+    /* (n_tokens) log probability of each token among those that were allowed there; NULL where there are no tokens */
+    const double *logprobs;
 } sib_segment;
 
 /* A stretch that contains speech. */

@@ -224,6 +224,8 @@ TEST(test_greedy_takes_the_most_probable)
                  log_sum(2, (double[]){4, 3});
     assert_true(fabs(s.result.avg_logprob - sum / 3) < 1e-9);
     assert_true(s.result.temperature == 0);
+    assert_true(fabs(s.result.logprobs[0] - (2 - log_sum(2, (double[]){2, 1}))) < 1e-9);
+    assert_true(fabs(s.result.logprobs[1] - (3 - log_sum(2, (double[]){3, 1}))) < 1e-9);
     assert_true(fabs(s.result.no_speech_prob - exp(2) / (exp(2) + N_TINY - 1)) < 1e-9);
     assert_int_equal(s.tree.fed.n_steps, 3);
     assert_int_equal(s.tree.fed.n_reorders, 0);
@@ -417,6 +419,8 @@ TEST(test_beams_find_what_greed_misses)
         1.5 - log_sum(2, (double[]){2, 1.5}) + 6 - log_sum(1, (double[]){6}) + 6 - log_sum(1, (double[]){6});
     assert_true(fabs(s.result.avg_logprob - sum / 3) < 1e-9);
     assert_true(s.tree.fed.n_reorders > 0);
+    assert_true(fabs(s.result.logprobs[0] - (1.5 - log_sum(2, (double[]){2, 1.5}))) < 1e-9);
+    assert_true(fabs(s.result.logprobs[1] - (6 - log_sum(1, (double[]){6}))) < 1e-9);
     set_close(&s);
 }
 

@@ -53,6 +53,14 @@ class Client(unittest.TestCase):
         self.assertEqual("".join(e.delta for e in events[:-1]), SPOKEN)
         self.assertEqual((events[-1].type, events[-1].text), ("transcript.text.done", SPOKEN))
 
+    def test_log_probabilities(self):
+        got = self.transcribe(include=["logprobs"])
+        self.assertEqual("".join(t.token for t in got.logprobs).strip(), SPOKEN)
+        self.assertEqual(bytes(int(b) for t in got.logprobs for b in t.bytes).decode().strip(), SPOKEN)
+        events = list(self.transcribe(include=["logprobs"], stream=True))
+        self.assertEqual([t.logprob for t in events[-1].logprobs], [t.logprob for t in got.logprobs])
+        self.assertEqual([t.logprob for e in events[:-1] for t in e.logprobs], [t.logprob for t in got.logprobs])
+
     def test_completions(self):
         create = self.client.completions.create
         whole = create(model="chain", prompt="in", max_tokens=9, seed=1, logprobs=2)

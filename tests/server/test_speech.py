@@ -118,7 +118,7 @@ class Speech(unittest.TestCase):
         self.fails("json, text, srt, vtt, verbose_json", {"response_format": "diarized_json"})
         for value in "1.5", "-0.1", "warm", "nan", "0x0", "0.5 ":
             self.assertEqual(self.fails("from 0 to 1", {"temperature": value})["param"], "temperature")
-        for name in "include[]", "languages[]", "chunking_strategy", "known_speaker_names[]", "known_speaker_references[]":
+        for name in "languages[]", "chunking_strategy", "known_speaker_names[]", "known_speaker_references[]":
             self.assertEqual(self.fails("not supported", {name: "auto"})["param"], name)
         self.assertEqual(self.fails("'speed'", {"speed": "2"})["param"], "speed")
         self.fails("twice", [("language", "en"), ("language", "de")])
@@ -127,6 +127,23 @@ class Speech(unittest.TestCase):
         self.fails("from 1 to 20", {"beam_size": "1000"})
         self.fails("stream", {"stream": "perhaps"})
         self.fails("json, text or verbose_json", {"stream": "true", "response_format": "srt"})
+
+    def test_log_probabilities(self):
+        """Of the text's tokens: they make it, and with those of times and of the end their mean is the segment's."""
+        for recording in self.recordings:
+            got = json.loads(self.given({"include[]": "logprobs"}, recording))
+            self.assertEqual(set(got), {"text", "logprobs"})
+            self.assertEqual(b"".join(bytes(t["bytes"]) for t in got["logprobs"]).decode().strip(), got["text"])
+            self.assertEqual("".join(t["token"] for t in got["logprobs"]).strip(), got["text"])
+            self.assertTrue(all(-20 < t["logprob"] <= 0 for t in got["logprobs"]))
+            _, _, text = self.ask({"include[]": "logprobs", "stream": "true"}, recording)
+            streamed = [data for _, data in events(text)]
+            self.assertEqual(streamed[-1], {"type": "transcript.text.done", **got})
+            self.assertEqual([t for e in streamed[:-1] for t in e["logprobs"]], got["logprobs"])
+            for e in streamed[:-1]:
+                self.assertEqual("".join(t["token"] for t in e["logprobs"]).strip(), e["delta"].strip())
+        self.fails("response_format json", {"include[]": "logprobs", "response_format": "text"})
+        self.fails("logprobs, not 'usage'", {"include[]": "usage"})
 
     def test_options_reach_the_procedure(self):
         def segment(**fields):

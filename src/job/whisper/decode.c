@@ -74,6 +74,7 @@ sib_code whisper_logits_room(whisper_decoder *d, size_t rows, sib_error *err)
 void whisper_decoded_free(whisper_decoded *r)
 {
     ids_free(&r->tokens);
+    mem_free(r->logprobs);
     *r = (whisper_decoded){0};
 }
 
@@ -189,6 +190,12 @@ static sib_code conclude(whisper_decoder *d, whisper_search *s, whisper_decoded 
     sib_code code = whisper_search_best(s, &best, err);
     if (code == SIB_OK)
         code = ids_append(&out->tokens, best->tokens, best->n, err);
+    if (code == SIB_OK && best->n > 0) {
+        out->logprobs = mem_alloc(best->n, sizeof *out->logprobs);
+        if (!out->logprobs)
+            return err_memory(err, best->n * sizeof *out->logprobs, "log probabilities");
+        memcpy(out->logprobs, best->logprobs, best->n * sizeof *out->logprobs);
+    }
     if (code == SIB_OK)
         code =
             whisper_tokens_decode(d->tokens, best->tokens, best->n, d->tokens->timestamp_begin, &text, err);

@@ -27,6 +27,7 @@ void whisper_decoder_free(whisper_decoder *d);
 
 typedef struct whisper_decoded {
     token_ids tokens; /* sampled tokens, without the end */
+    double *logprobs; /* (tokens.n) their log probabilities; mem_free */
     double temperature;
     double avg_logprob;       /* over the tokens and the end */
     double no_speech_prob;    /* NaN where the tokenizer has no such token */

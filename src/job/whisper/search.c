@@ -9,7 +9,7 @@
 #include <string.h>
 
 typedef struct whisper_candidate {
-    double score;
+    double score, logprob;
     size_t from, order; /* order: in which candidates were found, which breaks ties */
     int32_t token;
 } whisper_candidate;
@@ -31,13 +31,16 @@ sib_code whisper_search_begin(whisper_search *s, const whisper_decoder *d, doubl
     s->ended = mem_calloc(s->room_ended, sizeof *s->ended);
     s->candidates = mem_alloc(beams ? s->width * (s->width + 1) : 0, sizeof *s->candidates);
     s->block = mem_alloc(2 * s->width * s->room, sizeof *s->block);
-    if (!s->live || !s->next || !s->ended || !s->candidates || !s->block) {
+    s->logprobs = mem_alloc(2 * s->width * s->room, sizeof *s->logprobs);
+    if (!s->live || !s->next || !s->ended || !s->candidates || !s->block || !s->logprobs) {
         whisper_search_free(s);
         return err_memory(err, 2 * s->width * s->room * sizeof *s->block, "hypotheses");
     }
     for (size_t i = 0; i < s->width; i++) {
         s->live[i].tokens = s->block + i * s->room;
+        s->live[i].logprobs = s->logprobs + i * s->room;
         s->next[i].tokens = s->block + (s->width + i) * s->room;
+        s->next[i].logprobs = s->logprobs + (s->width + i) * s->room;
     }
     s->n_live = 1;
     return SIB_OK;
@@ -45,16 +48,28 @@ sib_code whisper_search_begin(whisper_search *s, const whisper_decoder *d, doubl
 
 void whisper_search_free(whisper_search *s)
 {
-    for (size_t i = 0; i < s->room_ended && s->ended; i++)
+    for (size_t i = 0; i < s->room_ended && s->ended; i++) {
         mem_free(s->ended[i].tokens);
+        mem_free(s->ended[i].logprobs);
+    }
     mem_free(s->live);
     mem_free(s->next);
     mem_free(s->ended);
     mem_free(s->candidates);
     mem_free(s->block);
+    mem_free(s->logprobs);
     s->live = s->next = s->ended = NULL;
     s->candidates = NULL;
     s->block = NULL;
+    s->logprobs = NULL;
+}
+
+static void copy_tokens(whisper_hypothesis *to, const whisper_hypothesis *from)
+{
+    if (from->n == 0)
+        return;
+    memcpy(to->tokens, from->tokens, from->n * sizeof *to->tokens);
+    memcpy(to->logprobs, from->logprobs, from->n * sizeof *to->logprobs);
 }
 
 /* Stores `from`, with the sum `sum`, as ended hypothesis `at`. */
@@ -63,26 +78,30 @@ static sib_code keep_ended(whisper_search *s, size_t at, const whisper_hypothesi
 {
     whisper_hypothesis *h = &s->ended[at];
     h->tokens = mem_alloc(from->n, sizeof *h->tokens);
-    if (!h->tokens)
-        return err_memory(err, from->n * sizeof *h->tokens, "a hypothesis");
-    if (from->n > 0)
-        memcpy(h->tokens, from->tokens, from->n * sizeof *h->tokens);
+    h->logprobs = mem_alloc(from->n, sizeof *h->logprobs);
+    if (!h->tokens || !h->logprobs) {
+        mem_free(h->tokens);
+        mem_free(h->logprobs);
+        *h = (whisper_hypothesis){0};
+        return err_memory(err, from->n * sizeof *h->logprobs, "a hypothesis");
+    }
+    copy_tokens(h, from);
     h->n = from->n;
     h->sum = sum;
     s->n_ended++;
     return SIB_OK;
 }
 
-/* next[at] = live[from] plus one token. */
-static void go_on(whisper_search *s, size_t at, size_t from, int32_t token, double sum)
+/* next[at] = live[from] plus one token of this log probability. */
+static void go_on(whisper_search *s, size_t at, size_t from, int32_t token, double logprob)
 {
     const whisper_hypothesis *old = &s->live[from];
     whisper_hypothesis *h = &s->next[at];
-    if (old->n > 0)
-        memcpy(h->tokens, old->tokens, old->n * sizeof *h->tokens);
+    copy_tokens(h, old);
     h->tokens[old->n] = token;
+    h->logprobs[old->n] = logprob;
     h->n = old->n + 1;
-    h->sum = sum;
+    h->sum = old->sum + logprob;
     h->from = from;
 }
 
@@ -169,14 +188,14 @@ static sib_code step_samples(whisper_search *s, const float *logits, sib_error *
         if (code != SIB_OK)
             return code;
         int32_t token = s->temperature > 0 ? sample(s, x, row) : (int32_t)whisper_argmax(x, n_vocab);
-        double sum = s->live[from].sum + log_probability(x, token, by);
+        const double logprob = log_probability(x, token, by);
         if (token == s->d->tokens->eot) {
-            code = keep_ended(s, row, &s->live[from], sum, err);
+            code = keep_ended(s, row, &s->live[from], s->live[from].sum + logprob, err);
             if (code != SIB_OK)
                 return code;
             continue;
         }
-        go_on(s, going, from, token, sum);
+        go_on(s, going, from, token, logprob);
         s->next[going++].row = row;
     }
     advance(s, going);
@@ -205,7 +224,8 @@ static sib_code find_candidates(whisper_search *s, size_t from, const float *log
         out[at] = (whisper_candidate){.from = from, .token = (int32_t)i};
     }
     for (size_t i = 0; i < wanted; i++) {
-        out[i].score = s->live[from].sum + log_probability(logits, out[i].token, by);
+        out[i].logprob = log_probability(logits, out[i].token, by);
+        out[i].score = s->live[from].sum + out[i].logprob;
         out[i].order = from * wanted + i;
     }
     return SIB_OK;
@@ -233,7 +253,7 @@ static sib_code step_beams(whisper_search *s, const float *logits, sib_error *er
     for (size_t i = 0; i < n && going < s->width; i++) {
         const whisper_candidate *c = &s->candidates[i];
         if (c->token != s->d->tokens->eot)
-            go_on(s, going++, c->from, c->token, c->score);
+            go_on(s, going++, c->from, c->token, c->logprob);
         else if (s->n_ended < s->max_ended)
             code = keep_ended(s, s->n_ended, &s->live[c->from], c->score, err);
         if (code != SIB_OK)

@@ -5,7 +5,8 @@
 #include "job/whisper/decode.h"
 
 typedef struct whisper_hypothesis {
-    int32_t *tokens; /* (room) sampled so far, n of them */
+    int32_t *tokens;  /* (room) sampled so far, n of them */
+    double *logprobs; /* (room) of each */
     size_t n;
     double sum;  /* of log probabilities */
     size_t from; /* the live hypothesis of the previous step that it continues */
@@ -25,6 +26,7 @@ typedef struct whisper_search {
     size_t n_ended, room_ended, max_ended;
     struct whisper_candidate *candidates; /* (width * (width + 1)) of beams */
     int32_t *block;                       /* memory for the tokens of live and next */
+    double *logprobs;                     /* the same for their log probabilities */
 } whisper_search;
 
 /* Starts with one hypothesis without tokens. After a failure nothing needs to be freed. */

@@ -21,6 +21,7 @@ static void free_segment(sib_segment *s)
     free_words(s);
     mem_free((char *)s->text);
     mem_free((int32_t *)s->tokens);
+    mem_free((double *)s->logprobs);
 }
 
 void whisper_segments_cut(whisper_segments *s, size_t from)
@@ -64,19 +65,25 @@ sib_code whisper_segment_empty(sib_segment *s, sib_error *err)
     s->text = text;
     s->words = words;
     s->tokens = NULL;
+    s->logprobs = NULL;
     s->n_tokens = 0;
     return SIB_OK;
 }
 
 /* ---- Slices ------------------------------------------------------------------------------------------ */
 
-/* Adds a segment with tokens (n) from `start` to `end`, in seconds. */
+/* Adds a segment with n tokens of r, the first of which is `first`, from `start` to `end`, in seconds. */
 static sib_code add(const whisper_tokens *w, const whisper_decoded *r, const whisper_window *at, double start,
-                    double end, const int32_t *tokens, size_t n, whisper_segments *out, sib_error *err)
+                    double end, size_t first, size_t n, whisper_segments *out, sib_error *err)
 {
+    const int32_t *tokens = r->tokens.ids + first;
     token_ids copy = {0};
     byte_buffer text = {0};
-    sib_code code = make_room(out, 1, err);
+    double *logprobs = n && r->logprobs ? mem_alloc(n, sizeof *logprobs) : NULL;
+    sib_code code = n && r->logprobs && !logprobs ? err_memory(err, n * sizeof *logprobs, "log probabilities")
+                                                  : make_room(out, 1, err);
+    if (logprobs)
+        memcpy(logprobs, r->logprobs + first, n * sizeof *logprobs);
     if (code == SIB_OK)
         code = ids_append(&copy, tokens, n, err);
     if (code == SIB_OK)
@@ -84,6 +91,7 @@ static sib_code add(const whisper_tokens *w, const whisper_decoded *r, const whi
     if (code != SIB_OK) {
         ids_free(&copy);
         buf_free(&text);
+        mem_free(logprobs);
         return code;
     }
     out->data[out->n++] = (sib_segment){.seek = at->seek,
@@ -92,6 +100,7 @@ static sib_code add(const whisper_tokens *w, const whisper_decoded *r, const whi
                                         .text = text.data,
                                         .n_tokens = n,
                                         .tokens = copy.ids,
+                                        .logprobs = logprobs,
                                         .temperature = r->temperature,
                                         .avg_logprob = r->avg_logprob,
                                         .compression_ratio = r->compression_ratio,
@@ -119,7 +128,7 @@ static sib_code add_slices(const whisper_tokens *w, const whisper_decoded *r, co
             continue;
         double from = at->offset + position(w, t[*last]) * WHISPER_TOKEN_SECONDS;
         double to = at->offset + position(w, t[end - 1]) * WHISPER_TOKEN_SECONDS;
-        sib_code code = add(w, r, at, from, to, t + *last, end - *last, out, err);
+        sib_code code = add(w, r, at, from, to, *last, end - *last, out, err);
         if (code != SIB_OK)
             return code;
         *last = end;
@@ -138,7 +147,7 @@ static sib_code add_one_segment(const whisper_tokens *w, const whisper_decoded *
                 duration = position(w, r->tokens.ids[i]) * WHISPER_TOKEN_SECONDS;
             break;
         }
-    return add(w, r, at, at->offset, at->offset + duration, r->tokens.ids, r->tokens.n, out, err);
+    return add(w, r, at, at->offset, at->offset + duration, 0, r->tokens.n, out, err);
 }
 
 sib_code whisper_slice(const whisper_tokens *w, const whisper_decoded *r, const whisper_window *at,

@@ -5,7 +5,9 @@
 #include "server/speech/recording.h"
 #include "server/speech/segments_json.h"
 #include "server/speech/speech_form.h"
+#include "server/values/json.h"
 
+#include <math.h>
 #include <string.h>
 
 /* ---- What is answered ---- */
@@ -17,6 +19,8 @@ typedef struct speech {
     const char *task;
     double seconds; /* of audio */
     bool spoke;     /* text was streamed */
+    const sib_tokenizer *tokenizer;
+    json_t *logprobs; /* of tokens whose text is not streamed yet; NULL: none is asked for */
 } speech;
 
 /* "english" for "en", as OpenAI has it. */
@@ -27,6 +31,33 @@ static const char *language_name(const char *language)
         if (!strcmp(language, code))
             return name;
     return language;
+}
+
+/* Adds the text tokens of a segment: {"token", "bytes", "logprob"}. */
+static void add_logprobs(const speech *s, const sib_segment *segment, json_t *list)
+{
+    for (size_t i = 0; segment->logprobs && i < segment->n_tokens; i++) {
+        const char *bytes;
+        size_t size;
+        bool special;
+        if (!sib_tokenizer_token(s->tokenizer, segment->tokens[i], &bytes, &size, &special) || special)
+            continue;
+        json_t *numbers = json_array();
+        for (size_t k = 0; k < size; k++)
+            json_array_append_new(numbers, json_integer((unsigned char)bytes[k]));
+        json_array_append_new(list, json_pack("{s:o, s:o, s:f}", "token", text_of_bytes(bytes, size), "bytes",
+                                              numbers, "logprob", fmax(segment->logprobs[i], -9999)));
+    }
+}
+
+/* Has a body or an event those of a transcript, where they are asked for. */
+static void put_logprobs(const speech *s, const sib_transcript *t, json_t *body)
+{
+    json_t *list = s->form->logprobs ? json_array() : NULL;
+    for (size_t i = 0; list && i < t->n_segments; i++)
+        add_logprobs(s, &t->segments[i], list);
+    if (list)
+        json_object_set_new(body, "logprobs", list);
 }
 
 /* The words of all segments, which lose theirs: {"word", "start", "end"}, and "probability", which is not OpenAI's. */
@@ -88,7 +119,9 @@ static void answer_text(const speech *s, const sib_transcript *t, const char *te
 static void answer_short(const speech *s, const sib_transcript *t, const char *text)
 {
     (void)text;
-    answer_json(s->x, 200, json_pack("{s:s}", "text", t->text));
+    json_t *body = json_pack("{s:s}", "text", t->text);
+    put_logprobs(s, t, body);
+    answer_json(s->x, 200, body);
 }
 
 static const struct {
@@ -113,6 +146,7 @@ static void answer_result(const speech *s, const sib_job_result *r)
         json_t *done =
             s->form->format == SPEECH_VERBOSE_JSON ? verbose_json(s, &t) : json_pack("{s:s}", "text", t.text);
         json_object_set_new(done, "type", json_string("transcript.text.done"));
+        put_logprobs(s, &t, done);
         code = answer_event(s->x, done, &err);
         if (code == SIB_OK)
             answer_end(s->x);
@@ -139,8 +173,21 @@ static sib_code on_text(void *context, const char *text, size_t size, sib_error 
     if (!size)
         return SIB_OK;
     s->spoke = true;
-    return answer_event(s->x, json_pack("{s:s, s:s%}", "type", "transcript.text.delta", "delta", text, size),
-                        err);
+    json_t *event = json_pack("{s:s, s:s%}", "type", "transcript.text.delta", "delta", text, size);
+    if (s->logprobs) {
+        json_object_set_new(event, "logprobs", s->logprobs);
+        s->logprobs = json_array();
+    }
+    return answer_event(s->x, event, err);
+}
+
+/* The tokens of a segment, whose text follows. */
+static sib_code on_tokens(void *context, const sib_segment *segment, sib_error *err)
+{
+    speech *s = context;
+    (void)err;
+    add_logprobs(s, segment, s->logprobs);
+    return SIB_OK;
 }
 
 /* A segment with its words, where they are asked for; not OpenAI's. */
@@ -175,7 +222,9 @@ static sib_code run(speech *s, const served *v, const sib_tensor *audio, sib_job
     memcpy(in + 1, f->inputs, f->n_inputs * sizeof *in);
     sib_job_run_options o = {.context = s,
                              .on_text = f->stream && f->format != SPEECH_VERBOSE_JSON ? on_text : NULL,
-                             .on_segment = f->stream && f->format == SPEECH_VERBOSE_JSON ? on_segment : NULL,
+                             .on_segment = s->logprobs                                     ? on_tokens
+                                           : f->stream && f->format == SPEECH_VERBOSE_JSON ? on_segment
+                                                                                           : NULL,
                              .on_progress = f->stream ? on_progress : NULL,
                              .cancel = exchange_cancel(s->x)};
     return sib_job_run(v->job, f->n_inputs + 1, in, 3, wanted, &o, out, err);
@@ -190,7 +239,8 @@ static void transcribe_with(served *v, exchange *x, const speech_form *form, con
     sib_job_result *r = NULL;
     sib_timer timer = sib_timer_start();
     sib_code code = recording_read(x, form->file, info.sample_rate, &audio, &err);
-    speech s = {.x = x, .form = form, .task = task};
+    speech s = {.x = x, .form = form, .task = task, .tokenizer = sib_job_tokenizer(v->job, 0)};
+    s.logprobs = form->stream && form->logprobs ? json_array() : NULL;
     if (code == SIB_OK) {
         s.seconds = (double)sib_tensor_count(audio) / info.sample_rate;
         code = run(&s, v, audio, &r, &err);
@@ -200,6 +250,7 @@ static void transcribe_with(served *v, exchange *x, const speech_form *form, con
         answer_result(&s, r);
     } else
         answer_failure(x, &err);
+    json_decref(s.logprobs);
     sib_job_result_free(&r);
     sib_tensor_free(&audio);
 }

@@ -108,6 +108,13 @@ static bool read_granularity(exchange *x, const rule *r, const char *text, speec
     return i >= 0;
 }
 
+static bool read_include(exchange *x, const rule *r, const char *text, speech_form *f)
+{
+    static const char *const words[] = {"logprobs", NULL};
+    f->logprobs = choice_of(x, r, text, words) == 0;
+    return f->logprobs;
+}
+
 static bool read_model(exchange *x, const rule *r, const char *text, speech_form *f)
 {
     (void)x;
@@ -129,7 +136,6 @@ static bool refuse(exchange *x, const rule *r, const char *text, speech_form *f)
 #define NO_SPEAKERS  "speakers are not distinguished"
 #define NO_CHUNKS    "recordings are read in windows of 30 s"
 #define ONE_LANGUAGE "give one as 'language', or none"
-#define NO_LOGPROBS  "verbose_json has avg_logprob of each segment"
 
 static const rule rules[] = {
     {"model", read_model, .input = NULL},
@@ -145,8 +151,8 @@ static const rule rules[] = {
     {"chunking_strategy", refuse, .input = NO_CHUNKS},
     {"languages[]", refuse, .input = ONE_LANGUAGE},
     {"languages", refuse, .input = ONE_LANGUAGE},
-    {"include[]", refuse, .input = NO_LOGPROBS},
-    {"include", refuse, .input = NO_LOGPROBS},
+    {"include[]", read_include, .list = true},
+    {"include", read_include, .list = true},
     {"known_speaker_names[]", refuse, .input = NO_SPEAKERS},
     {"known_speaker_names", refuse, .input = NO_SPEAKERS},
     {"known_speaker_references[]", refuse, .input = NO_SPEAKERS},
@@ -204,6 +210,10 @@ static bool check(exchange *x, speech_form *f)
     if (f->stream && (f->format == SPEECH_SRT || f->format == SPEECH_VTT)) {
         answer_error(x, 400, "response_format",
                      "a stream has the response_format json, text or verbose_json");
+        return false;
+    }
+    if (f->logprobs && f->format != SPEECH_JSON) {
+        answer_error(x, 400, "include[]", "include[] needs the response_format json");
         return false;
     }
     f->segments = f->segments || !granular;

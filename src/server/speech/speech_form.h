@@ -21,6 +21,7 @@ typedef struct speech_form {
     const char *model; /* NULL: not given */
     speech_format format;
     bool stream, words, segments; /* words, segments: what verbose_json holds */
+    bool logprobs;                /* of tokens, in json */
     double temperature;
     buffer hotwords;                         /* all of them, in one text; speech_form_clear */
     sib_job_value inputs[MAX_SPEECH_INPUTS]; /* (n_inputs) of the job, but for the audio */
