@@ -120,6 +120,35 @@ test("colours nodes by a column of a file that is dropped or chosen, and counts 
   await expect(legend(page)).toContainText("Drop or choose a .json or .csv"); // the file itself stays with the tab
 });
 
+test("a folded group has the time of its nodes together, of errors the greatest, of names the most frequent", async ({ page }) => {
+  expect((await page.request.post("/api/models", { data: { loader: "file", options: { file: "short.onnx" } } })).status()).toBe(201);
+  const more = { model: "short", call: undefined, dims: { T: 4 } };
+  const [run, reference] = [await finished(page, { ...more, profile: true }), await finished(page, { ...more, backends: "ref" })];
+  const { by_node } = (await (await page.request.get(`/api/runs/${run}/profile`)).json()) as { by_node: { node: string; seconds: number }[] };
+  const seconds = by_node.filter(({ node }) => node.includes("layers.")).reduce((sum, row) => sum + row.seconds, 0);
+  expect(seconds).toBeGreaterThan(0);
+  const { rows } = (await (await page.request.get(`/api/runs/${run}/compare?with=${reference}`)).json()) as { rows: { node: string; max_rel: number | null }[] };
+  const worst = Math.max(...rows.filter(({ node }) => node.includes("layers.")).map(({ max_rel }) => max_rel ?? 0));
+  await page.goto(`/#/graph/short?run=${run}&with=${reference}&colour=time`);
+  await expect(legend(page)).toContainText("µs");
+  await canvas(page).focus();
+  const title = page.getByRole("region", { name: "Inspector" }).getByRole("heading", { level: 2 }).nth(1);
+  for (let k = 0; k < 40 && !/× 8/.test((await title.textContent()) ?? ""); k++) await page.keyboard.press("ArrowDown");
+  const told = async () => {
+    const [, figure, unit = ""] = /Selected: ([\d.e-]+) ?(\S*)/.exec((await legend(page).getByRole("status").textContent()) ?? "") ?? [];
+    return Number(figure) * ({ ms: 1e-3, µs: 1e-6 }[unit] ?? 1);
+  };
+  expect(Math.abs((await told()) / seconds - 1)).toBeLessThan(0.01);
+  await expect.poll(async () => (await drawn(page))["194,87,26"] ?? 0).toBeGreaterThan(200); // it takes the most
+  await look(page, "overlay-group");
+  await page.setViewportSize({ width: 1280, height: 800 });
+  await colour(page).selectOption("Error");
+  await expect(legend(page)).toContainText("Selected:");
+  expect(Math.abs((await told()) / worst - 1)).toBeLessThan(0.01);
+  await colour(page).selectOption("Type");
+  await expect(legend(page).getByRole("status")).toHaveText("Selected: float32");
+});
+
 test("says what is wrong with a file that cannot colour nodes", async ({ page }) => {
   await page.goto("/#/graph/digits?call=encoder");
   await expect(canvas(page)).toBeVisible();

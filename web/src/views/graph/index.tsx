@@ -207,7 +207,7 @@ function Canvas({ loaded, chosen, fold, found, live, onRun }: { loaded: Loaded; 
         {t.keys}
       </p>
       <canvas ref={minimap} className="minimap" aria-hidden="true" />
-      <Legend overlay={overlay} run={live.run} selected={chosen.node} />
+      <Legend overlay={overlay} run={live.run} selected={item} />
       <div className="graph-tools" role="group" aria-label={t.zoom}>
         <button aria-label={t.zoomIn} title={t.zoomIn} onClick={() => scene?.zoom(1.25)}>
           +
@@ -229,7 +229,7 @@ function Canvas({ loaded, chosen, fold, found, live, onRun }: { loaded: Loaded; 
           <strong>{tipped.title}</strong>
           <div className="mono break">{tipped.name}</div>
           <div className="mono">{tipped.line}</div>
-          {tipped.kind === "node" && <div className="mono">{figureText(overlay, tipped.i)}</div>}
+          <div className="mono">{figureText(overlay, tip.item)}</div>
         </div>
       )}
     </div>

@@ -95,6 +95,28 @@ async function read(kind: Kind, loaded: Loaded, run: string, other: string, addr
 
 const palette = ["--op-product", "--op-activation", "--op-reduce", "--op-normal", "--op-quantize", "--op-control", "--op-other", "--op-shape"];
 
+/** Of the members of a folded group: their time together, the most of another number, the most frequent name. */
+function together(kind: Kind, of: (number | string)[]): number | string {
+  const numbers = of.filter((figure) => typeof figure === "number");
+  if (numbers.length > 0) return numbers.reduce((a, b) => (kind === "time" ? a + b : Math.max(a, b)));
+  const counts = new Map<string | number, number>();
+  for (const name of of) counts.set(name, (counts.get(name) ?? 0) + 1);
+  return [...counts].reduce((a, b) => (b[1] > a[1] ? b : a))[0];
+}
+
+/** A figure for each item that is drawn. */
+function ofItems(kind: Kind, figures: Figures, holders: Int32Array): Figures {
+  const members = new Map<number, (number | string)[]>();
+  for (const [node, figure] of figures) {
+    const item = holders[node] ?? -1;
+    if (item < 0) continue;
+    const of = members.get(item);
+    if (of) of.push(figure);
+    else members.set(item, [figure]);
+  }
+  return new Map([...members].map(([item, of]) => [item, together(kind, of)]));
+}
+
 /** Where a figure is on the scale, 0 to 1; zeros and numbers of files are on a linear one, the others on a logarithmic one. */
 function placer(kind: Kind, figures: Figures): { place: (figure: number) => number; ends: [number, number] } {
   if (kind === "file") {
@@ -118,10 +140,11 @@ function tintOf(colour: Colour): Tint {
   return { fill: css(colour), text: 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.2 ? "#10151c" : "#ffffff" };
 }
 
-function painter(kind: Kind, figures: Figures): (figure: number | string) => Colour {
+/** Names have the colours that they have among all nodes, numbers those of the scale of what is drawn. */
+function painter(kind: Kind, figures: Figures, items: Figures): (figure: number | string) => Colour {
   const style = getComputedStyle(document.documentElement);
   const names = [...new Set(figures.values())].map(String).sort();
-  const { place } = placer(kind, figures);
+  const { place } = placer(kind, items);
   const [low, high] = [colourOf(style, "--surface"), colourOf(style, "--cell-above")];
   return (figure) => (typeof figure === "string" ? colourOf(style, palette[names.indexOf(figure) % palette.length]!) : mixed(low, high, place(figure)));
 }
@@ -130,13 +153,16 @@ export interface Overlay {
   kind: Kind | null;
   /** Why nothing is coloured. */
   note: string | null;
+  /** Of nodes. */
   figures: Figures;
+  /** Of items that are drawn: nodes, and folded groups. */
+  items: Figures;
 }
 
 const nothing: Figures = new Map();
 const SHOWN_NAMES = 16;
 
-export function useOverlay(loaded: Loaded, run: Run | null): Overlay {
+function useFigures(loaded: Loaded, run: Run | null): Omit<Overlay, "items"> {
   const address = useAddress();
   const kind = kindIn(address);
   const other = address.query["with"];
@@ -150,29 +176,32 @@ export function useOverlay(loaded: Loaded, run: Run | null): Overlay {
   return { kind, note: note ?? (asked.waiting ? texts.loadingData : asked.data && figures.size === 0 ? t.none : null), figures };
 }
 
+export function useOverlay(loaded: Loaded, run: Run | null): Overlay {
+  const overlay = useFigures(loaded, run);
+  const { kind, figures } = overlay;
+  const { holders } = loaded.drawn;
+  const items = useMemo(() => (kind === null ? nothing : ofItems(kind, figures, holders)), [kind, figures, holders]);
+  return { ...overlay, items };
+}
+
 /** Colours the scene, and again after a change of the theme. */
-export function usePainted(scene: Scene | null, loaded: Loaded, { kind, figures }: Overlay): void {
+export function usePainted(scene: Scene | null, loaded: Loaded, { kind, figures, items }: Overlay): void {
   const theme = useThemeCount();
   useEffect(() => {
     if (!scene) return;
     if (kind === null) return scene.paint(null);
-    const colour = painter(kind, figures);
-    const tints = new Array<Tint | null>(loaded.drawn.items.length).fill(null);
-    for (const [node, figure] of figures) {
-      const item = loaded.drawn.itemOfNode[node] ?? -1;
-      if (item >= 0) tints[item] = tintOf(colour(figure));
-    }
-    scene.paint(tints);
-  }, [scene, kind, figures, loaded, theme]);
+    const colour = painter(kind, figures, items);
+    scene.paint(loaded.drawn.items.map((_, item) => (items.has(item) ? tintOf(colour(items.get(item)!)) : null)));
+  }, [scene, kind, figures, items, loaded, theme]);
 }
 
-function Scale({ overlay: { kind, figures } }: { overlay: Overlay }) {
+function Scale({ overlay: { kind, figures, items } }: { overlay: Overlay }) {
   const theme = useThemeCount();
   const rows = useMemo(() => {
     if (kind === null) return [];
-    const colour = painter(kind, figures);
+    const colour = painter(kind, figures, items);
     return [...new Set(figures.values())].filter((figure) => typeof figure === "string").sort().map((name) => ({ name, colour: css(colour(name)) }));
-  }, [kind, figures, theme]);
+  }, [kind, figures, items, theme]);
   if (kind === null || figures.size === 0) return null;
   if (rows.length > 0)
     return (
@@ -185,7 +214,7 @@ function Scale({ overlay: { kind, figures } }: { overlay: Overlay }) {
         {rows.length > SHOWN_NAMES && <li className="muted">{t.more(rows.length - SHOWN_NAMES)}</li>}
       </ul>
     );
-  const [low, high] = placer(kind, figures).ends;
+  const [low, high] = placer(kind, items).ends;
   return (
     <div className="legend-scale">
       <span className="mono">{written(kind, low)}</span>
@@ -212,9 +241,9 @@ function Reference({ run }: { run: Run }) {
   );
 }
 
-export function Legend({ overlay, run, selected }: { overlay: Overlay; run: Run | null; selected: number | null }) {
-  const { kind, note, figures } = overlay;
-  const figure = selected === null ? undefined : figures.get(selected);
+export function Legend({ overlay, run, selected }: { overlay: Overlay; run: Run | null; selected: number }) {
+  const { kind, note, items } = overlay;
+  const figure = items.get(selected);
   return (
     <div className="legend" role="group" aria-label={t.title}>
       <label className="row tight">
@@ -241,5 +270,5 @@ export function Legend({ overlay, run, selected }: { overlay: Overlay; run: Run 
   );
 }
 
-/** The figure of a node, for the tip below the pointer. */
-export const figureText = ({ kind, figures }: Overlay, node: number): string => (kind === null || !figures.has(node) ? "" : written(kind, figures.get(node)!));
+/** The figure of an item, for the tip below the pointer. */
+export const figureText = ({ kind, items }: Overlay, item: number): string => (kind === null || !items.has(item) ? "" : written(kind, items.get(item)!));
