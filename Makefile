@@ -8,7 +8,7 @@ PYTHON  = build/venv/bin/python
 PYTEST  = OMP_NUM_THREADS=1 $(PYTHON) -m pytest -q -n $(JOBS) --dist worksteal
 SHELL   = /bin/bash
 
-.PHONY: all build setup demo test test-c test-python compare bench asan tsan portable debug neon cortex mutate mutate-checkpoints mutate-tokenizers fuzz-http load random-graphs page serve test-web check check-paths format operators digits tile-tables install example clean
+.PHONY: all build setup demo test test-c test-python compare bench asan tsan portable debug neon cortex gpu-test mutate mutate-checkpoints mutate-tokenizers fuzz-http load random-graphs page serve test-web check check-paths format operators digits tile-tables install example clean
 
 all: build
 	@if [ $(PRESET) = release ]; then ln -sf release/cli/sibyl build/sibyl; fi
@@ -97,6 +97,12 @@ neon: need-arm64
 cortex: need-cortex
 	SIBYL_TARGETS=all tests/tile/targets.sh .
 	tests/tile/memory.py src
+
+# The GPU's kernels on Vulkan (lavapipe, where there is no other device), with its validation layer, and the official cases
+# on it; on the host's driver .ci/run has them all.
+gpu-test: need-gpu build
+	ctest --preset $(PRESET) -R '^gpu_' --no-tests=error
+	sh tests/conform/official.sh build/$(PRESET)/cli/sibyl vulkan,ref
 
 # 10,000 mutated models under the sanitizers: read, and then run to outputs; and mutated job documents.
 mutate: need-test

@@ -52,6 +52,7 @@ MAY_INCLUDE = {
 WITHOUT_BASE = ["server"]  # stands on the public headers
 PUBLIC_ONLY = ["include", "cli", "python", "examples"]
 THIRD_PARTY = {  # who may see a library's headers
+    "vulkan/": ["gpu"],
     "libav": ["audio"],
     "libsw": ["audio"],
     "zip.h": ["tensor"],

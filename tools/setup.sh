@@ -2,7 +2,7 @@
 # Installs what each kind of work needs: Debian packages, Python packages in build/venv, arm64's libraries in build/arm64-root.
 #   tools/setup.sh install KIND...  installs what is missing (apt with sudo where not root); a second call does nothing
 #   tools/setup.sh check KIND       exits 1 if something is missing, naming it and the command that installs it
-# KIND: build, test, python, peers, train, check, arm64, cortex, page, web, or all (what the tests before a change lands need)
+# KIND: build, test, python, peers, train, check, arm64, cortex, gpu, page, web, or all (what the tests before a change lands need)
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -18,6 +18,7 @@ cortex="gcc libc6-dev clang gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-use
 page="python3"
 node="nodejs npm"
 web="$page chromium fonts-dejavu-core"
+gpu="$test libvulkan-dev glslang-tools mesa-vulkan-drivers spirv-tools vulkan-validationlayers"
 arm64="cmake ninja-build pkg-config python3 gcc-aarch64-linux-gnu qemu-user"
 
 # Debian's Node.js where there is none; one of another source, which brings its own npm, serves as well.
@@ -35,10 +36,11 @@ packages_of() {
     check) echo "$check" ;;
     arm64) echo "$arm64" ;;
     cortex) echo "$cortex" ;;
+    gpu) echo "$gpu" ;;
     page) echo "$page $(node_packages)" ;;
     web) echo "$web $(node_packages)" ;;
     *)
-        echo "setup.sh: expected build, test, python, peers, train, check, arm64, cortex, page, web or all, not '$1'" >&2
+        echo "setup.sh: expected build, test, python, peers, train, check, arm64, cortex, gpu, page, web or all, not '$1'" >&2
         exit 2
         ;;
     esac

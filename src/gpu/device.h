@@ -59,7 +59,7 @@ struct gpu_device {
 /* Opens the first device of a driver. Errors: SIB_ERR_UNSUPPORTED (no driver of that name in this build, or
    no device for it), SIB_ERR_MEMORY. */
 sib_code gpu_open(const char *driver, gpu_device **out, sib_error *err);
-/* The device's buffers must be freed. */
+/* The device's buffers must be freed. *device may be NULL. */
 void gpu_close(gpu_device **device);
 /* Memory of the device, aligned to GPU_ALIGN, not cleared. bytes > 0. Errors: SIB_ERR_MEMORY. */
 sib_code gpu_alloc(gpu_device *d, size_t bytes, gpu_buffer **out, sib_error *err);

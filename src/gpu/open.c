@@ -4,9 +4,14 @@
 
 #include <string.h>
 
-extern const gpu_driver gpu_driver_host;
+extern const gpu_driver gpu_driver_host, gpu_driver_vulkan;
 
-static const gpu_driver *const drivers[] = {&gpu_driver_host};
+static const gpu_driver *const drivers[] = {
+    &gpu_driver_host,
+#if defined(SIBYL_VULKAN)
+    &gpu_driver_vulkan,
+#endif
+};
 
 sib_code gpu_open(const char *driver, gpu_device **out, sib_error *err)
 {

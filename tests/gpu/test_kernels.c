@@ -299,6 +299,20 @@ TEST(test_refused)
                 SIB_ERR_SIZE, err, "70000 groups");
 }
 
+/* No device of Vulkan, or no driver in this build. */
+TEST(test_no_vulkan)
+{
+    sib_error err = SIB_ERROR_INIT;
+    gpu_device *none;
+    setenv("VK_ICD_FILENAMES", "/nonexistent", 1);
+    setenv("VK_DRIVER_FILES", "/nonexistent", 1);
+    assert_int_equal(gpu_open("vulkan", &none, &err), SIB_ERR_UNSUPPORTED);
+    assert_true(strstr(err.message, "Vulkan") || strstr(err.message, "driver 'vulkan'"));
+    assert_null(none);
+    unsetenv("VK_ICD_FILENAMES");
+    unsetenv("VK_DRIVER_FILES");
+}
+
 /* The host stops a kernel that leaves its buffers. */
 TEST(test_bounds)
 {

@@ -176,14 +176,13 @@ static sib_code gpu_run(const step *st, const buffer *const *in, buffer *const *
 
 /* ---- The backend --------------------------------------------------------------------------------------- */
 
-static sib_code gpu_open_host(const sib_backend_options *options, void **out, sib_error *err)
+static sib_code open_driver(const char *driver, void **out, sib_error *err)
 {
     gpu_self *self = mem_calloc(1, sizeof *self);
-    (void)options;
     *out = self;
     if (!self)
         return err_memory(err, sizeof *self, "a backend");
-    sib_code code = gpu_open("host", &self->device, err);
+    sib_code code = gpu_open(driver, &self->device, err);
     if (code == SIB_OK)
         code = gpu_constants_create(self->device, &self->constants, err);
     if (code == SIB_OK)
@@ -192,6 +191,18 @@ static sib_code gpu_open_host(const sib_backend_options *options, void **out, si
     mem_free(self);
     *out = NULL;
     return code;
+}
+
+static sib_code open_host(const sib_backend_options *options, void **out, sib_error *err)
+{
+    (void)options;
+    return open_driver("host", out, err);
+}
+
+static sib_code open_vulkan(const sib_backend_options *options, void **out, sib_error *err)
+{
+    (void)options;
+    return open_driver("vulkan", out, err);
 }
 
 static void gpu_shut(void **selfp)
@@ -227,18 +238,22 @@ static const char *gpu_step_kernel(const step *st)
     return gpu_kernel_name(s->rows[s->n_rows - 1].kernel);
 }
 
-extern const sib_backend backend_gpu_host;
-const sib_backend backend_gpu_host = {
-    .name = "gpu-host",
-    .description = "the GPU's kernels in C on this machine's processor, with every access checked",
-    .open = gpu_open_host,
-    .close = gpu_shut,
-    .claims = gpu_claims,
-    .prepare = gpu_prepare,
-    .release = gpu_release,
-    .run = gpu_run,
-    .alloc = alloc_values,
-    .free = free_values,
-    .asked = true,
-    .kernel = gpu_step_kernel,
-};
+#define GPU_BACKEND(id, opens, text, says)                                                                   \
+    extern const sib_backend id;                                                                             \
+    const sib_backend id = {                                                                                 \
+        .name = text,                                                                                        \
+        .description = says,                                                                                 \
+        .open = opens,                                                                                       \
+        .close = gpu_shut,                                                                                   \
+        .claims = gpu_claims,                                                                                \
+        .prepare = gpu_prepare,                                                                              \
+        .release = gpu_release,                                                                              \
+        .run = gpu_run,                                                                                      \
+        .alloc = alloc_values,                                                                               \
+        .free = free_values,                                                                                 \
+        .asked = true,                                                                                       \
+        .kernel = gpu_step_kernel,                                                                           \
+    };
+GPU_BACKEND(backend_gpu_host, open_host, "gpu-host",
+            "the GPU's kernels in C on this machine's processor, with every access checked")
+GPU_BACKEND(backend_vulkan, open_vulkan, "vulkan", "a GPU that speaks Vulkan 1.2")

@@ -46,7 +46,8 @@ FN f32 exp_rest(f32 f)
 /* v = n ln 2 + the result; the products are exact, since the first part of ln 2 is short */
 FN f32 exp_reduced(f32 v, f32 n)
 {
-    return (v - n * 0.693359375f) + n * 2.121944417e-04f;
+    EXACT f32 rest = (v - n * 0.693359375f) + n * 2.121944417e-04f;
+    return rest;
 }
 
 FN f32 exp_f32(f32 v)
@@ -101,10 +102,10 @@ FN f32 log_f32(f32 v)
 /* log of the rounded 1 + v, plus the rounding error divided by that */
 FN f32 log1p_f32(f32 v)
 {
-    f32 u = 1.0f + v;
+    EXACT f32 u = 1.0f + v;
     if (is_nan(v) || v == 0.0f || v == INFINITE || v <= -1.0f)
         return v == 0.0f ? v : log_f32(u);
-    f32 lost = v > 1.0f ? 1.0f - (u - v) : v - (u - 1.0f);
+    EXACT f32 lost = v > 1.0f ? 1.0f - (u - v) : v - (u - 1.0f);
     return log_f32(u) + lost / u;
 }
 
@@ -196,7 +197,7 @@ FN f32 sin_from(f32 v, u32 quarter)
     if (is_nan(v) || is_inf(v))
         return NOT_A_VALUE;
     f32 n = ROUND(v * 0.636619747f);
-    f32 r = v - n * 1.5703125f;
+    EXACT f32 r = v - n * 1.5703125f;
     r = r - n * 4.837512969970703125e-4f;
     r = r - n * 7.54978941586159635335e-8f;
     u32 quadrant = (U32(I32(clamped(n, -1e9f, 1e9f))) + quarter) & 3u;

@@ -36,9 +36,9 @@ FN bool is_inf(f32 v)
     return (f32_to_bits(v) & 0x7fffffffu) == 0x7f800000u;
 }
 
-FN f32 f16_to_f32(u32 half)
+FN f32 f16_to_f32(u32 bits)
 {
-    u32 sign = (half & 0x8000u) << 16, rest = half & 0x7fffu;
+    u32 sign = (bits & 0x8000u) << 16, rest = bits & 0x7fffu;
     if (rest >= 0x7c00u)
         return bits_to_f32(sign | 0x7f800000u | ((rest & 0x3ffu) << 13));
     if (rest >= 0x400u)

@@ -1,0 +1,70 @@
+/* The kernels' dialect as GLSL 4.50 for Vulkan: dialect/host.h has the same macros for C. */
+#define GPU_DIALECT 1
+
+#define u32 uint
+#define i32 int
+#define f32 float
+
+layout(std430, binding = 0) buffer buffer_0
+{
+    uint words_0[];
+};
+layout(std430, binding = 1) buffer buffer_1
+{
+    uint words_1[];
+};
+layout(std430, binding = 2) buffer buffer_2
+{
+    uint words_2[];
+};
+layout(std430, binding = 3) buffer buffer_3
+{
+    uint words_3[];
+};
+layout(std430, binding = 4) buffer buffer_4
+{
+    uint words_4[];
+};
+layout(std430, binding = 5) buffer buffer_5
+{
+    uint words_5[];
+};
+layout(std430, binding = 6) buffer buffer_6
+{
+    uint words_6[];
+};
+layout(std430, binding = 7) buffer buffer_7
+{
+    uint words_7[];
+};
+
+#define FN
+#define EXACT                  precise
+#define KERNEL_ARGS(name, ...) layout(push_constant) uniform name##_args{__VA_ARGS__} args;
+#define KERNEL(name)                                                                                         \
+    layout(local_size_x = THREADS) in;                                                                       \
+    void main()
+#define thread gl_LocalInvocationIndex
+#define EACH_THREAD
+#define BARRIER                barrier()
+#define GROUP_X                gl_WorkGroupID.x
+#define GROUP_Y                gl_WorkGroupID.y
+#define GROUP_Z                gl_WorkGroupID.z
+#define GROUP                  (GROUP_Y * GROUPS_ALONG_X + GROUP_X)
+#define PRIVATE(type, name, n) type name[n]
+#define MINE(name, i)          name[i]
+#define SHARED(type, name, n)  shared type name[n];
+#define SHARED_GET(name, i)    name[i]
+#define SHARED_SET(name, i, v) (name[i] = (v))
+#define WORD(buffer, i)        words_##buffer[i]
+#define SET_WORD(buffer, i, w) (words_##buffer[i] = (w))
+#define F32(x)                 float(x)
+#define I32(x)                 int(x)
+#define U32(x)                 uint(x)
+#define bits_to_f32(x)         uintBitsToFloat(x)
+#define f32_to_bits(x)         floatBitsToUint(x)
+#define FLOOR(x)               floor(x)
+#define CEIL(x)                ceil(x)
+#define ROUND(x)               roundEven(x)
+#define SQRT(x)                sqrt(x)
+#define ABS(x)                 abs(x)

@@ -1,0 +1,120 @@
+#include "gpu/vulkan_open.h"
+
+#include "base/error.h"
+
+#include <dlfcn.h>
+#include <string.h>
+
+#define DEVICES_MAX  16
+#define FAMILIES_MAX 16
+
+sib_code vulkan_check(VkResult r, const char *what, sib_error *err)
+{
+    switch (r) {
+    case VK_SUCCESS:
+        return SIB_OK;
+    case VK_ERROR_OUT_OF_HOST_MEMORY:
+    case VK_ERROR_OUT_OF_DEVICE_MEMORY:
+    case VK_ERROR_OUT_OF_POOL_MEMORY:
+        return err_set(err, SIB_ERR_MEMORY, "Vulkan: %s: the device is out of memory", what);
+    case VK_ERROR_DEVICE_LOST:
+        return err_set(err, SIB_ERR_UNSUPPORTED, "Vulkan: %s: the device is lost", what);
+    case VK_TIMEOUT:
+        return err_set(err, SIB_ERR_UNSUPPORTED, "Vulkan: %s: the device does not answer", what);
+    default:
+        return err_set(err, SIB_ERR_UNSUPPORTED, "Vulkan: %s: error %d", what, (int)r);
+    }
+}
+
+static sib_code make_instance(vulkan *v, sib_error *err)
+{
+    v->library = dlopen("libvulkan.so.1", RTLD_NOW | RTLD_LOCAL);
+    if (!v->library)
+        return err_set(err, SIB_ERR_UNSUPPORTED, "Vulkan: there is no loader (libvulkan.so.1)");
+    PFN_vkGetInstanceProcAddr get;
+    void *address = dlsym(v->library, "vkGetInstanceProcAddr");
+    memcpy(&get, &address, sizeof get);
+    PFN_vkCreateInstance create = get ? (PFN_vkCreateInstance)get(NULL, "vkCreateInstance") : NULL;
+    if (!create)
+        return err_set(err, SIB_ERR_UNSUPPORTED, "Vulkan: libvulkan.so.1 is no loader");
+    const VkApplicationInfo application = {.sType = VK_STRUCTURE_TYPE_APPLICATION_INFO,
+                                           .pEngineName = "sibyl",
+                                           .apiVersion = VK_API_VERSION_1_2};
+    const VkInstanceCreateInfo info = {.sType = VK_STRUCTURE_TYPE_INSTANCE_CREATE_INFO,
+                                       .pApplicationInfo = &application};
+    VkResult r = create(&info, NULL, &v->instance);
+    if (r == VK_ERROR_INCOMPATIBLE_DRIVER)
+        return err_set(err, SIB_ERR_UNSUPPORTED, "Vulkan: there is no driver for any device");
+#define X(name) v->name = r == VK_SUCCESS ? (PFN_vk##name)get(v->instance, "vk" #name) : NULL;
+    VULKAN_OF_INSTANCE(X)
+#undef X
+    return vulkan_check(r, "an instance", err);
+}
+
+/* The first family of queues that compute; UINT32_MAX where there is none. */
+static uint32_t computing(const vulkan *v, VkPhysicalDevice device)
+{
+    VkQueueFamilyProperties families[FAMILIES_MAX];
+    uint32_t n = FAMILIES_MAX;
+    v->GetPhysicalDeviceQueueFamilyProperties(device, &n, families);
+    for (uint32_t i = 0; i < n; i++)
+        if (families[i].queueFlags & VK_QUEUE_COMPUTE_BIT)
+            return i;
+    return UINT32_MAX;
+}
+
+static sib_code choose_device(vulkan *v, sib_error *err)
+{
+    VkPhysicalDevice devices[DEVICES_MAX];
+    uint32_t n = DEVICES_MAX;
+    VkResult r = v->EnumeratePhysicalDevices(v->instance, &n, devices);
+    if (r != VK_SUCCESS && r != VK_INCOMPLETE)
+        return vulkan_check(r, "its devices", err);
+    for (int dedicated = 1; dedicated >= 0; dedicated--)
+        for (uint32_t i = 0; i < n && !v->physical; i++) {
+            v->GetPhysicalDeviceProperties(devices[i], &v->properties);
+            v->family = computing(v, devices[i]);
+            if (v->properties.apiVersion >= VK_API_VERSION_1_2 && v->family != UINT32_MAX &&
+                (!dedicated || v->properties.deviceType == VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU))
+                v->physical = devices[i];
+        }
+    return v->physical ? SIB_OK
+                       : err_set(err, SIB_ERR_UNSUPPORTED, "Vulkan: no device of version 1.2 computes");
+}
+
+sib_code vulkan_open(vulkan *v, sib_error *err)
+{
+    const float priority = 1;
+    *v = (vulkan){0};
+    sib_code code = make_instance(v, err);
+    if (code == SIB_OK)
+        code = choose_device(v, err);
+    if (code != SIB_OK)
+        return code;
+    const VkDeviceQueueCreateInfo queue = {.sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO,
+                                           .queueFamilyIndex = v->family,
+                                           .queueCount = 1,
+                                           .pQueuePriorities = &priority};
+    const VkDeviceCreateInfo info = {.sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
+                                     .queueCreateInfoCount = 1,
+                                     .pQueueCreateInfos = &queue};
+    code = vulkan_check(v->CreateDevice(v->physical, &info, NULL, &v->device), "a device", err);
+    if (code != SIB_OK)
+        return code;
+#define X(name) v->name = (PFN_vk##name)v->GetDeviceProcAddr(v->device, "vk" #name);
+    VULKAN_OF_DEVICE(X)
+#undef X
+    v->GetDeviceQueue(v->device, v->family, 0, &v->queue);
+    return SIB_OK;
+}
+
+void vulkan_close(vulkan *v)
+{
+    if (v->device)
+        v->DestroyDevice(v->device, NULL);
+    if (v->instance)
+        v->DestroyInstance(v->instance, NULL);
+    if (v->library)
+        dlclose(v->library);
+    *v = (vulkan){0};
+}
