@@ -56,7 +56,7 @@ test("draws a job with its loop, typed ports and calls, and tells of a node what
   await page.reload();
   await expect(panel(page).getByRole("heading", { name: "generate" })).toBeVisible();
   await tab(page, "Document").click();
-  await expect(panel(page)).toContainText('"sibyl_job": 1');
+  await expect(panel(page).getByRole("textbox", { name: "Document" })).toHaveValue(/"sibyl_job": 1/);
   await look(page, "job-document");
   await box(page, "next, call").getByRole("button").dblclick();
   await expect(page).toHaveURL(/#\/graph\/chain\?call=decoder/);
@@ -157,6 +157,64 @@ test("runs a job on a recording, and says why a run cannot begin", async ({ page
   await expect(output(page, "text")).toContainText(/\w+ \w+/);
   await expect(output(page, "segments").getByRole("row")).not.toHaveCount(1);
   await look(page, "job-transcript");
+});
+
+test("a document is edited, checked as it is typed, drawn, and opened as a job of its own", async ({ page }) => {
+  await openChain(page);
+  await tab(page, "Document").click();
+  const area = panel(page).getByRole("textbox", { name: "Document" });
+  const open = panel(page).getByRole("button", { name: "Open", exact: true });
+  const alert = panel(page).getByRole("alert");
+  await expect(open).toBeDisabled();
+  const original = await area.inputValue();
+  const selected = () => area.evaluate((element) => (element as HTMLTextAreaElement).value.slice((element as HTMLTextAreaElement).selectionStart, (element as HTMLTextAreaElement).selectionEnd));
+
+  await area.fill(original.replace('"op": "detokenize"', '"op": "sing"')); // a fault of the document
+  await expect(alert).toContainText("sing");
+  const line = original.slice(0, original.indexOf('"op": "detokenize"')).split("\n").length;
+  const told = Number(/Line ([\d,]+)/.exec((await alert.textContent()) ?? "")?.[1]?.replace(",", ""));
+  expect(Math.abs(told - line)).toBeLessThan(3); // of the node, or of its op
+  await alert.click();
+  expect(await selected()).toContain("sing");
+  await expect(page.getByRole("button", { name: "Run", exact: true })).toBeDisabled();
+  await expect(box(page, "words, detokenize")).toBeVisible(); // the graph stays as it was
+  await look(page, "job-fault");
+  await page.setViewportSize({ width: 1280, height: 800 });
+
+  await area.fill(original.replace('"sibyl_job": 1,', '"sibyl_job" 1,')); // no JSON
+  await expect(alert).toContainText("Line 2:");
+  await alert.click();
+  expect(await selected()).toContain("sibyl_job");
+
+  await area.fill(original.replace('"name": "words"', '"name": "letters"').replaceAll("$words.", "$letters.").replace(/"default": 128/, '"default": 3'));
+  await expect(panel(page).getByText("Without a fault: the graph shows it.")).toBeVisible();
+  await expect(box(page, "letters, detokenize")).toBeVisible();
+  await look(page, "job-draft");
+  await page.setViewportSize({ width: 1280, height: 800 });
+  await open.click();
+  await expect(page).toHaveURL(/#\/job\/(?!chain\b$)[\w-]+/);
+  await expect(page).not.toHaveURL(/#\/job\/chain$/);
+  await expect(box(page, "letters, detokenize")).toBeVisible();
+  await page.getByRole("button", { name: "Run", exact: true }).click();
+  await dialog(page).getByLabel("text", { exact: true }).fill("Once");
+  await dialog(page).getByRole("button", { name: "Start" }).click();
+  await expect(page.getByRole("region", { name: "Run", exact: true }).getByRole("status")).toHaveText("done");
+  await expect(output(page, "text")).toBeVisible();
+});
+
+test("what is edited is undone, and stays while the inspector is shown", async ({ page }) => {
+  await page.goto("/#/job/digits?tab=document");
+  const area = panel(page).getByRole("textbox", { name: "Document" });
+  const original = await area.inputValue();
+  await area.fill(original.replace(/"beam_size": \{\s*"type": "number"/, '"beam_size": { "type": "colour"'));
+  await expect(panel(page).getByRole("alert")).toContainText("colour");
+  await tab(page, "Inspector").click();
+  await tab(page, "Document").click();
+  await expect(panel(page).getByRole("alert")).toContainText("colour");
+  await panel(page).getByRole("button", { name: "Undo all" }).click();
+  await expect(area).toHaveValue(original);
+  await expect(panel(page).getByRole("alert")).toHaveCount(0);
+  await expect(page.getByRole("button", { name: "Run", exact: true })).toBeEnabled();
 });
 
 test("says of a graph alone that it has no job", async ({ page, said }) => {

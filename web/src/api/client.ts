@@ -1,6 +1,6 @@
 // The REST calls, typed. Each throws an ApiError with the server's own sentence where the answer is not a success.
 import type {
-  ApiFault, Comparison, Digest, Graph, Job, JobOutput, JobRequest, Json, Loader, MilliGraph, Model, ModelDetail, ModelList, Node, NodeDetail, Plan,
+  ApiFault, Comparison, Digest, Graph, Job, JobCheck, JobOutput, JobRequest, Json, Loader, MilliGraph, Model, ModelDetail, ModelList, Node, NodeDetail, Plan,
   Peaks, Profile, Run, RunRequest, RunValue, Tolerance, Value, ValueDetail,
 } from "./types";
 import { answerHere } from "../session/answers";
@@ -63,14 +63,12 @@ async function get<T>(path: string, query: Query = {}, signal?: AbortSignal): Pr
   return (await answer.json()) as T;
 }
 
-async function post<T>(path: string, body: unknown): Promise<T> {
-  const answer = await request(path, {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify(body),
-  });
+async function postText<T>(path: string, body: string): Promise<T> {
+  const answer = await request(path, { method: "POST", headers: { "Content-Type": "application/json" }, body });
   return (await answer.json()) as T;
 }
+
+const post = <T>(path: string, body: unknown): Promise<T> => postText<T>(path, JSON.stringify(body));
 
 const remove = async (path: string): Promise<void> => void (await request(path, { method: "DELETE" }));
 const model = (id: string) => `/api/models/${encodeURIComponent(id)}`;
@@ -111,6 +109,9 @@ export const api = {
   /** SHA-256 of its file, which the server reads where it does not know it yet. */
   hash: (id: string) => get<{ hash: string }>(`${model(id)}/hash`).then((answer) => answer.hash),
   job: (id: string) => get<Job>(`${model(id)}/job`),
+  /** Documents of jobs, as text. */
+  checkJob: (text: string) => postText<JobCheck>("/api/jobs/check", text),
+  openJob: (text: string) => postText<Model>("/api/jobs", text),
   unload: (id: string) => remove(model(id)),
 
   graphs: (id: string, view: GraphView = {}) =>

@@ -79,6 +79,19 @@ export interface Job {
   document: { [key: string]: Json };
 }
 
+/** What is wrong with a job's document: a JSON pointer, or the line where it is no JSON. */
+export interface JobFault {
+  path: string;
+  line: number | null;
+  message: string;
+}
+
+export interface JobCheck {
+  valid: boolean;
+  errors: JobFault[];
+  job: Job | null;
+}
+
 export interface ModelDetail extends Model {
   graph_name: string;
   doc: string;

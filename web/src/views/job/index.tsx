@@ -6,7 +6,6 @@ import { Panel } from "../../components/panel";
 import { Shown, useAsked, Waiting } from "../../components/states";
 import { Tabs } from "../../components/tabs";
 import { goTo, numberOf, type Address } from "../../state/address";
-import { copyText } from "../../state/files";
 import { followRuns, useStore } from "../../state/store";
 import { texts } from "../../texts";
 import type { ViewProps } from "..";
@@ -14,27 +13,16 @@ import { RunLine } from "../graph/run";
 import "../graph/graph.css";
 import { arrange } from "./arrange";
 import { Diagram } from "./diagram";
+import { Document, useDraft } from "./document";
 import { JobInspector, NodeInspector } from "./inspector";
 import { Outputs, RunDialog } from "./run";
 import "./job.css";
 
 const t = texts.job;
 
-function Document({ job }: { job: Job }) {
-  const text = useMemo(() => JSON.stringify(job.document, null, 2), [job]);
-  return (
-    <>
-      <div className="row end">
-        <button onClick={() => void copyText(text)}>{texts.copy}</button>
-      </div>
-      <pre className="job-document" tabIndex={0} aria-label={t.document}>
-        {text}
-      </pre>
-    </>
-  );
-}
-
-function JobPage({ model, job, address }: { model: Model; job: Job; address: Address }) {
+function JobPage({ model, job: opened, address }: { model: Model; job: Job; address: Address }) {
+  const draft = useDraft();
+  const job = draft.job ?? opened;
   const [dialog, setDialog] = useState(false);
   const arranged = useMemo(() => arrange(job), [job]);
   const number = numberOf(address, "node");
@@ -44,7 +32,7 @@ function JobPage({ model, job, address }: { model: Model; job: Job; address: Add
   useEffect(followRuns, []);
   const tabs = [
     { id: "inspector", title: texts.shell.inspector, content: () => (node ? <NodeInspector job={job} node={node} /> : <JobInspector job={job} />) },
-    { id: "document", title: t.document, content: () => <Document job={job} /> },
+    { id: "document", title: t.document, content: () => <Document job={opened} draft={draft} /> },
     ...(id === null ? [] : [{ id: "run", title: t.outputs, content: () => (run ? <Outputs key={run.id} run={run} /> : null) }]),
   ];
   return (
@@ -54,14 +42,15 @@ function JobPage({ model, job, address }: { model: Model; job: Job; address: Add
           <span className="grow ellipsis">
             <strong>{job.name}</strong> <span className="muted">{job.doc}</span>
           </span>
-          <button className="primary" onClick={() => setDialog(true)}>
+          {draft.job && <span className="badge warn">{t.draft}</span>}
+          <button className="primary" disabled={draft.text !== null} onClick={() => setDialog(true)}>
             {texts.run.go}
           </button>
         </div>
         {id !== null && <RunLine id={id} run={run} />}
         <Diagram job={job} arranged={arranged} selected={node ? number : null} />
       </div>
-      {dialog && <RunDialog model={model.id} job={job} onClose={() => setDialog(false)} />}
+      {dialog && <RunDialog model={model.id} job={opened} onClose={() => setDialog(false)} />}
       <Panel side="right" id="job" title={t.title} initial={380} max={800}>
         <div className="job-tabs">
           <Tabs label={t.title} tabs={tabs} chosen={address.query["tab"] ?? "inspector"} onChoose={(tab) => goTo({ query: { tab: tab === "inspector" ? null : tab }, replace: true })} />
@@ -74,5 +63,5 @@ function JobPage({ model, job, address }: { model: Model; job: Job; address: Add
 export default function JobView({ model, address }: ViewProps) {
   const asked = useAsked(model ? JSON.stringify([model.id, model.opened]) : null, () => api.job(model!.id));
   if (!model) return <Waiting />;
-  return <Shown asked={asked}>{(job) => <JobPage model={model} job={job} address={address} />}</Shown>;
+  return <Shown asked={asked}>{(job) => <JobPage key={model.id} model={model} job={job} address={address} />}</Shown>;
 }
