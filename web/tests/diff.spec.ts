@@ -108,6 +108,24 @@ test("both graphs move together, and what is selected in one is selected in the 
   await expect(page).not.toHaveURL(/node=/);
 });
 
+test("what differs in graphs inside a node, at any depth, is a change of the node", async ({ page }) => {
+  for (const file of ["branch.onnx", "branch_edited.onnx", "nested.onnx", "nested_edited.onnx"]) await open(page, file);
+  await page.goto("/#/diff/branch?with=branch_edited");
+  await expect(rows(page).nth(1)).toContainText("inside else_branch");
+  await expect(rows(page)).toHaveCount(2); // with its head
+  await rows(page).nth(1).click();
+  await expect(inspector(page)).toContainText(/1 node, [12] differs?/);
+  await look(page, "diff-inside");
+  await page.setViewportSize({ width: 1280, height: 800 });
+  await inspector(page).getByRole("link", { name: "Compare else_branch" }).click();
+  await expect(page).toHaveURL(/with-g=\d/);
+  await expect(page.locator("main")).toContainText("Abs");
+  await page.goto("/#/diff/nested?with=nested_edited");
+  await expect(rows(page).nth(1)).toContainText("inside then_branch");
+  await page.goto("/#/diff/nested?with=nested");
+  await expect(page.getByText("The graphs have the same nodes.")).toBeVisible();
+});
+
 test("graphs inside nodes are compared, and an address of what is not open says so", async ({ page }) => {
   await page.goto("/#/diff/digits");
   await expect(page.getByText(/No other model is open/)).toBeVisible();

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Writes the models and arrays of the page's tests: models.py FOLDER FOLDER
 
-identity: one node. branch: an If whose branches are graphs. tower: a number of equal blocks, TOWER operators in all.
+identity: one node. branch: an If whose branches are graphs. branch_edited: one of them changed. nested, nested_edited: an If in an If in an If, the
+innermost graph changed. tower: a number of equal blocks, TOWER operators in all.
 logs: values that are not finite. reshape: a run that fails for most sizes. turns: a loop that goes on until it is cancelled. few: the same loop, five times.
 plain: nodes without names.
 layers: a transformer of 32 layers in small operators, 6,793, with names as of an exporter; unnamed: the same without names.
@@ -46,13 +47,31 @@ def identity() -> bytes:
                            [o.value("x", [1])], [o.value("y", [1])]))
 
 
-def branch() -> bytes:
+def branch(otherwise="Neg") -> bytes:
     def side(kind):
         return o.graph(f"{kind} side", [o.node(kind, ["x"], [f"{kind}_out"], f"{kind}_node")], [], [o.value(f"{kind}_out", ["N"])])
 
-    choose = o.node("If", ["c"], ["y"], "choose", then_branch=side("Exp"), else_branch=side("Neg"))
+    choose = o.node("If", ["c"], ["y"], "choose", then_branch=side("Exp"), else_branch=side(otherwise))
     return o.model(o.graph("branch", [choose, o.node("Relu", ["y"], ["z"], "after")],
                            [o.value("c", [], BOOL), o.value("x", ["N"])], [o.value("z", ["N"])]))
+
+
+def branch_edited() -> bytes:
+    return branch("Abs")
+
+
+def nested(inner="Neg") -> bytes:
+    """An If in an If in an If."""
+    body = o.graph("deepest", [o.node(inner, ["x"], ["r0"], "deep")], [], [o.value("r0", ["N"])])
+    for depth in (1, 2, 3):
+        flat = o.graph(f"flat {depth}", [o.node("Exp", ["x"], [f"e{depth}"], f"exp{depth}")], [], [o.value(f"e{depth}", ["N"])])
+        choose = o.node("If", ["c"], [f"r{depth}"], f"choose{depth}", then_branch=body, else_branch=flat)
+        body = o.graph(f"body {depth}", [choose], [], [o.value(f"r{depth}", ["N"])])
+    return o.model(o.graph("nested", [choose], [o.value("c", [], BOOL), o.value("x", ["N"])], [o.value("r3", ["N"])]))
+
+
+def nested_edited() -> bytes:
+    return nested("Abs")
 
 
 def tower() -> bytes:
@@ -206,7 +225,7 @@ folder, arrays = (pathlib.Path(argument) for argument in sys.argv[1:])
 folder.mkdir(parents=True, exist_ok=True)
 arrays.mkdir(parents=True, exist_ok=True)
 (folder / "rounds.job.json").write_text(json.dumps(ROUNDS))
-for make in (identity, branch, tower, logs, reshape, turns, chain, few, loud, plain, layers, unnamed, edited, short, short_edited, heads):
+for make in (identity, branch, branch_edited, nested, nested_edited, tower, logs, reshape, turns, chain, few, loud, plain, layers, unnamed, edited, short, short_edited, heads):
     (folder / f"{make.__name__}.onnx").write_bytes(make())
 (arrays / "x.npy").write_bytes(npy([2, 3], [1, 2, 4, 8, 16, 32]))
 with zipfile.ZipFile(arrays / "inputs.npz", "w") as archive:

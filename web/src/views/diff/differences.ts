@@ -8,8 +8,8 @@ export const states = ["changed", "removed", "added", "rewired", "renamed", "sam
 export type State = (typeof states)[number];
 
 export interface Change {
-  what: "operator" | "attribute" | "weight" | "input" | "name";
-  /** Of the attribute, or the number of the input. */
+  what: "operator" | "attribute" | "inside" | "weight" | "input" | "name";
+  /** Of the attribute, also that of a graph inside, or the number of the input. */
   name: string;
   /** null: it has none. */
   a: string | null;

@@ -37,7 +37,7 @@ export function Filters({ counts, shown }: { counts: Record<State, number>; show
 
 function whatDiffers(row: Row): string {
   const parts = row.changes.filter(({ what }) => what !== "name").map(({ what, name }) => t.changedWhat(t.what[what], name));
-  if (row.state === "changed" && !row.changes.some(({ what }) => what === "operator" || what === "attribute" || what === "weight")) parts.push(t.elements);
+  if (row.state === "changed" && row.changes.every(({ what }) => what === "input" || what === "name")) parts.push(t.elements);
   if (row.state === "renamed") parts.push(t.what.name);
   return parts.join(", ");
 }

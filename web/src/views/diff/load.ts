@@ -8,6 +8,8 @@ import { compareNodes, states, type Row, type State } from "./differences";
 import { match, type Matched } from "./match";
 import type { Side } from "./outline";
 
+const t = texts.diff;
+
 export interface Place {
   model: string;
   graph: number;
@@ -27,6 +29,8 @@ export interface Compared {
   b: Half;
   matched: Matched;
   rows: Row[];
+  /** Pairs of graphs inside nodes that were too many to be compared. */
+  unread: number;
 }
 
 export function placesOf(a: Model, b: Model, address: Address): [Place, Place] {
@@ -43,10 +47,41 @@ async function loadHalf(place: Place, name: string, signal: AbortSignal): Promis
   return { name, place, nodes, values, graphs, folding: fold(nodes, texts.fold.block) };
 }
 
-export async function load([placeA, placeB]: [Place, Place], a: Model, b: Model, signal: AbortSignal): Promise<Compared> {
+/** Graphs of two nodes in the attribute of the same name. */
+export function graphsInside(a: Half, b: Half, row: Row): [Graph, Graph][] {
+  const of = ({ nodes, graphs }: Half, i: number) => (nodes[i]?.graphs ?? []).flatMap((number) => graphs.find((graph) => graph.number === number) ?? []);
+  const others = of(b, row.b);
+  return of(a, row.a).flatMap((graph): [Graph, Graph][] => {
+    const other = others.find(({ attribute }) => attribute === graph.attribute);
+    return other ? [[graph, other]] : [];
+  });
+}
+
+const MOST_INSIDE = 64; // pairs of graphs, those inside others among them
+
+/** Counts what differs inside the graphs of a matched pair of nodes as a change of this pair. room: how many more may be compared. */
+async function lookInside(compared: Compared, row: Row, a: Model, b: Model, signal: AbortSignal, room: { left: number }): Promise<void> {
+  for (const [graph, other] of row.a >= 0 && row.b >= 0 ? graphsInside(compared.a, compared.b, row) : []) {
+    if (room.left-- <= 0) {
+      compared.unread++;
+      continue;
+    }
+    const places: [Place, Place] = [{ ...compared.a.place, graph: graph.number }, { ...compared.b.place, graph: other.number }];
+    const inner = await load(places, a, b, signal, room);
+    compared.unread += inner.unread;
+    const n = inner.rows.filter(({ state }) => state !== "same" && state !== "renamed").length;
+    if (n === 0) continue;
+    row.changes.push({ what: "inside", name: graph.attribute, a: t.nodes(graph.n_nodes), b: `${t.nodes(other.n_nodes)}, ${t.differ(n)}` });
+    row.state = "changed";
+  }
+}
+
+export async function load([placeA, placeB]: [Place, Place], a: Model, b: Model, signal: AbortSignal, room = { left: MOST_INSIDE }): Promise<Compared> {
   const [halfA, halfB] = await Promise.all([loadHalf(placeA, a.name, signal), loadHalf(placeB, b.name, signal)]);
   const matched = match(halfA, halfB);
-  return { a: halfA, b: halfB, matched, rows: compareNodes(halfA, halfB, matched) };
+  const compared: Compared = { a: halfA, b: halfB, matched, rows: compareNodes(halfA, halfB, matched), unread: 0 };
+  for (const row of compared.rows) await lookInside(compared, row, a, b, signal, room);
+  return compared;
 }
 
 // ---- The address ----

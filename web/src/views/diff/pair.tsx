@@ -10,7 +10,7 @@ import { Part } from "../graph/inspector";
 import { isDrawn } from "../graph/fold";
 import type { Row } from "./differences";
 import { Badge } from "./list";
-import { inGraphs, type Compared, type Half } from "./load";
+import { graphsInside, inGraphs, type Compared, type Half } from "./load";
 import { holdsGraph, shapeText, written } from "./outline";
 import { differ, digestsOf, type Two } from "./weights";
 
@@ -73,11 +73,7 @@ function Weight({ compared, pair }: { compared: Compared; pair: [number, number]
 
 /** Graphs of both nodes in the attribute of the same name. */
 function Inside({ compared: { a, b }, row }: { compared: Compared; row: Row }) {
-  const of = ({ nodes, graphs }: Half, i: number) => (nodes[i]?.graphs ?? []).flatMap((number) => graphs.find((graph) => graph.number === number) ?? []);
-  const both = of(a, row.a).flatMap((graph) => {
-    const other = of(b, row.b).find(({ attribute }) => attribute === graph.attribute);
-    return other ? [[graph, other] as const] : [];
-  });
+  const both = graphsInside(a, b, row);
   if (both.length === 0) return null;
   return (
     <Part title={t.inside}>
@@ -149,7 +145,7 @@ export function PairFacts({ compared, row }: { compared: Compared; row: Row }) {
 }
 
 /** What the graphs have in all, while no node is chosen. */
-export function GraphsFacts({ compared: { a, b } }: { compared: Compared }) {
+export function GraphsFacts({ compared: { a, b, unread } }: { compared: Compared }) {
   const lines = useMemo(() => {
     const counts = new Map<string, [number, number]>();
     const add = ({ nodes }: Half, side: 0 | 1) => nodes.filter(isDrawn).forEach(({ type }) => (counts.get(type) ?? counts.set(type, [0, 0]).get(type)!)[side]++);
@@ -160,6 +156,7 @@ export function GraphsFacts({ compared: { a, b } }: { compared: Compared }) {
   return (
     <div className="inspector">
       <p className="muted">{t.hint}</p>
+      {unread > 0 && <p className="alert info">{t.unread(unread)}</p>}
       <Part title={t.operators}>{lines.length === 0 ? <p className="muted">{t.operatorsSame}</p> : <BeforeAfter label={t.operators} lines={lines} first={t.operator} />}</Part>
     </div>
   );
