@@ -495,6 +495,7 @@ export const texts = {
     token: (token: string, probability: string) => `${token}, ${probability}: generate from here`,
     alternatives: (token: string) => `In the place of ${token}`,
     instead: (token: string, probability: string) => `${token}, ${probability}: generate from here with this`,
+    below: "Ids and alternatives below tokens",
     cardHint: "A click on a token or on one of these generates from there.",
     fields: {
       max_tokens: { label: "Tokens at most", doc: "" },

@@ -103,7 +103,7 @@ test("works by keyboard alone", async ({ page }) => {
   await page.keyboard.press("Control+Enter");
   await expect(status(page)).toHaveText(done);
   const before = await text(page);
-  for (let i = 0; i < 3; i++) await page.keyboard.press("Tab"); // the button, the text, its first token
+  for (let i = 0; i < 4; i++) await page.keyboard.press("Tab"); // the button, the box, the text, its first token
   await expect(tokens(page).first()).toBeFocused();
   for (let i = 0; i < 3; i++) await page.keyboard.press("ArrowRight");
   await expect(tokens(page).nth(3)).toBeFocused();
@@ -160,4 +160,30 @@ test("without a model it says so", async ({ page, request, server }) => {
   await page.reload();
   await expect(page.locator("main")).toContainText("No model that generates text is open.");
   await look(page, "text-no-model");
+});
+
+test("ids and alternatives stand below each token where they are wanted", async ({ page }) => {
+  await fill(page, { Prompt: "in the beginning", Seed: "5", "Tokens at most": "40", Temperature: "1.2" });
+  await page.getByRole("button", { name: "Generate", exact: true }).click();
+  await expect(status(page)).toHaveText(done);
+  const plain = await text(page);
+  await page.getByLabel("Ids and alternatives below tokens").check();
+  await expect(page).toHaveURL(/below=1/);
+  const expected = await asked(page, { prompt: "in the beginning", seed: 5, max_tokens: 40, temperature: 1.2 });
+  const below = page.locator(".token-below");
+  await expect(below).toHaveCount(40);
+  expect((await text(page)).replaceAll("↵", "↵\n")).toBe(plain);
+  for (const i of [0, 17, 39]) {
+    await expect(below.nth(i).locator("span").first()).toHaveText(String(expected.token_ids[i]));
+    await expect(below.nth(i).locator("span")).toHaveCount(4);
+    const [likeliest] = expected.logprobs.top_tokens[i]!;
+    await expect(below.nth(i).locator("span").nth(1)).toContainText(likeliest!.token.replace("bytes:", ""));
+  }
+  await look(page, "text-below");
+  await page.setViewportSize({ width: 1280, height: 800 });
+  await tokens(page).nth(5).hover();
+  await expect(card(page)).toBeVisible();
+  await card(page).getByRole("button").nth(1).click(); // another one in its place
+  await expect(status(page)).toHaveText(done);
+  await expect(page.getByLabel("Ids and alternatives below tokens")).toBeChecked();
 });

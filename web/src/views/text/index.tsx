@@ -52,6 +52,7 @@ export default function TextView({ model, address }: ViewProps) {
   const [strict, setStrict] = useState(false);
   const report = useReport();
   const running = state === "running";
+  const below = address.query["below"] === "1";
 
   const go = (from: string | Made[]) => {
     setStrict(true);
@@ -59,7 +60,7 @@ export default function TextView({ model, address }: ViewProps) {
     const { options } = formResult(fields, form);
     const { stop, ...rest } = options as Record<string, string | number>;
     const members = Object.fromEntries(fields.map(({ name }) => [name, options[name] === undefined ? null : String(options[name])]));
-    goTo({ model: chosen.id, query: { ...members, prompt: prompt.length <= LONGEST ? prompt : null }, replace: true });
+    goTo({ model: chosen.id, query: { ...members, below: below ? 1 : null, prompt: prompt.length <= LONGEST ? prompt : null }, replace: true });
     const all: Fields = { ...rest, model: chosen.id, ...(stop === undefined ? {} : { stop: String(stop).replaceAll("\\n", "\n") }) };
     void write(all, from);
   };
@@ -84,9 +85,13 @@ export default function TextView({ model, address }: ViewProps) {
           <button disabled={before.length === 0} onClick={undo}>
             {t.undo}
           </button>
-          <span className="muted" role="status">
+          <span className="muted grow" role="status">
             {report}
           </span>
+          <label className="row tight">
+            <input type="checkbox" checked={below} onChange={(event) => goTo({ query: { below: event.target.checked ? 1 : null }, replace: true })} />
+            {t.below}
+          </label>
         </div>
         {fault !== null && (
           <div className="alert" role="alert">
@@ -94,7 +99,7 @@ export default function TextView({ model, address }: ViewProps) {
           </div>
         )}
         <section className="written" aria-label={t.written} tabIndex={0}>
-          {state === "empty" ? <p className="muted">{t.empty}</p> : <Tokens prompt={written} made={made} onFrom={go} />}
+          {state === "empty" ? <p className="muted">{t.empty}</p> : <Tokens prompt={written} made={made} below={below} onFrom={go} />}
         </section>
         {made.length > 0 && <LikelihoodKey />}
       </div>

@@ -6,13 +6,28 @@ import type { Made } from "./writing";
 
 const t = texts.text;
 const CARD = 250; // pixels of width
+const BELOW = 3; // alternatives that stand below a token
 
 /** A token as people can read it: in quotes, or as the bytes that it is. */
 const named = (token: string): string => (token.startsWith("bytes:") ? token.slice(6) : JSON.stringify(token));
 
-const Token = memo(function Token({ made, i, focusable, onShow, onKey, onChoose }: { made: Made; i: number; focusable: boolean; onShow: (i: number) => void; onKey: (event: KeyboardEvent, i: number) => void; onChoose: (i: number) => void }) {
-  const bytes = made.text.startsWith("bytes:");
+/** The token's number and what was likeliest in its place; the card says the same for those who cannot see it. */
+function Below({ made }: { made: Made }) {
   return (
+    <span className="token-below" aria-hidden="true">
+      <span className="muted">{made.id}</span>
+      {made.top.slice(0, BELOW).map(({ id, token, logprob }) => (
+        <span key={id} className={id === made.id ? "chosen" : ""}>
+          {`${named(token).replace(/^"(.*)"$/, "$1")} ${percent(Math.exp(logprob))}`}
+        </span>
+      ))}
+    </span>
+  );
+}
+
+const Token = memo(function Token({ made, i, focusable, below, onShow, onKey, onChoose }: { made: Made; i: number; focusable: boolean; below: boolean; onShow: (i: number) => void; onKey: (event: KeyboardEvent, i: number) => void; onChoose: (i: number) => void }) {
+  const bytes = made.text.startsWith("bytes:");
+  const token = (
     <span
       role="button"
       tabIndex={focusable ? 0 : -1}
@@ -23,8 +38,18 @@ const Token = memo(function Token({ made, i, focusable, onShow, onKey, onChoose 
       onKeyDown={(event) => onKey(event, i)}
       onClick={() => onChoose(i)}
     >
-      {bytes ? made.text.slice(6) : made.text.replaceAll("\n", "↵\n")}
+      {bytes ? made.text.slice(6) : made.text.replaceAll("\n", below ? "↵" : "↵\n")}
     </span>
+  );
+  if (!below) return token;
+  return (
+    <>
+      <span className="token-column">
+        {token}
+        <Below made={made} />
+      </span>
+      {made.text.includes("\n") && <br />}
+    </>
   );
 });
 
@@ -63,12 +88,14 @@ function Alternatives({ made, left, top, onChoose, onLeave }: { made: Made; left
 interface Props {
   prompt: string;
   made: Made[];
+  /** Whether ids and alternatives stand below each token. */
+  below: boolean;
   /** Writes on from these tokens. */
   onFrom: (made: Made[]) => void;
 }
 
 /** The prompt and the tokens behind it, coloured by their probability; each shows what else was likely in its place. */
-export function Tokens({ prompt, made, onFrom }: Props) {
+export function Tokens({ prompt, made, below, onFrom }: Props) {
   const box = useRef<HTMLDivElement>(null);
   const [card, setCard] = useState<number | null>(null);
   const [focused, setFocused] = useState(0);
@@ -113,13 +140,13 @@ export function Tokens({ prompt, made, onFrom }: Props) {
   return (
     <div
       ref={box}
-      className="tokens"
+      className={below ? "tokens below" : "tokens"}
       onMouseLeave={() => !box.current?.contains(document.activeElement) && setCard(null)}
       onBlur={(event) => !event.currentTarget.contains(event.relatedTarget) && setCard(null)}
     >
       <span className="prompt">{prompt}</span>
       {made.map((one, i) => (
-        <Token key={i} made={one} i={i} focusable={i === Math.min(focused, made.length - 1)} onShow={show} onKey={key} onChoose={chooseToken} />
+        <Token key={i} made={one} i={i} below={below} focusable={i === Math.min(focused, made.length - 1)} onShow={show} onKey={key} onChoose={chooseToken} />
       ))}
       {card !== null && shown && <Alternatives made={shown} {...place} onChoose={(likely) => choose(card, likely)} onLeave={() => token(card)?.focus()} />}
     </div>
