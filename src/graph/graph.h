@@ -80,6 +80,9 @@ typedef struct value {
     bool from_file;
     /* the type follows from the graph's inputs alone, not from other declarations of the file */
     bool assured;
+    /* in a plan: a float64 that one operator makes and reads between its casts, and that decides no step
+       (rounding, an integer): a backend may hold it as float32 */
+    bool narrow;
     bool lasting; /* in a plan: the constant lives as long as the model, so what derives from it may too */
 } value;
 

@@ -148,3 +148,69 @@ TEST(test_named)
     sib_session_free(&s);
     sib_model_free(&m);
 }
+
+/* Operators whose lowerings widen what rounds alone: all their milli-ops are the device's. */
+TEST(test_narrow)
+{
+    static const char *const types[] = {"Softmax", "Softplus", "Mish", "LogSoftmax"};
+    double values[6] = {-1.5, 0.25, 3, 700, 1e-3, 7};
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        sib_error err = SIB_ERROR_INIT;
+        sib_session *s[2];
+        sib_value *out[2];
+        sib_profile *p = NULL;
+        sib_profile_row row;
+        CHECK_OK(sib_profile_create(&p, &err), err);
+        for (size_t k = 0; k < 2; k++) {
+            tiny t = tiny_begin();
+            value_id x = tiny_input(&t, "x", SIB_F32, "2 3");
+            tiny_output(&t, tiny_op(&t, types[i], x, NO_VALUE, "y"));
+            s[k] = tiny_session(&t, &(sib_session_options){.backends = k ? "ref" : first_then("ref")});
+            out[k] = run(s[k], 2, values, &(sib_run_options){.profile = k ? NULL : p});
+        }
+        expect_same(out[0], out[1]);
+        for (size_t k = 0; sib_profile_get(p, SIB_PROFILE_BY_MILLI, k, &row); k++)
+            assert_string_equal(row.backend, backend());
+        sib_profile_free(&p);
+        for (size_t k = 0; k < 2; k++) {
+            sib_value_free(&out[k]);
+            sib_session_free(&s[k]);
+        }
+    }
+}
+
+/* Quotients that an integer hangs on keep their float64: these are just below ties. */
+TEST(test_steps)
+{
+    const double scale = 0.1f, values[6] = {0.05f, 0.15f, 0.25f, 0.35f, 0.45f, 0.55f};
+    sib_value *out[2];
+    for (size_t k = 0; k < 2; k++) {
+        tiny t = tiny_begin();
+        value_id x = tiny_input(&t, "x", SIB_F32, "2 3"),
+                 by = tiny_constant(&t, "s", SIB_F32, 0, NULL, &scale);
+        tiny_output(&t, tiny_op(&t, "QuantizeLinear", x, by, "y"));
+        sib_session *s = tiny_session(&t, &(sib_session_options){.backends = k ? "ref" : first_then("ref")});
+        out[k] = run(s, 2, values, NULL);
+        sib_session_free(&s);
+    }
+    expect_same(out[0], out[1]);
+    sib_value_free(&out[0]);
+    sib_value_free(&out[1]);
+}
+
+/* A model's own float64 stays what it is. */
+TEST(test_wide_model)
+{
+    sib_error err = SIB_ERROR_INIT;
+    tiny t = tiny_begin();
+    value_id x = tiny_input(&t, "x", SIB_F64, "2"), y = tiny_op(&t, "Add", x, x, "y");
+    tiny_output(&t, y);
+    sib_session *s = tiny_session(&t, &(sib_session_options){.backends = first_then("ref")});
+    const double values[2] = {1.0 / 3, 1e300}, sums[2] = {2.0 / 3, 2e300};
+    sib_value *in = tiny_given(SIB_F64, 1, (int64_t[]){2}, values), *out = NULL;
+    CHECK_OK(sib_session_run(s, 1, &(sib_named_value){"x", in}, 0, NULL, &out, NULL, &err), err);
+    tiny_expect(out, SIB_F64, 1, (int64_t[]){2}, sums);
+    sib_value_free(&in);
+    sib_value_free(&out);
+    sib_session_free(&s);
+}

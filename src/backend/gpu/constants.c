@@ -1,4 +1,5 @@
 #include "backend/gpu/constants.h"
+#include "backend/gpu/wide.h"
 
 #include "base/array.h"
 #include "tensor/tensor.h"
@@ -47,12 +48,13 @@ void gpu_constants_free(gpu_constants **cp)
 static sib_code upload(gpu_device *d, const sib_tensor *t, gpu_range *out, sib_error *err)
 {
     void *temporary;
-    size_t bytes = (size_t)t->count * sib_dtype_bits(t->dtype) / 8;
+    const bool wide = t->dtype == SIB_F64;
+    const size_t bytes = (size_t)t->count * sib_dtype_bits(t->dtype) / (wide ? 16 : 8);
     *out = (gpu_range){.bytes = bytes};
     const void *elements = tensor_peek(t, &temporary);
     sib_code code = elements ? gpu_alloc(d, bytes, &out->buffer, err) : err_memory(err, bytes, "a constant");
     if (code == SIB_OK)
-        code = gpu_upload(d, *out, elements, err);
+        code = wide ? gpu_upload_wide(d, *out, elements, err) : gpu_upload(d, *out, elements, err);
     mem_free(temporary);
     tensor_leave_pages(t);
     if (code != SIB_OK)

@@ -1,19 +1,15 @@
 /* Elementwise milli-ops, alone and as bodies of fused groups, as programs of the kernel `chain`.
 
-   Lowerings compute in float64 between casts, so that the definition rounds once. Inside a fused group such
-   values are float32 here where one operator makes and reads them, and nothing else sees them. */
+   Float64 between the casts of a lowering is float32 here: see value.narrow. */
 #include "backend/gpu/gpu.h"
-#include "tensor/convert.h"
-#include "tensor/tensor.h"
 
 #include <string.h>
 
-#define NODES        64   /* max nodes of a body */
-#define VALUES       128  /* max values of a body that nodes read or make */
-#define CONSTANT_MAX 4096 /* elements of a float64 constant that become float32 */
-#define REALS        1    /* takes floats */
-#define WHOLES       2    /* takes integers */
-#define TRUTHS       4    /* takes bool */
+#define NODES  64  /* max nodes of a body */
+#define VALUES 128 /* max values of a body that nodes read or make */
+#define REALS  1   /* takes floats */
+#define WHOLES 2   /* takes integers */
+#define TRUTHS 4   /* takes bool */
 
 static const struct {
     unsigned char op, takes;
@@ -69,14 +65,13 @@ typedef struct known {
     int place;   /* its register; -1: not there yet, or no more */
 } known;
 
-/* A program as it is written: into `step`, or only to see whether it can be. */
+/* A program as it is written. */
 typedef struct builder {
     const graph *g;
     const node *nodes; /* (n_nodes) */
     size_t n_nodes;
     id_list inputs, outputs; /* values of g that are the node's inputs and outputs */
     const node_view *outer;
-    gpu_step *step; /* NULL: nothing is added */
     known values[VALUES];
     size_t n_values;
     uint32_t free; /* a bit for each register */
@@ -84,7 +79,6 @@ typedef struct builder {
     gpu_operand operands[GPU_BUFFERS]; /* (n_operands) after the program */
     gpu_chain_args args;
     uint32_t words[CHAIN_CODE + (NODES + GPU_BUFFERS) * CHAIN_WORDS];
-    sib_error *err;
 } builder;
 
 /* ---- Types --------------------------------------------------------------------------------------------- */
@@ -135,13 +129,6 @@ static bool takes_types(const graph *g, const node *n)
     return (n->inputs.n < 2 || type_of(g, in[1]) == a) && to == (tells ? SIB_BOOL : a);
 }
 
-/* Functions that amplify what float32 loses. */
-static bool is_sharp(milli_kind kind)
-{
-    return kind == MILLI_floor || kind == MILLI_ceil || kind == MILLI_round || kind == MILLI_sin ||
-           kind == MILLI_cos || kind == MILLI_tan;
-}
-
 /* The input of the node that value v is; SIZE_MAX for others. */
 static size_t input_of(const builder *b, value_id v)
 {
@@ -159,25 +146,15 @@ static size_t output_of(const builder *b, value_id v)
     return SIZE_MAX;
 }
 
-/* Whether the float64 values that node i touches may be float32. */
-static bool may_narrow(const builder *b, size_t i)
+/* Whether float32 may take the place of all float64 values of a node. */
+static bool may_narrow(const builder *b, const node *n)
 {
-    const node *n = &b->nodes[i];
-    for (uint32_t k = 0; k < n->inputs.n; k++) {
-        const value_id v = n->inputs.ids[k];
-        const size_t from = is_wide(b->g, v) ? input_of(b, v) : SIZE_MAX;
-        if (!is_wide(b->g, v))
-            continue;
-        const node_id maker = b->g->values[v].producer;
-        if (from != SIZE_MAX
-                ? !b->outer->in[from]->constant || b->outer->in[from]->constant->count > CONSTANT_MAX
-                : maker == NO_NODE || b->nodes[maker].origin != n->origin)
-            return false;
-        if (is_sharp(n->milli->kind))
-            return false;
+    bool may = true;
+    for (uint32_t k = 0; k <= n->inputs.n; k++) {
+        const value_id v = k < n->inputs.n ? n->inputs.ids[k] : n->outputs.ids[0];
+        may = may && (!is_wide(b->g, v) || b->g->values[v].narrow || b->g->values[v].constant);
     }
-    return !is_wide(b->g, n->outputs.ids[0]) ||
-           (output_of(b, n->outputs.ids[0]) == SIZE_MAX && b->outer->node->milli->kind == MILLI_fused);
+    return may;
 }
 
 /* ---- Registers ----------------------------------------------------------------------------------------- */
@@ -242,17 +219,6 @@ static bool set_strides(builder *b, size_t at, const gpu_tensor *t, const gpu_te
     return true;
 }
 
-/* A float64 constant as float32 words of the step. */
-static sib_code add_narrowed(builder *b, const sib_tensor *t, gpu_operand *out)
-{
-    float numbers[CONSTANT_MAX];
-    if (!b->step)
-        return SIB_OK;
-    tensor_ready(t);
-    convert_dense(SIB_F64, t->data, SIB_F32, numbers, (size_t)t->count, SIB_OVERFLOW_IEEE);
-    return gpu_words(b->step, numbers, (size_t)t->count, out, b->err);
-}
-
 /* Loads an input into a register. */
 static bool load(builder *b, known *v, const gpu_tensor *out)
 {
@@ -261,11 +227,7 @@ static bool load(builder *b, known *v, const gpu_tensor *out)
     if (from == SIZE_MAX || at >= GPU_BUFFERS || !gpu_tensor_of(b->outer->graph, b->outer->in[from], &t) ||
         !set_strides(b, at, &t, out) || !take_register(b, v))
         return false;
-    b->operands[b->n_operands] = (gpu_operand){GPU_IN, from, 0};
-    if (is_wide(b->g, v->id) &&
-        add_narrowed(b, b->outer->in[from]->constant, &b->operands[b->n_operands]) != SIB_OK)
-        return false;
-    b->n_operands++;
+    b->operands[b->n_operands++] = (gpu_operand){GPU_IN, from, 0};
     const sib_dtype type = type_of(b->g, v->id);
     write(b, CHAIN_LOAD, type, type, v->place, (const uint32_t[]){(uint32_t)at, 0, 0});
     return true;
@@ -292,7 +254,7 @@ static bool add_node(builder *b, size_t i, const gpu_tensor *out)
     gpu_tensor made;
     uint32_t places[3] = {0};
     if (!n->milli || !functions[n->milli->kind].takes || n->outputs.n != 1 || n->inputs.n > 3 ||
-        !takes_types(b->g, n) || !may_narrow(b, i) ||
+        !takes_types(b->g, n) || !may_narrow(b, n) ||
         !gpu_tensor_of(b->g, &b->g->values[n->outputs.ids[0]], &made) || made.rank != out->rank ||
         memcmp(made.dims, out->dims, out->rank * sizeof *out->dims) != 0)
         return false;
@@ -323,19 +285,19 @@ static bool add_node(builder *b, size_t i, const gpu_tensor *out)
 }
 
 /* Writes the program of n. Returns false where it cannot be. */
-static bool build(builder *b, const node_view *n, gpu_step *s, sib_error *err)
+static bool build(builder *b, const node_view *n)
 {
     const graph *body = n->node->milli->kind == MILLI_fused ? spec_milli_fused(n->node).body : NULL;
     gpu_tensor out;
-    *b = (builder){.g = body ? body : n->graph,
-                   .nodes = body ? body->nodes : n->node,
-                   .n_nodes = body ? body->n_nodes : 1,
-                   .inputs = body ? body->inputs : n->node->inputs,
-                   .outputs = body ? body->outputs : n->node->outputs,
-                   .outer = n,
-                   .step = s,
-                   .free = (1u << CHAIN_REGISTERS) - 1,
-                   .err = err};
+    *b = (builder){
+        .g = body ? body : n->graph,
+        .nodes = body ? body->nodes : n->node,
+        .n_nodes = body ? body->n_nodes : 1,
+        .inputs = body ? body->inputs : n->node->inputs,
+        .outputs = body ? body->outputs : n->node->outputs,
+        .outer = n,
+        .free = (1u << CHAIN_REGISTERS) - 1,
+    };
     if (!b->n_nodes || b->n_nodes > NODES || !gpu_tensor_of(n->graph, n->out[0], &out) ||
         out.rank > CHAIN_RANK || !find_readers(b))
         return false;
@@ -352,15 +314,16 @@ static bool build(builder *b, const node_view *n, gpu_step *s, sib_error *err)
 static bool claims(const node_view *n)
 {
     builder b;
-    return build(&b, n, NULL, NULL);
+    return build(&b, n);
 }
 
 static sib_code plan(const node_view *n, gpu_step *s, sib_error *err)
 {
     builder b;
     gpu_operand operands[GPU_BUFFERS];
-    if (!build(&b, n, s, err))
-        return err_memory(err, sizeof b, "a step"); /* what else could fail claims has seen */
+    const bool built = build(&b, n);
+    SIB_ASSERT(built); /* as when it was claimed */
+    (void)built;
     const size_t used = CHAIN_CODE + CHAIN_WORDS * b.args.instructions;
     const size_t groups = size_ceil_div(b.args.count, CHAIN_THREADS * CHAIN_ELEMENTS);
     sib_code code = gpu_words(s, b.words, used, &operands[0], err);

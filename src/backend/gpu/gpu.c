@@ -1,6 +1,7 @@
 /* The backends of GPUs: looks nodes up in the table, plans their launches, runs them. */
 #include "backend/gpu/constants.h"
 #include "backend/gpu/step.h"
+#include "backend/gpu/wide.h"
 #include "tensor/tensor.h"
 #include "tensor/value.h"
 
@@ -135,6 +136,11 @@ static gpu_range place_of(const node_view *n, const value *v, const buffer *b)
     return (gpu_range){b->memory, b->offset, known ? t.bytes : 0};
 }
 
+static bool is_wide(const value *v)
+{
+    return v->type.dtype == SIB_F64;
+}
+
 static gpu_range range_of(const step *st, const gpu_operand *o, const buffer *const *in, buffer *const *out)
 {
     const gpu_step *s = st->state;
@@ -158,8 +164,11 @@ static sib_code gpu_run(const step *st, const buffer *const *in, buffer *const *
     sib_code code = SIB_OK;
     (void)cancel; /* the run asks between steps */
     for (size_t i = 0; i < n->n_in && code == SIB_OK; i++)
-        if (st->arrive >> i & 1)
-            code = gpu_upload(d, place_of(n, n->in[i], in[i]), sib_value_tensor(in[i]->value)->data, err);
+        if (st->arrive >> i & 1) {
+            const void *from = sib_value_tensor(in[i]->value)->data;
+            const gpu_range to = place_of(n, n->in[i], in[i]);
+            code = is_wide(n->in[i]) ? gpu_upload_wide(d, to, from, err) : gpu_upload(d, to, from, err);
+        }
     for (size_t k = 0; k < s->n_rows && code == SIB_OK; k++) {
         const gpu_row *row = &s->rows[k];
         gpu_range ranges[GPU_BUFFERS];
@@ -168,9 +177,11 @@ static sib_code gpu_run(const step *st, const buffer *const *in, buffer *const *
         code = gpu_launch(d, row->kernel, row->n, ranges, row->args, row->groups, err);
     }
     for (size_t i = 0; i < n->n_out && code == SIB_OK; i++)
-        if (st->leave >> i & 1)
-            code =
-                gpu_download(d, place_of(n, n->out[i], out[i]), sib_value_tensor(out[i]->value)->data, err);
+        if (st->leave >> i & 1) {
+            void *to = sib_value_tensor(out[i]->value)->data;
+            const gpu_range from = place_of(n, n->out[i], out[i]);
+            code = is_wide(n->out[i]) ? gpu_download_wide(d, from, to, err) : gpu_download(d, from, to, err);
+        }
     return code;
 }
 

@@ -33,9 +33,11 @@ typedef struct gpu_op {
 
 /* ---- While claiming ------------------------------------------------------------------------------------ */
 
-/* A tensor of known dims with elements that a device holds. */
+/* A tensor of known dims with elements that a device holds: a float64 that may be narrow, and constants of
+   that type, as float32. */
 typedef struct gpu_tensor {
-    sib_dtype dtype;
+    sib_dtype dtype; /* on the device */
+    bool wide;       /* float64 on the host */
     size_t rank;
     int64_t dims[SIB_MAX_RANK]; /* (rank), none is 0 */
     size_t count, bytes;        /* count < 2^31 */

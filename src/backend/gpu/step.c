@@ -11,10 +11,11 @@ bool gpu_tensor_of(const graph *g, const value *v, gpu_tensor *out)
     if (!v || v->type.depth || v->type.leaf != TYPE_TENSOR ||
         !dim_shape_const(g->dims, &v->type.shape, out->dims))
         return false;
-    out->dtype = v->type.dtype;
+    out->wide = v->type.dtype == SIB_F64;
+    out->dtype = out->wide ? SIB_F32 : v->type.dtype;
     out->rank = v->type.shape.rank;
     const unsigned bits = sib_dtype_bits(out->dtype);
-    if (bits < 8 || out->dtype == SIB_STRING)
+    if (bits < 8 || out->dtype == SIB_STRING || (out->wide && !v->narrow && !v->constant))
         return false;
     for (size_t i = 0; i < out->rank; i++)
         if (out->dims[i] <= 0 || !size_mul(out->count, (size_t)out->dims[i], &out->count) ||

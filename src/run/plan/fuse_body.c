@@ -39,8 +39,10 @@ static sib_code add_value(maker *m, value_id v, value_id *inner, sib_error *err)
 {
     const value *x = &m->g->values[v];
     sib_code code = graph_add_value(m->b->body, (sib_str){"", 0}, &x->type, inner, err);
-    if (code == SIB_OK)
+    if (code == SIB_OK) {
+        m->b->body->values[*inner].narrow = x->narrow;
         m->pairs[m->n_pairs++] = (pair){v, *inner};
+    }
     return code;
 }
 

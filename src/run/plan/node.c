@@ -318,6 +318,8 @@ sib_code planner_add_node(planner *p, lowering *l, node_id index, mval *outs, va
     backend = !known ? offer_node(p, n, ins, outs) : -1;
     if (backend >= 0)
         code = replace_by_claimed(p, l, index, n_values, n_nodes, backend, outs, err);
+    else
+        planner_mark_narrow(p, n_nodes, outs, n->outputs.n);
     for (uint32_t i = 0; i < n->outputs.n && code == SIB_OK; i++)
         if (outs[i].id != NO_VALUE && !g->values[outs[i].id].constant &&
             planner_source(p, outs[i].id) == NO_VALUE && is_dynamic(p->s->dims, &g->values[outs[i].id].type))

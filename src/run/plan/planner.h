@@ -71,6 +71,12 @@ typedef enum verdict {
 sib_code planner_add_node(planner *p, lowering *l, node_id index, mval *outs, value_type *declared,
                           verdict *out, sib_error *err);
 
+/* ---- narrow.c ------------------------------------------------------------------------------------------ */
+
+/* Marks the float64 values that the plan's nodes from `first` on, those of one operator, make and read, but
+   its outputs (n_outs), where float32 may take their place: see value.narrow. */
+void planner_mark_narrow(planner *p, node_id first, const mval *outs, size_t n_outs);
+
 /* ---- known.c ------------------------------------------------------------------------------------------- */
 
 /* Whether an earlier plan left an entry for node `index`. */

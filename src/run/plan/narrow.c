@@ -1,0 +1,58 @@
+/* Lowerings compute in float64 between casts from and to narrower floats, so that the definition rounds once.
+   Finds the operators in which float32 differs by rounding alone. */
+#include "run/plan/planner.h"
+
+static bool is_wide(const graph *g, value_id v)
+{
+    return v != NO_VALUE && !g->values[v].type.depth && g->values[v].type.dtype == SIB_F64;
+}
+
+/* Whether a milli-op rounds with float32 in the place of float64, and does no more: no step functions or
+   periods, no integers from floats or beyond float32's. */
+static bool only_rounds(const graph *g, const node *n)
+{
+    const bool wide = is_wide(g, n->outputs.ids[0]);
+    const milli_kind kind = n->milli->kind;
+    const sib_dtype from = n->inputs.n ? g->values[n->inputs.ids[0]].type.dtype : SIB_DTYPE_UNKNOWN,
+                    to = g->values[n->outputs.ids[0]].type.dtype;
+    switch (kind) {
+    case MILLI_cast:
+        return wide ? sib_dtype_get_kind(from) == SIB_KIND_FLOAT || from == SIB_BOOL ||
+                          sib_dtype_bits(from) <= 16
+                    : sib_dtype_get_kind(to) == SIB_KIND_FLOAT || to == SIB_BOOL;
+    case MILLI_floor:
+    case MILLI_ceil:
+    case MILLI_round:
+    case MILLI_mod:
+    case MILLI_fmod:
+    case MILLI_sin:
+    case MILLI_cos:
+    case MILLI_tan:
+    case MILLI_bitcast:
+    case MILLI_iota:
+        return false;
+    default:
+        return kind <= MILLI_reduce_max || (kind >= MILLI_cumulative_sum && kind <= MILLI_windows) ||
+               kind == MILLI_matmul || kind == MILLI_constant;
+    }
+}
+
+void planner_mark_narrow(planner *p, node_id first, const mval *outs, size_t n_outs)
+{
+    graph *g = p->s->graph;
+    bool rounds = !p->options->oracle;
+    for (node_id i = first; i < g->n_nodes && rounds; i++) {
+        const node *n = &g->nodes[i];
+        bool wide = false;
+        for (uint32_t k = 0; k < n->inputs.n + n->outputs.n; k++)
+            wide |= is_wide(g, k < n->inputs.n ? n->inputs.ids[k] : n->outputs.ids[k - n->inputs.n]);
+        rounds = !wide || (n->milli && n->outputs.n == 1 && only_rounds(g, n));
+    }
+    for (node_id i = first; i < g->n_nodes && rounds; i++)
+        for (uint32_t k = 0; k < g->nodes[i].outputs.n; k++)
+            if (is_wide(g, g->nodes[i].outputs.ids[k]))
+                g->values[g->nodes[i].outputs.ids[k]].narrow = true;
+    for (size_t i = 0; i < n_outs; i++)
+        if (outs[i].id != NO_VALUE)
+            g->values[outs[i].id].narrow = false;
+}
