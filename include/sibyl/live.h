@@ -39,9 +39,13 @@ typedef struct sib_live_options {
     void *context;
     const sib_job_value *inputs; /* (n_inputs) of the job but for its audio; they outlive the stream */
     size_t n_inputs;
-    int32_t sample_rate;      /* of the samples pushed, Hz, 4,000 to 768,000 [16,000] */
-    bool manual;              /* silence ends no segment: sib_live_commit does, and max_seconds */
-    double threshold;         /* above 0 to 1: speech stands this times 18 dB above the background [0.5] */
+    int32_t sample_rate; /* of the samples pushed, Hz, 4,000 to 768,000 [16,000] */
+    bool manual;         /* silence ends no segment: sib_live_commit does, and max_seconds */
+    /* A job of kind "voice-activity" with a model of Silero's: tells speech from other sound, in windows of 32 ms. NULL:
+       the level does. Outlives the stream; several streams may share it. */
+    const sib_job *voice;
+    /* above 0 to 1: speech stands this times 18 dB above the background; with `voice`, its probability [0.5] */
+    double threshold;
     double silence_seconds;   /* silence that ends a segment, 0.1 to 10 [0.5] */
     double padding_seconds;   /* audio of a segment before and after its speech, 0 to 2 [0.3]; negative: 0 */
     double max_seconds;       /* of a segment, 2 to 30 [28]; longer speech is cut where it is quietest */

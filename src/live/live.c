@@ -19,6 +19,7 @@ struct sib_live {
     double rate;        /* of the job, Hz */
     sib_resampler *resampler;
     segmenter segmenter;
+    voice_model *voice;   /* NULL: the level tells speech */
     uint64_t number;      /* of the open segment, or the next one */
     char *heard;          /* the last partial text of the open segment; NULL: none yet */
     size_t heard_samples; /* of the segment when it was made */
@@ -118,9 +119,30 @@ static sib_code make_inputs(sib_live *l, sib_error *err)
     return SIB_OK;
 }
 
-static size_t frames_of(double seconds, size_t frame)
+/* Samples of whole frames. */
+static size_t frames_of(double seconds, double rate, size_t frame)
 {
-    return (size_t)ceil(seconds * VOICE_FRAMES) * frame;
+    return (size_t)ceil(seconds * rate / (double)frame - 1e-9) * frame;
+}
+
+static sib_code open_segmenter(sib_live *l, sib_error *err)
+{
+    const sib_live_options *o = &l->o;
+    sib_code code = o->voice ? voice_model_create(o->voice, o->threshold, &l->voice, err) : SIB_OK;
+    if (code != SIB_OK)
+        return code;
+    if (l->voice && l->rate != 16000)
+        return err_set(err, SIB_ERR_ARGUMENT, "models of voice activity hear 16000 Hz, the job %g", l->rate);
+    const size_t frame = l->voice ? VOICE_WINDOW : (size_t)lrint(l->rate / VOICE_FRAMES);
+    const segment_rules rules = {.frame = frame,
+                                 .padding = frames_of(o->padding_seconds, l->rate, frame),
+                                 .silence = frames_of(o->silence_seconds, l->rate, frame),
+                                 .max = frames_of(o->max_seconds, l->rate, frame),
+                                 .threshold = o->threshold,
+                                 .manual = o->manual,
+                                 .model = o->manual ? NULL : l->voice,
+                                 .cancel = o->cancel};
+    return segmenter_open(&l->segmenter, &rules, err);
 }
 
 sib_code sib_live_create(const sib_job *job, const sib_live_options *options, sib_live **out, sib_error *err)
@@ -139,16 +161,9 @@ sib_code sib_live_create(const sib_job *job, const sib_live_options *options, si
     l->job = job;
     l->o = o;
     l->rate = info.sample_rate;
-    size_t frame = (size_t)lrint(l->rate / VOICE_FRAMES);
-    segment_rules rules = {.frame = frame,
-                           .padding = frames_of(o.padding_seconds, frame),
-                           .silence = frames_of(o.silence_seconds, frame),
-                           .max = frames_of(o.max_seconds, frame),
-                           .threshold = o.threshold,
-                           .manual = o.manual};
     code = sib_resampler_create(o.sample_rate, (int32_t)lrint(l->rate), false, &l->resampler, err);
     if (code == SIB_OK)
-        code = segmenter_open(&l->segmenter, &rules, err);
+        code = open_segmenter(l, err);
     if (code == SIB_OK)
         code = make_inputs(l, err);
     if (code == SIB_OK)
@@ -164,6 +179,7 @@ void sib_live_free(sib_live **l)
         return;
     sib_resampler_free(&(*l)->resampler);
     segmenter_close(&(*l)->segmenter);
+    voice_model_free(&(*l)->voice);
     mem_free((*l)->heard);
     mem_free((*l)->final);
     mem_free((*l)->partial);
@@ -313,8 +329,11 @@ static sib_code listen(sib_live *l, const float *samples, size_t n, sib_error *e
     for (size_t i = 0, used, length = 0; i < n && code == SIB_OK; i += used) {
         if (cancel_is_set(l->o.cancel))
             return err_set(err, SIB_ERR_CANCELLED, "the stream was cancelled");
-        segment_event e = segmenter_take(&l->segmenter, samples + i, n - i, &used, &length);
-        if (e == SEGMENT_STARTED)
+        segment_event e;
+        code = segmenter_take(&l->segmenter, samples + i, n - i, &used, &e, &length, err);
+        if (code != SIB_OK)
+            sib_live_clear(l);
+        else if (e == SEGMENT_STARTED)
             code = tell(l, SIB_LIVE_STARTED, l->segmenter.n, (sib_live_event){0}, err);
         else if (e != SEGMENT_NONE)
             code = end_segment(l, length, e == SEGMENT_CUT, err);

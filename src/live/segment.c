@@ -74,11 +74,10 @@ static segment_event wait_for_speech(segmenter *s, bool speech)
     return SEGMENT_STARTED;
 }
 
-static segment_event judge(segmenter *s, size_t *length)
+/* What a frame changes. */
+static segment_event place_frame(segmenter *s, bool speech, size_t *length)
 {
     const segment_rules *r = &s->rules;
-    bool speech = voice_frame(&s->voice, s->samples + s->judged, r->frame);
-    s->levels[s->judged / r->frame] = (float)s->voice.level;
     s->judged += r->frame;
     if (!s->open && !r->manual)
         return wait_for_speech(s, speech);
@@ -95,17 +94,30 @@ static segment_event judge(segmenter *s, size_t *length)
     return SEGMENT_CUT;
 }
 
-segment_event segmenter_take(segmenter *s, const float *samples, size_t n, size_t *used, size_t *length)
+static sib_code judge(segmenter *s, segment_event *event, size_t *length, sib_error *err)
 {
-    segment_event event = SEGMENT_NONE;
-    for (*used = 0; *used < n && event == SEGMENT_NONE;) {
+    const segment_rules *r = &s->rules;
+    const float *frame = s->samples + s->judged;
+    bool speech = voice_frame(&s->voice, frame, r->frame);
+    s->levels[s->judged / r->frame] = (float)s->voice.level;
+    sib_code code = r->model ? voice_model_window(r->model, frame, r->cancel, &speech, err) : SIB_OK;
+    *event = place_frame(s, speech && code == SIB_OK, length);
+    return code;
+}
+
+sib_code segmenter_take(segmenter *s, const float *samples, size_t n, size_t *used, segment_event *event,
+                        size_t *length, sib_error *err)
+{
+    sib_code code = SIB_OK;
+    *event = SEGMENT_NONE;
+    for (*used = 0; *used < n && *event == SEGMENT_NONE && code == SIB_OK;) {
         size_t more = size_min(s->judged + s->rules.frame - s->n, n - *used);
         memcpy(s->samples + s->n, samples + *used, more * sizeof *samples);
         s->n += more;
         *used += more;
         s->open = s->open || s->rules.manual;
         if (s->n == s->judged + s->rules.frame)
-            event = judge(s, length);
+            code = judge(s, event, length, err);
     }
-    return event;
+    return code;
 }

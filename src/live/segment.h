@@ -3,6 +3,7 @@
 #define LIVE_SEGMENT_H
 
 #include "live/voice.h"
+#include "live/voice_model.h"
 
 #include <sibyl/base.h>
 
@@ -10,7 +11,9 @@
 typedef struct segment_rules {
     size_t frame, padding, silence, max;
     double threshold;
-    bool manual; /* silence neither begins nor ends a segment */
+    bool manual;        /* silence neither begins nor ends a segment */
+    voice_model *model; /* tells speech, where frames are its windows; NULL: the level does. Not owned */
+    const sib_cancel *cancel; /* of the model; may be NULL */
 } segment_rules;
 
 typedef struct segmenter {
@@ -33,8 +36,9 @@ sib_code segmenter_open(segmenter *s, const segment_rules *rules, sib_error *err
 void segmenter_close(segmenter *s);
 
 /* Takes *used of samples (n), up to the next event. SEGMENT_ENDED, SEGMENT_CUT: the segment is the first *length samples;
-   segmenter_drop must follow, with these. */
-segment_event segmenter_take(segmenter *s, const float *samples, size_t n, size_t *used, size_t *length);
+   segmenter_drop must follow, with these. Errors: those of the model; the frame counts as silence. */
+sib_code segmenter_take(segmenter *s, const float *samples, size_t n, size_t *used, segment_event *event,
+                        size_t *length, sib_error *err);
 /* Forgets the first samples; length is one that segmenter_take gave, or all. open: what is left is an open segment. */
 void segmenter_drop(segmenter *s, size_t length, bool open);
 

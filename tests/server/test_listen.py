@@ -1,10 +1,15 @@
 #!/usr/bin/env python3
 """Live speech over /api/ws: a microphone's samples in, partial and final text out, what clients do wrong."""
+import pathlib
+import random
+import struct
 import sys
+import tempfile
 import unittest
 
+import voice_model
 from microphone import SENTENCES, SPOKEN, pcm, pieces, silence, until_idle
-from serving import Server
+from serving import Server, real_model
 from websocket import BINARY, Client
 
 RATE = 16000
@@ -112,6 +117,59 @@ class Listen(unittest.TestCase):
         self.assertEqual(c.reply("subscribed")["id"], 3)
         c.send(op="stop")
         self.assertEqual(c.reply("final")["text"], SENTENCES[0])
+
+    # ---- A model of voice activity ----
+
+    def test_a_model_finds_turns(self):
+        """One that hears samples above 0.1: noise that the level takes for speech begins no segment."""
+        with tempfile.TemporaryDirectory() as folder:
+            file = pathlib.Path(folder) / "loud.onnx"
+            file.write_bytes(voice_model.loud())
+            with Server("digits", str(file), "--jobs", "2", "--threads", "1") as server:
+                chance = random.Random(1)
+                noise = struct.pack("<24000h", *(chance.randrange(-2000, 2000) for _ in range(24000)))
+                for voice, segments in ({}, 1), ({"voice": "loud"}, 0):
+                    with Client(server) as c:
+                        c.send(op="listen", **voice)
+                        self.say(c, silence(0.5, RATE) + noise + silence(1, RATE))
+                        self.assertEqual(len([m for m in self.stop(c) if m["op"] == "final"]), segments, voice)
+                with Client(server) as c:
+                    c.send(op="listen", voice="loud", threshold=0.5)
+                    self.say(c, pcm(RATE))
+                    self.assertEqual(" ".join(m["text"] for m in self.stop(c) if m["op"] == "final"), SPOKEN)
+                    self.refused(c, "'none'", op="listen", voice="none")
+                    self.refused(c, "none that finds speech", op="listen", voice="digits")
+
+    def test_silero(self):
+        file = real_model("silero_vad_v6_16k")
+        with Server("digits", str(file), "--jobs", "2", "--threads", "1") as server, Client(server) as c:
+            c.socket.settimeout(None)
+            c.send(op="listen", voice="model", words=True)
+            self.say(c, silence(0.5, RATE) + pcm(RATE) + silence(1, RATE))
+            finals = [m for m in self.stop(c) if m["op"] == "final"]
+            self.assertEqual(" ".join(m["text"] for m in finals), SPOKEN)
+            self.assertGreater(finals[0]["start"], 0.3)
+
+    # ---- A server that stops ----
+
+    def test_an_open_segment_is_finished(self):
+        """SIGTERM: the text of what was said comes before the close."""
+        with Server("digits", "--jobs", "2", "--threads", "1") as server:
+            c = Client(server)
+            c.socket.settimeout(None)
+            c.send(op="listen", id=4, manual=True)
+            self.say(c, pcm(RATE))
+            c.send(op="ping", t=1)
+            c.reply("pong")
+            server.process.terminate()
+            messages = []
+            with self.assertRaises(ConnectionError) as closed:
+                while True:
+                    messages.append(c.receive())
+            self.assertEqual([m["text"] for m in messages if m.get("op") == "final"], [SPOKEN])
+            self.assertEqual(messages[-1]["op"], "stopped")
+            self.assertEqual(closed.exception.args, ("the server is stopping", 1001))
+            self.assertEqual(server.process.wait(60), 0)
 
     # ---- What clients do wrong ----
 

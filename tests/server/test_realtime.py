@@ -86,6 +86,23 @@ class Realtime(unittest.TestCase):
         self.assertIsNone(audio["turn_detection"])
         self.assertEqual(audio["transcription"]["language"], "en")
 
+    def test_a_server_that_stops_tells_what_was_said(self):
+        for turns in None, {"type": "server_vad"}:
+            with Server("digits", "--jobs", "2", "--threads", "1") as server:
+                s = Session(server)
+                s.update(turn_detection=turns)
+                s.say(pcm(RATE))
+                s.send("none")
+                events = s.events("error")  # all of it is heard
+                server.process.terminate()
+                with self.assertRaises(ConnectionError) as closed:
+                    while True:
+                        events.append(s.client.receive())
+                self.assertEqual(closed.exception.args, ("the server is stopping", 1001))
+                texts = of(events, TEXTS + "completed")
+                self.assertEqual(" ".join(e["transcript"] for e in texts), SPOKEN)
+                self.assertEqual([e["item_id"] for e in of(events, "input_audio_buffer.committed")], [e["item_id"] for e in texts])
+
     def test_settings_that_cannot_be_are_refused_by_name(self):
         s = self.session()
         cases = [({"turn_detection": {"type": "semantic_vad"}}, "session.audio.input.turn_detection.type"),

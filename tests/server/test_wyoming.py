@@ -64,6 +64,20 @@ class Wyoming(unittest.TestCase):
             c.say(pcm(rate), rate, size, apart)
             self.assertEqual(self.text(c), SPOKEN)
 
+    def test_a_server_that_stops_tells_what_was_said(self):
+        with Server("digits", "--wyoming", "0", "--jobs", "2", "--threads", "1") as server:
+            c = Client(wyoming(server))
+            format = {"rate": 16000, "width": 2, "channels": 1}
+            c.send("audio-start", format)
+            c.send("audio-chunk", format, pcm(16000))
+            c.send("ping")
+            events = c.until("pong")
+            server.process.terminate()
+            events += c.until("transcript-stop")
+            self.assertEqual([d["text"] for t, d in events if t == "transcript"], [SPOKEN])
+            with self.assertRaises(ConnectionError):
+                c.receive()
+
     def test_speech_without_a_request(self):
         c = self.client()
         c.say(pcm(16000))

@@ -40,6 +40,7 @@ static void on_tick(listener *l)
     if (l->stop_began) {
         unsigned waiting, running;
         work_load(s->work, &waiting, &running);
+        const bool told = mailboxes_finish(&s->mailboxes);
         bool over = (double)(now - l->stop_began) / 1e9 > s->options.grace;
         for (exchange *x = over ? l->exchanges : NULL; x; x = x->next)
             exchange_cancel_set(x);
@@ -48,7 +49,7 @@ static void on_tick(listener *l)
             mailboxes_cancel(&s->mailboxes);
         }
         double last = s->options.grace + 2; /* seconds for cancelled requests to answer */
-        if ((!l->exchanges && !waiting && !running) || (double)(now - l->stop_began) / 1e9 > last)
+        if ((told && !l->exchanges && !waiting && !running) || (double)(now - l->stop_began) / 1e9 > last)
             atomic_store(&l->ended, true);
     }
 }

@@ -27,6 +27,7 @@ struct mailbox {
     letter *first, *last;
     size_t bytes; /* of letters that are not followed yet */
     bool busy;    /* a thread has it, or will */
+    bool finishes, finished;
     bool paused;
     mailbox *next; /* under the lock of all */
 };
@@ -95,6 +96,8 @@ static void follow_all(mailbox *m)
     pthread_mutex_lock(&m->lock);
     letter *l = m->first;
     m->first = m->last = NULL;
+    const bool finishes = m->finishes && !m->finished;
+    m->finished = m->finishes;
     pthread_mutex_unlock(&m->lock);
     for (letter *next; l; l = next) {
         next = l->next;
@@ -103,7 +106,10 @@ static void follow_all(mailbox *m)
         count_out(m, l->size);
         free(l);
     }
-    if (!atomic_load(&m->ended))
+    if (finishes && !atomic_load(&m->ended)) {
+        m->kind->finish(m->owner);
+        peer_end(m->peer, 1001, "the server is stopping");
+    } else if (!atomic_load(&m->ended))
         m->kind->idle(m->owner);
 }
 
@@ -113,7 +119,7 @@ static void serve(void *item);
 static void post(mailbox *m)
 {
     pthread_mutex_lock(&m->lock);
-    bool needed = m->first && !m->busy && !atomic_load(&m->ended);
+    bool needed = (m->first || m->finishes > m->finished) && !m->busy && !atomic_load(&m->ended);
     m->busy = m->busy || needed;
     pthread_mutex_unlock(&m->lock);
     if (!needed)
@@ -169,7 +175,8 @@ void mailbox_put(mailbox *m, bool binary, const char *data, size_t size)
     letter *l = make_letter(binary, data, size);
     uint64_t held = atomic_fetch_add(&s->held_bytes, size) + size;
     pthread_mutex_lock(&m->lock);
-    bool takes = l && held <= s->options.max_bodies && m->bytes + size <= MAX_BYTES;
+    const bool late = m->finishes; /* nobody follows it any more */
+    bool takes = !late && l && held <= s->options.max_bodies && m->bytes + size <= MAX_BYTES;
     if (takes)
         append(m, l);
     bool pauses = takes && m->bytes > PAUSE_BYTES && !m->paused;
@@ -183,7 +190,8 @@ void mailbox_put(mailbox *m, bool binary, const char *data, size_t size)
     }
     atomic_fetch_sub(&s->held_bytes, size);
     free(l);
-    peer_end(m->peer, 1013, "the server has too much to do");
+    if (!late)
+        peer_end(m->peer, 1013, "the server has too much to do");
 }
 
 void mailbox_end(mailbox **mp)
@@ -216,6 +224,21 @@ void mailboxes_tick(mailboxes *all)
             peer_active(m->peer);
     }
     pthread_mutex_unlock(&all->lock);
+}
+
+bool mailboxes_finish(mailboxes *all)
+{
+    bool done = true;
+    pthread_mutex_lock(&all->lock);
+    for (mailbox *m = all->first; m; m = m->next) {
+        pthread_mutex_lock(&m->lock);
+        m->finishes = true;
+        done = done && (atomic_load(&m->ended) || (m->finished && !m->busy && peer_closing(m->peer)));
+        pthread_mutex_unlock(&m->lock);
+        post(m);
+    }
+    pthread_mutex_unlock(&all->lock);
+    return done;
 }
 
 void mailboxes_cancel(mailboxes *all)

@@ -14,6 +14,8 @@ typedef struct mailbox_kind {
     /* In a worker thread. A message: complete for a WebSocket, as it came for others; data ends with NUL. */
     void (*follow)(void *owner, bool binary, const char *data, size_t size);
     void (*idle)(void *owner); /* all messages that had come are followed */
+    /* The server is stopping: sends what is due for what has come. No message follows, and the connection is closed. */
+    void (*finish)(void *owner);
     void (*destroy)(void *owner);
 } mailbox_kind;
 
@@ -37,6 +39,9 @@ const sib_cancel *mailbox_cancel(const mailbox *m);
 /* In the event loop, many times a second: gives threads what their queue had no room for, and keeps the
    connections that wait. */
 void mailboxes_tick(mailboxes *all);
+/* In the event loop, once the server is stopping: has each finish. Returns true once none is left whose client could still
+   be sent something. */
+bool mailboxes_finish(mailboxes *all);
 /* Cancels all of them. Thread-safe. */
 void mailboxes_cancel(mailboxes *all);
 

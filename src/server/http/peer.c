@@ -162,6 +162,11 @@ bool peer_gone(const peer *p)
     return atomic_load(&p->gone);
 }
 
+bool peer_closing(const peer *p)
+{
+    return atomic_load(&p->closing) || peer_gone(p);
+}
+
 peer *peer_hold(peer *p)
 {
     outlet_hold(&p->out);

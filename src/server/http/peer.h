@@ -36,6 +36,8 @@ uint64_t peer_take_dropped(peer *p);
 /* Closes the connection after what is queued, with a code of RFC 6455 and a reason of up to 120 bytes. Thread-safe. */
 void peer_end(peer *p, unsigned code, const char *reason);
 bool peer_gone(const peer *p);
+/* Whether all that was queued is sent, and the connection is being closed or gone. */
+bool peer_closing(const peer *p);
 /* Reads no more from the client, whose further messages wait in its socket. In the event loop. */
 void peer_pause(peer *p);
 /* The connection is in use: it is not closed for its silence now, nor for pings that it has not answered. In the event

@@ -25,7 +25,7 @@ struct peer {
     uint64_t dropped;
     unsigned close_code; /* 0: stays open */
     char close_reason[121];
-    atomic_bool gone;
+    atomic_bool gone, closing;
     atomic_bool resumes; /* the loop is to read again */
     buffer incoming;     /* of the loop: pieces of a message */
 };

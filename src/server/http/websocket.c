@@ -112,6 +112,7 @@ static int on_writable(struct lws *wsi, peer *p)
     if (!m) {
         if (!p->close_code)
             return 0;
+        atomic_store(&p->closing, true);
         lws_close_reason(wsi, (enum lws_close_status)p->close_code, (unsigned char *)p->close_reason,
                          strlen(p->close_reason));
         return -1;

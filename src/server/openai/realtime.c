@@ -334,7 +334,19 @@ static void destroy(void *owner)
     free(r);
 }
 
-static const mailbox_kind kind = {follow, idle, destroy};
+static void finish(void *owner)
+{
+    realtime *r = owner;
+    sib_error err = SIB_ERROR_INIT;
+    if (speech_stream_pending(&r->stream) < MIN_SECONDS)
+        return;
+    if (r->stream.settings.manual)
+        commit_item(r);
+    sib_code code = speech_stream_finish(&r->stream, &err);
+    fail_item(r, code, &err);
+}
+
+static const mailbox_kind kind = {follow, idle, finish, destroy};
 
 /* ---- Connections ---- */
 

@@ -100,6 +100,11 @@ static sib_code read_turn_kind(const json_t *value, speech_settings *s, sib_erro
                              "turns are found by 'server_vad' here, or by the client (null)");
 }
 
+static sib_code read_voice(const json_t *value, speech_settings *s, sib_error *err)
+{
+    return read_text(value, &s->voice, err);
+}
+
 static sib_code read_threshold(const json_t *value, speech_settings *s, sib_error *err)
 {
     return read_between(value, 0.01, 1, 1, &s->threshold, err);
@@ -147,6 +152,7 @@ static const struct member {
     {{"audio.input.transcription.prompt", "input_audio_transcription.prompt"}, read_prompt},
     {{"audio.input.turn_detection", "turn_detection"}, read_turns},
     {{"audio.input.turn_detection.type", "turn_detection.type"}, read_turn_kind},
+    {{"audio.input.turn_detection.voice", "turn_detection.voice"}, read_voice}, /* not OpenAI's */
     {{"audio.input.turn_detection.threshold", "turn_detection.threshold"}, read_threshold},
     {{"audio.input.turn_detection.prefix_padding_ms", "turn_detection.prefix_padding_ms"}, read_padding},
     {{"audio.input.turn_detection.silence_duration_ms", "turn_detection.silence_duration_ms"}, read_silence},
@@ -190,9 +196,9 @@ static json_t *turns_json(const speech_settings *s)
         return json_null();
     int padding = s->padding == 0 ? PADDING_MS : s->padding < 0 ? 0 : (int)(s->padding * 1e3 + 0.5);
     int silence = s->silence == 0 ? SILENCE_MS : (int)(s->silence * 1e3 + 0.5);
-    return json_pack("{s:s, s:f, s:i, s:i}", "type", "server_vad", "threshold",
+    return json_pack("{s:s, s:f, s:i, s:i, s:s*}", "type", "server_vad", "threshold",
                      s->threshold == 0 ? THRESHOLD : s->threshold, "prefix_padding_ms", padding,
-                     "silence_duration_ms", silence);
+                     "silence_duration_ms", silence, "voice", s->voice);
 }
 
 static json_t *transcription_json(const speech_settings *s)

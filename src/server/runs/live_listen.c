@@ -157,6 +157,7 @@ static const member members[] = {{"op", pass, 0, 0, 0},
                                  {"model", read_text, AT(model), 0, MAX_LIVE_NAME},
                                  {"language", read_text, AT(language), 0, 64},
                                  {"prompt", read_text, AT(prompt), 0, MAX_PROMPT},
+                                 {"voice", read_text, AT(voice), 0, MAX_LIVE_NAME},
                                  {"rate", read_rate, AT(rate), 8000, 192000},
                                  {"format", read_format, AT(pcm), 0, 0},
                                  {"manual", read_flag, AT(manual), 0, 0},
@@ -266,7 +267,14 @@ static void destroy(void *owner)
     free(l);
 }
 
-static const mailbox_kind kind = {follow, idle, destroy};
+static void finish(void *owner)
+{
+    listening *l = owner;
+    if (l->open)
+        on_stop(l, NULL, NULL);
+}
+
+static const mailbox_kind kind = {follow, idle, finish, destroy};
 
 mailbox *live_listen_create(peer *p)
 {

@@ -20,16 +20,17 @@ void speech_settings_clear(speech_settings *s)
     free(s->model);
     free(s->language);
     free(s->prompt);
+    free(s->voice);
     *s = (speech_settings){0};
 }
 
 bool speech_settings_copy(speech_settings *to, const speech_settings *from)
 {
     *to = *from;
-    to->model = to->language = to->prompt = NULL;
+    to->model = to->language = to->prompt = to->voice = NULL;
     if (speech_settings_text(&to->model, from->model) &&
         speech_settings_text(&to->language, from->language) &&
-        speech_settings_text(&to->prompt, from->prompt))
+        speech_settings_text(&to->voice, from->voice) && speech_settings_text(&to->prompt, from->prompt))
         return true;
     speech_settings_clear(to);
     return false;
@@ -79,7 +80,8 @@ static void stop(speech_stream *s)
         atomic_fetch_sub(&s->server->n_speech_streams, 1);
     sib_live_free(&s->live);
     catalog_release(s->model);
-    s->model = NULL;
+    catalog_release(s->voice);
+    s->model = s->voice = NULL;
 }
 
 /* Names of OpenAI's models, which clients have built in, stand for the first that there is. */
@@ -92,7 +94,10 @@ static sib_code start(speech_stream *s, sib_error *err)
 {
     s->model = catalog_find(s->server->catalog, own_name(s->settings.model), "speech-to-text", "transcribes",
                             "whisper-1", err);
-    if (!s->model)
+    if (s->model && s->settings.voice)
+        s->voice =
+            catalog_find(s->server->catalog, s->settings.voice, "voice-activity", "finds speech", NULL, err);
+    if (!s->model || (s->settings.voice && !s->voice))
         return err->code;
     fill_inputs(s);
     sib_live_options o = {.on_event = on_event,
@@ -101,6 +106,7 @@ static sib_code start(speech_stream *s, sib_error *err)
                           .n_inputs = s->n_inputs,
                           .sample_rate = s->settings.rate,
                           .manual = s->settings.manual,
+                          .voice = s->voice ? s->voice->job : NULL,
                           .threshold = s->settings.threshold,
                           .silence_seconds = s->settings.silence,
                           .padding_seconds = s->settings.padding,

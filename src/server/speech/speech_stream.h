@@ -10,6 +10,7 @@
 /* All zero: the defaults. Strings are owned. */
 typedef struct speech_settings {
     char *model, *language, *prompt; /* NULL: not given */
+    char *voice;                     /* the model that tells speech; NULL: the level does */
     int32_t rate;                    /* Hz; 0: 16,000 */
     sib_pcm pcm;
     bool manual, words;
@@ -31,7 +32,7 @@ typedef struct speech_stream {
     void *context;
 
     speech_settings settings;
-    served *model; /* held while it is open */
+    served *model, *voice; /* held while it is open; voice may be NULL */
     sib_live *live;
     sib_job_value inputs[6]; /* (n_inputs) */
     size_t n_inputs;

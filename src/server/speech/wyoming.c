@@ -280,7 +280,14 @@ static void destroy(void *owner)
     free(w);
 }
 
-static const mailbox_kind kind = {follow, idle, destroy};
+static void finish(void *owner)
+{
+    wyoming *w = owner;
+    if (w->stream.live)
+        on_stop(w, NULL);
+}
+
+static const mailbox_kind kind = {follow, idle, finish, destroy};
 
 /* ---- In the event loop ---- */
 
@@ -323,8 +330,10 @@ static int on_writable(struct lws *wsi, peer *p)
     if (atomic_exchange(&p->resumes, false))
         lws_rx_flow_control(wsi, 1);
     message *m = peer_take(p, &more);
-    if (!m)
+    if (!m) {
+        atomic_store(&p->closing, p->close_code != 0);
         return p->close_code ? -1 : 0;
+    }
     int written = lws_write(wsi, m->data + LWS_PRE, m->size, LWS_WRITE_RAW);
     free(m);
     if (more)
