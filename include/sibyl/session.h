@@ -69,7 +69,8 @@ typedef struct sib_named_value {
 
 /* A value as a run computes it, of the model's graph as in the file. name: the value's name in the file,
    "node/milli.3:add" for values inside a node, and "loop[4]/name" inside a subgraph. node: the node that
-   computed it, "" for an input. value lives until the call returns. A code other than SIB_OK stops the
+   computed it, "" for an input; a node that has no name in the file is "node12" by its number in its graph, here and in
+   these names as in profiles (watch.h). value lives until the call returns. A code other than SIB_OK stops the
    run. */
 typedef struct sib_tap_event {
     const char *name, *node, *op_type;

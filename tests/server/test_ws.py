@@ -111,6 +111,26 @@ class Live(unittest.TestCase):
             tapped = any(s["tapped"] for s in self.server.json("GET", f"/api/models/{name}/plan?backends=ref")[1]["segments"])
             self.assertEqual(tapped, bool(ask) and ask.get("id") == 3, ask)
 
+    def test_nodes_without_names(self):
+        """They are "node" and their number in their graph: with values, in paths of loops and in profiles."""
+        body = onnx.graph("body", [onnx.node("Add", ["c", "x"], ["d"]), onnx.node("Identity", ["go"], ["on"]), onnx.node("Sub", ["d", "x"], ["same"])],
+                          [onnx.value("turn", [], onnx.INT64), onnx.value("go", [], 9), onnx.value("c", ["C"])],
+                          [onnx.value("on", [], 9), onnx.value("same", ["C"])])
+        model = onnx.model(onnx.graph("main", [onnx.node("Neg", ["x"], ["less"]), onnx.node("Loop", ["count", "", "less"], ["y"], body=body)],
+                                      [onnx.value("x", ["C"])], [onnx.value("y", ["C"])],
+                                      [onnx.tensor("count", onnx.INT64, [], struct.pack("<q", 2))]))
+        self.assertEqual(self.server.ask("POST", "/api/models", *form({}, {"file": ("nameless.onnx", model)}))[0], 201)
+        client = self.client()
+        self.subscribe(client, model="nameless", names=["*"])
+        run = self.start(model="nameless", dims={"C": 2}, profile=True, keep=["*"])
+        told = {m[0]["name"]: m[0]["node"] for m in frames(client.until(ended(run)), op="digest")}
+        kept = {v["name"]: v["node"] for v in self.server.json("GET", f"/api/runs/{run}/values")[1]["values"]}
+        for nodes in told, kept:
+            self.assertEqual({n: nodes[n] for n in ("x", "less", "y", "node1[1]/d", "node1[1]/same")},
+                             {"x": "", "less": "node0", "y": "node1", "node1[1]/d": "node0", "node1[1]/same": "node2"})
+        spans = {s["name"] for s in self.server.json("GET", f"/api/runs/{run}/profile")[1]["spans"] if s["kind"] in ("node", "body")}
+        self.assertEqual(spans, {"node0", "node1", "node2", "node1[0]", "node1[1]"})
+
     def test_a_share_of_the_time(self):
         client = self.client()
         client.send(op="runs")

@@ -50,7 +50,7 @@ static __attribute__((noinline, cold)) sib_code run_watched(body *b, const frame
 
 sib_code body_run(body *b, const frame *f, const node *n, int64_t iteration, sib_error *err)
 {
-    const run_place place = {f->place, n, iteration};
+    const run_place place = {f->place, f->ex->g, n, iteration};
     body_clear(b);
     if (observer_looks(&f->run->observer))
         return run_watched(b, f, &place, err);

@@ -162,11 +162,10 @@ static __attribute__((noinline, cold)) sib_code run_kind_watched(frame *f, const
                                                                  sib_error *err)
 {
     open_span span;
-    char name[200];
+    char name[NODE_LABEL];
     span_open(&f->run->observer, &span,
-              (sib_time_span){.kind = SIB_SPAN_NODE,
-                              .name = node_label(f->ex->g, n, name, sizeof name),
-                              .op_type = n->type.data});
+              (sib_time_span){
+                  .kind = SIB_SPAN_NODE, .name = node_label(f->ex->g, n, name), .op_type = n->type.data});
     sib_code code = run_kinds[n->op->control](f, n, c, err);
     span_close(&f->run->observer, &span);
     return code;

@@ -101,20 +101,20 @@ executor *executor_of_chunks(const executor_set *set, const node *n)
 
 void place_text(byte_buffer *b, const run_place *p)
 {
-    const sib_str name = p->holder->name.length ? p->holder->name : p->holder->type;
+    char number[NODE_LABEL];
+    const char *name = node_label(p->g, p->holder, number);
     if (p->iteration < 0)
-        buf_add_str(b, name, NULL);
+        buf_add_text(b, name, NULL);
     else
-        buf_printf(b, NULL, "%.*s[%lld]", (int)name.length, name.data, (long long)p->iteration);
+        buf_printf(b, NULL, "%s[%lld]", name, (long long)p->iteration);
 }
 
-const char *node_label(const graph *g, const node *n, char *text, size_t size)
+const char *node_label(const graph *g, const node *n, char number[NODE_LABEL])
 {
     if (n->name.length)
-        snprintf(text, size, "%.*s", (int)n->name.length, n->name.data);
-    else
-        snprintf(text, size, "node%u", (unsigned)(n - g->nodes));
-    return text;
+        return n->name.data;
+    snprintf(number, NODE_LABEL, "node%u", (unsigned)(n - g->nodes));
+    return number;
 }
 
 /* ---- Frames ------------------------------------------------------------------------------------------ */

@@ -29,14 +29,16 @@ static inline const sib_cancel *run_cancel(const run_state *r)
 /* A graph that runs inside a node. */
 typedef struct run_place {
     const struct run_place *outer; /* of the node's graph; NULL: the main graph */
+    const graph *g;                /* the node's */
     const node *holder;
     int64_t iteration; /* < 0: no number */
 } run_place;
 
 /* Appends "loop[4]". */
 void place_text(byte_buffer *b, const run_place *p);
-/* The node's name, or "node12" for a nameless one. Returns text. */
-const char *node_label(const graph *g, const node *n, char *text, size_t size);
+/* The node's name, or "node12" for a nameless one by its number in g, which `number` then holds. */
+#define NODE_LABEL 16
+const char *node_label(const graph *g, const node *n, char number[NODE_LABEL]);
 
 /* What the graphs of a session share. */
 typedef struct executor_shared {

@@ -118,9 +118,9 @@ static void on_packed(void *context, node_id origin, const step *s, uint64_t beg
     const frame *f = context;
     const node *n = &f->ex->g->nodes[origin];
     logged_pack(f, origin, s, end - begin, bytes);
-    char name[200];
+    char name[NODE_LABEL];
     span_put(&f->run->observer, (sib_time_span){.kind = SIB_SPAN_PACK,
-                                                .name = node_label(f->ex->g, n, name, sizeof name),
+                                                .name = node_label(f->ex->g, n, name),
                                                 .op_type = n->type.data,
                                                 .backend = s->backend->name,
                                                 .kernel = s->backend->kernel ? s->backend->kernel(s) : NULL,
@@ -151,13 +151,13 @@ static __attribute__((noinline, cold)) sib_code plan(const frame *f, node_id beg
                                                   : used < limit ? limit - used
                                                                  : 1};
     open_span span;
-    char name[200];
+    char name[NODE_LABEL];
     const uint64_t began = logs ? sib_time_ns() : 0;
     span.is = false;
     if (observer_looks(&run->observer))
         span_open(&f->run->observer, &span,
                   (sib_time_span){.kind = SIB_SPAN_PLAN,
-                                  .name = node_label(f->ex->g, &f->ex->g->nodes[begin], name, sizeof name)});
+                                  .name = node_label(f->ex->g, &f->ex->g->nodes[begin], name)});
     sib_code code = plan_segment(&request, out, err);
     span_close(&f->run->observer, &span);
     if (logs && code == SIB_OK)

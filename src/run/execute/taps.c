@@ -18,13 +18,14 @@ static sib_code show(const frame *f, const node *n, const char *name, bool milli
                      sib_error *err)
 {
     byte_buffer full = {0};
+    char number[NODE_LABEL];
     if (!v)
         return SIB_OK;
     add_path(&full, f->place);
     if (f->place)
         buf_add_text(&full, name, NULL);
     const sib_tap_event e = {.name = f->place ? full.data : name,
-                             .node = n && n->name.data ? n->name.data : "",
+                             .node = n ? node_label(f->ex->g, n, number) : "",
                              .op_type = n && n->type.data ? n->type.data : "",
                              .milli = milli,
                              .value = v,
@@ -46,9 +47,9 @@ static sib_code show_step(const frame *f, const segment *s, const instance *in, 
         byte_buffer name = {0};
         if (n->outputs.ids[k] == NO_VALUE)
             continue;
-        code = source->name.length
-                   ? buf_printf(&name, err, "%s/milli.%zu:%s", source->name.data, at, n->milli->name)
-                   : buf_printf(&name, err, "node%u/milli.%zu:%s", n->origin, at, n->milli->name);
+        char number[NODE_LABEL];
+        code = buf_printf(&name, err, "%s/milli.%zu:%s", node_label(f->ex->g, source, number), at,
+                          n->milli->name);
         if (code == SIB_OK)
             code = show(f, source, name.data, true, in->buffers[n->outputs.ids[k]].value, err);
         buf_free(&name);

@@ -57,12 +57,12 @@ sib_code watched_step(const frame *f, segment *s, const instance *in, size_t i, 
     open_span inner;
     inner.is = false;
     const node *source = &f->ex->g->nodes[n->origin];
-    node_label(f->ex->g, source, w->text, sizeof w->text);
+    w->name = node_label(f->ex->g, source, w->number);
     if (!i || origin_of(s, i - 1) != n->origin) {
         span_close(o, &w->span); /* where nobody looked at the node's last step */
         span_open(o, &w->span,
                   (sib_time_span){.kind = SIB_SPAN_NODE,
-                                  .name = w->text,
+                                  .name = w->name,
                                   .op_type = source->type.data,
                                   .backend = st->backend->name,
                                   .kernel = kernel});
@@ -70,7 +70,7 @@ sib_code watched_step(const frame *f, segment *s, const instance *in, size_t i, 
     if (n->milli)
         span_open(o, &inner,
                   (sib_time_span){.kind = SIB_SPAN_STEP,
-                                  .name = w->text,
+                                  .name = w->name,
                                   .op_type = n->milli->name,
                                   .backend = st->backend->name,
                                   .kernel = kernel});
@@ -92,7 +92,7 @@ sib_code watched_step(const frame *f, segment *s, const instance *in, size_t i, 
             span_close(o, &w->span);
     }
     if (o->options && o->options->profile)
-        profile_add(o->options->profile, &(profile_step){.node = w->text,
+        profile_add(o->options->profile, &(profile_step){.node = w->name,
                                                          .type = source->type.data ? source->type.data : "",
                                                          .milli = n->milli ? n->milli->name : NULL,
                                                          .backend = st->backend->name,

@@ -6,8 +6,9 @@
 
 /* The node whose steps run. */
 typedef struct watched_node {
-    open_span span; /* its `is` is false at the start of a segment */
-    char text[200];
+    open_span span;   /* its `is` is false at the start of a segment */
+    const char *name; /* of the node; number: where it has none */
+    char number[NODE_LABEL];
     size_t seen; /* 1 + the last step that ran while somebody wanted values; 0: none */
 } watched_node;
 
