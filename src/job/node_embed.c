@@ -70,9 +70,10 @@ static sib_code give_mean(job_step *s, const double *sum, size_t d, size_t n_cou
         square += sum[k] * sum[k];
     if (step_flag(s, POOL_NORMALIZE, true) && square > 0)
         scale = 1 / sqrt(square);
-    sib_tensor *t;
+    const int64_t dims[1] = {(int64_t)d};
+    sib_tensor *t = NULL;
     sib_value *v = NULL;
-    sib_code code = sib_tensor_create(SIB_F32, 1, &(int64_t){(int64_t)d}, &t, err);
+    sib_code code = sib_tensor_create(SIB_F32, 1, dims, &t, err);
     if (code != SIB_OK)
         return code;
     for (size_t k = 0; k < d; k++)

@@ -72,7 +72,7 @@ sib_code sib_job_open_from(const char *text, size_t size, const sib_job_resolver
                            sib_error *err)
 {
     sib_error why = SIB_ERROR_INIT;
-    sib_job_fault unseen;
+    sib_job_fault unseen = {0};
     if (!text || !from || !from->model || !from->tokenizer || !out)
         return err_set(err, SIB_ERR_ARGUMENT, "text, a function of from, or out is NULL");
     *out = NULL;
@@ -199,19 +199,11 @@ void sib_job_free(sib_job **j)
 {
     if (!j || !*j)
         return;
-    const job_doc *d = (*j)->doc;
     mem_free((*j)->text);
     mem_free((*j)->backends);
     job_chat_close(&(*j)->chat);
-    for (size_t i = 0; (*j)->parts.plans && i < d->n_calls; i++)
-        call_plan_free(&(*j)->parts.plans[i]);
-    for (size_t i = 0; (*j)->parts.tokenizers && i < d->n_tokenizers; i++)
-        sib_tokenizer_free(&(*j)->parts.tokenizers[i]);
-    for (size_t i = 0; (*j)->models && i < d->n_models; i++)
-        sib_model_free(&(*j)->models[i]);
-    mem_free((*j)->parts.plans);
-    mem_free((*j)->parts.tokenizers);
-    mem_free((*j)->models);
+    if ((*j)->doc)
+        job_close_parts(*j);
     sib_pool_free(&(*j)->parts.pool);
     job_doc_free(&(*j)->doc);
     mem_free(*j);

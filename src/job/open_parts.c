@@ -178,3 +178,17 @@ sib_code job_open_parts(sib_job *j, const job_opening *o, sib_error *err)
         code = parts[i](j, o, err);
     return code;
 }
+
+void job_close_parts(sib_job *j)
+{
+    const job_doc *d = j->doc;
+    for (size_t i = 0; j->parts.plans && i < d->n_calls; i++)
+        call_plan_free(&j->parts.plans[i]);
+    for (size_t i = 0; j->parts.tokenizers && i < d->n_tokenizers; i++)
+        sib_tokenizer_free(&j->parts.tokenizers[i]);
+    for (size_t i = 0; j->models && i < d->n_models; i++)
+        sib_model_free(&j->models[i]);
+    mem_free(j->parts.plans);
+    mem_free(j->parts.tokenizers);
+    mem_free(j->models);
+}

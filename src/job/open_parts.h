@@ -15,5 +15,7 @@ typedef struct job_opening {
 sib_code job_read_file(const char *path, char **text, size_t *size, sib_error *err);
 /* Opens models, tokenizers, calls and the chat template of j->doc; what is open after a failure is the job's, too. */
 sib_code job_open_parts(sib_job *j, const job_opening *o, sib_error *err);
+/* Frees models, tokenizers and calls of a job with a document. */
+void job_close_parts(sib_job *j);
 
 #endif

@@ -44,7 +44,9 @@ void live_token(live_run *l, int32_t token, double logprob)
 
 void live_segment(live_run *l, const sib_segment *segment)
 {
-    json_t *list = l ? segments_json(segment, 1) : NULL, *one = json_array_get(list, 0);
+    if (!l)
+        return;
+    json_t *list = segments_json(segment, 1), *one = json_array_get(list, 0);
     if (one)
         tell(l, json_pack("{s:s, s:O}", "op", "segment", "segment", one));
     json_decref(list);
