@@ -80,6 +80,9 @@ test("a session opens without the model: graph, values, profile, differences", a
   await expect(page.getByRole("table").first()).toContainText("Attention");
   await page.getByRole("navigation", { name: "Panels" }).getByRole("link", { name: "Comparison" }).click();
   await expect(page.getByText(/\d+ values compared/)).toBeVisible();
+  const reference = new URL(page.url().replace("#", "")).searchParams.get("with") ?? "";
+  await page.goto(`${url}/#/value/digits.session?run=${encodeURIComponent(reference)}`);
+  await expect(page.getByText("The session does not hold this.")).toBeVisible(); // of the other run it has the differences alone
   await page.locator(".model-list li").hover();
   await page.getByRole("button", { name: "Close digits" }).click();
   await expect(page.getByText("This address names a model that is not open here.")).toBeVisible();

@@ -90,6 +90,8 @@ export function answerHere(address: string, method: string): Response | null {
   const [, list = "", id = "", path = ""] = /^\/api\/(models|runs)\/([^/]+)(.*)$/.exec(pathname) ?? [];
   const session = (list === "models" ? sessionOfModel : sessionOfRun)(decodeURIComponent(id));
   if (!session) return offline ? (alone[pathname] ? Response.json(alone[pathname]()) : fault(404, t.offline)) : null;
+  const reference = session.comparison?.reference;
+  if (reference && decodeURIComponent(id) === reference.id) return path === "" ? Response.json(reference) : fault(404, t.missing); // there is no more of it
   if (method === "GET") return follow(list === "models" ? ofModels : ofRuns, session, path, searchParams);
   if (method === "DELETE" && list === "models" && closeSession(session.model.id)) return new Response(null, { status: 204 });
   return fault(405, t.fixed);
