@@ -313,13 +313,6 @@ export interface RunRequest {
 
 export type RunState = "queued" | "running" | "done" | "failed" | "cancelled";
 
-export interface Segment {
-  text: string;
-  start?: number;
-  end?: number;
-  [key: string]: Json | undefined;
-}
-
 export interface RunOutput {
   name: string;
   type: string;
@@ -453,15 +446,6 @@ export interface Tolerance {
 
 // ---- WebSocket ----
 
-export interface NodeEvent {
-  graph: number;
-  name: string;
-  op_type: string;
-  begin: number;
-  /** 0: the node runs now. */
-  end: number;
-}
-
 /** A segment of live speech, of the stream `id`: its number, and seconds since the first sample. */
 interface Spoken {
   id: number;
@@ -476,9 +460,9 @@ export type ServerMessage =
   | ({ op: "run" } & Run)
   | { op: "unsubscribed"; id: number }
   | { op: "progress"; run: string; done: number; total: number; tier: number | string; node?: { name: string; op_type: string } }
-  | { op: "token"; run: string; text: string; id?: number }
-  | ({ op: "segment"; run: string } & Segment)
-  | { op: "events"; id: number; run: string; nodes: NodeEvent[] }
+  | { op: "token"; run: string; number: number; token: number; logprob: number }
+  | { op: "text"; run: string; number: number; text: string }
+  | { op: "segment"; run: string; number: number; segment: Json }
   | { op: "loading"; model: string; done: number; total: number }
   | { op: "listening"; id: number; model: string }
   | ({ op: "speech_started" | "speech_stopped" } & Spoken)
