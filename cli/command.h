@@ -47,6 +47,7 @@ typedef struct cli_command {
     X(quantize)                                                                                              \
     X(tile)                                                                                                  \
     X(bench)                                                                                                 \
+    X(devices)                                                                                               \
     X(help)
 
 #define CLI_COMMAND_DECLARED(name) extern const cli_command command_##name;

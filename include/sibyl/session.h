@@ -42,6 +42,19 @@ typedef struct sib_session_options {
 /* Names of the backends in this build, which include "ref". NULL where i is out of range. */
 SIB_API const char *sib_backend_name(size_t i);
 
+/* A backend, and the device that it would run on. */
+typedef struct sib_backend_info {
+    const char *name, *description; /* static */
+    bool asked;                     /* sessions open it only where they name it */
+    bool available;
+    char device[256];   /* its name; "" for the processor that runs the program */
+    uint64_t memory;    /* bytes of the device's own memory; 0: unknown */
+    uint64_t max_value; /* max bytes of one value; 0: unknown */
+    char problem[320];  /* why it is not available, a sentence */
+} sib_backend_info;
+/* Fills *out for backend i, whose device is opened for that. Returns false where i is out of range. */
+SIB_API bool sib_backend_get_info(size_t i, sib_backend_info *out);
+
 /* Makes a session. model: kept alive by the session, so the caller may free its reference. options: may be
    NULL. out: owned by the caller, sib_session_free(&s). An operator that no backend has is refused, by name.
    Errors: SIB_ERR_ARGUMENT (a backend that is not in this build), SIB_ERR_UNSUPPORTED, SIB_ERR_MEMORY; of tuning_file

@@ -7,6 +7,7 @@
 #include "graph/graph.h"
 #include "milli/milli.h"
 #include "spec/spec.h"
+#include <sibyl/session.h>
 #include <sibyl/value.h>
 
 /* A node with the types of its inputs and outputs, as a backend sees it. */
@@ -74,6 +75,9 @@ typedef struct sib_backend {
     sib_code (*alloc)(void *self, size_t bytes, void **memory, sib_error *err);
     void (*free)(void *self, void **memory);
     bool asked; /* sessions open it only where they name it */
+    /* Opens the device and fills device, memory and max_value of *out. NULL where it is this processor. Errors: those
+       of open. */
+    sib_code (*device)(struct sib_backend_info *out, sib_error *err);
     /* Name of what runs a prepared step, static; for people. NULL where there is only one way. */
     const char *(*kernel)(const step *s);
 } sib_backend;

@@ -53,7 +53,8 @@ typedef struct gpu_driver {
 /* The head of each driver's device. */
 struct gpu_device {
     const gpu_driver *driver;
-    const char *name; /* for people, as long as the device */
+    const char *name;           /* for people, as long as the device */
+    uint64_t memory, max_range; /* bytes of its own memory, and of a range at most; 0: unknown */
 };
 
 /* Opens the first device of a driver. Errors: SIB_ERR_UNSUPPORTED (no driver of that name in this build, or

@@ -24,7 +24,7 @@ static sib_code host_open(gpu_device **out, sib_error *err)
     *out = mem_alloc(1, sizeof **out);
     if (!*out)
         return err_memory(err, sizeof **out, "a device");
-    **out = (gpu_device){&gpu_driver_host, "the kernels in C on this processor"};
+    **out = (gpu_device){.driver = &gpu_driver_host, .name = "this processor"};
     return SIB_OK;
 }
 

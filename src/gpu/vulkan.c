@@ -56,6 +56,9 @@ static sib_code choose_memory(vulkan_device *d, sib_error *err)
     const VkMemoryPropertyFlags needed =
         VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
     d->v.GetPhysicalDeviceMemoryProperties(d->v.physical, &p);
+    for (uint32_t i = 0; i < p.memoryHeapCount; i++)
+        d->head.memory +=
+            p.memoryHeaps[i].flags & VK_MEMORY_HEAP_DEVICE_LOCAL_BIT ? p.memoryHeaps[i].size : 0;
     for (int own = 1; own >= 0; own--)
         for (uint32_t i = 0; i < p.memoryTypeCount; i++) {
             const VkMemoryPropertyFlags all = needed | (own ? VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT : 0);
@@ -144,7 +147,9 @@ static sib_code vulkan_start(gpu_device **out, sib_error *err)
     }
     *out = &d->head;
     sib_code code = vulkan_open(&d->v, err);
-    d->head = (gpu_device){&gpu_driver_vulkan, d->v.properties.deviceName};
+    d->head = (gpu_device){.driver = &gpu_driver_vulkan,
+                           .name = d->v.properties.deviceName,
+                           .max_range = d->v.properties.limits.maxStorageBufferRange};
     if (code == SIB_OK)
         code = choose_memory(d, err);
     if (code == SIB_OK)
@@ -318,9 +323,9 @@ static sib_code bind(vulkan_device *d, size_t n, const gpu_range *ranges, VkDesc
         const gpu_range *range = &ranges[i < n ? i : 0];
         buffers[i] =
             (VkDescriptorBufferInfo){range->buffer->buffer, range->offset, (range->bytes + 3) / 4 * 4};
-        if (buffers[i].range > d->v.properties.limits.maxStorageBufferRange)
-            return err_set(err, SIB_ERR_SIZE, "Vulkan: a value of %zu bytes, at most %u", range->bytes,
-                           d->v.properties.limits.maxStorageBufferRange);
+        if (buffers[i].range > d->head.max_range)
+            return err_set(err, SIB_ERR_SIZE, "Vulkan: a value of %zu bytes, at most %llu", range->bytes,
+                           (unsigned long long)d->head.max_range);
     }
     const VkWriteDescriptorSet write = {.sType = VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET,
                                         .dstSet = *set,

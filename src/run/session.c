@@ -16,13 +16,6 @@
 
 #include <string.h>
 
-const char *sib_backend_name(size_t i)
-{
-    size_t n;
-    const sib_backend *const *list = backend_list(&n);
-    return i < n ? list[i]->name : NULL;
-}
-
 /* ---- Making ------------------------------------------------------------------------------------------ */
 
 static sib_code open_backend(sib_session *s, const sib_backend *b, sib_error *err)

@@ -1,5 +1,6 @@
 """What the command says of itself: help, misuse, the man page, completions."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -20,6 +21,17 @@ class Usage(Case):
             self.assertEqual(text, self.done(command, "--help"))
             self.assertEqual(text, self.done(command, "-h"))
             self.assertTrue(all(len(line) <= 80 for line in text.splitlines()))
+
+    def test_devices(self):
+        found = {b["backend"]: b for b in json.loads(self.done("devices", "--json"))}
+        self.assertLessEqual({"ref", "cpu", "gpu-host", "vulkan"}, set(found))
+        self.assertFalse(found["ref"]["by_name"])
+        self.assertTrue(found["gpu-host"]["by_name"] and found["gpu-host"]["available"])
+        text = self.done("devices")
+        for name, backend in found.items():
+            self.assertRegex(text, rf"(?m)^{name} ")
+            self.assertIn(backend.get("device") or backend.get("problem") or "", text)
+        self.fails(2, "unexpected operand 'x'", "devices", "x")
 
     def test_nothing_to_do(self):
         result = sibyl()

@@ -5,6 +5,7 @@
 #include "tensor/tensor.h"
 #include "tensor/value.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* Max inputs and outputs, each, of a node: bits of step.arrive. */
@@ -204,16 +205,17 @@ static sib_code open_driver(const char *driver, void **out, sib_error *err)
     return code;
 }
 
-static sib_code open_host(const sib_backend_options *options, void **out, sib_error *err)
+static sib_code show_device(const char *driver, sib_backend_info *out, sib_error *err)
 {
-    (void)options;
-    return open_driver("host", out, err);
-}
-
-static sib_code open_vulkan(const sib_backend_options *options, void **out, sib_error *err)
-{
-    (void)options;
-    return open_driver("vulkan", out, err);
+    gpu_device *d;
+    sib_code code = gpu_open(driver, &d, err);
+    if (code != SIB_OK)
+        return code;
+    snprintf(out->device, sizeof out->device, "%s", d->name);
+    out->memory = d->memory;
+    out->max_value = d->max_range;
+    gpu_close(&d);
+    return SIB_OK;
 }
 
 static void gpu_shut(void **selfp)
@@ -249,12 +251,22 @@ static const char *gpu_step_kernel(const step *st)
     return gpu_kernel_name(s->rows[s->n_rows - 1].kernel);
 }
 
-#define GPU_BACKEND(id, opens, text, says)                                                                   \
-    extern const sib_backend id;                                                                             \
-    const sib_backend id = {                                                                                 \
+/* The backend `text` on the devices of a driver. */
+#define GPU_BACKEND(driver, text, says)                                                                      \
+    static sib_code open_##driver(const sib_backend_options *options, void **out, sib_error *err)            \
+    {                                                                                                        \
+        (void)options;                                                                                       \
+        return open_driver(#driver, out, err);                                                               \
+    }                                                                                                        \
+    static sib_code show_##driver(sib_backend_info *out, sib_error *err)                                     \
+    {                                                                                                        \
+        return show_device(#driver, out, err);                                                               \
+    }                                                                                                        \
+    extern const sib_backend backend_gpu_##driver;                                                           \
+    const sib_backend backend_gpu_##driver = {                                                               \
         .name = text,                                                                                        \
         .description = says,                                                                                 \
-        .open = opens,                                                                                       \
+        .open = open_##driver,                                                                               \
         .close = gpu_shut,                                                                                   \
         .claims = gpu_claims,                                                                                \
         .prepare = gpu_prepare,                                                                              \
@@ -263,8 +275,8 @@ static const char *gpu_step_kernel(const step *st)
         .alloc = alloc_values,                                                                               \
         .free = free_values,                                                                                 \
         .asked = true,                                                                                       \
+        .device = show_##driver,                                                                             \
         .kernel = gpu_step_kernel,                                                                           \
     };
-GPU_BACKEND(backend_gpu_host, open_host, "gpu-host",
-            "the GPU's kernels in C on this machine's processor, with every access checked")
-GPU_BACKEND(backend_vulkan, open_vulkan, "vulkan", "a GPU that speaks Vulkan 1.2")
+GPU_BACKEND(host, "gpu-host", "the GPU's kernels in C on this machine's processor, with every access checked")
+GPU_BACKEND(vulkan, "vulkan", "a GPU that speaks Vulkan 1.2")

@@ -1,0 +1,27 @@
+/* The backends of this build, for callers. */
+#include "backend/backend.h"
+
+#include <stdio.h>
+
+const char *sib_backend_name(size_t i)
+{
+    size_t n;
+    const sib_backend *const *list = backend_list(&n);
+    return i < n ? list[i]->name : NULL;
+}
+
+bool sib_backend_get_info(size_t i, sib_backend_info *out)
+{
+    size_t n;
+    sib_error err = SIB_ERROR_INIT;
+    const sib_backend *const *list = backend_list(&n);
+    *out = (sib_backend_info){0};
+    if (i >= n)
+        return false;
+    out->name = list[i]->name;
+    out->description = list[i]->description;
+    out->asked = list[i]->asked;
+    out->available = !list[i]->device || list[i]->device(out, &err) == SIB_OK;
+    snprintf(out->problem, sizeof out->problem, "%s", out->available ? "" : err.message);
+    return true;
+}
