@@ -52,9 +52,20 @@ REPEAT(2)
 REPEAT(4)
 REPEAT(8)
 
+static void stream(char *dst, const char *src, size_t bytes)
+{
+    memcpy(dst, src, bytes);
+}
+
+static void stream_end(void)
+{
+}
+
 void layout_init_c(layout_kernels *k)
 {
     const layout_repeat repeats[LAYOUT_REPEATS] = {repeat_1, repeat_2, repeat_4, repeat_8};
     memcpy(k->transpose, layout_transpose_c, sizeof k->transpose);
     memcpy(k->repeat, repeats, sizeof k->repeat);
+    k->stream = stream;
+    k->stream_end = stream_end;
 }

@@ -325,6 +325,17 @@ static inline void vb_store(char *p, vb v)
     _mm256_storeu_si256((__m256i *)p, v);
 }
 
+/* Copies a vector past the caches; p is aligned to it. */
+static inline void vb_stream(char *p, const char *from)
+{
+    _mm256_stream_si256((__m256i *)p, _mm256_loadu_si256((const __m256i *)from));
+}
+
+static inline void vb_stream_end(void)
+{
+    _mm_sfence();
+}
+
 static inline vb vb_lo_1(vb a, vb b)
 {
     return _mm256_unpacklo_epi8(a, b);

@@ -314,6 +314,17 @@ static inline void vb_store(char *p, vb v)
     _mm512_storeu_si512(p, v);
 }
 
+/* Copies a vector past the caches; p is aligned to it. */
+static inline void vb_stream(char *p, const char *from)
+{
+    _mm512_stream_si512((__m512i *)p, _mm512_loadu_si512(from));
+}
+
+static inline void vb_stream_end(void)
+{
+    _mm_sfence();
+}
+
 static inline vb vb_lo_1(vb a, vb b)
 {
     return _mm512_unpacklo_epi8(a, b);

@@ -208,6 +208,16 @@ static inline void vb_store(char *p, vb v)
     vst1q_u8((uint8_t *)p, v);
 }
 
+/* There is no store past the caches. */
+static inline void vb_stream(char *p, const char *from)
+{
+    vst1q_u8((uint8_t *)p, vld1q_u8((const uint8_t *)from));
+}
+
+static inline void vb_stream_end(void)
+{
+}
+
 static inline vb vb_lo_1(vb a, vb b)
 {
     return vzip1q_u8(a, b);

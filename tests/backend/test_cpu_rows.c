@@ -272,6 +272,25 @@ TEST(test_channel_norms)
 }
 
 /* Squares that overflow a float. */
+/* A result that is stored past the caches, by several threads. */
+TEST(test_batch_norm_large)
+{
+    static const double var[] = {1, 2, 0.5};
+    claim_case w = {.domain = "",
+                    .type = "BatchNormalization",
+                    .version = 15,
+                    .n_in = 5,
+                    .n_out = 1,
+                    .abs = 2e-5,
+                    .rel = 1e-5,
+                    .threads = 2};
+    w.in[0] = (claim_input){.dtype = SIB_F32, .rank = 4, .dims = {1, 3, 821, 817}, .size = 3};
+    for (size_t i = 1; i < w.n_in; i++)
+        w.in[i] = list(SIB_F32, 3, true);
+    w.in[4].values = var;
+    claim_check(&w, text_of(&w));
+}
+
 TEST(test_range)
 {
     static const double sizes[] = {1e25, 1e-25};

@@ -30,11 +30,22 @@ static void repeat(trial *t)
         trial_expect_bits(t, "repeated", dst + i * item, src + i / times * item, 1, item);
 }
 
+static void stream(trial *t)
+{
+    size_t n = trial_length(t);
+    const char *src = trial_bytes(t, n, 1);
+    char *dst = trial_out(t, 1, 1, n, n, 0);
+    CALL(t, n, layout.stream(dst, src, n));
+    t->k->layout.stream_end();
+    trial_expect_bits(t, "copied", dst, src, n, 1);
+}
+
 static void item_name(size_t slot, char *text, size_t size)
 {
     snprintf(text, size, "[%d bytes]", 1 << slot);
 }
 
 static const trial_row rows[] = {ENTRIES(layout.transpose, transpose, item_name),
-                                 ENTRIES(layout.repeat, repeat, item_name)};
+                                 ENTRIES(layout.repeat, repeat, item_name), ENTRY(layout.stream, stream),
+                                 DATA(layout.stream_end)};
 const trial_family family_layout = {"layout", rows, COUNT(rows)};

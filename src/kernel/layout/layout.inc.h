@@ -124,6 +124,22 @@ TWICE(2)
 TWICE(4)
 TWICE(8)
 
+static void stream(char *dst, const char *src, size_t bytes)
+{
+    const size_t step = 16 * VB_PIECES;
+    size_t at = (size_t)(-(uintptr_t)dst % step);
+    at = at < bytes ? at : bytes;
+    memcpy(dst, src, at);
+    for (; at + step <= bytes; at += step)
+        vb_stream(dst + at, src + at);
+    memcpy(dst + at, src + at, bytes - at);
+}
+
+static void stream_end(void)
+{
+    vb_stream_end();
+}
+
 extern const layout_transpose SIMD_NAME(layout_transpose)[LAYOUT_SIZES];
 const layout_transpose SIMD_NAME(layout_transpose)[LAYOUT_SIZES] = {transpose_1, transpose_2, transpose_4,
                                                                     transpose_8, transpose_16};
@@ -133,4 +149,6 @@ void SIMD_NAME(layout_init)(layout_kernels *k)
     const layout_repeat repeats[LAYOUT_REPEATS] = {repeated_1, repeated_2, repeated_4, repeated_8};
     memcpy(k->transpose, SIMD_NAME(layout_transpose), sizeof k->transpose);
     memcpy(k->repeat, repeats, sizeof k->repeat);
+    k->stream = stream;
+    k->stream_end = stream_end;
 }

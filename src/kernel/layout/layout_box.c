@@ -254,12 +254,14 @@ static void copy_strided(const layout_box *b, char *dst, const char *src, size_t
 static bool goes_aside(const layout_box *b, size_t rows, size_t columns)
 {
     return rows << b->size >= ASIDE_RUN / 2 && columns >= ASIDE_MIN &&
-           (b->dst_column % ASIDE_EVERY == 0 || b->src_row % ASIDE_EVERY == 0);
+           (b->bytes >= LAYOUT_STREAM_BYTES || b->dst_column % ASIDE_EVERY == 0 ||
+            b->src_row % ASIDE_EVERY == 0);
 }
 
 static void transpose_aside(const layout_box *b, char *dst, const char *src, size_t rows, size_t columns)
 {
     _Alignas(64) char aside[ASIDE_ROWS * ASIDE_ROW];
+    void (*stream)(char *, const char *, size_t) = kernel_table_get()->layout.stream;
     size_t tall = (size_t)ASIDE_RUN >> b->size;
     for (size_t i = 0; i < rows; i += tall)
         for (size_t j = 0; j < columns; j += ASIDE_ROWS) {
@@ -268,7 +270,10 @@ static void transpose_aside(const layout_box *b, char *dst, const char *src, siz
             char *to = dst + (int64_t)i * b->dst_row + (int64_t)j * b->dst_column;
             b->transpose(from, (ptrdiff_t)b->src_row, aside, ASIDE_ROW, high, wide);
             for (size_t k = 0; k < wide; k++, to += b->dst_column)
-                memcpy(to, aside + k * ASIDE_ROW, high << b->size);
+                if (b->bytes >= LAYOUT_STREAM_BYTES)
+                    stream(to, aside + k * ASIDE_ROW, high << b->size);
+                else
+                    memcpy(to, aside + k * ASIDE_ROW, high << b->size);
         }
 }
 
@@ -350,13 +355,15 @@ static void copy_parts(void *context, size_t begin, size_t count, unsigned worke
     for (; count > 0; place_next(b, &p), part = 0)
         for (; part < each && count > 0; part++, count--)
             copy_part(b, p.dst, p.src, part / b->across, part % b->across);
+    if (b->bytes >= LAYOUT_STREAM_BYTES)
+        kernel_table_get()->layout.stream_end();
 }
 
 void layout_box_copy(const layout_box *b, char *dst, const char *src, sib_pool *pool)
 {
     size_t parts = b->planes * b->down * b->across;
     box_work w = {b, dst, src};
-    if (parts == 1)
+    if (parts == 1 && b->bytes < LAYOUT_STREAM_BYTES)
         copy_part(b, dst, src, 0, 0);
     else if (parts > 0 && (!pool || b->bytes < THREADS_FROM))
         copy_parts(&w, 0, parts, 0);

@@ -18,9 +18,17 @@ typedef void (*layout_transpose)(const char *src, ptrdiff_t src_row, char *dst, 
 typedef void (*layout_repeat)(const char *src, char *dst, size_t n, size_t times);
 #define LAYOUT_REPEATS 4
 
+/* Results of so many bytes leave the last cache before they are read again: stored past the caches they need
+   not be read first, and take half of the time. */
+#define LAYOUT_STREAM_BYTES ((size_t)8000000)
+
 typedef struct layout_kernels {
     layout_transpose transpose[LAYOUT_SIZES];
     layout_repeat repeat[LAYOUT_REPEATS];
+    /* memcpy past the caches, for pieces that are in the first one. Other threads may see the bytes only after
+       stream_end, which takes as long as some KB: once for many pieces. */
+    void (*stream)(char *dst, const char *src, size_t bytes);
+    void (*stream_end)(void);
 } layout_kernels;
 
 /* Used by wider levels for planes narrower than their vectors. */

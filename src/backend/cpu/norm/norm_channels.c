@@ -82,6 +82,20 @@ typedef struct batch_job {
     float *y;
 } batch_job;
 
+#define STREAM_BLOCK 1024 /* floats */
+
+/* A plane of a result that is too large for the caches. */
+static void stream_plane(const kernel_table *k, const float *x, size_t n, const float *centre, float factor,
+                         float offset, float *y)
+{
+    _Alignas(64) float block[STREAM_BLOCK];
+    for (size_t i = 0, part; i < n; i += part) {
+        part = size_min(n - i, STREAM_BLOCK);
+        k->rows.shift_scale(x + i, part, centre, factor, offset, block);
+        k->layout.stream((char *)(y + i), (const char *)block, part * sizeof *y);
+    }
+}
+
 /* Items are planes, or rows of channels where planes have one element. */
 static void batch_task(void *context, size_t begin, size_t count, unsigned worker)
 {
@@ -90,6 +104,8 @@ static void batch_task(void *context, size_t begin, size_t count, unsigned worke
     const rows_kernels *k = &j->c->self->kernels->rows;
     const float *centre = j->pack, *factor = centre + s->channels, *offset = factor + s->channels;
     size_t item = s->plane == 1 ? s->channels : s->plane;
+    bool streams =
+        !j->c->finish && s->plane > 1 && s->n * s->channels * s->plane >= LAYOUT_STREAM_BYTES / sizeof(float);
     (void)worker;
     if (cancel_is_set(j->c->cancel))
         return;
@@ -98,8 +114,14 @@ static void batch_task(void *context, size_t begin, size_t count, unsigned worke
     for (size_t i = begin; i < begin + count && s->plane > 1; i++) {
         size_t channel = i % s->channels;
         const float middle[2] = {centre[channel], 0.0f};
-        k->shift_scale(j->x + i * item, item, middle, factor[channel], offset[channel], j->y + i * item);
+        if (streams)
+            stream_plane(j->c->self->kernels, j->x + i * item, item, middle, factor[channel], offset[channel],
+                         j->y + i * item);
+        else
+            k->shift_scale(j->x + i * item, item, middle, factor[channel], offset[channel], j->y + i * item);
     }
+    if (streams)
+        j->c->self->kernels->layout.stream_end();
     if (j->c->finish)
         j->c->finish(j->c, begin * item, count * item);
 }
