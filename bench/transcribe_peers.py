@@ -344,4 +344,5 @@ def main():
                 measure(rows, recording, threads, o.repeat, seconds, name == "digits")
 
 
-main()
+if __name__ == "__main__":
+    main()
