@@ -116,8 +116,9 @@ static sib_code gpu_prepare(void *self, const node_view *n, step *st, sib_error 
     s->n_in = n->n_in;
     s->constants = mem_calloc(n->n_in ? n->n_in : 1, sizeof *s->constants);
     s->owned = mem_calloc(n->n_in ? n->n_in : 1, sizeof *s->owned);
-    sib_code code =
-        s->constants && s->owned ? op_for(n)->plan(n, s, err) : err_memory(err, n->n_in, "a step");
+    const gpu_op *op = op_for(n);
+    SIB_ASSERT(op); /* as when it was claimed */
+    sib_code code = s->constants && s->owned ? op->plan(n, s, err) : err_memory(err, n->n_in, "a step");
     if (code == SIB_OK)
         code = bring_constants(self, n, s, st, err);
     if (code == SIB_OK)

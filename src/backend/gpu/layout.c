@@ -103,7 +103,7 @@ static sib_code add_launch(gpu_step *s, const moves *m, size_t in, size_t fill, 
 
 static sib_code move_plan(const node_view *n, gpu_step *s, sib_error *err)
 {
-    gpu_tensor from, to;
+    gpu_tensor from = {0}, to = {0};
     moves m;
     gpu_tensor_of(n->graph, n->in[0], &from);
     gpu_tensor_of(n->graph, n->out[0], &to);
@@ -155,7 +155,7 @@ static sib_code concat_plan(const node_view *n, gpu_step *s, sib_error *err)
     size_t base = 0;
     sib_code code = SIB_OK;
     for (size_t k = 0; k < n->n_in && code == SIB_OK; k++) {
-        moves m;
+        moves m = {0};
         piece(n, k, &base, &m);
         code = add_launch(s, &m, k, k, err);
     }

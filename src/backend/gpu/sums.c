@@ -75,7 +75,7 @@ static bool matmul_claims(const node_view *n)
 
 static sib_code matmul_plan(const node_view *n, gpu_step *s, sib_error *err)
 {
-    gpu_matmul_args args;
+    gpu_matmul_args args = {0};
     size_t batches = 0;
     product(n, &args, &batches);
     const gpu_operand operands[] = {{GPU_IN, 0, 0}, {GPU_IN, 1, 0}, {GPU_OUT, 0, 0}};
@@ -126,7 +126,7 @@ static bool reduce_claims(const node_view *n)
 
 static sib_code reduce_plan(const node_view *n, gpu_step *s, sib_error *err)
 {
-    gpu_reduce_args args;
+    gpu_reduce_args args = {.lanes = 1};
     reduction(n, &args);
     const gpu_operand operands[] = {{GPU_IN, 0, 0}, {GPU_OUT, 0, 0}};
     return gpu_add_line(s, GPU_reduce, 2, operands, &args,
