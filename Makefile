@@ -99,10 +99,10 @@ cortex: need-cortex
 	tests/tile/memory.py src
 
 # The GPU's kernels on Vulkan (lavapipe, where there is no other device), with its validation layer, and the official cases
-# on it; on the host's driver .ci/run has them all.
+# on it and on the host's driver.
 gpu-test: need-gpu build
 	ctest --preset $(PRESET) -R '^gpu_' --no-tests=error
-	sh tests/conform/official.sh build/$(PRESET)/cli/sibyl vulkan,ref
+	for backend in gpu-host vulkan; do sh tests/conform/official.sh build/$(PRESET)/cli/sibyl $$backend,ref || exit 1; done
 
 # 10,000 mutated models under the sanitizers: read, and then run to outputs; and mutated job documents.
 mutate: need-test
