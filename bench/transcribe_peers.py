@@ -36,6 +36,7 @@ def make_checkpoint(name, path):
     import torch
     import whisper
 
+    torch.manual_seed(1)  # of biases, which the model draws by itself
     width, heads, layers = DIMS[name]
     model = whisper.model.Whisper(whisper.model.ModelDimensions(80, 1500, width, heads, layers, 51865, 448, width, heads, layers))
     random = torch.Generator().manual_seed(1)
