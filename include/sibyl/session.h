@@ -41,11 +41,13 @@ typedef struct sib_session_options {
 
 /* Names of the backends in this build, which include "ref". NULL where i is out of range. */
 SIB_API const char *sib_backend_name(size_t i);
+/* Whether sessions open backend i only where they name it, as those of devices. */
+SIB_API bool sib_backend_asked(size_t i);
 
 /* A backend, and the device that it would run on. */
 typedef struct sib_backend_info {
     const char *name, *description; /* static */
-    bool asked;                     /* sessions open it only where they name it */
+    bool asked;                     /* sib_backend_asked */
     bool available;
     char device[256];   /* its name; "" for the processor that runs the program */
     uint64_t memory;    /* bytes of the device's own memory; 0: unknown */

@@ -96,12 +96,13 @@ sib_session *session_of(PyObject *handle)
     return s ? s->session : NULL;
 }
 
-static PyObject *backend_names(PyObject *module, PyObject *unused)
+static PyObject *backend_names(PyObject *module, PyObject *asked)
 {
     (void)module;
-    (void)unused;
     PyObject *list = PyList_New(0);
     for (size_t i = 0; list && sib_backend_name(i); i++) {
+        if (sib_backend_asked(i) != (asked == Py_True))
+            continue;
         PyObject *name = PyUnicode_FromString(sib_backend_name(i));
         if (!name || PyList_Append(list, name) != 0)
             Py_CLEAR(list);
@@ -408,7 +409,8 @@ static PyObject *session_edits(PyObject *module, PyObject *handle)
 }
 
 PyMethodDef SESSION_METHODS[] = {
-    {"backend_names", backend_names, METH_NOARGS, "backend_names() -> list of str"},
+    {"backend_names", backend_names, METH_O,
+     "backend_names(asked) -> list of str: those opened only where they are named, or the others"},
     {"session_create", session_create, METH_VARARGS,
      "session_create(model, backends or None, threads, seed, oracle, memory_limit, passes, pass_limit, tune, "
      "tuning_file or None, log, "

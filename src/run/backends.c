@@ -10,6 +10,13 @@ const char *sib_backend_name(size_t i)
     return i < n ? list[i]->name : NULL;
 }
 
+bool sib_backend_asked(size_t i)
+{
+    size_t n;
+    const sib_backend *const *list = backend_list(&n);
+    return i < n && list[i]->asked;
+}
+
 bool sib_backend_get_info(size_t i, sib_backend_info *out)
 {
     size_t n;

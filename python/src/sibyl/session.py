@@ -21,9 +21,14 @@ from .watch import Digest, Span, ValueEvent, Watch, spans_of
 _CPU = "CPUExecutionProvider"
 
 
+def _default_backends() -> list[str]:
+    return _sibyl.backend_names(False)[::-1]
+
+
 def get_available_providers() -> list[str]:
-    """Names of the backends of this build, the default one first; "ref" is the reference that others are held to."""
-    return _sibyl.backend_names()[::-1]
+    """Names of the backends of this build: those of the processor, which sessions have where nothing else is said, the
+    fastest first and the reference "ref" last, then those of devices, which they have only where they are named."""
+    return _default_backends() + _sibyl.backend_names(True)
 
 
 # ---- Options ----------------------------------------------------------------------------------------------
@@ -379,7 +384,8 @@ def _backends(
     providers: Sequence[Any] | None, provider_options: Sequence[Any] | None, registry: Registry | None = None
 ) -> list[str]:
     """Names of backends in order, none twice."""
-    known = (registry.backends if registry else []) + get_available_providers()
+    own = registry.backends if registry else []
+    known = own + get_available_providers()
     if isinstance(providers, str):
         raise TypeError(f"providers must be a list of names, not the text {providers!r}")
     options = list(provider_options or [])
@@ -391,7 +397,7 @@ def _backends(
             options.append(given)
         if name != _CPU and name not in known:
             raise ValueError(f"there is no backend {name!r}, expected some of {', '.join(map(repr, [*known, _CPU]))}")
-        names += [n for n in (known if name == _CPU else [name]) if n not in names]
+        names += [n for n in (own + _default_backends() if name == _CPU else [name]) if n not in names]
     if any(options):
         raise ValueError(f"backends have no options, got {next(filter(None, options))!r}")
     return names
