@@ -126,6 +126,6 @@ test("without a model it is recorded only; leaving the view ends it", async ({ p
   await page.getByRole("link", { name: "Models" }).click();
   await expect(page).toHaveURL(/#\/models/);
   await page.getByRole("link", { name: "Speech" }).click();
-  await expect.poll(() => seconds(page)).toBeGreaterThan(1.9);
+  await expect.poll(() => seconds(page)).toBeGreaterThan(1.4); // 0:02 is a rounded time
   process.kill("SIGTERM");
 });

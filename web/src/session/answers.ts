@@ -91,7 +91,8 @@ export function answerHere(address: string, method: string): Response | null {
   const session = (list === "models" ? sessionOfModel : sessionOfRun)(decodeURIComponent(id));
   if (!session) return offline ? (alone[pathname] ? Response.json(alone[pathname]()) : fault(404, t.offline)) : null;
   const reference = session.comparison?.reference;
-  if (reference && decodeURIComponent(id) === reference.id) return path === "" ? Response.json(reference) : fault(404, t.missing); // there is no more of it
+  const isReference = reference && decodeURIComponent(id) === reference.id; // of which there is no more
+  if (method === "GET" && isReference) return path === "" ? Response.json(reference) : fault(404, t.missing);
   if (method === "GET") return follow(list === "models" ? ofModels : ofRuns, session, path, searchParams);
   if (method === "DELETE" && list === "models" && closeSession(session.model.id)) return new Response(null, { status: 204 });
   return fault(405, t.fixed);

@@ -204,8 +204,8 @@ export async function startRun(body: RunRequest | JobRequest, files: Record<stri
 }
 
 export async function forgetRun(id: string): Promise<void> {
-  dropRun(id);
   await api.forget(id);
+  dropRun(id);
 }
 
 /** The runs that the server has, of which others may have taken some away. */
