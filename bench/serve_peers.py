@@ -22,15 +22,15 @@ from pathlib import Path
 
 from transcribe_peers import ROOT, child, make_recording
 
-FIELDS = {"model": "tiny", "language": "en", "temperature": "0", "beam_size": "1", "response_format": "json"}
+FIELDS = {"model": "tiny", "language": "en", "temperature": "0", "response_format": "json"}
 RECORDED = 30.0
 
 
-def form(recording):
-    """Body and content type."""
+def form(recording, more):
+    """Body and content type; more: fields of one server's own."""
     boundary = "serve-peers"
     part = f'--{boundary}\r\nContent-Disposition: form-data; name="'
-    body = "".join(f'{part}{name}"\r\n\r\n{value}\r\n' for name, value in FIELDS.items()).encode()
+    body = "".join(f'{part}{name}"\r\n\r\n{value}\r\n' for name, value in {**FIELDS, **more}.items()).encode()
     body += f'{part}file"; filename="a.wav"\r\nContent-Type: audio/wav\r\n\r\n'.encode() + recording.read_bytes()
     return body + f"\r\n--{boundary}--\r\n".encode(), f"multipart/form-data; boundary={boundary}"
 
@@ -90,7 +90,8 @@ def load(port, path, body, kind, clients, seconds):
 
 
 def servers(o, folder):
-    """Rows of (title, command for a port, path)."""
+    """Rows of (title, command for a port, path, fields). Nothing is decoded again at a higher temperature, which the text of
+    random weights would always ask for."""
     def make(function, *arguments, python=sys.executable):
         subprocess.run(child(function, *arguments, python=python), check=True)
 
@@ -98,17 +99,18 @@ def servers(o, folder):
     ranks = Path(subprocess.run(child("print_ranks", "tiny"), check=True, capture_output=True, text=True).stdout.strip())
     make("make_checkpoint", "tiny", checkpoint)
     subprocess.run([o.sibyl, "import", checkpoint, "-o", folder / "tiny.onnx", "--tokenizer", ranks], check=True, capture_output=True)
-    yield "sibyl", lambda port: [o.sibyl, "serve", folder / "tiny.onnx", "--port", port], "/v1/audio/transcriptions"
+    yield "sibyl", lambda port: [o.sibyl, "serve", folder / "tiny.onnx", "--port", port], "/v1/audio/transcriptions", {
+        "beam_size": 1, "logprob_threshold": -100, "compression_ratio_threshold": 1000}  # fmt: skip
     if o.whisper_cpp:
         make("make_ggml", checkpoint, ranks, folder / "tiny.bin", False)
         yield "whisper.cpp", lambda port: [o.whisper_cpp, "-m", folder / "tiny.bin", "--port", port, "-t", os.cpu_count(),
-                                           "-l", "en", "-bs", 1, "-bo", 1, "-nf"], "/inference"  # fmt: skip
+                                           "-l", "en", "-bs", 1, "-bo", 1, "-nf"], "/inference", {"temperature_inc": 0}  # fmt: skip
     if o.faster:
         make("make_ctranslate2", checkpoint, ranks, folder / "ct2", python=o.faster_python)
         (folder / "faster.yaml").write_text(json.dumps({"models": [{
             "name": "whisper-1", "path": str(folder / "ct2"), "model_options": {"device": "cpu", "compute_type": "float32", "cpu_threads": os.cpu_count()},
             "transcribe_options": {"beam_size": 1, "suppress_tokens": []}}]}))  # fmt: skip
-        yield "faster-whisper-server", lambda port: [o.faster, "--config", folder / "faster.yaml", "--host", "127.0.0.1", "--port", port], "/v1/audio/transcriptions"
+        yield "faster-whisper-server", lambda port: [o.faster, "--config", folder / "faster.yaml", "--host", "127.0.0.1", "--port", port], "/v1/audio/transcriptions", {}
 
 
 def main():
@@ -123,10 +125,10 @@ def main():
     with tempfile.TemporaryDirectory() as made, open(Path(made) / "log", "w+b") as log:
         folder = Path(made)
         make_recording(folder / "noise.wav", RECORDED)
-        body, kind = form(folder / "noise.wav")
         rows = list(servers(o, folder))
         for clients in map(int, o.clients.split(",")):
-            for title, command, path in rows:
+            for title, command, path, more in rows:
+                body, kind = form(folder / "noise.wav", more)
                 port = free_port()
                 with served(command(port), log) as process:
                     text = first_answer(port, path, body, kind, process)
