@@ -127,7 +127,7 @@ SIB_API sib_code sib_job_open_text(const char *text, size_t size, const char *fo
 
 /* Where the models and tokenizers of a document come from, in place of files. file: what the document says ("digits"),
    to be read as the caller likes. *out: a reference that the job takes (sib_model_keep, sib_tokenizer_keep). Called from
-   the thread that opens the job. A failure is told with its place in the document. */
+   the thread that opens the job. A failure is reported with its place in the document. */
 typedef struct sib_job_resolver {
     void *context;
     sib_code (*model)(void *context, const char *file, sib_model **out, sib_error *err);

@@ -1,4 +1,5 @@
-/* Speech told by a model of Silero's border: windows with what is before them, a state that goes on, two thresholds. */
+/* Speech detected by a model with Silero's inputs and outputs: windows with what is before them, a state that
+   goes on, two thresholds. */
 #include "check_memory.h"
 #include "job/jobs.h"
 

@@ -52,7 +52,7 @@ static sib_code keep_results(run *r, const sib_job_result *result, sib_error *er
 /* What the job's callbacks need. */
 typedef struct told {
     run *run;
-    live_run *live;   /* NULL: memory failed, nobody is told */
+    live_run *live;   /* NULL: memory failed, nobody is notified */
     const char *tier; /* in what it tells its progress */
 } told;
 
