@@ -180,20 +180,47 @@ static size_t *by_weight(const case_list *cases)
     return order;
 }
 
-/* Prints the nodes that each backend ran; one that several ran counts for each. */
+#define SHOWN_OPERATORS 40
+
+/* The next row of a backend below `bound` calls, or of as many calls behind row *at; false where there is none. */
+static bool next_by_calls(const sib_profile *p, const char *backend, uint64_t bound, size_t *at,
+                          sib_profile_row *out)
+{
+    sib_profile_row row;
+    bool found = false;
+    const size_t after = *at;
+    for (size_t i = 0; sib_profile_get(p, SIB_PROFILE_BY_OPERATOR, i, &row); i++) {
+        const bool below = row.calls < bound || (row.calls == bound && i > after);
+        if (strcmp(row.backend, backend) || !below || (found && row.calls <= out->calls))
+            continue;
+        *out = row;
+        *at = i;
+        found = true;
+    }
+    return found;
+}
+
+/* Prints the nodes that each backend ran, and the operators of most of them; a node that several ran counts for
+   each. */
 static void show_share(const sib_profile *p)
 {
     const char *name;
     for (size_t b = 0; (name = sib_backend_name(b)); b++) {
         sib_profile_row row;
-        uint64_t own = 0, all = 0;
+        uint64_t own = 0, all = 0, bound = UINT64_MAX;
         for (size_t i = 0; sib_profile_get(p, SIB_PROFILE_BY_OPERATOR, i, &row); i++) {
             all += row.calls;
             own += strcmp(row.backend, name) ? 0 : row.calls;
         }
-        if (own)
-            printf("%s ran %llu of %llu nodes (%.0f%%)\n", name, (unsigned long long)own,
-                   (unsigned long long)all, 100.0 * (double)own / (double)all);
+        if (!own)
+            continue;
+        printf("%s ran %llu of %llu nodes (%.0f%%):", name, (unsigned long long)own, (unsigned long long)all,
+               100.0 * (double)own / (double)all);
+        for (size_t i = 0, at = 0; i < SHOWN_OPERATORS && next_by_calls(p, name, bound, &at, &row); i++) {
+            printf("%s %s %llu", i ? "," : "", row.op_type, (unsigned long long)row.calls);
+            bound = row.calls;
+        }
+        printf("\n");
     }
 }
 

@@ -6,5 +6,6 @@
 #include "gpu/kernels/layout.gpu.h"
 #include "gpu/kernels/matmul.gpu.h"
 #include "gpu/kernels/reduce.gpu.h"
+#include "gpu/kernels/rows.gpu.h"
 
 #endif

@@ -152,7 +152,7 @@ TEST(test_named)
 /* Operators whose lowerings widen what rounds alone: all their milli-ops are the device's. */
 TEST(test_narrow)
 {
-    static const char *const types[] = {"Softmax", "Softplus", "Mish", "LogSoftmax"};
+    static const char *const types[] = {"Softplus", "Mish", "Gelu"};
     double values[6] = {-1.5, 0.25, 3, 700, 1e-3, 7};
     for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
         sib_error err = SIB_ERROR_INIT;

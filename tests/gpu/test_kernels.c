@@ -286,6 +286,84 @@ TEST(test_reduce)
         }
 }
 
+/* ---- Rows ---------------------------------------------------------------------------------------------- */
+
+/* The definition of element i of a line of n elements, `step` apart. */
+static double normalized(uint32_t op, const float *line, size_t n, size_t step, size_t i, double epsilon)
+{
+    double largest = -INFINITY, sum = 0, squares = 0, powers = 0;
+    for (size_t k = 0; k < n; k++) {
+        sum += (double)line[k * step];
+        largest = fmax(largest, (double)line[k * step]);
+    }
+    const double x = (double)line[i * step], mean = op == ROWS_RMS ? 0 : sum / (double)n;
+    for (size_t k = 0; k < n; k++) {
+        squares += pow((double)line[k * step] - mean, 2);
+        powers += exp((double)line[k * step] - largest);
+    }
+    if (op <= ROWS_LOG_SOFTMAX)
+        return op == ROWS_SOFTMAX ? exp(x - largest) / powers : x - largest - log(powers);
+    return (x - mean) / sqrt(squares / (double)n + epsilon);
+}
+
+/* Lines [3 * inner] of n elements; norms have two groups with a scale and a bias for each element. */
+static void check_rows(uint32_t op, uint32_t n, uint32_t inner, uint32_t lanes, bool cached)
+{
+    const bool norm = op >= ROWS_NORM;
+    const uint32_t lines = 3 * inner, at_once = ROWS_THREADS / lanes;
+    const gpu_rows_args args = {.op = op,
+                                .type = SIB_F32,
+                                .lines = lines,
+                                .n = n,
+                                .inner = inner,
+                                .lanes = lanes,
+                                .flags = (norm ? ROWS_SCALE | ROWS_BIAS | ROWS_MEAN | ROWS_INVERSE : 0u) |
+                                         (cached ? ROWS_CACHED : 0u),
+                                .groups = 2,
+                                .group_step = n,
+                                .each = 1,
+                                .epsilon = 1e-3f};
+    static float x[3 * 5 * 3000], y[3 * 5 * 3000], scale[2 * 3000], bias[2 * 3000];
+    float inverse[15];
+    uint32_t seed = n;
+    for (size_t i = 0; i < lines * n; i++)
+        x[i] = 3 * rig_float(&seed);
+    for (size_t i = 0; i < 2 * n; i++) {
+        scale[i] = rig_float(&seed);
+        bias[i] = rig_float(&seed);
+    }
+    gpu_range all[] = {rig_buffer(lines * n, x),    rig_buffer(2 * n, scale), rig_buffer(2 * n, bias),
+                       rig_buffer(lines * n, NULL), rig_buffer(lines, NULL),  rig_buffer(lines, NULL)};
+    rig_launch(GPU_rows, 6, all, &args, (lines + at_once - 1) / at_once, 1, 1);
+    rig_read(all[3], y);
+    if (norm)
+        rig_read(all[5], inverse);
+    for (size_t line = 0; line < lines; line++)
+        for (size_t i = 0; i < n; i++) {
+            const size_t begin = line / inner * n * inner + line % inner, own = line % 2 * n + i;
+            double expected = normalized(op, x + begin, n, inner, i, 1e-3);
+            if (norm)
+                expected = expected * (double)scale[own] + (double)bias[own];
+            if (!(fabs((double)y[begin + i * inner] - expected) <= 1e-5 * (1 + fabs(expected))))
+                fail_msg("op %u, line %zu, element %zu is %g, expected %g", op, line, i,
+                         (double)y[begin + i * inner], expected);
+        }
+    for (size_t line = 0; line < lines && op == ROWS_RMS; line++)
+        assert_true(inverse[line] > 0.3f && inverse[line] < 3);
+    rig_free(6, all);
+}
+
+TEST(test_rows)
+{
+    for (uint32_t op = ROWS_SOFTMAX; op <= ROWS_RMS; op++) {
+        check_rows(op, 7, 1, 1, true);
+        check_rows(op, 300, 1, 64, true);
+        check_rows(op, 2999, 1, 128, false);
+        check_rows(op, 37, 5, 2, false);
+        check_rows(op, 37, 5, 8, true);
+    }
+}
+
 /* ---- What goes wrong ----------------------------------------------------------------------------------- */
 
 TEST(test_refused)

@@ -17,18 +17,22 @@ typedef struct gpu_self {
 } gpu_self;
 
 static const gpu_op *const milli_ops[MILLI_COUNT] = {
-#define GPU_OP(name, op)
+#define GPU_OP(domain, name, op)
 #define GPU_MILLI(name, op) [MILLI_##name] = &op,
 #include "backend/gpu/gpu.def"
 #undef GPU_OP
 #undef GPU_MILLI
 };
 
+#define DOMAIN_ONNX  ""
+#define DOMAIN_MS    "com.microsoft"
+#define DOMAIN_SIBYL "ai.sibyl"
+
 static const struct {
-    const char *name;
+    const char *domain, *name;
     const gpu_op *op;
 } op_rows[] = {
-#define GPU_OP(name, op) {#name, &op},
+#define GPU_OP(domain, name, op) {DOMAIN_##domain, #name, &op},
 #define GPU_MILLI(name, op)
 #include "backend/gpu/gpu.def"
 #undef GPU_OP
@@ -42,13 +46,14 @@ static const gpu_op *op_for(const node_view *n)
     gpu_tensor t;
     const gpu_op *op = n->node->milli ? milli_ops[n->node->milli->kind] : NULL;
     for (size_t i = 0; !n->node->milli && !op && i < sizeof op_rows / sizeof *op_rows; i++)
-        if (str_is(n->node->type, op_rows[i].name) && !n->node->domain.length)
+        if (str_is(n->node->type, op_rows[i].name) && str_is(n->node->domain, op_rows[i].domain))
             op = op_rows[i].op;
     bool holds = op && n->n_in <= OPERANDS_MAX && n->n_out <= OPERANDS_MAX;
     for (size_t i = 0; i < n->n_in && holds; i++)
-        holds = gpu_tensor_of(n->graph, n->in[i], &t) && (!n->in[i]->constant || n->in[i]->constant->dense);
+        holds = !n->in[i] ||
+                (gpu_tensor_of(n->graph, n->in[i], &t) && (!n->in[i]->constant || n->in[i]->constant->dense));
     for (size_t i = 0; i < n->n_out && holds; i++)
-        holds = gpu_tensor_of(n->graph, n->out[i], &t);
+        holds = !n->out[i] || gpu_tensor_of(n->graph, n->out[i], &t);
     return holds && op->claims(n) ? op : NULL;
 }
 
@@ -68,7 +73,7 @@ static sib_code bring_constants(gpu_self *self, const node_view *n, gpu_step *s,
         for (size_t k = 0; k < s->n_rows; k++)
             for (size_t j = 0; j < s->rows[k].n; j++)
                 used |= s->rows[k].operands[j].source == GPU_IN && s->rows[k].operands[j].at == i;
-        if (!n->in[i]->constant)
+        if (!n->in[i] || !n->in[i]->constant)
             continue;
         st->unread |= UINT64_C(1) << i;
         if (used)

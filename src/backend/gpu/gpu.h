@@ -25,7 +25,8 @@ typedef struct gpu_step gpu_step;
 
 /* One way to run nodes. */
 typedef struct gpu_op {
-    /* True if it runs this node with these dtypes and dims. No side effects. Every operand has gpu_tensor. */
+    /* True if it runs this node with these dtypes and dims. No side effects. Every
+       operand that is there has gpu_tensor. */
     bool (*claims)(const node_view *n);
     /* Lists the launches of a claimed node. Errors: SIB_ERR_MEMORY. */
     sib_code (*plan)(const node_view *n, gpu_step *s, sib_error *err);
@@ -45,6 +46,12 @@ typedef struct gpu_tensor {
 /* Returns false where v is no such tensor. v may be NULL. */
 bool gpu_tensor_of(const graph *g, const value *v, gpu_tensor *out);
 
+/* The floats that kernels compute with. */
+static inline bool gpu_is_float(sib_dtype dtype)
+{
+    return dtype == SIB_F32 || dtype == SIB_F16 || dtype == SIB_BF16;
+}
+
 /* ---- While planning ------------------------------------------------------------------------------------ */
 
 /* Adds n words that the step's kernels read. *out: the operand. Errors: SIB_ERR_MEMORY. */
@@ -56,8 +63,8 @@ sib_code gpu_add(gpu_step *s, gpu_kernel kernel, size_t n, const gpu_operand *op
 sib_code gpu_add_line(gpu_step *s, gpu_kernel kernel, size_t n, const gpu_operand *operands, const void *args,
                       size_t groups, sib_error *err);
 
-#define GPU_OP(name, op)    extern const gpu_op op;
-#define GPU_MILLI(name, op) extern const gpu_op op;
+#define GPU_OP(domain, name, op) extern const gpu_op op;
+#define GPU_MILLI(name, op)      extern const gpu_op op;
 #include "backend/gpu/gpu.def"
 #undef GPU_OP
 #undef GPU_MILLI

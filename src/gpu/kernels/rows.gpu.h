@@ -1,0 +1,143 @@
+/* Normalizations along the middle axis of [outer, n, inner]: softmax and its logarithm, and norms of layers,
+   of roots of mean squares, of groups. `lanes` threads share a line, a power of two; where the lines of a group fit
+   into shared memory (ROWS_CACHED), x is read once.
+
+   Element i of line l has scale and bias number l % groups * group_step + i / each.
+
+   Buffers: 0 x, 1 scale, 2 bias, 3 y, all of one type; 4 mean and 5 1 / deviation of each line, float32.
+   Narrower than a word, inner is 1 and n fills words. */
+#ifndef GPU_KERNELS_ROWS_H
+#define GPU_KERNELS_ROWS_H
+
+#define ROWS_SOFTMAX     0u
+#define ROWS_LOG_SOFTMAX 1u
+#define ROWS_NORM        2u
+#define ROWS_RMS         3u
+
+#define ROWS_SCALE   1u
+#define ROWS_BIAS    2u
+#define ROWS_MEAN    4u
+#define ROWS_INVERSE 8u
+#define ROWS_CACHED  16u
+
+#define ROWS_THREADS 128u
+#define ROWS_CACHE   2048u
+
+#include "gpu/dialect/args.h"
+KERNEL_ARGS(rows, u32 op; u32 type; u32 lines; u32 n; u32 inner; u32 lanes; u32 flags; u32 groups;
+            u32 group_step; u32 each; f32 epsilon;)
+
+#ifdef GPU_DIALECT
+#define THREADS ROWS_THREADS
+
+SHARED(f32, rows_cache, ROWS_CACHE)
+SHARED(f32, rows_partial, 2u * ROWS_THREADS)
+
+FN f32 rows_larger(f32 x, f32 y)
+{
+    if (is_nan(x) || is_nan(y))
+        return is_nan(x) ? x : y;
+    return x >= y ? x : y;
+}
+
+/* An element in the first sum (of maxima, where it is a softmax) or in the second, about the first's result. */
+FN f32 rows_term(u32 op, u32 pass, f32 x, f32 centre)
+{
+    f32 apart = x - centre;
+    if (op == ROWS_RMS)
+        return x * x;
+    if (pass == 0u)
+        return x;
+    return op == ROWS_NORM ? apart * apart : exp_f32(apart);
+}
+
+FN f32 rows_pair(u32 op, u32 pass, f32 x, f32 y)
+{
+    return pass == 0u && op <= ROWS_LOG_SOFTMAX ? rows_larger(x, y) : x + y;
+}
+
+KERNEL(rows)
+{
+    u32 at_once = THREADS / args.lanes, unit = 1u << type_shift(args.type);
+    bool cached = (args.flags & ROWS_CACHED) != 0u, soft = args.op <= ROWS_LOG_SOFTMAX;
+    for (u32 pass = 0u; pass < (args.op == ROWS_RMS ? 1u : 2u); pass++) {
+        EACH_THREAD
+        {
+            u32 own = thread / args.lanes, line = GROUP * at_once + own;
+            u32 begin = line / args.inner * args.n * args.inner + line % args.inner;
+            f32 sum = pass == 0u && soft ? -INFINITE : 0.0f, centre = 0.0f;
+            if (pass == 1u)
+                centre = SHARED_GET(rows_partial, own * args.lanes) / (soft ? 1.0f : F32(args.n));
+            for (u32 i = thread % args.lanes * unit; i < args.n && line < args.lines; i += args.lanes * unit)
+                for (u32 k = i; k < i + unit; k++) {
+                    f32 x;
+                    if (pass == 1u && cached)
+                        x = SHARED_GET(rows_cache, own * args.n + k);
+                    else
+                        x = LOAD_F32(0, args.type, begin + k * args.inner);
+                    if (pass == 0u && cached)
+                        SHARED_SET(rows_cache, own * args.n + k, x);
+                    sum = rows_pair(args.op, pass, sum, rows_term(args.op, pass, x, centre));
+                }
+            SHARED_SET(rows_partial, pass * THREADS + thread, sum);
+        }
+        BARRIER;
+        for (u32 left = args.lanes / 2u; left > 0u; left = left / 2u) {
+            EACH_THREAD
+            {
+                u32 at = pass * THREADS + thread;
+                if (thread % args.lanes < left)
+                    SHARED_SET(rows_partial, at,
+                               rows_pair(args.op, pass, SHARED_GET(rows_partial, at),
+                                         SHARED_GET(rows_partial, at + left)));
+            }
+            BARRIER;
+        }
+    }
+    EACH_THREAD
+    {
+        u32 own = thread / args.lanes, line = GROUP * at_once + own;
+        u32 begin = line / args.inner * args.n * args.inner + line % args.inner;
+        f32 first = SHARED_GET(rows_partial, own * args.lanes), second = first, factor;
+        if (args.op != ROWS_RMS)
+            second = SHARED_GET(rows_partial, THREADS + own * args.lanes);
+        if (soft) {
+            factor = args.op == ROWS_SOFTMAX ? second : log_f32(second);
+        } else {
+            first = args.op == ROWS_NORM ? first / F32(args.n) : 0.0f;
+            factor = 1.0f / SQRT(second / F32(args.n) + args.epsilon);
+        }
+        for (u32 i = thread % args.lanes * unit; i < args.n && line < args.lines; i += args.lanes * unit) {
+            u32 word = 0u;
+            for (u32 k = i; k < i + unit; k++) {
+                u32 at = begin + k * args.inner, scale = line % args.groups * args.group_step + k / args.each;
+                f32 x;
+                if (cached)
+                    x = SHARED_GET(rows_cache, own * args.n + k) - first;
+                else
+                    x = LOAD_F32(0, args.type, at) - first;
+                if (args.op == ROWS_SOFTMAX)
+                    x = exp_f32(x) / factor;
+                else
+                    x = args.op == ROWS_LOG_SOFTMAX ? x - factor : x * factor;
+                if ((args.flags & ROWS_SCALE) != 0u)
+                    x = x * LOAD_F32(1, args.type, scale);
+                if ((args.flags & ROWS_BIAS) != 0u)
+                    x = x + LOAD_F32(2, args.type, scale);
+                word = word | encode(args.type, f32_to_bits(x), at);
+            }
+            SET_WORD(3, (begin + i * args.inner) >> type_shift(args.type), word);
+        }
+        if (thread % args.lanes == 0u && line < args.lines) {
+            if ((args.flags & ROWS_MEAN) != 0u)
+                SET_WORD(4, line, f32_to_bits(first));
+            if ((args.flags & ROWS_INVERSE) != 0u)
+                SET_WORD(5, line, f32_to_bits(factor));
+        }
+    }
+    BARRIER;
+}
+
+#undef THREADS
+#endif
+#endif
