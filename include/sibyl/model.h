@@ -61,6 +61,12 @@ SIB_API sib_code sib_model_save(const sib_model *m, const char *path, const char
    Errors: SIB_ERR_ARGUMENT (a name that no value has; no names, or one twice), SIB_ERR_MEMORY. */
 SIB_API sib_code sib_model_part(const sib_model *m, const char *const *outputs, size_t n, sib_model **out,
                                 sib_error *err);
+/* The same, cut at its inputs too: where a node reads one of `inputs` (n_inputs names of any values but constants), the
+   new model has an input of that name and type, and nothing of what makes it. Those that the outputs do not need are left
+   out, as are the model's own. Errors: as above. */
+SIB_API sib_code sib_model_between(const sib_model *m, const char *const *inputs, size_t n_inputs,
+                                   const char *const *outputs, size_t n_outputs, sib_model **out,
+                                   sib_error *err);
 
 /* ---- Contents of the file ------------------------------------------------------------------------ */
 

@@ -18,6 +18,7 @@
 #include <sibyl/graph.h>
 #include <sibyl/import.h>
 #include <sibyl/job.h>
+#include <sibyl/lens.h>
 #include <sibyl/live.h>
 #include <sibyl/lowering.h>
 #include <sibyl/model.h>

@@ -15,16 +15,17 @@ static sib_code find_value(const graph *g, const char *name, value_id *out, sib_
     return err_set(err, SIB_ERR_ARGUMENT, "the model has no value '%s'", name);
 }
 
-static sib_code find_outputs(const graph *g, const char *const *names, size_t n, value_id *out,
-                             sib_error *err)
+/* what: "output" or "input" */
+static sib_code find_values(const graph *g, const char *what, const char *const *names, size_t n,
+                            value_id *out, sib_error *err)
 {
     sib_code code = SIB_OK;
     for (size_t i = 0; i < n && code == SIB_OK; i++) {
         code = names[i] ? find_value(g, names[i], &out[i], err)
-                        : err_set(err, SIB_ERR_ARGUMENT, "output %zu is NULL", i);
+                        : err_set(err, SIB_ERR_ARGUMENT, "%s %zu is NULL", what, i);
         for (size_t k = 0; k < i && code == SIB_OK; k++)
             if (out[k] == out[i])
-                code = err_set(err, SIB_ERR_ARGUMENT, "output '%s' is given twice", names[i]);
+                code = err_set(err, SIB_ERR_ARGUMENT, "%s '%s' is given twice", what, names[i]);
     }
     return code;
 }
@@ -89,7 +90,7 @@ sib_code model_part_edited(const sib_model *m, model_edit edit, void *context, s
     *out = NULL;
     value_id *ids = mem_alloc(n, sizeof *ids);
     onnx_model *part = mem_calloc(1, sizeof *part);
-    sib_code code = ids && part ? find_outputs(m->onnx->graph, outputs, n, ids, err)
+    sib_code code = ids && part ? find_values(m->onnx->graph, "output", outputs, n, ids, err)
                                 : err_memory(err, n * sizeof *ids, "a part of a model");
     if (code == SIB_OK)
         code = make_part(m->onnx, edit, context, ids, n, part, err);
@@ -113,4 +114,69 @@ sib_code sib_model_part(const sib_model *m, const char *const *outputs, size_t n
     if (!m || !outputs || !n)
         return err_set(err, SIB_ERR_ARGUMENT, "%s", m ? "no outputs are given" : "the model is NULL");
     return model_part_edited(m, NULL, NULL, m->registry, outputs, n, out, err);
+}
+
+/* ---- Between values ---- */
+
+typedef struct cut {
+    size_t n;
+    const value_id *inputs; /* (n) */
+} cut;
+
+/* Makes v an input, and has its producer make a value in its place that nobody reads. The list of its outputs is shared
+   with the graph that g is a copy of. */
+static sib_code make_input(graph *g, value_id v, sib_error *err)
+{
+    value_id unread;
+    sib_code code = graph_add_value(g, (sib_str){0}, &g->values[v].type, &unread, err);
+    if (code != SIB_OK)
+        return code;
+    node_id made_by = g->values[v].producer;
+    id_list *outputs = &g->nodes[made_by].outputs;
+    uint32_t *ids = arena_alloc(g->arena, outputs->n, sizeof *ids);
+    if (!ids)
+        return err_memory(err, outputs->n * sizeof *ids, "a part of a model");
+    for (uint32_t k = 0; k < outputs->n; k++)
+        ids[k] = outputs->ids[k] == v ? unread : outputs->ids[k];
+    outputs->ids = ids;
+    g->values[unread].producer = made_by;
+    g->values[v].producer = NO_NODE;
+    g->values[v].declared = g->values[v].type;
+    return graph_add_input(g, v, err);
+}
+
+static sib_code make_inputs(void *context, graph *g, sib_error *err)
+{
+    const cut *c = context;
+    sib_code code = SIB_OK;
+    for (size_t i = 0; i < c->n && code == SIB_OK; i++) {
+        const value *v = &g->values[c->inputs[i]];
+        if (v->constant)
+            code = err_set(err, SIB_ERR_ARGUMENT, "input '%.*s' is a constant", (int)v->name.length,
+                           v->name.data);
+        else if (v->producer != NO_NODE) /* otherwise it is an input */
+            code = make_input(g, c->inputs[i], err);
+    }
+    return code;
+}
+
+sib_code sib_model_between(const sib_model *m, const char *const *inputs, size_t n_inputs,
+                           const char *const *outputs, size_t n_outputs, sib_model **out, sib_error *err)
+{
+    if (!out)
+        return err_set(err, SIB_ERR_ARGUMENT, "out is NULL");
+    *out = NULL;
+    if (!m || !outputs || !n_outputs || (n_inputs && !inputs))
+        return err_set(err, SIB_ERR_ARGUMENT, "%s",
+                       !m                    ? "the model is NULL"
+                       : n_inputs && !inputs ? "no inputs are given"
+                                             : "no outputs are given");
+    value_id *ids = mem_alloc(n_inputs, sizeof *ids);
+    sib_code code = ids ? find_values(m->onnx->graph, "input", inputs, n_inputs, ids, err)
+                        : err_memory(err, n_inputs * sizeof *ids, "a part of a model");
+    cut c = {n_inputs, ids};
+    if (code == SIB_OK)
+        code = model_part_edited(m, make_inputs, &c, m->registry, outputs, n_outputs, out, err);
+    mem_free(ids);
+    return code;
 }

@@ -161,6 +161,40 @@ TEST(parts_share_packed_weights)
     sib_value_free(&x);
 }
 
+TEST(a_part_may_begin_at_any_value)
+{
+    sib_error err = SIB_ERROR_INIT;
+    sib_model *m = two_components(), *part = NULL;
+    const char *const from[] = {"h", "z"}, *const to[] = {"left", "right"};
+    CHECK_OK(sib_model_between(m, from, 2, to, 2, &part, &err), err);
+    sib_model_info info;
+    sib_model_get_info(part, &info);
+    assert_int_equal(info.n_nodes, 2);
+    assert_int_equal(info.n_inputs, 3);
+    sib_value_info v;
+    static const char *const names[] = {"c", "h", "z"};
+    for (size_t i = 0; i < 3; i++) {
+        assert_true(sib_model_input(part, i, &v));
+        assert_string_equal(v.name, names[i]);
+    }
+    sib_model_free(&part);
+    const char *const h = "h", *const left = "left";
+    CHECK_OK(sib_model_between(m, &h, 1, &left, 1, &part, &err), err);
+    sib_value *x = tiny_given(SIB_F32, 2, (const int64_t[]){1, 2}, OF(3, -4));
+    run_part(part, 1, &(sib_named_value){"h", x}, (const int64_t[]){1, 2}, 2, OF(-3, 4));
+    sib_value_free(&x);
+    sib_model_free(&part);
+    const char *const w = "w";
+    assert_int_equal(sib_model_between(m, &w, 1, &left, 1, &part, &err), SIB_ERR_ARGUMENT);
+    assert_non_null(strstr(err.message, "'w' is a constant"));
+    /* the model itself is as it was */
+    CHECK_OK(sib_model_part(m, &left, 1, &part, &err), err);
+    sib_model_get_info(part, &info);
+    assert_int_equal(info.n_nodes, 2);
+    sib_model_free(&part);
+    sib_model_free(&m);
+}
+
 TEST(what_cannot_be_is_named)
 {
     sib_model *m = two_components(), *part = NULL;
@@ -183,5 +217,7 @@ TEST(every_failed_allocation_is_clean)
     sib_error err = SIB_ERROR_INIT;
     sib_model *part = NULL;
     CHECK_EVERY_ALLOCATION(sib_model_part(m, right, 1, &part, &err), sib_model_free(&part));
+    const char *const z = "z";
+    CHECK_EVERY_ALLOCATION(sib_model_between(m, &z, 1, right, 1, &part, &err), sib_model_free(&part));
     sib_model_free(&m);
 }

@@ -17,6 +17,7 @@ except ImportError as missing:
     print(f"skipped for want of Python's package {missing.name}")
     sys.exit(77)
 
+import decoder_model
 import test_documents
 import test_graphs
 import test_hashes
@@ -69,6 +70,7 @@ class Answers(unittest.TestCase):
         cls.addClassCleanup(cls.folder.cleanup)
         pathlib.Path(cls.folder.name, "file.onnx").write_bytes(test_runs.small_model())
         pathlib.Path(cls.folder.name, "loud.onnx").write_bytes(voice_model.loud())
+        decoder_model.make(pathlib.Path(cls.folder.name), "tiny")
         cls.server = Server("digits", "--models", cls.folder.name, "--time-limit", "20")
         cls.addClassCleanup(cls.server.__exit__)
         for name, data in (("small", test_runs.small_model()), ("loop", test_graphs.small_model())):
@@ -104,6 +106,7 @@ class Answers(unittest.TestCase):
         self.run_values()
         self.features()
         self.spans()
+        self.lens()
         self.hashes()
         self.opened()
         self.documents()
@@ -188,6 +191,11 @@ class Answers(unittest.TestCase):
         self.open("loud.onnx")
         for fields in ({}, {"threshold": "high"}, {"model": "none"}):
             self.ask("POST", "/api/spans", *form(fields, {"file": ("a.flac", RECORDING.read_bytes())}))
+
+    def lens(self):
+        self.open("tiny.onnx")
+        for fields in ({"prompt": "in"}, {"prompt": [97, 98], "values": [0, 1], "top": 1}, {}, {"prompt": "in", "model": "none"}):
+            self.ask("POST", "/api/lens", json.dumps(fields))
 
     def open(self, file):
         opened = json.dumps({"loader": "file", "options": {"file": file}})

@@ -29,11 +29,31 @@ static json_t *usage_json(const completion *c)
                      (json_int_t)a->all_made, "total_tokens", (json_int_t)(a->all_prompts + a->all_made));
 }
 
-bool completion_token(const completion *c, int32_t id, char **text, size_t *size)
+bool completion_token(const served *model, int32_t id, char **text, size_t *size)
 {
     *text = NULL;
-    return sib_tokenizer_decode(sib_job_tokenizer(c->model->job, 0), &id, 1, false, text, size, NULL) ==
-           SIB_OK;
+    return sib_tokenizer_decode(sib_job_tokenizer(model->job, 0), &id, 1, false, text, size, NULL) == SIB_OK;
+}
+
+json_t *completion_token_json(const served *model, int32_t id, size_t *characters)
+{
+    char *text;
+    size_t size;
+    *characters = 0;
+    if (!completion_token(model, id, &text, &size))
+        return json_string("");
+    for (size_t i = 0; i < size; i++)
+        *characters += (text[i] & 0xc0) != 0x80;
+    json_t *json = json_stringn(text, size);
+    buffer bytes = {0};
+    if (!json && buffer_add_text(&bytes, "bytes:")) {
+        for (size_t i = 0; i < size; i++)
+            buffer_format(&bytes, "\\x%02x", (unsigned char)text[i]);
+        json = json_string(bytes.data);
+    }
+    buffer_free(&bytes);
+    sib_free(text);
+    return json;
 }
 
 /* Adds its index and what is asked for of the tokens that are not sent to a choice. */

@@ -70,7 +70,9 @@ struct completion {
    model has a batch, choices are made at the same time, also those of other requests. */
 void completion_answer(exchange *x, const text_form *form, served *model, const completion_shape *shape);
 /* The bytes of a token, special ones by name: sib_free(*text). Returns false where there are none. */
-bool completion_token(const completion *c, int32_t id, char **text, size_t *size);
+bool completion_token(const served *model, int32_t id, char **text, size_t *size);
+/* Its text; "bytes:\xe2\x80" where its bytes are no UTF-8, as OpenAI has it. *characters: of the text. */
+json_t *completion_token_json(const served *model, int32_t id, size_t *characters);
 
 /* For the files that make completions. */
 

@@ -36,7 +36,7 @@ static json_t *token_json(const completion *c, int32_t id, double logprob)
     char *text;
     size_t size = 0;
     json_t *bytes = json_array();
-    if (!completion_token(c, id, &text, &size))
+    if (!completion_token(c->model, id, &text, &size))
         size = 0;
     for (size_t i = 0; i < size; i++)
         json_array_append_new(bytes, json_integer((unsigned char)text[i]));

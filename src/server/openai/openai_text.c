@@ -15,35 +15,13 @@ static json_t *piece(json_t *text, const char *finish)
     return choice(text ? text : json_string(""), finish);
 }
 
-/* The text of one token: "bytes:\xe2\x80" where its bytes are no UTF-8, as OpenAI has it. *characters: of the text. */
-static json_t *token_json(const completion *c, int32_t id, size_t *characters)
-{
-    char *text;
-    size_t size;
-    *characters = 0;
-    if (!completion_token(c, id, &text, &size))
-        return json_string("");
-    for (size_t i = 0; i < size; i++)
-        *characters += (text[i] & 0xc0) != 0x80;
-    json_t *json = json_stringn(text, size);
-    buffer bytes = {0};
-    if (!json && buffer_add_text(&bytes, "bytes:")) {
-        for (size_t i = 0; i < size; i++)
-            buffer_format(&bytes, "\\x%02x", (unsigned char)text[i]);
-        json = json_string(bytes.data);
-    }
-    buffer_free(&bytes);
-    sib_free(text);
-    return json;
-}
-
 /* {"token": logprob}, as OpenAI has it; in `list` with ids, since two tokens may have the same text. */
 static json_t *top_json(const completion *c, const alternatives *top, json_t *list)
 {
     json_t *all = json_object();
     size_t unused;
     for (size_t k = 0; k < top->n; k++) {
-        json_t *token = token_json(c, top->ids[k], &unused);
+        json_t *token = completion_token_json(c->model, top->ids[k], &unused);
         json_object_set_new(all, token ? json_string_value(token) : "", json_real(top->logprobs[k]));
         json_array_append_new(list, json_pack("{s:i, s:o, s:f}", "id", (int)top->ids[k], "token", token,
                                               "logprob", top->logprobs[k]));
@@ -60,7 +38,7 @@ static json_t *logprobs_json(completion *c)
     for (size_t i = c->n_sent; i < c->n_made; i++) {
         const made_token *t = &c->made[i];
         json_t *list = json_array();
-        json_array_append_new(texts, token_json(c, t->id, &characters));
+        json_array_append_new(texts, completion_token_json(c->model, t->id, &characters));
         bool first = isnan(t->logprob); /* of a prompt: nothing says how likely it is */
         json_array_append_new(numbers, first ? json_null() : json_real(fmax(t->logprob, -9999)));
         json_array_append_new(tops, first ? json_null() : top_json(c, &t->top, list));
