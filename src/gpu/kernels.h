@@ -3,9 +3,11 @@
 #define GPU_KERNELS_H
 
 #include "gpu/kernels/chain.gpu.h"
+#include "gpu/kernels/conv.gpu.h"
 #include "gpu/kernels/layout.gpu.h"
 #include "gpu/kernels/matmul.gpu.h"
 #include "gpu/kernels/reduce.gpu.h"
 #include "gpu/kernels/rows.gpu.h"
+#include "gpu/kernels/window.gpu.h"
 
 #endif
