@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
-import { arrays, models } from "./server";
+import { arrays, command, models } from "./server";
 
 export default function setup(): void {
-  execFileSync("python3", ["-B", new URL("models.py", import.meta.url).pathname, models, arrays]);
+  execFileSync("python3", ["-B", new URL("models.py", import.meta.url).pathname, models, arrays], { env: { ...process.env, SIBYL_COMMAND: command } });
 }

@@ -1,7 +1,7 @@
 // The REST calls, typed. Each throws an ApiError with the server's own sentence where the answer is not a success.
 import type {
   ApiFault, Comparison, Digest, Graph, Job, JobCheck, JobOutput, JobRequest, Json, Loader, MilliGraph, Model, ModelDetail, ModelList, Node, NodeDetail, Plan,
-  Peaks, Profile, Run, RunRequest, RunValue, Tolerance, Value, ValueDetail,
+  Lens, LensRequest, Peaks, Profile, Run, RunRequest, RunValue, Tolerance, Value, ValueDetail,
 } from "./types";
 import { answerHere } from "../session/answers";
 import { sessionModels, sessionRuns } from "../session/session";
@@ -63,12 +63,12 @@ async function get<T>(path: string, query: Query = {}, signal?: AbortSignal): Pr
   return (await answer.json()) as T;
 }
 
-async function postText<T>(path: string, body: string): Promise<T> {
-  const answer = await request(path, { method: "POST", headers: { "Content-Type": "application/json" }, body });
+async function postText<T>(path: string, body: string, signal?: AbortSignal): Promise<T> {
+  const answer = await request(path, { method: "POST", headers: { "Content-Type": "application/json" }, body, ...(signal ? { signal } : {}) });
   return (await answer.json()) as T;
 }
 
-const post = <T>(path: string, body: unknown): Promise<T> => postText<T>(path, JSON.stringify(body));
+const post = <T>(path: string, body: unknown, signal?: AbortSignal): Promise<T> => postText<T>(path, JSON.stringify(body), signal);
 
 const remove = async (path: string): Promise<void> => void (await request(path, { method: "DELETE" }));
 const model = (id: string) => `/api/models/${encodeURIComponent(id)}`;
@@ -156,6 +156,8 @@ export const api = {
   runData: (id: string) => `${run(id)}/data`,
   profile: (id: string, from = 0, signal?: AbortSignal, count?: number) => get<Profile>(`${run(id)}/profile`, { from, count }, signal),
   traceAddress: (id: string) => downloadAddress(`${run(id)}/profile`, { format: "chrome" }),
+  /** The logit lens of a model that generates text. */
+  lens: (body: LensRequest, signal?: AbortSignal) => post<Lens>("/api/lens", body, signal),
   peaks: (signal?: AbortSignal) => get<Peaks>("/api/peaks", {}, signal),
   /** Values of run `id` beside those of `other`, which is the reference. */
   compare: (id: string, other: string, tolerance: Tolerance, signal?: AbortSignal) =>

@@ -506,6 +506,44 @@ export interface LiveHeader {
   missing?: string;
 }
 
+/** A value between blocks of a model that generates text; block 0 goes into the first. */
+export interface LensValue {
+  name: string;
+  block: number;
+  part: number;
+  /** The last of its block. */
+  whole: boolean;
+}
+
+export interface LensToken {
+  id: number;
+  token: string;
+  logprob?: number | null;
+}
+
+export interface LensCell {
+  /** The likeliest first. */
+  top: LensToken[];
+  /** Of the token that follows in the text. */
+  next: { logprob: number | null; rank: number } | null;
+}
+
+export interface Lens {
+  tokens: LensToken[];
+  from: number;
+  values: LensValue[];
+  rows: { value: number; cells: LensCell[] }[];
+}
+
+export interface LensRequest {
+  model: string;
+  prompt: string | number[];
+  top?: number;
+  from?: number;
+  count?: number;
+  values?: number[];
+}
+
 export interface Subscription {
   model?: string;
   run?: string;

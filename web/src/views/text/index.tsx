@@ -8,6 +8,7 @@ import { useStore } from "../../state/store";
 import type { Field } from "../../api/types";
 import { texts } from "../../texts";
 import type { ViewProps } from "..";
+import { LensTable } from "./lens";
 import { Tokens } from "./tokens";
 import { cancelWriting, undo, useWriting, write, type Fields, type Made } from "./writing";
 import "./text.css";
@@ -46,13 +47,16 @@ export default function TextView({ model, address }: ViewProps) {
     "text-generation",
     model,
   );
-  const { prompt: written, made, state, fault, before } = useWriting();
+  const { prompt: written, promptIds, made, state, fault, before } = useWriting();
   const [prompt, setPrompt] = useState(address.query["prompt"] ?? written);
   const [form, setForm] = useState<FormState>(() => Object.fromEntries(fields.map((field) => [field.name, address.query[field.name] ?? String(field.default ?? "")])));
   const [strict, setStrict] = useState(false);
   const report = useReport();
   const running = state === "running";
   const below = address.query["below"] === "1";
+  const lens = address.query["lens"] === "1";
+  const [lookedAt, setLookedAt] = useState<string | null>(null);
+  const given = running ? null : made.length > 0 ? [...promptIds, ...made.map(({ id }) => id)] : lookedAt;
 
   const go = (from: string | Made[]) => {
     setStrict(true);
@@ -60,7 +64,7 @@ export default function TextView({ model, address }: ViewProps) {
     const { options } = formResult(fields, form);
     const { stop, ...rest } = options as Record<string, string | number>;
     const members = Object.fromEntries(fields.map(({ name }) => [name, options[name] === undefined ? null : String(options[name])]));
-    goTo({ model: chosen.id, query: { ...members, below: below ? 1 : null, prompt: prompt.length <= LONGEST ? prompt : null }, replace: true });
+    goTo({ model: chosen.id, query: { ...members, below: below ? 1 : null, lens: lens ? 1 : null, prompt: prompt.length <= LONGEST ? prompt : null }, replace: true });
     const all: Fields = { ...rest, model: chosen.id, ...(stop === undefined ? {} : { stop: String(stop).replaceAll("\\n", "\n") }) };
     void write(all, from);
   };
@@ -92,6 +96,10 @@ export default function TextView({ model, address }: ViewProps) {
             <input type="checkbox" checked={below} onChange={(event) => goTo({ query: { below: event.target.checked ? 1 : null }, replace: true })} />
             {t.below}
           </label>
+          <label className="row tight">
+            <input type="checkbox" checked={lens} onChange={(event) => goTo({ query: { lens: event.target.checked ? 1 : null }, replace: true })} />
+            {t.lensBox}
+          </label>
         </div>
         {fault !== null && (
           <div className="alert" role="alert">
@@ -102,6 +110,12 @@ export default function TextView({ model, address }: ViewProps) {
           {state === "empty" ? <p className="muted">{t.empty}</p> : <Tokens prompt={written} made={made} below={below} onFrom={go} />}
         </section>
         {made.length > 0 && <LikelihoodKey />}
+        {lens && chosen && made.length === 0 && (
+          <button disabled={prompt === "" || running} onClick={() => setLookedAt(prompt)}>
+            {t.lens.look}
+          </button>
+        )}
+        {lens && chosen && <LensTable model={chosen.id} given={given} address={address} />}
       </div>
       <Panel side="right" id="text" title={t.options} initial={280} max={600}>
         <div className="stack">

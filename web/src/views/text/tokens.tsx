@@ -9,7 +9,7 @@ const CARD = 250; // pixels of width
 const BELOW = 3; // alternatives that stand below a token
 
 /** A token as people can read it: in quotes, or as the bytes that it is. */
-const named = (token: string): string => (token.startsWith("bytes:") ? token.slice(6) : JSON.stringify(token));
+export const named = (token: string): string => (token.startsWith("bytes:") ? token.slice(6) : JSON.stringify(token));
 
 /** The token's number and what was likeliest in its place; the card says the same for those who cannot see it. */
 function Below({ made }: { made: Made }) {
