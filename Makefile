@@ -72,6 +72,7 @@ test-web: need-web page
 
 # Comparisons with other software, which `make setup FOR=peers` installs (some gigabytes).
 compare: need-peers all
+	ctest --preset $(PRESET) -R '^gpu_nvrtc$$' --no-tests=error
 	SIBYL_PEERS=1 $(PYTEST) -rfE -m peers python/tests
 	SIBYL_PYTHON=$(CURDIR)/$(PYTHON) build/sibyl bench features --peers --repeat 20
 

@@ -11,16 +11,21 @@ typedef struct settings {
 
 static const cli_option options[] = {OPT_JSON, OPT_END};
 
-static const char more[] = "A backend marked 'by name' runs only where --backend names it, as in --backend "
-                           "vulkan,ref. What a backend does "
-                           "not take goes to those named after it.";
+static const char more[] =
+    "A backend marked 'by name' runs only where --backend names it, as in --backend "
+    "vulkan,ref; vulkan:1 is its second device. What a backend does not take goes to those "
+    "named after it.";
 
-static json_t *as_json(const sib_backend_info *b)
+static json_t *as_json(const sib_backend_info *b, unsigned number)
 {
     json_t *j = json_pack("{s:s, s:s, s:b, s:b}", "backend", b->name, "description", b->description,
                           "by_name", b->asked, "available", b->available);
     if (*b->device)
         json_object_set_new(j, "device", cli_json_text(b->device));
+    if (*b->device)
+        json_object_set_new(j, "number", json_integer(number));
+    if (*b->features)
+        json_object_set_new(j, "features", cli_json_text(b->features));
     if (b->memory)
         json_object_set_new(j, "memory", json_integer((json_int_t)b->memory));
     if (b->max_value)
@@ -30,16 +35,20 @@ static json_t *as_json(const sib_backend_info *b)
     return j;
 }
 
-static void print(const sib_backend_info *b)
+static void print(const sib_backend_info *b, unsigned number)
 {
-    printf("%-10s %s%s\n", b->name, b->description, b->asked ? " (by name)" : "");
+    if (!number)
+        printf("%-10s %s%s\n", b->name, b->description, b->asked ? " (by name)" : "");
     if (!b->available)
         printf("%-10s not available: %s\n", "", b->problem);
     else if (*b->device)
-        printf("%-10s on %s\n", "", b->device);
+        printf("%-10s %u: %s\n", "", number, b->device);
     if (b->memory)
-        printf("%-10s memory %.1f GiB, values of at most %.1f GiB\n", "", (double)b->memory / (1 << 30),
-               (double)b->max_value / (1 << 30));
+        printf("%-10s memory %.1f GiB\n", "", (double)b->memory / (1 << 30));
+    if (b->max_value)
+        printf("%-10s values of at most %.0f MiB\n", "", (double)b->max_value / (1 << 20));
+    if (*b->features)
+        printf("%-10s %s\n", "", b->features);
 }
 
 static int devices(const cli_command *self, int argc, char **argv)
@@ -52,11 +61,13 @@ static int devices(const cli_command *self, int argc, char **argv)
     if (n)
         return cli_usage(self, "unexpected operand '%s'", argv[0]);
     json_t *list = json_array();
-    for (size_t i = 0; sib_backend_get_info(i, &b); i++)
-        if (s.json)
-            json_array_append_new(list, as_json(&b));
-        else
-            print(&b);
+    for (size_t i = 0; sib_backend_name(i); i++)
+        for (unsigned k = 0; sib_backend_get_device(i, k, &b); k++) {
+            if (s.json)
+                json_array_append_new(list, as_json(&b, k));
+            else
+                print(&b, k);
+        }
     if (s.json)
         cli_json_print(json_incref(list));
     json_decref(list);

@@ -18,7 +18,7 @@ cortex="gcc libc6-dev clang gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-use
 page="python3"
 node="nodejs npm"
 web="$page chromium fonts-dejavu-core"
-gpu="$test libvulkan-dev glslang-tools mesa-vulkan-drivers spirv-tools vulkan-validationlayers"
+gpu="$test python3-venv libvulkan-dev glslang-tools mesa-vulkan-drivers spirv-tools vulkan-validationlayers"
 arm64="cmake ninja-build pkg-config python3 gcc-aarch64-linux-gnu qemu-user"
 
 # Debian's Node.js where there is none; one of another source, which brings its own npm, serves as well.
@@ -168,6 +168,7 @@ extra_missing() {
     case "$1" in
     python) ! [ -f build/venv/requirements-test.stamp ] ;;
     peers) ! [ -f build/venv/requirements-peers.stamp ] ;;
+    gpu) ! [ -f build/venv/requirements-gpu.stamp ] ;;
     train) ! [ -f build/venv/requirements-train.stamp ] ;;
     arm64) ! [ -f build/arm64-root/packages ] ;;
     page | web) ! [ -f web/node_modules/lock.stamp ] ;;
@@ -187,7 +188,9 @@ install_kind() {
     peers)
         install_python tools/requirements-test.txt
         install_python tools/requirements-peers.txt
+        install_requirements tools/requirements-gpu.txt
         ;;
+    gpu) install_requirements tools/requirements-gpu.txt ;;
     train) install_requirements tools/requirements-train.txt ;;
     esac
 }

@@ -50,12 +50,16 @@ typedef struct sib_backend_info {
     bool asked;                     /* sib_backend_asked */
     bool available;
     char device[256];   /* its name; "" for the processor that runs the program */
+    char features[256]; /* what it says of its arithmetic, for people; may be "" */
     uint64_t memory;    /* bytes of the device's own memory; 0: unknown */
     uint64_t max_value; /* max bytes of one value; 0: unknown */
     char problem[320];  /* why it is not available, a sentence */
 } sib_backend_info;
-/* Fills *out for backend i, whose device is opened for that. Returns false where i is out of range. */
+/* Fills *out for backend i, whose first device is opened for that. Returns false where i is out of range. */
 SIB_API bool sib_backend_get_info(size_t i, sib_backend_info *out);
+/* The same for its device `device`, from 0 on; --backend names the second as "vulkan:1". Returns false where
+   there is none of that number, except that device 0 says in `problem` why it is not available. */
+SIB_API bool sib_backend_get_device(size_t i, unsigned device, sib_backend_info *out);
 
 /* Makes a session. model: kept alive by the session, so the caller may free its reference. options: may be
    NULL. out: owned by the caller, sib_session_free(&s). An operator that no backend has is refused, by name.

@@ -51,6 +51,7 @@ typedef struct sib_backend_options {
     struct packs *packs;               /* made from the model's constants; may be NULL */
     struct choices *tuning;            /* kernels are chosen by measuring where this is not NULL */
     struct packs *file_packs;          /* constants of the file, for all parts of a model; NULL: packs */
+    unsigned device;                   /* number of the device, for a backend that has some */
 } sib_backend_options;
 
 typedef struct sib_backend {
@@ -75,9 +76,9 @@ typedef struct sib_backend {
     sib_code (*alloc)(void *self, size_t bytes, void **memory, sib_error *err);
     void (*free)(void *self, void **memory);
     bool asked; /* sessions open it only where they name it */
-    /* Opens the device and fills device, memory and max_value of *out. NULL where it is this processor. Errors: those
-       of open. */
-    sib_code (*device)(struct sib_backend_info *out, sib_error *err);
+    /* Opens a device and fills device, features, memory and max_value of *out. NULL where it is this processor.
+       Errors: those of open, SIB_ERR_UNSUPPORTED where there is no device of that number. */
+    sib_code (*device)(unsigned number, struct sib_backend_info *out, sib_error *err);
     /* Name of what runs a prepared step, static; for people. NULL where there is only one way. */
     const char *(*kernel)(const step *s);
 } sib_backend;

@@ -3,6 +3,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "gpu/blocks.h"
 #include "gpu/kernels.h"
 
 static const struct {
@@ -14,47 +15,82 @@ static const struct {
 #undef GPU_KERNEL
 };
 
-void gpu_close(gpu_device **device)
+/* ---- Loss ---------------------------------------------------------------------------------------------- */
+
+uint64_t gpu_wait_ns = UINT64_C(60000000000);
+
+static atomic_llong calls_left = INT64_MAX;
+
+void gpu_lose_after(int64_t n)
 {
-    if (*device)
-        (*device)->driver->close(device);
+    atomic_store(&calls_left, n);
 }
+
+/* The error of a device that is lost, before a call of its driver. */
+static sib_code alive(gpu_device *d, bool counts, sib_error *err)
+{
+    if (counts && atomic_load(&calls_left) != INT64_MAX && atomic_fetch_sub(&calls_left, 1) <= 0)
+        d->lost = true;
+    return d->lost ? err_set(err, SIB_ERR_UNSUPPORTED, "%s: the device is lost", d->name) : SIB_OK;
+}
+
+/* ---- Calls --------------------------------------------------------------------------------------------- */
 
 sib_code gpu_alloc(gpu_device *d, size_t bytes, gpu_buffer **out, sib_error *err)
 {
     SIB_ASSERT(bytes > 0);
-    return d->driver->alloc(d, bytes, out, err);
+    *out = NULL;
+    const sib_code code = alive(d, false, err);
+    return code == SIB_OK ? gpu_blocks_get(d->blocks, bytes, out, err) : code;
 }
 
 void gpu_free(gpu_device *d, gpu_buffer **buffer)
 {
     if (*buffer)
-        d->driver->free(d, buffer);
+        gpu_blocks_put(d->blocks, buffer);
 }
 
 sib_code gpu_upload(gpu_device *d, gpu_range to, const void *from, sib_error *err)
 {
     SIB_ASSERT(to.offset % GPU_ALIGN == 0);
-    return to.bytes ? d->driver->upload(d, to, from, err) : SIB_OK;
+    const sib_code code = alive(d, to.bytes, err);
+    return code == SIB_OK && to.bytes ? d->driver->upload(d, gpu_place_of(to), from, err) : code;
 }
 
 sib_code gpu_download(gpu_device *d, gpu_range from, void *to, sib_error *err)
 {
     SIB_ASSERT(from.offset % GPU_ALIGN == 0);
-    return from.bytes ? d->driver->download(d, from, to, err) : SIB_OK;
+    const sib_code code = alive(d, from.bytes, err);
+    return code == SIB_OK && from.bytes ? d->driver->download(d, gpu_place_of(from), to, err) : code;
 }
 
 sib_code gpu_launch(gpu_device *d, gpu_kernel kernel, size_t n, const gpu_range *ranges, const void *args,
                     const uint32_t groups[3], sib_error *err)
 {
+    gpu_place places[GPU_BUFFERS];
     SIB_ASSERT(n <= GPU_BUFFERS && kernel < GPU_KERNEL_COUNT);
     for (int i = 0; i < 3; i++)
         if (groups[i] > GPU_MAX_GROUPS)
             return err_set(err, SIB_ERR_SIZE, "kernel %s: %u groups along an axis, at most %d",
                            kernels[kernel].name, groups[i], GPU_MAX_GROUPS);
-    if (!groups[0] || !groups[1] || !groups[2])
-        return SIB_OK;
-    return d->driver->launch(d, kernel, n, ranges, args, groups, err);
+    const bool empty = !groups[0] || !groups[1] || !groups[2];
+    const sib_code code = alive(d, !empty, err);
+    if (code != SIB_OK || empty)
+        return code;
+    for (size_t i = 0; i < n; i++) {
+        places[i] = gpu_place_of(ranges[i]);
+        if (d->max_range && ranges[i].bytes > d->max_range)
+            return err_set(err, SIB_ERR_SIZE, "%s: a value of %zu bytes, at most %llu", d->name,
+                           ranges[i].bytes, (unsigned long long)d->max_range);
+    }
+    return d->driver->launch(d, kernel, n, places, args, groups, err);
+}
+
+sib_code gpu_finish(gpu_device *d, uint64_t *ns, sib_error *err)
+{
+    *ns = 0;
+    const sib_code code = alive(d, true, err);
+    return code == SIB_OK ? d->driver->finish(d, ns, err) : code;
 }
 
 const char *gpu_kernel_name(gpu_kernel kernel)

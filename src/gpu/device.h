@@ -1,9 +1,11 @@
 /* Devices that run the kernels of gpu/kernels: one interface, several drivers. All calls are thread-safe.
-   What is launched or copied on a device takes effect in the order of the calls. */
+   What is launched or copied on a device takes effect in the order of the calls. A device that fails is lost:
+   each later call gives an error at once. */
 #ifndef GPU_DEVICE_H
 #define GPU_DEVICE_H
 
 #include <sibyl/base.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -37,34 +39,53 @@ typedef struct gpu_range {
     size_t offset, bytes;
 } gpu_range;
 
-/* What runs the devices of one kind. */
+/* Memory as drivers know it: a block, of which buffers are parts. */
+typedef struct gpu_memory gpu_memory;
+typedef struct gpu_place {
+    gpu_memory *memory;
+    size_t offset, bytes;
+} gpu_place;
+
+/* What runs the devices of one kind. Calls are as those of this header, with places for ranges; none comes
+   after one that set device->lost, but free and close. */
 typedef struct gpu_driver {
     const char *name; /* "host" */
-    sib_code (*open)(gpu_device **out, sib_error *err);
+    /* number: 0 for the first device. Errors: SIB_ERR_UNSUPPORTED where there is none of that number. */
+    sib_code (*open)(unsigned number, gpu_device **out, sib_error *err);
     void (*close)(gpu_device **device);
-    sib_code (*alloc)(gpu_device *d, size_t bytes, gpu_buffer **out, sib_error *err);
-    void (*free)(gpu_device *d, gpu_buffer **buffer);
-    sib_code (*upload)(gpu_device *d, gpu_range to, const void *from, sib_error *err);
-    sib_code (*download)(gpu_device *d, gpu_range from, void *to, sib_error *err);
-    sib_code (*launch)(gpu_device *d, gpu_kernel kernel, size_t n, const gpu_range *ranges, const void *args,
+    sib_code (*alloc)(gpu_device *d, size_t bytes, gpu_memory **out, sib_error *err);
+    void (*free)(gpu_device *d, gpu_memory **memory); /* waits for what uses it */
+    sib_code (*upload)(gpu_device *d, gpu_place to, const void *from, sib_error *err);
+    sib_code (*download)(gpu_device *d, gpu_place from, void *to, sib_error *err);
+    sib_code (*launch)(gpu_device *d, gpu_kernel kernel, size_t n, const gpu_place *places, const void *args,
                        const uint32_t groups[3], sib_error *err);
+    sib_code (*finish)(gpu_device *d, uint64_t *ns, sib_error *err);
 } gpu_driver;
 
 /* The head of each driver's device. */
 struct gpu_device {
     const gpu_driver *driver;
-    const char *name;           /* for people, as long as the device */
+    char name[256];             /* for people */
+    char features[256];         /* arithmetic that it has, for people; "" where nobody asked */
     uint64_t memory, max_range; /* bytes of its own memory, and of a range at most; 0: unknown */
+    size_t block_bytes;         /* what buffers are parts of; 0: each is of its own */
+    atomic_bool lost;           /* it failed, and what is on it is gone */
+    /* of this layer: */
+    unsigned number, users;
+    gpu_device *next; /* of those that are open */
+    struct gpu_blocks *blocks;
 };
 
-/* Opens the first device of a driver. Errors: SIB_ERR_UNSUPPORTED (no driver of that name in this build, or
-   no device for it), SIB_ERR_MEMORY. */
-sib_code gpu_open(const char *driver, gpu_device **out, sib_error *err);
-/* The device's buffers must be freed. *device may be NULL. */
+/* Opens a device, "vulkan" or "vulkan:1", the second one. A process has each device once: further calls share
+   it, unless it is lost. Errors: SIB_ERR_ARGUMENT (no such number), SIB_ERR_UNSUPPORTED (no driver of that name
+   in this build, or no device for it), SIB_ERR_MEMORY. */
+sib_code gpu_open(const char *name, gpu_device **out, sib_error *err);
+/* The caller's buffers must be freed. *device may be NULL. */
 void gpu_close(gpu_device **device);
-/* Memory of the device, aligned to GPU_ALIGN, not cleared. bytes > 0. Errors: SIB_ERR_MEMORY. */
+/* Memory of the device, aligned to GPU_ALIGN, not cleared. bytes > 0. Errors: SIB_ERR_MEMORY, those of the
+   device. */
 sib_code gpu_alloc(gpu_device *d, size_t bytes, gpu_buffer **out, sib_error *err);
-/* Waits for what uses it. *buffer may be NULL. */
+/* What was launched before may still use it. *buffer may be NULL. */
 void gpu_free(gpu_device *d, gpu_buffer **buffer);
 /* Copies to.bytes bytes, which are read before it returns. Errors: those of the device. */
 sib_code gpu_upload(gpu_device *d, gpu_range to, const void *from, sib_error *err);
@@ -76,6 +97,16 @@ sib_code gpu_download(gpu_device *d, gpu_range from, void *to, sib_error *err);
    the device. */
 sib_code gpu_launch(gpu_device *d, gpu_kernel kernel, size_t n, const gpu_range *ranges, const void *args,
                     const uint32_t groups[3], sib_error *err);
+/* Waits for everything before it. ns: receives how long the device worked since the last call, by its own
+   clock; 0: unknown. Errors: those of the device, and of earlier launches. */
+sib_code gpu_finish(gpu_device *d, uint64_t *ns, sib_error *err);
+/* For tests: the device counts as lost from the n-th copy, launch or wait of this process on, the first being
+   0; INT64_MAX: never. */
+void gpu_lose_after(int64_t n);
+/* Threads of a group. */
+uint32_t gpu_kernel_threads(gpu_kernel kernel);
+/* After which a device that computes counts as lost, since it does not answer: a minute; less in tests. */
+extern uint64_t gpu_wait_ns;
 /* "matmul" */
 const char *gpu_kernel_name(gpu_kernel kernel);
 /* Bytes of the kernel's arguments. */

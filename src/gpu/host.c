@@ -1,35 +1,38 @@
 /* The driver `host`: the kernels compiled as C, a group after another. A kernel that leaves its buffers is
    stopped with an error that says where. */
-#include "gpu/dialect/host.h"
-
-#include "gpu/dialect/types.h"
-
-#include "gpu/dialect/math.h"
-
-/* The kernel `chain` reads registers that its program wrote before, which analysis cannot see. */
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wpragmas"
-#pragma GCC diagnostic ignored "-Wanalyzer-use-of-uninitialized-value"
-#include "gpu/kernels.h"
-#pragma GCC diagnostic pop
+#include "gpu/dialect/groups.h"
 
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/size.h"
 #include "gpu/device.h"
 
-struct gpu_buffer {
+#include <sibyl/timing.h>
+#include <stdio.h>
+
+struct gpu_memory {
     size_t bytes; /* a multiple of 4 */
     uint32_t words[];
 };
 
-static sib_code host_open(gpu_device **out, sib_error *err)
+typedef struct host_device {
+    gpu_device head;
+    atomic_ullong ns; /* that launches took since the last wait */
+} host_device;
+
+static sib_code host_open(unsigned number, gpu_device **out, sib_error *err)
 {
     extern const gpu_driver gpu_driver_host;
-    *out = mem_alloc(1, sizeof **out);
-    if (!*out)
-        return err_memory(err, sizeof **out, "a device");
-    **out = (gpu_device){.driver = &gpu_driver_host, .name = "this processor"};
+    *out = NULL;
+    if (number)
+        return err_set(err, SIB_ERR_UNSUPPORTED, "gpu-host: there is one device, 0, and no number %u",
+                       number);
+    host_device *d = mem_calloc(1, sizeof *d);
+    if (!d)
+        return err_memory(err, sizeof *d, "a device");
+    *out = &d->head;
+    (*out)->driver = &gpu_driver_host;
+    snprintf((*out)->name, sizeof(*out)->name, "this processor");
     return SIB_OK;
 }
 
@@ -39,7 +42,7 @@ static void host_close(gpu_device **device)
     *device = NULL;
 }
 
-static sib_code host_alloc(gpu_device *d, size_t bytes, gpu_buffer **out, sib_error *err)
+static sib_code host_alloc(gpu_device *d, size_t bytes, gpu_memory **out, sib_error *err)
 {
     size_t all;
     (void)d;
@@ -50,69 +53,56 @@ static sib_code host_alloc(gpu_device *d, size_t bytes, gpu_buffer **out, sib_er
     return SIB_OK;
 }
 
-static void host_free(gpu_device *d, gpu_buffer **buffer)
+static void host_free(gpu_device *d, gpu_memory **memory)
 {
     (void)d;
-    mem_free(*buffer);
-    *buffer = NULL;
+    mem_free(*memory);
+    *memory = NULL;
 }
 
-static sib_code host_upload(gpu_device *d, gpu_range to, const void *from, sib_error *err)
+static sib_code host_upload(gpu_device *d, gpu_place to, const void *from, sib_error *err)
 {
     (void)d, (void)err;
-    SIB_ASSERT(to.offset <= to.buffer->bytes && to.bytes <= to.buffer->bytes - to.offset);
-    memcpy(to.buffer->words + to.offset / 4, from, to.bytes);
+    SIB_ASSERT(to.offset <= to.memory->bytes && to.bytes <= to.memory->bytes - to.offset);
+    memcpy(to.memory->words + to.offset / 4, from, to.bytes);
     return SIB_OK;
 }
 
-static sib_code host_download(gpu_device *d, gpu_range from, void *to, sib_error *err)
+static sib_code host_download(gpu_device *d, gpu_place from, void *to, sib_error *err)
 {
     (void)d, (void)err;
-    SIB_ASSERT(from.offset <= from.buffer->bytes && from.bytes <= from.buffer->bytes - from.offset);
-    memcpy(to, from.buffer->words + from.offset / 4, from.bytes);
+    SIB_ASSERT(from.offset <= from.memory->bytes && from.bytes <= from.memory->bytes - from.offset);
+    memcpy(to, from.memory->words + from.offset / 4, from.bytes);
     return SIB_OK;
 }
 
-/* Runs one group with the bytes of the kernel's arguments. */
-typedef void run_group(host_group *g, const void *args);
+uint32_t gpu_kernel_threads(gpu_kernel kernel)
+{
+    return host_kernels[kernel].threads;
+}
 
-#define GPU_KERNEL(name)                                                                                     \
-    static void run_##name(host_group *g, const void *bytes)                                                 \
-    {                                                                                                        \
-        gpu_##name##_args args;                                                                              \
-        memcpy(&args, bytes, sizeof args);                                                                   \
-        gpu_##name##_group(g, args);                                                                         \
-    }
-#include "gpu/kernels.def"
-#undef GPU_KERNEL
-
-static run_group *const groups_of[] = {
-#define GPU_KERNEL(name) run_##name,
-#include "gpu/kernels.def"
-#undef GPU_KERNEL
-};
-
-static sib_code host_launch(gpu_device *d, gpu_kernel kernel, size_t n, const gpu_range *ranges,
+static sib_code host_launch(gpu_device *d, gpu_kernel kernel, size_t n, const gpu_place *places,
                             const void *args, const uint32_t groups[3], sib_error *err)
 {
-    static _Thread_local u32 phase; /* since this thread's first launch: marks of shared memory stay */
-    host_group g = {.phase = phase};
-    (void)d;
+    host_group g = {0};
+    const uint64_t begin = sib_time_ns();
     for (size_t i = 0; i < n; i++) {
-        SIB_ASSERT(ranges[i].offset + ranges[i].bytes <= ranges[i].buffer->bytes);
-        g.words[i] = ranges[i].buffer->words + ranges[i].offset / 4;
-        g.n_words[i] = size_ceil_div(ranges[i].bytes, 4);
+        SIB_ASSERT(places[i].offset + places[i].bytes <= places[i].memory->bytes);
+        g.words[i] = places[i].memory->words + places[i].offset / 4;
+        g.n_words[i] = size_ceil_div(places[i].bytes, 4);
     }
-    for (g.z = 0; g.z < groups[2] && !g.fault; g.z++)
-        for (g.y = 0; g.y < groups[1] && !g.fault; g.y++)
-            for (g.x = 0; g.x < groups[0] && !g.fault; g.x++) {
-                g.first_phase = ++g.phase;
-                groups_of[kernel](&g, args);
-            }
-    phase = g.phase;
+    host_run(&g, kernel, groups, args);
+    ((host_device *)d)->ns += sib_time_ns() - begin;
     if (!g.fault)
         return SIB_OK;
     return err_set(err, SIB_ERR_SIZE, "kernel %s %s: at %zu", gpu_kernel_name(kernel), g.fault, g.at);
+}
+
+static sib_code host_finish(gpu_device *d, uint64_t *ns, sib_error *err)
+{
+    (void)err;
+    *ns = atomic_exchange(&((host_device *)d)->ns, 0);
+    return SIB_OK;
 }
 
 const gpu_driver gpu_driver_host = {
@@ -124,4 +114,5 @@ const gpu_driver gpu_driver_host = {
     .upload = host_upload,
     .download = host_download,
     .launch = host_launch,
+    .finish = host_finish,
 };

@@ -1,7 +1,7 @@
-/* The driver `vulkan`. Launches are recorded one after another, each behind a barrier, and submitted where
-   somebody waits: for a copy, or because LAUNCHES_MAX are recorded. Memory is visible to the host and stays
-   mapped. */
-#include "gpu/vulkan_open.h"
+/* The driver `vulkan`. Launches and copies are recorded one after another, each behind a barrier, and submitted
+   where somebody waits or a slot of the recorder is full. Values are in the device's own memory; where the host
+   does not see that, copies go through the recorder's staging buffers. */
+#include "gpu/vulkan_record.h"
 
 #include "base/alloc.h"
 #include "base/assert.h"
@@ -10,10 +10,11 @@
 #include "gpu/device.h"
 
 #include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#define LAUNCHES_MAX 256
-#define WAIT_NS      UINT64_C(60000000000) /* a device that computes for longer does not answer */
+#define BLOCK_BYTES ((size_t)64 << 20)
 
 #define GPU_KERNEL(name)                                                                                     \
     extern const uint32_t spirv_##name[];                                                                    \
@@ -21,25 +22,16 @@
 #include "gpu/kernels.def"
 #undef GPU_KERNEL
 
-struct gpu_buffer {
-    VkBuffer buffer;
-    VkDeviceMemory memory;
-    unsigned char *bytes; /* mapped */
-};
-
 typedef struct vulkan_device {
     gpu_device head;
     vulkan v;
     pthread_mutex_t lock;
-    uint32_t memory_type;
+    uint32_t values_type, staging_type; /* of memory */
+    bool staged;                        /* values are in memory that the host does not see */
     VkDescriptorSetLayout set_layout;
     VkPipelineLayout layout;
     VkPipeline pipelines[GPU_KERNEL_COUNT]; /* each made when first launched */
-    VkDescriptorPool sets;
-    VkCommandPool commands;
-    VkCommandBuffer command;
-    VkFence done;
-    unsigned recorded; /* launches in `command` */
+    vulkan_recorder recorder;
 } vulkan_device;
 
 static vulkan_device *of(gpu_device *d)
@@ -49,26 +41,77 @@ static vulkan_device *of(gpu_device *d)
 
 /* ---- Opening ------------------------------------------------------------------------------------------- */
 
-/* Memory of the host that the device sees, best where it is the device's own. */
+/* The first type of memory of a heap (any: UINT32_MAX) with these properties; UINT32_MAX: none. */
+static uint32_t type_with(const VkPhysicalDeviceMemoryProperties *p, uint32_t heap,
+                          VkMemoryPropertyFlags flags)
+{
+    for (uint32_t i = 0; i < p->memoryTypeCount; i++)
+        if ((p->memoryTypes[i].propertyFlags & flags) == flags &&
+            (heap == UINT32_MAX || p->memoryTypes[i].heapIndex == heap))
+            return i;
+    return UINT32_MAX;
+}
+
+/* Values go to the largest heap of the device's own, best where the host sees it entirely. SIBYL_VULKAN_STAGED=1
+   counts memory as invisible, so that staging can be tried on any device. */
 static sib_code choose_memory(vulkan_device *d, sib_error *err)
 {
     VkPhysicalDeviceMemoryProperties p;
-    const VkMemoryPropertyFlags needed =
-        VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
+    const VkMemoryPropertyFlags own = VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT,
+                                seen = VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT |
+                                       VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
+    const char *forced = getenv("SIBYL_VULKAN_STAGED");
+    uint32_t heap = UINT32_MAX;
     d->v.GetPhysicalDeviceMemoryProperties(d->v.physical, &p);
     for (uint32_t i = 0; i < p.memoryHeapCount; i++)
-        d->head.memory +=
-            p.memoryHeaps[i].flags & VK_MEMORY_HEAP_DEVICE_LOCAL_BIT ? p.memoryHeaps[i].size : 0;
-    for (int own = 1; own >= 0; own--)
-        for (uint32_t i = 0; i < p.memoryTypeCount; i++) {
-            const VkMemoryPropertyFlags all = needed | (own ? VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT : 0);
-            if ((p.memoryTypes[i].propertyFlags & all) == all) {
-                d->memory_type = i;
-                return SIB_OK;
-            }
+        if (p.memoryHeaps[i].flags & VK_MEMORY_HEAP_DEVICE_LOCAL_BIT) {
+            d->head.memory += p.memoryHeaps[i].size;
+            if (heap == UINT32_MAX || p.memoryHeaps[i].size > p.memoryHeaps[heap].size)
+                heap = i;
         }
-    return err_set(err, SIB_ERR_UNSUPPORTED, "Vulkan: %s has no memory that the host sees",
-                   d->v.properties.deviceName);
+    d->staging_type = type_with(&p, UINT32_MAX, seen | VK_MEMORY_PROPERTY_HOST_CACHED_BIT);
+    if (d->staging_type == UINT32_MAX)
+        d->staging_type = type_with(&p, UINT32_MAX, seen);
+    if (d->staging_type == UINT32_MAX)
+        return err_set(err, SIB_ERR_UNSUPPORTED, "Vulkan: %s has no memory that the host sees", d->head.name);
+    d->values_type = type_with(&p, heap, own | seen);
+    d->staged = d->values_type == UINT32_MAX || (forced && *forced == '1');
+    if (d->staged)
+        d->values_type = type_with(&p, heap, own);
+    if (d->values_type == UINT32_MAX)
+        d->values_type = d->staging_type;
+    return SIB_OK;
+}
+
+static void add_feature(vulkan_device *d, bool has, const char *name)
+{
+    const size_t used = strlen(d->head.features);
+    if (has)
+        snprintf(d->head.features + used, sizeof d->head.features - used, "%s%s", used ? ", " : "", name);
+}
+
+/* What the device says of its arithmetic. The kernels need none of it; `sibyl devices` shows it. */
+static void ask_features(vulkan_device *d)
+{
+    VkPhysicalDeviceFloatControlsProperties floats = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FLOAT_CONTROLS_PROPERTIES};
+    VkPhysicalDeviceProperties2 properties = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2,
+                                              .pNext = &floats};
+    VkPhysicalDeviceShaderFloat16Int8Features narrow = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_FLOAT16_INT8_FEATURES};
+    VkPhysicalDeviceFeatures2 features = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2,
+                                          .pNext = &narrow};
+    d->v.GetPhysicalDeviceProperties2(d->v.physical, &properties);
+    d->v.GetPhysicalDeviceFeatures2(d->v.physical, &features);
+    add_feature(d, narrow.shaderFloat16, "float16");
+    add_feature(d, narrow.shaderInt8, "int8");
+    add_feature(d, features.features.shaderFloat64, "float64");
+    add_feature(d, features.features.shaderInt64, "int64");
+    add_feature(d, floats.shaderDenormPreserveFloat32, "keeps denormal float32");
+    add_feature(d, floats.shaderDenormFlushToZeroFloat32, "flushes denormal float32");
+    add_feature(d, floats.shaderRoundingModeRTEFloat32, "rounds float32 to even");
+    add_feature(d, floats.shaderSignedZeroInfNanPreserveFloat32,
+                "keeps signed zeros, infinities and NaN of float32");
 }
 
 static sib_code make_layouts(vulkan_device *d, sib_error *err)
@@ -92,41 +135,14 @@ static sib_code make_layouts(vulkan_device *d, sib_error *err)
     return vulkan_check(r, "the layout of kernels", err);
 }
 
-static sib_code make_recorder(vulkan_device *d, sib_error *err)
-{
-    const VkDescriptorPoolSize room = {VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, GPU_BUFFERS * LAUNCHES_MAX};
-    const VkDescriptorPoolCreateInfo sets = {.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO,
-                                             .maxSets = LAUNCHES_MAX,
-                                             .poolSizeCount = 1,
-                                             .pPoolSizes = &room};
-    const VkCommandPoolCreateInfo commands = {.sType = VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO,
-                                              .flags = VK_COMMAND_POOL_CREATE_RESET_COMMAND_BUFFER_BIT,
-                                              .queueFamilyIndex = d->v.family};
-    const VkFenceCreateInfo fence = {.sType = VK_STRUCTURE_TYPE_FENCE_CREATE_INFO};
-    VkResult r = d->v.CreateDescriptorPool(d->v.device, &sets, NULL, &d->sets);
-    if (r == VK_SUCCESS)
-        r = d->v.CreateCommandPool(d->v.device, &commands, NULL, &d->commands);
-    const VkCommandBufferAllocateInfo command = {.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO,
-                                                 .commandPool = d->commands,
-                                                 .level = VK_COMMAND_BUFFER_LEVEL_PRIMARY,
-                                                 .commandBufferCount = 1};
-    if (r == VK_SUCCESS)
-        r = d->v.AllocateCommandBuffers(d->v.device, &command, &d->command);
-    if (r == VK_SUCCESS)
-        r = d->v.CreateFence(d->v.device, &fence, NULL, &d->done);
-    return vulkan_check(r, "a queue", err);
-}
-
 static void vulkan_shut(gpu_device **device)
 {
     vulkan_device *d = of(*device);
     const vulkan *v = &d->v;
-    for (size_t i = 0; i < GPU_KERNEL_COUNT && v->device; i++)
-        v->DestroyPipeline(v->device, d->pipelines[i], NULL);
     if (v->device) {
-        v->DestroyFence(v->device, d->done, NULL);
-        v->DestroyCommandPool(v->device, d->commands, NULL);
-        v->DestroyDescriptorPool(v->device, d->sets, NULL);
+        for (size_t i = 0; i < GPU_KERNEL_COUNT; i++)
+            v->DestroyPipeline(v->device, d->pipelines[i], NULL);
+        vulkan_recorder_close(&d->recorder);
         v->DestroyPipelineLayout(v->device, d->layout, NULL);
         v->DestroyDescriptorSetLayout(v->device, d->set_layout, NULL);
     }
@@ -136,7 +152,7 @@ static void vulkan_shut(gpu_device **device)
     *device = NULL;
 }
 
-static sib_code vulkan_start(gpu_device **out, sib_error *err)
+static sib_code vulkan_start(unsigned number, gpu_device **out, sib_error *err)
 {
     extern const gpu_driver gpu_driver_vulkan;
     vulkan_device *d = mem_calloc(1, sizeof *d);
@@ -146,119 +162,137 @@ static sib_code vulkan_start(gpu_device **out, sib_error *err)
         return err_memory(err, sizeof *d, "a device");
     }
     *out = &d->head;
-    sib_code code = vulkan_open(&d->v, err);
-    d->head = (gpu_device){.driver = &gpu_driver_vulkan,
-                           .name = d->v.properties.deviceName,
-                           .max_range = d->v.properties.limits.maxStorageBufferRange};
+    sib_code code = vulkan_open(&d->v, number, err);
+    d->head.driver = &gpu_driver_vulkan;
+    d->head.max_range = d->v.properties.limits.maxStorageBufferRange;
+    d->head.block_bytes = BLOCK_BYTES;
+    snprintf(d->head.name, sizeof d->head.name, "%s", d->v.properties.deviceName);
+    if (code == SIB_OK)
+        ask_features(d);
     if (code == SIB_OK)
         code = choose_memory(d, err);
     if (code == SIB_OK)
         code = make_layouts(d, err);
     if (code == SIB_OK)
-        code = make_recorder(d, err);
+        code = vulkan_recorder_open(&d->recorder, &d->v, &d->head, d->staging_type, err);
     if (code != SIB_OK)
         vulkan_shut(out);
     return code;
 }
 
-/* ---- Waiting ------------------------------------------------------------------------------------------- */
-
-/* Runs what is recorded and waits for it. */
-static sib_code finish(vulkan_device *d, sib_error *err)
-{
-    const VkSubmitInfo submit = {
-        .sType = VK_STRUCTURE_TYPE_SUBMIT_INFO, .commandBufferCount = 1, .pCommandBuffers = &d->command};
-    /* what kernels wrote becomes visible to the host */
-    const VkMemoryBarrier barrier = {.sType = VK_STRUCTURE_TYPE_MEMORY_BARRIER,
-                                     .srcAccessMask = VK_ACCESS_SHADER_WRITE_BIT,
-                                     .dstAccessMask = VK_ACCESS_HOST_READ_BIT | VK_ACCESS_HOST_WRITE_BIT};
-    if (!d->recorded)
-        return SIB_OK;
-    d->recorded = 0;
-    d->v.CmdPipelineBarrier(d->command, VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT, VK_PIPELINE_STAGE_HOST_BIT, 0,
-                            1, &barrier, 0, NULL, 0, NULL);
-    VkResult r = d->v.EndCommandBuffer(d->command);
-    if (r == VK_SUCCESS)
-        r = d->v.QueueSubmit(d->v.queue, 1, &submit, d->done);
-    if (r == VK_SUCCESS)
-        r = d->v.WaitForFences(d->v.device, 1, &d->done, VK_TRUE, WAIT_NS);
-    if (r == VK_SUCCESS)
-        r = d->v.ResetFences(d->v.device, 1, &d->done);
-    if (r == VK_SUCCESS)
-        r = d->v.ResetDescriptorPool(d->v.device, d->sets, 0);
-    return vulkan_check(r, "a run", err);
-}
-
 /* ---- Memory -------------------------------------------------------------------------------------------- */
 
-static void vulkan_free(gpu_device *device, gpu_buffer **buffer)
+static void vulkan_free(gpu_device *device, gpu_memory **memory)
 {
     vulkan_device *d = of(device);
-    gpu_buffer *b = *buffer;
     pthread_mutex_lock(&d->lock);
-    finish(d, NULL);
+    if (!device->lost)
+        vulkan_recorder_finish(&d->recorder, NULL);
     pthread_mutex_unlock(&d->lock);
-    d->v.DestroyBuffer(d->v.device, b->buffer, NULL);
-    d->v.FreeMemory(d->v.device, b->memory, NULL);
-    mem_free(b);
-    *buffer = NULL;
+    vulkan_memory_free(&d->v, *memory);
+    mem_free(*memory);
+    *memory = NULL;
 }
 
-static sib_code vulkan_alloc(gpu_device *device, size_t bytes, gpu_buffer **out, sib_error *err)
+static sib_code vulkan_alloc(gpu_device *device, size_t bytes, gpu_memory **out, sib_error *err)
 {
     vulkan_device *d = of(device);
-    const vulkan *v = &d->v;
-    gpu_buffer *b = mem_calloc(1, sizeof *b);
-    void *mapped = NULL;
-    size_t all = 0;
-    *out = b;
-    if (!b || !size_add(bytes, GPU_ALIGN - 1, &all)) {
-        mem_free(b);
+    *out = mem_calloc(1, sizeof **out);
+    if (!*out)
+        return err_memory(err, sizeof **out, "a buffer");
+    const sib_code code = vulkan_memory_make(&d->v, bytes, d->values_type, !d->staged, *out, err);
+    if (code != SIB_OK) {
+        mem_free(*out);
         *out = NULL;
-        return err_memory(err, bytes, "a buffer");
     }
-    const VkBufferCreateInfo info = {.sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO,
-                                     .size = all / GPU_ALIGN * GPU_ALIGN,
-                                     .usage = VK_BUFFER_USAGE_STORAGE_BUFFER_BIT};
-    VkMemoryRequirements needs = {0};
-    VkResult r = v->CreateBuffer(v->device, &info, NULL, &b->buffer);
-    if (r == VK_SUCCESS)
-        v->GetBufferMemoryRequirements(v->device, b->buffer, &needs);
-    if (r == VK_SUCCESS && !(needs.memoryTypeBits >> d->memory_type & 1))
-        r = VK_ERROR_FORMAT_NOT_SUPPORTED;
-    const VkMemoryAllocateInfo memory = {.sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO,
-                                         .allocationSize = needs.size,
-                                         .memoryTypeIndex = d->memory_type};
-    if (r == VK_SUCCESS)
-        r = v->AllocateMemory(v->device, &memory, NULL, &b->memory);
-    if (r == VK_SUCCESS)
-        r = v->BindBufferMemory(v->device, b->buffer, b->memory, 0);
-    if (r == VK_SUCCESS)
-        r = v->MapMemory(v->device, b->memory, 0, VK_WHOLE_SIZE, 0, &mapped);
-    b->bytes = mapped;
-    if (r != VK_SUCCESS)
-        vulkan_free(device, out);
-    return vulkan_check(r, "a buffer", err);
+    return code;
 }
 
-static sib_code vulkan_upload(gpu_device *device, gpu_range to, const void *from, sib_error *err)
+/* Copies a piece by a command, through a place of the slot's staging buffer, which is *bytes. */
+static sib_code copy_piece(vulkan_device *d, gpu_place p, bool in, unsigned char **bytes, const void *from,
+                           sib_error *err)
+{
+    vulkan_slot *s;
+    const sib_code code = vulkan_recorder_begin(&d->recorder, p.bytes, &s, err);
+    if (code != SIB_OK)
+        return code;
+    *bytes = s->staging.bytes + s->staged;
+    const VkBufferCopy region = {in ? s->staged : p.offset, in ? p.offset : s->staged, p.bytes};
+    if (in)
+        memcpy(*bytes, from, p.bytes);
+    d->v.CmdCopyBuffer(s->command, in ? s->staging.buffer : p.memory->buffer,
+                       in ? p.memory->buffer : s->staging.buffer, 1, &region);
+    s->staged += (p.bytes + 3) / 4 * 4;
+    return SIB_OK;
+}
+
+static gpu_place piece_of(gpu_place p, size_t at)
+{
+    return (gpu_place){p.memory, p.offset + at, size_min(p.bytes - at, VULKAN_STAGED)};
+}
+
+static sib_code upload(vulkan_device *d, gpu_place to, const void *from, sib_error *err)
+{
+    unsigned char *staged;
+    sib_code code = SIB_OK;
+    /* earlier launches may read these bytes: small copies wait with them in line, large ones for them */
+    if (to.memory->bytes && to.bytes > VULKAN_STAGED / 4)
+        code = vulkan_recorder_finish(&d->recorder, err);
+    if (code == SIB_OK && to.memory->bytes && vulkan_recorder_idle(&d->recorder)) {
+        memcpy(to.memory->bytes + to.offset, from, to.bytes);
+        return SIB_OK;
+    }
+    for (size_t at = 0; at < to.bytes && code == SIB_OK; at += VULKAN_STAGED)
+        code = copy_piece(d, piece_of(to, at), true, &staged, (const unsigned char *)from + at, err);
+    return code;
+}
+
+static sib_code download(vulkan_device *d, gpu_place from, void *to, sib_error *err)
+{
+    unsigned char *staged = NULL;
+    sib_code code = SIB_OK;
+    if (from.memory->bytes) {
+        code = vulkan_recorder_finish(&d->recorder, err);
+        if (code == SIB_OK)
+            memcpy(to, from.memory->bytes + from.offset, from.bytes);
+        return code;
+    }
+    for (size_t at = 0; at < from.bytes && code == SIB_OK; at += VULKAN_STAGED) {
+        const gpu_place piece = piece_of(from, at);
+        code = copy_piece(d, piece, false, &staged, NULL, err);
+        if (code == SIB_OK)
+            code = vulkan_recorder_finish(&d->recorder, err);
+        if (code == SIB_OK)
+            memcpy((unsigned char *)to + at, staged, piece.bytes);
+    }
+    return code;
+}
+
+static sib_code vulkan_upload(gpu_device *device, gpu_place to, const void *from, sib_error *err)
 {
     vulkan_device *d = of(device);
     pthread_mutex_lock(&d->lock);
-    sib_code code = finish(d, err); /* earlier launches may read these bytes */
-    if (code == SIB_OK)
-        memcpy(to.buffer->bytes + to.offset, from, to.bytes);
+    const sib_code code = upload(d, to, from, err);
     pthread_mutex_unlock(&d->lock);
     return code;
 }
 
-static sib_code vulkan_download(gpu_device *device, gpu_range from, void *to, sib_error *err)
+static sib_code vulkan_download(gpu_device *device, gpu_place from, void *to, sib_error *err)
 {
     vulkan_device *d = of(device);
     pthread_mutex_lock(&d->lock);
-    sib_code code = finish(d, err);
-    if (code == SIB_OK)
-        memcpy(to, from.buffer->bytes + from.offset, from.bytes);
+    const sib_code code = download(d, from, to, err);
+    pthread_mutex_unlock(&d->lock);
+    return code;
+}
+
+static sib_code vulkan_finish(gpu_device *device, uint64_t *ns, sib_error *err)
+{
+    vulkan_device *d = of(device);
+    pthread_mutex_lock(&d->lock);
+    const sib_code code = vulkan_recorder_finish(&d->recorder, err);
+    *ns = d->recorder.ns;
+    d->recorder.ns = 0;
     pthread_mutex_unlock(&d->lock);
     return code;
 }
@@ -293,39 +327,20 @@ static sib_code make_pipeline(vulkan_device *d, gpu_kernel kernel, sib_error *er
     return vulkan_check(r, gpu_kernel_name(kernel), err);
 }
 
-/* Begins to record; or makes what is written before visible to the next launch. */
-static sib_code begin_launch(vulkan_device *d, sib_error *err)
-{
-    const VkCommandBufferBeginInfo begin = {.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO,
-                                            .flags = VK_COMMAND_BUFFER_USAGE_ONE_TIME_SUBMIT_BIT};
-    const VkMemoryBarrier barrier = {.sType = VK_STRUCTURE_TYPE_MEMORY_BARRIER,
-                                     .srcAccessMask = VK_ACCESS_SHADER_READ_BIT | VK_ACCESS_SHADER_WRITE_BIT,
-                                     .dstAccessMask = VK_ACCESS_SHADER_READ_BIT | VK_ACCESS_SHADER_WRITE_BIT};
-    if (d->recorded) {
-        d->v.CmdPipelineBarrier(d->command, VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT,
-                                VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT, 0, 1, &barrier, 0, NULL, 0, NULL);
-        return SIB_OK;
-    }
-    return vulkan_check(d->v.BeginCommandBuffer(d->command, &begin), "a run", err);
-}
-
 /* Bindings that the kernel does not use show the first range. */
-static sib_code bind(vulkan_device *d, size_t n, const gpu_range *ranges, VkDescriptorSet *set,
-                     sib_error *err)
+static sib_code bind(vulkan_device *d, const vulkan_slot *s, size_t n, const gpu_place *places,
+                     VkDescriptorSet *set, sib_error *err)
 {
     VkDescriptorBufferInfo buffers[GPU_BUFFERS];
     const VkDescriptorSetAllocateInfo info = {.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_ALLOCATE_INFO,
-                                              .descriptorPool = d->sets,
+                                              .descriptorPool = s->sets,
                                               .descriptorSetCount = 1,
                                               .pSetLayouts = &d->set_layout};
-    VkResult r = d->v.AllocateDescriptorSets(d->v.device, &info, set);
+    const VkResult r = d->v.AllocateDescriptorSets(d->v.device, &info, set);
     for (size_t i = 0; i < GPU_BUFFERS; i++) {
-        const gpu_range *range = &ranges[i < n ? i : 0];
+        const gpu_place *place = &places[i < n ? i : 0];
         buffers[i] =
-            (VkDescriptorBufferInfo){range->buffer->buffer, range->offset, (range->bytes + 3) / 4 * 4};
-        if (buffers[i].range > d->head.max_range)
-            return err_set(err, SIB_ERR_SIZE, "Vulkan: a value of %zu bytes, at most %llu", range->bytes,
-                           (unsigned long long)d->head.max_range);
+            (VkDescriptorBufferInfo){place->memory->buffer, place->offset, (place->bytes + 3) / 4 * 4};
     }
     const VkWriteDescriptorSet write = {.sType = VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET,
                                         .dstSet = *set,
@@ -337,34 +352,32 @@ static sib_code bind(vulkan_device *d, size_t n, const gpu_range *ranges, VkDesc
     return vulkan_check(r, "the buffers of a kernel", err);
 }
 
-static sib_code record(vulkan_device *d, gpu_kernel kernel, size_t n, const gpu_range *ranges,
+static sib_code record(vulkan_device *d, gpu_kernel kernel, size_t n, const gpu_place *places,
                        const void *args, const uint32_t groups[3], sib_error *err)
 {
     VkDescriptorSet set = VK_NULL_HANDLE;
+    vulkan_slot *s;
     sib_code code = d->pipelines[kernel] ? SIB_OK : make_pipeline(d, kernel, err);
-    if (code == SIB_OK && d->recorded == LAUNCHES_MAX)
-        code = finish(d, err);
     if (code == SIB_OK)
-        code = bind(d, n, ranges, &set, err);
+        code = vulkan_recorder_begin(&d->recorder, 0, &s, err);
     if (code == SIB_OK)
-        code = begin_launch(d, err);
+        code = bind(d, s, n, places, &set, err);
     if (code != SIB_OK)
         return code;
-    d->v.CmdBindPipeline(d->command, VK_PIPELINE_BIND_POINT_COMPUTE, d->pipelines[kernel]);
-    d->v.CmdBindDescriptorSets(d->command, VK_PIPELINE_BIND_POINT_COMPUTE, d->layout, 0, 1, &set, 0, NULL);
-    d->v.CmdPushConstants(d->command, d->layout, VK_SHADER_STAGE_COMPUTE_BIT, 0,
+    d->v.CmdBindPipeline(s->command, VK_PIPELINE_BIND_POINT_COMPUTE, d->pipelines[kernel]);
+    d->v.CmdBindDescriptorSets(s->command, VK_PIPELINE_BIND_POINT_COMPUTE, d->layout, 0, 1, &set, 0, NULL);
+    d->v.CmdPushConstants(s->command, d->layout, VK_SHADER_STAGE_COMPUTE_BIT, 0,
                           (uint32_t)gpu_args_bytes(kernel), args);
-    d->v.CmdDispatch(d->command, groups[0], groups[1], groups[2]);
-    d->recorded++;
+    d->v.CmdDispatch(s->command, groups[0], groups[1], groups[2]);
     return SIB_OK;
 }
 
-static sib_code vulkan_launch(gpu_device *device, gpu_kernel kernel, size_t n, const gpu_range *ranges,
+static sib_code vulkan_launch(gpu_device *device, gpu_kernel kernel, size_t n, const gpu_place *places,
                               const void *args, const uint32_t groups[3], sib_error *err)
 {
     vulkan_device *d = of(device);
     pthread_mutex_lock(&d->lock);
-    sib_code code = record(d, kernel, n, ranges, args, groups, err);
+    sib_code code = record(d, kernel, n, places, args, groups, err);
     pthread_mutex_unlock(&d->lock);
     return code;
 }
@@ -378,4 +391,5 @@ const gpu_driver gpu_driver_vulkan = {
     .upload = vulkan_upload,
     .download = vulkan_download,
     .launch = vulkan_launch,
+    .finish = vulkan_finish,
 };

@@ -51,20 +51,23 @@ static sib_code make_instance(vulkan *v, sib_error *err)
     return vulkan_check(r, "an instance", err);
 }
 
-/* The first family of queues that compute; UINT32_MAX where there is none. */
-static uint32_t computing(const vulkan *v, VkPhysicalDevice device)
+/* Finds the first family of queues that compute; returns false where there is none. */
+static bool find_queue(vulkan *v, VkPhysicalDevice device)
 {
     VkQueueFamilyProperties families[FAMILIES_MAX];
     uint32_t n = FAMILIES_MAX;
     v->GetPhysicalDeviceQueueFamilyProperties(device, &n, families);
-    for (uint32_t i = 0; i < n; i++)
-        if (families[i].queueFlags & VK_QUEUE_COMPUTE_BIT)
-            return i;
-    return UINT32_MAX;
+    for (v->family = 0; v->family < n; v->family++)
+        if (families[v->family].queueFlags & VK_QUEUE_COMPUTE_BIT) {
+            v->stamps = families[v->family].timestampValidBits == 64;
+            return true;
+        }
+    return false;
 }
 
-static sib_code choose_device(vulkan *v, sib_error *err)
+static sib_code choose_device(vulkan *v, unsigned number, sib_error *err)
 {
+    unsigned found = 0;
     VkPhysicalDevice devices[DEVICES_MAX];
     uint32_t n = DEVICES_MAX;
     VkResult r = v->EnumeratePhysicalDevices(v->instance, &n, devices);
@@ -73,22 +76,25 @@ static sib_code choose_device(vulkan *v, sib_error *err)
     for (int dedicated = 1; dedicated >= 0; dedicated--)
         for (uint32_t i = 0; i < n && !v->physical; i++) {
             v->GetPhysicalDeviceProperties(devices[i], &v->properties);
-            v->family = computing(v, devices[i]);
-            if (v->properties.apiVersion >= VK_API_VERSION_1_2 && v->family != UINT32_MAX &&
-                (!dedicated || v->properties.deviceType == VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU))
+            if (find_queue(v, devices[i]) && v->properties.apiVersion >= VK_API_VERSION_1_2 &&
+                dedicated == (v->properties.deviceType == VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU) &&
+                found++ == number)
                 v->physical = devices[i];
         }
-    return v->physical ? SIB_OK
-                       : err_set(err, SIB_ERR_UNSUPPORTED, "Vulkan: no device of version 1.2 computes");
+    if (v->physical)
+        return SIB_OK;
+    return found ? err_set(err, SIB_ERR_UNSUPPORTED, "Vulkan: there is no device %u; the last one is %u",
+                           number, found - 1)
+                 : err_set(err, SIB_ERR_UNSUPPORTED, "Vulkan: no device of version 1.2 computes");
 }
 
-sib_code vulkan_open(vulkan *v, sib_error *err)
+sib_code vulkan_open(vulkan *v, unsigned number, sib_error *err)
 {
     const float priority = 1;
     *v = (vulkan){0};
     sib_code code = make_instance(v, err);
     if (code == SIB_OK)
-        code = choose_device(v, err);
+        code = choose_device(v, number, err);
     if (code != SIB_OK)
         return code;
     const VkDeviceQueueCreateInfo queue = {.sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO,

@@ -12,6 +12,8 @@
     X(DestroyInstance)                                                                                       \
     X(EnumeratePhysicalDevices)                                                                              \
     X(GetPhysicalDeviceProperties)                                                                           \
+    X(GetPhysicalDeviceProperties2)                                                                          \
+    X(GetPhysicalDeviceFeatures2)                                                                            \
     X(GetPhysicalDeviceQueueFamilyProperties)                                                                \
     X(GetPhysicalDeviceMemoryProperties)                                                                     \
     X(CreateDevice)                                                                                          \
@@ -49,6 +51,12 @@
     X(CmdPushConstants)                                                                                      \
     X(CmdDispatch)                                                                                           \
     X(CmdPipelineBarrier)                                                                                    \
+    X(CmdCopyBuffer)                                                                                         \
+    X(CreateQueryPool)                                                                                       \
+    X(DestroyQueryPool)                                                                                      \
+    X(CmdResetQueryPool)                                                                                     \
+    X(CmdWriteTimestamp)                                                                                     \
+    X(GetQueryPoolResults)                                                                                   \
     X(QueueSubmit)                                                                                           \
     X(CreateFence)                                                                                           \
     X(DestroyFence)                                                                                          \
@@ -61,6 +69,7 @@ typedef struct vulkan {
     VkPhysicalDevice physical;
     VkDevice device;
     uint32_t family; /* of the queue */
+    bool stamps;     /* the queue has time stamps */
     VkQueue queue;
     VkPhysicalDeviceProperties properties;
 #define X(name) PFN_vk##name name;
@@ -69,10 +78,10 @@ typedef struct vulkan {
 #undef X
 } vulkan;
 
-/* Opens the loader, an instance of Vulkan 1.2, and the first device that computes, dedicated ones before
+/* Opens the loader, an instance of Vulkan 1.2, and device `number` of those that compute, dedicated ones before
    others. After a failure too the caller calls vulkan_close. Errors: SIB_ERR_UNSUPPORTED (no loader, no
    device), those of vulkan_check. */
-sib_code vulkan_open(vulkan *v, sib_error *err);
+sib_code vulkan_open(vulkan *v, unsigned number, sib_error *err);
 void vulkan_close(vulkan *v);
 /* The error of a call that gave r. Errors: SIB_ERR_MEMORY, else SIB_ERR_UNSUPPORTED, with what failed. */
 sib_code vulkan_check(VkResult r, const char *what, sib_error *err);

@@ -19,6 +19,11 @@ bool sib_backend_asked(size_t i)
 
 bool sib_backend_get_info(size_t i, sib_backend_info *out)
 {
+    return sib_backend_get_device(i, 0, out);
+}
+
+bool sib_backend_get_device(size_t i, unsigned device, sib_backend_info *out)
+{
     size_t n;
     sib_error err = SIB_ERROR_INIT;
     const sib_backend *const *list = backend_list(&n);
@@ -28,7 +33,7 @@ bool sib_backend_get_info(size_t i, sib_backend_info *out)
     out->name = list[i]->name;
     out->description = list[i]->description;
     out->asked = list[i]->asked;
-    out->available = !list[i]->device || list[i]->device(out, &err) == SIB_OK;
+    out->available = list[i]->device ? list[i]->device(device, out, &err) == SIB_OK : !device;
     snprintf(out->problem, sizeof out->problem, "%s", out->available ? "" : err.message);
-    return true;
+    return out->available || !device;
 }

@@ -14,11 +14,13 @@
 #include "tensor/tensor.h"
 #include "tensor/value.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- Making ------------------------------------------------------------------------------------------ */
 
-static sib_code open_backend(sib_session *s, const sib_backend *b, sib_error *err)
+/* device: number of the device, for a backend that has some. */
+static sib_code open_backend(sib_session *s, const sib_backend *b, unsigned device, sib_error *err)
 {
     for (size_t i = 0; i < s->shared.plan.n_backends && b->alloc; i++)
         if (s->backends[i].backend->alloc)
@@ -34,7 +36,7 @@ static sib_code open_backend(sib_session *s, const sib_backend *b, sib_error *er
     const sib_model *whole = s->model;
     while (whole->whole)
         whole = whole->whole;
-    sib_backend_options options = {b, s->pool, s->model->packs, s->tuning, whole->packs};
+    sib_backend_options options = {b, s->pool, s->model->packs, s->tuning, whole->packs, device};
     s->shared.plan.packs[0] = s->model->packs;
     s->shared.plan.packs[1] = whole->packs;
     sib_code code = b->open ? b->open(&options, &at->self, err) : SIB_OK;
@@ -42,17 +44,27 @@ static sib_code open_backend(sib_session *s, const sib_backend *b, sib_error *er
     return code;
 }
 
+/* "vulkan:1" is the second device of the backend vulkan. */
 static sib_code open_named(sib_session *s, sib_str name, sib_error *err)
 {
     char text[64];
+    char *number, *end = NULL;
     const sib_backend *b = NULL, *more;
+    unsigned long device = 0;
     if (name.length < sizeof text) {
         snprintf(text, sizeof text, "%.*s", (int)name.length, name.data);
         b = backend_named(text);
+        number = strchr(text, ':');
+        if (!b && number && number[1] >= '0' && number[1] <= '9') {
+            *number = '\0';
+            device = strtoul(number + 1, &end, 10);
+            b = *end || device > 255 ? NULL : backend_named(text);
+            b = b && b->device ? b : NULL;
+        }
     }
     for (size_t i = 0; !b && (more = registry_backend(s->model->registry, i)); i++)
         b = str_is(name, more->name) ? more : NULL;
-    return b ? open_backend(s, b, err)
+    return b ? open_backend(s, b, (unsigned)device, err)
              : err_set(err, SIB_ERR_ARGUMENT, "there is no backend '%.*s'", (int)name.length, name.data);
 }
 
@@ -66,9 +78,9 @@ static sib_code open_backends(sib_session *s, const char *names, sib_error *err)
     if (!names) {
         const sib_backend *more;
         for (size_t i = 0; code == SIB_OK && (more = registry_backend(s->model->registry, i)); i++)
-            code = open_backend(s, more, err);
+            code = open_backend(s, more, 0, err);
         for (size_t i = n; i-- > 0 && code == SIB_OK;)
-            code = list[i]->asked ? SIB_OK : open_backend(s, list[i], err);
+            code = list[i]->asked ? SIB_OK : open_backend(s, list[i], 0, err);
     }
     while (names && code == SIB_OK) {
         size_t length = strcspn(names, ",");
@@ -78,7 +90,7 @@ static sib_code open_backends(sib_session *s, const char *names, sib_error *err)
         names += length + 1;
     }
     if (code == SIB_OK && s->model->registry)
-        code = open_backend(s, &backend_registered, err);
+        code = open_backend(s, &backend_registered, 0, err);
     return code;
 }
 

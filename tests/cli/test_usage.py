@@ -26,7 +26,7 @@ class Usage(Case):
     def test_devices(self):
         free = dict(os.environ, ASAN_OPTIONS="detect_leaks=0")  # a driver of Vulkan's keeps 128 bytes, and is unloaded
         found = {b["backend"]: b for b in json.loads(self.done("devices", "--json", env=free))}
-        self.assertLessEqual({"ref", "cpu", "gpu-host", "vulkan"}, set(found))
+        self.assertLessEqual({"ref", "cpu", "gpu-host", "vulkan", "cuda"}, set(found))
         self.assertFalse(found["ref"]["by_name"])
         self.assertTrue(found["gpu-host"]["by_name"] and found["gpu-host"]["available"])
         text = self.done("devices", env=free)

@@ -132,6 +132,45 @@ TEST(test_memory)
     sib_value_free(&x);
 }
 
+/* The device is lost at each of its calls: an error, then again at once, and the process goes on with cpu and with
+   a new device. */
+TEST(test_lost)
+{
+    const double values[6] = {1, 2, 3, 4, 5, 6};
+    sib_value *x = tiny_given(SIB_F32, 2, (int64_t[]){2, 3}, values);
+    sib_session *ref = tiny_layer("ref");
+    sib_value *expected = run(ref, 2, values, NULL);
+    int64_t k = 0;
+    for (sib_code code = SIB_ERR_UNSUPPORTED; code != SIB_OK; k++) {
+        sib_error err = SIB_ERROR_INIT;
+        sib_session *s = tiny_layer(first_then("ref"));
+        sib_value *out = NULL;
+        assert_true(k < 1000);
+        gpu_lose_after(k);
+        code = sib_session_run(s, 1, &(sib_named_value){"x", x}, 0, NULL, &out, NULL, &err);
+        gpu_lose_after(INT64_MAX);
+        if (code != SIB_OK) {
+            CHECK_FAILS(code, SIB_ERR_UNSUPPORTED, err, "the device is lost");
+            sib_session *more[] = {tiny_layer("cpu,ref"), k % 8 ? NULL : tiny_layer(first_then("ref"))};
+            for (size_t i = 0; i < 2 && more[i]; i++) {
+                out = run(more[i], 2, values, NULL);
+                expect_same(out, expected);
+                sib_value_free(&out);
+                sib_session_free(&more[i]);
+            }
+            err = (sib_error)SIB_ERROR_INIT;
+            CHECK_FAILS(sib_session_run(s, 1, &(sib_named_value){"x", x}, 0, NULL, &out, NULL, &err),
+                        SIB_ERR_UNSUPPORTED, err, "the device is lost");
+        }
+        sib_value_free(&out);
+        sib_session_free(&s);
+    }
+    assert_true(k > 5);
+    sib_value_free(&expected);
+    sib_value_free(&x);
+    sib_session_free(&ref);
+}
+
 /* A device is opened only where it is named, and a session has one at most. */
 TEST(test_named)
 {

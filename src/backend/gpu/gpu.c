@@ -194,13 +194,21 @@ static sib_code gpu_run(const step *st, const buffer *const *in, buffer *const *
 
 /* ---- The backend --------------------------------------------------------------------------------------- */
 
-static sib_code open_driver(const char *driver, void **out, sib_error *err)
+/* The name of a device for gpu_open. */
+static void name_device(const char *driver, unsigned number, char out[64])
 {
+    snprintf(out, 64, "%s:%u", driver, number);
+}
+
+static sib_code open_driver(const char *driver, unsigned number, void **out, sib_error *err)
+{
+    char name[64];
     gpu_self *self = mem_calloc(1, sizeof *self);
     *out = self;
     if (!self)
         return err_memory(err, sizeof *self, "a backend");
-    sib_code code = gpu_open(driver, &self->device, err);
+    name_device(driver, number, name);
+    sib_code code = gpu_open(name, &self->device, err);
     if (code == SIB_OK)
         code = gpu_constants_create(self->device, &self->constants, err);
     if (code == SIB_OK)
@@ -211,13 +219,16 @@ static sib_code open_driver(const char *driver, void **out, sib_error *err)
     return code;
 }
 
-static sib_code show_device(const char *driver, sib_backend_info *out, sib_error *err)
+static sib_code show_device(const char *driver, unsigned number, sib_backend_info *out, sib_error *err)
 {
+    char name[64];
     gpu_device *d;
-    sib_code code = gpu_open(driver, &d, err);
+    name_device(driver, number, name);
+    sib_code code = gpu_open(name, &d, err);
     if (code != SIB_OK)
         return code;
     snprintf(out->device, sizeof out->device, "%s", d->name);
+    snprintf(out->features, sizeof out->features, "%s", d->features);
     out->memory = d->memory;
     out->max_value = d->max_range;
     gpu_close(&d);
@@ -261,12 +272,11 @@ static const char *gpu_step_kernel(const step *st)
 #define GPU_BACKEND(driver, text, says)                                                                      \
     static sib_code open_##driver(const sib_backend_options *options, void **out, sib_error *err)            \
     {                                                                                                        \
-        (void)options;                                                                                       \
-        return open_driver(#driver, out, err);                                                               \
+        return open_driver(#driver, options->device, out, err);                                              \
     }                                                                                                        \
-    static sib_code show_##driver(sib_backend_info *out, sib_error *err)                                     \
+    static sib_code show_##driver(unsigned number, sib_backend_info *out, sib_error *err)                    \
     {                                                                                                        \
-        return show_device(#driver, out, err);                                                               \
+        return show_device(#driver, number, out, err);                                                       \
     }                                                                                                        \
     extern const sib_backend backend_gpu_##driver;                                                           \
     const sib_backend backend_gpu_##driver = {                                                               \
@@ -286,3 +296,4 @@ static const char *gpu_step_kernel(const step *st)
     };
 GPU_BACKEND(host, "gpu-host", "the GPU's kernels in C on this machine's processor, with every access checked")
 GPU_BACKEND(vulkan, "vulkan", "a GPU that speaks Vulkan 1.2")
+GPU_BACKEND(cuda, "cuda", "a GPU of NVIDIA's, by its own driver")

@@ -111,7 +111,9 @@ static inline u32 host_shared_write(host_group *g, host_mark *marks, u32 n, u32 
     typedef struct gpu_##name##_args {                                                                       \
         __VA_ARGS__                                                                                          \
     } gpu_##name##_args;
-#define KERNEL(name)           static void gpu_##name##_group(host_group *host, const gpu_##name##_args args)
+#define KERNEL(name)                                                                                         \
+    enum { gpu_##name##_threads = THREADS };                                                                 \
+    static void gpu_##name##_group(host_group *host, const gpu_##name##_args args)
 #define EACH_THREAD            for (u32 thread = 0; thread < THREADS; thread++)
 #define BARRIER                host->phase++
 #define GROUP_X                host->x
@@ -125,6 +127,8 @@ static inline u32 host_shared_write(host_group *g, host_mark *marks, u32 n, u32 
 #define F32(x)                 ((f32)(x))
 #define I32(x)                 ((i32)(x))
 #define U32(x)                 ((u32)(x))
+/* a b + c, rounded once or twice */
+#define MADD(a, b, c) ((a) * (b) + (c))
 
 static inline f32 bits_to_f32(u32 bits)
 {

@@ -56,8 +56,9 @@ KERNEL(matmul)
             for (u32 k = 0u; k < MATMUL_DEEP; k++)
                 for (u32 i = 0u; i < MATMUL_OWN; i++)
                     for (u32 j = 0u; j < MATMUL_OWN; j++)
-                        MINE(sums, i * MATMUL_OWN + j) += SHARED_GET(matmul_a, k * MATMUL_TILE + y + i) *
-                                                          SHARED_GET(matmul_b, k * MATMUL_TILE + x + j);
+                        MINE(sums, i * MATMUL_OWN + j) = MADD(SHARED_GET(matmul_a, k * MATMUL_TILE + y + i),
+                                                              SHARED_GET(matmul_b, k * MATMUL_TILE + x + j),
+                                                              MINE(sums, i * MATMUL_OWN + j));
         }
         BARRIER;
     }

@@ -1,0 +1,44 @@
+/* The kernels' dialect as C++ for CUDA (NVRTC): dialect/host.h has the same macros for C. Compiled with
+   --fmad=false: what is written is what is computed, and products that may be fused with their sum say so by MADD. */
+#define GPU_DIALECT 1
+
+typedef unsigned int u32;
+typedef int i32;
+typedef float f32;
+
+#define FN static __device__ __forceinline__
+#define EXACT
+#define KERNEL_ARGS(name, ...)                                                                               \
+    struct gpu_##name##_args {                                                                               \
+        __VA_ARGS__                                                                                          \
+    };
+#define KERNEL(name)                                                                                         \
+    extern "C" __global__ void __launch_bounds__(THREADS)                                                    \
+        gpu_##name(const gpu_##name##_args args, u32 *words_0, u32 *words_1, u32 *words_2, u32 *words_3,     \
+                   u32 *words_4, u32 *words_5, u32 *words_6, u32 *words_7)
+#define thread threadIdx.x
+#define EACH_THREAD
+#define BARRIER                __syncthreads()
+#define GROUP_X                blockIdx.x
+#define GROUP_Y                blockIdx.y
+#define GROUP_Z                blockIdx.z
+#define GROUP                  (GROUP_Y * GROUPS_ALONG_X + GROUP_X)
+#define PRIVATE(type, name, n) type name[n]
+#define MINE(name, i)          name[i]
+#define SHARED(type, name, n)  static __shared__ type name[n];
+#define SHARED_GET(name, i)    name[i]
+#define SHARED_SET(name, i, v) (name[i] = (v))
+#define WORD(buffer, i)        words_##buffer[i]
+#define SET_WORD(buffer, i, w) (words_##buffer[i] = (w))
+#define F32(x)                 ((f32)(x))
+#define I32(x)                 ((i32)(x))
+#define U32(x)                 ((u32)(x))
+/* a b + c, rounded once or twice */
+#define MADD(a, b, c)  __fmaf_rn(a, b, c)
+#define bits_to_f32(x) __uint_as_float(x)
+#define f32_to_bits(x) __float_as_uint(x)
+#define FLOOR(x)       floorf(x)
+#define CEIL(x)        ceilf(x)
+#define ROUND(x)       rintf(x)
+#define SQRT(x)        sqrtf(x)
+#define ABS(x)         fabsf(x)

@@ -1,0 +1,406 @@
+/* A libcuda for tests: a device in this process's memory, whose kernels are the host's. As on a device, nothing
+   of a stream happens before somebody waits, and what was queued after an event not with it; so a driver that
+   reads too early reads nothing. fake_cuda_fail makes calls fail. */
+#include "gpu/dialect/groups.h"
+
+#include "gpu/cuda_open.h"
+#include "tests/gpu/fake/fake.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define ALLOCATIONS_MAX 256
+
+typedef struct CUevent_st {
+    unsigned looks; /* since it was recorded */
+    bool recorded, passed;
+    double ms; /* of the device's clock */
+} event;
+
+typedef struct CUmod_st {
+    char name[64];
+} module;
+
+typedef struct CUfunc_st {
+    int kernel;
+} function;
+
+/* What waits on the stream. */
+typedef struct operation {
+    enum { COPY, LAUNCH, MARK } kind;
+    void *to, *from; /* COPY: from is owned where it is copied at once, as from pageable memory */
+    size_t bytes;
+    int kernel;
+    host_group group;
+    uint32_t groups[3];
+    unsigned char args[128];
+    event *mark;
+    struct operation *next;
+} operation;
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static operation *first, **end = &first;
+static struct {
+    unsigned char *bytes;
+    size_t n;
+} allocations[ALLOCATIONS_MAX];
+static double clock_ms;
+
+/* ---- Failures ------------------------------------------------------------------------------------------ */
+
+#define KERNELS (sizeof host_kernels / sizeof *host_kernels)
+
+static struct {
+    char call[32];
+    int after, result;
+} failure;
+
+void fake_cuda_fail(const char *call, int after, int result)
+{
+    snprintf(failure.call, sizeof failure.call, "%s", call);
+    failure.after = after;
+    failure.result = result;
+}
+
+/* The result that a call is to give: of the failing one from its turn on. */
+static int fails(const char *call)
+{
+    if (strcmp(failure.call, call))
+        return CUDA_OK;
+    return failure.after-- > 0 ? CUDA_OK : failure.result;
+}
+
+#define FAIL_IF(call)                                                                                        \
+    do {                                                                                                     \
+        const int failed = fails(call);                                                                      \
+        if (failed)                                                                                          \
+            return failed;                                                                                   \
+    } while (0)
+
+/* ---- The stream ---------------------------------------------------------------------------------------- */
+
+static operation *push(operation value)
+{
+    operation *o = malloc(sizeof *o);
+    if (!o)
+        abort();
+    *o = value;
+    o->next = NULL;
+    *end = o;
+    end = &o->next;
+    return o;
+}
+
+/* Runs what is queued, up to an event; NULL: everything. */
+static int run_until(const event *mark)
+{
+    int result = CUDA_OK;
+    while (first) {
+        operation *o = first;
+        clock_ms += 0.001;
+        if (o->kind == COPY)
+            memcpy(o->to, o->from, o->bytes);
+        if (o->kind == LAUNCH)
+            host_run(&o->group, (unsigned)o->kernel, o->groups, o->args);
+        result = result ? result : o->group.fault ? 700 : CUDA_OK; /* an illegal address */
+        if (o->kind == MARK) {
+            o->mark->passed = true;
+            o->mark->ms = clock_ms;
+        }
+        const bool last = o->kind == MARK && o->mark == mark;
+        first = o->next;
+        if (!first)
+            end = &first;
+        free(o);
+        if (last)
+            break;
+    }
+    return result;
+}
+
+/* The allocation that holds an address, and how many bytes follow it there; 0: none. */
+static size_t bytes_behind(cuda_address address)
+{
+    const unsigned char *at = (const unsigned char *)(uintptr_t)address;
+    for (int i = 0; i < ALLOCATIONS_MAX; i++)
+        if (allocations[i].bytes && at >= allocations[i].bytes &&
+            at < allocations[i].bytes + allocations[i].n)
+            return (size_t)(allocations[i].bytes + allocations[i].n - at);
+    return 0;
+}
+
+/* ---- libcuda ------------------------------------------------------------------------------------------- */
+
+#define CALL(name, function, parameters)                                                                     \
+    __attribute__((visibility("default"))) cuda_result function parameters;
+CUDA_FUNCTIONS(CALL)
+#undef CALL
+
+cuda_result cuInit(unsigned flags)
+{
+    (void)flags;
+    return fails("init");
+}
+
+cuda_result cuDriverGetVersion(int *out)
+{
+    *out = 12080;
+    return CUDA_OK;
+}
+
+cuda_result cuGetErrorString(cuda_result r, const char **out)
+{
+    *out = r == 700 ? "an illegal memory access was encountered" : "a failure that a test asked for";
+    return CUDA_OK;
+}
+
+cuda_result cuDeviceGetCount(int *out)
+{
+    *out = 2;
+    return CUDA_OK;
+}
+
+cuda_result cuDeviceGet(int *out, int number)
+{
+    *out = number;
+    return number < 2 ? CUDA_OK : CUDA_BAD_DEVICE;
+}
+
+cuda_result cuDeviceGetName(char *out, int size, int device)
+{
+    snprintf(out, (size_t)size, "fake device %d", device);
+    return CUDA_OK;
+}
+
+cuda_result cuDeviceTotalMem_v2(size_t *out, int device)
+{
+    (void)device;
+    *out = (size_t)1 << 30;
+    return CUDA_OK;
+}
+
+cuda_result cuDeviceGetAttribute(int *out, int attribute, int device)
+{
+    (void)device;
+    *out = attribute == CUDA_COMPUTE_MAJOR ? 9 : 0;
+    return CUDA_OK;
+}
+
+static int context; /* its address is one */
+static _Thread_local int depth;
+
+cuda_result cuDevicePrimaryCtxRetain(cuda_context *out, int device)
+{
+    (void)device;
+    *out = (cuda_context)(void *)&context;
+    return fails("context_retain");
+}
+
+cuda_result cuDevicePrimaryCtxRelease_v2(int device)
+{
+    (void)device;
+    return CUDA_OK;
+}
+
+cuda_result cuCtxPushCurrent_v2(cuda_context c)
+{
+    depth++;
+    return c == (cuda_context)(void *)&context ? CUDA_OK : 201;
+}
+
+cuda_result cuCtxPopCurrent_v2(cuda_context *out)
+{
+    *out = (cuda_context)(void *)&context;
+    return depth-- > 0 ? CUDA_OK : 201;
+}
+
+cuda_result cuStreamCreate(cuda_stream *out, unsigned flags)
+{
+    (void)flags;
+    *out = (cuda_stream)(void *)&context;
+    return depth ? fails("stream_create") : 201;
+}
+
+cuda_result cuStreamDestroy_v2(cuda_stream stream)
+{
+    (void)stream;
+    pthread_mutex_lock(&lock);
+    run_until(NULL);
+    pthread_mutex_unlock(&lock);
+    return CUDA_OK;
+}
+
+cuda_result cuEventCreate(cuda_event *out, unsigned flags)
+{
+    (void)flags;
+    *out = calloc(1, sizeof **out);
+    return *out ? CUDA_OK : CUDA_OUT_OF_MEMORY;
+}
+
+cuda_result cuEventDestroy_v2(cuda_event e)
+{
+    pthread_mutex_lock(&lock);
+    run_until(NULL);
+    pthread_mutex_unlock(&lock);
+    free(e);
+    return CUDA_OK;
+}
+
+cuda_result cuEventRecord(cuda_event e, cuda_stream stream)
+{
+    (void)stream;
+    FAIL_IF("event_record");
+    pthread_mutex_lock(&lock);
+    e->looks = 0;
+    e->recorded = true;
+    e->passed = false;
+    push((operation){.kind = MARK, .mark = e});
+    pthread_mutex_unlock(&lock);
+    return CUDA_OK;
+}
+
+/* The first look finds the device at work. */
+cuda_result cuEventQuery(cuda_event e)
+{
+    FAIL_IF("event_query");
+    pthread_mutex_lock(&lock);
+    const int result = !e->recorded || e->passed ? CUDA_OK : e->looks++ ? run_until(e) : CUDA_NOT_READY;
+    pthread_mutex_unlock(&lock);
+    return result;
+}
+
+cuda_result cuEventElapsedTime(float *ms, cuda_event begin, cuda_event last)
+{
+    *ms = (float)(last->ms - begin->ms);
+    return begin->passed && last->passed ? CUDA_OK : CUDA_NOT_READY;
+}
+
+cuda_result cuMemAlloc_v2(cuda_address *out, size_t bytes)
+{
+    FAIL_IF("mem_alloc");
+    if (!depth)
+        return 201;
+    pthread_mutex_lock(&lock);
+    int i = 0;
+    while (i < ALLOCATIONS_MAX && allocations[i].bytes)
+        i++;
+    if (i < ALLOCATIONS_MAX) {
+        allocations[i].bytes = aligned_alloc(256, (bytes + 255) / 256 * 256);
+        allocations[i].n = bytes;
+        *out = (uintptr_t)allocations[i].bytes;
+    }
+    pthread_mutex_unlock(&lock);
+    return i < ALLOCATIONS_MAX && *out ? CUDA_OK : CUDA_OUT_OF_MEMORY;
+}
+
+cuda_result cuMemFree_v2(cuda_address address)
+{
+    int result = 1;
+    pthread_mutex_lock(&lock);
+    run_until(NULL);
+    for (int i = 0; i < ALLOCATIONS_MAX; i++)
+        if (address && (uintptr_t)allocations[i].bytes == address) {
+            free(allocations[i].bytes);
+            allocations[i].bytes = NULL;
+            result = CUDA_OK;
+        }
+    pthread_mutex_unlock(&lock);
+    return result;
+}
+
+cuda_result cuMemHostAlloc(void **out, size_t bytes, unsigned flags)
+{
+    (void)flags;
+    FAIL_IF("host_alloc");
+    *out = malloc(bytes);
+    return *out ? CUDA_OK : CUDA_OUT_OF_MEMORY;
+}
+
+cuda_result cuMemFreeHost(void *memory)
+{
+    pthread_mutex_lock(&lock);
+    run_until(NULL);
+    pthread_mutex_unlock(&lock);
+    free(memory);
+    return CUDA_OK;
+}
+
+cuda_result cuMemcpyHtoDAsync_v2(cuda_address to, const void *from, size_t bytes, cuda_stream stream)
+{
+    (void)stream;
+    FAIL_IF("copy_in");
+    pthread_mutex_lock(&lock);
+    const bool inside = bytes_behind(to) >= bytes;
+    if (inside)
+        push((operation){
+            .kind = COPY, .to = (void *)(uintptr_t)to, .from = (void *)(uintptr_t)from, .bytes = bytes});
+    pthread_mutex_unlock(&lock);
+    return inside ? CUDA_OK : 1;
+}
+
+cuda_result cuMemcpyDtoHAsync_v2(void *to, cuda_address from, size_t bytes, cuda_stream stream)
+{
+    (void)stream;
+    FAIL_IF("copy_out");
+    pthread_mutex_lock(&lock);
+    const bool inside = bytes_behind(from) >= bytes;
+    if (inside)
+        push((operation){.kind = COPY, .to = to, .from = (void *)(uintptr_t)from, .bytes = bytes});
+    pthread_mutex_unlock(&lock);
+    return inside ? CUDA_OK : 1;
+}
+
+/* An image of the fake compiler is text that names its kernel. */
+cuda_result cuModuleLoadData(cuda_module *out, const void *image)
+{
+    FAIL_IF("module_load");
+    if (strncmp(image, FAKE_IMAGE, strlen(FAKE_IMAGE)))
+        return CUDA_BAD_IMAGE;
+    *out = calloc(1, sizeof **out);
+    if (!*out)
+        return CUDA_OUT_OF_MEMORY;
+    snprintf((*out)->name, sizeof(*out)->name, "gpu_%s", (const char *)image + strlen(FAKE_IMAGE));
+    return CUDA_OK;
+}
+
+cuda_result cuModuleUnload(cuda_module m)
+{
+    free(m);
+    return CUDA_OK;
+}
+
+cuda_result cuModuleGetFunction(cuda_function *out, cuda_module m, const char *name)
+{
+    static function all[KERNELS];
+    FAIL_IF("module_function");
+    for (size_t i = 0; i < KERNELS && !strcmp(m->name, name); i++)
+        if (!strcmp(host_kernels[i].name, name + strlen("gpu_"))) {
+            all[i].kernel = (int)i;
+            *out = &all[i];
+            return CUDA_OK;
+        }
+    return 500; /* not found */
+}
+
+cuda_result cuLaunchKernel(cuda_function f, unsigned x, unsigned y, unsigned z, unsigned threads_x,
+                           unsigned threads_y, unsigned threads_z, unsigned shared_bytes, cuda_stream stream,
+                           void **parameters, void **more)
+{
+    operation o = {.kind = LAUNCH, .kernel = f->kernel, .groups = {x, y, z}};
+    (void)shared_bytes, (void)stream, (void)more;
+    FAIL_IF("launch");
+    if (threads_x != host_kernels[f->kernel].threads || threads_y != 1 || threads_z != 1 || y > 65535 ||
+        z > 65535)
+        return 1;
+    memcpy(o.args, parameters[0], host_kernels[f->kernel].args_bytes);
+    pthread_mutex_lock(&lock);
+    for (int i = 0; i < HOST_BUFFERS; i++) {
+        const cuda_address address = *(cuda_address *)parameters[1 + i];
+        o.group.words[i] = (uint32_t *)(uintptr_t)address;
+        o.group.n_words[i] = address ? bytes_behind(address) / 4 : 0;
+    }
+    push(o);
+    pthread_mutex_unlock(&lock);
+    return CUDA_OK;
+}

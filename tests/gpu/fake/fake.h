@@ -1,0 +1,16 @@
+/* What tests ask of the fake libraries of CUDA. */
+#ifndef TESTS_GPU_FAKE_H
+#define TESTS_GPU_FAKE_H
+
+/* How an image of the fake compiler begins; the kernel's name follows. */
+#define FAKE_IMAGE "fake image of "
+
+/* Of libcuda.so.1: the call of that name in the table CUDA_FUNCTIONS gives `result` after so many good ones, and from then
+   on; "": none. */
+typedef void fake_fail(const char *call, int after, int result);
+__attribute__((visibility("default"))) fake_fail fake_cuda_fail;
+/* Of libnvrtc.so.12: how many kernels were compiled. */
+typedef int fake_count(void);
+__attribute__((visibility("default"))) fake_count fake_nvrtc_compiled;
+
+#endif
