@@ -6,6 +6,8 @@ FOR    ?= build
 PYTHON  = build/venv/bin/python
 # The tests share the processors: with threads of its own in each, torch waits for itself and takes twice the time.
 PYTEST  = OMP_NUM_THREADS=1 $(PYTHON) -m pytest -q -n $(JOBS) --dist worksteal
+# One test more than processors: those of the server and of recordings that arrive at their pace wait half of the time.
+CTEST   = ctest -j $$(($(JOBS) + 1)) --no-tests=error
 SHELL   = /bin/bash
 
 .PHONY: all build setup demo test test-c test-python compare bench asan tsan portable debug neon cortex gpu-test mutate mutate-checkpoints mutate-tokenizers fuzz-http load random-graphs page serve test-web check check-paths format operators digits tile-tables install example clean
@@ -59,7 +61,7 @@ test:
 test-c: need-test
 	@test -f build/$(PRESET)/tests/CTestTestfile.cmake || cmake --preset $(PRESET)
 	@$(MAKE) --no-print-directory all
-	ctest --preset $(PRESET) -j $(JOBS) --no-tests=error
+	$(CTEST) --preset $(PRESET)
 
 test-python: need-python all
 	@set -o pipefail; $(PYTEST) -rfEs python/tests | tee build/pytest.log
@@ -91,7 +93,7 @@ neon: need-arm64
 	@test -f build/arm64/build.ninja || cmake --preset arm64
 	@cmake --build --preset arm64 -j $(JOBS) --target tests_base tests_kernel \
 		test_backend_cpu_attention test_backend_cpu_recurrent test_backend_random_graphs
-	SIBYL_QUICK=1 ctest --preset arm64 -j $(JOBS) --no-tests=error
+	SIBYL_QUICK=1 $(CTEST) --preset arm64
 
 # The fixed-point kernel with every compiler and on every processor that it is for, bare Cortex-M4 and M33 among
 # them: the same bits, and its memory.

@@ -97,13 +97,13 @@ export async function checkFits(page: Page): Promise<void> {
   expect(over).toEqual([0, 0]);
 }
 
-/** Looks at what is shown in both themes: axe and a picture in each of the sizes. */
+/** Looks at what is shown in both themes: axe and a picture in each of the sizes, in quick runs in one of them. */
 export async function look(page: Page, name: string): Promise<void> {
   mkdirSync(pictures, { recursive: true });
-  for (const theme of themes) {
+  for (const [i, theme] of themes.entries()) {
     await page.emulateMedia({ colorScheme: theme });
     await expect(page.locator("html")).toHaveAttribute("data-theme", theme);
-    for (const size of sizes) {
+    for (const size of process.env["SIBYL_QUICK"] ? sizes.slice(i, i + 1) : sizes) {
       await page.setViewportSize(size);
       await checkFits(page);
       await page.screenshot({ path: `${pictures}/${name}-${size.width}-${theme}.png` });
