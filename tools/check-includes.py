@@ -44,7 +44,7 @@ MAY_INCLUDE = {
     "server/http": ["server/handlers.h"],
     "server/values": ["server/http"],
     "server/models": ["server/handlers.h", "server/http", "server/values"],
-    "server/speech": ["server/handlers.h", "server/http", "server/models"],
+    "server/speech": ["server/handlers.h", "server/http", "server/models", "server/values"],
     "server/openai": ["server/handlers.h", "server/http", "server/models", "server/speech", "server/values"],
     "server/inference": ["server/handlers.h", "server/http", "server/models", "server/values"],
     "server/runs": ["server/handlers.h", "server/http", "server/models", "server/speech", "server/values"],

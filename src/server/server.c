@@ -9,6 +9,7 @@
 #include "server/runs/live.h"
 #include "server/runs/peaks.h"
 #include "server/runs/runs.h"
+#include "server/speech/recordings.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -102,8 +103,9 @@ sib_code sib_server_create(const sib_server_options *options, sib_server **out, 
     gate_create(&s->alone, s->options.jobs);
     gate_create(&s->choices, s->options.batch);
     if (!filled || !(s->catalog = catalog_create(s)) || !(s->metrics = metrics_create()) ||
-        !(s->runs = runs_create(s)) || !(s->live = live_create(s)) ||
-        !(s->peaks = peaks_create(s->options.threads)) || !(s->folders = folders_create()) ||
+        !(s->recordings = recordings_create(s->options.max_upload)) || !(s->runs = runs_create(s)) ||
+        !(s->live = live_create(s)) || !(s->peaks = peaks_create(s->options.threads)) ||
+        !(s->folders = folders_create()) ||
         (s->options.models && !folders_add(s->folders, s->options.models)))
         code = server_fail(err, SIB_ERR_MEMORY, "the server has too little memory");
     if (code == SIB_OK)
@@ -165,6 +167,7 @@ void sib_server_free(sib_server **server)
     listener_free(&s->listener);
     outlets_clear(&s->outlets);
     runs_free(&s->runs);
+    recordings_free(&s->recordings);
     live_free(&s->live);
     peaks_free(&s->peaks);
     catalog_free(&s->catalog);

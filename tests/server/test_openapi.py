@@ -107,6 +107,7 @@ class Answers(unittest.TestCase):
         self.features()
         self.spans()
         self.lens()
+        self.recordings()
         self.hashes()
         self.opened()
         self.documents()
@@ -186,6 +187,15 @@ class Answers(unittest.TestCase):
     def features(self):
         for file in (RECORDING.read_bytes(), b"none"):
             self.ask("POST", "/api/features", *form({}, {"file": ("a.flac", file)}))
+        self.ask("POST", "/api/features", *form({"recording": "none"}, {}))
+
+    def recordings(self):
+        recording = self.ask("POST", "/api/recordings", *form({}, {"file": ("a.flac", RECORDING.read_bytes())}))["id"]
+        self.ask("POST", "/api/recordings", *form({}, {"file": ("a.flac", b"none")}))
+        self.ask("GET", "/api/recordings")
+        for method in ("GET", "DELETE"):
+            for name in (recording, "0" * 64):
+                self.ask(method, f"/api/recordings/{name}")
 
     def spans(self):
         self.open("loud.onnx")

@@ -133,6 +133,17 @@ const part *exchange_part(const exchange *x, const char *name)
     return NULL;
 }
 
+part exchange_take_part(exchange *x, const char *name)
+{
+    part *p = (part *)(uintptr_t)exchange_part(x, name), taken = {0};
+    if (!p)
+        return taken;
+    taken = (part){.file = p->file, .data = p->data};
+    p->file = NULL;
+    p->data = (buffer){0};
+    return taken;
+}
+
 const part *exchange_part_at(const exchange *x, size_t i)
 {
     return i < x->n_parts ? &x->parts[i] : NULL;

@@ -61,6 +61,8 @@ const buffer *exchange_body(const exchange *x);
 const part *exchange_part(const exchange *x, const char *name);
 /* Part i, NULL past the last. */
 const part *exchange_part_at(const exchange *x, size_t i);
+/* Takes what part or field `name` has, which is empty afterwards; all zero where there is none. The caller owns it. */
+part exchange_take_part(exchange *x, const char *name);
 /* The body as a JSON object, owned by the caller. Answers 400 and returns NULL where it is none. */
 json_t *exchange_json(exchange *x);
 /* The same from the first (size) bytes of the body, which has as many. */

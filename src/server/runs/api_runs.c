@@ -6,6 +6,7 @@
 #include "server/runs/run_job.h"
 #include "server/runs/run_json.h"
 #include "server/runs/runs.h"
+#include "server/speech/recording.h"
 #include "server/values/tensor_answer.h"
 
 #include <stdio.h>
@@ -98,12 +99,35 @@ static sib_code fill_run(run *r, const exchange *x, json_t *body, run_files *fil
                            (uint64_t)json_integer_value(json_object_get(body, "seed")), err);
 }
 
+/* Whether each recording that an input names is there; else answers 404. */
+static bool has_recordings(exchange *x, const json_t *inputs)
+{
+    const char *name, *id;
+    json_t *spec;
+    json_object_foreach((json_t *)(uintptr_t)inputs, name, spec)
+    {
+        id = json_string_value(json_object_get(spec, "recording"));
+        recording *r = id ? recordings_hold(exchange_server(x)->recordings, id) : NULL;
+        if (id && !r) {
+            recording_missing(x, id);
+            return false;
+        }
+        recording_release(r);
+    }
+    return true;
+}
+
 /* Takes the document. It is given up before the run starts, so that what the run holds of it is the worker's alone:
    jansson reads its counts of references without atomics. */
 static void fill_and_start(exchange *x, run *r, json_t *body)
 {
     run_files *files = NULL;
     sib_error err = SIB_ERROR_INIT;
+    if (!has_recordings(x, json_object_get(body, "inputs"))) {
+        json_decref(body);
+        run_release(r);
+        return;
+    }
     sib_code filled = run_files_create(x, &files, &err);
     if (filled == SIB_OK)
         filled = fill_run(r, x, body, files, &err);

@@ -125,14 +125,19 @@ static sib_code read_tensor(reader *in, const json_t *spec, run_port *to, sib_er
     return run_count_input(in->run, to->given.name, bits / 8, err);
 }
 
-/* A recording in any format that FFmpeg reads, of the part that `spec` or the port's name names. */
+/* A recording in any format that FFmpeg reads: of the part that `spec` or the port's name names, or uploaded before. */
 static sib_code read_audio(reader *in, const json_t *spec, run_port *to, sib_error *err)
 {
+    const char *id = json_string_value(json_object_get(spec, "recording"));
+    recording *held = id ? recordings_hold(in->run->server->recordings, id) : NULL;
     const char *name = spec ? json_string_value(json_object_get(spec, "file")) : to->given.name;
-    const part *file = name ? run_files_take(in->files, name) : NULL;
+    const part *file = held ? &held->file : name && !id ? run_files_take(in->files, name) : NULL;
     if (!file)
-        return must_be(to, "a recording: a part of the form that has its name, or {\"file\": PART}", err);
+        return must_be(
+            to, "a recording: a part of the form that has its name, {\"file\": PART}, or {\"recording\": ID}",
+            err);
     sib_code code = recording_read(in->x, file, in->rate, &to->tensor, err);
+    recording_release(held);
     to->given.value.tensor = to->tensor;
     if (code != SIB_OK)
         return code;

@@ -38,14 +38,15 @@ static bool read_smooth(exchange *x, sib_mel_spec *spec)
 /* Answers 400 and returns false where the form names no such front end. */
 static bool read_spec(exchange *x, sib_mel_spec *spec)
 {
-    static const char *const known[] = {"file", "preset", "n_mels", "smooth"};
+    static const char *const known[] = {"file", "recording", "preset", "n_mels", "smooth"};
     for (size_t i = 0; exchange_part_at(x, i); i++) {
         const char *name = exchange_part_at(x, i)->name;
         size_t k = 0;
         while (k < sizeof known / sizeof *known && strcmp(known[k], name) != 0)
             k++;
         if (k == sizeof known / sizeof *known) {
-            answer_error(x, 400, name, "there is no field '%.60s': file, preset, n_mels, smooth", name);
+            answer_error(x, 400, name, "there is no field '%.60s': file, recording, preset, n_mels, smooth",
+                         name);
             return false;
         }
     }
@@ -108,18 +109,13 @@ static void describe_axis(exchange *x, const sib_mel_spec *spec)
     answer_header(x, "X-Hop-Length", text);
 }
 
-void handle_features(exchange *x)
+static void answer_features(exchange *x, const part *file)
 {
     sib_mel_spec spec;
     sib_mel *mel = NULL;
     sib_error err = SIB_ERROR_INIT;
     sib_tensor *audio = NULL;
     buffer out = {0};
-    const part *file = exchange_part(x, "file");
-    if (!file) {
-        answer_error(x, 400, "file", "the form has no part 'file' with a recording");
-        return;
-    }
     if (!read_spec(x, &spec))
         return;
     sib_code code = recording_read(x, file, spec.sample_rate, &audio, &err);
@@ -135,4 +131,13 @@ void handle_features(exchange *x)
     } else
         answer_failure(x, &err);
     buffer_free(&out);
+}
+
+void handle_features(exchange *x)
+{
+    recording *held;
+    const part *file = recording_given(x, &held);
+    if (file)
+        answer_features(x, file);
+    recording_release(held);
 }

@@ -44,7 +44,7 @@ static bool read_form(exchange *x, sib_job_value in[], size_t *n, const char **m
             if (!read_number(x, i, p, &number))
                 return false;
             in[(*n)++] = (sib_job_value){numbers[i].name, {.type = SIB_PORT_NUMBER, .number = number}};
-        } else if (strcmp(p->name, "file") != 0) {
+        } else if (strcmp(p->name, "file") != 0 && strcmp(p->name, "recording") != 0) {
             answer_error(x, 400, p->name, "the field '%.60s' is unknown, or given twice", p->name);
             return false;
         }
@@ -88,13 +88,13 @@ void handle_spans(exchange *x)
     sib_job_value in[1 + N_NUMBERS];
     size_t n = 1;
     const char *model = NULL;
-    const part *file = exchange_part(x, "file");
-    if (!file)
-        answer_error(x, 400, "file", "the form has no part 'file' with a recording");
-    if (!file || !read_form(x, in, &n, &model))
-        return;
-    served *v = exchange_model_of(x, model, "voice-activity", "finds speech", NULL);
+    recording *held;
+    const part *file = recording_given(x, &held);
+    served *v = file && read_form(x, in, &n, &model)
+                    ? exchange_model_of(x, model, "voice-activity", "finds speech", NULL)
+                    : NULL;
     if (v)
         find_spans(x, v, file, in, n);
     catalog_release(v);
+    recording_release(held);
 }

@@ -1,6 +1,34 @@
 #include "server/speech/recording.h"
 
+#include "server/http/state.h"
+
 #define MAX_SECONDS 14400
+
+void recording_missing(exchange *x, const char *id)
+{
+    answer_error(x, 404, "recording",
+                 "there is no recording '%.80s', or not any more: upload it again; /api/recordings lists "
+                 "those that are kept",
+                 id);
+}
+
+const part *recording_given(exchange *x, recording **held)
+{
+    const part *file = exchange_part(x, "file"), *named = exchange_part(x, "recording");
+    const char *id = named && named->data.size ? named->data.data : "";
+    *held = named && !file ? recordings_hold(exchange_server(x)->recordings, id) : NULL;
+    if (named && file)
+        answer_error(x, 400, "recording", "the form has a part 'file' and names a 'recording': give one");
+    else if (named && !*held)
+        recording_missing(x, id);
+    else if (!named && !file)
+        answer_error(
+            x, 400, "file",
+            "the form has no part 'file' with a recording, nor the field 'recording' with the id of one");
+    else
+        return file ? file : &(*held)->file;
+    return NULL;
+}
 
 sib_code recording_read(const exchange *x, const part *file, double rate, sib_tensor **audio, sib_error *err)
 {

@@ -123,6 +123,13 @@ static bool read_model(exchange *x, const rule *r, const char *text, speech_form
     return true;
 }
 
+/* Read with the part `file`, in whose place it stands. */
+static bool read_recording(exchange *x, const rule *r, const char *text, speech_form *f)
+{
+    (void)x, (void)r, (void)text, (void)f;
+    return true;
+}
+
 static bool refuse(exchange *x, const rule *r, const char *text, speech_form *f)
 {
     (void)text;
@@ -158,6 +165,7 @@ static const rule rules[] = {
     {"known_speaker_references[]", refuse, .input = NO_SPEAKERS},
     {"known_speaker_references", refuse, .input = NO_SPEAKERS},
     /* not OpenAI's: as `sibyl transcribe` has them */
+    {"recording", read_recording, .input = NULL},
     {"hotwords", read_hotwords, .list = true},
     {"beam_size", read_number, "beam_size", .min = 1, .max = 20},
     {"best_of", read_number, "best_of", .min = 1, .max = 20},
@@ -245,11 +253,10 @@ static bool add_rest(exchange *x, const char *task, speech_form *f)
 
 bool speech_form_read(exchange *x, const char *task, speech_form *out)
 {
-    *out = (speech_form){.file = exchange_part(x, "file")};
-    if (!out->file) {
-        answer_error(x, 400, "file", "the form has no part 'file' with a recording");
+    *out = (speech_form){0};
+    out->file = recording_given(x, &out->held);
+    if (!out->file)
         return false;
-    }
     for (size_t i = 0; exchange_part_at(x, i); i++)
         if (!read_part(x, i, out))
             return false;
@@ -259,4 +266,5 @@ bool speech_form_read(exchange *x, const char *task, speech_form *out)
 void speech_form_clear(speech_form *f)
 {
     buffer_free(&f->hotwords);
+    recording_release(f->held);
 }

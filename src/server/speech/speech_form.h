@@ -2,7 +2,7 @@
 #ifndef SIB_SERVER_SPEECH_FORM_H
 #define SIB_SERVER_SPEECH_FORM_H
 
-#include "server/http/exchange.h"
+#include "server/speech/recording.h"
 
 typedef enum speech_format {
     SPEECH_JSON,
@@ -18,6 +18,7 @@ typedef enum speech_format {
 /* Strings are those of the exchange. */
 typedef struct speech_form {
     const part *file;
+    recording *held;   /* NULL: the file came with the form */
     const char *model; /* NULL: not given */
     speech_format format;
     bool stream, words, segments; /* words, segments: what verbose_json holds */
