@@ -6,6 +6,9 @@
 #include "shared_options.h"
 
 #include <sibyl/server.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -109,6 +112,15 @@ static bool open_models(sib_server *s, int n, char **names)
     return true;
 }
 
+/* Large blocks, of recordings and runs, are given back as they are freed. Otherwise glibc raises the size from which it
+   does that up to 32 MiB, and its arenas, one of each thread, keep the largest that each has ever needed. */
+static void keep_memory_flat(void)
+{
+#ifdef __GLIBC__
+    mallopt(M_MMAP_THRESHOLD, 1 << 20);
+#endif
+}
+
 static bool serve_until_signal(sib_server *s)
 {
     sib_error err = SIB_ERROR_INIT;
@@ -145,6 +157,7 @@ static int serve(const cli_command *self, int argc, char **argv)
         return CLI_FAILED;
     }
     service_begin();
+    keep_memory_flat();
     sib_error err = SIB_ERROR_INIT;
     sib_server *server = NULL;
     sib_server_options o = {.host = s.host,

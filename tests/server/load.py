@@ -165,15 +165,21 @@ def guarded(load, act):
         load.fault(f"{act.__name__}: {type(e).__name__}: {e}")
 
 
-def command_rate():
-    """Seconds of audio that `sibyl transcribe` transcribes in a second, the start of the process and of the model left out."""
+def command_seconds():
+    """Seconds, and seconds of processors, that `sibyl transcribe` takes for a recording, the start of the process and of the
+    model left out."""
     def seconds(n):
-        began = time.monotonic()
+        began, children = time.monotonic(), sum(os.times()[2:4])
         subprocess.run([COMMAND, "transcribe", "--model", "digits", *[str(RECORDING)] * n], check=True, stdout=subprocess.DEVNULL,
                        stderr=subprocess.DEVNULL)
-        return time.monotonic() - began
+        return time.monotonic() - began, sum(os.times()[2:4]) - children
     few, many = 2, 102
-    return (many - few) * AUDIO_SECONDS / (seconds(many) - seconds(few))
+    return [(a - b) / (many - few) for a, b in zip(seconds(many), seconds(few))]
+
+
+def processor_seconds(pid):
+    with open(f"/proc/{pid}/stat") as line:
+        return sum(map(int, line.read().rpartition(")")[2].split()[11:13])) / os.sysconf("SC_CLK_TCK")
 
 
 def main():
@@ -184,7 +190,8 @@ def main():
     options = options.parse_args()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, 4096)), hard))
-    rate = command_rate()
+    alone, alone_processor = command_seconds()
+    of_command = sum(os.times()[2:4])
     with Server("digits") as server:
         load = Load(server, options.seconds)
         acts = [load.transcribe] * options.transcriptions + [load.watch] * options.watchers + [
@@ -192,19 +199,24 @@ def main():
         threads = [threading.Thread(target=guarded, args=(load, act)) for act in acts]
         for thread in threads:
             thread.start()
-        memory = []
+        memory, before = [], processor_seconds(server.process.pid)
         while load.goes_on():
             memory.append(resident(server.process.pid))
             time.sleep(1)
+        used = processor_seconds(server.process.pid) - before
         for thread in threads:
             thread.join()
+    clients = sum(os.times()[:4]) - of_command - used
     for what in sorted(load.counts):
         at = sorted(load.latencies[what])
         spread = f"  p50 {at[len(at) // 2] * 1e3:8.1f} ms  p99 {at[len(at) * 99 // 100] * 1e3:8.1f} ms" if len(at) > 1 else ""
         print(f"{what:28}{load.counts[what]:8}{spread}")
-    reached = load.counts["transcription"] * AUDIO_SECONDS / options.seconds
-    print(f"transcribed {reached:.1f} s of audio a second, the command {rate:.1f}: {reached / rate:.2f} of it; the clients took "
-          f"{sum(os.times()[:2]) / options.seconds:.2f} cores")
+    recordings = load.counts["transcription"]
+    print(f"transcribed {recordings * AUDIO_SECONDS / options.seconds:.1f} s of audio a second, the command {AUDIO_SECONDS / alone:.1f}: "
+          f"{recordings * alone / options.seconds:.2f} of it")
+    print(f"processors: the server {used / options.seconds:.2f}, its clients {clients / options.seconds:.2f}; of a recording, with all else "
+          f"that was asked meanwhile, the server {used / recordings * 1e3:.1f} ms, the command {alone_processor * 1e3:.1f}: "
+          f"{recordings * alone_processor / used:.2f} of it")
     print(f"memory: {memory[min(10, len(memory) - 1)]:.1f} MiB after 10 s, at most {max(memory[10:] or memory):.1f} later, {memory[-1]:.1f} at the end")
     for words in load.faults[:20]:
         print(words)

@@ -11,12 +11,16 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #define TICK_NSEC      (50 * 1000 * 1000)
 #define HEADER_BYTES   (16 * 1024)
 #define HEADER_SECONDS 20
 #define IDLE_SECONDS   75
+
+#define FEW_CONNECTIONS 64
+#define GATHER_NSEC     1000 /* per connection, of which a look takes about 60 */
 
 /* ---- Time limits and the end ---- */
 
@@ -245,11 +249,24 @@ sib_code listener_create(struct server *s, const loop_calls *calls, listener **o
     return SIB_OK;
 }
 
+/* libwebsockets looks at every connection each time it waits (poll). With many of them, most idle, that is what the loop
+   does: so it lets further events come first, for many times as long as a look takes. */
+static void gather(const listener *l, uint64_t looked)
+{
+    uint64_t pause = l->n_connections < FEW_CONNECTIONS ? 0 : (uint64_t)l->n_connections * GATHER_NSEC;
+    uint64_t passed = sib_time_ns() - looked;
+    if (passed < pause)
+        nanosleep(&(struct timespec){.tv_nsec = (long)(pause - passed)}, NULL);
+}
+
 sib_code listener_run(listener *l, sib_error *err)
 {
-    while (!atomic_load(&l->ended))
+    while (!atomic_load(&l->ended)) {
+        uint64_t looked = sib_time_ns();
         if (lws_service(l->context, 0) < 0)
             return server_fail(err, SIB_ERR_IO, "the event loop failed");
+        gather(l, looked);
+    }
     return SIB_OK;
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define MAX_MESSAGE (4u << 20)
+#define MAX_TURN    (64u << 10) /* bytes sent to a connection before others are served */
 
 static const peer_kind *kind_of(const listener *l, struct lws *wsi)
 {
@@ -103,25 +104,38 @@ static int on_receive(struct lws *wsi, peer *p, const void *data, size_t size)
     return 0;
 }
 
+/* Nothing is left to send. Returns what the callback must. */
+static int on_all_sent(struct lws *wsi, peer *p)
+{
+    if (!p->close_code)
+        return 0;
+    atomic_store(&p->closing, true);
+    lws_close_reason(wsi, (enum lws_close_status)p->close_code, (unsigned char *)p->close_reason,
+                     strlen(p->close_reason));
+    return -1;
+}
+
+/* Sends what the socket takes, and no more than MAX_TURN where others wait: each turn of the loop costs a look at all
+   connections. */
 static int on_writable(struct lws *wsi, peer *p)
 {
-    bool more;
+    bool more = true;
     if (atomic_exchange(&p->resumes, false))
         lws_rx_flow_control(wsi, 1);
-    message *m = peer_take(p, &more);
-    if (!m) {
-        if (!p->close_code)
-            return 0;
-        atomic_store(&p->closing, true);
-        lws_close_reason(wsi, (enum lws_close_status)p->close_code, (unsigned char *)p->close_reason,
-                         strlen(p->close_reason));
-        return -1;
+    for (size_t sent = 0; more && sent < MAX_TURN && !(sent && lws_send_pipe_choked(wsi));) {
+        message *m = peer_take(p, &more);
+        if (!m)
+            return on_all_sent(wsi, p);
+        sent += m->size + 1;
+        int written =
+            lws_write(wsi, m->data + LWS_PRE, m->size, m->binary ? LWS_WRITE_BINARY : LWS_WRITE_TEXT);
+        free(m);
+        if (written < 0)
+            return -1;
     }
-    int written = lws_write(wsi, m->data + LWS_PRE, m->size, m->binary ? LWS_WRITE_BINARY : LWS_WRITE_TEXT);
-    free(m);
     if (more)
         lws_callback_on_writable(wsi);
-    return written < 0 ? -1 : 0;
+    return 0;
 }
 
 void peer_drop(connection *c)
