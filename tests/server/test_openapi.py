@@ -172,6 +172,10 @@ class Answers(unittest.TestCase):
             self.ask("GET", root + path)
         for path in ("", "/outputs", "/values", "/value?name=y", "/data?name=y", "/profile", f"/compare?with={first}"):
             self.ask("GET", "/api/runs/r0" + path)
+        data = self.server.ask("GET", root + "/data?name=y")[2]
+        for files in ({"y": ("y", data)}, {}):
+            self.ask("POST", root + "/compare", *form({}, files))
+        self.ask("POST", "/api/runs/r0/compare", *form({}, {}))
         self.ask("POST", root + "/cancel")
         for run in (first, "r0"):
             self.ask("DELETE", f"/api/runs/{run}")

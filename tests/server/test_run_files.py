@@ -175,6 +175,36 @@ class RunFiles(unittest.TestCase):
             self.outputs({"x": many}, outputs=["n"])
             self.refused("'b'", {"x": many, "b": npy(b"\1", "|b1", (1,))})
 
+    def compare(self, run, files: dict, query=""):
+        return self.server.json("POST", f"/api/runs/{run}/compare{query}", *form({}, {k: (k, v) for k, v in files.items()}))
+
+    def test_compare(self):
+        """What a run kept beside files, which are the reference."""
+        run = self.post({"x": npy(SIX)})[1]["id"]
+        while self.server.json("GET", f"/api/runs/{run}")[1]["state"] in ("queued", "running"):
+            time.sleep(0.01)
+        y, n = npy(struct.pack("<6f", 2, 2, -0.5, -2, 4.25, 4)), npy(struct.pack("<2q", -7, -8), "<i8", (2,))
+        archive = io.BytesIO()
+        with zipfile.ZipFile(archive, "w") as z:
+            for name, data in (("y", y), ("n", n), ("other", n)):
+                z.writestr(f"{name}.npy", data)
+        for files, only in ({"y": y, "n": n}, 0), ({"all.npz": archive.getvalue()}, 1):
+            status, found = self.compare(run, files)
+            self.assertEqual((status, found["compared"], found["different"], found["first"], found["only_a"], found["only_b"]),
+                             (200, 2, 1, "y", 1, only), found)
+            row = next(r for r in found["rows"] if r["name"] == "y")
+            self.assertEqual((row["n_over"], row["worst"], row["worst_a"], row["worst_b"], row["max_abs"]), (1, [1, 1], 4, 4.25, 0.25))
+            self.assertIsNone(self.compare(run, files, "?atol=0.25")[1]["first"])
+        for part, files, status in (("form with files", {}, 400), ("the part 'y'", {"y": b"none"}, 400), ("twice", {"y": y, "a": archive.getvalue()}, 400),
+                                    ("the part 'y'", {"y": npy(b"", shape=(1 << 40,))}, 400)):
+            got, answer = self.compare(run, files)
+            self.assertEqual(got, status, answer)
+            self.assertIn(part, answer["error"]["message"])
+        self.assertEqual(self.compare(run, {"y": y}, "?atol=-1")[0], 400)
+        self.assertEqual(self.compare("r0", {"y": y})[0], 404)
+        found = self.compare(run, {"y": npy(SIX, shape=(3, 2))})[1]
+        self.assertIn("shape", found["rows"][0]["why"])
+
 
 if __name__ == "__main__":
     unittest.main(argv=sys.argv[:1])

@@ -1,6 +1,7 @@
-/* /api/runs/{run}/compare: the values of a run beside those of another, which is the reference. */
+/* /api/runs/{run}/compare: the values of a run beside those of another, or of files, which are the reference. */
 #include "server/handlers.h"
 #include "server/http/state.h"
+#include "server/runs/compare_files.h"
 #include "server/runs/runs.h"
 #include "server/values/json.h"
 
@@ -19,6 +20,14 @@ static bool query_real(exchange *x, const char *name, double *out)
         answer_error(x, 400, name, "'%s' must be a number from 0 on, not '%.40s'", name, text);
     *out = value;
     return good;
+}
+
+/* ?atol=, ?rtol= and ?ulp=. Answers 400 and returns false where one is wrong. */
+static bool read_tolerance(exchange *x, sib_tolerance *out)
+{
+    *out = (sib_tolerance){.atol = 1e-5, .rtol = 1e-3};
+    return query_real(x, "atol", &out->atol) && query_real(x, "rtol", &out->rtol) &&
+           exchange_query_number(x, "ulp", 0, INT64_MAX, &out->max_ulp);
 }
 
 /* Whether nothing is added to the run any more; else answers. */
@@ -92,31 +101,42 @@ static json_t *compare_values(const run_value *a, const run_value *b, const sib_
     return row;
 }
 
-/* ---- Two runs ---- */
+/* ---- Two lists of them ---- */
+
+/* Of a run that has ended, or of files. */
+typedef struct value_list {
+    size_t n;
+    const run_value *items; /* (n) */
+} value_list;
+
+static value_list values_of(const run *r)
+{
+    return (value_list){r->n_values, r->values};
+}
 
 /* The number of each value by its name, of several the first, which has its node. */
-static json_t *numbers_by_name(const run *r)
+static json_t *numbers_by_name(value_list list)
 {
     json_t *all = json_object();
-    for (size_t i = 0; i < r->n_values; i++)
-        if (!json_object_get(all, r->values[i].name))
-            json_object_set_new_nocheck(all, r->values[i].name, json_integer((json_int_t)i));
+    for (size_t i = 0; i < list.n; i++)
+        if (!json_object_get(all, list.items[i].name))
+            json_object_set_new_nocheck(all, list.items[i].name, json_integer((json_int_t)i));
     return all;
 }
 
-/* Neither is added to any more. */
-static void answer_comparison(exchange *x, const run *a, const run *b, const sib_tolerance *tolerance)
+/* b: the reference. */
+static void answer_comparison(exchange *x, value_list a, value_list b, const sib_tolerance *tolerance)
 {
     json_t *of_a = numbers_by_name(a), *of_b = numbers_by_name(b), *rows = json_array(), *first = NULL;
     json_int_t different = 0;
-    for (size_t i = 0; i < a->n_values && !exchange_cancelled(x); i++) {
-        const char *name = a->values[i].name;
+    for (size_t i = 0; i < a.n && !exchange_cancelled(x); i++) {
+        const char *name = a.items[i].name;
         const json_t *other = json_object_get(of_b, name);
         bool within, again = json_integer_value(json_object_get(of_a, name)) != (json_int_t)i;
         if (!other || again)
             continue;
         json_array_append_new(
-            rows, compare_values(&a->values[i], &b->values[json_integer_value(other)], tolerance, &within));
+            rows, compare_values(&a.items[i], &b.items[json_integer_value(other)], tolerance, &within));
         different += !within;
         if (!within && !first)
             first = text_json(name, MAX_NAME);
@@ -141,16 +161,30 @@ static void answer_comparison(exchange *x, const run *a, const run *b, const sib
 void handle_run_compare(exchange *x)
 {
     const char *with = exchange_query(x, "with");
-    sib_tolerance tolerance = {.atol = 1e-5, .rtol = 1e-3};
+    sib_tolerance tolerance;
     run *a = exchange_run(x), *b = a && with ? runs_hold(exchange_server(x)->runs, with) : NULL;
     if (a && !with)
         answer_error(x, 400, "with", "'with' must be the other run: ?with=r12");
     else if (a && !b)
         answer_error(x, 404, "with", "there is no run '%.40s'; /api/runs lists those that are kept", with);
-    else if (a && query_real(x, "atol", &tolerance.atol) && query_real(x, "rtol", &tolerance.rtol) &&
-             exchange_query_number(x, "ulp", 0, INT64_MAX, &tolerance.max_ulp) && has_ended(x, a) &&
-             has_ended(x, b))
-        answer_comparison(x, a, b, &tolerance);
+    else if (a && read_tolerance(x, &tolerance) && has_ended(x, a) && has_ended(x, b))
+        answer_comparison(x, values_of(a), values_of(b), &tolerance);
     run_release(a);
     run_release(b);
+}
+
+void handle_run_compare_files(exchange *x)
+{
+    sib_tolerance tolerance;
+    sib_error err = SIB_ERROR_INIT;
+    compare_files files;
+    run *r = exchange_run(x);
+    if (r && read_tolerance(x, &tolerance) && has_ended(x, r)) {
+        if (compare_files_read(x, &files, &err) == SIB_OK)
+            answer_comparison(x, values_of(r), (value_list){files.n, files.values}, &tolerance);
+        else
+            answer_failure(x, &err);
+        compare_files_free(&files);
+    }
+    run_release(r);
 }
