@@ -1,6 +1,7 @@
 // OpenAI's routes as the page uses them: transcriptions and completions, as they come.
 import { request } from "./client";
 import { events } from "./events";
+import { ask } from "./recordings";
 
 export interface SpeechWord {
   word: string;
@@ -36,8 +37,7 @@ export async function* transcribe(file: File, translate: boolean, fields: Record
   const form = new FormData();
   const all = { ...fields, response_format: "verbose_json", stream: "true", "timestamp_granularities[]": "word" };
   for (const [name, value] of Object.entries(all)) if (value !== "") form.set(name, value);
-  form.set("file", file, file.name);
-  yield* events<SpeechEvent>(await request(`/v1/audio/${translate ? "translations" : "transcriptions"}`, { method: "POST", body: form, signal }));
+  yield* events<SpeechEvent>(await ask(`/v1/audio/${translate ? "translations" : "transcriptions"}`, file, form, signal));
 }
 
 export interface Likely {

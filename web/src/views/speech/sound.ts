@@ -1,6 +1,6 @@
 // What is drawn of a recording, in levels of halving detail, so that ten minutes cost no more than a second.
-import { request } from "../../api/client";
 import { readNpy } from "../../api/npy";
+import { ask } from "../../api/recordings";
 
 export const RATE = 16_000;
 /** Samples per pair of minimum and maximum. */
@@ -84,8 +84,7 @@ export interface Spectrum {
 export async function readSpectrum(file: File, smooth: string, signal: AbortSignal): Promise<Spectrum> {
   const form = new FormData();
   form.set("smooth", smooth);
-  form.set("file", file, file.name);
-  const answer = await request("/api/features", { method: "POST", body: form, signal });
+  const answer = await ask("/api/features", file, form, signal);
   const rate = Number(answer.headers.get("X-Sample-Rate")) / Number(answer.headers.get("X-Hop-Length"));
   const { shape, data } = readNpy(await answer.arrayBuffer());
   const [bands = 0, frames = 0] = shape;
@@ -123,7 +122,6 @@ export interface Span {
 export async function readSpans(file: File, model: string, signal: AbortSignal): Promise<Span[]> {
   const form = new FormData();
   form.set("model", model);
-  form.set("file", file, file.name);
-  const answer = await request("/api/spans", { method: "POST", body: form, signal });
+  const answer = await ask("/api/spans", file, form, signal);
   return ((await answer.json()) as { spans: Span[] }).spans;
 }
