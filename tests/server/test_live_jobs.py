@@ -8,7 +8,7 @@ import unittest
 
 from serving import RECORDING, SPOKEN, RunTests, Server
 from text_model import chain
-from websocket import Client, ended
+from websocket import Client, ended, frames
 
 
 class LiveJobs(RunTests):
@@ -92,12 +92,48 @@ class LiveJobs(RunTests):
         self.assertEqual(len(self.told(messages, run, "token")), 8000)
         self.same_text(messages, run)
 
+    def test_values_and_events_of_models(self):
+        """Those of the calls of a job, by call; the text is the same."""
+        every, encoder = Client(self.server), Client(self.server)
+        for client, fields in ((every, {"interval": 60, "events": True}), (encoder, {"call": "encoder", "what": "value", "slice": "0,0,:2"})):
+            self.addCleanup(client.socket.close)
+            client.send(op="subscribe", id=1, model="digits", names=["*"], **fields)
+            client.reply("subscribed")
+        run = self.start({"audio": ("a.flac", RECORDING.read_bytes())}, model="digits")
+        messages = every.until(ended(run))
+        self.assertEqual(self.outputs(run)["text"].strip(), SPOKEN)
+        digests = frames(messages, run=run, op="digest")
+        self.assertEqual({head["call"] for head, _ in digests}, {"encoder", "decoder"})
+        self.assertTrue(any(head["count"] > 0 for head, _ in digests))
+        events = [e for m in messages if isinstance(m, dict) and m["op"] == "events" for e in m["events"]]
+        self.assertEqual({e["call"] for e in events}, {"encoder", "decoder"})
+        values = frames(encoder.until(ended(run)), run=run)
+        self.assertEqual({head["call"] for head, _ in values}, {"encoder"})
+        self.assertTrue(any(head["bytes"] for head, _ in values))
+
     def test_another_run_is_told_to_its_own(self):
         client = self.subscribed(model="digits")
         run = self.start(model="chain", inputs={"text": "Once", "max_tokens": 5})
         self.wait(run, "done")
         client.send(op="ping", t=1)
         self.assertEqual([m for m in client.until(lambda m: m["op"] == "pong") if m.get("run") == run], [])
+
+
+class First(RunTests):
+    """The first run of a server."""
+    kind = "job"
+
+    def test_loading_of_weights(self):
+        self.server = Server("digits")
+        self.addCleanup(self.server.__exit__)
+        with Client(self.server) as client:
+            client.send(op="subscribe", id=1, names=[], events=True)
+            client.reply("subscribed")
+            run = self.start({"audio": ("a.flac", RECORDING.read_bytes())}, model="digits")
+            messages = [m for m in client.until(ended(run)) if m["op"] == "events"]
+        packed = [e for m in messages for e in m["events"] if e["kind"] == "pack"]
+        self.assertEqual({e["call"] for e in packed}, {"encoder", "decoder"})
+        self.assertTrue(all(e["bytes_written"] > 0 and e["name"] for e in packed), packed)
 
 
 if __name__ == "__main__":

@@ -168,6 +168,32 @@ class Live(unittest.TestCase):
 
     # ---- Digests ----
 
+    def test_events(self):
+        """The ends of spans, many in a message; those who did not ask for them get none."""
+        client, other = self.client(), self.client()
+        self.subscribe(client, model="small", names=[], events=True)
+        self.subscribe(other, model="small", names=[])
+        run = self.start(model="small", inputs={"x": {"data": [[1, 2, 3]]}})
+        messages = [m for m in client.until(ended(run)) if m["op"] == "events"]
+        events = [e for m in messages for e in m["events"]]
+        self.assertEqual({(m["run"], m["lost"]) for m in messages}, {(run, 0)})
+        node = next(e for e in events if e["kind"] == "node")
+        self.assertEqual(sorted(node), ["backend", "begin", "bytes_written", "call", "end", "kernel", "kind", "name", "op_type"])
+        self.assertEqual((node["call"], node["bytes_written"]), ("", 12))
+        self.assertLessEqual(node["begin"], node["end"])
+        self.assertIn("adds", {e["name"] for e in events})
+        self.assertIn("plan", {e["kind"] for e in events})
+        self.assertNotIn("events", {m["op"] for m in other.until(ended(run))})
+
+    def test_more_events_than_anybody_reads(self):
+        client = self.client()
+        self.subscribe(client, model="endless", names=[], events=True)
+        run = self.start(model="endless", inputs={"x": {"data": [1]}})
+        message = client.until(lambda m: m["op"] == "events" and m["lost"])[-1]
+        self.assertLess(len(json.dumps(message)), 100_000)
+        self.assertEqual(self.server.ask("POST", f"/api/runs/{run}/cancel", "{}")[0], 200)
+        client.until(ended(run))
+
     def test_digests_from_before_the_run(self):
         client = self.client()
         self.subscribe(client, model="small", names=["*"])

@@ -257,6 +257,7 @@ void live_tick(live *all)
         if (message && live_mark(all, l->run, true))
             live_tell_marked(all, PEER_DROPPABLE, dump(json_incref(message)));
         json_decref(message);
+        live_tell_events(l);
     }
     for (follower *f = all->followers; f; f = f->next)
         tell_losses(f, now);

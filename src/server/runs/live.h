@@ -20,7 +20,8 @@ void live_tick(live *all);
 
 typedef struct live_run live_run;
 
-/* Around sib_session_run, and around sib_job_run, where session is NULL and nothing has a watch. begin returns NULL where memory fails: the run goes on unwatched. */
+/* Around sib_session_run, and around sib_job_run, where session is NULL: the run's calls of the job's sessions are seen.
+   begin returns NULL where memory fails: the run goes on unwatched. */
 live_run *live_begin(live *all, run *r, sib_session *session);
 void live_end(live_run **l);
 /* Of the run of a job, where l is not NULL: tells its subscribers, and those who come while it goes on. The text is

@@ -31,12 +31,13 @@ static void add_real(buffer *b, const char *key, double value)
     cbor_real(b, value);
 }
 
-#define COMMON_KEYS 10
+#define COMMON_KEYS 11
 
 /* What headers of every kind begin with. t: NULL for what is no tensor. */
-static void add_common(buffer *b, const live_run *l, subscription *s, const sib_tap_event *e,
+static void add_common(buffer *b, const live_session *at, subscription *s, const sib_tap_event *e,
                        const sib_tensor *t)
 {
+    const live_run *l = at->of;
     char id[32];
     snprintf(id, sizeof id, "r%llu", (unsigned long long)l->run->number);
     cbor_text(b, "op");
@@ -45,6 +46,7 @@ static void add_common(buffer *b, const live_run *l, subscription *s, const sib_
     add_number(b, "number", atomic_fetch_add(&s->sent, 1) + 1);
     cbor_text(b, "run");
     cbor_text(b, id);
+    add_text(b, "call", at->call ? at->call : "");
     add_text(b, "name", e->name);
     add_text(b, "node", e->node);
     add_text(b, "op_type", e->op_type);
@@ -101,16 +103,16 @@ static void add_digest(buffer *b, const sib_digest *d)
         cbor_number(b, d->not_finite[r]);
 }
 
-static void make_digest(buffer *b, live_run *l, subscription *s, const sib_tap_event *e)
+static void make_digest(buffer *b, live_session *at, subscription *s, const sib_tap_event *e)
 {
-    const sib_digest *d = digest_of(l, e);
+    const sib_digest *d = digest_of(at->of, e);
     if (!d) {
         atomic_fetch_add(&s->sent, 1);
         b->failed = true;
         return;
     }
     cbor_map(b, COMMON_KEYS + 14);
-    add_common(b, l, s, e, sib_value_tensor(e->value));
+    add_common(b, at, s, e, sib_value_tensor(e->value));
     add_digest(b, d);
     finish_header(b);
     for (uint32_t r = 0; r < d->rows; r++)
@@ -132,7 +134,7 @@ static const char *take_elements(const subscription *s, const sib_tensor *t, sib
     return bits / 8 > MAX_ELEMENTS ? "it is larger than a message: ask for a slice" : NULL;
 }
 
-static void make_value(buffer *b, live_run *l, subscription *s, const sib_tap_event *e)
+static void make_value(buffer *b, live_session *at, subscription *s, const sib_tap_event *e)
 {
     sib_error err = SIB_ERROR_INIT;
     sib_tensor *taken = NULL;
@@ -142,7 +144,7 @@ static void make_value(buffer *b, live_run *l, subscription *s, const sib_tap_ev
     if (!missing)
         bytes = (size_t)((sib_tensor_count(t) * sib_dtype_bits(sib_tensor_dtype(t)) + 7) / 8);
     cbor_map(b, COMMON_KEYS + (missing ? 2 : 1));
-    add_common(b, l, s, e, t);
+    add_common(b, at, s, e, t);
     add_number(b, "bytes", bytes);
     if (missing)
         add_text(b, "missing", missing);
@@ -152,14 +154,14 @@ static void make_value(buffer *b, live_run *l, subscription *s, const sib_tap_ev
     sib_tensor_free(&taken);
 }
 
-void live_frame_send(live_run *l, subscription *s, const sib_tap_event *e)
+void live_frame_send(live_session *at, subscription *s, const sib_tap_event *e)
 {
     buffer b = {0};
     buffer_add(&b, "\0\0\0\0", 4);
     if (s->what == LIVE_VALUE)
-        make_value(&b, l, s, e);
+        make_value(&b, at, s, e);
     else
-        make_digest(&b, l, s, e);
+        make_digest(&b, at, s, e);
     if (!b.failed)
         peer_send(s->peer, true, PEER_DROPPABLE, b.data, b.size);
     buffer_free(&b);

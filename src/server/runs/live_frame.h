@@ -7,6 +7,6 @@
 
 /* Sends the client what it subscribed to of a value. What cannot be made for want of memory is left out, which the number
    of the next one shows. In the thread of the run. */
-void live_frame_send(live_run *l, subscription *s, const sib_tap_event *e);
+void live_frame_send(live_session *at, subscription *s, const sib_tap_event *e);
 
 #endif

@@ -2,6 +2,7 @@
 #ifndef SIB_SERVER_LIVE_INNER_H
 #define SIB_SERVER_LIVE_INNER_H
 
+#include "server/http/buffer.h"
 #include "server/http/mailbox.h"
 #include "server/runs/live.h"
 #include "server/runs/live_places.h"
@@ -29,6 +30,7 @@ typedef struct subscription {
     size_t n_names;
     char **names; /* (n_names) names or globs of values; none: the run's state and progress alone */
     bool inside, optimised;
+    bool events; /* wants to know what took time */
     live_what what;
     char *slice;     /* NULL: the entire value */
     double share;    /* 0: every run */
@@ -61,9 +63,17 @@ struct live {
 
 #define LIVE_SENT 256 /* values whose last message is remembered */
 
-/* A subscription's watch of a run. */
-typedef struct watched {
+/* A session that a run uses: that of its graph, or of a call of its job. */
+typedef struct live_session {
     live_run *of;
+    sib_session *session;
+    const char *call;   /* of the job; NULL: of a graph */
+    sib_watch *control; /* sees events; NULL until somebody follows. Under the lock of all */
+} live_session;
+
+/* A subscription's watch of a session. */
+typedef struct watched {
+    live_session *at;
     subscription *subscription; /* held */
     sib_watch *watch;
     uint64_t spent; /* nanoseconds in its callbacks */
@@ -76,11 +86,12 @@ typedef struct watched {
 struct live_run {
     live *all;
     run *run;
-    sib_session *session; /* NULL: of a job */
-    pthread_t thread;     /* that of the run: watches also see other runs of the session */
+    size_t n_sessions;
+    live_session *sessions; /* (n_sessions) */
+    pthread_t thread;       /* that of the run: watches also see other runs of the session */
     uint64_t began;
-    atomic_bool changed; /* subscriptions have come or gone */
-    sib_watch *control;  /* sees events; NULL until somebody follows. Under the lock of all */
+    atomic_bool changed;      /* subscriptions have come or gone */
+    atomic_bool wants_events; /* one of them has */
     live_run *next;
 
     /* Of the run's thread alone. */
@@ -101,6 +112,8 @@ struct live_run {
     char node[256], op_type[64];
     bool moved;
     uint64_t progress_sent; /* sib_time_ns */
+    buffer events;          /* as texts of JSON, with commas, since they were sent last */
+    uint64_t n_lost;        /* of them, that found no room */
 };
 
 /* ---- live.c ---- */
@@ -123,8 +136,17 @@ subscription *subscription_hold(subscription *s);
 void subscription_release(subscription *s);
 bool subscription_matches(const subscription *s, const run *r);
 /* Marks those who follow the run, with those who follow all runs, or its subscribers alone; returns whether there are any.
-   The caller holds the lock. */
+   The caller holds the lock, also of the next. */
 bool live_mark(live *all, const run *r, bool all_runs);
+/* The same of those who subscribe to events. */
+bool live_mark_events(live *all, const run *r);
+
+/* ---- live_events.c ---- */
+
+/* In the run's thread: notes the end of a span for those who want events. */
+void live_note_event(live_session *at, const sib_time_span *span);
+/* Tells them what was noted, as one message. The caller holds the lock of all. */
+void live_tell_events(live_run *l);
 
 /* ---- live_answer.c ---- */
 

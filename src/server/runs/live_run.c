@@ -47,39 +47,40 @@ static bool too_soon(watched *w, const char *name, uint64_t now)
 static sib_code on_value(void *context, const sib_tap_event *e, sib_error *err)
 {
     watched *w = context;
-    live_run *l = w->of;
+    live_run *l = w->at->of;
     (void)err;
     if (!own_thread(l) || atomic_load(&w->subscription->ended) || peer_gone(w->subscription->peer))
         return SIB_OK;
     uint64_t began = sib_time_ns();
     if (!too_soon(w, e->name, began))
-        live_frame_send(l, w->subscription, e);
+        live_frame_send(w->at, w->subscription, e);
     w->spent += sib_time_ns() - began;
     return SIB_OK;
 }
 
-/* Whether the run has a watch for s already. */
-static bool has_watch(const live_run *l, const subscription *s)
+/* Whether a session is of the call that s wants, and has no watch for it yet. */
+static bool needs_watch(const live_session *at, const subscription *s)
 {
-    const watched *w = l->watched;
-    while (w && w->subscription != s)
+    const watched *w = at->of->watched;
+    while (w && (w->subscription != s || w->at != at))
         w = w->next;
-    return w;
+    return !w && !(s->call && at->call && strcmp(s->call, at->call) != 0);
 }
 
-static void add_watch(live_run *l, subscription *s)
+static void add_watch(live_session *at, subscription *s)
 {
+    live_run *l = at->of;
     watched *w = calloc(1, sizeof *w);
     if (!w)
         return;
-    *w = (watched){.of = l, .subscription = subscription_hold(s), .next = l->watched};
+    *w = (watched){.at = at, .subscription = subscription_hold(s), .next = l->watched};
     sib_watch_options o = {.names = (const char *const *)s->names,
                            .n_names = s->n_names,
                            .inside = s->inside,
                            .optimised = s->optimised,
                            .context = w,
                            .on_value = on_value};
-    if (sib_watch_add(l->session, &o, &w->watch, NULL) == SIB_OK)
+    if (sib_watch_add(at->session, &o, &w->watch, NULL) == SIB_OK)
         l->watched = w;
     else {
         subscription_release(s);
@@ -108,9 +109,15 @@ static void look_again(live_run *l)
         *at = w->next;
         remove_watch(w);
     }
-    for (subscription *s = l->all->subscriptions; s; s = s->next)
-        if (s->n_names && s->debt <= 0 && subscription_matches(s, l->run) && !has_watch(l, s))
-            add_watch(l, s);
+    bool events = false;
+    for (subscription *s = l->all->subscriptions; s; s = s->next) {
+        bool matches = subscription_matches(s, l->run);
+        events = events || (matches && s->events);
+        for (size_t i = 0; matches && i < l->n_sessions && s->n_names && s->debt <= 0; i++)
+            if (needs_watch(&l->sessions[i], s))
+                add_watch(&l->sessions[i], s);
+    }
+    atomic_store(&l->wants_events, events);
     pthread_mutex_unlock(&l->all->lock);
 }
 
@@ -118,7 +125,8 @@ static void look_again(live_run *l)
 
 static void note_place(live_run *l, const sib_time_span *span)
 {
-    if (!l->places.capacity && !places_make(&l->places, sib_model_graph(sib_session_model(l->session), 0)))
+    if (!l->places.capacity &&
+        !places_make(&l->places, sib_model_graph(sib_session_model(l->sessions[0].session), 0)))
         places_clear(&l->places);
     size_t place;
     bool found = places_find(&l->places, span->name, &place);
@@ -135,20 +143,25 @@ static void note_place(live_run *l, const sib_time_span *span)
 
 static void on_event(void *context, const sib_time_span *span, bool begins)
 {
-    live_run *l = context;
+    live_session *at = context;
+    live_run *l = at->of;
     if (!own_thread(l))
         return;
     if (atomic_exchange(&l->changed, false))
         look_again(l);
-    if (begins && span->kind == SIB_SPAN_NODE)
+    if (begins && span->kind == SIB_SPAN_NODE && !at->call)
         note_place(l, span);
+    if (!begins && atomic_load(&l->wants_events))
+        live_note_event(at, span);
 }
 
 void live_run_change(live_run *l)
 {
-    if (!l->control && l->session) {
-        sib_watch_options o = {.context = l, .optimised = true, .on_event = on_event};
-        sib_watch_add(l->session, &o, &l->control, NULL);
+    for (size_t i = 0; i < l->n_sessions; i++) {
+        live_session *at = &l->sessions[i];
+        sib_watch_options o = {.context = at, .optimised = true, .on_event = on_event};
+        if (!at->control)
+            sib_watch_add(at->session, &o, &at->control, NULL);
     }
     atomic_store(&l->changed, true);
     pthread_mutex_lock(&l->lock);
@@ -171,7 +184,7 @@ json_t *live_run_progress(live_run *l, uint64_t now)
     if (l->moved && now - l->progress_sent >= PROGRESS_NSEC) {
         message = json_pack("{s:s, s:s, s:s, s:o, s:o}", "op", "progress", "run", id, "tier", l->tier, "done",
                             amount_json(l->done), "total", amount_json(l->total));
-        if (message && l->session)
+        if (message && !l->run->is_job)
             json_object_set_new(message, "node",
                                 json_pack("{s:o, s:o}", "name", text_json(l->node, MAX_NAME), "op_type",
                                           text_json(l->op_type, MAX_NAME)));
@@ -184,6 +197,24 @@ json_t *live_run_progress(live_run *l, uint64_t now)
 
 /* ---- Begin and end ---- */
 
+/* Lists the session of a graph, or those of the calls of the run's job, each once. Returns false where memory fails. */
+static bool list_sessions(live_run *l, sib_session *session)
+{
+    const sib_job *job = session ? NULL : l->run->model->job;
+    size_t n = 0;
+    while (job && sib_job_session(job, n, NULL))
+        n++;
+    l->sessions = calloc(n + 1, sizeof *l->sessions);
+    if (l->sessions && session)
+        l->sessions[l->n_sessions++] = (live_session){.of = l, .session = session};
+    for (size_t i = 0; l->sessions && i < n; i++) {
+        live_session *at = &l->sessions[l->n_sessions++];
+        at->of = l;
+        at->session = sib_job_session(job, i, &at->call);
+    }
+    return l->sessions;
+}
+
 live_run *live_begin(live *all, run *r, sib_session *session)
 {
     live_run *l = calloc(1, sizeof *l);
@@ -191,7 +222,10 @@ live_run *live_begin(live *all, run *r, sib_session *session)
         return NULL;
     l->all = all;
     l->run = r;
-    l->session = session;
+    if (!list_sessions(l, session)) {
+        free(l);
+        return NULL;
+    }
     l->thread = pthread_self();
     l->began = sib_time_ns();
     pthread_mutex_init(&l->lock, NULL);
@@ -202,7 +236,7 @@ live_run *live_begin(live *all, run *r, sib_session *session)
     l->next = all->runs;
     all->runs = l;
     pthread_mutex_unlock(&all->lock);
-    if (followed && session)
+    if (followed)
         look_again(l); /* before the run chooses its graph and plan */
     return l;
 }
@@ -216,7 +250,7 @@ static void settle(live_run *l)
             continue;
         uint64_t spent = 0;
         for (const watched *w = l->watched; w; w = w->next)
-            spent = w->subscription == s ? w->spent : spent;
+            spent += w->subscription == s ? w->spent : 0;
         if (s->debt > 0)
             s->debt = s->debt > seconds ? s->debt - seconds : 0;
         else
@@ -235,14 +269,18 @@ void live_end(live_run **lp)
         at = &(*at)->next;
     *at = l->next;
     settle(l);
+    live_tell_events(l);
     json_decref(l->told);
     pthread_mutex_unlock(&l->all->lock);
-    sib_watch_remove(&l->control);
+    for (size_t i = 0; i < l->n_sessions; i++)
+        sib_watch_remove(&l->sessions[i].control);
     for (watched *w = l->watched, *next; w; w = next) {
         next = w->next;
         remove_watch(w);
     }
     places_clear(&l->places);
+    buffer_free(&l->events);
+    free(l->sessions);
     pthread_mutex_destroy(&l->lock);
     free(l);
     *lp = NULL;

@@ -23,10 +23,31 @@ void subscription_release(subscription *s)
     free(s);
 }
 
+/* Whether the run uses this call: of a job it may be any of its own. */
+static bool uses_call(const run *r, const char *call)
+{
+    const char *name;
+    bool found = !r->is_job && !strcmp(call, r->call ? r->call : "");
+    for (size_t i = 0; !found && r->is_job && sib_job_session(r->model->job, i, &name); i++)
+        found = !strcmp(call, name);
+    return found;
+}
+
 bool subscription_matches(const subscription *s, const run *r)
 {
     return (!s->run || s->run == r->number) && (!s->model || !strcmp(s->model, r->model->id)) &&
-           (!s->call || !strcmp(s->call, r->call ? r->call : ""));
+           (!s->call || uses_call(r, s->call));
+}
+
+bool live_mark_events(live *all, const run *r)
+{
+    bool any = false;
+    for (follower *f = all->followers; f; f = f->next)
+        f->marked = false;
+    for (subscription *s = all->subscriptions; s; s = s->next)
+        if (s->events && subscription_matches(s, r))
+            any = s->by->marked = true;
+    return any;
 }
 
 bool live_mark(live *all, const run *r, bool all_runs)
