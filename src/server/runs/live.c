@@ -49,14 +49,6 @@ static void tell(peer *p, json_t *message)
     free(text);
 }
 
-void live_tell_marked(live *all, peer_class class, char *text)
-{
-    for (follower *f = all->followers; f && text; f = f->next)
-        if (f->marked)
-            peer_send(f->peer, false, class, text, strlen(text));
-    free(text);
-}
-
 static json_t *state_message(run *r)
 {
     json_t *message = run_json(r);

@@ -127,8 +127,6 @@ bool live_follow_runs(live *all, follower *f);
 sib_code live_subscribe(live *all, follower *f, subscription *s, sib_error *err);
 /* Returns false where there is no subscription of this id. */
 bool live_unsubscribe(live *all, follower *f, uint64_t id);
-/* Tells those who are marked, and frees the text, which may be NULL. The caller holds the lock. */
-void live_tell_marked(live *all, peer_class class, char *text);
 
 /* ---- live_subscription.c ---- */
 
@@ -140,6 +138,8 @@ bool subscription_matches(const subscription *s, const run *r);
 bool live_mark(live *all, const run *r, bool all_runs);
 /* The same of those who subscribe to events. */
 bool live_mark_events(live *all, const run *r);
+/* Tells those who are marked, and frees the text, which may be NULL. */
+void live_tell_marked(live *all, peer_class class, char *text);
 
 /* ---- live_events.c ---- */
 

@@ -60,3 +60,11 @@ bool live_mark(live *all, const run *r, bool all_runs)
             any = s->by->marked = true;
     return any;
 }
+
+void live_tell_marked(live *all, peer_class class, char *text)
+{
+    for (follower *f = all->followers; f && text; f = f->next)
+        if (f->marked)
+            peer_send(f->peer, false, class, text, strlen(text));
+    free(text);
+}
