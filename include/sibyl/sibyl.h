@@ -5,6 +5,7 @@
 #ifndef SIBYL_SIBYL_H
 #define SIBYL_SIBYL_H
 
+#include <sibyl/attention.h>
 #include <sibyl/audio.h>
 #include <sibyl/base.h>
 #include <sibyl/batch.h>

@@ -108,6 +108,7 @@ class Answers(unittest.TestCase):
         self.spans()
         self.lens()
         self.recordings()
+        self.attention()
         self.hashes()
         self.opened()
         self.documents()
@@ -205,6 +206,10 @@ class Answers(unittest.TestCase):
         self.open("loud.onnx")
         for fields in ({}, {"threshold": "high"}, {"model": "none"}):
             self.ask("POST", "/api/spans", *form(fields, {"file": ("a.flac", RECORDING.read_bytes())}))
+
+    def attention(self):
+        for fields in ({"tokens": "16,17"}, {"tokens": ""}, {"tokens": "16", "model": "none"}):
+            self.ask("POST", "/api/attention", *form(fields, {"file": ("a.flac", RECORDING.read_bytes())}))
 
     def lens(self):
         self.open("tiny.onnx")

@@ -172,15 +172,13 @@ static void find_probabilities(const whisper_decoder *d, const float *logits, co
     }
 }
 
-/* All tokens to feed: the start without timestamps, the text, the end. */
-static sib_code make_tokens(const whisper_decoder *d, const int32_t *text, size_t n, token_ids *out,
-                            sib_error *err)
+sib_code whisper_align_tokens(const whisper_tokens *w, size_t n_text_ctx, const int32_t *text, size_t n,
+                              token_ids *out, sib_error *err)
 {
-    const whisper_tokens *w = d->tokens;
-    if (w->n_start + n + 2 > d->model->n_text_ctx)
+    if (w->n_start + n + 2 > n_text_ctx)
         return err_set(err, SIB_ERR_ARGUMENT,
                        "sample_len: a window has %zu tokens, but the alignment of words has room for %zu", n,
-                       d->model->n_text_ctx - size_min(w->n_start + 2, d->model->n_text_ctx));
+                       n_text_ctx - size_min(w->n_start + 2, n_text_ctx));
     sib_code code = ids_append(out, w->start, w->n_start, err);
     if (code == SIB_OK)
         code = ids_add(out, w->no_timestamps, err);
@@ -212,7 +210,7 @@ sib_code whisper_align(whisper_decoder *d, const int32_t *text, size_t n, size_t
     float *scores = NULL;
     size_t n_heads = 0, stride = m->n_audio_ctx, n_scores = 0;
     alignment a = {.n_audio = size_min(n_audio, stride), .begin = d->tokens->n_start, .rows = n + 1};
-    sib_code code = make_tokens(d, text, n, &tokens, err);
+    sib_code code = whisper_align_tokens(d->tokens, m->n_text_ctx, text, n, &tokens, err);
     a.n_tokens = tokens.n;
     if (code == SIB_OK)
         code = find_heads(m, &heads, &n_heads, &own, err);

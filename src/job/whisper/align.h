@@ -11,6 +11,11 @@
 sib_code whisper_align(whisper_decoder *d, const int32_t *text, size_t n, size_t n_audio, double *times,
                        double *probabilities, sib_error *err);
 
+/* Adds all tokens to feed for that: the start without timestamps, the text (n), the end. Errors: SIB_ERR_ARGUMENT (more than
+   the context holds), SIB_ERR_MEMORY. */
+sib_code whisper_align_tokens(const whisper_tokens *w, size_t n_text_ctx, const int32_t *text, size_t n,
+                              token_ids *out, sib_error *err);
+
 /* The cheapest monotonic path through cost (rows, columns) from the first corner to the last, in steps of one
    row, one column or both (Sakoe and Chiba 1978); among equals the one that stays in the row. first: (rows)
    column at which the path enters each row, -1 where there are no columns. Errors: SIB_ERR_MEMORY,

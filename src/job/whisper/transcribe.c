@@ -380,16 +380,14 @@ sib_code whisper_transcribe_features(const whisper_model *m, const sib_tokenizer
     return code;
 }
 
-sib_code whisper_transcribe(const whisper_model *m, const sib_tokenizer *t, sib_pool *pool,
-                            const float *samples, size_t n_samples, const whisper_options *o,
-                            const job_watch *watch, whisper_transcript *out, sib_error *err)
+sib_code whisper_features(const whisper_model *m, sib_pool *pool, const float *samples, size_t n_samples,
+                          float **out, size_t *n_frames, sib_error *err)
 {
     const size_t padding = whisper_window_frames(m) * WHISPER_HOP;
     sib_mel_spec spec;
     sib_mel *mel = NULL;
     uint64_t bands = 0, frames = 0;
     float *features = NULL;
-    *out = (whisper_transcript){0};
     sib_code code = sib_mel_spec_preset("whisper", (int32_t)m->n_mels, &spec, err);
     if (code == SIB_OK)
         code = sib_mel_create(&spec, NULL, &mel, err);
@@ -404,8 +402,25 @@ sib_code whisper_transcribe(const whisper_model *m, const sib_tokenizer *t, sib_
         code = sib_mel_compute(mel, pool, n_samples > 0 ? samples : &(float){0}, n_samples, padding, features,
                                (size_t)frames, err);
     sib_mel_free(&mel);
+    if (code != SIB_OK) {
+        mem_free(features);
+        features = NULL;
+    }
+    *out = features;
+    *n_frames = (size_t)frames;
+    return code;
+}
+
+sib_code whisper_transcribe(const whisper_model *m, const sib_tokenizer *t, sib_pool *pool,
+                            const float *samples, size_t n_samples, const whisper_options *o,
+                            const job_watch *watch, whisper_transcript *out, sib_error *err)
+{
+    float *features;
+    size_t n_frames;
+    *out = (whisper_transcript){0};
+    sib_code code = whisper_features(m, pool, samples, n_samples, &features, &n_frames, err);
     if (code == SIB_OK)
-        code = whisper_transcribe_features(m, t, features, (size_t)frames, o, watch, out, err);
+        code = whisper_transcribe_features(m, t, features, n_frames, o, watch, out, err);
     mem_free(features);
     return code;
 }

@@ -88,7 +88,11 @@ sib_code whisper_transcribe(const whisper_model *m, const sib_tokenizer *t, sib_
                             const float *samples, size_t n_samples, const whisper_options *o,
                             const job_watch *watch, whisper_transcript *out, sib_error *err);
 
-/* The same from features of the recording followed by a window of silence: mel (n_mels, n_frames), where
+/* The features of samples (n_samples) followed by a window of silence: *out (n_mels, *n_frames), mem_free it. */
+sib_code whisper_features(const whisper_model *m, sib_pool *pool, const float *samples, size_t n_samples,
+                          float **out, size_t *n_frames, sib_error *err);
+
+/* The same as whisper_transcribe from features of the recording followed by a window of silence: mel (n_mels, n_frames), where
    n_frames is at least 2 * n_audio_ctx and the last 2 * n_audio_ctx frames are that silence. */
 sib_code whisper_transcribe_features(const whisper_model *m, const sib_tokenizer *t, const float *mel,
                                      size_t n_frames, const whisper_options *o, const job_watch *watch,
