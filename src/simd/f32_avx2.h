@@ -35,6 +35,11 @@ static inline void vf_store(float *p, vf v)
     _mm256_storeu_ps(p, v);
 }
 
+static inline void vf_stream(float *p, vf v)
+{
+    _mm256_stream_ps(p, v);
+}
+
 static inline vf vf_add(vf a, vf b)
 {
     return _mm256_add_ps(a, b);

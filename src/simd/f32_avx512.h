@@ -35,6 +35,11 @@ static inline void vf_store(float *p, vf v)
     _mm512_storeu_ps(p, v);
 }
 
+static inline void vf_stream(float *p, vf v)
+{
+    _mm512_stream_ps(p, v);
+}
+
 static inline vf vf_add(vf a, vf b)
 {
     return _mm512_add_ps(a, b);

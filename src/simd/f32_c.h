@@ -5,6 +5,7 @@
 
        vf, VF_LANES                     a vector of floats and its number of lanes
        vf_zero() vf_set1(x) vf_load(p) vf_store(p, v)
+       vf_stream(p, v)                  vf_store past the caches; p is aligned to a vector
        vf_load_n(p, n) vf_store_n(p, v, n)     the first n < VF_LANES lanes; the others are 0, and not stored
        vf_add(a, b) vf_sub(a, b) vf_mul(a, b) vf_div(a, b) vf_sqrt(v)
        vf_fma(a, b, c)                  a * b + c
@@ -76,6 +77,11 @@ static inline vf vf_load(const float *p)
 }
 
 static inline void vf_store(float *p, vf v)
+{
+    *p = v;
+}
+
+static inline void vf_stream(float *p, vf v)
 {
     *p = v;
 }

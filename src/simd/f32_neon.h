@@ -37,6 +37,11 @@ static inline void vf_store(float *p, vf v)
     vst1q_f32(p, v);
 }
 
+static inline void vf_stream(float *p, vf v)
+{
+    vf_store(p, v); /* there is no such store */
+}
+
 static inline vf vf_add(vf a, vf b)
 {
     return vaddq_f32(a, b);

@@ -341,6 +341,37 @@ TEST(together)
             }
 }
 
+/* Results that are stored past the caches, by several threads: whole, in rows whose ends are not aligned, and
+   as one of two results that share a step. */
+TEST(past_the_caches)
+{
+    static const op_row large[] = {{"Mul", 2, "f", 3, 0}, {"Sub", 2, "f", 3, 0}, {"Floor", 1, "f", 9, 0}};
+    static const char *const others[] = {"3 821 817", "3 1 1", "817"};
+    for (size_t i = 0; i < COUNT(large); i++)
+        for (size_t k = 0; k < (large[i].n_in > 1 ? COUNT(others) : 1); k++) {
+            model_case m = {
+                .n_in = large[i].n_in,
+                .in = {{SIB_F32, others[0], false, 3, false}, {SIB_F32, others[k], false, 3, false}},
+                .make = make_op,
+                .context = &large[i],
+                .abs = 1e-6,
+                .rel = 1e-6,
+                .threads = 2};
+            check(&m, large[i].type);
+        }
+    static const bool leaves = true;
+    model_case m = {.n_in = 3,
+                    .in = {{SIB_F32, others[0], false, 4, false},
+                           {SIB_F32, others[2], true, 2, false},
+                           {SIB_F32, others[1], false, 3, false}},
+                    .make = make_gate,
+                    .context = &leaves,
+                    .abs = 1e-5,
+                    .rel = 1e-5,
+                    .threads = 2};
+    check(&m, "gate");
+}
+
 TEST(behind_products)
 {
     static const char *const sizes[] = {"1 70", "33 70", "3 40 70", "700 70"};

@@ -414,6 +414,28 @@ static void scalar(trial *t)
     trial_expect_bits(t, "one for all", y, want, n, sizeof *y);
 }
 
+/* Stored past the caches, at aligned and other places: the same bits. */
+static void streamed(trial *t)
+{
+    size_t form = t->slot / CHAIN_OP_COUNT, n = trial_length(t);
+    chain_op op = (chain_op)(t->slot % CHAIN_OP_COUNT);
+    const float *a = (const float *)(void *)elements(t, CHAIN_F32, false, form == 1 ? 1 : n);
+    const float *b = (const float *)(void *)elements(t, CHAIN_F32, false, form == 2 ? 1 : n);
+    float *want = trial_in(t, n, sizeof *want), *y = trial_out(t, sizeof *y, 1, n, n, TRIAL_ALONE);
+    chain_function plain = form ? t->k->chain.scalar[form - 1][op] : t->k->chain.op[op][CHAIN_F32];
+    size_t from = t->round % 3 ? (size_t)(-(uintptr_t)y % 64) / sizeof *y : 0;
+    from = from < n ? from : n;
+    size_t count = (n - from) / (1 + t->round % 2), rest = n - from - count;
+    plain(a, b, NULL, want, n);
+    plain(a, b, NULL, y, from);
+    plain(a + (form == 1 ? 0 : n - rest), b + (form == 2 ? 0 : n - rest), NULL, y + n - rest, rest);
+    CALL(t, count,
+         chain.streamed[form][op](a + (form == 1 ? 0 : from), b + (form == 2 ? 0 : from), NULL, y + from,
+                                  count));
+    t->k->layout.stream_end();
+    trial_expect_bits(t, "streamed", y, want, n, sizeof *y);
+}
+
 static void where(trial *t)
 {
     size_t bytes = (size_t)1 << t->slot, n = trial_length(t);
@@ -461,9 +483,8 @@ static void name_cast(size_t slot, char *text, size_t size)
 }
 
 static const trial_row rows[] = {
-    ENTRIES(chain.op, function, name_op),
-    ENTRIES(chain.scalar, scalar, name_scalar),
-    ENTRY(chain.where, where),
+    ENTRIES(chain.op, function, name_op),           ENTRIES(chain.scalar, scalar, name_scalar),
+    ENTRIES(chain.streamed, streamed, name_scalar), ENTRY(chain.where, where),
     ENTRIES(chain.cast, cast, name_cast),
 };
 const trial_family family_chain = {"chain", rows, COUNT(rows)};

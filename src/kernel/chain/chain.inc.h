@@ -7,51 +7,54 @@
 
 #include <stdbool.h>
 
+#define CHAIN_INLINE static inline __attribute__((always_inline))
+
 /* ---- Floats in vectors ------------------------------------------------------------------------------- */
 
 /* A partial vector is computed as a full one whose other lanes are 0, so that each element passes through the
-   same instructions at any position. */
+   same instructions at any position. single: 1 or 2 where that operand is a single element. streams: stores
+   past the caches, to aligned memory. */
 #define CHAIN_VECTOR(name, inputs, formula)                                                                  \
-    static void f32_##name(const void *a, const void *b, const void *c, void *out, size_t n)                 \
+    CHAIN_INLINE void f32_##name##_run(const float *p, const float *q, float *to, size_t n, int single,      \
+                                       bool streams)                                                         \
     {                                                                                                        \
-        const float *p = a, *q = inputs > 1 ? b : a;                                                         \
-        float *to = out;                                                                                     \
+        const vf one = single ? vf_set1(single == 1 ? *p : *q) : vf_zero();                                  \
         size_t i = 0;                                                                                        \
-        (void)b, (void)c;                                                                                    \
         for (; i + VF_LANES <= n; i += VF_LANES) {                                                           \
-            vf x = vf_load(p + i), y = inputs > 1 ? vf_load(q + i) : x;                                      \
+            vf x = single == 1 ? one : vf_load(p + i);                                                       \
+            vf y = inputs == 1 ? x : single == 2 ? one : vf_load(q + i);                                     \
             (void)y;                                                                                         \
-            vf_store(to + i, formula);                                                                       \
+            if (streams)                                                                                     \
+                vf_stream(to + i, formula);                                                                  \
+            else                                                                                             \
+                vf_store(to + i, formula);                                                                   \
         }                                                                                                    \
         if (i < n) {                                                                                         \
-            vf x = vf_load_n(p + i, n - i), y = inputs > 1 ? vf_load_n(q + i, n - i) : x;                    \
+            vf x = single == 1 ? one : vf_load_n(p + i, n - i);                                              \
+            vf y = inputs == 1 ? x : single == 2 ? one : vf_load_n(q + i, n - i);                            \
             (void)y;                                                                                         \
             vf_store_n(to + i, formula, n - i);                                                              \
         }                                                                                                    \
-    }
+    }                                                                                                        \
+    CHAIN_FORM(name, name, 0)
 
-/* The same for two operands, of which one is a single element. */
-#define CHAIN_SCALAR_SIDE(name, formula, suffix, single_x, single_y)                                         \
-    static void f32_##name##_##suffix(const void *a, const void *b, const void *c, void *out, size_t n)      \
+#define CHAIN_FORM(name, form, single)                                                                       \
+    static void f32_##form(const void *a, const void *b, const void *c, void *out, size_t n)                 \
     {                                                                                                        \
-        const float *p = a, *q = b;                                                                          \
-        float *to = out;                                                                                     \
-        size_t i = 0;                                                                                        \
-        vf one = vf_set1(single_x ? *p : *q);                                                                \
         (void)c;                                                                                             \
-        for (; i + VF_LANES <= n; i += VF_LANES) {                                                           \
-            vf x = single_x ? one : vf_load(p + i), y = single_y ? one : vf_load(q + i);                     \
-            vf_store(to + i, formula);                                                                       \
-        }                                                                                                    \
-        if (i < n) {                                                                                         \
-            vf x = single_x ? one : vf_load_n(p + i, n - i), y = single_y ? one : vf_load_n(q + i, n - i);   \
-            vf_store_n(to + i, formula, n - i);                                                              \
-        }                                                                                                    \
+        f32_##name##_run(a, b, out, n, single, false);                                                       \
+    }                                                                                                        \
+    static void f32_##form##_streamed(const void *a, const void *b, const void *c, void *out, size_t n)      \
+    {                                                                                                        \
+        if ((uintptr_t)out % sizeof(vf))                                                                     \
+            f32_##form(a, b, c, out, n);                                                                     \
+        else                                                                                                 \
+            f32_##name##_run(a, b, out, n, single, true);                                                    \
     }
 
-#define CHAIN_SCALAR(name, formula)                                                                          \
-    CHAIN_SCALAR_SIDE(name, formula, left, 1, 0)                                                             \
-    CHAIN_SCALAR_SIDE(name, formula, right, 0, 1)
+#define CHAIN_SCALAR(name)                                                                                   \
+    CHAIN_FORM(name, name##_left, 1)                                                                         \
+    CHAIN_FORM(name, name##_right, 2)
 
 /* The first of equal ones; NaN where either is. */
 static inline vf chain_smaller(vf x, vf y)
@@ -91,12 +94,12 @@ CHAIN_VECTOR(div, 2, vf_div(x, y))
 CHAIN_VECTOR(min, 2, chain_smaller(x, y))
 CHAIN_VECTOR(max, 2, chain_larger(x, y))
 
-CHAIN_SCALAR(add, vf_add(x, y))
-CHAIN_SCALAR(sub, vf_sub(x, y))
-CHAIN_SCALAR(mul, vf_mul(x, y))
-CHAIN_SCALAR(div, vf_div(x, y))
-CHAIN_SCALAR(min, chain_smaller(x, y))
-CHAIN_SCALAR(max, chain_larger(x, y))
+CHAIN_SCALAR(add)
+CHAIN_SCALAR(sub)
+CHAIN_SCALAR(mul)
+CHAIN_SCALAR(div)
+CHAIN_SCALAR(min)
+CHAIN_SCALAR(max)
 
 #define CHAIN_ARITHMETIC(ENTRY) ENTRY(add) ENTRY(sub) ENTRY(mul) ENTRY(div) ENTRY(min) ENTRY(max)
 /* Both floats have them, in functions of their own. */
@@ -121,14 +124,18 @@ static void f32_scalars_init(chain_kernels *k)
 {
 #define CHAIN_ENTRY(name)                                                                                    \
     k->scalar[0][CHAIN_##name] = f32_##name##_left;                                                          \
-    k->scalar[1][CHAIN_##name] = f32_##name##_right;
+    k->scalar[1][CHAIN_##name] = f32_##name##_right;                                                         \
+    k->streamed[1][CHAIN_##name] = f32_##name##_left_streamed;                                               \
+    k->streamed[2][CHAIN_##name] = f32_##name##_right_streamed;
     CHAIN_ARITHMETIC(CHAIN_ENTRY)
 #undef CHAIN_ENTRY
 }
 
 static void f32_vectors_init(chain_kernels *k)
 {
-#define CHAIN_ENTRY(name) k->op[CHAIN_##name][CHAIN_F32] = f32_##name;
+#define CHAIN_ENTRY(name)                                                                                    \
+    k->op[CHAIN_##name][CHAIN_F32] = f32_##name;                                                             \
+    k->streamed[0][CHAIN_##name] = f32_##name##_streamed;
     CHAIN_REALS(CHAIN_ENTRY)
     CHAIN_ENTRY(exp2)
     CHAIN_ENTRY(sigmoid)

@@ -43,9 +43,11 @@ typedef struct chain_kernels {
     chain_function op[CHAIN_OP_COUNT][CHAIN_TYPE_COUNT]; /* by type of the operands; NULL where unsupported */
     /* For floats: [0] with a single a, [1] with a single b; NULL where unsupported. */
     chain_function scalar[2][CHAIN_OP_COUNT];
+    /* For float32, [0] as op, [1] and [2] as scalar: results are stored past the caches, where out is aligned to
+       a vector. Other threads may see them only after layout.stream_end. NULL where unsupported. */
+    chain_function streamed[3][CHAIN_OP_COUNT];
     chain_function where[4]; /* a ? b : c, bool a; b and c of 1, 2, 4 and 8 bytes */
     chain_function cast[CHAIN_TYPE_COUNT][CHAIN_TYPE_COUNT]; /* [from][to]; integers wrap */
-
 } chain_kernels;
 
 #endif

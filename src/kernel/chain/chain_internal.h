@@ -61,7 +61,8 @@ typedef struct chain_memory {
 
 /* A value to be computed, once rows are assigned. */
 typedef struct chain_step {
-    chain_function run; /* NULL: conversion */
+    chain_function run;      /* NULL: conversion */
+    chain_function streamed; /* the same past the caches, or NULL */
     size_t value, in[3];
     size_t bytes;  /* of a computed element */
     size_t row;    /* of scratch, or CHAIN_NONE: in the result's memory */
@@ -95,8 +96,9 @@ struct chain {
     size_t stop;            /* where not 0, no block crosses a multiple of it */
     size_t widest, period;  /* bytes of the widest element, elements of the longest tile */
     double cost;
-    bool flat;   /* one function of flat operands: blocks of any size */
-    bool failed; /* memory ran out */
+    bool flat;    /* one function of flat operands: blocks of any size */
+    bool streams; /* results are stored past the caches */
+    bool failed;  /* memory ran out */
 };
 
 static inline bool chain_is_half(sib_dtype dtype)

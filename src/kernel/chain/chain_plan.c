@@ -63,6 +63,8 @@ static chain_step make_step(const chain *c, size_t value)
     s.bytes = chain_bytes(v->dtype);
     s.divides = divides && from >= CHAIN_I8 && from <= CHAIN_U64;
     s.divisor_bytes = (unsigned char)chain_bytes(c->values[v->in[0]].dtype);
+    if (v->kind == CHAIN_IS_OP && v->dtype == SIB_F32)
+        s.streamed = c->kernels->chain.streamed[0][v->op];
     if (rounds(v)) {
         s.narrow = v->dtype == SIB_F16 ? c->kernels->narrow_f16 : c->kernels->narrow_bf16;
         s.widen = v->dtype == SIB_F16 ? c->kernels->widen_f16 : c->kernels->widen_bf16;

@@ -79,6 +79,7 @@ static void choose_scalars(chain *c)
             function = c->kernels->chain.scalar[right != NULL][v->op];
         if (function) {
             at->run = function;
+            at->streamed = at->streamed ? c->kernels->chain.streamed[1 + (right != NULL)][v->op] : NULL;
             continue;
         }
         for (size_t k = 0; k < 3; k++)
@@ -139,6 +140,22 @@ static size_t direct_result(planner *p, size_t s)
     return CHAIN_NONE;
 }
 
+/* Whether any step reads the value. */
+static bool is_read(const chain *c, size_t value)
+{
+    bool read = false;
+    for (size_t s = 0; s < c->n_steps; s++)
+        for (size_t k = 0; k < 3; k++)
+            read |= c->steps[s].in[k] == value;
+    return read;
+}
+
+/* Whether a result is too large for the caches, where no step and no head has brought it there. */
+static bool leaves_caches(const chain *c, size_t value)
+{
+    return c->in_place == CHAIN_NONE && !is_read(c, value) && c->count >= LAYOUT_STREAM_BYTES / sizeof(float);
+}
+
 static void free_inputs(planner *p, size_t s, size_t bytes, bool same)
 {
     const chain_step *at = &p->c->steps[s];
@@ -161,22 +178,16 @@ static void give_step_rows(planner *p)
         p->widest = size_max(p->widest, bytes);
         free_inputs(p, s, bytes, true);
         at->result = direct_result(p, s);
+        if (at->result != CHAIN_NONE && at->streamed && leaves_caches(c, at->value)) {
+            at->run = at->streamed;
+            c->streams = true;
+        }
         if (at->result == CHAIN_NONE)
             at->row = p->rows[at->value] = p->n_free ? p->free[--p->n_free] : c->rows++;
         free_inputs(p, s, bytes, false);
         if (p->last[at->value] == s && at->row != CHAIN_NONE) /* no later step reads it */
             p->free[p->n_free++] = at->row;
     }
-}
-
-/* Whether any step reads the value. */
-static bool is_read(const chain *c, size_t value)
-{
-    bool read = false;
-    for (size_t s = 0; s < c->n_steps; s++)
-        for (size_t k = 0; k < 3; k++)
-            read |= c->steps[s].in[k] == value;
-    return read;
 }
 
 static void choose_block(planner *p)

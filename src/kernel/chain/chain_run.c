@@ -178,5 +178,7 @@ size_t chain_run(const chain *c, const void *const *operands, void *const *resul
             n = size_min(n, c->stop - (first + done) % c->stop);
         failed = run_block(&r, first + done, n);
     }
+    if (c->streams)
+        c->kernels->layout.stream_end();
     return failed;
 }
