@@ -10,7 +10,7 @@ PYTEST  = OMP_NUM_THREADS=1 $(PYTHON) -m pytest -q -n $(JOBS) --dist worksteal
 CTEST   = ctest -j $$(($(JOBS) + 1)) --no-tests=error
 SHELL   = /bin/bash
 
-.PHONY: all build setup demo test test-c test-python compare bench asan tsan portable debug neon cortex gpu-test mutate mutate-checkpoints mutate-tokenizers fuzz-http load random-graphs page serve test-web check check-paths format operators digits tile-tables install example clean
+.PHONY: all build setup demo test test-c test-python compare bench asan tsan portable debug neon cortex gpu-test gpu-bench mutate mutate-checkpoints mutate-tokenizers fuzz-http load random-graphs page serve test-web check check-paths format operators digits tile-tables install example clean
 
 all: build
 	@if [ $(PRESET) = release ]; then ln -sf release/cli/sibyl build/sibyl; fi
@@ -106,6 +106,14 @@ cortex: need-cortex
 gpu-test: need-gpu build
 	ctest --preset $(PRESET) -R '^gpu_' --no-tests=error
 	for backend in gpu-host vulkan; do sh tests/conform/official.sh build/$(PRESET)/cli/sibyl $$backend,ref || exit 1; done
+
+# A GPU's rates and Whisper tiny on it (encoder, prompt, step of the decoder), what it does not take on cpu; the features,
+# which are the processor's. BACKEND names the device: make gpu-bench BACKEND=cuda:1
+BACKEND ?= vulkan
+gpu-bench: build
+	build/$(PRESET)/cli/sibyl devices --bench --only $(firstword $(subst :, ,$(BACKEND)))
+	build/$(PRESET)/cli/sibyl bench whisper --backend $(BACKEND),cpu,ref --claims --error
+	build/$(PRESET)/cli/sibyl bench features
 
 # 10,000 mutated models under the sanitizers: read, and then run to outputs; and mutated job documents.
 mutate: need-test

@@ -20,7 +20,7 @@ static const cli_option options[] = {
     OPT_FLAG("peers", peers,
              "measure peers in the same rounds: FFTW, torch and onnxruntime, where they are installed",
              .more = "torch runs under a Python; onnxruntime is called through its C interface."),
-    OPT_BACKENDS("backend", backend, "models: backends in order of preference (default: all)"),
+    OPT_BACKENDS("backend", backend, "models, whisper: backends in order of preference (default: all)"),
     OPT_PASSES,
     OPT_TUNE,
     OPT_EXTENSIONS,

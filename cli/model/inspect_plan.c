@@ -35,6 +35,10 @@ static void step_row(const sib_session *s, const sib_plan *p, size_t segment, si
         inspect_add(&text, "%s%s", i ? "+" : " ", step.members[i]);
     if (step.n_packed)
         inspect_add(&text, ", %zu packed", step.n_packed);
+    if (step.bytes_in)
+        inspect_add(&text, ", copies %llu bytes to the device", (unsigned long long)step.bytes_in);
+    if (step.bytes_out)
+        inspect_add(&text, ", copies %llu bytes from the device", (unsigned long long)step.bytes_out);
     for (size_t i = 0; i < step.n_outputs; i++)
         add_output(&text, p, segment, step.outputs[i]);
     inspect_row(text);
@@ -121,11 +125,12 @@ static json_t *step_json(const sib_plan_step *s)
     json_t *members = json_array();
     for (size_t i = 0; i < s->n_members; i++)
         json_array_append_new(members, cli_json_text(s->members[i]));
-    return json_pack("{s:I, s:o, s:b, s:s, s:o, s:o, s:o, s:o, s:o}", "node", (json_int_t)s->node, "type",
-                     cli_json_text(s->op_type), "milli", s->milli, "backend", s->backend, "kernel",
+    return json_pack("{s:I, s:o, s:b, s:s, s:o, s:o, s:o, s:o, s:o, s:I, s:I}", "node", (json_int_t)s->node,
+                     "type", cli_json_text(s->op_type), "milli", s->milli, "backend", s->backend, "kernel",
                      s->kernel ? cli_json_text(s->kernel) : json_null(), "inputs",
                      ids_json(s->n_inputs, s->inputs), "outputs", ids_json(s->n_outputs, s->outputs),
-                     "packed", ids_json(s->n_packed, s->packed), "members", members);
+                     "packed", ids_json(s->n_packed, s->packed), "members", members, "bytes_in",
+                     (json_int_t)s->bytes_in, "bytes_out", (json_int_t)s->bytes_out);
 }
 
 static json_t *place_json(const sib_plan_place *p)

@@ -73,7 +73,8 @@ typedef struct sib_plan_step {
     size_t n_packed;
     const uint32_t *packed; /* places of constants that the step has packed and no longer reads */
     size_t n_members;
-    const char *const *members; /* of a fused step: its milli-ops in order */
+    const char *const *members;   /* of a fused step: its milli-ops in order */
+    uint64_t bytes_in, bytes_out; /* of values that it copies to its device first, and to the host at last */
 } sib_plan_step;
 /* Step k of segment i, in order of execution. Returns false where out of range. */
 SIB_API bool sib_plan_get_step(const sib_plan *p, size_t i, size_t k, sib_plan_step *out);

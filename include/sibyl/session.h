@@ -61,6 +61,16 @@ SIB_API bool sib_backend_get_info(size_t i, sib_backend_info *out);
    there is none of that number, except that device 0 says in `problem` why it is not available. */
 SIB_API bool sib_backend_get_device(size_t i, unsigned device, sib_backend_info *out);
 
+/* What a device does per second at most. */
+typedef struct sib_device_rates {
+    double upload, download; /* bytes to it and from it */
+    double copy;             /* bytes that its kernel for moving elements reads and writes, together */
+    double flops;            /* of its product of large float32 matrices */
+} sib_device_rates;
+/* Measures device `device` of backend i, some seconds. Errors: SIB_ERR_ARGUMENT (i is out of range, or its backend
+   has no devices), SIB_ERR_UNSUPPORTED, SIB_ERR_MEMORY. */
+SIB_API sib_code sib_backend_measure(size_t i, unsigned device, sib_device_rates *out, sib_error *err);
+
 /* Makes a session. model: kept alive by the session, so the caller may free its reference. options: may be
    NULL. out: owned by the caller, sib_session_free(&s). An operator that no backend has is refused, by name.
    Errors: SIB_ERR_ARGUMENT (a backend that is not in this build), SIB_ERR_UNSUPPORTED, SIB_ERR_MEMORY; of tuning_file

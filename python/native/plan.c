@@ -22,11 +22,12 @@ static PyObject *step_dict(const sib_plan_step *s)
     PyObject *members = PyList_New(0);
     for (size_t i = 0; members && i < s->n_members; i++)
         list_take(&members, text_or_none(s->members[i]));
-    return Py_BuildValue("{sI sN sN ss sN sN sN sN sN}", "node", (unsigned)s->node, "type",
+    return Py_BuildValue("{sI sN sN ss sN sN sN sN sN sK sK}", "node", (unsigned)s->node, "type",
                          text_or_none(s->op_type), "milli", PyBool_FromLong(s->milli), "backend", s->backend,
                          "kernel", text_or_none(s->kernel), "inputs", id_list(s->n_inputs, s->inputs),
                          "outputs", id_list(s->n_outputs, s->outputs), "packed",
-                         id_list(s->n_packed, s->packed), "members", members);
+                         id_list(s->n_packed, s->packed), "members", members, "bytes_in",
+                         (unsigned long long)s->bytes_in, "bytes_out", (unsigned long long)s->bytes_out);
 }
 
 static PyObject *place_dict(const sib_plan_place *p)

@@ -75,10 +75,15 @@ typedef struct sib_backend {
        for all values of a run, kept from run to run. Errors: SIB_ERR_MEMORY, those of the device. */
     sib_code (*alloc)(void *self, size_t bytes, void **memory, sib_error *err);
     void (*free)(void *self, void **memory);
+    /* Waits for what its steps began, which others than the device's may be doing still when run returns. ns: receives
+       how long the device worked since the last call, by its own clock; 0: unknown. Errors: those of steps. */
+    sib_code (*finish)(void *self, uint64_t *ns, sib_error *err);
     bool asked; /* sessions open it only where they name it */
     /* Opens a device and fills device, features, memory and max_value of *out. NULL where it is this processor.
        Errors: those of open, SIB_ERR_UNSUPPORTED where there is no device of that number. */
     sib_code (*device)(unsigned number, struct sib_backend_info *out, sib_error *err);
+    /* Measures a device. NULL where device is. Errors: those of device. */
+    sib_code (*measure)(unsigned number, struct sib_device_rates *out, sib_error *err);
     /* Name of what runs a prepared step, static; for people. NULL where there is only one way. */
     const char *(*kernel)(const step *s);
 } sib_backend;

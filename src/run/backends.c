@@ -1,5 +1,6 @@
 /* The backends of this build, for callers. */
 #include "backend/backend.h"
+#include "base/error.h"
 
 #include <stdio.h>
 
@@ -15,6 +16,17 @@ bool sib_backend_asked(size_t i)
     size_t n;
     const sib_backend *const *list = backend_list(&n);
     return i < n && list[i]->asked;
+}
+
+sib_code sib_backend_measure(size_t i, unsigned device, sib_device_rates *out, sib_error *err)
+{
+    size_t n;
+    const sib_backend *const *list = backend_list(&n);
+    *out = (sib_device_rates){0};
+    if (i >= n || !list[i]->measure)
+        return err_set(err, SIB_ERR_ARGUMENT, "backend %s has no devices",
+                       i < n ? list[i]->name : "out of range");
+    return list[i]->measure(device, out, err);
 }
 
 bool sib_backend_get_info(size_t i, sib_backend_info *out)

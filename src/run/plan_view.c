@@ -108,6 +108,16 @@ static void copy_packed(copier *c, const step *s, const node *n, sib_plan_step *
     out->packed = packed;
 }
 
+/* Bytes of the values that bits name. */
+static uint64_t bytes_of(const segment *s, const id_list *ids, uint64_t bits)
+{
+    uint64_t sum = 0;
+    for (uint32_t k = 0; k < ids->n && k < 64; k++)
+        if (bits >> k & 1 && ids->ids[k] != NO_VALUE)
+            sum += s->slots[ids->ids[k]].bytes;
+    return sum;
+}
+
 static void copy_steps(copier *c, const segment *s, segment_copy *out)
 {
     out->steps = take(c, s->n_steps, sizeof *out->steps);
@@ -123,7 +133,9 @@ static void copy_steps(copier *c, const segment *s, segment_copy *out)
                               .n_inputs = n->inputs.n,
                               .n_outputs = n->outputs.n,
                               .inputs = take_ids(c, &n->inputs),
-                              .outputs = take_ids(c, &n->outputs)};
+                              .outputs = take_ids(c, &n->outputs),
+                              .bytes_in = bytes_of(s, &n->inputs, from->arrive),
+                              .bytes_out = bytes_of(s, &n->outputs, from->leave)};
         copy_members(c, n, to);
         copy_packed(c, from, n, to);
     }

@@ -154,7 +154,7 @@ class Documents(Case):
             ("run --in", ["--input", "--inside"]),
             ("run i", ["in.onnx"]),
             ("run m.onnx -o ''", ["dir"]),
-            ("run m.onnx --backend c", ["cpu"]),
+            ("run m.onnx --backend c", ["cpu", "cuda"]),
             ("diff --a", ["--a", "--against", "--all", "--atol"]),
             ("conform --filter ''", []),
             ("conform ''", ["dir"]),

@@ -1,9 +1,11 @@
 /* Sessions on a GPU's backend beside ref: gpu-host, or the one that SIBYL_TEST_GPU_BACKEND names. */
+#include "backend/gpu/constants.h"
 #include "check_memory.h"
 #include "gpu/device.h"
 #include "run/tiny.h"
 
 #include <math.h>
+#include <sibyl/plan.h>
 
 static const char *backend(void)
 {
@@ -69,6 +71,52 @@ TEST(test_layer)
     sib_session_free(&ref);
 }
 
+/* Rates of the device: something, and no more than any has. */
+TEST(test_measure)
+{
+    sib_error err = SIB_ERROR_INIT;
+    sib_device_rates r;
+    size_t i = 0;
+    while (strcmp(sib_backend_name(i), backend()))
+        i++;
+    if (!strcmp(backend(), "cuda"))
+        skip(); /* whose stand-in for a device counts no time */
+    CHECK_OK(sib_backend_measure(i, 0, &r, &err), err);
+    assert_true(r.upload > 1e6 && r.download > 1e6 && r.copy > 1e6 && r.flops > 1e6);
+    assert_true(r.upload < 1e14 && r.download < 1e14 && r.copy < 1e14 && r.flops < 1e16);
+    CHECK_FAILS(sib_backend_measure(0, 0, &r, &err), SIB_ERR_ARGUMENT, err, "ref has no devices");
+}
+
+/* Sessions of a model share its constants, and the last one frees them. */
+TEST(test_constants)
+{
+    sib_error err = SIB_ERROR_INIT;
+    const uint64_t before = check_held();
+    gpu_device *d;
+    gpu_constants *held[2];
+    gpu_range ranges[3];
+    bool owned = true;
+    const double values[2] = {3, 4};
+    float made[2];
+    sib_value *given = tiny_given(SIB_F32, 1, (int64_t[]){2}, values);
+    value v = {.constant = sib_value_tensor(given), .lasting = true};
+    CHECK_OK(gpu_open(strcmp(backend(), "gpu-host") ? backend() : "host", &d, &err), err);
+    for (size_t i = 0; i < 3; i++) {
+        if (i < 2)
+            CHECK_OK(gpu_constants_create(d, &held[i], &err), err);
+        CHECK_OK(gpu_constants_get(held[i % 2], &v, &ranges[i], &owned, &err), err);
+        assert_false(owned);
+        assert_ptr_equal(ranges[i].buffer, ranges[0].buffer);
+    }
+    gpu_constants_free(&held[0]);
+    CHECK_OK(gpu_download(d, ranges[1], made, &err), err);
+    assert_true(made[0] == 3 && made[1] == 4);
+    gpu_constants_free(&held[1]);
+    gpu_close(&d);
+    sib_value_free(&given);
+    assert_int_equal(check_held(), before);
+}
+
 /* Nodes that the device takes, by the profile. */
 TEST(test_claims)
 {
@@ -84,6 +132,17 @@ TEST(test_claims)
         taken += !strcmp(row.op_type, "MatMul") && !strcmp(row.backend, backend());
     assert_int_equal(taken, 1);
     sib_value_free(&out);
+    sib_plan *plan = NULL; /* x goes there and the result comes back, each once */
+    sib_plan_step made;
+    uint64_t in = 0, back = 0;
+    CHECK_OK(sib_session_plan(s, &plan, &err), err);
+    for (size_t i = 0; sib_plan_get_step(plan, 0, i, &made); i++) {
+        in += made.bytes_in;
+        back += made.bytes_out;
+    }
+    assert_int_equal(in, 2 * 3 * 4);
+    assert_int_equal(back, 2 * 4 * 4);
+    sib_plan_free(&plan);
     sib_profile_free(&p);
     sib_session_free(&s);
 }

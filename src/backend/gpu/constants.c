@@ -6,30 +6,50 @@
 
 #include <pthread.h>
 
+/* One of those of all devices in this process. The sessions that hold it keep its tensor alive, so no other one
+   can have that address. */
 typedef struct uploaded {
+    gpu_device *device;
     const sib_tensor *tensor;
     gpu_range range;
+    size_t holders;
+    struct uploaded *next;
 } uploaded;
+
+#define BUCKETS 1024
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static uploaded *buckets[BUCKETS]; /* guarded by the lock, as are sessions' lists */
 
 struct gpu_constants {
     gpu_device *device;
-    pthread_mutex_t lock;
-    uploaded *items; /* (n) */
+    uploaded **held; /* (n) one may be there several times */
     size_t n, capacity;
 };
 
+static uploaded **bucket_of(const sib_tensor *t)
+{
+    return &buckets[((uintptr_t)t >> 4) * 2654435761u % BUCKETS];
+}
+
 sib_code gpu_constants_create(gpu_device *d, gpu_constants **out, sib_error *err)
 {
-    gpu_constants *c = mem_calloc(1, sizeof *c);
-    *out = c;
-    if (!c)
-        return err_memory(err, sizeof *c, "a backend");
-    c->device = d;
-    if (!pthread_mutex_init(&c->lock, NULL))
-        return SIB_OK;
-    mem_free(c);
-    *out = NULL;
-    return err_memory(err, sizeof *c, "a backend");
+    *out = mem_calloc(1, sizeof **out);
+    if (!*out)
+        return err_memory(err, sizeof **out, "a backend");
+    (*out)->device = d;
+    return SIB_OK;
+}
+
+static void let_go(uploaded *u)
+{
+    uploaded **at = bucket_of(u->tensor);
+    if (--u->holders)
+        return;
+    while (*at != u)
+        at = &(*at)->next;
+    *at = u->next;
+    gpu_free(u->device, &u->range.buffer);
+    mem_free(u);
 }
 
 void gpu_constants_free(gpu_constants **cp)
@@ -37,10 +57,11 @@ void gpu_constants_free(gpu_constants **cp)
     gpu_constants *c = *cp;
     if (!c)
         return;
+    pthread_mutex_lock(&lock);
     for (size_t i = 0; i < c->n; i++)
-        gpu_free(c->device, &c->items[i].range.buffer);
-    mem_free(c->items);
-    pthread_mutex_destroy(&c->lock);
+        let_go(c->held[i]);
+    pthread_mutex_unlock(&lock);
+    mem_free(c->held);
     mem_free(c);
     *cp = NULL;
 }
@@ -62,25 +83,47 @@ static sib_code upload(gpu_device *d, const sib_tensor *t, gpu_range *out, sib_e
     return code;
 }
 
+static sib_code add(gpu_device *d, const sib_tensor *t, uploaded **out, sib_error *err)
+{
+    uploaded **first = bucket_of(t), *u = mem_calloc(1, sizeof *u);
+    if (!u)
+        return err_memory(err, sizeof *u, "a constant");
+    const sib_code code = upload(d, t, &u->range, err);
+    if (code != SIB_OK) {
+        mem_free(u);
+        return code;
+    }
+    u->device = d;
+    u->tensor = t;
+    u->next = *first;
+    *first = u;
+    *out = u;
+    return SIB_OK;
+}
+
+static sib_code hold(gpu_constants *c, const sib_tensor *t, gpu_range *out, sib_error *err)
+{
+    uploaded *u = *bucket_of(t);
+    sib_code code = ARRAY_RESERVE(c->held, c->capacity, c->n + 1, "constants", err);
+    while (u && (u->tensor != t || u->device != c->device))
+        u = u->next;
+    if (code == SIB_OK && !u)
+        code = add(c->device, t, &u, err);
+    if (code != SIB_OK)
+        return code;
+    u->holders++;
+    c->held[c->n++] = u;
+    *out = u->range;
+    return SIB_OK;
+}
+
 sib_code gpu_constants_get(gpu_constants *c, const value *v, gpu_range *out, bool *owned, sib_error *err)
 {
-    sib_code code = SIB_OK;
     *owned = !v->lasting;
     if (*owned)
         return upload(c->device, v->constant, out, err);
-    pthread_mutex_lock(&c->lock);
-    size_t i = 0;
-    while (i < c->n && c->items[i].tensor != v->constant)
-        i++;
-    if (i < c->n)
-        *out = c->items[i].range;
-    else
-        code = upload(c->device, v->constant, out, err);
-    if (i == c->n && code == SIB_OK) {
-        code = ARRAY_PUSH(c->items, c->n, c->capacity, "constants", err, (uploaded){v->constant, *out});
-        if (code != SIB_OK)
-            gpu_free(c->device, &out->buffer);
-    }
-    pthread_mutex_unlock(&c->lock);
+    pthread_mutex_lock(&lock);
+    const sib_code code = hold(c, v->constant, out, err);
+    pthread_mutex_unlock(&lock);
     return code;
 }

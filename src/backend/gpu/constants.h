@@ -1,4 +1,4 @@
-/* Constants on the device, each uploaded once and shared by the steps of a session. */
+/* Constants on devices, each uploaded once and shared by the sessions of a model. */
 #ifndef GPU_CONSTANTS_H
 #define GPU_CONSTANTS_H
 

@@ -1,5 +1,6 @@
 /* The backends of GPUs: looks nodes up in the table, plans their launches, runs them. */
 #include "backend/gpu/constants.h"
+#include "backend/gpu/measure.h"
 #include "backend/gpu/step.h"
 #include "backend/gpu/wide.h"
 #include "tensor/tensor.h"
@@ -235,6 +236,18 @@ static sib_code show_device(const char *driver, unsigned number, sib_backend_inf
     return SIB_OK;
 }
 
+static sib_code measure_device(const char *driver, unsigned number, sib_device_rates *out, sib_error *err)
+{
+    char name[64];
+    gpu_device *d;
+    name_device(driver, number, name);
+    sib_code code = gpu_open(name, &d, err);
+    if (code == SIB_OK)
+        code = gpu_measure(d, out, err);
+    gpu_close(&d);
+    return code;
+}
+
 static void gpu_shut(void **selfp)
 {
     gpu_self *self = *selfp;
@@ -261,6 +274,11 @@ static void free_values(void *self, void **memory)
     *memory = NULL;
 }
 
+static sib_code finish(void *self, uint64_t *ns, sib_error *err)
+{
+    return gpu_finish(((gpu_self *)self)->device, ns, err);
+}
+
 /* The kernel that the step launches last. */
 static const char *gpu_step_kernel(const step *st)
 {
@@ -278,6 +296,10 @@ static const char *gpu_step_kernel(const step *st)
     {                                                                                                        \
         return show_device(#driver, number, out, err);                                                       \
     }                                                                                                        \
+    static sib_code measure_##driver(unsigned number, sib_device_rates *out, sib_error *err)                 \
+    {                                                                                                        \
+        return measure_device(#driver, number, out, err);                                                    \
+    }                                                                                                        \
     extern const sib_backend backend_gpu_##driver;                                                           \
     const sib_backend backend_gpu_##driver = {                                                               \
         .name = text,                                                                                        \
@@ -290,7 +312,9 @@ static const char *gpu_step_kernel(const step *st)
         .run = gpu_run,                                                                                      \
         .alloc = alloc_values,                                                                               \
         .free = free_values,                                                                                 \
+        .finish = finish,                                                                                    \
         .asked = true,                                                                                       \
+        .measure = measure_##driver,                                                                         \
         .device = show_##driver,                                                                             \
         .kernel = gpu_step_kernel,                                                                           \
     };

@@ -77,6 +77,9 @@ sib_code watched_step(const frame *f, segment *s, const instance *in, size_t i, 
     sib_time_span costs = {.begin = sib_time_ns()};
     sib_code code =
         st->backend->run(st, (const buffer *const *)operands, operands + n->inputs.n, cancel, err);
+    uint64_t worked = 0; /* by the device's clock */
+    if (code == SIB_OK && st->backend->finish)
+        code = st->backend->finish(st->self, &worked, err);
     costs.end = sib_time_ns();
     costs.flops = sights ? sights->flops[i] : 0;
     costs.bytes_read = operand_bytes(s, operands, &n->inputs);
@@ -97,7 +100,7 @@ sib_code watched_step(const frame *f, segment *s, const instance *in, size_t i, 
                                                          .milli = n->milli ? n->milli->name : NULL,
                                                          .backend = st->backend->name,
                                                          .begins = s->begins[i],
-                                                         .ns = costs.end - costs.begin,
+                                                         .ns = worked ? worked : costs.end - costs.begin,
                                                          .flops = costs.flops,
                                                          .bytes_read = costs.bytes_read,
                                                          .bytes_written = costs.bytes_written,
