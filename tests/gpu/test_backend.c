@@ -87,6 +87,28 @@ TEST(test_measure)
     CHECK_FAILS(sib_backend_measure(0, 0, &r, &err), SIB_ERR_ARGUMENT, err, "ref has no devices");
 }
 
+/* A product and what follows it, which cpu would fuse, stay on the device that stands before it. */
+TEST(test_order)
+{
+    sib_error err = SIB_ERROR_INIT;
+    sib_session *s = tiny_layer(first_then("cpu,ref")), *ref = tiny_layer("ref");
+    const double values[6] = {1, 2, 3, 4, 5, 6};
+    sib_value *out = run(s, 2, values, NULL), *expected = run(ref, 2, values, NULL);
+    sib_plan *plan = NULL;
+    sib_plan_step made;
+    size_t products = 0;
+    expect_same(out, expected);
+    CHECK_OK(sib_session_plan(s, &plan, &err), err);
+    for (size_t i = 0; sib_plan_get_step(plan, 0, i, &made); i++)
+        products += !strcmp(made.op_type, "MatMul") && !strcmp(made.backend, backend());
+    assert_int_equal(products, 1);
+    sib_plan_free(&plan);
+    sib_value_free(&out);
+    sib_value_free(&expected);
+    sib_session_free(&s);
+    sib_session_free(&ref);
+}
+
 /* Sessions of a model share its constants, and the last one frees them. */
 TEST(test_constants)
 {

@@ -12,6 +12,8 @@
 #include <string.h>
 
 #define NO_GROUP UINT32_MAX
+/* Operands of a node that is asked about alone, on each side. */
+#define CLAIMED_OPERANDS 64
 
 typedef struct group {
     value_id shape; /* a value with the dims of all members' outputs */
@@ -204,13 +206,35 @@ static sib_code note(fusions *out, fusion made, sib_error *err)
     return ARRAY_PUSH(out->items, out->n, out->capacity, "a plan", err, made);
 }
 
-static int claimed_by(const plan_options *o, const fuse_body *b)
+/* The first backend that claims a node; -1: none. */
+static int claimed_by(const plan_options *o, const node_view *view)
 {
-    node_view view = fuse_body_view(b);
     for (size_t i = 0; i < o->n_backends; i++)
-        if (o->backends[i].backend->claims(o->backends[i].self, &view))
+        if (o->backends[i].backend->claims(o->backends[i].self, view))
             return (int)i;
     return -1;
+}
+
+static int claimed_alone(const fuser *f, const node *n)
+{
+    const value *in[CLAIMED_OPERANDS], *out[CLAIMED_OPERANDS];
+    const node_view view = {f->g, n, n->inputs.n, n->outputs.n, in, out};
+    if (n->inputs.n > CLAIMED_OPERANDS || n->outputs.n > CLAIMED_OPERANDS)
+        return -1;
+    for (uint32_t i = 0; i < n->inputs.n; i++)
+        in[i] = n->inputs.ids[i] == NO_VALUE ? NULL : &f->g->values[n->inputs.ids[i]];
+    for (uint32_t i = 0; i < n->outputs.n; i++)
+        out[i] = n->outputs.ids[i] == NO_VALUE ? NULL : &f->g->values[n->outputs.ids[i]];
+    return claimed_by(f->options, &view);
+}
+
+/* The backend for a fused node, as far forward as that of its first member: what a device takes alone does not leave
+   it because another backend fuses more. -1: none. */
+static int backend_for(const fuser *f, const node *first, const fuse_body *b)
+{
+    const node_view view = fuse_body_view(b);
+    const int fused = claimed_by(f->options, &view), alone = fused > 0 ? claimed_alone(f, first) : -1;
+    return alone >= 0 && alone < fused ? -1 : fused;
 }
 
 /* Replaces members (n, in order) by one node if a backend claims it. *done: whether one did. */
@@ -220,7 +244,8 @@ static sib_code replace(fuser *f, const node_id *members, size_t n, pass_run *r,
     fuse_body b;
     *done = false;
     sib_code code = fuse_body_make(&b, f->g, members, n, f->leaves, f->readers, f->readers_at, err);
-    int backend = code == SIB_OK && b.n_out <= FUSE_OUTPUTS ? claimed_by(f->options, &b) : -1;
+    int backend =
+        code == SIB_OK && b.n_out <= FUSE_OUTPUTS ? backend_for(f, &f->g->nodes[members[0]], &b) : -1;
     if (backend >= 0 && pass_admit(r)) {
         for (size_t i = 0; i < n && code == SIB_OK; i++)
             code = patch_drop(p, members[i], err);
