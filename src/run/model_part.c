@@ -128,7 +128,8 @@ typedef struct cut {
 static sib_code make_input(graph *g, value_id v, sib_error *err)
 {
     value_id unread;
-    sib_code code = graph_add_value(g, (sib_str){0}, &g->values[v].type, &unread, err);
+    const value_type type = g->values[v].type; /* the values may move */
+    sib_code code = graph_add_value(g, (sib_str){0}, &type, &unread, err);
     if (code != SIB_OK)
         return code;
     node_id made_by = g->values[v].producer;
