@@ -21,6 +21,9 @@ export interface SpeechSegment {
   temperature?: number;
   compression_ratio?: number;
   words?: SpeechWord[];
+  /** Hundredths of a second at which its window begins, and its tokens. */
+  seek?: number;
+  tokens?: number[];
 }
 
 export interface SpeechEnd {
@@ -38,6 +41,31 @@ export async function* transcribe(file: File, translate: boolean, fields: Record
   const all = { ...fields, response_format: "verbose_json", stream: "true", "timestamp_granularities[]": "word" };
   for (const [name, value] of Object.entries(all)) if (value !== "") form.set(name, value);
   yield* events<SpeechEvent>(await ask(`/v1/audio/${translate ? "translations" : "transcriptions"}`, file, form, signal));
+}
+
+export interface AttentionToken extends Likely {
+  /** The likeliest in its place, the first ones first. */
+  top: Likely[];
+}
+
+/** What a layer of the decoder looks at for the tokens of a window. */
+export interface Attention {
+  start: number;
+  step: number;
+  layer: number;
+  layers: number;
+  heads: number;
+  positions: number;
+  tokens: AttentionToken[];
+  /** 255 times the root of each share, by head, token and position. */
+  cells: Uint8Array;
+}
+
+export async function readAttention(file: File, fields: Record<string, string>, signal: AbortSignal): Promise<Attention> {
+  const form = new FormData();
+  for (const [name, value] of Object.entries(fields)) if (value !== "") form.set(name, value);
+  const answer = (await (await ask("/api/attention", file, form, signal)).json()) as Omit<Attention, "cells"> & { cells: string };
+  return { ...answer, cells: Uint8Array.from(atob(answer.cells), (letter) => letter.charCodeAt(0)) };
 }
 
 export interface Likely {

@@ -74,7 +74,7 @@ const channels = (colour: string): number[] => {
 };
 
 /** 256 colours between those that the theme names --spectrum-0 to -3, as bytes of an image. */
-function palette({ colour }: Sheet): Uint32Array {
+export function palette(colour: Sheet["colour"]): Uint32Array {
   const stops = [0, 1, 2, 3].map((i) => channels(colour(`--spectrum-${i}`)));
   return Uint32Array.from({ length: 256 }, (_, value) => {
     const at = (value / 255) * 3;
@@ -93,7 +93,7 @@ export function drawSpectrum(sheet: Sheet, spectrum: Spectrum, top: number, heig
   const perPixel = ((range.to - range.from) * rate) / width;
   const { every, cells } = levels.filter((level) => level.every <= perPixel).at(-1) ?? levels[0]!;
   const n = Math.ceil(frames / every);
-  const colours = palette(sheet);
+  const colours = palette(sheet.colour);
   const image = new ImageData(width, bands);
   const pixels = new Uint32Array(image.data.buffer);
   for (let x = 0; x < width; x++) {

@@ -10,6 +10,7 @@ import { useStore } from "../../state/store";
 import type { Field, Model } from "../../api/types";
 import { texts } from "../../texts";
 import type { ViewProps } from "..";
+import { AttentionMap } from "./attention";
 import { clock, type Range } from "./draw";
 import { formats } from "./formats";
 import { useLive } from "./listening";
@@ -141,7 +142,7 @@ function Page({ file, address, model, models, listener }: { file: File; address:
   }, [player.playing, player.at, range, seconds, setRange]);
   const toggle = useCallback(() => player.toggle(), [player.toggle]);
   return (
-    <div className="speech-page">
+    <div className={`speech-page${address.query["attention"] === "1" ? " attending" : ""}`}>
       <div className="speech-bar">
         <strong className="ellipsis" title={file.name}>
           {file.name}
@@ -159,6 +160,10 @@ function Page({ file, address, model, models, listener }: { file: File; address:
             <option value="none">{t.plain}</option>
             <option value="same">{t.smoothed}</option>
           </select>
+        </label>
+        <label className="row">
+          <input type="checkbox" checked={address.query["attention"] === "1"} onChange={(event) => goTo({ query: { attention: event.target.checked ? 1 : null }, replace: true })} />
+          {t.attentionBox}
         </label>
         <div className="row" role="group" aria-label={t.save}>
           {Object.entries(formats).map(([name, { type, write }]) => (
@@ -197,6 +202,7 @@ function Page({ file, address, model, models, listener }: { file: File; address:
           {typeof spans === "string" ? spans : t.spans(spans.length, formatSeconds(spans.reduce((sum, { start, end }) => sum + end - start, 0)))}
         </p>
       )}
+      {address.query["attention"] === "1" && <AttentionMap file={file} heard={heard} translate={address.query["translate"] === "true"} at={player.at} range={range} address={address} onPlay={player.play} />}
       <div className="speech-below">
         <section className="transcript" aria-label={t.transcript} tabIndex={0}>
           {heard ? <Transcript heard={heard} seconds={seconds} active={active} onPlay={player.play} /> : <p className="muted">{t.nothing}</p>}
