@@ -67,7 +67,7 @@ static void tile(trial *t)
 
 static void dot(trial *t)
 {
-    size_t m = t->bench ? 1 : trial_pick(t, 1, 6), n = t->bench ? 16 : trial_pick(t, 1, 20), k = depth(t);
+    size_t m = t->bench ? 1 : trial_pick(t, 1, 18), n = t->bench ? 16 : trial_pick(t, 1, 20), k = depth(t);
     gemm_tile g = tile_of(t, m, n, k);
     g.ldb = k + trial_pick(t, 0, 5);
     const float *b = g.b = trial_floats(t, (n - 1) * g.ldb + k, product_fill(t));

@@ -179,11 +179,13 @@ TILE(12)
 
 /* ---- B transposed -------------------------------------------------------------------------------------- */
 
+#define DOT_TALL 8 /* rows of one column: as many sums as keep the multiplier busy */
+
 /* rows x columns sums of products along k; both operands are contiguous along it. */
 INLINE void dot_of(const gemm_tile *t, size_t i0, size_t j0, const int rows, const int columns)
 {
     const float *a = t->a + i0 * t->lda, *b = t->b + j0 * t->ldb;
-    vf sum[2][4];
+    vf sum[DOT_TALL][4];
     UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < columns; j++) sum[i][j] = vf_zero();
     size_t p = 0;
     for (; p + VF_LANES <= t->k; p += VF_LANES) {
@@ -199,6 +201,12 @@ INLINE void dot_of(const gemm_tile *t, size_t i0, size_t j0, const int rows, con
         UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < columns; j++) sum[i][j] =
             vf_fma(vf_load_n(a + (size_t)i * t->lda + p, t->k - p),
                    vf_load_n(b + (size_t)j * t->ldb + p, t->k - p), sum[i][j]);
+    float tall[DOT_TALL];
+    UNROLL for (int i = 0; i < rows && rows == DOT_TALL; i += 4)
+    {
+        const vf four[4] = {sum[i][0], sum[i + 1][0], sum[i + 2][0], sum[i + 3][0]};
+        vf_sum_4(four, tall + i);
+    }
     UNROLL for (int i = 0; i < rows; i++)
     {
         size_t row = i0 + (size_t)i;
@@ -210,7 +218,7 @@ INLINE void dot_of(const gemm_tile *t, size_t i0, size_t j0, const int rows, con
         if (columns == 4)
             vf_sum_4(sum[i], sums);
         else
-            sums[0] = vf_sum(sum[i][0]);
+            sums[0] = rows == DOT_TALL ? tall[i] : vf_sum(sum[i][0]);
         UNROLL for (int j = 0; j < columns; j++)
         {
             float all = t->alpha * sums[j];
@@ -224,8 +232,10 @@ static void dot(const gemm_tile *t, size_t m, size_t n)
     for (size_t j = 0; j < n;) {
         size_t columns = n - j >= 4 ? 4 : 1;
         for (size_t i = 0; i < m;) {
-            size_t rows = m - i >= 2 ? 2 : 1;
-            if (rows == 2 && columns == 4)
+            size_t rows = columns == 1 && m - i >= DOT_TALL ? DOT_TALL : m - i >= 2 ? 2 : 1;
+            if (rows == DOT_TALL)
+                dot_of(t, i, j, DOT_TALL, 1);
+            else if (rows == 2 && columns == 4)
                 dot_of(t, i, j, 2, 4);
             else if (rows == 2)
                 dot_of(t, i, j, 2, 1);
