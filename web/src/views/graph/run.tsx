@@ -3,6 +3,7 @@ import { useState } from "react";
 import { api, faultText } from "../../api/client";
 import type { Field, ModelDetail, Run, Value } from "../../api/types";
 import { Dialog } from "../../components/dialog";
+import { DialogForm } from "../../components/dialog-form";
 import { emptyForm, fieldFault, formResult, SchemaForm } from "../../components/form";
 import { formatCount, formatSeconds } from "../../components/format";
 import { StateBadge } from "../../components/run-state";
@@ -102,31 +103,20 @@ function RunForm({ loaded, detail, inputs, onClose }: Props & { detail: ModelDet
     }
   };
   return (
-    <form
-      className="stack run-form"
-      noValidate
-      onSubmit={(event) => {
-        event.preventDefault();
-        void send();
-      }}
-    >
-      <p className="muted">{t.hint}</p>
-      <InputFields inputs={inputs} given={given} strict={strict} onChange={setGiven} />
-      <SchemaForm fields={fields} state={state} strict={strict} onChange={setState} />
-      {fault && (
-        <div className="alert" role="alert">
-          {fault}
-        </div>
-      )}
-      <div className="row end">
-        <button type="button" onClick={onClose}>
-          {texts.cancel}
-        </button>
+    <DialogForm
+      hint={t.hint}
+      fault={fault}
+      onSubmit={() => void send()}
+      onClose={onClose}
+      actions={
         <button type="submit" className="primary" disabled={going}>
           {t.start}
         </button>
-      </div>
-    </form>
+      }
+    >
+      <InputFields inputs={inputs} given={given} strict={strict} onChange={setGiven} />
+      <SchemaForm fields={fields} state={state} strict={strict} onChange={setState} />
+    </DialogForm>
   );
 }
 

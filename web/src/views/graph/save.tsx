@@ -3,6 +3,7 @@ import { useMemo, useState } from "react";
 import { faultText } from "../../api/client";
 import type { Model, Run, RunValue } from "../../api/types";
 import { Dialog } from "../../components/dialog";
+import { DialogForm } from "../../components/dialog-form";
 import { formatBytes } from "../../components/format";
 import { saveFile } from "../../components/save";
 import { Shown, useAsked } from "../../components/states";
@@ -47,14 +48,24 @@ function Form({ model, call, run, reference, listed, onClose }: Props & { listed
     }
   };
   return (
-    <form
-      className="stack run-form"
-      onSubmit={(event) => {
-        event.preventDefault();
-        void save("session");
-      }}
+    <DialogForm
+      hint={t.hint}
+      fault={fault}
+      onSubmit={() => void save("session")}
+      onClose={onClose}
+      actions={
+        <>
+          <button type="button" disabled={going !== null} title={t.reportHint} onClick={() => void save("report")}>
+            {going === "report" && <span className="spinner" />}
+            {t.report}
+          </button>
+          <button type="submit" className="primary" disabled={going !== null}>
+            {going === "session" && <span className="spinner" />}
+            {t.save}
+          </button>
+        </>
+      }
     >
-      <p className="muted">{t.hint}</p>
       {run === null ? (
         <p className="alert info">{t.noRun}</p>
       ) : (
@@ -84,25 +95,7 @@ function Form({ model, call, run, reference, listed, onClose }: Props & { listed
           )}
         </>
       )}
-      {fault && (
-        <div className="alert" role="alert">
-          {fault}
-        </div>
-      )}
-      <div className="row end">
-        <button type="button" onClick={onClose}>
-          {texts.cancel}
-        </button>
-        <button type="button" disabled={going !== null} title={t.reportHint} onClick={() => void save("report")}>
-          {going === "report" && <span className="spinner" />}
-          {t.report}
-        </button>
-        <button type="submit" className="primary" disabled={going !== null}>
-          {going === "session" && <span className="spinner" />}
-          {t.save}
-        </button>
-      </div>
-    </form>
+    </DialogForm>
   );
 }
 
