@@ -139,6 +139,9 @@ class Answers(unittest.TestCase):
         weight = next(v["i"] for v in self.ask("GET", root + "/values?q=m")["values"] if v["name"] == "m")
         self.ask("GET", f"{root}/values/{weight}/data?slice=0:2")
         self.ask("GET", f"{root}/values/{weight}/digest")
+        self.ask("GET", f"{root}/digests?values=0,{weight}")
+        self.ask("GET", f"{root}/digests")
+        self.ask("GET", "/api/models/none/graphs/0/digests?values=0")
         for path in ("/values/{}/data?slice=9", "/values/{}/digest?slice=9", "/values/{}?view=none", "/nodes?count=x",
                      "/values?from=-1", "/nodes/3?dims=T", "/nodes/3/milli?dims=T", "?view=none"):
             self.ask("GET", root + path.format(weight))

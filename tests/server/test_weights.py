@@ -164,6 +164,17 @@ class Weights(unittest.TestCase):
         _, d = self.server.json("GET", self.path("nibbles", "digest") + "?slice=0")
         self.assertEqual((d["count"], d["min"], d["max"]), (3, 1, 3))
 
+    def test_many_digests(self):
+        names = ["grid", "y", "odd", "words", "grid"]
+        path = "/api/models/w/graphs/0/digests?values="
+        status, answer = self.server.json("GET", path + ",".join(str(self.numbers[name]) for name in names))
+        self.assertEqual(status, 200)
+        for name, got in zip(names, answer["digests"], strict=True):
+            status, one = self.server.json("GET", self.path(name, "digest"))
+            self.assertEqual(got, one if status == 200 else None, name)
+        for values in ("", "x", "1,,2", "1,99", ",".join(["0"] * 129), "-1"):
+            self.fails(400, "'values' must be 1 to 128 numbers", path + values)
+
 
 class Large(unittest.TestCase):
     """A weight of 96 MiB: what is not asked for is not held."""

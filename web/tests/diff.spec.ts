@@ -73,9 +73,12 @@ test("keys go from difference to difference, and an address opens one", async ({
 test("weights are compared by their digests", async ({ page }) => {
   await open(page, "short.onnx", "short_edited.onnx");
   await page.goto("/#/diff/short?with=short_edited");
+  let requests = 0;
+  page.on("request", (request) => (requests += Number(request.url().includes("/digest"))));
   await page.getByRole("button", { name: /^Compare [\d,]+ weights$/ }).click();
   await expect(page).toHaveURL(/weights=all/);
   await expect(page.getByText(/^1 of [\d,]+ weights of the same shape differ\./)).toBeVisible();
+  expect(requests).toBeLessThan(20); // 128 weights of each model in one
   await expect(filter(page, "Changed")).toContainText(/\b3$/);
   await rows(page).filter({ hasText: "elements of weights" }).click();
   await expect(inspector(page)).toContainText("The digests differ.");

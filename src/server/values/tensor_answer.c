@@ -108,22 +108,31 @@ void answer_tensor(exchange *x, const sib_tensor *t, const char *name)
     send_payload(x, p);
 }
 
-void answer_digest(exchange *x, const sib_tensor *t)
+sib_code tensor_digest(const sib_tensor *t, const char *slice, json_t **out, sib_error *err)
 {
-    sib_error err = SIB_ERROR_INIT;
     sib_tensor *chosen = NULL;
     sib_value *value = NULL;
     sib_digest *digest = malloc(sizeof *digest);
-    sib_code code = slice_take(t, exchange_query(x, "slice"), false, MAX_COPY, &chosen, &err);
+    sib_code code = slice_take(t, slice, false, MAX_COPY, &chosen, err);
+    *out = NULL;
     if (code == SIB_OK)
-        code = sib_value_from_tensor(chosen, &value, &err);
+        code = sib_value_from_tensor(chosen, &value, err);
     if (code == SIB_OK && digest)
-        code = sib_digest_of(value, NULL, digest, &err);
-    if (code != SIB_OK)
-        answer_failure(x, &err);
-    else
-        answer_json(x, 200, digest ? digest_json(digest, true) : NULL);
+        code = sib_digest_of(value, NULL, digest, err);
+    if (code == SIB_OK && digest)
+        *out = digest_json(digest, true);
     free(digest);
     sib_value_free(&value);
     sib_tensor_free(&chosen);
+    return code;
+}
+
+void answer_digest(exchange *x, const sib_tensor *t)
+{
+    sib_error err = SIB_ERROR_INIT;
+    json_t *digest;
+    if (tensor_digest(t, exchange_query(x, "slice"), &digest, &err) == SIB_OK)
+        answer_json(x, 200, digest);
+    else
+        answer_failure(x, &err);
 }

@@ -134,6 +134,9 @@ export const api = {
   valueData: (id: string, graph: number, value: number) => `${model(id)}/graphs/${graph}/values/${value}/data`,
   valueDigest: (id: string, graph: number, value: number, query: GraphView & { slice?: string } = {}) =>
     get<Digest>(`${model(id)}/graphs/${graph}/values/${value}/digest`, query),
+  /** Those of many weights in one answer, at most 128; null for a value without elements. */
+  digests: (id: string, graph: number, values: number[], view: GraphView = {}) =>
+    get<{ digests: (Digest | null)[] }>(`${model(id)}/graphs/${graph}/digests`, { ...view, values: values.join(",") }).then((answer) => answer.digests),
   plan: (id: string, query: { call?: string; backends?: string; from?: number } = {}) =>
     get<Plan>(`${model(id)}/plan`, query),
 

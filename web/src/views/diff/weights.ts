@@ -6,7 +6,8 @@ import { idOf, type Row } from "./differences";
 import type { Compared } from "./load";
 
 const nothing: ReadonlySet<string> = new Set();
-const [FEW, AT_ONCE] = [256, 6]; // weights that are compared without being asked to; requests under way
+const FEW = 256; // weights that are compared without being asked to
+const AT_ONCE = 128; // in a request
 
 export type Two = [a: Digest, b: Digest];
 
@@ -14,6 +15,18 @@ export const differ = ([a, b]: Two): boolean => JSON.stringify(a) !== JSON.strin
 
 export async function digestsOf({ a, b }: Compared, [x, y]: [number, number]): Promise<Two> {
   return Promise.all([api.valueDigest(a.place.model, a.place.graph, x, a.place.view), api.valueDigest(b.place.model, b.place.graph, y, b.place.view)]);
+}
+
+/** The digests of pairs in two requests; none where one fails. */
+function manyDigests({ a, b }: Compared, pairs: [number, number][]): Promise<(Digest | null)[][]> {
+  const of = ({ model, graph, view }: Compared["a"]["place"], side: 0 | 1) =>
+    api.digests(
+      model,
+      graph,
+      pairs.map((pair) => pair[side]),
+      view,
+    );
+  return Promise.all([of(a.place, 0), of(b.place, 1)]).catch(() => [[], []]);
 }
 
 export interface Weights {
@@ -43,23 +56,24 @@ export function useWeights(compared: Compared, wanted: boolean, start: () => voi
   const now = wanted || pairs.length <= FEW;
   useEffect(() => {
     if (!now) return;
-    let [next, done, failed, ended] = [0, 0, 0, false];
+    let [failed, ended] = [0, false];
     const known = new Set<string>();
     let told = nothing; // another set only where it has grown: what follows from it is drawn anew
-    const one = async () => {
-      while (!ended && next < pairs.length) {
-        const pair = pairs[next++]!;
-        await digestsOf(compared, pair).then(
-          (two) => differ(two) && known.add(idOf(...pair)),
-          () => failed++,
-        );
-        done++;
-        if (ended || (done < pairs.length && done % 50 > 0)) continue;
+    const all = async () => {
+      for (let begin = 0; !ended && begin < pairs.length; begin += AT_ONCE) {
+        const some = pairs.slice(begin, begin + AT_ONCE);
+        const [first = [], second = []] = await manyDigests(compared, some);
+        if (ended) return;
+        some.forEach((pair, i) => {
+          const [a, b] = [first[i], second[i]];
+          if (!a || !b) failed++;
+          else if (differ([a, b])) known.add(idOf(...pair));
+        });
         if (told.size < known.size) told = new Set(known);
-        setFound({ of: compared, done, failed, differ: told });
+        setFound({ of: compared, done: begin + some.length, failed, differ: told });
       }
     };
-    for (let k = 0; k < AT_ONCE; k++) void one();
+    void all();
     return () => {
       ended = true;
     };
