@@ -6,7 +6,7 @@
    numbered from `seed` ($SIBYL_RANDOM_SEED, 1) upward; a graph depends on its number alone. With files of
    operator cases it mutates every N-th case instead. A graph whose results differ is shrunk and printed, one
    node as a line of cases; with --save ($SIBYL_RANDOM_SAVE) it is also written as a case for `sibyl conform
-   FOLDER --backend cpu,ref`. */
+   FOLDER --backend cpu,ref`. SIBYL_RANDOM_BACKENDS names others than cpu,ref: gpu-host,ref. */
 #include "random/graph.h"
 
 #include <signal.h>

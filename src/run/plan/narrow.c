@@ -41,6 +41,9 @@ void planner_mark_narrow(planner *p, node_id first, const mval *outs, size_t n_o
 {
     graph *g = p->s->graph;
     bool rounds = !p->options->oracle;
+    for (size_t i = 0; i < n_outs; i++)
+        rounds &=
+            outs[i].id == NO_VALUE || !is_wide(g, outs[i].id); /* a model's own float64 stays what it is */
     for (node_id i = first; i < g->n_nodes && rounds; i++) {
         const node *n = &g->nodes[i];
         bool wide = false;
@@ -52,7 +55,4 @@ void planner_mark_narrow(planner *p, node_id first, const mval *outs, size_t n_o
         for (uint32_t k = 0; k < g->nodes[i].outputs.n; k++)
             if (is_wide(g, g->nodes[i].outputs.ids[k]))
                 g->values[g->nodes[i].outputs.ids[k]].narrow = true;
-    for (size_t i = 0; i < n_outs; i++)
-        if (outs[i].id != NO_VALUE)
-            g->values[outs[i].id].narrow = false;
 }

@@ -47,7 +47,11 @@ static sib_session *open_session(const rg_graph *g, const rg_config *c, sib_erro
 {
     sib_model *m = NULL;
     sib_session *s = NULL;
-    const sib_session_options options = {.backends = c->backends, .threads = c->threads, .passes = c->passes};
+    const char *named = getenv("SIBYL_RANDOM_BACKENDS");
+    const sib_session_options options = {.backends =
+                                             named && strcmp(c->backends, "ref") ? named : c->backends,
+                                         .threads = c->threads,
+                                         .passes = c->passes};
     if (rg_model(g, RG_NONE, &m, err) == SIB_OK && sib_session_create(m, &options, &s, err) != SIB_OK)
         s = NULL;
     sib_model_free(&m);
