@@ -102,10 +102,11 @@ cortex: need-cortex
 	tests/tile/memory.py src
 
 # The GPU's kernels on Vulkan (lavapipe, where there is no other device), with its validation layer, and the official cases
-# on it and on the host's driver.
+# on it, on the host's driver and on CUDA's, whose libraries tests/gpu/fake stands in for.
 gpu-test: need-gpu build
 	ctest --preset $(PRESET) -R '^gpu_' --no-tests=error
 	for backend in gpu-host vulkan; do sh tests/conform/official.sh build/$(PRESET)/cli/sibyl $$backend,ref || exit 1; done
+	LD_LIBRARY_PATH=build/$(PRESET)/tests/gpu/fake sh tests/conform/official.sh build/$(PRESET)/cli/sibyl cuda,ref
 
 # A GPU's rates and Whisper tiny on it (encoder, prompt, step of the decoder), what it does not take on cpu; the features,
 # which are the processor's. BACKEND names the device: make gpu-bench BACKEND=cuda:1

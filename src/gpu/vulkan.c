@@ -28,6 +28,7 @@ typedef struct vulkan_device {
     pthread_mutex_t lock;
     uint32_t values_type, staging_type; /* of memory */
     bool staged;                        /* values are in memory that the host does not see */
+    bool slow_reads;                    /* or that it reads without a cache */
     VkDescriptorSetLayout set_layout;
     VkPipelineLayout layout;
     VkPipeline pipelines[GPU_KERNEL_COUNT]; /* each made when first launched */
@@ -80,6 +81,7 @@ static sib_code choose_memory(vulkan_device *d, sib_error *err)
         d->values_type = type_with(&p, heap, own);
     if (d->values_type == UINT32_MAX)
         d->values_type = d->staging_type;
+    d->slow_reads = !(p.memoryTypes[d->values_type].propertyFlags & VK_MEMORY_PROPERTY_HOST_CACHED_BIT);
     return SIB_OK;
 }
 
@@ -251,7 +253,7 @@ static sib_code download(vulkan_device *d, gpu_place from, void *to, sib_error *
 {
     unsigned char *staged = NULL;
     sib_code code = SIB_OK;
-    if (from.memory->bytes) {
+    if (from.memory->bytes && !d->slow_reads) {
         code = vulkan_recorder_finish(&d->recorder, err);
         if (code == SIB_OK)
             memcpy(to, from.memory->bytes + from.offset, from.bytes);

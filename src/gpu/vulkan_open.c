@@ -59,7 +59,8 @@ static bool find_queue(vulkan *v, VkPhysicalDevice device)
     v->GetPhysicalDeviceQueueFamilyProperties(device, &n, families);
     for (v->family = 0; v->family < n; v->family++)
         if (families[v->family].queueFlags & VK_QUEUE_COMPUTE_BIT) {
-            v->stamps = families[v->family].timestampValidBits == 64;
+            const uint32_t bits = families[v->family].timestampValidBits;
+            v->stamps = bits ? UINT64_MAX >> (64 - bits) : 0;
             return true;
         }
     return false;

@@ -69,7 +69,7 @@ typedef struct vulkan {
     VkPhysicalDevice physical;
     VkDevice device;
     uint32_t family; /* of the queue */
-    bool stamps;     /* the queue has time stamps */
+    uint64_t stamps; /* the bits that the queue's time stamps have; 0: it has none */
     VkQueue queue;
     VkPhysicalDeviceProperties properties;
 #define X(name) PFN_vk##name name;

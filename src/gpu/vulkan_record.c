@@ -124,7 +124,8 @@ static void read_stamps(vulkan_recorder *r, const vulkan_slot *s)
     uint64_t ticks[2];
     if (s->stamps && r->v->GetQueryPoolResults(r->v->device, s->stamps, 0, 2, sizeof ticks, ticks,
                                                sizeof *ticks, VK_QUERY_RESULT_64_BIT) == VK_SUCCESS)
-        r->ns += (uint64_t)((double)(ticks[1] - ticks[0]) * r->v->properties.limits.timestampPeriod);
+        r->ns += (uint64_t)((double)((ticks[1] - ticks[0]) & r->v->stamps) *
+                            r->v->properties.limits.timestampPeriod);
 }
 
 /* Waits for a slot, which is then empty. */
