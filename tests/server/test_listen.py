@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Live speech over /api/ws: a microphone's samples in, partial and final text out, what clients do wrong."""
+import json
 import pathlib
 import random
+import socket
 import struct
 import sys
 import tempfile
@@ -9,7 +11,8 @@ import unittest
 
 import voice_model
 from microphone import SENTENCES, SPOKEN, pcm, pieces, silence, until_idle
-from serving import Server, real_model
+from serving import Server, form, real_model
+from test_ws import loop_model
 from websocket import BINARY, Client
 
 RATE = 16000
@@ -219,6 +222,24 @@ class Listen(unittest.TestCase):
         self.say(c, pcm(RATE))
         self.assertEqual([m["text"] for m in self.stop(c) if m["op"] == "final"], SENTENCES)
         until_idle(self.server)
+
+    def test_a_client_that_goes_unread(self):
+        """Its connection ends though nothing that it sent is read any more: the only thread has something else to do."""
+        with Server("digits", "--jobs", "1") as server, Client(server) as c:
+            self.assertEqual(server.ask("POST", "/api/models", *form({}, {"file": ("endless.onnx", loop_model(1 << 40))}))[0], 201)
+            c.reply("hello")
+            c.send(op="listen")
+            c.reply("listening")
+            run = server.json("POST", "/api/runs", json.dumps({"kind": "graph", "model": "endless", "dims": {"C": 1}}))[1]["id"]
+            while server.json("GET", f"/api/runs/{run}")[1]["state"] != "running":
+                pass
+            self.say(c, bytes(300 << 10), 60 << 10)
+            c.socket.shutdown(socket.SHUT_WR)
+            c.socket.settimeout(20)
+            while c.socket.recv(1 << 16):
+                pass
+            self.assertEqual(server.json("GET", f"/api/runs/{run}")[1]["state"], "running")
+            self.assertEqual(server.ask("DELETE", f"/api/runs/{run}")[0], 204)
 
     def test_a_model_that_is_closed_meanwhile(self):
         with Server("digits") as server:

@@ -218,8 +218,10 @@ void mailboxes_tick(mailboxes *all)
     for (mailbox *m = all->first; m; m = m->next) {
         post(m);
         pthread_mutex_lock(&m->lock);
-        bool busy = m->busy || m->first;
+        bool busy = m->busy || m->first, paused = m->paused;
         pthread_mutex_unlock(&m->lock);
+        if (paused)
+            peer_check(m->peer);
         if (busy) /* whoever waits, or is not read, says nothing */
             peer_active(m->peer);
     }

@@ -3,6 +3,7 @@
 #include "server/http/state.h"
 
 #include <libwebsockets.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -141,6 +142,16 @@ void peer_pause(peer *p)
     atomic_store(&p->resumes, false);
     if (p->out.wsi)
         lws_rx_flow_control(p->out.wsi, 0);
+}
+
+void peer_check(peer *p)
+{
+    struct lws *wsi =
+        p->kind->path ? p->out.wsi : NULL; /* of other kinds a client may send no more and still read */
+    struct pollfd socket = {.fd = wsi ? lws_get_socket_fd(lws_get_network_wsi(wsi)) : -1,
+                            .events = POLLRDHUP};
+    if (poll(&socket, 1, 0) > 0 && socket.revents & POLLRDHUP)
+        lws_set_timeout(wsi, PENDING_TIMEOUT_KILLED_BY_PARENT, LWS_TO_KILL_ASYNC);
 }
 
 void peer_active(peer *p)

@@ -40,6 +40,8 @@ bool peer_gone(const peer *p);
 bool peer_closing(const peer *p);
 /* Reads no more from the client, whose further messages wait in its socket. In the event loop. */
 void peer_pause(peer *p);
+/* Closes a WebSocket that is not read, and so shows no end, where its client has closed it. In the event loop. */
+void peer_check(peer *p);
 /* The connection is in use: it is not closed for its silence now, nor for pings that it has not answered. In the event
    loop. */
 void peer_active(peer *p);
