@@ -2,6 +2,7 @@
 #ifndef GPU_KERNELS_H
 #define GPU_KERNELS_H
 
+#include "gpu/kernels/attention.gpu.h"
 #include "gpu/kernels/chain.gpu.h"
 #include "gpu/kernels/conv.gpu.h"
 #include "gpu/kernels/layout.gpu.h"

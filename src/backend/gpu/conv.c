@@ -185,7 +185,7 @@ static sib_code conv_plan(const node_view *n, gpu_step *s, sib_error *err)
     return add_windows(n, s, &args, err);
 }
 
-const gpu_op gpu_conv = {conv_claims, conv_plan};
+const gpu_op gpu_conv = {.claims = conv_claims, .plan = conv_plan};
 
 /* ---- Pools --------------------------------------------------------------------------------------------- */
 
@@ -214,4 +214,4 @@ static sib_code pool_plan(const node_view *n, gpu_step *s, sib_error *err)
     return add_windows(n, s, &args, err);
 }
 
-const gpu_op gpu_pool = {pool_claims, pool_plan};
+const gpu_op gpu_pool = {.claims = pool_claims, .plan = pool_plan};

@@ -42,6 +42,18 @@ static const struct {
 
 /* ---- Claiming ------------------------------------------------------------------------------------------ */
 
+/* Whether v is a tensor without elements. */
+static bool is_empty(const graph *g, const value *v)
+{
+    int64_t dims[SIB_MAX_RANK];
+    bool empty = false;
+    if (v->type.depth || v->type.leaf != TYPE_TENSOR || !dim_shape_const(g->dims, &v->type.shape, dims))
+        return false;
+    for (int i = 0; i < v->type.shape.rank; i++)
+        empty |= dims[i] == 0;
+    return empty;
+}
+
 static const gpu_op *op_for(const node_view *n)
 {
     gpu_tensor t;
@@ -172,7 +184,7 @@ static sib_code gpu_run(const step *st, const buffer *const *in, buffer *const *
     sib_code code = SIB_OK;
     (void)cancel; /* the run asks between steps */
     for (size_t i = 0; i < n->n_in && code == SIB_OK; i++)
-        if (st->arrive >> i & 1) {
+        if (st->arrive >> i & 1 && !is_empty(n->graph, n->in[i])) {
             const void *from = sib_value_tensor(in[i]->value)->data;
             const gpu_range to = place_of(n, n->in[i], in[i]);
             code = is_wide(n->in[i]) ? gpu_upload_wide(d, to, from, err) : gpu_upload(d, to, from, err);

@@ -30,6 +30,7 @@ typedef struct gpu_op {
     bool (*claims)(const node_view *n);
     /* Lists the launches of a claimed node. Errors: SIB_ERR_MEMORY. */
     sib_code (*plan)(const node_view *n, gpu_step *s, sib_error *err);
+    bool takes_empty; /* inputs may be without elements: no launch reads them, and they have no gpu_tensor */
 } gpu_op;
 
 /* ---- While claiming ------------------------------------------------------------------------------------ */

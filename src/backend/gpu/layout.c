@@ -112,7 +112,7 @@ static sib_code move_plan(const node_view *n, gpu_step *s, sib_error *err)
     return add_launch(s, &m, 0, n->n_in > 1 ? 1 : 0, err);
 }
 
-const gpu_op gpu_move = {move_claims, move_plan};
+const gpu_op gpu_move = {.claims = move_claims, .plan = move_plan};
 
 /* ---- concat -------------------------------------------------------------------------------------------- */
 
@@ -162,4 +162,4 @@ static sib_code concat_plan(const node_view *n, gpu_step *s, sib_error *err)
     return code;
 }
 
-const gpu_op gpu_concat = {concat_claims, concat_plan};
+const gpu_op gpu_concat = {.claims = concat_claims, .plan = concat_plan};

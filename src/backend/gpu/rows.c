@@ -75,7 +75,7 @@ static sib_code softmax_plan(const node_view *n, gpu_step *s, sib_error *err)
     return add_rows(s, &args, err);
 }
 
-const gpu_op gpu_softmax = {softmax_claims, softmax_plan};
+const gpu_op gpu_softmax = {.claims = softmax_claims, .plan = softmax_plan};
 
 /* ---- Norms --------------------------------------------------------------------------------------------- */
 
@@ -174,4 +174,4 @@ static sib_code norm_plan(const node_view *n, gpu_step *s, sib_error *err)
     return add_rows(s, &args, err);
 }
 
-const gpu_op gpu_norm = {norm_claims, norm_plan};
+const gpu_op gpu_norm = {.claims = norm_claims, .plan = norm_plan};

@@ -83,7 +83,7 @@ static sib_code matmul_plan(const node_view *n, gpu_step *s, sib_error *err)
                    size_ceil_div(args.m, MATMUL_TILE), batches, err);
 }
 
-const gpu_op gpu_matmul = {matmul_claims, matmul_plan};
+const gpu_op gpu_matmul = {.claims = matmul_claims, .plan = matmul_plan};
 
 /* ---- Reductions ---------------------------------------------------------------------------------------- */
 
@@ -133,4 +133,4 @@ static sib_code reduce_plan(const node_view *n, gpu_step *s, sib_error *err)
                         size_ceil_div(args.count, REDUCE_THREADS / args.lanes), err);
 }
 
-const gpu_op gpu_reduce = {reduce_claims, reduce_plan};
+const gpu_op gpu_reduce = {.claims = reduce_claims, .plan = reduce_plan};

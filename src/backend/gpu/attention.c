@@ -1,0 +1,202 @@
+/* The operator Attention, as launches of the kernel `attention`, and of `layout` for the caches that it gives. */
+#include "backend/gpu/gpu.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { IN_Q, IN_K, IN_V, IN_MASK, IN_PAST_KEY, IN_PAST_VALUE, IN_LENGTHS, INPUTS };
+
+/* Whether input k is there; a past without rows is none. */
+static bool has(const node_view *n, size_t k)
+{
+    gpu_tensor t;
+    return k < n->n_in && n->in[k] && gpu_tensor_of(n->graph, n->in[k], &t);
+}
+
+/* Heads in an input: element (b, h, i, p) is at b * batch + h * head + i * row + p. */
+typedef struct heads {
+    int64_t b, h, n, d;
+    uint32_t batch, head, row;
+} heads;
+
+/* Reads input k, [B, H, S, D] or [B, S, H * D]. */
+static bool read_heads(const node_view *n, size_t k, int64_t count, heads *out)
+{
+    gpu_tensor t;
+    if (!has(n, k) || !gpu_tensor_of(n->graph, n->in[k], &t) || t.wide || !gpu_is_float(t.dtype) ||
+        t.dtype != n->in[IN_Q]->type.dtype ||
+        (t.rank != 4 && (t.rank != 3 || count < 1 || t.dims[2] % count)))
+        return false;
+    const bool packed = t.rank == 3;
+    *out = (heads){t.dims[0], packed ? count : t.dims[1], t.dims[packed ? 1 : 2],
+                   packed ? t.dims[2] / count : t.dims[3], .batch = (uint32_t)(t.count / (size_t)t.dims[0])};
+    out->row = (uint32_t)t.dims[t.rank - 1];
+    out->head = (uint32_t)(packed ? out->d : out->n * out->d);
+    return true;
+}
+
+/* What the node is, read once to claim and once to plan. */
+typedef struct attending {
+    heads q, k, v, past_k, past_v;
+    gpu_attention_args args;
+} attending;
+
+/* Reads attn_mask, whose dims broadcast to [B, Hq, S, keys]; where it is padded it may have fewer keys. */
+static bool read_mask(const node_view *n, attending *a)
+{
+    gpu_tensor t;
+    int64_t dims[4] = {1, 1, 1, 1};
+    const int64_t want[3] = {a->q.b, a->q.h, a->q.n}, keys = (int64_t)a->args.past + a->k.n;
+    uint32_t *const steps[3] = {&a->args.bias_batch, &a->args.bias_head, &a->args.bias_row}, rows = 1;
+    const bool padded = n->node->version >= 24;
+    if (!gpu_tensor_of(n->graph, n->in[IN_MASK], &t) || t.wide || t.rank < 1 || t.rank > 4 ||
+        (t.dtype != SIB_BOOL && t.dtype != (sib_dtype)a->args.type))
+        return false;
+    memcpy(dims + 4 - t.rank, t.dims, t.rank * sizeof *dims);
+    for (size_t i = 3; i-- > 0; rows *= (uint32_t)dims[i]) {
+        if (dims[i] != 1 && dims[i] != want[i])
+            return false;
+        *steps[i] = dims[i] == 1 ? 0 : rows;
+    }
+    a->args.width = (uint32_t)dims[3];
+    a->args.flags |=
+        ATTENTION_BIAS | (t.dtype == SIB_BOOL ? ATTENTION_BOOL : 0) | (padded ? ATTENTION_PADDED : 0);
+    return dims[3] == keys || (padded ? dims[3] < keys : dims[3] == 1);
+}
+
+/* Reads everything that hides keys from queries. */
+static bool read_hidden(const node_view *n, const attention_spec *spec, attending *a)
+{
+    gpu_tensor t;
+    const int64_t left = spec->left_window_size, right = spec->is_causal ? 0 : spec->right_window_size;
+    if (left > INT32_MAX / 2 || right > INT32_MAX / 2)
+        return false;
+    a->args.left = (int32_t)left;
+    a->args.right = (int32_t)right;
+    a->args.flags |= (left >= 0 ? ATTENTION_LEFT : 0) | (right >= 0 ? ATTENTION_RIGHT : 0) |
+                     (has(n, IN_LENGTHS) ? ATTENTION_LENGTHS : 0);
+    if (has(n, IN_LENGTHS) && (!gpu_tensor_of(n->graph, n->in[IN_LENGTHS], &t) || t.dtype != SIB_I64 ||
+                               t.rank != 1 || t.dims[0] != a->q.b))
+        return false;
+    return !has(n, IN_MASK) || read_mask(n, a);
+}
+
+static void set_numbers(const node_view *n, const attention_spec *spec, attending *a)
+{
+    const bool packed = n->in[IN_Q]->type.shape.rank == 3;
+    const heads *q = &a->q, *k = &a->k, *v = &a->v;
+    a->args = (gpu_attention_args){
+        .type = n->in[IN_Q]->type.dtype,
+        .heads = (uint32_t)(q->h / k->h),
+        .queries = (uint32_t)q->n,
+        .keys = (uint32_t)k->n,
+        .past = has(n, IN_PAST_KEY) ? (uint32_t)a->past_k.n : 0,
+        .d = (uint32_t)q->d,
+        .dv = (uint32_t)v->d,
+        .q_batch = q->batch,
+        .q_head = q->head,
+        .q_row = q->row,
+        .k_batch = k->batch,
+        .k_head = k->head,
+        .k_row = k->row,
+        .v_batch = v->batch,
+        .v_head = v->head,
+        .v_row = v->row,
+        .y_batch = (uint32_t)(q->h * q->n * v->d),
+        .y_head = (uint32_t)(packed ? v->d : q->n * v->d),
+        .y_row = (uint32_t)(packed ? q->h * v->d : v->d),
+        .kv_heads = (uint32_t)k->h,
+        .scale = (float)(isnan(spec->scale) ? 1 / sqrt((double)q->d) : spec->scale),
+        .softcap = (float)spec->softcap,
+    };
+}
+
+static bool read_attention(const node_view *n, attending *a)
+{
+    const attention_spec spec = spec_attention(n->node);
+    const bool past = has(n, IN_PAST_KEY);
+    const heads *q = &a->q, *k = &a->k, *v = &a->v;
+    if (!n->out[0] || n->n_in > INPUTS || (n->n_out > 3 && n->out[3]) || spec.score_mod || spec.prob_mod ||
+        (spec.softmax_precision && spec.softmax_precision != SIB_F32) || past != has(n, IN_PAST_VALUE) ||
+        (past && has(n, IN_LENGTHS)) || !read_heads(n, IN_Q, spec.q_num_heads, &a->q) ||
+        !read_heads(n, IN_K, spec.kv_num_heads, &a->k) || !read_heads(n, IN_V, spec.kv_num_heads, &a->v))
+        return false;
+    if (q->b != k->b || q->b != v->b || k->h != v->h || q->h % k->h || k->n != v->n || q->d != k->d ||
+        v->d > ATTENTION_PART * ATTENTION_PARTS || q->b > GPU_MAX_GROUPS || k->h > GPU_MAX_GROUPS ||
+        (v->d % 2 && n->in[IN_Q]->type.dtype != SIB_F32) || (q->d % 2 && n->in[IN_Q]->type.dtype != SIB_F32))
+        return false;
+    if (past && (!read_heads(n, IN_PAST_KEY, 0, &a->past_k) || !read_heads(n, IN_PAST_VALUE, 0, &a->past_v) ||
+                 a->past_k.b != q->b || a->past_v.b != q->b || a->past_k.h != k->h || a->past_v.h != k->h ||
+                 a->past_k.d != k->d || a->past_v.d != v->d || a->past_k.n != a->past_v.n))
+        return false;
+    set_numbers(n, &spec, a);
+    return a->args.scale == a->args.scale && read_hidden(n, &spec, a);
+}
+
+static bool claims(const node_view *n)
+{
+    attending a;
+    return read_attention(n, &a);
+}
+
+/* Copies heads into rows [first, first + h->n) of each head of an output [B, H, rows, D]. */
+static sib_code add_rows(gpu_step *s, const heads *h, uint32_t type, size_t input, size_t output,
+                         size_t first, size_t rows, sib_error *err)
+{
+    const uint32_t count = (uint32_t)(h->b * h->h * h->n * h->d);
+    const uint32_t axes[] = {(uint32_t)h->b, h->batch, (uint32_t)h->h, h->head,
+                             (uint32_t)h->n, h->row,   (uint32_t)h->d, 1};
+    uint32_t words[LAYOUT_WORDS] = {0};
+    for (size_t i = 0; i < 4; i++)
+        memcpy(words + 3 * i, axes + 2 * i, 2 * sizeof *axes);
+    words[LAYOUT_SOURCE] = count; /* the source as one axis: its strides are steps */
+    words[LAYOUT_SOURCE + 1] = 1;
+    const gpu_layout_args args = {.count = count,
+                                  .shift = type == SIB_F32 ? 0 : 1,
+                                  .wide = 1,
+                                  .rank = 4,
+                                  .source_rank = 1,
+                                  .base = (uint32_t)(first * (size_t)h->d),
+                                  .row = (uint32_t)(h->n * h->d),
+                                  .pitch = (uint32_t)(rows * (size_t)h->d)};
+    gpu_operand operands[] = {{0}, {GPU_IN, input, 0}, {GPU_OUT, output, 0}, {GPU_IN, input, 0}};
+    sib_code code = gpu_words(s, words, LAYOUT_WORDS, &operands[0], err);
+    return code == SIB_OK ? gpu_add_line(s, GPU_layout, 4, operands, &args,
+                                         size_ceil_div(count, LAYOUT_THREADS * LAYOUT_ELEMENTS), err)
+                          : code;
+}
+
+/* Fills output 1 or 2 where it is wanted: past and new keys or values. */
+static sib_code add_present(const node_view *n, gpu_step *s, const attending *a, size_t output,
+                            sib_error *err)
+{
+    const heads *own = output == 1 ? &a->k : &a->v, *past = output == 1 ? &a->past_k : &a->past_v;
+    const size_t rows = a->args.past + a->args.keys;
+    sib_code code = SIB_OK;
+    if (output >= n->n_out || !n->out[output])
+        return SIB_OK;
+    if (a->args.past)
+        code =
+            add_rows(s, past, a->args.type, output == 1 ? IN_PAST_KEY : IN_PAST_VALUE, output, 0, rows, err);
+    return code == SIB_OK ? add_rows(s, own, a->args.type, output, output, a->args.past, rows, err) : code;
+}
+
+static sib_code plan(const node_view *n, gpu_step *s, sib_error *err)
+{
+    attending a = {.args = {0}};
+    gpu_operand operands[8];
+    static const size_t inputs[] = {IN_Q, IN_K, IN_V, IN_PAST_KEY, IN_PAST_VALUE, IN_MASK, IN_Q, IN_LENGTHS};
+    read_attention(n, &a);
+    for (size_t i = 0; i < 8; i++)
+        operands[i] = (gpu_operand){GPU_IN, has(n, inputs[i]) ? inputs[i] : IN_Q, 0};
+    operands[6] = (gpu_operand){GPU_OUT, 0, 0};
+    const size_t rows = (size_t)a.args.heads * a.args.queries;
+    sib_code code = add_present(n, s, &a, 1, err);
+    if (code == SIB_OK)
+        code = add_present(n, s, &a, 2, err);
+    return code == SIB_OK ? gpu_add(s, GPU_attention, 8, operands, &a.args,
+                                    size_ceil_div(rows, ATTENTION_ROWS), (size_t)a.k.h, (size_t)a.q.b, err)
+                          : code;
+}
+
+const gpu_op gpu_attention = {.claims = claims, .plan = plan, .takes_empty = true};
