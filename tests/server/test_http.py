@@ -115,7 +115,7 @@ class Answers(unittest.TestCase):
         self.assertEqual((status, here), (200, [{"file": f, "bytes": 5} for f in ("a.onnx", "below/c.job.json",
                                                                                    "below/deeper/b.onnx")]))
         status, answer = self.server.json("GET", "/api/loaders")
-        self.assertEqual((status, [row["id"] for row in answer["loaders"]]), (200, ["file", "upload"]))
+        self.assertEqual((status, [row["id"] for row in answer["loaders"]]), (200, ["file", "checkpoint", "upload"]))
         shutil.rmtree(folder / "below")
         with Server() as s:
             self.assertEqual(s.json("GET", "/api/models"), (200, {"models": [], "available": []}))

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import type { Page } from "@playwright/test";
-import { drop, expect, look, models, test } from "./server";
+import { drop, expect, look, models, root, test } from "./server";
 
 const opened = "table >> nth=0";
 
@@ -40,6 +40,27 @@ test("opens a file of the server by its button and by the form", async ({ page }
   await dialog.getByLabel(/^File \*/).fill("branch.onnx");
   await dialog.getByRole("button", { name: "Open", exact: true }).click();
   await expect(page).toHaveURL(/#\/graph\/branch/);
+});
+
+test("imports a checkpoint of another program", async ({ page }) => {
+  const names = ["digits.pt", "digits.tiktoken"];
+  for (const name of names) copyFileSync(`${root}assets/digits/${name}`, `${models}/${name}`);
+  try {
+    await page.goto("/#/models");
+    await page.getByRole("button", { name: "Open model…" }).first().click();
+    const dialog = page.getByRole("dialog");
+    await dialog.getByLabel("Loader").selectOption("Checkpoint on the server");
+    await dialog.getByRole("button", { name: "Open", exact: true }).click();
+    await expect(dialog).toContainText("File or folder is required.");
+    await dialog.getByLabel(/^File or folder/).fill("digits.pt");
+    await dialog.getByLabel(/^Tokenizer/).fill("digits.tiktoken");
+    await dialog.getByLabel(/^Type of weights/).selectOption("float16");
+    await look(page, "open-checkpoint");
+    await dialog.getByRole("button", { name: "Open", exact: true }).click();
+    await expect(page).toHaveURL(/#\/graph\/digits-2/);
+  } finally {
+    for (const name of names) rmSync(`${models}/${name}`);
+  }
 });
 
 test("shows what a model is", async ({ page }) => {

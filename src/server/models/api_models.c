@@ -4,6 +4,7 @@
 #include "server/models/describe.h"
 #include "server/models/exchange_model.h"
 #include "server/models/model_files.h"
+#include "server/models/open_checkpoint.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -53,13 +54,15 @@ void handle_models(exchange *x)
 void handle_loaders(exchange *x)
 {
     json_t *list = json_array();
-    if (exchange_server(x)->options.models)
+    if (exchange_server(x)->options.models) {
         json_array_append_new(list,
                               json_pack("{s:s, s:s, s:s, s:[{s:s, s:s, s:s, s:s, s:b}]}", "id", "file",
                                         "label", "File on the server", "doc",
                                         "A model or a job below the server's folder of models.", "fields",
                                         "name", "file", "label", "File", "doc", "Its path below that folder.",
                                         "type", "file", "required", true));
+        json_array_append_new(list, open_checkpoint_loader());
+    }
     json_array_append_new(
         list, json_pack("{s:s, s:s, s:s, s:[{s:s, s:s, s:s, s:s, s:b}]}", "id", "upload", "label",
                         "File of this computer", "doc", "An ONNX model whose weights are in the file itself.",
@@ -239,9 +242,13 @@ void handle_model_open(exchange *x)
     sib_error err = SIB_ERROR_INIT;
     char *path = NULL;
     served *v = NULL;
-    if (!loader || strcmp(loader, "file") != 0)
-        answer_error(x, 400, "loader",
-                     "the loader must be 'file', or send the model as the part 'file' of a form");
+    if (loader && !strcmp(loader, "checkpoint")) {
+        sib_code code = open_checkpoint(x, json_object_get(body, "options"), &v, &err);
+        answer_opened(x, code, v, &err);
+    } else if (!loader || strcmp(loader, "file") != 0)
+        answer_error(
+            x, 400, "loader",
+            "the loader must be 'file' or 'checkpoint', or send the model as the part 'file' of a form");
     else if (!name)
         answer_error(x, 400, "options", "the loader 'file' needs the option 'file', a name");
     else {
