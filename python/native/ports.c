@@ -148,6 +148,14 @@ static PyObject *word_item(const void *data, size_t i)
                 : NULL;
 }
 
+/* Sets an item that is NULL where making it has failed. */
+static bool set_item(PyObject *dict, const char *key, PyObject *item)
+{
+    bool set = item && PyDict_SetItemString(dict, key, item) == 0;
+    Py_XDECREF(item);
+    return set;
+}
+
 PyObject *port_segment(const sib_segment *s)
 {
     PyObject *text = port_text(s->text, strlen(s->text));
@@ -161,10 +169,11 @@ PyObject *port_segment(const sib_segment *s)
                       (unsigned long long)s->seek, "start", s->start, "end", s->end, "text", text, "tokens",
                       tokens, "temperature", s->temperature, "avg_logprob", s->avg_logprob,
                       "compression_ratio", s->compression_ratio, "no_speech_prob", s->no_speech_prob);
-    PyObject *words = dict && s->words ? list_of(s->words, s->n_words, word_item) : NULL;
-    if (dict && s->words && (!words || PyDict_SetItemString(dict, "words", words) != 0))
+    if (dict && s->words && !set_item(dict, "words", list_of(s->words, s->n_words, word_item)))
         Py_CLEAR(dict);
-    Py_XDECREF(words);
+    const size_t n_logprobs = s->logprobs ? s->n_tokens : 0;
+    if (dict && !set_item(dict, "logprobs", list_of(s->logprobs, n_logprobs, number_item)))
+        Py_CLEAR(dict);
     return dict;
 }
 

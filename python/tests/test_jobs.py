@@ -318,6 +318,16 @@ def test_what_a_run_tells(hearer, some_noise):
     assert all(value.shape == (1, 1500, 64) for value in tapped.values())
 
 
+def test_log_probabilities_of_tokens(hearer, some_noise):
+    """One of each token; without a wish segments are those of openai-whisper."""
+    inputs, told = {"audio": some_noise, **QUICK}, []
+    segments = hearer.job.run(inputs, ["segments"], on_segment=told.append, logprobs=True)["segments"]
+    assert segments and told == [s for s in segments if s["text"]]
+    for segment in segments:
+        assert len(segment["logprobs"]) == len(segment["tokens"]) and all(p <= 0 for p in segment["logprobs"])
+    assert all("logprobs" not in s for s in hearer.job.run(inputs, ["segments"])["segments"])
+
+
 @pytest.mark.parametrize("aside", [False, True])
 @pytest.mark.parametrize("told", ["on_segment", "on_progress", "on_tap"])
 def test_functions_that_raise(hearer, some_noise, told, aside):

@@ -246,6 +246,7 @@ class Job:
         on_tap: Callable[[str, Any], Any] | None = None,
         max_steps: int | None = None,
         profile: Profile | None = None,
+        logprobs: bool = False,
     ) -> dict[str, Any]:
         """Runs what these outputs need, None being all, and gives them by name.
 
@@ -257,14 +258,15 @@ class Job:
         Functions are called while the run goes on: on_text(text) and on_segment(segment) as soon as those are certain,
         on_progress(done, total) in seconds of audio or in tokens, total 0 where it is not known, on_tap(path, value) for the
         inner values that `taps` names by path or glob ("decoder/step[12]/logits", "mel/*"). What one raises ends the run.
+        logprobs: segments also have logprobs, that of each of their tokens among those that were allowed there.
         profile: filled with a timeline of nodes, calls and runs. max_steps: turns that a loop may take, 1,000,000 where nothing is said.
         """
         if (taps is None) != (on_tap is None):
             raise ValueError("taps and on_tap are given together")
-        run, cancel = self._prepare(inputs, outputs, taps, max_steps, profile)
+        run, cancel = self._prepare(inputs, outputs, taps, max_steps, profile, logprobs)
         tap = on_tap and (lambda path, value: on_tap(path, from_value(value)))
         words = bool(inputs.get("word_timestamps"))
-        segment = on_segment and (lambda given: on_segment(_segment(given, words)))
+        segment = on_segment and (lambda given: on_segment(_segment(given, words, logprobs)))
         return _waiting.call(run, [on_text, segment, on_progress, tap], cancel)
 
     def watch(self, call: str, *args: Any, **more: Any) -> Watch:
@@ -311,6 +313,7 @@ class Job:
         taps: str | Iterable[str] | None,
         max_steps: int | None,
         profile: Profile | None = None,
+        logprobs: bool = False,
     ) -> tuple[Callable[..., dict[str, Any]], Callable[[], None]]:
         """The run as a function of its listeners, and what ends it."""
         if not isinstance(inputs, Mapping):
@@ -336,7 +339,7 @@ class Job:
 
         def run(*listeners: Callable[..., Any] | None) -> dict[str, Any]:
             made = _sibyl.job_run(self._handle, given, names, paths, *listeners, steps, cancel, profile and profile._handle)
-            return {name: _give(types[name], value, words) for name, value in zip(asked, made)}
+            return {name: _give(types[name], value, words, logprobs) for name, value in zip(asked, made)}
 
         return run, functools.partial(_sibyl.cancel_set, cancel)
 
@@ -351,18 +354,20 @@ class Job:
 # ---- Out -----------------------------------------------------------------------------------------------------------
 
 
-def _segment(given: dict[str, Any], words: bool) -> dict[str, Any]:
-    """openai-whisper gives words where they were asked for, and none to a segment that it has emptied."""
+def _segment(given: dict[str, Any], words: bool, logprobs: bool) -> dict[str, Any]:
+    """openai-whisper gives words where they were asked for, and none to a segment that it has emptied; it has no logprobs."""
+    if not logprobs:
+        del given["logprobs"]
     if words or not given["text"]:
         given.setdefault("words", [])
     return given
 
 
-def _give(type: str, value: Any, words: bool) -> Any:
+def _give(type: str, value: Any, words: bool, logprobs: bool) -> Any:
     if type in ("tensor", "audio"):
         return from_value(value)
     if type == "segments":
-        return [_segment(segment, words) for segment in value]
+        return [_segment(segment, words, logprobs) for segment in value]
     return value
 
 
