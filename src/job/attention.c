@@ -49,7 +49,7 @@ static sib_code begin_calls(const sib_job *j, const job_node *n, const job_watch
 }
 
 static sib_code attend(const sib_job *j, const job_node *n, const sib_tensor *audio,
-                       const sib_attention_request *request, sib_attention **out, sib_error *err)
+                       const sib_attention_request *request, sib_attention *out, sib_error *err)
 {
     const job_watch watch = {.cancel = request->cancel};
     job_call *calls[CALLS] = {0};
@@ -91,5 +91,11 @@ sib_code sib_job_attention(const sib_job *j, const sib_tensor *audio, const sib_
     const job_node *n = find_node(j->doc);
     if (!n)
         return err_set(err, SIB_ERR_UNSUPPORTED, "the job has no node 'transcribe' with the call 'aligner'");
-    return attend(j, n, audio, request, out, err);
+    sib_attention *made = mem_calloc(1, sizeof *made);
+    sib_code code =
+        made ? attend(j, n, audio, request, made, err) : err_memory(err, sizeof *made, "attention");
+    if (code != SIB_OK)
+        sib_attention_free(&made);
+    *out = made;
+    return code;
 }

@@ -167,12 +167,11 @@ static sib_code fill(attending *a)
 }
 
 sib_code whisper_attend(const whisper_model *m, const sib_tokenizer *t, sib_pool *pool, const float *samples,
-                        size_t n_samples, const sib_attention_request *request, sib_attention **out,
+                        size_t n_samples, const sib_attention_request *request, sib_attention *out,
                         sib_error *err)
 {
-    attending a = {.m = m, .request = request, .err = err};
-    a.out = mem_calloc(1, sizeof *a.out);
-    sib_code code = a.out ? find_tokens(&a, t) : err_memory(err, sizeof *a.out, "attention");
+    attending a = {.m = m, .request = request, .out = out, .err = err};
+    sib_code code = find_tokens(&a, t);
     if (code == SIB_OK)
         code = find_heads(&a);
     if (code == SIB_OK)
@@ -188,8 +187,5 @@ sib_code whisper_attend(const whisper_model *m, const sib_tokenizer *t, sib_pool
     mem_free(a.logits);
     ids_free(&a.text);
     ids_free(&a.fed);
-    if (code != SIB_OK)
-        sib_attention_free(&a.out);
-    *out = a.out;
     return code;
 }
