@@ -1,14 +1,12 @@
 #!/usr/bin/env python3
 """Runs of jobs over HTTP: inputs and outputs by port, inner values, cancelling, what is refused."""
 import json
-import pathlib
 import struct
 import sys
-import tempfile
 import unittest
 
 from serving import RECORDING, SPOKEN, RunTests, Server, form
-from text_model import chain
+from text_model import chain_file
 from test_runs import small_model
 
 LONG = 1 << 30  # tokens
@@ -19,14 +17,11 @@ class Jobs(RunTests):
 
     @classmethod
     def setUpClass(cls):
-        folder = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(folder.cleanup)
-        file = pathlib.Path(folder.name) / "chain.onnx"
-        file.write_bytes(chain()[0])
-        below = pathlib.Path(folder.name) / "below"
+        file = chain_file(cls)
+        below = file.parent / "below"
         below.mkdir()
         (below / "small.onnx").write_bytes(small_model())
-        away = pathlib.Path(folder.name) / "away.job.json"
+        away = file.parent / "away.job.json"
         away.write_text(json.dumps({
             "sibyl_job": 1, "kind": "away", "models": {"m": "below/small.onnx"}, "tokenizers": {"t": {"kind": "bytes"}},
             "inputs": {"text": "text"}, "nodes": [{"name": "ids", "op": "tokenize", "tokenizer": "t", "inputs": {"text": "$text"}}],

@@ -1,13 +1,11 @@
 #!/usr/bin/env python3
 """Runs of jobs told over /api/ws: tokens, text, segments and progress as they come, none of it lost but progress."""
-import pathlib
 import sys
-import tempfile
 import time
 import unittest
 
 from serving import RECORDING, SPOKEN, RunTests, Server
-from text_model import chain
+from text_model import chain_file
 from websocket import Client, ended, frames
 
 
@@ -16,11 +14,7 @@ class LiveJobs(RunTests):
 
     @classmethod
     def setUpClass(cls):
-        folder = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(folder.cleanup)
-        file = pathlib.Path(folder.name) / "chain.onnx"
-        file.write_bytes(chain()[0])
-        cls.server = Server("digits", str(file), "--jobs", "4")
+        cls.server = Server("digits", str(chain_file(cls)), "--jobs", "4")
         cls.addClassCleanup(cls.server.__exit__)
 
     def subscribed(self, client=None, id=1, **fields):

@@ -2,6 +2,7 @@
 import pathlib
 import random
 import sys
+import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "models"))
 import onnx_writer as w  # noqa: E402
@@ -24,3 +25,12 @@ def chain(metadata=None):
                    [w.floats("table", [x for row in rows for x in row], [256, 256])],
                    metadata={"sibyl.recipe": "chain", "tokenizer": "bytes", "stop_tokens": f"[{END}]", **(metadata or {})})
     return data, rows
+
+
+def chain_file(tests) -> pathlib.Path:
+    """chain.onnx in a folder of its own, which goes once the tests of the class have ended."""
+    folder = tempfile.TemporaryDirectory()
+    tests.addClassCleanup(folder.cleanup)
+    file = pathlib.Path(folder.name) / "chain.onnx"
+    file.write_bytes(chain()[0])
+    return file
