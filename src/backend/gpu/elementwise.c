@@ -332,4 +332,4 @@ static sib_code plan(const node_view *n, gpu_step *s, sib_error *err)
                           : code;
 }
 
-const gpu_op gpu_elementwise = {claims, plan};
+const gpu_op gpu_elementwise = {.claims = claims, .plan = plan};
