@@ -101,10 +101,11 @@ cortex: need-cortex
 	SIBYL_TARGETS=all tests/tile/targets.sh .
 	tests/tile/memory.py src
 
-# The GPU's kernels on Vulkan (lavapipe, where there is no other device), with its validation layer, and the official cases
-# on it, on the host's driver and on CUDA's, whose libraries tests/gpu/fake stands in for.
+# The GPU's kernels on Vulkan (lavapipe, where there is no other device), with its validation layer, 20,000 random graphs on
+# the host's driver, and the official cases on both and on CUDA's driver, whose libraries tests/gpu/fake stands in for.
 gpu-test: need-gpu build
 	ctest --preset $(PRESET) -R '^gpu_' --no-tests=error
+	SIBYL_RANDOM_BACKENDS=gpu-host,ref SIBYL_RANDOM_GRAPHS=20000 build/$(PRESET)/tests/backend/test_backend_random_graphs
 	for backend in gpu-host vulkan; do sh tests/conform/official.sh build/$(PRESET)/cli/sibyl $$backend,ref || exit 1; done
 	LD_LIBRARY_PATH=build/$(PRESET)/tests/gpu/fake sh tests/conform/official.sh build/$(PRESET)/cli/sibyl cuda,ref
 

@@ -30,32 +30,34 @@ static void run(program *p, size_t n, const gpu_range *operands, gpu_range resul
     rig_free(1, all);
 }
 
+static double tanh_1(double x)
+{
+    return 2 / (1 + exp(-2 * x));
+}
+
+static double erf_1(double x)
+{
+    return erfc(-x);
+}
+
 static const struct {
     uint32_t op;
     double (*of)(double);
     double low, high, ulps, absolute; /* max error: units in the last place, or absolute */
 } functions[] = {
-    {CHAIN_EXP, exp, -110, 95, 3, 0},
-    {CHAIN_LOG, log, 0, 1e30, 3, 0},
-    {CHAIN_SIN, sin, -10000, 10000, 3, 3e-7},
-    {CHAIN_COS, cos, -10000, 10000, 3, 3e-7},
-    {CHAIN_TAN, tan, -1.5, 1.5, 6, 3e-7},
-    {CHAIN_ASIN, asin, -1, 1, 6, 0},
-    {CHAIN_ACOS, acos, -1, 1, 6, 3e-7},
-    {CHAIN_ATAN, atan, -50, 50, 6, 0},
-    {CHAIN_SINH, sinh, -90, 90, 60, 0},
-    {CHAIN_COSH, cosh, -90, 90, 60, 0},
-    {CHAIN_TANH, tanh, -12, 12, 6, 0},
-    {CHAIN_ASINH, asinh, -1e3, 1e3, 8, 0},
-    {CHAIN_ACOSH, acosh, 1, 1e3, 8, 0},
-    {CHAIN_ATANH, atanh, -1, 1, 8, 0},
-    {CHAIN_ERF, erf, -5, 5, 6, 0},
-    {CHAIN_LOG1P, log1p, -1, 50, 6, 0},
-    {CHAIN_EXPM1, expm1, -50, 90, 6, 0},
-    {CHAIN_SQRT, sqrt, 0, 1e30, 3, 0},
-    {CHAIN_FLOOR, floor, -1e3, 1e3, 0, 0},
-    {CHAIN_CEIL, ceil, -1e3, 1e3, 0, 0},
-    {CHAIN_ROUND, nearbyint, -1e3, 1e3, 0, 0},
+    {CHAIN_EXP, exp, -110, 95, 3, 0},         {CHAIN_LOG, log, 0, 1e30, 3, 0},
+    {CHAIN_SIN, sin, -10000, 10000, 3, 3e-7}, {CHAIN_COS, cos, -10000, 10000, 3, 3e-7},
+    {CHAIN_SIN, sin, -1e30, 1e30, 3, 3e-7},   {CHAIN_COS, cos, -3e38, 3e38, 3, 3e-7},
+    {CHAIN_SIN, sin, -1e5, 1e5, 3, 3e-7},     {CHAIN_TAN, tan, -1.5, 1.5, 6, 3e-7},
+    {CHAIN_ASIN, asin, -1, 1, 6, 0},          {CHAIN_ACOS, acos, -1, 1, 6, 3e-7},
+    {CHAIN_ATAN, atan, -50, 50, 6, 0},        {CHAIN_SINH, sinh, -90, 90, 60, 0},
+    {CHAIN_COSH, cosh, -90, 90, 60, 0},       {CHAIN_TANH, tanh, -12, 12, 6, 0},
+    {CHAIN_ASINH, asinh, -1e3, 1e3, 8, 0},    {CHAIN_ACOSH, acosh, 1, 1e3, 8, 0},
+    {CHAIN_ATANH, atanh, -1, 1, 8, 0},        {CHAIN_ERF, erf, -5, 5, 6, 0},
+    {CHAIN_TANH_1, tanh_1, -40, 40, 8, 0},    {CHAIN_ERF_1, erf_1, -9, 9, 80, 0},
+    {CHAIN_LOG1P, log1p, -1, 50, 6, 0},       {CHAIN_EXPM1, expm1, -50, 90, 6, 0},
+    {CHAIN_SQRT, sqrt, 0, 1e30, 3, 0},        {CHAIN_FLOOR, floor, -1e3, 1e3, 0, 0},
+    {CHAIN_CEIL, ceil, -1e3, 1e3, 0, 0},      {CHAIN_ROUND, nearbyint, -1e3, 1e3, 0, 0},
     {CHAIN_ABS, fabs, -1e3, 1e3, 0, 0},
 };
 
@@ -499,6 +501,120 @@ TEST(test_windows)
         for (uint32_t op = WINDOW_LARGEST; op <= WINDOW_MEAN_PADDED; op++)
             check_window(window_args(op, 1, 1, flat), false);
     }
+}
+
+/* ---- Attention ----------------------------------------------------------------------------------------- */
+
+typedef struct attended {
+    gpu_attention_args args; /* 2 batches, 2 key heads; all of rank 4 */
+    float q[2 * 6 * 21 * 40], k[2 * 2 * 50 * 40], v[2 * 2 * 50 * 70], past_k[2 * 2 * 30 * 40],
+        past_v[2 * 2 * 30 * 70], bias[21 * 80], y[2 * 6 * 21 * 70];
+} attended;
+
+/* The definition of y[b, h, i, c]. */
+static double attends(const attended *t, size_t b, size_t h, size_t i, size_t c)
+{
+    const gpu_attention_args *a = &t->args;
+    const size_t own = b * 2 + h / a->heads, all = a->past + a->keys;
+    double largest = -INFINITY, sum = 0, y = 0, scores[80];
+    for (size_t j = 0; j < all; j++) {
+        const float *k = j < a->past ? t->past_k + (own * a->past + j) * a->d
+                                     : t->k + (own * a->keys + j - a->past) * a->d;
+        double score = 0;
+        for (size_t p = 0; p < a->d; p++)
+            score += (double)t->q[((b * 2 * a->heads + h) * a->queries + i) * a->d + p] * (double)k[p];
+        score *= (double)a->scale;
+        if (a->softcap != 0)
+            score = (double)a->softcap * tanh(score / (double)a->softcap);
+        if (a->flags & ATTENTION_BIAS)
+            score += j < a->width ? (double)t->bias[i * a->width + j] : -INFINITY;
+        if (a->flags & ATTENTION_RIGHT && j > i + a->past)
+            score = -INFINITY;
+        scores[j] = score;
+        largest = fmax(largest, score);
+    }
+    for (size_t j = 0; j < all; j++) {
+        const float *v = j < a->past ? t->past_v + (own * a->past + j) * a->dv
+                                     : t->v + (own * a->keys + j - a->past) * a->dv;
+        const double p = exp(scores[j] - largest);
+        sum += p;
+        y += p * (double)v[c];
+    }
+    return y / sum;
+}
+
+static void fill(float *x, size_t n, uint32_t *seed)
+{
+    for (size_t i = 0; i < n; i++)
+        x[i] = 2 * rig_float(seed);
+}
+
+static void check_attention(uint32_t heads, uint32_t queries, uint32_t keys, uint32_t past, uint32_t d,
+                            uint32_t dv, uint32_t flags, float softcap)
+{
+    static attended t;
+    uint32_t seed = d, width = flags & ATTENTION_BIAS ? past + keys - 1 : 0;
+    t.args = (gpu_attention_args){SIB_F32,
+                                  heads,
+                                  queries,
+                                  keys,
+                                  past,
+                                  d,
+                                  dv,
+                                  flags,
+                                  2 * heads * queries * d,
+                                  queries * d,
+                                  d,
+                                  2 * keys * d,
+                                  keys * d,
+                                  d,
+                                  2 * keys * dv,
+                                  keys * dv,
+                                  dv,
+                                  2 * heads * queries * dv,
+                                  queries * dv,
+                                  dv,
+                                  width,
+                                  0,
+                                  0,
+                                  1,
+                                  0,
+                                  0,
+                                  2,
+                                  0.3f,
+                                  softcap};
+    fill(t.q, COUNT(t.q), &seed);
+    fill(t.k, COUNT(t.k), &seed);
+    fill(t.v, COUNT(t.v), &seed);
+    fill(t.past_k, COUNT(t.past_k), &seed);
+    fill(t.past_v, COUNT(t.past_v), &seed);
+    fill(t.bias, COUNT(t.bias), &seed);
+    const size_t n_y = 4 * heads * queries * dv;
+    gpu_range all[] = {rig_buffer(COUNT(t.q), t.q),
+                       rig_buffer(COUNT(t.k), t.k),
+                       rig_buffer(COUNT(t.v), t.v),
+                       rig_buffer(COUNT(t.past_k), t.past_k),
+                       rig_buffer(COUNT(t.past_v), t.past_v),
+                       rig_buffer(COUNT(t.bias), t.bias),
+                       rig_buffer(n_y, NULL),
+                       rig_buffer(4, t.bias)};
+    rig_launch(GPU_attention, 8, all, &t.args, (heads * queries + ATTENTION_ROWS - 1) / ATTENTION_ROWS, 2, 2);
+    rig_read(all[6], t.y);
+    for (size_t e = 0; e < n_y; e++) {
+        const size_t c = e % dv, i = e / dv % queries, h = e / dv / queries % (2 * heads);
+        const double expected = attends(&t, e / dv / queries / (2 * heads), h, i, c);
+        if (!(fabs((double)t.y[e] - expected) <= 2e-5 * (1 + fabs(expected))))
+            fail_msg("element %zu is %g, expected %g", e, (double)t.y[e], expected);
+    }
+    rig_free(8, all);
+}
+
+TEST(test_attention)
+{
+    check_attention(1, 3, 5, 0, 4, 4, 0, 0);
+    check_attention(3, 21, 50, 30, 40, 70, ATTENTION_RIGHT, 0);
+    check_attention(2, 1, 1, 30, 33, 8, ATTENTION_RIGHT, 5);
+    check_attention(1, 17, 33, 0, 32, 32, ATTENTION_BIAS | ATTENTION_PADDED, 0);
 }
 
 /* ---- Memory -------------------------------------------------------------------------------------------- */

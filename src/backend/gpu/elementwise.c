@@ -2,6 +2,7 @@
 
    Float64 between the casts of a lowering is float32 here: see value.narrow. */
 #include "backend/gpu/gpu.h"
+#include "tensor/tensor.h"
 
 #include <string.h>
 
@@ -63,6 +64,7 @@ typedef struct known {
     value_id id;
     size_t last; /* the last node that reads it */
     int place;   /* its register; -1: not there yet, or no more */
+    bool raised; /* what is there is 1 more than it */
 } known;
 
 /* A program as it is written. */
@@ -78,7 +80,7 @@ typedef struct builder {
     size_t n_operands;
     gpu_operand operands[GPU_BUFFERS]; /* (n_operands) after the program */
     gpu_chain_args args;
-    uint32_t words[CHAIN_CODE + (NODES + GPU_BUFFERS) * CHAIN_WORDS];
+    uint32_t words[CHAIN_CODE + (NODES + GPU_BUFFERS + VALUES) * CHAIN_WORDS];
 } builder;
 
 /* ---- Types --------------------------------------------------------------------------------------------- */
@@ -166,7 +168,7 @@ static known *find(builder *b, value_id v)
             return &b->values[i];
     if (b->n_values == VALUES)
         return NULL;
-    b->values[b->n_values] = (known){v, 0, -1};
+    b->values[b->n_values] = (known){v, 0, -1, false};
     return &b->values[b->n_values++];
 }
 
@@ -219,11 +221,40 @@ static bool set_strides(builder *b, size_t at, const gpu_tensor *t, const gpu_te
     return true;
 }
 
-/* Loads an input into a register. */
+/* The bits in a register of the only element of t. Returns false where it has more. */
+static bool is_single(const sib_tensor *t, uint32_t *bits)
+{
+    const bool real = t && sib_dtype_get_kind(t->dtype) == SIB_KIND_FLOAT;
+    float number;
+    int32_t whole;
+    sib_error err = SIB_ERROR_INIT;
+    if (!t || t->count != 1 || !t->dense || !t->data ||
+        sib_convert(t->dtype, t->data, real ? SIB_F32 : SIB_I32, real ? (void *)&number : (void *)&whole, 1,
+                    SIB_OVERFLOW_IEEE, &err) != SIB_OK)
+        return false;
+    memcpy(bits, real ? (void *)&number : (void *)&whole, sizeof *bits);
+    return true;
+}
+
+static const sib_tensor *constant_of(const builder *b, value_id v)
+{
+    const size_t from = input_of(b, v);
+    return from == SIZE_MAX ? b->g->values[v].constant : b->outer->in[from]->constant;
+}
+
+/* Brings an input into a register: by a load, or with the program where it is one known number. */
 static bool load(builder *b, known *v, const gpu_tensor *out)
 {
     gpu_tensor t;
+    uint32_t bits;
     const size_t from = input_of(b, v->id), at = b->n_operands + 1;
+    if (is_single(constant_of(b, v->id), &bits)) {
+        const sib_dtype type = type_of(b->g, v->id);
+        if (!take_register(b, v))
+            return false;
+        write(b, CHAIN_VALUE, type, type, v->place, (const uint32_t[]){bits, 0, 0});
+        return true;
+    }
     if (from == SIZE_MAX || at >= GPU_BUFFERS || !gpu_tensor_of(b->outer->graph, b->outer->in[from], &t) ||
         !set_strides(b, at, &t, out) || !take_register(b, v))
         return false;
@@ -248,16 +279,87 @@ static bool store(builder *b, const known *v)
 
 /* ---- Programs ------------------------------------------------------------------------------------------ */
 
-static bool add_node(builder *b, size_t i, const gpu_tensor *out)
+static bool is_one(const builder *b, value_id v)
+{
+    const sib_tensor *t = constant_of(b, v);
+    return t && t->dtype == SIB_F64 && t->count == 1 && t->data &&
+           *(const double *)(const void *)t->data == 1;
+}
+
+static bool nears_one(const node *n)
+{
+    return n->milli && (n->milli->kind == MILLI_tanh || n->milli->kind == MILLI_erf);
+}
+
+/* Whether n adds 1 to value v. */
+static bool adds_one(const builder *b, const node *n, value_id v)
+{
+    const id_list in = n->inputs;
+    return n->milli && n->milli->kind == MILLI_add && (in.ids[0] == v || in.ids[1] == v) &&
+           is_one(b, in.ids[in.ids[0] == v]);
+}
+
+/* Whether node i makes the tanh or erf of a lowering that one node reads, in the body too, which adds 1. Near -1 the
+   sum is nothing in float32, so the kernel has both as one function. */
+static bool is_raised(const builder *b, size_t i)
+{
+    const value_id v = b->nodes[i].outputs.ids[0];
+    size_t reads = 0, adds = 0;
+    if (!nears_one(&b->nodes[i]) || !is_wide(b->g, v) || output_of(b, v) != SIZE_MAX)
+        return false;
+    for (size_t j = i + 1; j < b->n_nodes; j++)
+        for (uint32_t k = 0; k < b->nodes[j].inputs.n; k++)
+            if (b->nodes[j].inputs.ids[k] == v) {
+                reads++;
+                adds += adds_one(b, &b->nodes[j], v);
+            }
+    return reads == 1 && adds == 1;
+}
+
+/* Whether node i is one half of such a pair, whose other half is not in the body: both stay in float64 then. */
+static bool is_half(const builder *b, size_t i)
+{
+    const graph *g = b->outer->graph;
+    const node *n = &b->nodes[i];
+    const value_id v = n->outputs.ids[0];
+    if (!is_wide(b->g, v))
+        return false;
+    for (uint32_t k = 0; k < n->inputs.n; k++) {
+        const size_t from = input_of(b, n->inputs.ids[k]);
+        const node_id made_by = from == SIZE_MAX ? NO_NODE : b->outer->in[from]->producer;
+        if (made_by != NO_NODE && nears_one(&g->nodes[made_by]) && adds_one(b, n, n->inputs.ids[k]))
+            return true;
+    }
+    const size_t to = output_of(b, v);
+    bool half = false;
+    for (node_id j = 0; j < g->n_nodes && nears_one(n) && to != SIZE_MAX && !half; j++) {
+        const id_list in = g->nodes[j].inputs;
+        const value_id own = b->outer->node->outputs.ids[to];
+        half = g->nodes[j].milli && g->nodes[j].milli->kind == MILLI_add &&
+               (in.ids[0] == own || in.ids[1] == own);
+    }
+    return half;
+}
+
+/* Gives the result of an add of 1 the register where that is done. Returns false for other nodes. */
+static bool take_raised(builder *b, const node *n)
+{
+    for (uint32_t k = 0; k < n->inputs.n; k++) {
+        known *x = find(b, n->inputs.ids[k]);
+        if (!x->raised)
+            continue;
+        find(b, n->outputs.ids[0])->place = x->place;
+        x->place = -1;
+        return true;
+    }
+    return false;
+}
+
+/* Writes the instruction of node i, whose operands are loaded first. */
+static bool write_node(builder *b, size_t i, const gpu_tensor *out)
 {
     const node *n = &b->nodes[i];
-    gpu_tensor made;
-    uint32_t places[3] = {0};
-    if (!n->milli || !functions[n->milli->kind].takes || n->outputs.n != 1 || n->inputs.n > 3 ||
-        !takes_types(b->g, n) || !may_narrow(b, n) ||
-        !gpu_tensor_of(b->g, &b->g->values[n->outputs.ids[0]], &made) || made.rank != out->rank ||
-        memcmp(made.dims, out->dims, out->rank * sizeof *out->dims) != 0)
-        return false;
+    uint32_t op = functions[n->milli->kind].op, places[3] = {0};
     for (uint32_t k = 0; k < n->inputs.n; k++) {
         known *v = find(b, n->inputs.ids[k]);
         if (v->place < 0 && !load(b, v, out))
@@ -274,8 +376,25 @@ static bool add_node(builder *b, size_t i, const gpu_tensor *out)
     known *result = find(b, n->outputs.ids[0]);
     if (!take_register(b, result))
         return false;
-    write(b, functions[n->milli->kind].op, type_of(b->g, n->inputs.ids[0]), type_of(b->g, result->id),
-          result->place, places);
+    result->raised = is_raised(b, i);
+    if (result->raised)
+        op = op == CHAIN_TANH ? CHAIN_TANH_1 : CHAIN_ERF_1;
+    write(b, op, type_of(b->g, n->inputs.ids[0]), type_of(b->g, result->id), result->place, places);
+    return true;
+}
+
+static bool add_node(builder *b, size_t i, const gpu_tensor *out)
+{
+    const node *n = &b->nodes[i];
+    gpu_tensor made;
+    if (!n->milli || !functions[n->milli->kind].takes || n->outputs.n != 1 || n->inputs.n > 3 ||
+        !takes_types(b->g, n) || !may_narrow(b, n) || is_half(b, i) ||
+        !gpu_tensor_of(b->g, &b->g->values[n->outputs.ids[0]], &made) || made.rank != out->rank ||
+        memcmp(made.dims, out->dims, out->rank * sizeof *out->dims) != 0)
+        return false;
+    if (!take_raised(b, n) && !write_node(b, i, out))
+        return false;
+    known *result = find(b, n->outputs.ids[0]);
     bool stored = store(b, result);
     if (result->last == i) { /* nobody reads it */
         b->free |= 1u << result->place;

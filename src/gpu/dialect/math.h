@@ -191,7 +191,64 @@ FN f32 erf_f32(f32 v)
     return with_sign(1.0f - p, v);
 }
 
-/* sin(v + quarter pi / 2), to 2e-7 for |v| < 12,000, where multiples of the parts of pi / 2 are exact */
+/* Word i of 2^-32 * 2 / pi. */
+FN u32 two_over_pi(u32 i)
+{
+    switch (i) {
+    case 1u:
+        return 0xa2f9836eu;
+    case 2u:
+        return 0x4e441529u;
+    case 3u:
+        return 0xfc2757d1u;
+    case 4u:
+        return 0xf534ddc0u;
+    case 5u:
+        return 0xdb629599u;
+    case 6u:
+        return 0x3c439041u;
+    case 7u:
+        return 0xfe5163abu;
+    case 8u:
+        return 0xdebbc561u;
+    default:
+        return 0u;
+    }
+}
+
+/* The upper word of a product of m < 2^24. */
+FN u32 upper_product(u32 m, u32 w)
+{
+    u32 low = m & 0xffffu, high = m >> 16, a = low * (w >> 16), b = high * (w & 0xffffu);
+    u32 middle = ((low * (w & 0xffffu)) >> 16) + (a & 0xffffu) + (b & 0xffffu);
+    return high * (w >> 16) + (a >> 16) + (b >> 16) + (middle >> 16);
+}
+
+/* v / (pi / 2) for |v| >= 8192: the quadrant modulo 4, and what is beyond it, in [-0.5, 0.5], times pi / 2. The words
+   of 2 / pi that whole turns of v's last bit come from are left out (Payne and Hanek 1983). */
+FN u32 quadrant_of(f32 v, u32 part)
+{
+    u32 bits = f32_to_bits(v), m = (bits & 0x7fffffu) | 0x800000u, offset = ((bits >> 23) & 0xffu) - 120u;
+    u32 word = offset / 32u, r = offset % 32u, p[3];
+    for (u32 i = 0u; i < 3u; i++)
+        p[i] = r == 0u ? two_over_pi(word + i)
+                       : (two_over_pi(word + i) << r) | (two_over_pi(word + i + 1u) >> (32u - r));
+    u32 low = m * p[2], middle = m * p[1] + upper_product(m, p[2]);
+    u32 top = m * p[0] + upper_product(m, p[1]) + (middle < upper_product(m, p[2]) ? 1u : 0u);
+    u32 quadrant = top >> 30, first = (top << 2) | (middle >> 30), second = (middle << 2) | (low >> 30);
+    bool beyond = first >= 0x80000000u, negative = beyond != (bits >= 0x80000000u);
+    if (beyond) { /* of the next quadrant */
+        quadrant = quadrant + 1u;
+        second = 0u - second;
+        first = (first ^ 0xffffffffu) + (second == 0u ? 1u : 0u);
+    }
+    f32 rest = (F32(first) * 2.3283064365386963e-10f + F32(second) * 5.4210108624275222e-20f) * HALF_PI;
+    if (part == 0u)
+        return bits >= 0x80000000u ? 0u - quadrant : quadrant;
+    return f32_to_bits(negative ? -rest : rest);
+}
+
+/* sin(v + quarter pi / 2), to 2e-7. */
 FN f32 sin_from(f32 v, u32 quarter)
 {
     if (is_nan(v) || is_inf(v))
@@ -200,7 +257,11 @@ FN f32 sin_from(f32 v, u32 quarter)
     EXACT f32 r = v - n * 1.5703125f;
     r = r - n * 4.837512969970703125e-4f;
     r = r - n * 7.54978941586159635335e-8f;
-    u32 quadrant = (U32(I32(clamped(n, -1e9f, 1e9f))) + quarter) & 3u;
+    bool far = ABS(v) > 8192.0f; /* where multiples of the parts of pi / 2 are not exact */
+    u32 quadrant = (far ? quadrant_of(v, 0u) : U32(I32(clamped(n, -1e9f, 1e9f)))) + quarter;
+    quadrant = quadrant & 3u;
+    if (far)
+        r = bits_to_f32(quadrant_of(v, 1u));
     f32 z = r * r, value;
     if ((quadrant & 1u) == 0u)
         value = r + r * z *

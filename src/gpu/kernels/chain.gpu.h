@@ -63,6 +63,9 @@
 #define CHAIN_LESS_EQUAL 41u
 #define CHAIN_WHERE      42u
 #define CHAIN_CAST       43u
+#define CHAIN_TANH_1     44u /* 1 + tanh */
+#define CHAIN_ERF_1      45u /* 1 + erf */
+#define CHAIN_VALUE      46u /* the first operand's number is the value's bits in a register */
 
 #include "gpu/dialect/args.h"
 KERNEL_ARGS(chain, u32 count; u32 rank; u32 instructions;
@@ -70,6 +73,24 @@ KERNEL_ARGS(chain, u32 count; u32 rank; u32 instructions;
 
 #ifdef GPU_DIALECT
 #define THREADS CHAIN_THREADS
+
+/* 1 + erf x, also where erf is nearly -1: the tail of simd/fits.h. */
+FN f32 chain_erf_1(f32 x)
+{
+    f32 t = 1.0f / (1.0f + 0.480832611f * ABS(x)), p;
+    if (is_nan(x) || x > -0.5f)
+        return 1.0f + erf_f32(x);
+    p = -2.642098814e-02f;
+    p = p * t + 1.409106255e-01f;
+    p = p * t - 2.759370804e-01f;
+    p = p * t + 2.052536607e-01f;
+    p = p * t - 4.673868790e-02f;
+    p = p * t + 1.161740050e-01f;
+    p = p * t + 1.150014848e-01f;
+    p = p * t + 1.361379027e-01f;
+    p = p * t + 1.356191039e-01f;
+    return x < -9.1f ? 0.0f : 2.0f * exp_f32(-x * x) * t * p;
+}
 
 FN f32 chain_real_1(u32 op, f32 x)
 {
@@ -120,6 +141,10 @@ FN f32 chain_real_1(u32 op, f32 x)
         return erf_f32(x);
     case CHAIN_LOG1P:
         return log1p_f32(x);
+    case CHAIN_TANH_1:
+        return 2.0f / (1.0f + exp_f32(-2.0f * x));
+    case CHAIN_ERF_1:
+        return chain_erf_1(x);
     default:
         return expm1_f32(x);
     }
@@ -227,7 +252,8 @@ FN u32 chain_apply(u32 op, u32 type, u32 to, u32 x, u32 y, u32 z)
         return rounded(type, chain_integer(op, type, x, y));
     f32 a = bits_to_f32(x);
     return rounded(type,
-                   f32_to_bits(op < CHAIN_ADD ? chain_real_1(op, a) : chain_real_2(op, a, bits_to_f32(y))));
+                   f32_to_bits(op < CHAIN_ADD || op > CHAIN_CAST ? chain_real_1(op, a)
+                                                                 : chain_real_2(op, a, bits_to_f32(y))));
 }
 
 KERNEL(chain)
@@ -278,7 +304,9 @@ KERNEL(chain)
                         break;
                     }
                     r[result] = decode(type, w, i);
-                } else if (op == CHAIN_STORE) {
+                } else if (op == CHAIN_VALUE)
+                    r[result] = a;
+                else if (op == CHAIN_STORE) {
                     u32 last = (1u << type_shift(type)) - 1u, place = e >> type_shift(type);
                     word[a] = encode(type, r[result], e) | ((e & last) == 0u ? 0u : word[a]);
                     if ((e & last) != last && e + 1u < args.count)

@@ -31,7 +31,8 @@ KERNEL_ARGS(rows, u32 op; u32 type; u32 lines; u32 n; u32 inner; u32 lanes; u32 
 #define THREADS ROWS_THREADS
 
 SHARED(f32, rows_cache, ROWS_CACHE)
-SHARED(f32, rows_partial, 2u * ROWS_THREADS)
+SHARED(f32, rows_partial,
+       3u * ROWS_THREADS) /* first sums, second sums, and sums of what is apart from the mean */
 
 FN f32 rows_larger(f32 x, f32 y)
 {
@@ -65,7 +66,7 @@ KERNEL(rows)
         {
             u32 own = thread / args.lanes, line = GROUP * at_once + own;
             u32 begin = line / args.inner * args.n * args.inner + line % args.inner;
-            f32 sum = pass == 0u && soft ? -INFINITE : 0.0f, centre = 0.0f;
+            f32 sum = pass == 0u && soft ? -INFINITE : 0.0f, centre = 0.0f, apart = 0.0f;
             if (pass == 1u)
                 centre = SHARED_GET(rows_partial, own * args.lanes) / (soft ? 1.0f : F32(args.n));
             for (u32 i = thread % args.lanes * unit; i < args.n && line < args.lines; i += args.lanes * unit)
@@ -78,8 +79,11 @@ KERNEL(rows)
                     if (pass == 0u && cached)
                         SHARED_SET(rows_cache, own * args.n + k, x);
                     sum = rows_pair(args.op, pass, sum, rows_term(args.op, pass, x, centre));
+                    apart = apart + (x - centre);
                 }
             SHARED_SET(rows_partial, pass * THREADS + thread, sum);
+            if (pass == 1u)
+                SHARED_SET(rows_partial, 2u * THREADS + thread, apart);
         }
         BARRIER;
         for (u32 left = args.lanes / 2u; left > 0u; left = left / 2u) {
@@ -90,6 +94,10 @@ KERNEL(rows)
                     SHARED_SET(rows_partial, at,
                                rows_pair(args.op, pass, SHARED_GET(rows_partial, at),
                                          SHARED_GET(rows_partial, at + left)));
+                if (thread % args.lanes < left && pass == 1u)
+                    SHARED_SET(rows_partial, at + THREADS,
+                               SHARED_GET(rows_partial, at + THREADS) +
+                                   SHARED_GET(rows_partial, at + THREADS + left));
             }
             BARRIER;
         }
@@ -98,14 +106,17 @@ KERNEL(rows)
     {
         u32 own = thread / args.lanes, line = GROUP * at_once + own;
         u32 begin = line / args.inner * args.n * args.inner + line % args.inner;
-        f32 first = SHARED_GET(rows_partial, own * args.lanes), second = first, factor;
+        f32 first = SHARED_GET(rows_partial, own * args.lanes), second = first, rest = 0.0f, factor;
         if (args.op != ROWS_RMS)
             second = SHARED_GET(rows_partial, THREADS + own * args.lanes);
         if (soft) {
             factor = args.op == ROWS_SOFTMAX ? second : log_f32(second);
         } else {
+            /* the mean is first + rest: float32 rounds away much of that of large numbers close to one another */
+            if (args.op == ROWS_NORM)
+                rest = SHARED_GET(rows_partial, 2u * THREADS + own * args.lanes) / F32(args.n);
             first = args.op == ROWS_NORM ? first / F32(args.n) : 0.0f;
-            factor = 1.0f / SQRT(second / F32(args.n) + args.epsilon);
+            factor = 1.0f / SQRT(second / F32(args.n) - rest * rest + args.epsilon);
         }
         for (u32 i = thread % args.lanes * unit; i < args.n && line < args.lines; i += args.lanes * unit) {
             u32 word = 0u;
@@ -113,9 +124,9 @@ KERNEL(rows)
                 u32 at = begin + k * args.inner, scale = line % args.groups * args.group_step + k / args.each;
                 f32 x;
                 if (cached)
-                    x = SHARED_GET(rows_cache, own * args.n + k) - first;
+                    x = SHARED_GET(rows_cache, own * args.n + k) - first - rest;
                 else
-                    x = LOAD_F32(0, args.type, at) - first;
+                    x = LOAD_F32(0, args.type, at) - first - rest;
                 if (args.op == ROWS_SOFTMAX)
                     x = exp_f32(x) / factor;
                 else
@@ -130,7 +141,7 @@ KERNEL(rows)
         }
         if (thread % args.lanes == 0u && line < args.lines) {
             if ((args.flags & ROWS_MEAN) != 0u)
-                SET_WORD(4, line, f32_to_bits(first));
+                SET_WORD(4, line, f32_to_bits(first + rest));
             if ((args.flags & ROWS_INVERSE) != 0u)
                 SET_WORD(5, line, f32_to_bits(factor));
         }

@@ -18,6 +18,7 @@
 typedef struct group {
     value_id shape; /* a value with the dims of all members' outputs */
     uint32_t n;
+    bool on_device;                /* the session's device takes each member */
     node_id members[FUSE_MEMBERS]; /* (n) */
 } group;
 
@@ -114,12 +115,30 @@ static bool may_wait(const fuser *f, uint32_t at, const uint32_t *joined, size_t
     return true;
 }
 
-static sib_code new_group(fuser *f, node_id i, sib_error *err)
+/* Whether the session has a device that runs node i. What it does not is no member of a group that it may run. */
+static bool on_device(const fuser *f, node_id i)
+{
+    const graph *g = f->g;
+    const node *n = &g->nodes[i];
+    const value *in[FUSE_INPUTS], *out = &g->values[n->outputs.ids[0]];
+    const node_view view = {g, n, n->inputs.n, 1, in, &out};
+    bool runs = false;
+    for (uint32_t k = 0; k < n->inputs.n && k < FUSE_INPUTS; k++)
+        in[k] = &g->values[n->inputs.ids[k]];
+    for (size_t b = 0; b < f->options->n_backends && n->inputs.n <= FUSE_INPUTS; b++) {
+        const opened_backend *o = &f->options->backends[b];
+        runs |= o->backend->alloc && o->backend->claims(o->self, &view);
+    }
+    return runs;
+}
+
+static sib_code new_group(fuser *f, node_id i, bool device, sib_error *err)
 {
     sib_code code = ARRAY_RESERVE(f->groups, f->capacity, (size_t)f->n_groups + 1, "a plan", err);
     if (code != SIB_OK)
         return code;
-    f->groups[f->n_groups] = (group){.shape = f->g->nodes[i].outputs.ids[0], .n = 1, .members = {i}};
+    f->groups[f->n_groups] =
+        (group){.shape = f->g->nodes[i].outputs.ids[0], .n = 1, .on_device = device, .members = {i}};
     f->group_of[i] = f->n_groups++;
     return SIB_OK;
 }
@@ -140,6 +159,7 @@ static sib_code join(fuser *f, node_id i, sib_error *err)
     const graph *g = f->g;
     const node *n = &g->nodes[i];
     uint32_t joined[4], n_joined = 0, members = 1;
+    const bool device = on_device(f, i);
     for (uint32_t k = 0; k < n->inputs.n && n_joined < 4; k++) {
         node_id made_by = g->values[n->inputs.ids[k]].producer;
         uint32_t its = made_by == NO_NODE ? NO_GROUP : f->group_of[made_by];
@@ -147,14 +167,14 @@ static sib_code join(fuser *f, node_id i, sib_error *err)
         SIB_ASSERT(known || (f->groups && its < f->n_groups));
         for (uint32_t j = 0; j < n_joined; j++)
             known |= joined[j] == its;
-        if (known || members + f->groups[its].n > FUSE_MEMBERS ||
+        if (known || f->groups[its].on_device != device || members + f->groups[its].n > FUSE_MEMBERS ||
             !same_shape(g, f->groups[its].shape, n->outputs.ids[0]) || !may_wait(f, its, joined, n_joined, i))
             continue;
         members += f->groups[its].n;
         joined[n_joined++] = its;
     }
     if (!n_joined)
-        return new_group(f, i, err);
+        return new_group(f, i, device, err);
     for (uint32_t j = 1; j < n_joined; j++)
         merge(f, joined[0], joined[j]);
     group *q = &f->groups[joined[0]];
@@ -259,6 +279,19 @@ static sib_code replace(fuser *f, const node_id *members, size_t n, pass_run *r,
     return code;
 }
 
+/* The same for members of a group that the device runs, which has few buffers: in halves where it does not take
+   them together. */
+static sib_code replace_parts(fuser *f, const node_id *members, size_t n, pass_run *r, patch *p, fusions *out,
+                              sib_error *err)
+{
+    bool done = false;
+    sib_code code = n > 1 ? replace(f, members, n, r, p, out, &done, err) : SIB_OK;
+    if (code != SIB_OK || done || n < 3)
+        return code;
+    code = replace_parts(f, members, n / 2, r, p, out, err);
+    return code == SIB_OK ? replace_parts(f, members + n / 2, n - n / 2, r, p, out, err) : code;
+}
+
 static int by_number(const void *a, const void *b)
 {
     node_id x = *(const node_id *)a, y = *(const node_id *)b;
@@ -274,6 +307,8 @@ static sib_code fuse_group(fuser *f, uint32_t at, pass_run *r, patch *p, fusions
     if (!q->n)
         return SIB_OK;
     qsort(q->members, q->n, sizeof *q->members, by_number);
+    if (q->on_device)
+        return replace_parts(f, q->members, q->n, r, p, out, err);
     node_id head = find_head(f, at);
     if (head != NO_NODE) {
         all[0] = head;

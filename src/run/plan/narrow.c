@@ -1,5 +1,6 @@
 /* Lowerings compute in float64 between casts from and to narrower floats, so that the definition rounds once.
-   Finds the operators in which float32 differs by rounding alone. */
+   Finds the operators in which float32 differs by rounding alone. An operator that takes or gives a float64 of the
+   model computes in it. */
 #include "run/plan/planner.h"
 
 static bool is_wide(const graph *g, value_id v)
@@ -37,6 +38,13 @@ static bool only_rounds(const graph *g, const node *n)
     }
 }
 
+/* Whether value v is a float64 of the model, which the operator whose nodes begin at `first` takes. */
+static bool is_given(const graph *g, value_id v, node_id first)
+{
+    const value *x = v == NO_VALUE ? NULL : &g->values[v];
+    return is_wide(g, v) && !x->constant && (x->producer == NO_NODE || x->producer < first);
+}
+
 void planner_mark_narrow(planner *p, node_id first, const mval *outs, size_t n_outs)
 {
     graph *g = p->s->graph;
@@ -47,9 +55,11 @@ void planner_mark_narrow(planner *p, node_id first, const mval *outs, size_t n_o
     for (node_id i = first; i < g->n_nodes && rounds; i++) {
         const node *n = &g->nodes[i];
         bool wide = false;
-        for (uint32_t k = 0; k < n->inputs.n + n->outputs.n; k++)
+        for (uint32_t k = 0; k < n->inputs.n && rounds; k++)
+            rounds = !is_given(g, n->inputs.ids[k], first);
+        for (uint32_t k = 0; k < n->inputs.n + n->outputs.n && rounds; k++)
             wide |= is_wide(g, k < n->inputs.n ? n->inputs.ids[k] : n->outputs.ids[k - n->inputs.n]);
-        rounds = !wide || (n->milli && n->outputs.n == 1 && only_rounds(g, n));
+        rounds = rounds && (!wide || (n->milli && n->outputs.n == 1 && only_rounds(g, n)));
     }
     for (node_id i = first; i < g->n_nodes && rounds; i++)
         for (uint32_t k = 0; k < g->nodes[i].outputs.n; k++)
