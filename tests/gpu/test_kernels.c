@@ -367,6 +367,54 @@ TEST(test_rows)
     }
 }
 
+/* What is normalized is x + skip + shift, of which x has one line and skip two, for four lines; the sum is given too. */
+TEST(test_rows_of_sums)
+{
+    enum { N = 150, LINES = 4 };
+    float x[N], skip[2 * N], shift[N], sums[LINES * N], y[LINES * N], made[LINES * N];
+    uint32_t seed = 9;
+    gpu_rows_args args = {.op = ROWS_NORM,
+                          .type = SIB_F32,
+                          .lines = LINES,
+                          .n = N,
+                          .inner = 1,
+                          .lanes = 8,
+                          .flags = ROWS_SKIP | ROWS_SHIFT | ROWS_SUM,
+                          .groups = 1,
+                          .each = 1,
+                          .x_count = N,
+                          .skip_count = 2 * N,
+                          .epsilon = 1e-5f};
+    for (size_t i = 0; i < 2 * N; i++) {
+        x[i % N] = 1000 + rig_float(&seed);
+        skip[i] = rig_float(&seed);
+        shift[i % N] = rig_float(&seed);
+    }
+    for (size_t i = 0; i < LINES * N; i++)
+        sums[i] = x[i % N] + skip[i % (2 * N)] + shift[i % N];
+    gpu_range own = rig_buffer(N, x), bytes = rig_buffer(LINES * N, NULL);
+    gpu_range all[] = {own,
+                       own,
+                       own,
+                       rig_buffer(LINES * N, NULL),
+                       bytes,
+                       own,
+                       rig_buffer(2 * N, skip),
+                       rig_buffer(N, shift)};
+    rig_launch(GPU_rows, 8, all, &args, 1, 1, 1);
+    rig_read(all[3], y);
+    rig_read(bytes, made);
+    assert_memory_equal(made, sums, sizeof sums);
+    for (size_t i = 0; i < LINES * N; i++) {
+        const double expected = normalized(ROWS_NORM, sums + i / N * N, N, 1, i % N, 1e-5);
+        assert_true(fabs((double)y[i] - expected) <= 1e-5 * (1 + fabs(expected)));
+    }
+    rig_free(1, &own);
+    rig_free(1, &bytes);
+    rig_free(1, all + 3);
+    rig_free(2, all + 6);
+}
+
 /* ---- Windows ------------------------------------------------------------------------------------------- */
 
 /* Two images of planes [7, 5] or [1, 35] in two groups of `c` channels, `m` features; taps [3, 2] or [1, 3]. */

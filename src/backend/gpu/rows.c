@@ -15,7 +15,7 @@ static bool set_lines(const node_view *n, gpu_rows_args *args)
     const uint32_t unit = x.dtype == SIB_F32 ? 1 : 2;
     args->type = x.dtype;
     args->lanes = args->groups = args->each = 1;
-    args->lines = (uint32_t)(x.count / args->n);
+    args->lines = (uint32_t)(y.count / args->n);
     while (args->lanes < ROWS_THREADS && args->lanes * 4 * unit <= args->n &&
            (args->inner == 1 || args->lines * args->lanes < THREADS_ENOUGH))
         args->lanes *= 2;
@@ -24,17 +24,34 @@ static bool set_lines(const node_view *n, gpu_rows_args *args)
     return unit == 1 || (args->inner == 1 && args->n % unit == 0);
 }
 
-static sib_code add_rows(gpu_step *s, const gpu_rows_args *args, sib_error *err)
+/* Numbers of the inputs that x is scaled by and shifted by, and of those that are added to it first. */
+typedef struct parameters {
+    size_t scale, bias, skip, shift;
+} parameters;
+
+static gpu_operand input_if(bool used, size_t k)
 {
-    const gpu_operand x = {GPU_IN, 0, 0}, y = {GPU_OUT, 0, 0};
-    const bool mean = args->flags & ROWS_MEAN, inverse = args->flags & ROWS_INVERSE;
-    const gpu_operand operands[] = {x,
-                                    args->flags & ROWS_SCALE ? (gpu_operand){GPU_IN, 1, 0} : x,
-                                    args->flags & ROWS_BIAS ? (gpu_operand){GPU_IN, 2, 0} : x,
-                                    y,
-                                    mean ? (gpu_operand){GPU_OUT, 1, 0} : y,
-                                    inverse ? (gpu_operand){GPU_OUT, args->op == ROWS_RMS ? 1 : 2, 0} : y};
-    return gpu_add_line(s, GPU_rows, 6, operands, args,
+    return (gpu_operand){GPU_IN, used ? k : 0, 0};
+}
+
+static sib_code add_rows(gpu_step *s, const gpu_rows_args *args, parameters p, sib_error *err)
+{
+    const uint32_t flags = args->flags;
+    const bool skips = flags & ROWS_SKIP;
+    const size_t inverse = args->op == ROWS_RMS && !skips ? 1 : 2;
+    const gpu_operand operands[] = {input_if(true, 0),
+                                    input_if(flags & ROWS_SCALE, p.scale),
+                                    input_if(flags & ROWS_BIAS, p.bias),
+                                    {GPU_OUT, 0, 0},
+                                    {GPU_OUT,
+                                     flags & ROWS_SUM    ? 3
+                                     : flags & ROWS_MEAN ? 1
+                                                         : 0,
+                                     0},
+                                    {GPU_OUT, flags & ROWS_INVERSE ? inverse : 0, 0},
+                                    input_if(skips, p.skip),
+                                    input_if(flags & ROWS_SHIFT, p.shift)};
+    return gpu_add_line(s, GPU_rows, 8, operands, args,
                         size_ceil_div(args->lines, ROWS_THREADS / args->lanes), err);
 }
 
@@ -72,7 +89,7 @@ static sib_code softmax_plan(const node_view *n, gpu_step *s, sib_error *err)
 {
     gpu_rows_args args = {.lanes = 1};
     read_softmax(n, &args);
-    return add_rows(s, &args, err);
+    return add_rows(s, &args, (parameters){0}, err);
 }
 
 const gpu_op gpu_softmax = {.claims = softmax_claims, .plan = softmax_plan};
@@ -171,7 +188,127 @@ static sib_code norm_plan(const node_view *n, gpu_step *s, sib_error *err)
 {
     gpu_rows_args args = {.lanes = 1};
     read_norm(n, &args);
-    return add_rows(s, &args, err);
+    return add_rows(s, &args, (parameters){.scale = 1, .bias = 2}, err);
 }
 
 const gpu_op gpu_norm = {.claims = norm_claims, .plan = norm_plan};
+
+/* ---- Norms of sums ------------------------------------------------------------------------------------- */
+
+static bool is_centred(const node_view *n)
+{
+    return str_is(n->node->type, "SkipLayerNormalization");
+}
+
+/* Whether input k is float32 that makes y by being repeated: its dims are the last of y, with ones before. */
+static bool repeats(const node_view *n, size_t k, const gpu_tensor *y, uint32_t *count)
+{
+    gpu_tensor t;
+    bool behind = false;
+    if (!has(n, k) || !gpu_tensor_of(n->graph, n->in[k], &t) || t.dtype != SIB_F32 || t.wide ||
+        t.rank > y->rank)
+        return false;
+    for (size_t i = 0; i < t.rank; i++) {
+        const int64_t size = y->dims[y->rank - t.rank + i];
+        if (t.dims[i] != size && (behind || t.dims[i] != 1))
+            return false;
+        behind |= t.dims[i] != 1;
+    }
+    *count = (uint32_t)t.count;
+    return true;
+}
+
+/* com.microsoft SkipLayerNormalization and SkipSimplifiedLayerNormalization: of input + skip + bias. */
+static bool read_skip(const node_view *n, gpu_rows_args *args)
+{
+    const bool centred = is_centred(n);
+    const size_t shift = centred ? 4 : 3;
+    gpu_tensor y;
+    uint32_t x_count, skip_count, list;
+    if (!n->out[0] || !gpu_tensor_of(n->graph, n->out[0], &y) || !y.rank || y.dtype != SIB_F32 || y.wide ||
+        !repeats(n, 0, &y, &x_count) || !repeats(n, 1, &y, &skip_count))
+        return false;
+    *args = (gpu_rows_args){.op = centred ? ROWS_NORM : ROWS_RMS,
+                            .n = (uint32_t)y.dims[y.rank - 1],
+                            .inner = 1,
+                            .flags = ROWS_SKIP | ROWS_SCALE | (centred && has(n, 3) ? ROWS_BIAS : 0) |
+                                     (has(n, shift) ? ROWS_SHIFT : 0),
+                            .x_count = x_count,
+                            .skip_count = skip_count,
+                            .epsilon = (float)spec_norm(n->node).epsilon};
+    for (size_t k = 2; k < n->n_in; k++)
+        if (has(n, k) && (!repeats(n, k, &y, &list) || list != args->n))
+            return false;
+    for (size_t i = 1; i < n->n_out; i++)
+        if (n->out[i] && i != 3)
+            return false;
+    if (n->n_out > 3 && n->out[3])
+        args->flags |= ROWS_SUM;
+    return has(n, 2) && set_lines(n, args);
+}
+
+static bool skip_claims(const node_view *n)
+{
+    gpu_rows_args args;
+    return read_skip(n, &args);
+}
+
+static sib_code skip_plan(const node_view *n, gpu_step *s, sib_error *err)
+{
+    gpu_rows_args args = {.lanes = 1};
+    read_skip(n, &args);
+    return add_rows(s, &args, (parameters){.scale = 2, .bias = 3, .skip = 1, .shift = is_centred(n) ? 4 : 3},
+                    err);
+}
+
+const gpu_op gpu_skip_norm = {.claims = skip_claims, .plan = skip_plan};
+
+/* ---- Mean and variance --------------------------------------------------------------------------------- */
+
+/* MeanVarianceNormalization over axes that are neighbours, but for axes of size 1. What its definition adds to the
+   deviation is added to the variance. */
+static bool read_mean_variance(const node_view *n, gpu_rows_args *args)
+{
+    static const int64_t usual[] = {0, 2, 3};
+    const spec_ints given = spec_mean_variance(n->node).axes;
+    bool reduced[SIB_MAX_RANK] = {false};
+    gpu_tensor x;
+    size_t axis, first = SIB_MAX_RANK, last = 0;
+    if (!gpu_tensor_of(n->graph, n->in[0], &x))
+        return false;
+    for (size_t i = 0; i < (given.n ? given.n : 3); i++) {
+        if (!spec_axis(given.n ? given.v[i] : usual[i], x.rank, &axis))
+            return false;
+        reduced[axis] = true;
+    }
+    for (size_t i = 0; i < x.rank; i++)
+        if (reduced[i] && x.dims[i] > 1) {
+            first = size_min(first, i);
+            last = i + 1;
+        }
+    for (size_t i = first; i < last; i++)
+        if (!reduced[i] && x.dims[i] > 1)
+            return false;
+    if (first >= last)
+        return false;
+    *args = (gpu_rows_args){.op = ROWS_NORM,
+                            .n = product(&x, first, last),
+                            .inner = product(&x, last, x.rank),
+                            .epsilon = 1e-18f};
+    return set_lines(n, args);
+}
+
+static bool mean_variance_claims(const node_view *n)
+{
+    gpu_rows_args args;
+    return read_mean_variance(n, &args);
+}
+
+static sib_code mean_variance_plan(const node_view *n, gpu_step *s, sib_error *err)
+{
+    gpu_rows_args args = {.lanes = 1};
+    read_mean_variance(n, &args);
+    return add_rows(s, &args, (parameters){0}, err);
+}
+
+const gpu_op gpu_mean_variance = {.claims = mean_variance_claims, .plan = mean_variance_plan};

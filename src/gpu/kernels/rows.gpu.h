@@ -4,7 +4,7 @@
 
    Element i of line l has scale and bias number l % groups * group_step + i / each.
 
-   Buffers: 0 x, 1 scale, 2 bias, 3 y, all of one type; 4 mean and 5 1 / deviation of each line, float32.
+   Buffers: 0 x, 1 scale, 2 bias, 3 y, all of one type; 4 mean and 5 1 / deviation of each line, float32; 6 skip, 7 shift.
    Narrower than a word, inner is 1 and n fills words. */
 #ifndef GPU_KERNELS_ROWS_H
 #define GPU_KERNELS_ROWS_H
@@ -19,13 +19,16 @@
 #define ROWS_MEAN    4u
 #define ROWS_INVERSE 8u
 #define ROWS_CACHED  16u
+#define ROWS_SKIP    32u  /* what is normalized is x + skip, each repeated to the end */
+#define ROWS_SHIFT   64u  /* + shift, whose element i is for element i of a line */
+#define ROWS_SUM     128u /* buffer 4 is that sum, not the means */
 
 #define ROWS_THREADS 128u
 #define ROWS_CACHE   2048u
 
 #include "gpu/dialect/args.h"
 KERNEL_ARGS(rows, u32 op; u32 type; u32 lines; u32 n; u32 inner; u32 lanes; u32 flags; u32 groups;
-            u32 group_step; u32 each; f32 epsilon;)
+            u32 group_step; u32 each; u32 x_count; u32 skip_count; f32 epsilon;)
 
 #ifdef GPU_DIALECT
 #define THREADS ROWS_THREADS
@@ -57,6 +60,13 @@ FN f32 rows_pair(u32 op, u32 pass, f32 x, f32 y)
     return pass == 0u && op <= ROWS_LOG_SOFTMAX ? rows_larger(x, y) : x + y;
 }
 
+/* Element `at`, the line's k-th. */
+#define ROWS_X(at, k)                                                                                        \
+    ((args.flags & ROWS_SKIP) == 0u                                                                          \
+         ? LOAD_F32(0, args.type, at)                                                                        \
+         : LOAD_F32(0, args.type, (at) % args.x_count) + LOAD_F32(6, args.type, (at) % args.skip_count) +    \
+               ((args.flags & ROWS_SHIFT) != 0u ? LOAD_F32(7, args.type, k) : 0.0f))
+
 KERNEL(rows)
 {
     u32 at_once = THREADS / args.lanes, unit = 1u << type_shift(args.type);
@@ -75,7 +85,7 @@ KERNEL(rows)
                     if (pass == 1u && cached)
                         x = SHARED_GET(rows_cache, own * args.n + k);
                     else
-                        x = LOAD_F32(0, args.type, begin + k * args.inner);
+                        x = ROWS_X(begin + k * args.inner, k);
                     if (pass == 0u && cached)
                         SHARED_SET(rows_cache, own * args.n + k, x);
                     sum = rows_pair(args.op, pass, sum, rows_term(args.op, pass, x, centre));
@@ -124,9 +134,12 @@ KERNEL(rows)
                 u32 at = begin + k * args.inner, scale = line % args.groups * args.group_step + k / args.each;
                 f32 x;
                 if (cached)
-                    x = SHARED_GET(rows_cache, own * args.n + k) - first - rest;
+                    x = SHARED_GET(rows_cache, own * args.n + k);
                 else
-                    x = LOAD_F32(0, args.type, at) - first - rest;
+                    x = ROWS_X(at, k);
+                if ((args.flags & ROWS_SUM) != 0u)
+                    SET_WORD(4, at, f32_to_bits(x));
+                x = x - first - rest;
                 if (args.op == ROWS_SOFTMAX)
                     x = exp_f32(x) / factor;
                 else
