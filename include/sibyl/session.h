@@ -11,12 +11,14 @@ extern "C" {
 typedef struct sib_session sib_session;
 
 typedef struct sib_session_options {
-    const char *backends; /* in order of preference, "cpu,ref"; NULL: all in this build, fastest first */
-    unsigned threads;     /* 0: one per processor that this process may use */
-    sib_pool *pool;       /* threads to share between sessions: borrowed, must outlive the session; NULL: the
+    /* In order of preference, "cpu,ref"; "vulkan:1" is the second device of a backend that has some. NULL: all in this
+       build but those of devices, fastest first. */
+    const char *backends;
+    unsigned threads; /* 0: one per processor that this process may use */
+    sib_pool *pool;   /* threads to share between sessions: borrowed, must outlive the session; NULL: the
                               session's own */
-    uint64_t seed;        /* of random operators without a seed attribute */
-    bool oracle;          /* every float value in double */
+    uint64_t seed;    /* of random operators without a seed attribute */
+    bool oracle;      /* every float value in double */
     uint64_t
         memory_limit; /* max bytes that values of a run may take together; 0: 4 GiB or 1,024 times the bytes
                               of weights and inputs, whichever is more, and 512 MiB for strings that nodes make.

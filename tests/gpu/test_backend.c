@@ -294,9 +294,27 @@ TEST(test_named)
     sib_session_options options = {.backends = first_then(backend())};
     CHECK_FAILS(sib_session_create(m, &options, &s, &err), SIB_ERR_ARGUMENT, err, "one device");
     assert_null(s);
-    options.backends = backend();
-    CHECK_OK(sib_session_create(m, &options, &s, &err), err);
-    sib_session_free(&s);
+    static const struct {
+        const char *name, *says;
+        sib_code code;
+    } numbered[] = {{":0,ref", NULL, SIB_OK},
+                    {":200,ref", "200", SIB_ERR_UNSUPPORTED},
+                    {":300,ref", "no backend", SIB_ERR_ARGUMENT},
+                    {":1x,ref", "no backend", SIB_ERR_ARGUMENT},
+                    {":,ref", "no backend", SIB_ERR_ARGUMENT},
+                    {",cpu:0", "no backend", SIB_ERR_ARGUMENT},
+                    {"", NULL, SIB_OK}};
+    for (size_t i = 0; i < sizeof numbered / sizeof *numbered; i++) {
+        char list[100];
+        snprintf(list, sizeof list, "%s%s", backend(), numbered[i].name);
+        options.backends = list;
+        err = (sib_error)SIB_ERROR_INIT;
+        if (numbered[i].code == SIB_OK)
+            CHECK_OK(sib_session_create(m, &options, &s, &err), err);
+        else
+            CHECK_FAILS(sib_session_create(m, &options, &s, &err), numbered[i].code, err, numbered[i].says);
+        sib_session_free(&s);
+    }
     sib_model_free(&m);
 }
 
