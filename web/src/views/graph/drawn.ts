@@ -7,6 +7,7 @@ import { familyOf, type Family } from "./families";
 import { isDrawn, type Folding, type Group } from "./fold";
 import { layOut } from "./layout";
 import type { NestedLayout } from "./nested";
+import { groupTitle, TITLE_FONT } from "./titles";
 
 export interface Item {
   kind: "node" | "value" | "group";
@@ -40,8 +41,6 @@ export interface Drawn {
   layout: NestedLayout;
 }
 
-export const FONT = '12px "DejaVu Sans", sans-serif';
-export const TITLE_FONT = `600 ${FONT}`;
 export const LINE_FONT = '11px "DejaVu Sans Mono", monospace';
 const NODE_HEIGHT = 40;
 const VALUE_HEIGHT = 26;
@@ -160,7 +159,6 @@ class Drawing {
   }
 }
 
-export const groupTitle = (group: Group): string => (group.kind === "repeat" ? `${group.title} × ${group.blocks}` : group.title);
 
 export async function draw(nodes: Node[], values: Value[], unfolded: Unfolded | null = null): Promise<Drawn> {
   const made = new Drawing(nodes, values);

@@ -1,11 +1,12 @@
 // The canvas: draws the part of a graph that is in sight, and tells what people do there. React knows nothing of its frames.
 import type { Seen } from "../../api/digest";
 import { smallPicture } from "./cells";
-import { LINE_FONT, TITLE_FONT, type Drawn } from "./drawn";
+import { LINE_FONT, type Drawn } from "./drawn";
+import { TITLE_FONT } from "./titles";
 import type { Family } from "./families";
 import { Hits, type Direction } from "./hits";
 import { Minimap } from "./minimap";
-import { drawBoxes, drawStack } from "./boxes";
+import { drawBoxes, drawBoxTitles, drawStack } from "./boxes";
 
 export interface Told {
   select: (item: number | null) => void;
@@ -338,8 +339,9 @@ export class Scene {
     context.translate(view.x, view.y);
     context.scale(view.scale, view.scale);
     const box = [-view.x / view.scale, -view.y / view.scale, (width - view.x) / view.scale, (height - view.y) / view.scale] as const;
-    drawBoxes(context, this.drawn, box, this.box, colours, view.scale >= TEXT_SCALE);
+    drawBoxes(context, this.drawn, box, this.box, colours);
     if (view.scale >= EDGE_SCALE) this.drawEdges(box);
+    if (view.scale >= TEXT_SCALE) drawBoxTitles(context, this.drawn, box, this.box, colours);
     this.drawNodes(box);
     if (view.scale >= TEXT_SCALE) this.drawSwatches();
     this.minimap.draw(box, (i) => this.colourOf(i), colours["accent"]!);
