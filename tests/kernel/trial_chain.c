@@ -112,6 +112,11 @@ static double silu(double x)
     return x / (1 + exp(-x));
 }
 
+static double hard_swish(double x)
+{
+    return x * fmin(1, fmax(0, x / 6 + 0.5));
+}
+
 static double softplus(double x)
 {
     return x > 0 ? x + log1p(exp(-x)) : log1p(exp(x));
@@ -162,6 +167,7 @@ static const struct unary_row {
     [CHAIN_exp2] = {exp2, 2, 0, 0},
     [CHAIN_sigmoid] = {sigmoid, 3, 0, 0},
     [CHAIN_silu] = {silu, 4, 0, 1e-43},
+    [CHAIN_hard_swish] = {hard_swish, 2, 0, 4e-7},
     [CHAIN_softplus] = {softplus, 3, 0, 0},
     [CHAIN_gelu] = {gelu, 8, 2, 1e-37},
     [CHAIN_gelu_tanh] = {gelu_tanh, 5, 4, 1e-43},

@@ -87,6 +87,9 @@ CHAIN_VECTOR(silu, 1, vf_silu(x))
 CHAIN_VECTOR(softplus, 1, vf_softplus(x))
 CHAIN_VECTOR(gelu, 1, vf_gelu(x))
 CHAIN_VECTOR(gelu_tanh, 1, vf_gelu_tanh(x))
+CHAIN_VECTOR(hard_swish, 1,
+             vf_mul(x, vf_min(vf_set1(1.0f),
+                              vf_max(vf_zero(), vf_add(vf_div(x, vf_set1(6.0f)), vf_set1(0.5f))))))
 CHAIN_VECTOR(add, 2, vf_add(x, y))
 CHAIN_VECTOR(sub, 2, vf_sub(x, y))
 CHAIN_VECTOR(mul, 2, vf_mul(x, y))
@@ -143,6 +146,7 @@ static void f32_vectors_init(chain_kernels *k)
     CHAIN_ENTRY(softplus)
     CHAIN_ENTRY(gelu)
     CHAIN_ENTRY(gelu_tanh)
+    CHAIN_ENTRY(hard_swish)
 #undef CHAIN_ENTRY
 }
 

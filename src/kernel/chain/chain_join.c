@@ -199,6 +199,20 @@ static size_t find_silu(const chain *c, const chain_value *v)
     return CHAIN_NONE;
 }
 
+/* Returns x where v is x min(1, max(0, x / 6 + 1 / 2)). */
+static size_t find_hard_swish(const chain *c, const chain_value *v)
+{
+    for (size_t k = 0; k < 2 && v->op == CHAIN_mul; k++) {
+        size_t low = other_operand(c, made_by(c, v->in[k], CHAIN_min), 1);
+        size_t sum = other_operand(c, made_by(c, low, CHAIN_max), 0);
+        size_t sixth = other_operand(c, made_by(c, sum, CHAIN_add), 0.5);
+        const chain_value *q = made_by(c, sixth, CHAIN_div);
+        if (q && is_near(c, q->in[1], 6) && q->in[0] == v->in[1 - k])
+            return q->in[0];
+    }
+    return CHAIN_NONE;
+}
+
 static void join_function(chain *c, size_t value)
 {
     chain_value *v = &c->values[value];
@@ -211,6 +225,10 @@ static void join_function(chain *c, size_t value)
     if (x == CHAIN_NONE) {
         op = CHAIN_silu;
         x = find_silu(c, v);
+    }
+    if (x == CHAIN_NONE) {
+        op = CHAIN_hard_swish;
+        x = find_hard_swish(c, v);
     }
     if (x == CHAIN_NONE && v->op == CHAIN_mul)
         x = find_gelu(c, value, value, 0, &op);
