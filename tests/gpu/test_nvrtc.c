@@ -34,8 +34,9 @@ static const struct {
     gpu_kernel kernel;
     unsigned bytes;
 } arrays[] = {
-    {GPU_chain, 160}, /* registers of the program, index, words */
-    {GPU_layout, 32}, /* places */
+    {GPU_attention, 304}, /* sums of all parts of v, 256; for sm_100 scores too */
+    {GPU_chain, 160},     /* registers of the program, index, words */
+    {GPU_layout, 32},     /* places */
 };
 
 static unsigned allowed(gpu_kernel kernel)

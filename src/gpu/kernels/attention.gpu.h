@@ -102,8 +102,9 @@ KERNEL(attention)
                 u32 y = thread / 8u * 2u, x = thread % 8u * 4u;
                 for (u32 p = 0u; p < ATTENTION_PART; p++)
                     for (u32 i = 0u; i < 8u; i++)
-                        MINE(scores, i) += SHARED_GET(attention_q, (y + i / 4u) * ATTENTION_PART + p) *
-                                           SHARED_GET(attention_kv, p * ATTENTION_KEYS + x + i % 4u);
+                        MINE(scores, i) =
+                            MADD(SHARED_GET(attention_q, (y + i / 4u) * ATTENTION_PART + p),
+                                 SHARED_GET(attention_kv, p * ATTENTION_KEYS + x + i % 4u), MINE(scores, i));
             }
             BARRIER;
         }
@@ -191,12 +192,16 @@ KERNEL(attention)
             EACH_THREAD
             {
                 u32 y = thread / 8u * 2u, x = thread % 8u * 4u, own = part / ATTENTION_PART * 8u;
+                f32 sum
+                    [8]; /* in registers, where `sums` may be in memory, since its place depends on the part */
                 for (u32 i = 0u; i < 8u; i++)
-                    MINE(sums, own + i) = MINE(sums, own + i) * SHARED_GET(attention_factor, y + i / 4u);
+                    sum[i] = MINE(sums, own + i) * SHARED_GET(attention_factor, y + i / 4u);
                 for (u32 j = 0u; j < ATTENTION_KEYS; j++)
                     for (u32 i = 0u; i < 8u; i++)
-                        MINE(sums, own + i) += SHARED_GET(attention_p, (y + i / 4u) * ATTENTION_KEYS + j) *
-                                               SHARED_GET(attention_kv, j * ATTENTION_PART + x + i % 4u);
+                        sum[i] = MADD(SHARED_GET(attention_p, (y + i / 4u) * ATTENTION_KEYS + j),
+                                      SHARED_GET(attention_kv, j * ATTENTION_PART + x + i % 4u), sum[i]);
+                for (u32 i = 0u; i < 8u; i++)
+                    MINE(sums, own + i) = sum[i];
             }
             BARRIER;
         }

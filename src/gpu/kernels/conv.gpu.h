@@ -87,8 +87,9 @@ KERNEL(conv)
             for (u32 k = 0u; k < CONV_DEEP; k++)
                 for (u32 i = 0u; i < CONV_OWN; i++)
                     for (u32 j = 0u; j < CONV_OWN; j++)
-                        MINE(sums, i * CONV_OWN + j) += SHARED_GET(conv_w, k * CONV_TILE + y + i) *
-                                                        SHARED_GET(conv_x, k * CONV_TILE + x + j);
+                        MINE(sums, i * CONV_OWN + j) =
+                            MADD(SHARED_GET(conv_w, k * CONV_TILE + y + i),
+                                 SHARED_GET(conv_x, k * CONV_TILE + x + j), MINE(sums, i * CONV_OWN + j));
         }
         BARRIER;
     }
