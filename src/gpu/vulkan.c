@@ -141,14 +141,15 @@ static void vulkan_shut(gpu_device **device)
 {
     vulkan_device *d = of(*device);
     const vulkan *v = &d->v;
-    if (v->device) {
+    if (v->device && !d->recorder.stuck) {
         for (size_t i = 0; i < GPU_KERNEL_COUNT; i++)
             v->DestroyPipeline(v->device, d->pipelines[i], NULL);
         vulkan_recorder_close(&d->recorder);
         v->DestroyPipelineLayout(v->device, d->layout, NULL);
         v->DestroyDescriptorSetLayout(v->device, d->set_layout, NULL);
     }
-    vulkan_close(&d->v);
+    if (!d->recorder.stuck)
+        vulkan_close(&d->v);
     pthread_mutex_destroy(&d->lock);
     mem_free(d);
     *device = NULL;
@@ -191,7 +192,8 @@ static void vulkan_free(gpu_device *device, gpu_memory **memory)
     if (!device->lost)
         vulkan_recorder_finish(&d->recorder, NULL);
     pthread_mutex_unlock(&d->lock);
-    vulkan_memory_free(&d->v, *memory);
+    if (!d->recorder.stuck)
+        vulkan_memory_free(&d->v, *memory);
     mem_free(*memory);
     *memory = NULL;
 }

@@ -7,6 +7,7 @@ static sib_code check(vulkan_recorder *r, VkResult result, const char *what, sib
 {
     if (result != VK_SUCCESS)
         r->device->lost = true;
+    r->stuck |= result == VK_TIMEOUT;
     return vulkan_check(result, what, err);
 }
 

@@ -35,6 +35,7 @@ typedef struct vulkan_recorder {
     vulkan_slot slots[VULKAN_SLOTS];
     unsigned at; /* the slot that is recorded */
     uint64_t ns; /* that finished slots took */
+    bool stuck;  /* the device did not answer: it may use what it has still, so nothing of it is destroyed */
 } vulkan_recorder;
 
 /* memory_type: of the staging buffers. After a failure too the caller calls vulkan_recorder_close. Errors:

@@ -739,6 +739,31 @@ TEST(test_no_vulkan)
     unsetenv("VK_DRIVER_FILES");
 }
 
+/* A device that works for too long is lost, and closing it does not pull away what it works on. */
+TEST(test_slow)
+{
+    enum { N = 1 << 22 };
+    sib_error err = SIB_ERROR_INIT;
+    float sum;
+    if (strcmp(rig->driver->name, "vulkan"))
+        skip();
+    gpu_range all[] = {rig_buffer(N, NULL), rig_buffer(1, NULL)};
+    for (int i = 0; i < 20; i++)
+        rig_launch(GPU_reduce, 2, all, &(gpu_reduce_args){REDUCE_SUM, 1, N, 1, 1}, 1, 1, 1);
+    gpu_wait_ns = 1;
+    CHECK_FAILS(gpu_download(rig, all[1], &sum, &err), SIB_ERR_UNSUPPORTED, err, "does not answer");
+    gpu_wait_ns = UINT64_C(60000000000);
+    rig_free(2, all);
+    rig_close();
+    rig_open();
+    all[0] = rig_buffer(4, (const float[]){1, 2, 3, 4});
+    all[1] = rig_buffer(1, NULL);
+    rig_launch(GPU_reduce, 2, all, &(gpu_reduce_args){REDUCE_SUM, 1, 4, 1, 1}, 1, 1, 1);
+    rig_read(all[1], &sum);
+    assert_true(sum == 10);
+    rig_free(2, all);
+}
+
 /* The host stops a kernel that leaves its buffers. */
 TEST(test_bounds)
 {
