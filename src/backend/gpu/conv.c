@@ -1,5 +1,6 @@
 /* Convolutions and pools over one to three axes, as launches of the kernels `conv` and `window`. */
 #include "backend/gpu/gpu.h"
+#include "base/assert.h"
 
 #include <math.h>
 #include <string.h>
@@ -160,6 +161,7 @@ static sib_code add_windows(const node_view *n, gpu_step *s, const window_args *
     const size_t per_word = args->type == SIB_F32 ? 1 : gpu_is_float(args->type) ? 2 : 4;
     const size_t pixels = (size_t)args->made[0] * args->made[1] * args->made[2];
     const size_t deep = (size_t)args->c * args->taps[0] * args->taps[1] * args->taps[2];
+    SIB_ASSERT(pixels && args->m); /* what is claimed has elements */
     const size_t z = args->count / (pixels * args->m);
     if (args->op != WINDOW_PRODUCT || pixels % per_word || deep < DEEP_MIN || args->m < FEATURES_MIN ||
         size_ceil_div(pixels, CONV_TILE) > GPU_MAX_GROUPS ||

@@ -1,5 +1,6 @@
 /* Operators that normalize along axes, as launches of the kernel `rows`. */
 #include "backend/gpu/gpu.h"
+#include "base/assert.h"
 
 /* Lines that lie between one another get a thread each where that makes so many. */
 #define THREADS_ENOUGH 16384
@@ -39,6 +40,7 @@ static sib_code add_rows(gpu_step *s, const gpu_rows_args *args, parameters p, s
     const uint32_t flags = args->flags;
     const bool skips = flags & ROWS_SKIP;
     const size_t inverse = args->op == ROWS_RMS && !skips ? 1 : 2;
+    SIB_ASSERT(args->lanes >= 1); /* what is not claimed is not added */
     const gpu_operand operands[] = {input_if(true, 0),
                                     input_if(flags & ROWS_SCALE, p.scale),
                                     input_if(flags & ROWS_BIAS, p.bias),
