@@ -56,7 +56,7 @@ static sib_session *session_of(const recurrent_case *c, const sib_session_option
         in[i] = wanted ? tiny_input(&t, names[i], i == 4 ? SIB_I32 : c->dtype, NULL) : NO_VALUE;
     }
     for (size_t i = c->last_alone ? 1 : 0; i < n_out; i++) {
-        char name[8];
+        char name[24];
         snprintf(name, sizeof name, "y%zu", i);
         out[i] = tiny_made(&t, name);
         tiny_output(&t, out[i]);
