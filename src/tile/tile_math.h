@@ -97,7 +97,7 @@ static inline int32_t tile_dot_q31(int32_t a, int32_t c, int32_t b, int32_t d)
 static inline uint32_t tile_magnitude(int32_t a)
 {
     TILE_CHECK(a != INT32_MIN, "magnitude");
-    return (uint32_t)(a < 0 ? -a : a);
+    return a < 0 ? 0 - (uint32_t)a : (uint32_t)a;
 }
 
 /* Bits that x takes: floor(log2(x)) + 1, 0 for 0. */
