@@ -30,7 +30,7 @@ TEST_FIXTURE(find_device, NULL)
 
 static const char *first_then(const char *second)
 {
-    static char list[100];
+    static _Thread_local char list[100]; /* test_threads asks in each of its threads */
     snprintf(list, sizeof list, "%s,%s", backend(), second);
     return list;
 }
