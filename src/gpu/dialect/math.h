@@ -225,7 +225,7 @@ FN u32 upper_product(u32 m, u32 w)
 }
 
 /* v / (pi / 2) for |v| >= 8192: the quadrant modulo 4, and what is beyond it, in [-0.5, 0.5], times pi / 2. The words
-   of 2 / pi that whole turns of v's last bit come from are left out (Payne and Hanek 1983). */
+   of 2 / pi whose products with v are multiples of 4 quadrants are left out (Payne and Hanek 1983). */
 FN u32 quadrant_of(f32 v, u32 part)
 {
     u32 bits = f32_to_bits(v), m = (bits & 0x7fffffu) | 0x800000u, offset = ((bits >> 23) & 0xffu) - 120u;

@@ -192,8 +192,7 @@ KERNEL(attention)
             EACH_THREAD
             {
                 u32 y = thread / 8u * 2u, x = thread % 8u * 4u, own = part / ATTENTION_PART * 8u;
-                f32 sum
-                    [8]; /* in registers, where `sums` may be in memory, since its place depends on the part */
+                f32 sum[8]; /* in registers; `sums` may be in memory, as its index depends on the part */
                 for (u32 i = 0u; i < 8u; i++)
                     sum[i] = MINE(sums, own + i) * SHARED_GET(attention_factor, y + i / 4u);
                 for (u32 j = 0u; j < ATTENTION_KEYS; j++)

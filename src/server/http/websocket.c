@@ -7,7 +7,7 @@
 #include <string.h>
 
 #define MAX_MESSAGE (4u << 20)
-#define MAX_TURN    (64u << 10) /* bytes sent to a connection before others are served */
+#define MAX_AT_ONCE (64u << 10) /* bytes sent to a connection before others are served */
 
 static const peer_kind *kind_of(const listener *l, struct lws *wsi)
 {
@@ -115,14 +115,14 @@ static int on_all_sent(struct lws *wsi, peer *p)
     return -1;
 }
 
-/* Sends what the socket takes, and no more than MAX_TURN where others wait: each turn of the loop costs a look at all
-   connections. */
+/* Sends what the socket takes, and no more than MAX_AT_ONCE where others wait: each round of the loop costs a
+   look at all connections. */
 static int on_writable(struct lws *wsi, peer *p)
 {
     bool more = true;
     if (atomic_exchange(&p->resumes, false))
         lws_rx_flow_control(wsi, 1);
-    for (size_t sent = 0; more && sent < MAX_TURN && !(sent && lws_send_pipe_choked(wsi));) {
+    for (size_t sent = 0; more && sent < MAX_AT_ONCE && !(sent && lws_send_pipe_choked(wsi));) {
         message *m = peer_take(p, &more);
         if (!m)
             return on_all_sent(wsi, p);
