@@ -113,6 +113,8 @@ message *peer_take(peer *p, bool *more)
         p->bytes[m->class] -= m->size;
     }
     *more = p->first != NULL || p->close_code;
+    if (!m && p->close_code)
+        atomic_store(&p->closing, true);
     pthread_mutex_unlock(&p->lock);
     return m;
 }

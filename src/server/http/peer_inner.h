@@ -23,7 +23,7 @@ struct peer {
     message *first, *last;
     size_t bytes[2]; /* queued, by class */
     uint64_t dropped;
-    unsigned close_code; /* 0: stays open */
+    unsigned close_code; /* under the lock until it is set, and never changed then; 0: stays open */
     char close_reason[121];
     atomic_bool gone, closing;
     atomic_bool resumes; /* the loop is to read again */
@@ -31,7 +31,8 @@ struct peer {
 };
 
 peer *peer_create(struct server *s, const peer_kind *kind);
-/* The next message, owned by the caller, or NULL. more: another one follows. */
+/* The next message, owned by the caller, or NULL. more: another one follows, or the end that peer_end asked for; with
+   NULL, that end is due: the connection is marked as closing, and what it is closed with may be read. */
 message *peer_take(peer *p, bool *more);
 
 #endif

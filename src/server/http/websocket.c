@@ -81,7 +81,7 @@ static int on_open(listener *l, struct lws *wsi, connection *c)
     p->out.wsi = wsi;
     bool opened = kind->open(p, query, &q);
     free(q.value);
-    if (!opened && !p->close_code)
+    if (!opened)
         peer_end(p, 1008, "refused");
     return 0;
 }
@@ -104,12 +104,9 @@ static int on_receive(struct lws *wsi, peer *p, const void *data, size_t size)
     return 0;
 }
 
-/* Nothing is left to send. Returns what the callback must. */
-static int on_all_sent(struct lws *wsi, peer *p)
+/* What peer_end asked for, all that was queued being sent. Returns what the callback must. */
+static int close_as_asked(struct lws *wsi, peer *p)
 {
-    if (!p->close_code)
-        return 0;
-    atomic_store(&p->closing, true);
     lws_close_reason(wsi, (enum lws_close_status)p->close_code, (unsigned char *)p->close_reason,
                      strlen(p->close_reason));
     return -1;
@@ -125,7 +122,7 @@ static int on_writable(struct lws *wsi, peer *p)
     for (size_t sent = 0; more && sent < MAX_AT_ONCE && !(sent && lws_send_pipe_choked(wsi));) {
         message *m = peer_take(p, &more);
         if (!m)
-            return on_all_sent(wsi, p);
+            return more ? close_as_asked(wsi, p) : 0;
         sent += m->size + 1;
         int written =
             lws_write(wsi, m->data + LWS_PRE, m->size, m->binary ? LWS_WRITE_BINARY : LWS_WRITE_TEXT);

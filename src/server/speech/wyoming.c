@@ -330,10 +330,8 @@ static int on_writable(struct lws *wsi, peer *p)
     if (atomic_exchange(&p->resumes, false))
         lws_rx_flow_control(wsi, 1);
     message *m = peer_take(p, &more);
-    if (!m) {
-        atomic_store(&p->closing, p->close_code != 0);
-        return p->close_code ? -1 : 0;
-    }
+    if (!m)
+        return more ? -1 : 0;
     int written = lws_write(wsi, m->data + LWS_PRE, m->size, LWS_WRITE_RAW);
     free(m);
     if (more)
