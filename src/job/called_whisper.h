@@ -2,7 +2,7 @@
 #ifndef JOB_CALLED_WHISPER_H
 #define JOB_CALLED_WHISPER_H
 
-#include "job/op.h"
+#include "job/nodes.h"
 #include "job/whisper/whisper.h"
 
 /* The first inputs of such a node. */

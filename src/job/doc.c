@@ -60,8 +60,8 @@ static sib_code read_head(job_doc *d, sib_error *err)
     return SIB_OK;
 }
 
-sib_code job_doc_read(const char *name, const char *text, size_t size, sib_job_fault *fault, job_doc **out,
-                      sib_error *err)
+sib_code job_doc_read(const char *name, const char *text, size_t size, const struct job_op *const *ops,
+                      sib_job_fault *fault, job_doc **out, sib_error *err)
 {
     *out = NULL;
     json_error_t at;
@@ -79,6 +79,7 @@ sib_code job_doc_read(const char *name, const char *text, size_t size, sib_job_f
         return err_memory(err, sizeof *d, "a job's document");
     }
     d->root = root;
+    d->ops = ops;
     d->fault = fault;
     const char *own = json_string_value(json_object_get(root, "name"));
     d->name = own ? own : "";

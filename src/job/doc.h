@@ -122,7 +122,8 @@ typedef struct job_output {
 } job_output;
 
 typedef struct job_doc {
-    struct json_t *root; /* names point into it */
+    struct json_t *root;             /* names point into it */
+    const struct job_op *const *ops; /* of its nodes; ends with NULL */
     struct doc_block *blocks;
     sib_job_fault *fault; /* receives the first fault; may be NULL */
     const char *kind, *name, *text;
@@ -143,11 +144,11 @@ typedef struct job_doc {
     size_t type_capacity, literal_capacity;
 } job_doc;
 
-/* Reads a document. name: for messages. fault: see job_doc.fault, which keeps it. out: job_doc_free(&d).
-   Errors: SIB_ERR_FORMAT with the byte offset of invalid JSON, or else with the path to the fault;
-   SIB_ERR_UNSUPPORTED (version, kind of node, by name), SIB_ERR_SIZE, SIB_ERR_MEMORY. */
-sib_code job_doc_read(const char *name, const char *text, size_t size, sib_job_fault *fault, job_doc **out,
-                      sib_error *err);
+/* Reads a document. name: for messages. ops: the kinds of nodes that there are; ends with NULL. fault: see
+   job_doc.fault, which keeps it. out: job_doc_free(&d). Errors: SIB_ERR_FORMAT with the byte offset of invalid JSON, or
+   else with the path to the fault; SIB_ERR_UNSUPPORTED (version, kind of node, by name), SIB_ERR_SIZE, SIB_ERR_MEMORY. */
+sib_code job_doc_read(const char *name, const char *text, size_t size, const struct job_op *const *ops,
+                      sib_job_fault *fault, job_doc **out, sib_error *err);
 void job_doc_free(job_doc **d);
 
 /* For the files that read parts of the document. */

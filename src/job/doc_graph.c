@@ -1,5 +1,5 @@
 /* Tables of a document that has been read: where its nodes stand, and what writes its slots. */
-#include "job/op.h"
+#include "job/doc.h"
 
 static void index_block(job_doc *d, const job_block *block, size_t loop);
 

@@ -2,6 +2,7 @@
 #include "base/alloc.h"
 #include "base/array.h"
 #include "base/error.h"
+#include "job/doc.h"
 #include "job/op.h"
 
 #include <jansson.h>
@@ -469,7 +470,10 @@ static sib_code read_node(nodes_reader *r, const char *path, json_t *j, job_node
     for (size_t i = 0; i < r->n; i++)
         if (!strcmp(r->names[i].name, n->name))
             return doc_fault(d, r->err, SIB_ERR_FORMAT, path, "the name '%s' is taken", n->name);
-    n->op = job_op_named(op);
+    const job_op *const *row = d->ops;
+    while (*row && strcmp((*row)->name, op))
+        row++;
+    n->op = *row;
     if (!n->op)
         return doc_fault(d, r->err, SIB_ERR_UNSUPPORTED, path, "node '%s': there is no op '%s'", n->name, op);
     code = doc_only(d, j, path, n->op->loop ? of_loops : of_all, r->err);

@@ -2,7 +2,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/size.h"
-#include "job/op.h"
+#include "job/nodes.h"
 #include <sibyl/features.h>
 
 #include <string.h>

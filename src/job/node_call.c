@@ -1,7 +1,7 @@
 /* A node that calls a model. */
 #include "base/alloc.h"
 #include "base/error.h"
-#include "job/op.h"
+#include "job/nodes.h"
 
 static sib_code call_run(job_step *s, sib_error *err)
 {

@@ -1,7 +1,7 @@
 /* Nodes of texts as vectors: the further inputs of encoders, and the mean of what they give. */
 #include "base/alloc.h"
 #include "base/error.h"
-#include "job/op.h"
+#include "job/nodes.h"
 
 #include <math.h>
 

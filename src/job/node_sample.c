@@ -2,7 +2,7 @@
    order (as Hugging Face's processors and warpers), then one at random. */
 #include "base/alloc.h"
 #include "base/error.h"
-#include "job/op.h"
+#include "job/nodes.h"
 #include "job/random.h"
 
 #include <math.h>

@@ -3,7 +3,7 @@
 #include "base/alloc.h"
 #include "base/array.h"
 #include "base/error.h"
-#include "job/op.h"
+#include "job/nodes.h"
 
 #include <math.h>
 

@@ -2,7 +2,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/size.h"
-#include "job/op.h"
+#include "job/nodes.h"
 #include "text/stream.h"
 
 #include <string.h>

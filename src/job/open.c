@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/outfile.h"
 #include "base/path.h"
+#include "job/nodes.h"
 #include "job/open_parts.h"
 #include "job/standard.h"
 
@@ -36,7 +37,7 @@ static sib_code open_document(const char *name, const char *text, size_t size, c
     j->backends = o->backends ? mem_strdup(o->backends) : NULL;
     j->log = o->log;
     sib_code code = j->text && (j->backends || !o->backends)
-                        ? job_doc_read(name, text, size, fault, &j->doc, err)
+                        ? job_doc_read(name, text, size, job_ops, fault, &j->doc, err)
                         : err_memory(err, size, "a job's document");
     if (code == SIB_OK) {
         memcpy(j->text, text, size);

@@ -1,6 +1,6 @@
 /* Access to a node's ports. */
 #include "base/error.h"
-#include "job/op.h"
+#include "job/nodes.h"
 
 #include <math.h>
 

@@ -1,6 +1,6 @@
 /* Calls of models: ports by name and pattern, state, context, fixed inputs, and conversion of values to a
    model's types. */
-#include "job/call.h"
+#include "job/nodes.h"
 #include "jobs.h"
 
 /* A document with `calls` for the one model "m". */
@@ -17,7 +17,7 @@ static job_doc *doc_of(const char *calls)
         "\"outputs\": {\"t\": \"$w\"}}",
         calls);
     assert_true(n < (int)sizeof text);
-    CHECK_OK(job_doc_read("file", text, (size_t)n, NULL, &d, &err), err);
+    CHECK_OK(job_doc_read("file", text, (size_t)n, job_ops, NULL, &d, &err), err);
     return d;
 }
 

@@ -1,6 +1,6 @@
 /* Documents of jobs: the result of parsing a valid one, and each error with its path. */
 #include "check_memory.h"
-#include "job/op.h"
+#include "job/nodes.h"
 
 static const char base[] = //
     "{\"sibyl_job\": 1, \"kind\": \"test\", \"name\": \"base\", \"doc\": \"words\", \"sample_rate\": 8000,\n"
@@ -56,7 +56,7 @@ static job_doc *read_base(void)
 {
     sib_error err = SIB_ERROR_INIT;
     job_doc *d = NULL;
-    CHECK_OK(job_doc_read("file", base, sizeof base - 1, NULL, &d, &err), err);
+    CHECK_OK(job_doc_read("file", base, sizeof base - 1, job_ops, NULL, &d, &err), err);
     return d;
 }
 
@@ -283,7 +283,7 @@ TEST(every_fault_is_told_with_its_path)
         char *text = changed(f->old, f->new), place[200];
         sib_error err = SIB_ERROR_INIT;
         job_doc *d = NULL;
-        sib_code code = job_doc_read("file", text, strlen(text), NULL, &d, &err);
+        sib_code code = job_doc_read("file", text, strlen(text), job_ops, NULL, &d, &err);
         bool named = !strcmp(f->old, "\"name\": \"base\"");
         snprintf(place, sizeof place, "job '%s': %s: ", named ? "" : "base", f->path);
         if (code != f->code || err.code != code || strncmp(err.message, place, strlen(place)) ||
@@ -329,7 +329,7 @@ TEST(what_is_no_document_is_refused)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         sib_error err = SIB_ERROR_INIT;
         job_doc *d = NULL;
-        CHECK_FAILS(job_doc_read("file", cases[i].text, strlen(cases[i].text), NULL, &d, &err),
+        CHECK_FAILS(job_doc_read("file", cases[i].text, strlen(cases[i].text), job_ops, NULL, &d, &err),
                     SIB_ERR_FORMAT, err, cases[i].words);
         assert_null(d);
     }
@@ -373,7 +373,7 @@ TEST(loops_end_and_are_not_too_deep)
         char *text = nested(cases[i].depth, cases[i].ends);
         sib_error err = SIB_ERROR_INIT;
         job_doc *d = NULL;
-        sib_code code = job_doc_read("file", text, strlen(text), NULL, &d, &err);
+        sib_code code = job_doc_read("file", text, strlen(text), job_ops, NULL, &d, &err);
         if (code != cases[i].code || !strstr(err.message, cases[i].words))
             fail_msg("%zu loops: %s, %s", cases[i].depth, sib_code_name(code), err.message);
         job_doc_free(&d);
@@ -386,7 +386,7 @@ TEST(a_place_in_bad_json_is_a_byte)
     sib_error err = SIB_ERROR_INIT;
     job_doc *d = NULL;
     static const char text[] = "{\"sibyl_job\": 1,\n \"kind\" 3}";
-    assert_int_equal(job_doc_read("file", text, sizeof text - 1, NULL, &d, &err), SIB_ERR_FORMAT);
+    assert_int_equal(job_doc_read("file", text, sizeof text - 1, job_ops, NULL, &d, &err), SIB_ERR_FORMAT);
     assert_true(err.offset >= 18 && err.offset < sizeof text);
     assert_non_null(strstr(err.message, "line 2"));
 }
@@ -395,8 +395,9 @@ TEST(memory_may_fail_anywhere)
 {
     job_doc *d = NULL;
     sib_error err = SIB_ERROR_INIT;
-    CHECK_SOME_ALLOCATIONS(check_k + 1, job_doc_read("file", base, sizeof base - 1, NULL, &d, &err), {
-        assert_true(err.code == SIB_OK ? check_k > 19 : !d);
-        job_doc_free(&d);
-    });
+    CHECK_SOME_ALLOCATIONS(check_k + 1, job_doc_read("file", base, sizeof base - 1, job_ops, NULL, &d, &err),
+                           {
+                               assert_true(err.code == SIB_OK ? check_k > 19 : !d);
+                               job_doc_free(&d);
+                           });
 }

@@ -1,7 +1,7 @@
 /* docs/jobs.md and docs/job.schema.json agree with the tables of node kinds and of types. `--print` prints
    the part of the manual that is generated from them. */
 #include "check.h"
-#include "job/op.h"
+#include "job/nodes.h"
 
 #include <jansson.h>
 
@@ -50,8 +50,8 @@ static void the_manual_has_every_kind_of_node(void **state)
     static char part[1 << 14];
     char *text = read_doc("jobs.md");
     size_t n = 0, headings = 0;
-    for (; job_op_at(n); n++) {
-        section(job_op_at(n), part, sizeof part);
+    for (; job_ops[n]; n++) {
+        section(job_ops[n], part, sizeof part);
         if (!strstr(text, part))
             fail_msg("docs/jobs.md lacks this (test_job_manual --print prints all):\n%s", part);
     }
@@ -69,7 +69,7 @@ static void the_example_of_the_manual_is_read(void **state)
     char *text = read_doc("jobs.md"), *begin = strstr(text, "```json\n");
     char *end = begin ? strstr(begin + 8, "```") : NULL;
     assert_non_null(end);
-    CHECK_OK(job_doc_read("the manual", begin + 8, (size_t)(end - begin - 8), NULL, &d, &err), err);
+    CHECK_OK(job_doc_read("the manual", begin + 8, (size_t)(end - begin - 8), job_ops, NULL, &d, &err), err);
     assert_int_equal(d->n_outputs, 3);
     job_doc_free(&d);
     free(text);
@@ -85,7 +85,7 @@ static void expect_enum(const json_t *schema, const char *name, size_t n, const 
 
 static const char *op_name(size_t i)
 {
-    return job_op_at(i)->name;
+    return job_ops[i]->name;
 }
 
 static const char *type_name(size_t i)
@@ -100,7 +100,7 @@ static void the_schema_has_the_same_names(void **state)
     json_t *schema = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
     size_t n = 0, n_types = 0;
     assert_non_null(schema);
-    while (job_op_at(n))
+    while (job_ops[n])
         n++;
     while (strcmp(type_name(n_types), "nothing"))
         n_types++;
@@ -115,8 +115,8 @@ static void the_schema_has_the_same_names(void **state)
 int main(int argc, char **argv)
 {
     static char part[1 << 14];
-    for (size_t i = 0; argc > 1 && !strcmp(argv[1], "--print") && job_op_at(i); i++) {
-        section(job_op_at(i), part, sizeof part);
+    for (size_t i = 0; argc > 1 && !strcmp(argv[1], "--print") && job_ops[i]; i++) {
+        section(job_ops[i], part, sizeof part);
         printf("%s\n", part);
     }
     if (argc > 1)

@@ -1,7 +1,7 @@
 /* Mutated documents of jobs: each is accepted or rejected with an error, accepted ones run to an end, and all
    memory is freed. SIBYL_MUTATIONS is the number of mutations (`make mutate`: 10,000 with sanitizers),
    SIBYL_MUTATION_SEED the seed. */
-#include "job/doc.h"
+#include "job/nodes.h"
 #include "jobs.h"
 
 #include "run/watch.h"
@@ -187,7 +187,7 @@ static void try_it(const char *text, const sib_tensor *sound, size_t *n_read, si
     sib_job_result *out = NULL;
     uint64_t before = check_held();
     char *exact = strdup(text); /* of the exact size, so that a read past the end is detected */
-    sib_code code = job_doc_read("file", exact, strlen(exact), NULL, &d, &err);
+    sib_code code = job_doc_read("file", exact, strlen(exact), job_ops, NULL, &d, &err);
     must_say(code, &err, d);
     *n_read += d != NULL;
     err = (sib_error)SIB_ERROR_INIT;
