@@ -120,10 +120,10 @@ gpu-bench: build
 # 10,000 mutated models under the sanitizers: read, and then run to outputs; and mutated job documents.
 mutate: need-test
 	@test -f build/asan/build.ninja || cmake --preset asan
-	@cmake --build --preset asan -j $(JOBS) --target test_onnx_mutate test_run_mutate test_job_mutate
+	@cmake --build --preset asan -j $(JOBS) --target test_onnx_mutate test_run_mutate test_job_document_mutate
 	SIBYL_MUTATIONS=10000 build/asan/tests/onnx/test_onnx_mutate
 	SIBYL_MUTATIONS=10000 build/asan/tests/run/test_run_mutate
-	SIBYL_MUTATIONS=10000 SIBYL_SOURCE=. build/asan/tests/job/test_job_mutate
+	SIBYL_MUTATIONS=10000 SIBYL_SOURCE=. build/asan/tests/job/document/test_job_document_mutate
 
 # Mutated checkpoints under the sanitizers: each reader for SECONDS. Failing files are kept in build/checkpoint.
 SECONDS ?= 60

@@ -3,8 +3,8 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
-#include "job/called_whisper.h"
 #include "job/job.h"
+#include "job/nodes/called_whisper.h"
 
 void sib_attention_free(sib_attention **a)
 {

@@ -2,7 +2,7 @@
 #ifndef JOB_CHAT_H
 #define JOB_CHAT_H
 
-#include "job/doc.h"
+#include "job/document/doc.h"
 
 #include <sibyl/chat.h>
 

@@ -2,7 +2,7 @@
 #ifndef JOB_COLLECT_H
 #define JOB_COLLECT_H
 
-#include "job/value.h"
+#include "job/document/value.h"
 
 #include "base/buffer.h"
 

@@ -1,7 +1,7 @@
 /* The public calls that tell what a job is made of. */
 #include "job/graph.h"
 
-#include "job/op.h"
+#include "job/document/op.h"
 
 static const job_node *node_at(const job_doc *d, size_t i)
 {

@@ -3,7 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
-#include "job/batch.h"
+#include "job/call/batch.h"
 #include "job/graph.h"
 
 #include <sibyl/watch.h>

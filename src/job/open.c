@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "base/outfile.h"
 #include "base/path.h"
-#include "job/nodes.h"
+#include "job/nodes/nodes.h"
 #include "job/open_parts.h"
 #include "job/standard.h"
 

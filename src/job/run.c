@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "base/pool.h"
 #include "job/collect.h"
-#include "job/nodes.h"
+#include "job/nodes/nodes.h"
 
 #include <sibyl/watch.h>
 

@@ -2,8 +2,8 @@
 #ifndef JOB_RUN_H
 #define JOB_RUN_H
 
-#include "job/call.h"
-#include "job/doc.h"
+#include "job/call/call.h"
+#include "job/document/doc.h"
 #include <sibyl/text.h>
 
 /* What an open job holds, shared by its runs. */

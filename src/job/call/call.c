@@ -1,0 +1,407 @@
+#include "job/call/call.h"
+
+#include "base/alloc.h"
+#include "base/array.h"
+#include "base/error.h"
+#include "base/size.h"
+#include "job/call/batch.h"
+#include "job/call/plan_inner.h"
+
+#include <sibyl/watch.h>
+
+#include <stdio.h>
+#include <string.h>
+
+/* ---- Live calls ---------------------------------------------------------------------------------------- */
+
+struct job_call {
+    const call_plan *plan;
+    job_call *of;
+    const job_watch *watch;
+    uint64_t steps;         /* calls made in this run */
+    sib_value **state;      /* (plan->state.n) NULL before the first call */
+    sib_value **held;       /* (plan->held.n) of the last call, NULL before it */
+    sib_value **made;       /* (all outputs) of the session, during its run */
+    sib_named_value *feeds; /* (number of inputs) */
+    sib_value **own;        /* (inputs) converted, during the session's run */
+    char path[256];         /* of the current call, for taps */
+    const sib_batch *batch; /* which makes the steps, or NULL */
+    sequence *sequence;     /* in place of the state */
+};
+
+static size_t count_outputs(const call_plan *p)
+{
+    return p->outputs.n + p->state.n + p->held.n;
+}
+
+/* Whether nobody asks for values inside the model, which a batch does not show. */
+static bool unwatched(const call_plan *p, const job_watch *w)
+{
+    char below[300];
+    snprintf(below, sizeof below, "%s/step[", p->call->name);
+    return !w || !w->tap || !w->wanted_below(w->context, below);
+}
+
+sib_code job_call_begin(const call_plan *p, job_call *of, const job_watch *watch, const sib_batch *batch,
+                        job_call **out, sib_error *err)
+{
+    *out = NULL;
+    job_call *c = mem_calloc(1, sizeof *c);
+    if (!c)
+        return err_memory(err, sizeof *c, "a call");
+    size_t feeds = p->inputs.n + p->state.n + p->context.n + p->call->n_fixed;
+    c->plan = p;
+    c->of = of;
+    c->watch = watch;
+    c->state = mem_calloc(p->state.n + 1, sizeof *c->state);
+    c->held = mem_calloc(p->held.n + 1, sizeof *c->held);
+    c->made = mem_calloc(count_outputs(p) + 1, sizeof *c->made);
+    c->feeds = mem_calloc(feeds + 1, sizeof *c->feeds);
+    c->own = mem_calloc(p->inputs.n + p->state.n + 1, sizeof *c->own);
+    sib_code code = c->state && c->held && c->made && c->feeds && c->own
+                        ? SIB_OK
+                        : err_memory(err, feeds * sizeof *c->feeds, "a call");
+    if (code == SIB_OK && batch && batch->plan == p && unwatched(p, watch)) {
+        c->batch = batch;
+        code = batch_join(batch->steps, &c->sequence, err);
+    }
+    if (code == SIB_OK)
+        *out = c;
+    else
+        job_call_end(&c);
+    return code;
+}
+
+static void drop(sib_value **list, size_t n)
+{
+    for (size_t i = 0; list && i < n; i++)
+        sib_value_free(&list[i]);
+}
+
+void job_call_reset(job_call *c)
+{
+    drop(c->state, c->plan->state.n);
+    if (c->sequence)
+        sequence_rewind(c->sequence);
+}
+
+void job_call_end(job_call **c)
+{
+    if (!c || !*c)
+        return;
+    drop((*c)->state, (*c)->plan->state.n);
+    drop((*c)->held, (*c)->plan->held.n);
+    sequence_leave(&(*c)->sequence);
+    mem_free((*c)->state);
+    mem_free((*c)->held);
+    mem_free((*c)->made);
+    mem_free((*c)->feeds);
+    mem_free((*c)->own);
+    mem_free(*c);
+    *c = NULL;
+}
+
+const call_plan *job_call_plan(const job_call *c)
+{
+    return c->plan;
+}
+
+/* ---- Feeding ------------------------------------------------------------------------------------------- */
+
+static sib_code refused(const job_call *c, const char *port, const char *why, sib_error *err)
+{
+    return err_set(err, SIB_ERR_ARGUMENT, "job '%s', call '%s', port '%s': %s", c->plan->d->name,
+                   c->plan->call->name, port, why);
+}
+
+/* A tensor view of a port's value. *out: owned by the caller. */
+static sib_code port_tensor(const job_call *c, const call_port *p, const sib_port_value *v, sib_tensor **out,
+                            sib_error *err)
+{
+    int64_t n;
+    switch (v->type) {
+    case SIB_PORT_AUDIO:
+    case SIB_PORT_TENSOR:
+        return sib_tensor_reshape(v->tensor, sib_tensor_rank(v->tensor), sib_tensor_dims(v->tensor), out,
+                                  err);
+    case SIB_PORT_TOKENS:
+        n = (int64_t)v->tokens.n;
+        return sib_tensor_wrap(SIB_I32, 1, &n, NULL, (void *)v->tokens.ids, NULL, NULL, out, err);
+    case SIB_PORT_NUMBER:
+        return sib_tensor_wrap(SIB_F64, 0, NULL, NULL, (void *)&v->number, NULL, NULL, out, err);
+    case SIB_PORT_NUMBERS:
+        n = (int64_t)v->numbers.n;
+        return sib_tensor_wrap(SIB_F64, 1, &n, NULL, (void *)v->numbers.data, NULL, NULL, out, err);
+    default:
+        return refused(c, p->port, "models have no inputs of this type", err);
+    }
+}
+
+static void become(sib_tensor **t, sib_tensor *next)
+{
+    sib_tensor_free(t);
+    *t = next;
+}
+
+/* Converts *t to the model's order of axes, type and rank (leading axes of 1), dense. */
+static sib_code adapt(const job_call *c, const call_port *p, sib_tensor **t, sib_error *err)
+{
+    sib_tensor *next;
+    sib_code code = SIB_OK;
+    size_t rank = sib_tensor_rank(*t), n = p->pair->n_transpose;
+    if (n && n != rank)
+        return refused(c, p->port, "'transpose' must have as many axes as the model's dims", err);
+    if (n && (code = sib_tensor_transpose(*t, p->pair->transpose, &next, err)) == SIB_OK)
+        become(t, next);
+    if (code == SIB_OK && !sib_tensor_is_dense(*t) && (code = sib_tensor_copy(*t, &next, err)) == SIB_OK)
+        become(t, next);
+    if (code == SIB_OK && p->info.dtype && sib_tensor_dtype(*t) != p->info.dtype &&
+        (code = sib_tensor_convert(*t, p->info.dtype, SIB_OVERFLOW_IEEE, &next, err)) == SIB_OK)
+        become(t, next);
+    if (code != SIB_OK || !p->info.ranked || rank >= p->info.rank)
+        return code;
+    int64_t dims[SIB_MAX_RANK];
+    size_t front = p->info.rank - rank;
+    for (size_t i = 0; i < p->info.rank; i++)
+        dims[i] = i < front ? 1 : sib_tensor_dims(*t)[i - front];
+    code = sib_tensor_reshape(*t, p->info.rank, dims, &next, err);
+    if (code == SIB_OK)
+        become(t, next);
+    return code;
+}
+
+static sib_code input_value(const job_call *c, const call_port *p, const sib_port_value *v, sib_value **out,
+                            sib_error *err)
+{
+    sib_tensor *t = NULL;
+    sib_code code = port_tensor(c, p, v, &t, err);
+    if (code != SIB_OK)
+        return code;
+    code = adapt(c, p, &t, err);
+    if (code == SIB_OK)
+        code = sib_value_from_tensor(t, out, err);
+    sib_tensor_free(&t);
+    return code;
+}
+
+/* The state before the first call. */
+static sib_code first_state(const job_call *c, const call_port *s, sib_value **out, sib_error *err)
+{
+    const job_pair *pair = s->pair;
+    int64_t dims[SIB_MAX_RANK];
+    if (!s->info.ranked || (pair->n_dims && pair->n_dims != s->info.rank))
+        return refused(c, s->port, "the 'dims' of a state must have the model's rank", err);
+    for (size_t i = 0; i < s->info.rank; i++)
+        dims[i] = pair->n_dims ? pair->dims[i] : s->info.dims[i] >= 0 ? s->info.dims[i] : i == 0;
+    if (s->info.dtype == SIB_STRING || sib_dtype_bits(s->info.dtype) < 8)
+        return refused(c, s->port, "a state cannot be of this type", err);
+    sib_tensor *t;
+    sib_code code = sib_tensor_create(s->info.dtype, s->info.rank, dims, &t, err);
+    if (code != SIB_OK)
+        return code;
+    size_t size = sib_dtype_bits(s->info.dtype) / 8;
+    char *at = sib_tensor_data(t);
+    for (uint64_t i = 0; pair->fill != 0 && i < sib_tensor_count(t) && code == SIB_OK; i++, at += size)
+        code = sib_convert(SIB_F64, &pair->fill, s->info.dtype, at, 1, SIB_OVERFLOW_IEEE, err);
+    if (code == SIB_OK)
+        code = sib_value_from_tensor(t, out, err);
+    sib_tensor_free(&t);
+    return code;
+}
+
+/* Fills c->feeds; *n: how many. */
+static sib_code feed(job_call *c, job_value *const *in, size_t *n, sib_error *err)
+{
+    const call_plan *p = c->plan;
+    sib_code code = SIB_OK;
+    *n = 0;
+    for (size_t i = 0; i < p->inputs.n && code == SIB_OK; i++) {
+        const call_port *port = &p->inputs.items[i];
+        if (in[i] && (code = input_value(c, port, &in[i]->v, &c->own[i], err)) == SIB_OK)
+            c->feeds[(*n)++] = (sib_named_value){port->value, c->own[i]};
+        else if (!in[i] && !port->info.optional_input && call_plan_fixed(p, port->value) == NO_INDEX)
+            code = refused(c, port->port, "it has no value", err);
+    }
+    for (size_t i = 0; i < p->call->n_fixed; i++) {
+        const call_port *port = NULL; /* the port that overrides it */
+        for (size_t k = 0; k < p->inputs.n; k++)
+            if (in[k] && !strcmp(p->inputs.items[k].value, p->call->fixed[i].name))
+                port = &p->inputs.items[k];
+        if (!port)
+            c->feeds[(*n)++] = (sib_named_value){p->call->fixed[i].name, p->fixed[i]};
+    }
+    for (size_t i = 0; i < p->state.n && code == SIB_OK; i++) {
+        if (!c->state[i])
+            code = first_state(c, &p->state.items[i], &c->state[i], err);
+        c->feeds[(*n)++] = (sib_named_value){p->state.items[i].port, c->state[i]};
+    }
+    for (size_t i = 0; i < p->context.n && code == SIB_OK; i++) {
+        const call_port *port = &p->context.items[i];
+        const port_list *held = &c->of->plan->held;
+        size_t k = 0;
+        while (k < held->n && strcmp(held->items[k].value, port->value))
+            k++;
+        if (k == held->n || !c->of->held[k])
+            code = refused(c, port->port, "the call that it comes from has not run yet", err);
+        else
+            c->feeds[(*n)++] = (sib_named_value){port->port, c->of->held[k]};
+    }
+    return code;
+}
+
+/* ---- Running ------------------------------------------------------------------------------------------- */
+
+/* Taps of values inside the model, by the path of the call. */
+static sib_code tap_inside(void *context, const sib_tap_event *event, sib_error *err)
+{
+    job_call *c = context;
+    const sib_tensor *t = sib_value_tensor(event->value);
+    char path[512];
+    snprintf(path, sizeof path, "%s/model/%s", c->path, event->name);
+    return t && c->watch->wanted(c->watch->context, path) ? c->watch->tap(c->watch->context, path, t, err)
+                                                          : SIB_OK;
+}
+
+static sib_code tap_outputs(job_call *c, sib_error *err)
+{
+    sib_code code = SIB_OK;
+    for (size_t i = 0; i < c->plan->outputs.n && code == SIB_OK; i++) {
+        char path[512];
+        const sib_tensor *t = sib_value_tensor(c->made[i]);
+        snprintf(path, sizeof path, "%s/%s", c->path, c->plan->outputs.items[i].port);
+        if (t && c->watch->wanted(c->watch->context, path))
+            code = c->watch->tap(c->watch->context, path, t, err);
+    }
+    return code;
+}
+
+static void take_over(sib_value **to, sib_value **from, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        sib_value_free(&to[i]);
+        to[i] = from[i];
+        from[i] = NULL;
+    }
+}
+
+/* The value of input i: the port's, or the fixed one; NULL where it has none. */
+static sib_code batch_input(job_call *c, size_t i, job_value *const *in, const sib_value **out,
+                            sib_error *err)
+{
+    const call_port *port = call_plan_input(c->plan, i);
+    size_t fixed = call_plan_fixed(c->plan, port->value);
+    if (in[i]) {
+        sib_code code = input_value(c, port, &in[i]->v, &c->own[i], err);
+        *out = c->own[i];
+        return code;
+    }
+    if (fixed == NO_INDEX)
+        return refused(c, port->port, "it has no value", err);
+    *out = c->plan->fixed[fixed];
+    return SIB_OK;
+}
+
+/* The step of a sequence, which others share. */
+static sib_code run_in_batch(job_call *c, job_value *const *in, sib_value **out, sib_error *err)
+{
+    const sib_value *tokens = NULL, *at = NULL;
+    sib_profile *profile = c->watch ? c->watch->profile : NULL;
+    sib_code code = batch_input(c, c->batch->tokens, in, &tokens, err);
+    if (code == SIB_OK)
+        code = batch_input(c, c->batch->at, in, &at, err);
+    const uint64_t span = profile ? sib_profile_begin(profile, SIB_SPAN_CALL, c->path) : 0;
+    if (code == SIB_OK)
+        code = job_batch_feed(c->sequence, tokens, at, c->watch ? c->watch->cancel : NULL, out, err);
+    if (profile)
+        sib_profile_end(profile, span);
+    drop(c->own, c->plan->inputs.n);
+    if (code != SIB_OK || !c->watch || !c->watch->tap)
+        return code;
+    c->made[0] = out[0]; /* for the taps alone */
+    code = tap_outputs(c, err);
+    c->made[0] = NULL;
+    if (code != SIB_OK)
+        drop(out, 1);
+    return code;
+}
+
+sib_code job_call_run(job_call *c, job_value *const *in, sib_value **out, sib_error *err)
+{
+    const call_plan *p = c->plan;
+    const job_watch *w = c->watch;
+    bool taps = w && w->tap;
+    size_t n;
+    sib_run_options options = {.cancel = w ? w->cancel : NULL, .profile = w ? w->profile : NULL};
+    snprintf(c->path, sizeof c->path, "%s/step[%llu]", p->call->name, (unsigned long long)c->steps++);
+    for (size_t i = 0; i < p->outputs.n; i++)
+        out[i] = NULL;
+    if (c->sequence)
+        return run_in_batch(c, in, out, err);
+    sib_code code = feed(c, in, &n, err);
+    if (code == SIB_OK && taps) {
+        char below[300];
+        snprintf(below, sizeof below, "%s/model/", c->path);
+        if (w->wanted_below(w->context, below)) {
+            options.tap = tap_inside;
+            options.tap_context = c;
+        }
+    }
+    const uint64_t span = options.profile ? sib_profile_begin(options.profile, SIB_SPAN_CALL, c->path) : 0;
+    if (code == SIB_OK)
+        code = sib_session_run(p->session, n, c->feeds, count_outputs(p), p->names, c->made, &options, err);
+    if (options.profile)
+        sib_profile_end(options.profile, span);
+    if (code == SIB_OK && taps)
+        code = tap_outputs(c, err);
+    drop(c->own, p->inputs.n);
+    if (code != SIB_OK) {
+        drop(c->made, count_outputs(p));
+        return code;
+    }
+    take_over(out, c->made, p->outputs.n);
+    take_over(c->state, c->made + p->outputs.n, p->state.n);
+    take_over(c->held, c->made + p->outputs.n + p->state.n, p->held.n);
+    return SIB_OK;
+}
+
+/* Gathers rows of t along its first axis. */
+static sib_code gather_rows(const sib_tensor *t, size_t n, const size_t *from, sib_value **out,
+                            sib_error *err)
+{
+    int64_t dims[SIB_MAX_RANK];
+    size_t rank = sib_tensor_rank(t);
+    memcpy(dims, sib_tensor_dims(t), rank * sizeof *dims);
+    size_t rows = rank ? (size_t)dims[0] : 0;
+    size_t row = rows ? (size_t)(sib_tensor_count(t) / rows) * (sib_dtype_bits(sib_tensor_dtype(t)) / 8) : 0;
+    for (size_t i = 0; i < n; i++)
+        if (from[i] >= rows)
+            return err_set(err, SIB_ERR_ARGUMENT, "row %zu of a state is out of range, it has %zu", from[i],
+                           rows);
+    dims[0] = (int64_t)n;
+    sib_tensor *made;
+    sib_code code = sib_tensor_create(sib_tensor_dtype(t), rank, dims, &made, err);
+    if (code != SIB_OK)
+        return code;
+    for (size_t i = 0; i < n && row; i++)
+        memcpy((char *)sib_tensor_data(made) + i * row, (const char *)sib_tensor_data(t) + from[i] * row,
+               row);
+    code = sib_value_from_tensor(made, out, err);
+    sib_tensor_free(&made);
+    return code;
+}
+
+sib_code job_call_reorder(job_call *c, size_t n, const size_t *from, sib_error *err)
+{
+    for (size_t i = 0; i < c->plan->state.n; i++) {
+        const sib_tensor *t = c->state[i] ? sib_value_tensor(c->state[i]) : NULL;
+        sib_value *made;
+        sib_code code = t ? gather_rows(t, n, from, &made, err) : SIB_OK;
+        if (code != SIB_OK)
+            return code;
+        if (t) {
+            sib_value_free(&c->state[i]);
+            c->state[i] = made;
+        }
+    }
+    return SIB_OK;
+}

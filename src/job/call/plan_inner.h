@@ -1,0 +1,28 @@
+/* What calls of a plan read of it. */
+#ifndef JOB_CALL_PLAN_INNER_H
+#define JOB_CALL_PLAN_INNER_H
+
+#include "job/call/plan.h"
+
+typedef struct port_list {
+    call_port *items; /* (n) */
+    size_t n, capacity;
+} port_list;
+
+struct call_plan {
+    const job_doc *d;
+    const job_call_doc *call;
+    sib_model *model;
+    sib_session *session;
+    port_list inputs, outputs;
+    port_list state;    /* port: the model's input, value: its output; info of the input */
+    port_list context;  /* port: the model's input, value: the output of call `of` */
+    port_list held;     /* value: outputs that other calls take as context */
+    sib_value **fixed;  /* (call->n_fixed) */
+    const char **names; /* (outputs, state, held) names of the session's outputs */
+};
+
+/* Index of the fixed value of this name, or NO_INDEX. */
+size_t call_plan_fixed(const call_plan *p, const char *name);
+
+#endif

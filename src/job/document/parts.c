@@ -1,0 +1,206 @@
+/* What the sections of a document are read with: its memory, its slots, errors with paths, members and
+   literals. */
+#include "base/alloc.h"
+#include "base/array.h"
+#include "base/error.h"
+#include "base/size.h"
+#include "job/document/doc.h"
+
+#include <jansson.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* One of the blocks of the document's memory, a linked list. */
+typedef struct doc_block {
+    struct doc_block *next;
+    max_align_t data[];
+} doc_block;
+
+void *doc_take(job_doc *d, size_t n, size_t size, sib_error *err)
+{
+    size_t bytes;
+    if (!size_mul(n, size, &bytes) || !size_add(bytes, sizeof(doc_block), &bytes)) {
+        err_set(err, SIB_ERR_SIZE, "job '%s': %zu items are too many", d->name, n);
+        return NULL;
+    }
+    doc_block *block = mem_calloc(1, bytes);
+    if (!block) {
+        err_memory(err, bytes, "a job's document");
+        return NULL;
+    }
+    block->next = d->blocks;
+    d->blocks = block;
+    return block->data;
+}
+
+uint32_t doc_slot(job_doc *d, sib_port_type type, sib_error *err)
+{
+    size_t wanted = (size_t)d->n_slots + 1;
+    if (ARRAY_RESERVE(d->types, d->type_capacity, wanted, "slots of a job", err) != SIB_OK ||
+        ARRAY_RESERVE(d->literals, d->literal_capacity, wanted, "slots of a job", err) != SIB_OK)
+        return NO_SLOT;
+    d->types[d->n_slots] = type;
+    d->literals[d->n_slots] = NULL;
+    return d->n_slots++;
+}
+
+void job_doc_free(job_doc **d)
+{
+    if (!d || !*d)
+        return;
+    for (uint32_t i = 0; i < (*d)->n_slots; i++)
+        job_value_release((*d)->literals[i]);
+    mem_free((*d)->literals);
+    mem_free((*d)->types);
+    for (doc_block *b = (*d)->blocks, *next; b; b = next) {
+        next = b->next;
+        mem_free(b);
+    }
+    json_decref((*d)->root);
+    mem_free(*d);
+    *d = NULL;
+}
+
+sib_code doc_fault(const job_doc *d, sib_error *err, sib_code code, const char *path, const char *format, ...)
+{
+    char words[sizeof d->fault->message];
+    va_list list;
+    va_start(list, format);
+    vsnprintf(words, sizeof words, format, list);
+    va_end(list);
+    if (d->fault && !d->fault->message[0]) {
+        snprintf(d->fault->path, sizeof d->fault->path, "%s", path);
+        snprintf(d->fault->message, sizeof d->fault->message, "%s", words);
+    }
+    return err_set(err, code, "job '%s': %s: %s", d->name, path, words);
+}
+
+/* ---- Structure ----------------------------------------------------------------------------------------- */
+
+sib_code doc_object(const job_doc *d, const json_t *around, const char *path, const char *name, json_t **out,
+                    size_t *n, sib_error *err)
+{
+    char where[256];
+    *out = json_object_get(around, name);
+    *n = json_object_size(*out);
+    snprintf(where, sizeof where, "%s/%s", path, name);
+    return *out && !json_is_object(*out) ? doc_fault(d, err, SIB_ERR_FORMAT, where, "expected an object")
+                                         : SIB_OK;
+}
+
+sib_code doc_text(const job_doc *d, const json_t *around, const char *path, const char *name,
+                  const char **out, sib_error *err)
+{
+    char where[256];
+    const json_t *j = json_object_get(around, name);
+    *out = json_string_value(j);
+    snprintf(where, sizeof where, "%s/%s", path, name);
+    return j && !*out ? doc_fault(d, err, SIB_ERR_FORMAT, where, "expected a string") : SIB_OK;
+}
+
+sib_code doc_only(const job_doc *d, const json_t *object, const char *path, const char *const *names,
+                  sib_error *err)
+{
+    const char *key;
+    json_t *item;
+    if (!json_is_object(object))
+        return doc_fault(d, err, SIB_ERR_FORMAT, path, "expected an object");
+    json_object_foreach((json_t *)object, key, item)
+    {
+        size_t i = 0;
+        while (names[i] && strcmp(names[i], key))
+            i++;
+        if (!names[i])
+            return doc_fault(d, err, SIB_ERR_FORMAT, path, "member '%s' is missing", key);
+    }
+    return SIB_OK;
+}
+
+sib_code doc_name(const job_doc *d, const char *path, const char *name, sib_error *err)
+{
+    return name[0] && !strpbrk(name, "./[]*?$")
+               ? SIB_OK
+               : doc_fault(d, err, SIB_ERR_FORMAT, path,
+                           "'%s' is not a valid name: it is empty or has one of ./[]*?$", name);
+}
+
+/* ---- Literals ------------------------------------------------------------------------------------------ */
+
+static sib_code literal_texts(const json_t *j, job_value **out, sib_error *err)
+{
+    size_t n = json_array_size(j);
+    const char **list = mem_alloc(n ? n : 1, sizeof *list);
+    if (!list)
+        return err_memory(err, n * sizeof *list, "texts of a job");
+    for (size_t i = 0; i < n; i++)
+        list[i] = json_string_value(json_array_get(j, i));
+    *out = job_value_texts(list, n);
+    mem_free(list);
+    return *out ? SIB_OK : err_memory(err, n, "texts of a job");
+}
+
+static sib_code literal_numbers(const json_t *j, sib_port_type type, job_value **out, sib_error *err)
+{
+    size_t n = json_array_size(j);
+    double *numbers = mem_alloc(n ? n : 1, sizeof *numbers);
+    int32_t *ids = mem_alloc(n ? n : 1, sizeof *ids);
+    if (numbers && ids) {
+        for (size_t i = 0; i < n; i++)
+            numbers[i] = json_number_value(json_array_get(j, i));
+        for (size_t i = 0; i < n && type == SIB_PORT_TOKENS; i++)
+            ids[i] = (int32_t)numbers[i];
+        *out = type == SIB_PORT_TOKENS ? job_value_tokens(ids, n) : job_value_numbers(numbers, n);
+    }
+    mem_free(numbers);
+    mem_free(ids);
+    return *out ? SIB_OK : err_memory(err, n * sizeof *numbers, "numbers of a job");
+}
+
+/* True where all items of an array fit the type. */
+static bool items_fit(const json_t *j, sib_port_type type)
+{
+    for (size_t i = 0; i < json_array_size(j); i++) {
+        const json_t *item = json_array_get(j, i);
+        bool fits = type == SIB_PORT_TEXTS ? json_is_string(item) &&
+                                                 !memchr(json_string_value(item), 0, json_string_length(item))
+                    : type == SIB_PORT_TOKENS ? json_is_integer(item) && json_integer_value(item) >= 0 &&
+                                                    json_integer_value(item) <= INT32_MAX
+                                              : json_is_number(item);
+        if (!fits)
+            return false;
+    }
+    return true;
+}
+
+/* A number as a value of the port's type; NULL where memory cannot be allocated. */
+static job_value *literal_number(double x, sib_port_type type)
+{
+    job_value *number = job_value_number(x), *out = number ? job_value_as(number, type) : NULL;
+    job_value_release(number);
+    return out;
+}
+
+sib_code doc_literal(const job_doc *d, const json_t *j, sib_port_type type, const char *path, job_value **out,
+                     sib_error *err)
+{
+    *out = NULL;
+    bool list = type == SIB_PORT_TEXTS || type == SIB_PORT_NUMBERS || type == SIB_PORT_TOKENS;
+    if (json_is_null(j))
+        return SIB_OK;
+    if (list && json_is_array(j) && items_fit(j, type))
+        return type == SIB_PORT_TEXTS ? literal_texts(j, out, err) : literal_numbers(j, type, out, err);
+    if (type == SIB_PORT_TEXT && json_is_string(j))
+        *out = job_value_text(json_string_value(j), json_string_length(j));
+    else if ((type == SIB_PORT_NUMBER || type == SIB_PORT_TENSOR) && json_is_number(j))
+        *out = literal_number(json_number_value(j), type);
+    else if (type == SIB_PORT_TEXTS && json_is_string(j))
+        *out = job_value_texts((const char *const[]){json_string_value(j)}, 1);
+    else if (type == SIB_PORT_NUMBERS && json_is_number(j))
+        *out = job_value_numbers((const double[]){json_number_value(j)}, 1);
+    else if (type == SIB_PORT_FLAG && json_is_boolean(j))
+        *out = job_value_flag(json_is_true(j));
+    else
+        return doc_fault(d, err, SIB_ERR_FORMAT, path, "expected a literal of type %s", job_type_name(type));
+    return *out ? SIB_OK : err_memory(err, sizeof **out, "a job's literal");
+}

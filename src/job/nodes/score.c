@@ -1,0 +1,176 @@
+/* The log probability of a text under a model. */
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/size.h"
+#include "job/nodes/nodes.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { SCORE_TOKENS, SCORE_CHUNK };
+static const job_port score_inputs[] = {
+    {"tokens", SIB_PORT_TOKENS, true, "ids, at least two for a perplexity"},
+    {"chunk", SIB_PORT_NUMBER, false, "tokens fed at once (256)"}};
+enum { SCORE_LOGITS, SCORE_LOGPROBS, SCORE_PERPLEXITY };
+static const job_port score_outputs[] = {
+    {"logits", SIB_PORT_TENSOR, false, "float32 [tokens, vocabulary]: after each token"},
+    {"logprobs", SIB_PORT_NUMBERS, false, "natural logarithm of the probability of each token but the first"},
+    {"perplexity", SIB_PORT_NUMBER, false, "exp of the negative mean of logprobs"}};
+
+typedef struct scoring {
+    size_t tokens_port, at_port, logits_port;
+    sib_value *logits; /* float32 [n, n_vocab] where wanted, else NULL */
+    double *logprobs;  /* (n) */
+    size_t done, n_vocab;
+} scoring;
+
+/* ln of the softmax of row (n) at id. */
+static double logprob(const float *row, size_t n, int32_t id)
+{
+    double max = row[0], sum = 0;
+    for (size_t i = 1; i < n; i++)
+        max = row[i] > max ? row[i] : max;
+    for (size_t i = 0; i < n; i++)
+        sum += exp(row[i] - max);
+    return row[id] - max - log(sum); // cppcheck-suppress invalidFunctionArg ; exp(max - max) is 1
+}
+
+/* Adds the logits [1, n, n_vocab] that follow tokens [done, done + n). */
+static sib_code take_logits(job_step *s, scoring *w, const sib_tensor *t, size_t n, sib_error *err)
+{
+    const sib_port_value *tokens = &s->in[SCORE_TOKENS]->v;
+    size_t rank = sib_tensor_rank(t), all = tokens->tokens.n;
+    size_t n_vocab = rank ? (size_t)sib_tensor_dims(t)[rank - 1] : 0;
+    if (!n_vocab || sib_tensor_count(t) != (uint64_t)n * n_vocab || (w->n_vocab && n_vocab != w->n_vocab))
+        return err_set(err, SIB_ERR_ARGUMENT, "%s: the model has %llu logits for %zu tokens", s->node->name,
+                       (unsigned long long)sib_tensor_count(t), n);
+    w->n_vocab = n_vocab;
+    sib_tensor *rows; /* float32 */
+    sib_code code = sib_tensor_convert(t, SIB_F32, SIB_OVERFLOW_IEEE, &rows, err);
+    if (code == SIB_OK && s->wanted[SCORE_LOGITS] && !w->logits) {
+        sib_tensor *kept;
+        code = sib_tensor_create(SIB_F32, 2, (const int64_t[]){(int64_t)all, (int64_t)n_vocab}, &kept, err);
+        if (code == SIB_OK) {
+            code = sib_value_from_tensor(kept, &w->logits, err);
+            sib_tensor_free(&kept);
+        }
+    }
+    const float *data = code == SIB_OK ? sib_tensor_data(rows) : NULL;
+    if (code == SIB_OK && w->logits)
+        memcpy((float *)sib_tensor_data(sib_value_tensor(w->logits)) + w->done * n_vocab, data,
+               n * n_vocab * sizeof *data);
+    for (size_t i = 0; i < n && w->done + i + 1 < all && code == SIB_OK; i++) {
+        int32_t next = tokens->tokens.ids[w->done + i + 1];
+        if (next < 0 || (size_t)next >= n_vocab)
+            code = err_set(err, SIB_ERR_VALUE, "%s: token %d is out of range for the vocabulary of %zu",
+                           s->node->name, (int)next, n_vocab);
+        else
+            w->logprobs[w->done + i] = logprob(data + i * n_vocab, n_vocab, next);
+    }
+    sib_tensor_free(&rows);
+    w->done += n;
+    return code;
+}
+
+/* Feeds n tokens after those done. at: (n) 0, 1, ... */
+static sib_code feed_chunk(job_step *s, scoring *w, size_t n, const double *at, sib_error *err)
+{
+    const call_plan *p = job_call_plan(s->calls[0]);
+    size_t n_in = 0, n_out = 0;
+    while (call_plan_input(p, n_in))
+        n_in++;
+    while (call_plan_output(p, n_out))
+        n_out++;
+    job_value **in = mem_calloc(n_in + n_out, sizeof *in);
+    if (!in)
+        return err_memory(err, (n_in + n_out) * sizeof *in, "ports of a call");
+    sib_value **out = (sib_value **)(in + n_in);
+    in[w->tokens_port] = job_value_tokens(s->in[SCORE_TOKENS]->v.tokens.ids + w->done, n);
+    in[w->at_port] = job_value_numbers(at, n);
+    sib_code code = in[w->tokens_port] && in[w->at_port] ? job_call_run(s->calls[0], in, out, err)
+                                                         : err_memory(err, n * sizeof *at, "tokens");
+    const sib_tensor *logits = code == SIB_OK ? sib_value_tensor(out[w->logits_port]) : NULL;
+    if (code == SIB_OK)
+        code = logits ? take_logits(s, w, logits, n, err)
+                      : err_set(err, SIB_ERR_UNSUPPORTED, "%s: the logits are not a tensor", s->node->name);
+    for (size_t i = 0; i < n_in; i++)
+        job_value_release(in[i]);
+    for (size_t i = 0; i < n_out; i++)
+        sib_value_free(&out[i]);
+    mem_free(in);
+    return code;
+}
+
+static sib_code find_ports(job_step *s, scoring *w, sib_error *err)
+{
+    const call_plan *p = job_call_plan(s->calls[0]);
+    w->tokens_port = call_plan_input_named(p, "tokens");
+    w->at_port = call_plan_input_named(p, "at");
+    w->logits_port = call_plan_output_named(p, "logits");
+    if (w->tokens_port == NO_INDEX || w->at_port == NO_INDEX || w->logits_port == NO_INDEX)
+        return err_set(err, SIB_ERR_ARGUMENT, "%s: its call needs the ports 'tokens', 'at' and 'logits'",
+                       s->node->name);
+    return SIB_OK;
+}
+
+static sib_code give_all(job_step *s, scoring *w, size_t n, sib_error *err)
+{
+    double sum = 0;
+    sib_code code = SIB_OK;
+    if (s->wanted[SCORE_LOGITS]) {
+        code = step_give(s, SCORE_LOGITS, job_value_tensor(w->logits, SIB_PORT_TENSOR), err);
+        w->logits = NULL;
+    }
+    for (size_t i = 0; i + 1 < n; i++)
+        sum += w->logprobs[i];
+    if (code == SIB_OK)
+        code = step_give(s, SCORE_LOGPROBS, job_value_numbers(w->logprobs, n ? n - 1 : 0), err);
+    if (code == SIB_OK && s->wanted[SCORE_PERPLEXITY])
+        code = n < 2 ? err_set(err, SIB_ERR_ARGUMENT, "%s: a perplexity needs at least two tokens, found %zu",
+                               s->node->name, n)
+                     : step_give(s, SCORE_PERPLEXITY, job_value_number(exp(-sum / (double)(n - 1))), err);
+    return code;
+}
+
+static sib_code score_run(job_step *s, sib_error *err)
+{
+    size_t n = s->in[SCORE_TOKENS]->v.tokens.n, chunk;
+    scoring w = {0};
+    sib_code code = find_ports(s, &w, err);
+    if (code == SIB_OK)
+        code = step_count(s, SCORE_CHUNK, 256, 1, 1 << 20, &chunk, err);
+    if (code == SIB_OK && !n)
+        code = err_set(err, SIB_ERR_ARGUMENT, "%s: there are no tokens", s->node->name);
+    if (code != SIB_OK)
+        return code;
+    chunk = size_min(chunk, n);
+    double *at = mem_alloc(chunk, sizeof *at);
+    w.logprobs = mem_calloc(n, sizeof *w.logprobs);
+    code = at && w.logprobs ? SIB_OK : err_memory(err, n * sizeof *at, "a score");
+    for (size_t i = 0; i < chunk && code == SIB_OK; i++)
+        at[i] = (double)i;
+    job_call_reset(s->calls[0]);
+    while (w.done < n && code == SIB_OK) {
+        code = feed_chunk(s, &w, size_min(chunk, n - w.done), at, err);
+        if (code == SIB_OK && s->watch && s->watch->progress)
+            code = s->watch->progress(s->watch->context, (double)w.done, (double)n, err);
+    }
+    if (code == SIB_OK)
+        code = give_all(s, &w, n, err);
+    sib_value_free(&w.logits);
+    mem_free(w.logprobs);
+    mem_free(at);
+    return code;
+}
+
+static const char *const calls[] = {"model"};
+const job_op job_op_score = {.name = "score",
+                             .meaning = "logits after each token of a text, and the text's probability",
+                             .inputs = score_inputs,
+                             .n_inputs = sizeof score_inputs / sizeof *score_inputs,
+                             .outputs = score_outputs,
+                             .n_outputs = sizeof score_outputs / sizeof *score_outputs,
+                             .calls = calls,
+                             .n_calls = 1,
+                             .n_needed = 1,
+                             .run = score_run};
