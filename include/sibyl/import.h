@@ -22,7 +22,9 @@ typedef struct sib_import_options {
     /* file with the chat template (chat.h) for the model's metadata [GGUF's own; chat_template.jinja or
        tokenizer_config.json next to the checkpoint] */
     const char *chat_template;
-    bool check; /* compute statistics of every weight, and refuse NaN and infinities */
+    uint64_t max_bytes; /* most bytes of weights that the model may have: more is refused before any is
+                           written [no limit] */
+    bool check;         /* compute statistics of every weight, and refuse NaN and infinities */
     /* Called from the calling thread with the fraction of the work done, 0 to 1, and what is being done. May
        be NULL. */
     void (*on_progress)(void *context, double fraction, const char *what);
@@ -44,7 +46,7 @@ typedef struct sib_import_report sib_import_report;
    weight plus 64 MiB.
    Errors: those of opening; SIB_ERR_ARGUMENT (no recipe of that name, dtype); SIB_ERR_UNSUPPORTED (no recipe
    recognises it, or it needs what the recipe does not have); SIB_ERR_FORMAT (missing and unexpected weights,
-   wrong shapes: the report lists all); SIB_ERR_VALUE (check); SIB_ERR_IO, SIB_ERR_CANCELLED,
+   wrong shapes: the report lists all); SIB_ERR_SIZE (more than max_bytes, and the report says how many); SIB_ERR_VALUE (check); SIB_ERR_IO, SIB_ERR_CANCELLED,
    SIB_ERR_MEMORY. */
 SIB_API sib_code sib_import(const char *const *paths, size_t n, const char *out,
                             const sib_import_options *options, sib_import_report **report, sib_error *err);

@@ -56,11 +56,18 @@ static sib_code make(build *b, const recipe *r, const char *out, const sib_impor
     b->report->recipe = r->name;
     b->g->name = str_of(r->name);
     build_add_metadata(b, "sibyl.recipe", "%s", r->name);
+    /* Scales are read while the graph is made: 4 bytes of each weight, of which 1 is written later. */
+    b->work->foreseen = options->dtype == SIB_I8 ? 5 * b->report->parameters : 0;
     r->make(b);
     build_finish(b);
+    b->work->foreseen = 0;
     sib_code code = b->code;
     if (code == SIB_OK)
         code = report_refuse(b->report, checkpoint_file(b->c, 0), err);
+    if (code == SIB_OK && options->max_bytes && b->report->bytes_written > options->max_bytes)
+        code = err_set(err, SIB_ERR_SIZE, "%s: its weights take %llu bytes, and %llu are allowed",
+                       checkpoint_file(b->c, 0), (unsigned long long)b->report->bytes_written,
+                       (unsigned long long)options->max_bytes);
     if (code == SIB_OK)
         code = graph_verify(b->m->graph, err);
     if (code == SIB_OK && options->check) {

@@ -544,6 +544,48 @@ static void stop_half_way(void *cancel, double done, const char *what)
         sib_cancel_set(cancel);
 }
 
+TEST(what_is_too_large_is_refused_before_it_is_written)
+{
+    sib_error err = SIB_ERROR_INIT;
+    sib_import_report *r = NULL;
+    sib_import_totals t;
+    sib_import_options o = {.dtype = SIB_F16, .max_bytes = 1};
+    const char *f = folder(), *in = save_whisper((made){0}, f, "w.safetensors");
+    CHECK_FAILS(sib_import(&in, 1, beside(f, "w.onnx"), &o, &r, &err), SIB_ERR_SIZE, err,
+                "and 1 are allowed");
+    assert_int_equal(count_files(f, "w.onnx"), 0);
+    sib_import_report_totals(r, &t);
+    sib_import_report_free(&r);
+    o.max_bytes = t.bytes_written - 1;
+    err = (sib_error)SIB_ERROR_INIT;
+    CHECK_FAILS(sib_import(&in, 1, beside(f, "w.onnx"), &o, NULL, &err), SIB_ERR_SIZE, err, "are allowed");
+    o.max_bytes = t.bytes_written;
+    err = (sib_error)SIB_ERROR_INIT;
+    CHECK_OK(sib_import(&in, 1, beside(f, "w.onnx"), &o, NULL, &err), err);
+    remove_folder(f);
+}
+
+static void goes_forth(void *last, double done, const char *what)
+{
+    if (!(done >= *(double *)last && done <= 1))
+        fail_msg("%s: %g after %g", what, done, *(double *)last);
+    *(double *)last = done;
+}
+
+TEST(progress_goes_forth_to_its_end)
+{
+    static const sib_dtype dtypes[] = {SIB_F32, SIB_F16, SIB_I8};
+    sib_error err = SIB_ERROR_INIT;
+    const char *f = folder(), *in = save_whisper((made){0}, f, "w.safetensors");
+    for (size_t i = 0; i < 3; i++) {
+        double last = 0;
+        sib_import_options o = {.dtype = dtypes[i], .on_progress = goes_forth, .context = &last};
+        CHECK_OK(sib_import(&in, 1, beside(f, "w.onnx"), &o, NULL, &err), err);
+        assert_true(last == 1);
+    }
+    remove_folder(f);
+}
+
 TEST(cancelled_imports_leave_nothing)
 {
     sib_error err = SIB_ERROR_INIT;
