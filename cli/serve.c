@@ -18,7 +18,7 @@
 
 typedef struct settings {
     const char *host, *token, *token_file, *tls_cert, *tls_key, *models, *backends, *wyoming;
-    long port, max_upload, jobs, batch, queue, threads;
+    long port, max_upload, max_import, jobs, batch, queue, threads;
     double grace, time_limit, send_timeout;
     int log;
 } settings;
@@ -37,6 +37,9 @@ static const cli_option options[] = {
     OPT_TEXT("wyoming", wyoming, "[HOST:]PORT", "speak the Wyoming protocol there, for Home Assistant",
              .more = "HOST is a loopback address; port 0: a free one."),
     OPT_INTEGER("max-upload", max_upload, "MB", 1, 1 << 20, "largest body of a request (default: 256)"),
+    OPT_INTEGER(
+        "max-import", max_import, "MB", 1, 1 << 24, "largest model that an import of a checkpoint writes",
+        .more = "It goes to the folder of temporary files, TMPDIR; default: half of what is free there."),
     OPT_INTEGER("jobs", jobs, "N", 1, 1024,
                 "requests that compute at the same time (default: one per processor)"),
     OPT_INTEGER("batch", batch, "N", 1, 64,
@@ -174,6 +177,7 @@ static int serve(const cli_command *self, int argc, char **argv)
                             .batch = (unsigned)s.batch,
                             .queue = (unsigned)s.queue,
                             .max_upload = (uint64_t)s.max_upload << 20,
+                            .max_import = (uint64_t)s.max_import << 20,
                             .time_limit = s.time_limit,
                             .send_timeout = s.send_timeout,
                             .grace = s.grace,

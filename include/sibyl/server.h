@@ -34,6 +34,8 @@ typedef struct sib_server_options {
     unsigned queue;            /* requests that wait for these; more are answered with 429 [64] */
     uint64_t max_upload;       /* bytes of a request's body [256 MiB] */
     uint64_t max_bodies;       /* bytes of all bodies held at once [4 max_upload] */
+    uint64_t max_import;       /* bytes of weights that the import of a checkpoint writes to the folder of
+                                       temporary files [half of what is free there] */
     unsigned max_connections;  /* [2048] */
     double time_limit;         /* seconds that a request may compute [600] */
     double send_timeout;       /* seconds that a client may take nothing of its answer, at most 1e6 [30] */

@@ -6,6 +6,7 @@
 #include "server/http/sockets.h"
 #include "server/http/state.h"
 #include "server/models/catalog.h"
+#include "server/models/openings.h"
 #include "server/runs/live.h"
 #include "server/runs/peaks.h"
 #include "server/runs/runs.h"
@@ -105,7 +106,7 @@ sib_code sib_server_create(const sib_server_options *options, sib_server **out, 
     if (!filled || !(s->catalog = catalog_create(s)) || !(s->metrics = metrics_create()) ||
         !(s->recordings = recordings_create(s->options.max_upload)) || !(s->runs = runs_create(s)) ||
         !(s->live = live_create(s)) || !(s->peaks = peaks_create(s->options.threads)) ||
-        !(s->folders = folders_create()) ||
+        !(s->folders = folders_create()) || !(s->openings = openings_create()) ||
         (s->options.models && !folders_add(s->folders, s->options.models)))
         code = server_fail(err, SIB_ERR_MEMORY, "the server has too little memory");
     if (code == SIB_OK)
@@ -173,6 +174,7 @@ void sib_server_free(sib_server **server)
     catalog_free(&s->catalog);
     metrics_free(&s->metrics);
     folders_free(&s->folders);
+    openings_free(&s->openings);
     pthread_mutex_destroy(&s->outlets.lock);
     pthread_mutex_destroy(&s->mailboxes.lock);
     gate_free(&s->alone);

@@ -27,18 +27,24 @@ def weights(width: int, layers: int, hidden: int, vocabulary: int, kv_width: int
     yield "model.norm.weight", (width,)
 
 
-def write_weights(path: pathlib.Path, shapes, by: float):
-    """A safetensors file: matrices of normal numbers times `by`, vectors of ones."""
-    chance = random.Random(5)
-    numbers = array.array("f", (chance.gauss(0, by) for _ in range(SPREAD))).tobytes()
+def file_head(shapes):
+    """Of a safetensors file: what stands in it, how its bytes begin, and how many follow."""
     header, at = {}, 0
     for name, shape in shapes:
         size = 4 * shape[0] * (shape[1] if len(shape) > 1 else 1)
         header[name] = {"dtype": "F32", "shape": list(shape), "data_offsets": [at, at + size]}
         at += size
     text = json.dumps(header).encode()
+    return header, struct.pack("<Q", len(text)) + text, at
+
+
+def write_weights(path: pathlib.Path, shapes, by: float):
+    """A safetensors file: matrices of normal numbers times `by`, vectors of ones."""
+    chance = random.Random(5)
+    numbers = array.array("f", (chance.gauss(0, by) for _ in range(SPREAD))).tobytes()
+    header, head, _ = file_head(shapes)
     with open(path, "wb") as out:
-        out.write(struct.pack("<Q", len(text)) + text)
+        out.write(head)
         for tensor in header.values():
             left = tensor["data_offsets"][1] - tensor["data_offsets"][0]
             if len(tensor["shape"]) == 1:
@@ -59,15 +65,30 @@ def write_tokens(path: pathlib.Path, vocabulary: int):
     path.write_text("".join(f"{base64.b64encode(t).decode()} {i}\n" for i, t in enumerate(tokens)))
 
 
+def write_config(path: pathlib.Path, heads: int, kv_heads: int, context: int):
+    path.write_text(json.dumps({
+        "model_type": "llama", "num_attention_heads": heads, "num_key_value_heads": kv_heads, "max_position_embeddings": context,
+        "rms_norm_eps": 1e-5, "rope_theta": 10000.0}))
+
+
+def write_zeros(folder: pathlib.Path):
+    """A checkpoint of 420 MB in a folder of its own, nothing but zeros, which take no room on the disc; its tokenizer is tokens.tiktoken."""
+    folder.mkdir(exist_ok=True)
+    _, head, size = file_head(weights(1024, 8, 2816, 4096, 1024))
+    with open(folder / "model.safetensors", "wb") as out:
+        out.write(head)
+        out.truncate(len(head) + size)
+    write_config(folder / "config.json", 8, 8, 512)
+    write_tokens(folder / "tokens.tiktoken", 4096)
+
+
 def make(folder: pathlib.Path, name: str, width=32, layers=2, hidden=48, vocabulary=257, heads=4, kv_heads=2, context=512,
          arguments=()) -> pathlib.Path:
     """NAME.onnx in the folder, with its tokenizer."""
     checkpoint = folder / f"{name}.safetensors"
     write_weights(checkpoint, weights(width, layers, hidden, vocabulary, width // heads * kv_heads), 0.25 if width < 256 else 0.03)
     write_tokens(folder / "tokens.tiktoken", vocabulary)
-    (folder / "config.json").write_text(json.dumps({
-        "model_type": "llama", "num_attention_heads": heads, "num_key_value_heads": kv_heads, "max_position_embeddings": context,
-        "rms_norm_eps": 1e-5, "rope_theta": 10000.0}))
+    write_config(folder / "config.json", heads, kv_heads, context)
     (folder / "template.jinja").write_text("{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}")
     out = folder / f"{name}.onnx"
     subprocess.run([COMMAND, "import", checkpoint, folder / "config.json", "-o", out, "--tokenizer", folder / "tokens.tiktoken",

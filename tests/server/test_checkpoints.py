@@ -1,12 +1,17 @@
 #!/usr/bin/env python3
 """Checkpoints of other programs, opened as models; nothing of that stays behind."""
+import http.client
 import json
 import os
 import pathlib
 import shutil
 import tempfile
+import threading
+import time
 import unittest
 
+import decoder_model
+from websocket import Client
 from serving import RECORDING, SOURCE, SPOKEN, Server, form
 
 
@@ -26,9 +31,14 @@ class Checkpoints(unittest.TestCase):
         cls.server = Server("--models", str(cls.models))
         cls.addClassCleanup(cls.server.__exit__)
 
-    def open(self, **options):
+    def client(self):
+        client = Client(self.server)
+        self.addCleanup(client.__exit__)
+        return client
+
+    def open(self, server=None, **options):
         body = json.dumps({"loader": "checkpoint", "options": options})
-        status, _, text = self.server.ask("POST", "/api/models", body, {"Content-Type": "application/json"})
+        status, _, text = (server or self.server).ask("POST", "/api/models", body, {"Content-Type": "application/json"})
         return status, json.loads(text)
 
     def test_opened(self):
@@ -60,6 +70,66 @@ class Checkpoints(unittest.TestCase):
             self.assertIn(part, answer["error"]["message"])
             self.assertNotIn(self.folder.name, answer["error"]["message"])
         self.assertEqual(list(self.temporary.iterdir()), [])
+
+    def test_what_is_too_large_is_not_written(self):
+        """digits has 0.9 MB of weights in float32 and 0.5 in float16."""
+        with Server("--models", str(self.models), "--max-import", "2") as s:
+            self.assertEqual(self.open(s, file="digits.pt", tokenizer="digits.tiktoken", dtype="int8")[0], 201)
+            status, answer = self.open(s, file="digits.pt", tokenizer="digits.tiktoken")
+            self.assertEqual(status, 400, answer)
+            self.assertRegex(answer["error"]["message"], r"^digits\.pt takes \d+\.\d MB as a model, and an import may write 2\.0 MB: "
+                                                         r"a smaller 'dtype' takes less, and `sibyl serve --max-import MB` allows more$")
+            self.assertEqual(list(self.temporary.iterdir()), [])
+
+    def test_progress(self):
+        """All that are being opened are told at once, to those who ask for it and those who come later."""
+        decoder_model.write_zeros(self.models / "large")
+        self.addCleanup(shutil.rmtree, self.models / "large")
+        client, other = self.client(), self.client()
+        client.send(op="models")
+        self.assertEqual(client.reply("opening")["models"], [])
+        client.send(op="models")
+        self.assertIn("already", client.reply("error")["message"])
+        answer = []
+        opens = threading.Thread(target=lambda: answer.append(self.open(file="large", tokenizer="large/tokens.tiktoken", dtype="int8")))
+        opens.start()
+        told, came = [], None
+        while not told or told[-1]:
+            told.append(client.reply("opening")["models"])
+            if told[-1] and not came:
+                other.send(op="models")
+                came = other.reply("opening")["models"]
+        opens.join()
+        self.assertEqual(answer[0][0], 201, answer)
+        self.assertEqual([row["file"] for row in came], ["large"])
+        rows = [row for (row,) in told[:-1]]
+        self.assertEqual({(row["number"], row["file"]) for row in rows}, {(rows[0]["number"], "large")})
+        order = ["reading", "converting", "opening"]
+        self.assertEqual([row["tier"] for row in rows], sorted((row["tier"] for row in rows), key=order.index))
+        converting = [row for row in rows if row["tier"] == "converting"]
+        self.assertTrue(converting, rows)
+        self.assertEqual([row["done"] for row in converting], sorted(row["done"] for row in converting))
+        self.assertTrue(all(0 <= row["done"] <= 1 and row["what"] for row in converting), rows)
+        self.assertTrue(all(row["done"] is None for row in rows if row["tier"] != "converting"), rows)
+        self.assertEqual(list(self.temporary.iterdir()), [])
+        self.assertEqual(self.server.ask("DELETE", f"/api/models/{answer[0][1]['id']}")[0], 204)
+
+    def test_a_client_that_goes_ends_its_import(self):
+        decoder_model.write_zeros(self.models / "left")
+        self.addCleanup(shutil.rmtree, self.models / "left")
+        client = self.client()
+        client.send(op="models")
+        client.reply("opening")
+        body = json.dumps({"loader": "checkpoint", "options": {"file": "left", "tokenizer": "left/tokens.tiktoken", "dtype": "int8"}})
+        gone = http.client.HTTPConnection(self.server.host, self.server.port)
+        gone.request("POST", "/api/models", body, {"Content-Type": "application/json"})
+        self.assertEqual([row["file"] for row in client.reply("opening")["models"]], ["left"])
+        gone.close()
+        while client.reply("opening")["models"]:
+            pass
+        while list(self.temporary.iterdir()):
+            time.sleep(0.01)
+        self.assertNotIn("left", self.server.ask("GET", "/api/models")[2].decode().split("available")[0])
 
 
 if __name__ == "__main__":

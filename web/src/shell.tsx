@@ -1,6 +1,7 @@
 import { Suspense, useEffect, useState } from "react";
 import { faultText } from "./api/client";
-import { Progress, Empty, useAsked, Waiting } from "./components/states";
+import { Empty, useAsked, Waiting } from "./components/states";
+import { Openings } from "./components/openings";
 import { Panel } from "./components/panel";
 import { hrefTo, useAddress } from "./state/address";
 import { offline } from "./session/answers";
@@ -73,28 +74,24 @@ function DropTarget() {
 }
 
 function ModelList({ chosen }: { chosen: Model | null }) {
-  const { models, loading } = useStore();
+  const { models } = useStore();
   const address = useAddress();
   const view = address.view === "models" ? "graph" : address.view;
   if (models.length === 0) return <p className="muted">{texts.models.empty}</p>;
   return (
     <ul className="model-list">
-      {models.map((model) => {
-        const weights = loading[model.id];
-        return (
-          <li key={model.id}>
-            <a href={hrefTo({ view, model: model.id, query: {} })} aria-current={model.id === chosen?.id}>
-              <div className="ellipsis">{model.name}</div>
-              <div className="muted">{texts.models.nOperators(model.n_nodes)}</div>
-              <div className="muted break">{model.kind}</div>
-              {weights && weights.done < weights.total && <Progress {...weights} label={texts.loadingData} />}
-            </a>
-            <button className="plain" aria-label={texts.models.unloadOf(model.name)} onClick={() => void attempt(() => unload(model.id))}>
-              ✕
-            </button>
-          </li>
-        );
-      })}
+      {models.map((model) => (
+        <li key={model.id}>
+          <a href={hrefTo({ view, model: model.id, query: {} })} aria-current={model.id === chosen?.id}>
+            <div className="ellipsis">{model.name}</div>
+            <div className="muted">{texts.models.nOperators(model.n_nodes)}</div>
+            <div className="muted break">{model.kind}</div>
+          </a>
+          <button className="plain" aria-label={texts.models.unloadOf(model.name)} onClick={() => void attempt(() => unload(model.id))}>
+            ✕
+          </button>
+        </li>
+      ))}
     </ul>
   );
 }
@@ -238,6 +235,7 @@ export function Shell() {
             }
           >
             <ModelList chosen={model} />
+            <Openings />
           </Panel>
         )}
         <div className="middle">

@@ -8,7 +8,7 @@ plain: nodes without names.
 layers: a transformer of 32 layers in small operators, 6,793, with names as of an exporter; unnamed: the same without names.
 edited: layers with one weight, one attribute and one operator changed, and one more layer. short, short_edited: the same with 8 layers.
 rounds: a job of its own, with a loop in a loop.
-chain: text, letter by letter. tiny: a decoder of six layers with random weights, imported. loud: finds speech where it is loud.
+zeros: a checkpoint, which takes a while to import. chain: text, letter by letter. tiny: a decoder of six layers with random weights, imported. loud: finds speech where it is loud.
 """
 import json
 import os
@@ -229,6 +229,7 @@ arrays.mkdir(parents=True, exist_ok=True)
 for make in (identity, branch, branch_edited, nested, nested_edited, tower, logs, reshape, turns, chain, few, loud, plain, layers, unnamed, edited, short, short_edited, heads):
     (folder / f"{make.__name__}.onnx").write_bytes(make())
 decoder_model.make(folder, "tiny", layers=6)
+decoder_model.write_zeros(folder / "zeros")
 (arrays / "x.npy").write_bytes(npy([2, 3], [1, 2, 4, 8, 16, 32]))
 with zipfile.ZipFile(arrays / "inputs.npz", "w") as archive:
     archive.writestr("x.npy", npy([1, 2], [1, 0.5]))

@@ -63,6 +63,69 @@ test("imports a checkpoint of another program", async ({ page }) => {
   }
 });
 
+/** Holds back what the server says from the end of an import on, also on the socket, until the returned function is called. */
+async function holdImports(page: Page): Promise<() => void> {
+  let release = () => {};
+  const released = new Promise<void>((resolve) => (release = resolve));
+  await page.routeWebSocket("/api/ws", (socket) => {
+    const server = socket.connectToServer();
+    let converting = false;
+    server.onMessage((message) => {
+      converting ||= typeof message === "string" && message.includes('"converting"');
+      if (converting && !String(message).includes('"converting"')) void released.then(() => socket.send(message));
+      else socket.send(message);
+    });
+  });
+  await page.route("/api/models", async (route) => {
+    const answer = route.request().method() === "POST" ? route.fetch() : null;
+    if (!answer) return route.continue();
+    const response = await answer;
+    await released;
+    await route.fulfill({ response });
+  });
+  return release;
+}
+
+async function importZeros(page: Page): Promise<void> {
+  await page.reload();
+  await page.getByRole("button", { name: "Open model…" }).first().click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("Loader").selectOption("Checkpoint on the server");
+  await dialog.getByLabel(/^File or folder/).fill("zeros");
+  await dialog.getByLabel(/^Tokenizer/).fill("zeros/tokens.tiktoken");
+  await dialog.getByLabel(/^Type of weights/).selectOption("int8");
+  await dialog.getByRole("button", { name: "Open", exact: true }).click();
+}
+
+test("tells how far the import of a checkpoint is", async ({ page }) => {
+  const release = await holdImports(page);
+  await importZeros(page);
+  const dialog = page.getByRole("dialog");
+  const rows = dialog.getByRole("list", { name: "Models that are being opened" });
+  await expect(rows).toContainText(/Opening zeros.*Converting weights \d+ %.*\.weight/);
+  const bar = rows.getByRole("progressbar", { name: "Opening zeros" });
+  await expect(bar).toHaveAttribute("aria-valuenow", /^\d+$/);
+  await look(page, "opening");
+  await dialog.getByRole("button", { name: "Close" }).click(); // it goes on, and is told beside the models
+  await expect(page.getByRole("list", { name: "Models that are being opened" })).toContainText("Converting weights");
+  await look(page, "opening-beside");
+  release();
+  await expect(page.getByRole("status").filter({ hasText: "zeros is open." })).toBeVisible();
+  await expect(page.getByRole("list", { name: "Models that are being opened" })).toHaveCount(0);
+  await expect(page.locator(opened).getByRole("row", { name: /zeros/ })).toContainText("text-generation");
+  await expect(page).not.toHaveURL(/zeros/);
+});
+
+test("cancels the import of a checkpoint", async ({ page, request }) => {
+  await importZeros(page);
+  await expect(page.getByRole("dialog").getByRole("progressbar")).toBeVisible();
+  await page.getByRole("dialog").getByRole("button", { name: "Cancel" }).click();
+  await expect(page.getByRole("dialog")).toHaveCount(0);
+  await expect(page.getByRole("list", { name: "Models that are being opened" })).toHaveCount(0);
+  const { models } = (await (await request.get("/api/models")).json()) as { models: { id: string }[] };
+  expect(models.map(({ id }) => id)).toEqual(["digits"]);
+});
+
 test("shows what a model is", async ({ page }) => {
   await page.goto("/#/models/digits");
   await expect(page.getByRole("heading", { name: "digits", exact: true })).toBeVisible();

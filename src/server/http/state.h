@@ -33,6 +33,7 @@ struct server {
     struct catalog *catalog;
     atomic_uint n_models;    /* in the catalog */
     struct folders *folders; /* of the server's files */
+    struct openings *openings;
     struct recordings *recordings;
     struct runs *runs;
     struct live *live;

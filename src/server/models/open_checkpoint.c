@@ -2,11 +2,13 @@
 
 #include "server/http/folders.h"
 #include "server/http/state.h"
+#include "server/models/openings.h"
 
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #define MAX_PATH 1024
@@ -83,6 +85,45 @@ static void name_model(const char *folder, const char *checkpoint, char path[MAX
     snprintf(path, MAX_PATH, "%s/%.*s.onnx", folder, size < 200 ? size : 200, base);
 }
 
+static void on_progress(void *context, double fraction, const char *what)
+{
+    opening_tell(context, "converting", fraction, what);
+}
+
+/* Bytes of weights that an import may write; where nobody says how many, half of what is free, so that two at once find
+   room. */
+static uint64_t import_limit(const exchange *x, const char *temporary)
+{
+    struct statvfs disk;
+    const uint64_t given = exchange_server(x)->options.max_import;
+    if (given || statvfs(temporary, &disk))
+        return given ? given : 1;
+    const uint64_t half = (uint64_t)disk.f_bavail * disk.f_frsize / 2;
+    return half ? half : 1;
+}
+
+/* Writes the checkpoint as a model. Errors: those of sib_import; of what is too large it says how to have it. */
+static sib_code convert(exchange *x, const char *checkpoint, const char *model, const sib_import_options *o,
+                        sib_error *err)
+{
+    sib_import_report *report = NULL;
+    sib_import_totals totals = {0};
+    sib_code code = sib_import(&checkpoint, 1, model, o, &report, err);
+    if (report)
+        sib_import_report_totals(report, &totals);
+    if (code == SIB_ERR_SIZE && totals.bytes_written > o->max_bytes) {
+        *err = (sib_error)SIB_ERROR_INIT;
+        code = server_fail(err, SIB_ERR_SIZE,
+                           "%.80s takes %.1f MB as a model, and an import may write %.1f MB%s: a smaller "
+                           "'dtype' takes less, and `sibyl serve --max-import MB` allows more",
+                           server_base_name(checkpoint), (double)totals.bytes_written / 0x1p20,
+                           (double)o->max_bytes / 0x1p20,
+                           exchange_server(x)->options.max_import ? "" : ", half of what is free");
+    }
+    sib_import_report_free(&report);
+    return code;
+}
+
 static sib_code import(exchange *x, const char *checkpoint, const char *tokenizer, sib_dtype dtype,
                        served **out, sib_error *err)
 {
@@ -93,8 +134,16 @@ static sib_code import(exchange *x, const char *checkpoint, const char *tokenize
         return server_fail(err, SIB_ERR_IO, "the server cannot make a folder for the model that is imported");
     folders_add(exchange_server(x)->folders, temporary); /* once: a folder each time would add up */
     name_model(folder, checkpoint, model);
-    sib_import_options o = {.dtype = dtype, .tokenizer = tokenizer, .cancel = exchange_cancel(x)};
-    sib_code code = sib_import(&checkpoint, 1, model, &o, NULL, err);
+    opening *told = openings_begin(exchange_server(x)->openings, server_base_name(checkpoint));
+    opening_tell(told, "reading", -1, "");
+    sib_import_options o = {.dtype = dtype,
+                            .tokenizer = tokenizer,
+                            .max_bytes = import_limit(x, temporary),
+                            .on_progress = on_progress,
+                            .context = told,
+                            .cancel = exchange_cancel(x)};
+    sib_code code = convert(x, checkpoint, model, &o, err);
+    opening_tell(told, "opening", -1, "");
     if (code == SIB_OK)
         code = catalog_open(exchange_server(x)->catalog, model, out, err);
     if (code == SIB_ERR_IO && !tokenizer &&
@@ -103,6 +152,7 @@ static sib_code import(exchange *x, const char *checkpoint, const char *tokenize
         *err = (sib_error)SIB_ERROR_INIT;
         code = server_fail(err, SIB_ERR_ARGUMENT, "%s: the option 'tokenizer' names one", why.message);
     }
+    openings_end(&told);
     remove_folder(folder); /* what is mapped stays until the model is closed */
     return code;
 }

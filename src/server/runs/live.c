@@ -2,13 +2,15 @@
 #include "server/runs/live_inner.h"
 
 #include "server/http/state.h"
+#include "server/models/openings.h"
 #include "server/runs/run_json.h"
 #include "server/runs/runs.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define LOSS_NSEC (500 * UINT64_C(1000000)) /* between two messages of losses */
+#define LOSS_NSEC     (500 * UINT64_C(1000000)) /* between two messages of losses */
+#define OPENINGS_NSEC (100 * UINT64_C(1000000)) /* of models that are being opened */
 
 live *live_create(struct server *s)
 {
@@ -217,6 +219,38 @@ bool live_follow_runs(live *all, follower *f)
     return first;
 }
 
+static json_t *openings_message(const live *all)
+{
+    return json_pack("{s:s, s:o}", "op", "opening", "models", openings_json(all->server->openings));
+}
+
+bool live_follow_models(live *all, follower *f)
+{
+    pthread_mutex_lock(&all->lock);
+    bool first = !f->models;
+    f->models = true;
+    if (first)
+        tell(f->peer, openings_message(all));
+    pthread_mutex_unlock(&all->lock);
+    return first;
+}
+
+/* Tells followers of models what has changed, all of it at once: the last message is true whichever of those before it
+   were dropped. The caller holds the lock. */
+static void tell_openings(live *all, uint64_t now)
+{
+    const uint64_t version = openings_version(all->server->openings);
+    if (version == all->openings_told || now - all->openings_at < OPENINGS_NSEC)
+        return;
+    all->openings_told = version;
+    all->openings_at = now;
+    bool any = false;
+    for (follower *f = all->followers; f; f = f->next)
+        any |= f->marked = f->models;
+    if (any)
+        live_tell_marked(all, PEER_DROPPABLE, dump(openings_message(all)));
+}
+
 /* Made and sent under the lock, so that states arrive in their order. */
 void live_state(live *all, run *r)
 {
@@ -251,6 +285,7 @@ void live_tick(live *all)
         json_decref(message);
         live_tell_events(l);
     }
+    tell_openings(all, now);
     for (follower *f = all->followers; f; f = f->next)
         tell_losses(f, now);
     pthread_mutex_unlock(&all->lock);

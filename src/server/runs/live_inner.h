@@ -45,6 +45,7 @@ typedef struct subscription {
 typedef struct follower {
     peer *peer;
     bool runs;          /* wants the states of all runs */
+    bool models;        /* wants to know of models that are being opened */
     bool marked;        /* see live_mark */
     size_t n;           /* subscriptions */
     uint64_t loss_sent; /* sib_time_ns of the last count of losses */
@@ -59,6 +60,7 @@ struct live {
     size_t n_subscriptions;
     subscription *subscriptions;
     live_run *runs;
+    uint64_t openings_told, openings_at; /* their version when they were told last; sib_time_ns */
 };
 
 #define LIVE_SENT 256 /* values whose last message is remembered */
@@ -123,6 +125,8 @@ follower *live_follow(live *all, peer *p);
 void live_unfollow(live *all, follower **f);
 /* From now on and, in order, for each run there is, its state. Returns false where it does so already. */
 bool live_follow_runs(live *all, follower *f);
+/* The same of models that are being opened, all of them in each message. */
+bool live_follow_models(live *all, follower *f);
 /* Takes the caller's reference. Errors: SIB_ERR_ARGUMENT (the id is in use), SIB_ERR_SIZE (too many). */
 sib_code live_subscribe(live *all, follower *f, subscription *s, sib_error *err);
 /* Returns false where there is no subscription of this id. */

@@ -195,6 +195,12 @@ static void on_runs(peer *p, const json_t *message)
         live_refuse(p, json_object_get(message, "id"), "this connection follows the runs already");
 }
 
+static void on_models(peer *p, const json_t *message)
+{
+    if (!live_follow_models(peer_server(p)->live, client_of(p)->follower))
+        live_refuse(p, json_object_get(message, "id"), "this connection follows the models already");
+}
+
 static void on_ping(peer *p, const json_t *message)
 {
     const json_t *t = json_object_get(message, "t");
@@ -218,9 +224,10 @@ static void on_speech(peer *p, const json_t *message)
 static const struct {
     const char *op;
     void (*take)(peer *p, const json_t *message);
-} operations[] = {{"subscribe", on_subscribe}, {"unsubscribe", on_unsubscribe}, {"runs", on_runs},
-                  {"ping", on_ping},           {"listen", on_speech},           {"commit", on_speech},
-                  {"stop", on_speech}};
+} operations[] = {{"subscribe", on_subscribe}, {"unsubscribe", on_unsubscribe},
+                  {"runs", on_runs},           {"models", on_models},
+                  {"ping", on_ping},           {"listen", on_speech},
+                  {"commit", on_speech},       {"stop", on_speech}};
 
 static void on_message(peer *p, bool binary, const char *data, size_t size)
 {
@@ -243,7 +250,7 @@ static void on_message(peer *p, bool binary, const char *data, size_t size)
         live_refuse(p, NULL, "a message must be a JSON object");
     else if (!op || i == n)
         live_refuse(p, json_object_get(message, "id"),
-                    "'op' must be subscribe, unsubscribe, runs, ping, listen, commit or stop");
+                    "'op' must be subscribe, unsubscribe, runs, models, ping, listen, commit or stop");
     else
         operations[i].take(p, message);
     json_decref(message);

@@ -97,13 +97,13 @@ export const api = {
   /** Those of the server, and those of sessions. */
   models: () => get<ModelList>("/api/models").then(({ models, available }) => ({ models: [...models, ...sessionModels()], available })),
   loaders: () => get<{ loaders: Loader[] }>("/api/loaders").then((answer) => answer.loaders),
-  load: (loader: string, options: Record<string, Json>, files: Record<string, File> = {}): Promise<Model> => {
-    if (Object.keys(files).length === 0) return post<Model>("/api/models", { loader, options });
+  load: (loader: string, options: Record<string, Json>, files: Record<string, File> = {}, signal?: AbortSignal): Promise<Model> => {
+    if (Object.keys(files).length === 0) return post<Model>("/api/models", { loader, options }, signal);
     const form = new FormData();
     form.set("loader", loader);
     form.set("options", JSON.stringify(options));
     for (const [name, file] of Object.entries(files)) form.set(name, file, file.name);
-    return request("/api/models", { method: "POST", body: form }).then((answer) => answer.json() as Promise<Model>);
+    return request("/api/models", { method: "POST", body: form, signal: signal ?? null }).then((answer) => answer.json() as Promise<Model>);
   },
   model: (id: string) => get<ModelDetail>(model(id)),
   /** SHA-256 of its file, which the server reads where it does not know it yet. */

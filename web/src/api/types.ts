@@ -33,6 +33,17 @@ export interface AvailableFile {
   bytes: number;
 }
 
+/** A model that the server is opening. */
+export interface Opening {
+  number: number;
+  file: string;
+  /** What is done now; `done` of it, 0 to 1, is null where that is not known. */
+  tier: string;
+  done: number | null;
+  /** The weight at work. */
+  what: string;
+}
+
 export interface ModelList {
   models: Model[];
   available: AvailableFile[];
@@ -463,7 +474,7 @@ export type ServerMessage =
   | { op: "token"; run: string; number: number; token: number; logprob: number }
   | { op: "text"; run: string; number: number; text: string }
   | { op: "segment"; run: string; number: number; segment: Json }
-  | { op: "loading"; model: string; done: number; total: number }
+  | { op: "opening"; models: Opening[] }
   | { op: "listening"; id: number; model: string }
   | ({ op: "speech_started" | "speech_stopped" } & Spoken)
   | ({ op: "partial"; text: string; stable: string } & Spoken)

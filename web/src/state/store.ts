@@ -2,7 +2,7 @@
 import { create } from "zustand";
 import { api, faultText } from "../api/client";
 import { socket, type SocketState } from "../api/socket";
-import type { AvailableFile, JobRequest, Loader, Model, ModelDetail, Run, RunRequest, ServerMessage } from "../api/types";
+import type { AvailableFile, JobRequest, Loader, Model, ModelDetail, Opening, Run, RunRequest, ServerMessage } from "../api/types";
 import { offline } from "../session/answers";
 import { sessionRuns } from "../session/session";
 import type { Address } from "./address";
@@ -13,11 +13,6 @@ export interface Notice {
   id: number;
   kind: "info" | "error";
   text: string;
-}
-
-export interface Loading {
-  done: number;
-  total: number;
 }
 
 export interface RunProgress {
@@ -44,7 +39,7 @@ interface State {
   own: string[];
   /** Live messages that the server has dropped since the last run began here. */
   lost: number;
-  loading: Record<string, Loading>; // weights of a model that are read now
+  opening: Opening[]; // models that the server is opening now
   /** null: no view has asked for live data yet. */
   connection: SocketState | null;
   theme: Theme;
@@ -68,7 +63,7 @@ export const useStore = create<State>(() => ({
   started: {},
   own: [],
   lost: 0,
-  loading: {},
+  opening: [],
   connection: null,
   theme: storedTheme(),
   notices: [],
@@ -220,7 +215,7 @@ export async function refreshRuns(): Promise<Run[]> {
 
 function heard(message: ServerMessage): void {
   if (message.op === "hello") {
-    set({ runs: Object.fromEntries(sessionRuns().map((run) => [run.id, run])), progress: {}, runsTold: false }); // another server may answer now
+    set({ runs: Object.fromEntries(sessionRuns().map((run) => [run.id, run])), progress: {}, runsTold: false, opening: [] }); // another server may answer now
     socket.send({ op: "ping", t: 0 });
   } else if (message.op === "pong") set({ runsTold: true });
   else if (message.op === "run") keepRun(message);
@@ -229,20 +224,29 @@ function heard(message: ServerMessage): void {
     set((state) => ({ progress: { ...state.progress, [run]: { done, total, node } } }));
   } else if (message.op === "lost") set((state) => ({ lost: state.lost + message.count }));
   else if (message.op === "error" && message.id === undefined) notify("error", message.message);
-  else if (message.op === "loading") set((state) => ({ loading: { ...state.loading, [message.model]: { done: message.done, total: message.total } } }));
+  else if (message.op === "opening") {
+    const ended = useStore.getState().opening.some(({ number }) => !message.models.some((other) => other.number === number));
+    set({ opening: message.models });
+    if (ended) void attempt(refreshModels); // somebody else may have opened it
+  }
 }
 
-let following = false;
+const followed = new Set<string>();
 
-/** Follows the server's messages from now on: runs, their progress, weights that are read. For views that show these. */
-export function followRuns(): void {
-  if (following) return;
-  following = true;
+function follow(op: "runs" | "models"): void {
+  if (followed.has(op)) return;
+  followed.add(op);
   if (offline) return set({ runsTold: true });
-  socket.messages(heard);
-  socket.keep({ op: "runs" });
+  if (followed.size === 1) socket.messages(heard);
+  socket.keep({ op });
   socket.connect();
 }
+
+/** Follows runs and their progress from now on, for views that show these. */
+export const followRuns = (): void => follow("runs");
+
+/** The same of models that are being opened. */
+export const followModels = (): void => follow("models");
 
 /** Called once, before the page is drawn. */
 export function startStore(): void {

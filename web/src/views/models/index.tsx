@@ -1,4 +1,4 @@
-import { useState } from "react";
+import { useEffect, useState } from "react";
 import { ModelPage } from "./overview";
 import { LoadDialog } from "./load-dialog";
 import { openFile } from "./open";
@@ -7,7 +7,7 @@ import { formatBytes, formatCount } from "../../components/format";
 import { Empty } from "../../components/states";
 import { offline } from "../../session/answers";
 import { goTo } from "../../state/address";
-import { attempt, refreshModels, unload, useStore } from "../../state/store";
+import { attempt, followModels, refreshModels, unload, useStore } from "../../state/store";
 import type { Model } from "../../api/types";
 import { texts } from "../../texts";
 import type { ViewProps } from "..";
@@ -43,6 +43,7 @@ const columns: Column<Model>[] = [
 export default function ModelsView({ model }: ViewProps) {
   const { models, available, reached } = useStore();
   const [dialog, setDialog] = useState(false);
+  useEffect(followModels, []);
   if (model) return <ModelPage model={model} />;
   return (
     <div className="page">

@@ -1,14 +1,15 @@
-import { useId, useState } from "react";
+import { useEffect, useId, useRef, useState } from "react";
 import { openModel } from "./open";
 import { faultText } from "../../api/client";
 import { Dialog } from "../../components/dialog";
+import { Openings } from "../../components/openings";
 import { emptyForm, fieldFault, formResult, SchemaForm } from "../../components/form";
-import { useStore } from "../../state/store";
+import { followModels, notify, useStore } from "../../state/store";
 import { texts } from "../../texts";
 
 const t = texts.models;
 
-/** The load dialog: a loader, and a form made from its schema. */
+/** The load dialog: a loader, and a form made from its schema. What it has begun goes on where it is closed, and ends where it is cancelled. */
 export function LoadDialog({ onClose }: { onClose: () => void }) {
   const { loaders, available } = useStore();
   const id = useId();
@@ -18,6 +19,13 @@ export function LoadDialog({ onClose }: { onClose: () => void }) {
   const [strict, setStrict] = useState(false);
   const [going, setGoing] = useState(false);
   const [fault, setFault] = useState<string | null>(null);
+  const control = useRef(new AbortController());
+  const hidden = useRef(false);
+  useEffect(followModels, []);
+  useEffect(() => {
+    hidden.current = false;
+    return () => void (hidden.current = true);
+  }, []);
   if (!loader) return null;
   const state = states[loader.id] ?? {};
 
@@ -28,9 +36,11 @@ export function LoadDialog({ onClose }: { onClose: () => void }) {
     setFault(null);
     try {
       const { options, files } = formResult(loader.fields, state);
-      await openModel(loader.id, options, files);
-      onClose();
+      await openModel(loader.id, options, files, { signal: control.current.signal, hidden: () => hidden.current });
+      if (!hidden.current) onClose();
     } catch (failure) {
+      if (control.current.signal.aborted) return;
+      if (hidden.current) notify("error", faultText(failure));
       setFault(faultText(failure));
       setGoing(false);
     }
@@ -42,7 +52,14 @@ export function LoadDialog({ onClose }: { onClose: () => void }) {
       onClose={onClose}
       footer={
         <>
-          <button onClick={onClose}>{texts.cancel}</button>
+          <button
+            onClick={() => {
+              control.current.abort();
+              onClose();
+            }}
+          >
+            {texts.cancel}
+          </button>
           <button className="primary" disabled={going} onClick={() => void send()}>
             {going && <span className="spinner" />}
             {going ? t.going : t.go}
@@ -82,6 +99,7 @@ export function LoadDialog({ onClose }: { onClose: () => void }) {
             {fault}
           </div>
         )}
+        {going && <Openings />}
         <button type="submit" hidden />
       </form>
     </Dialog>

@@ -7,11 +7,19 @@ import { attempt, notify, refreshModels } from "../../state/store";
 import { texts } from "../../texts";
 import { openRecording } from "../speech/recording";
 
-/** Opens a model and shows its graph; throws what the server says. */
-export async function openModel(loader: string, options: Record<string, Json>, files: Record<string, File> = {}): Promise<Model> {
-  const model = await api.load(loader, options, files);
+/** What a dialog that waits for a model has to say. */
+interface Going {
+  signal: AbortSignal;
+  /** Whether the user has turned to something else meanwhile. */
+  hidden: () => boolean;
+}
+
+/** Opens a model and shows its graph, or where the user has turned to something else only says so; throws what the server says. */
+export async function openModel(loader: string, options: Record<string, Json>, files: Record<string, File> = {}, going?: Going): Promise<Model> {
+  const model = await api.load(loader, options, files, going?.signal);
   await refreshModels();
-  goTo({ view: "graph", model: model.id });
+  if (going?.hidden()) notify("info", texts.models.opened(model.id));
+  else goTo({ view: "graph", model: model.id });
   return model;
 }
 
