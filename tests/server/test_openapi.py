@@ -180,6 +180,9 @@ class Answers(unittest.TestCase):
         for files in ({"y": ("y", data)}, {}):
             self.ask("POST", root + "/compare", *form({}, files))
         self.ask("POST", "/api/runs/r0/compare", *form({}, {}))
+        both = {"model": "small", "dims": {"T": 2}, "backends": "ref"}
+        for request in (both, {**both, "model": "none"}, {**both, "outputs": ["none"]}):
+            self.ask("POST", "/api/compare", json.dumps(request))
         self.ask("POST", root + "/cancel")
         for run in (first, "r0"):
             self.ask("DELETE", f"/api/runs/{run}")

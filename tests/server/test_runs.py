@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Runs of graphs over HTTP: inputs, kept values, limits, cancelling."""
+import http.client
 import json
 import pathlib
 import struct
@@ -19,6 +20,12 @@ def small_model() -> bytes:
     return onnx.model(onnx.graph("main", nodes, [onnx.value("x", ["T", 3]), onnx.value("i", [2], onnx.INT64)],
                                  [onnx.value("y", ["T", 3]), onnx.value("n", [2], onnx.INT64)],
                                  [onnx.tensor("w", onnx.FLOAT, [3], struct.pack("<3f", 1, 0, -1))]))
+
+
+def wave() -> bytes:
+    """A tenth of a second of silence."""
+    head = b"WAVEfmt " + struct.pack("<IHHIIHH", 16, 1, 1, 16000, 32000, 2, 16) + b"data" + struct.pack("<I", 3200)
+    return b"RIFF" + struct.pack("<I", len(head) + 3200) + head + bytes(3200)
 
 
 def endless_model() -> bytes:
@@ -250,6 +257,62 @@ class Runs(RunTests):
         found = self.server.json("GET", f"/api/runs/{a}/compare?with={b}")[1]
         row = next(r for r in found["rows"] if r["name"] == "y")
         self.assertEqual((found["first"], row["within"], "dims" in row["why"] or "shape" in row["why"]), ("y", False, True), row)
+
+    def compare_backends(self, files=None, query="", **body):
+        request = json.dumps({"model": "small", **body})
+        return self.server.json("POST", f"/api/compare{query}", *(form({"request": request}, files) if files else (request,)))
+
+    def test_compare_backends(self):
+        """Two runs of the same inputs by one request, which are kept as any other."""
+        x = {"x": {"data": [[1, 2, 0.5], [-3, 4, 5]]}, "i": {"data": [5, -6]}}
+        status, found = self.compare_backends(backends="cpu,ref", reference={"backends": "ref"}, inputs=x)
+        self.assertEqual((status, found["first"], found["different"], found["compared"], found["only_a"], found["only_b"]),
+                         (200, None, 0, len(found["rows"]), 0, 0), found)
+        self.assertLessEqual({"sum", "y", "n"}, {row["name"] for row in found["rows"]})
+        runs = [self.server.json("GET", f"/api/runs/{found[member]}")[1] for member in ("run", "with")]
+        self.assertEqual([(run["state"], run["backends"], run["oracle"]) for run in runs],
+                         [("done", "cpu,ref", False), ("done", "ref", False)])
+        again = self.server.json("GET", f"/api/runs/{found['run']}/compare?with={found['with']}")[1]
+        self.assertEqual(again, found)
+
+    def test_compare_with_the_oracle(self):
+        """Without a reference; random inputs are the same for both, as are those of files."""
+        for request in ({"dims": {"T": 5}, "seed": 3}, {"dims": {"T": 5}, "reference": {"oracle": True, "backends": "ref"}}):
+            status, found = self.compare_backends(**request, query="?atol=1e-6&rtol=1e-6")
+            self.assertEqual((status, found["first"]), (200, None), found)
+            self.assertTrue(self.server.json("GET", f"/api/runs/{found['with']}")[1]["oracle"])
+        encoder = {"model": "digits", "call": "encoder", "dims": {"B": 1}}
+        found = self.compare_backends(**encoder, query="?atol=0&rtol=0")[1]
+        self.assertTrue(found["first"] and found["different"] > 10, "float32 is not float64")
+        self.assertIsNone(self.compare_backends(**encoder)[1]["first"])
+        kept = self.compare_backends(dims={"T": 1}, keep=[])[1]
+        self.assertEqual({row["name"] for row in kept["rows"]}, {"y", "n"}, "outputs alone")
+        data = self.raw(kept["run"], "y")
+        files = {"x": ("x.raw", data)}
+        status, found = self.compare_backends(files, inputs={"x": {"file": "x", "format": "raw", "shape": [1, 3]}})
+        self.assertEqual((status, found["first"]), (200, None), found)
+
+    def test_compare_backends_refused(self):
+        runs = {run["id"] for run in self.server.json("GET", "/api/runs")[1]["runs"]}
+        for part, status, body in (("'reference' must be", 400, {"reference": "ref"}), ("'reference' must be", 400, {"reference": {"backend": "ref"}}),
+                                   ("'reference' must be", 400, {"reference": {"oracle": 1}}), ("no model 'none'", 404, {"model": "none"}),
+                                   ("jobs choose no backends", 400, {"model": "digits", "kind": "job", "inputs": {"audio": {"file": "a"}}}),
+                                   ("none", 400, {"reference": {"backends": "none"}, "dims": {"T": 1}}), ("dims", 400, {})):
+            files = {"a": ("a.wav", wave())} if body.get("kind") else None
+            got, answer = self.compare_backends(files, **body)
+            self.assertEqual(got, status, (body, answer))
+            self.assertIn(part, answer["error"]["message"])
+        self.assertEqual(self.compare_backends(dims={"T": 1}, query="?rtol=x")[0], 400)
+        self.assertEqual({run["id"] for run in self.server.json("GET", "/api/runs")[1]["runs"]}, runs, "runs of a request that failed are not kept")
+
+    def test_a_client_that_goes_ends_its_comparison(self):
+        gone = http.client.HTTPConnection(self.server.host, self.server.port)
+        gone.request("POST", "/api/compare", json.dumps({"model": "endless", "keep": []}))
+        while not (on := [r for r in self.server.json("GET", "/api/runs")[1]["runs"] if r["model"] == "endless" and r["state"] == "running"]):
+            time.sleep(0.01)
+        gone.close()
+        while any(r["id"] == on[0]["id"] for r in self.server.json("GET", "/api/runs")[1]["runs"]):
+            time.sleep(0.01)
 
     def test_compare_refused(self):
         a = self.end(model="small", dims={"T": 1})["id"]

@@ -84,7 +84,7 @@ void catalog_release(served *v)
     free(v);
 }
 
-static served *hold(served *v)
+served *served_hold(served *v)
 {
     if (v)
         atomic_fetch_add(&v->inner->refs, 1);
@@ -231,7 +231,7 @@ static sib_code add(catalog *m, served *v, served **out, sib_error *err)
         }
     }
     if (code == SIB_OK) {
-        m->all[m->n++] = *out = hold(v);
+        m->all[m->n++] = *out = served_hold(v);
         atomic_store(&m->server->n_models, m->n);
     }
     pthread_mutex_unlock(&m->lock);
@@ -387,7 +387,7 @@ sib_code catalog_resolve(const catalog *m, const char *name, char **path, sib_er
 served *catalog_hold(catalog *m, const char *id)
 {
     pthread_mutex_lock(&m->lock);
-    served *v = hold(find(m, id));
+    served *v = served_hold(find(m, id));
     pthread_mutex_unlock(&m->lock);
     return v;
 }
@@ -398,7 +398,7 @@ served *catalog_hold_kind(catalog *m, const char *kind)
     served *v = NULL;
     for (size_t i = 0; i < m->n && !v; i++)
         if (!strcmp(m->all[i]->kind, kind))
-            v = hold(m->all[i]);
+            v = served_hold(m->all[i]);
     pthread_mutex_unlock(&m->lock);
     return v;
 }
@@ -406,7 +406,7 @@ served *catalog_hold_kind(catalog *m, const char *kind)
 served *catalog_hold_at(catalog *m, size_t i)
 {
     pthread_mutex_lock(&m->lock);
-    served *v = i < m->n ? hold(m->all[i]) : NULL;
+    served *v = i < m->n ? served_hold(m->all[i]) : NULL;
     pthread_mutex_unlock(&m->lock);
     return v;
 }

@@ -52,6 +52,8 @@ served *catalog_find(catalog *m, const char *id, const char *kind, const char *d
                      sib_error *err);
 /* Model i in the order of opening, held; NULL past the last. */
 served *catalog_hold_at(catalog *m, size_t i);
+/* v may be NULL, which it returns then. */
+served *served_hold(served *v);
 void catalog_release(served *v);
 /* Returns false where there is none. */
 bool catalog_close(catalog *m, const char *id);

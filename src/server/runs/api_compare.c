@@ -1,7 +1,10 @@
-/* /api/runs/{run}/compare: the values of a run beside those of another, or of files, which are the reference. */
+/* /api/runs/{run}/compare: the values of a run beside those of another, or of files, which are the reference. /api/compare:
+   those of two runs of the same inputs, made for that. */
 #include "server/handlers.h"
 #include "server/http/state.h"
 #include "server/runs/compare_files.h"
+#include "server/runs/run_execute.h"
+#include "server/runs/run_request.h"
 #include "server/runs/runs.h"
 #include "server/values/json.h"
 
@@ -124,9 +127,16 @@ static json_t *numbers_by_name(value_list list)
     return all;
 }
 
-/* b: the reference. */
-static void answer_comparison(exchange *x, value_list a, value_list b, const sib_tolerance *tolerance)
+static json_t *id_json(const run *r)
 {
+    return r ? json_sprintf("r%llu", (unsigned long long)r->number) : json_null();
+}
+
+/* b: the reference, the values of the run `with` or, where that is NULL, of files. */
+static void answer_comparison(exchange *x, const run *r, const run *with, value_list b,
+                              const sib_tolerance *tolerance)
+{
+    const value_list a = values_of(r);
     json_t *of_a = numbers_by_name(a), *of_b = numbers_by_name(b), *rows = json_array(), *first = NULL;
     json_int_t different = 0;
     for (size_t i = 0; i < a.n && !exchange_cancelled(x); i++) {
@@ -150,10 +160,10 @@ static void answer_comparison(exchange *x, value_list a, value_list b, const sib
         json_decref(first);
     } else
         answer_json(x, 200,
-                    json_pack("{s:o, s:I, s:I, s:I, s:I, s:o}", "first", first ? first : json_null(),
-                              "compared", both, "different", different, "only_a",
-                              (json_int_t)json_object_size(of_a) - both, "only_b",
-                              (json_int_t)json_object_size(of_b) - both, "rows", rows));
+                    json_pack("{s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:o}", "run", id_json(r), "with",
+                              id_json(with), "first", first ? first : json_null(), "compared", both,
+                              "different", different, "only_a", (json_int_t)json_object_size(of_a) - both,
+                              "only_b", (json_int_t)json_object_size(of_b) - both, "rows", rows));
     json_decref(of_a);
     json_decref(of_b);
 }
@@ -168,7 +178,7 @@ void handle_run_compare(exchange *x)
     else if (a && !b)
         answer_error(x, 404, "with", "there is no run '%.40s'; /api/runs lists those that are kept", with);
     else if (a && read_tolerance(x, &tolerance) && has_ended(x, a) && has_ended(x, b))
-        answer_comparison(x, values_of(a), values_of(b), &tolerance);
+        answer_comparison(x, a, b, values_of(b), &tolerance);
     run_release(a);
     run_release(b);
 }
@@ -181,10 +191,82 @@ void handle_run_compare_files(exchange *x)
     run *r = exchange_run(x);
     if (r && read_tolerance(x, &tolerance) && has_ended(x, r)) {
         if (compare_files_read(x, &files, &err) == SIB_OK)
-            answer_comparison(x, values_of(r), (value_list){files.n, files.values}, &tolerance);
+            answer_comparison(x, r, NULL, (value_list){files.n, files.values}, &tolerance);
         else
             answer_failure(x, &err);
         compare_files_free(&files);
     }
     run_release(r);
+}
+
+/* ---- Two runs made for it ---- */
+
+/* What the member `reference` says of the other run. Answers 400 and returns false where it is wrong. */
+static bool read_reference(exchange *x, const json_t *reference, const char **backends, bool *oracle)
+{
+    const json_t *of_backends = json_object_get(reference, "backends"),
+                 *of_oracle = json_object_get(reference, "oracle");
+    const char *key;
+    json_t *value;
+    bool good = !reference || json_is_object(reference);
+    json_object_foreach((json_t *)(uintptr_t)reference, key, value)
+    {
+        good = good && (value == of_backends || value == of_oracle);
+    }
+    good =
+        good && (!of_backends || json_is_string(of_backends)) && (!of_oracle || json_is_boolean(of_oracle));
+    if (!good)
+        answer_error(x, 400, "reference",
+                     "'reference' must be an object with 'backends', a string, and "
+                     "'oracle', true or false, or be left out: the oracle");
+    *backends = json_string_value(of_backends);
+    *oracle = reference ? json_is_true(of_oracle) : true;
+    return good;
+}
+
+/* Runs both, one after the other. Returns false where that failed, which is answered; neither is kept then. */
+static bool run_both(exchange *x, run *a, run *b)
+{
+    sib_error err = SIB_ERROR_INIT;
+    bool busy = false;
+    sib_code code = run_wait(a, x, &busy, &err);
+    if (code == SIB_OK)
+        code = run_wait(b, x, &busy, &err);
+    if (code == SIB_OK)
+        return true;
+    runs_forget(exchange_server(x)->runs, a);
+    runs_forget(exchange_server(x)->runs, b);
+    if (busy) {
+        answer_header(x, "Retry-After", "1");
+        answer_error(x, 429, NULL, "%s", err.message);
+    } else
+        answer_failure(x, &err);
+    return false;
+}
+
+void handle_compare(exchange *x)
+{
+    sib_tolerance tolerance;
+    json_t *body = exchange_json_field(x, "request");
+    json_t *reference = json_incref(json_object_get(body, "reference"));
+    const char *backends;
+    bool oracle;
+    run *a = NULL, *b = NULL;
+    if (body && read_tolerance(x, &tolerance) && read_reference(x, reference, &backends, &oracle)) {
+        if (!json_object_get(body, "kind"))
+            json_object_set_new(body, "kind", json_string("graph"));
+        if (!json_object_get(body, "keep"))
+            json_object_set_new(body, "keep", json_pack("[s]", "*"));
+        a = run_request_read(x, json_incref(body));
+    }
+    if (a && a->is_job)
+        answer_error(x, 400, "kind", "jobs choose no backends: compare the graph of one of its calls");
+    else if (a && !(b = run_like(a, backends, oracle)))
+        answer_error(x, 503, NULL, "the server has too little memory");
+    else if (a && run_both(x, a, b))
+        answer_comparison(x, a, b, values_of(b), &tolerance);
+    run_release(a);
+    run_release(b);
+    json_decref(reference);
+    json_decref(body);
 }

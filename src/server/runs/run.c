@@ -127,6 +127,46 @@ run *run_hold(run *r)
     return r;
 }
 
+static bool copy_names(run_names *to, const run_names *from)
+{
+    to->items = calloc(from->n + 1, sizeof *to->items);
+    for (size_t i = 0; to->items && i < from->n && (to->items[i] = strdup(from->items[i])); i++)
+        to->n++;
+    return to->n == from->n;
+}
+
+static bool copy_text(char **to, const char *from)
+{
+    return !from || (*to = strdup(from));
+}
+
+static bool copy_inputs(run *to, const run *from)
+{
+    to->inputs = calloc(from->n_inputs + 1, sizeof *to->inputs);
+    bool done = to->inputs;
+    for (size_t i = 0; done && i < from->n_inputs; i++) {
+        sib_value *shared = NULL; /* its elements, which are counted once */
+        done = sib_value_copy(from->inputs[i].value, &shared, NULL) == SIB_OK;
+        if (done)
+            to->inputs[to->n_inputs++] = (sib_named_value){from->inputs[i].name, shared};
+    }
+    return done;
+}
+
+run *run_like(const run *r, const char *backends, bool oracle)
+{
+    run *made = run_create(r->server, served_hold(r->model));
+    if (!made)
+        return NULL;
+    made->oracle = oracle;
+    made->inside = r->inside;
+    if (copy_text(&made->call, r->call) && copy_text(&made->backends, backends) &&
+        copy_names(&made->outputs, &r->outputs) && copy_names(&made->keep, &r->keep) && copy_inputs(made, r))
+        return made;
+    run_release(made);
+    return NULL;
+}
+
 /* ---- What it keeps ---- */
 
 /* The caller holds the lock. */

@@ -57,7 +57,8 @@ typedef struct run {
     atomic_bool timed_out, forgotten;
     pthread_mutex_t lock; /* of all that follows */
     run_state state;
-    double started, ended; /* 0: not yet */
+    const struct exchange *by; /* who waits for it, and ends it by going; NULL: nobody */
+    double started, ended;     /* 0: not yet */
     sib_error error;
     size_t n_values, capacity;
     run_value *values; /* in the order in which they were there */
@@ -69,6 +70,8 @@ typedef struct run {
 /* An empty run, held by the caller: run_release. Takes a reference of the model. NULL for want of memory. */
 run *run_create(struct server *s, served *model);
 void run_release(run *r);
+/* Another with the same inputs, not started, but for the backends and the oracle. NULL for want of memory. */
+run *run_like(const run *r, const char *backends, bool oracle);
 /* r may be NULL, which it returns then. */
 run *run_hold(run *r);
 /* Gives up its inputs. In the run's thread, or before it is started. */

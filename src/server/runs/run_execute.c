@@ -84,6 +84,28 @@ static void execute(void *item)
     run_release(r);
 }
 
+static void wait_by(run *r, const struct exchange *by)
+{
+    pthread_mutex_lock(&r->lock);
+    r->by = by;
+    pthread_mutex_unlock(&r->lock);
+}
+
+sib_code run_wait(run *r, const struct exchange *by, bool *busy, sib_error *err)
+{
+    *busy = runs_add(r->server->runs, r, err) != SIB_OK;
+    if (*busy)
+        return SIB_ERR_SIZE;
+    wait_by(r, by);
+    execute(run_hold(r));
+    wait_by(r, NULL);
+    if (r->state == RUN_DONE) /* nothing changes it any more */
+        return SIB_OK;
+    if (err)
+        *err = r->error;
+    return r->error.code;
+}
+
 sib_code run_start(run *r, sib_error *err)
 {
     struct server *s = r->server;

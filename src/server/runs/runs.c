@@ -44,6 +44,15 @@ static bool has_ended(run *r, double *started)
     return ended;
 }
 
+/* Whether the client that waits for it has gone. */
+static bool is_left(run *r)
+{
+    pthread_mutex_lock(&r->lock);
+    bool left = r->by && exchange_cancelled(r->by);
+    pthread_mutex_unlock(&r->lock);
+    return left;
+}
+
 void runs_tick(runs *all, bool every)
 {
     double at = run_clock(), started;
@@ -51,7 +60,7 @@ void runs_tick(runs *all, bool every)
     for (size_t i = 0; i < all->n; i++) {
         run *r = all->all[i];
         bool ended = has_ended(r, &started), over = started && at - started > all->server->options.time_limit;
-        if (ended || !(over || every))
+        if (ended || !(over || every || is_left(r)))
             continue;
         atomic_store(&r->timed_out, over);
         sib_cancel_set(r->cancel);
