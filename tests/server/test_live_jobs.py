@@ -105,6 +105,24 @@ class LiveJobs(RunTests):
         self.assertEqual({head["call"] for head, _ in values}, {"encoder"})
         self.assertTrue(any(head["bytes"] for head, _ in values))
 
+    def test_values_without_what_is_told(self):
+        """Another subscription of the connection has it all the same, from the beginning."""
+        client = Client(self.server)
+        self.addCleanup(client.socket.close)
+        client.send(op="subscribe", id=1, model="chain", names=["logits"], values_only=True)
+        client.reply("subscribed")
+        run = self.start(model="chain", inputs={"text": "Once", "max_tokens": 20})
+        messages = client.until(ended(run))
+        self.assertEqual(len(frames(messages, run=run, op="digest")), 21)  # and the score of all
+        self.assertEqual([m for m in messages if isinstance(m, dict) and m["op"] in ("token", "text", "segment")], [])
+        run = self.start(model="chain", inputs={"text": "Once", "max_tokens": 4000})
+        while not frames([client.receive()], run=run):
+            pass
+        self.subscribed(client, id=2, run=run)
+        messages = [m for m in client.until(ended(run)) if isinstance(m, dict)]
+        self.assertEqual(len(self.told(messages, run, "token")), 4000)
+        self.same_text(messages, run)
+
     def test_another_run_is_told_to_its_own(self):
         client = self.subscribed(model="digits")
         run = self.start(model="chain", inputs={"text": "Once", "max_tokens": 5})

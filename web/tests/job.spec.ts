@@ -145,6 +145,63 @@ test("runs a job that writes text, from a form made from its ports", async ({ pa
   await expect(output(page, "text")).toBeVisible();
 });
 
+test("a call's model is entered with its values in the run of the job, as they were kept", async ({ page }) => {
+  await openChain(page);
+  await page.getByRole("button", { name: "Run", exact: true }).click();
+  await dialog(page).getByLabel("text", { exact: true }).fill("Once");
+  await dialog(page).getByLabel("max_tokens").fill("12");
+  await dialog(page).getByLabel(/^Keep inner values/).check();
+  await dialog(page).getByRole("button", { name: "Start" }).click();
+  await expect(line(page).getByRole("status")).toHaveText("done");
+  const run = /run=(r\d+)/.exec(page.url())![1]!;
+  // a node of the job: what it gave last, and each time
+  await box(page, "choose, sample").getByRole("button", { name: "choose" }).click();
+  const given = panel(page).locator(".inspector-part").filter({ has: page.getByRole("heading", { name: `In run ${run}` }) });
+  await expect(given.getByRole("listitem").filter({ hasText: "logprob" })).toContainText(/float64 \[\] -?\d/);
+  await look(page, "job-node-in-run");
+  await given.getByRole("link", { name: "token" }).click();
+  await expect(page).toHaveURL(/#\/value\/chain\?run=r\d+&name=generate/);
+  await expect(page.locator("main")).toContainText("12"); // iterations
+  await page.goBack();
+  // and the model that is called
+  await box(page, "next, call").getByRole("link", { name: /decoder/ }).click();
+  await expect(page).toHaveURL(new RegExp(`#/graph/chain\\?call=decoder&run=${run}`));
+  await expect(page.getByRole("application", { name: "Graph" })).toBeVisible();
+  await page.getByRole("combobox", { name: "Find nodes" }).fill("Gather");
+  await page.keyboard.press("Enter");
+  await page.keyboard.press("Enter");
+  const inspector = page.getByRole("region", { name: "Inspector" });
+  await inspector.getByRole("button", { name: "logits" }).click();
+  const name = "decoder/step[12]/model/logits"; // twelve tokens, and the score of all
+  const { digest } = (await (await page.request.get(`/api/runs/${run}/value`, { params: { name } })).json()) as { digest: { mean: number; max: number } };
+  const fact = (label: string) => inspector.locator(".digest dt", { hasText: label }).locator("+ dd");
+  await expect(fact("Maximum")).toHaveText(/\d/);
+  expect(Math.abs(Number(await fact("Mean").textContent()) - digest.mean)).toBeLessThanOrEqual(1e-6 * Math.abs(digest.mean));
+  await look(page, "job-call");
+  await line(page).getByRole("link", { name: "Job", exact: true }).click();
+  await expect(output(page, "text")).toBeVisible();
+});
+
+test("a call's model shows its values while the run of the job goes on", async ({ page }) => {
+  await openChain(page);
+  await page.getByRole("button", { name: "Run", exact: true }).click();
+  await dialog(page).getByLabel("text", { exact: true }).fill("Once");
+  await dialog(page).getByLabel("max_tokens").fill("200000");
+  await dialog(page).getByRole("button", { name: "Start" }).click();
+  await expect(line(page).getByRole("status")).toHaveText("running");
+  await box(page, "next, call").getByRole("link", { name: /decoder/ }).click();
+  await page.getByRole("combobox", { name: "Find nodes" }).fill("Gather");
+  await page.keyboard.press("Enter");
+  const inspector = page.getByRole("region", { name: "Inspector" });
+  const after = inspector.locator(".digest dt", { hasText: "Computed" }).locator("+ dd");
+  await expect(after).toHaveText(/\d/);
+  const first = await after.textContent();
+  await expect(after).not.toHaveText(first!); // of a later step
+  await look(page, "job-call-live");
+  await line(page).getByRole("button", { name: "Cancel run" }).click();
+  await expect(line(page).getByRole("status")).toHaveText("cancelled");
+});
+
 test("runs a job on a recording, and says why a run cannot begin", async ({ page }) => {
   await page.goto("/#/job/digits");
   await page.getByRole("button", { name: "Run", exact: true }).click();

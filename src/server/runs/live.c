@@ -73,7 +73,8 @@ static void change(live *all, const subscription *s)
 static bool has_past(const live *all, const subscription *s, const run *r)
 {
     const subscription *other = all->subscriptions;
-    while (other && (other == s || other->peer != s->peer || !subscription_matches(other, r)))
+    while (other &&
+           (other == s || other->values_only || other->peer != s->peer || !subscription_matches(other, r)))
         other = other->next;
     return other;
 }
@@ -99,7 +100,7 @@ static void tell_states(live *all, const follower *f, const subscription *s, run
         if (subscription_matches(s, l->run)) {
             if (l->run != named)
                 tell(f->peer, state_message(l->run));
-            if (!has_past(all, s, l->run))
+            if (!s->values_only && !has_past(all, s, l->run))
                 tell_past(l, f->peer);
         }
 }

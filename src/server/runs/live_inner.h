@@ -30,7 +30,8 @@ typedef struct subscription {
     size_t n_names;
     char **names; /* (n_names) names or globs of values; none: the run's state and progress alone */
     bool inside, optimised;
-    bool events; /* wants to know what took time */
+    bool events;      /* wants to know what took time */
+    bool values_only; /* does not want what jobs tell: tokens, text, segments */
     live_what what;
     char *slice;     /* NULL: the entire value */
     double share;    /* 0: every run */

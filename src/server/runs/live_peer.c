@@ -114,8 +114,9 @@ static sib_code read_run(peer *p, const json_t *message, subscription *s, sib_er
 
 static sib_code check_members(const json_t *message, sib_error *err)
 {
-    static const char *const known[] = {"op",        "id",   "model", "call",  "run",      "names", "inside",
-                                        "optimised", "what", "slice", "share", "interval", "events"};
+    static const char *const known[] = {"op",    "id",       "model",     "call",       "run",
+                                        "names", "inside",   "optimised", "what",       "slice",
+                                        "share", "interval", "events",    "values_only"};
     const char *key;
     json_t *value;
     json_object_foreach((json_t *)(uintptr_t)message, key, value)
@@ -146,6 +147,8 @@ static sib_code fill(peer *p, const json_t *message, subscription *s, sib_error 
         code = read_flag(message, "optimised", &s->optimised, err);
     if (code == SIB_OK)
         code = read_flag(message, "events", &s->events, err);
+    if (code == SIB_OK)
+        code = read_flag(message, "values_only", &s->values_only, err);
     if (code == SIB_OK)
         code = read_names(message, s, err);
     if (code == SIB_OK)

@@ -56,7 +56,7 @@ bool live_mark(live *all, const run *r, bool all_runs)
     for (follower *f = all->followers; f; f = f->next)
         any |= f->marked = all_runs && f->runs;
     for (subscription *s = all->subscriptions; s; s = s->next)
-        if (!s->by->marked && subscription_matches(s, r))
+        if (!s->by->marked && (all_runs || !s->values_only) && subscription_matches(s, r))
             any = s->by->marked = true;
     return any;
 }

@@ -305,6 +305,8 @@ export interface JobRequest {
   model: string;
   kind: "job";
   inputs: Record<string, Json>;
+  /** Paths or globs of inner values. */
+  keep: string[];
 }
 
 export interface RunRequest {
@@ -489,6 +491,8 @@ export interface LiveHeader {
   op: "digest" | "value";
   id: number;
   run: string;
+  /** Of a job, whose model this is of; "" of a graph's run. */
+  call: string;
   name: string;
   node: string;
   op_type: string;
@@ -562,6 +566,8 @@ export interface Subscription {
   names: string[];
   inside?: boolean;
   optimised?: boolean;
+  /** Of a job's run no tokens, texts and segments. */
+  values_only?: boolean;
   what?: "digest" | "value";
   slice?: string;
   share?: number;

@@ -3,7 +3,7 @@ import { useEffect, useReducer, useRef } from "react";
 import { api } from "../api/client";
 import { seenInAnswer, seenInFrame, type Seen } from "../api/digest";
 import { socket } from "../api/socket";
-import type { Run } from "../api/types";
+import type { Run, Subscription } from "../api/types";
 
 const MAX_NAMES = 64; // of a subscription
 const MAX_BYTES = 256; // of a name
@@ -18,6 +18,23 @@ export const globOf = (name: string): string =>
     .split("[*]/")
     .map((part) => part.replace(/[[*?\\]/g, "[$&]"))
     .join("[[]*]/");
+
+/** What stands before the names of values inside a model that a job calls, in what its run keeps: "decoder/step[*]/model/h". */
+export const prefixOfCall = (call: string): string => `${call}/step[*]/model/`;
+
+/** The call and the name in its model, of a value inside a model that a job calls; null: a value of a node. */
+function insideCall(name: string): [call: string, inside: string] | null {
+  const found = /^(.+?)\/step\[\*\]\/model\/(.+)$/s.exec(name);
+  return found ? [found[1]!, found[2]!] : null;
+}
+
+/** What is followed of a run, all of it in one graph, and what stands before the names in its frames; null: nothing comes live. */
+function followed(run: Run, names: string[]): { wanted: Pick<Subscription, "call" | "names">; prefix: string } | null {
+  if (run.kind === "graph") return { wanted: { ...(run.call === null ? {} : { call: run.call }), names: names.map(globOf) }, prefix: "" };
+  const inside = names.map(insideCall).filter((found) => found !== null);
+  const call = inside[0]?.[0];
+  return call === undefined ? null : { wanted: { call, names: inside.map(([, name]) => globOf(name)) }, prefix: prefixOfCall(call) };
+}
 
 export const goesOn = (run: Run): boolean => run.state === "queued" || run.state === "running";
 
@@ -55,19 +72,20 @@ export function useSeen(run: Run | null, names: string[], inside: boolean): Read
   const full = run !== null && run.dropped > 0; // what came live may be later than what found room
 
   useEffect(() => {
-    if (id === "" || !open || wanted.length === 0) return;
+    const follow = run !== null && open && wanted.length > 0 ? followed(run, wanted) : null;
+    if (follow === null) return;
     const subscription = socket.newId();
     let frame = 0;
     const endFrames = socket.frames((got) => {
       if (got.header.id !== subscription || got.header.op !== "digest") return;
-      known.current.seen.set(withoutTurns(got.header.name), seenInFrame(got));
+      known.current.seen.set(follow.prefix + withoutTurns(got.header.name), seenInFrame(got));
       if (frame === 0)
         frame = requestAnimationFrame(() => {
           frame = 0;
           redraw();
         });
     });
-    const end = socket.subscribe(subscription, { run: id, names: wanted.map(globOf), inside, interval: INTERVAL });
+    const end = socket.subscribe(subscription, { run: id, ...follow.wanted, inside, values_only: true, interval: INTERVAL });
     return () => {
       end();
       endFrames();

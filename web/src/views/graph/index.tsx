@@ -6,7 +6,7 @@ import { Empty, Shown, useAsked, Waiting } from "../../components/states";
 import type { Seen } from "../../api/digest";
 import { sessionOfModel } from "../../session/session";
 import { goTo, numberOf, type Address } from "../../state/address";
-import { useSeen } from "../../state/live";
+import { prefixOfCall, useSeen } from "../../state/live";
 import { useSelected } from "../../state/source";
 import { followRuns, modelDetail, runKey, useStore } from "../../state/store";
 import { texts } from "../../texts";
@@ -247,9 +247,9 @@ function foldAround(fold: Fold, { folding, nodes }: Data, { node, group }: Chose
 }
 
 /** The calls of a job, and the graph of the file or the one that runs. */
-function Choices({ loaded }: { loaded: Loaded }) {
+function Choices({ loaded, run }: { loaded: Loaded; run: Run | null }) {
   const { calls, place } = loaded;
-  const other = { g: null, milli: null, node: null, value: null, run: null, ...unfoldedAnew };
+  const other = { g: null, milli: null, node: null, value: null, run: run?.kind === "job" ? run.id : null, ...unfoldedAnew }; // a job's run is of all its calls
   return (
     <>
       {calls.length > 1 && (
@@ -277,20 +277,22 @@ function useRun(loaded: Data, wanted: string | undefined): { id: string | null; 
   return { id, run };
 }
 
-function GraphPage({ model, data, chosen, wanted, reference }: { model: Model; data: Data; chosen: Chosen; wanted: string | undefined; reference: string | undefined }) {
+function GraphPage({ model, data: plain, chosen, wanted, reference }: { model: Model; data: Data; chosen: Chosen; wanted: string | undefined; reference: string | undefined }) {
   const [query, setQuery] = useState("");
   const [dialog, setDialog] = useState<"run" | "save" | null>(null);
   const server = sessionOfModel(model.id) === undefined; // a session is neither run nor planned nor saved again
   const toRun = () => server && setDialog("run");
-  const fold = useFold(data);
-  const asked = useDrawn(data, fold);
+  const { id, run } = useRun(plain, wanted);
+  const call = run?.kind === "job" ? (plain.place.view.call ?? plain.calls[0]) : undefined;
+  const data = useMemo(() => (call === undefined ? plain : { ...plain, prefix: prefixOfCall(call) + plain.prefix }), [plain, call]);
+  const fold = useFold(plain);
+  const asked = useDrawn(plain, fold);
   const drawn = asked.data;
   const loaded = useMemo(() => (drawn ? { ...data, drawn } : null), [data, drawn]);
   const hidden = chosen.node === null ? [] : closedAround(fold, chosen.node);
   useEffect(() => {
     if (hidden.length > 0) fold.unfold(hidden); // what is selected is to be seen
   });
-  const { id, run } = useRun(data, wanted);
   const names = useMemo(() => valuesOf(data, chosen).flatMap((i) => nameInRuns(data, i) ?? []), [data, chosen.node, chosen.value]);
   const live = { run, seen: useSeen(run, names, data.holder !== null) };
   useEffect(() => useSelected.setState({ source: sourceOf(data, chosen, id) }), [data, chosen.node, chosen.value, id]);
@@ -305,7 +307,7 @@ function GraphPage({ model, data, chosen, wanted, reference }: { model: Model; d
       <div className="graph-middle">
         <div className="graph-bar">
           <Crumbs loaded={loaded} model={model} />
-          {server && <Choices loaded={loaded} />}
+          {server && <Choices loaded={loaded} run={run} />}
           <Search nodes={loaded.nodes} found={found} query={query} onQuery={setQuery} />
           {server && (
             <>

@@ -8,7 +8,7 @@ import { emptyForm, fieldFault, formResult, SchemaForm } from "../../components/
 import { formatCount, formatSeconds } from "../../components/format";
 import { StateBadge } from "../../components/run-state";
 import { Progress, Shown, useAsked } from "../../components/states";
-import { goTo, hrefTo } from "../../state/address";
+import { goTo, hrefTo, useAddress } from "../../state/address";
 import { goesOn } from "../../state/live";
 import { attempt, modelDetail, startRun, useStore } from "../../state/store";
 import { texts } from "../../texts";
@@ -162,12 +162,14 @@ function Course({ run }: { run: Run }) {
 /** The run that is shown; `id` is that of the address, which may be kept no more. */
 export function RunLine({ id, run }: { id: string; run: Run | null }) {
   const told = useStore((state) => state.runsTold);
+  const { view } = useAddress();
   if (run === null) return told ? <div className="run-line muted">{t.gone(id)}</div> : null;
   return (
     <section className="run-line" aria-label={t.title}>
       <span>{t.name(run.id)}</span>
       <StateBadge state={run.state} live />
       <Course run={run} />
+      {run.kind === "job" && view !== "job" && <a href={hrefTo({ view: "job", query: { run: run.id, tab: "run" } })}>{texts.job.title}</a>}
       {run.profile && !goesOn(run) && <a href={hrefTo({ query: { panel: "profile" } })}>{texts.profile.title}</a>}
       {run.error && (
         <div className="alert" role="alert">

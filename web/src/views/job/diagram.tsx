@@ -1,7 +1,7 @@
 import { useRef, useState, type KeyboardEvent, type MouseEvent } from "react";
 import type { Job, JobNode } from "../../api/types";
 import { useSize } from "../../components/size";
-import { goTo, hrefTo } from "../../state/address";
+import { goTo, hrefTo, useAddress } from "../../state/address";
 import { texts } from "../../texts";
 import { CALL, ROW, rowNote, TITLE, type Arranged, type Box } from "./arrange";
 import type { Exit, Row } from "./rows";
@@ -9,8 +9,8 @@ import type { Exit, Row } from "./rows";
 const t = texts.job;
 const [SMALLEST, READABLE, LARGEST, MARGIN] = [0.35, 0.6, 1.6, 16]; // scales, and pixels around
 
-/** The graph of the model that a call calls. */
-export const graphOfCall = (call: string) => ({ view: "graph", query: { call } });
+/** The graph of the model that a call calls, with its values in the run. */
+export const graphOfCall = (call: string, run: string | undefined) => ({ view: "graph", query: { call, run: run ?? null } });
 
 function Rows({ rows, side, style }: { rows: (Row | Exit)[]; side: "left" | "right"; style: { top: number; width: number } }) {
   return (
@@ -34,10 +34,11 @@ interface BoxProps {
 function NodeBox({ box, node, selected }: BoxProps) {
   const title = node?.name ?? (box.side === "inputs" ? t.inputs : t.outputs);
   const calls = node?.calls ?? [];
+  const { run } = useAddress().query;
   const top = TITLE + CALL * calls.length;
   const enter = (event: MouseEvent) => {
     event.stopPropagation();
-    if (calls[0]) goTo(graphOfCall(calls[0].call));
+    if (calls[0]) goTo(graphOfCall(calls[0].call, run));
   };
   return (
     <section
@@ -60,7 +61,7 @@ function NodeBox({ box, node, selected }: BoxProps) {
         </h2>
       )}
       {calls.map(({ as, call }) => (
-        <a key={as} className="job-call" style={{ height: CALL - 4 }} href={hrefTo(graphOfCall(call))} title={t.enter(call)} onClick={(event) => event.stopPropagation()}>
+        <a key={as} className="job-call" style={{ height: CALL - 4 }} href={hrefTo(graphOfCall(call, run))} title={t.enter(call)} onClick={(event) => event.stopPropagation()}>
           <span className="ellipsis">{call === as || calls.length === 1 ? call : `${as}: ${call}`}</span> <span aria-hidden="true">⤵</span>
         </a>
       ))}

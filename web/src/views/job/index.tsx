@@ -31,7 +31,7 @@ function JobPage({ model, job: opened, address }: { model: Model; job: Job; addr
   const run = useStore((state) => (id === null ? null : (state.runs[id] ?? null)));
   useEffect(followRuns, []);
   const tabs = [
-    { id: "inspector", title: texts.shell.inspector, content: () => (node ? <NodeInspector job={job} node={node} /> : <JobInspector job={job} />) },
+    { id: "inspector", title: texts.shell.inspector, content: () => (node ? <NodeInspector job={job} node={node} run={run} /> : <JobInspector job={job} />) },
     { id: "document", title: t.document, content: () => <Document job={opened} draft={draft} /> },
     ...(id === null ? [] : [{ id: "run", title: t.outputs, content: () => (run ? <Outputs key={run.id} run={run} /> : null) }]),
   ];

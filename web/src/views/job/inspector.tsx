@@ -1,6 +1,8 @@
-import type { Job, JobNode, JobPort, JobSource, Port } from "../../api/types";
+import type { Job, JobNode, JobPort, JobSource, Port, Run } from "../../api/types";
+import { formatNumber } from "../../components/format";
 import { Facts, Table, type Column } from "../../components/table";
 import { goTo, hrefTo } from "../../state/address";
+import { goesOn, useSeen } from "../../state/live";
 import { texts } from "../../texts";
 import { graphOfCall } from "./diagram";
 import { portOf } from "./rows";
@@ -47,7 +49,41 @@ function Ports({ job, title, ports, sources }: { job: Job; title: string; ports:
   );
 }
 
-export function NodeInspector({ job, node }: { job: Job; node: JobNode }) {
+/** The name with which runs keep what a node gives, in loops of all iterations. */
+function nameInRuns(job: Job, node: JobNode, port: string): string {
+  let name = `${node.name}/${port}`;
+  for (let at = job.nodes[node.loop]; at; at = job.nodes[at.loop]) name = `${at.name}/step[*]/${name}`;
+  return name;
+}
+
+/** What the node gave in a run, of iterations the last. */
+function InRun({ job, node, run }: { job: Job; node: JobNode; run: Run }) {
+  const names = node.gives.map(({ name }) => nameInRuns(job, node, name));
+  const seen = useSeen(run, names, false);
+  const rows = node.gives.flatMap(({ name }, k) => {
+    const found = seen.get(names[k]!);
+    return found ? [{ name, path: names[k]!, found }] : [];
+  });
+  return (
+    <section className="inspector-part">
+      <h3>{t.inRun(run.id)}</h3>
+      {rows.length === 0 && <p className="muted">{goesOn(run) ? t.notYet : t.notKept}</p>}
+      <ul className="values">
+        {rows.map(({ name, path, found }) => (
+          <li key={name}>
+            <a href={hrefTo({ view: "value", query: { run: run.id, name: path } })}>{name}</a>
+            <div className="mono muted break">
+              {`${found.dtype} [${found.shape.join(", ")}] `}
+              {found.min === found.max ? formatNumber(found.min) : `${formatNumber(found.min)} … ${formatNumber(found.max)}`}
+            </div>
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+export function NodeInspector({ job, node, run }: { job: Job; node: JobNode; run: Run | null }) {
   const around = job.nodes[node.loop];
   return (
     <div className="inspector">
@@ -73,12 +109,13 @@ export function NodeInspector({ job, node }: { job: Job; node: JobNode }) {
           <ul>
             {node.calls.map(({ as, call }) => (
               <li key={as}>
-                {as}: <a href={hrefTo(graphOfCall(call))}>{t.enter(call)}</a>
+                {as}: <a href={hrefTo(graphOfCall(call, run?.id))}>{t.enter(call)}</a>
               </li>
             ))}
           </ul>
         </section>
       )}
+      {run && <InRun job={job} node={node} run={run} />}
       <Ports job={job} title={t.takes} ports={node.takes} sources />
       <Ports job={job} title={t.bodyTakes} ports={node.body_takes} sources={false} />
       <Ports job={job} title={t.bodyGives} ports={node.body_gives} sources />

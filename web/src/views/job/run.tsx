@@ -79,6 +79,7 @@ export function RunDialog({ model, job, onClose }: { model: string; job: Job; on
   const fields = fieldsOf(job);
   const ports = new Map(job.inputs.map((port) => [port.name, port]));
   const [state, setState] = useState(() => emptyForm(fields));
+  const [keep, setKeep] = useState(false);
   const [strict, setStrict] = useState(false);
   const [going, setGoing] = useState(false);
   const [fault, setFault] = useState<string | null>(null);
@@ -90,7 +91,7 @@ export function RunDialog({ model, job, onClose }: { model: string; job: Job; on
     setGoing(true);
     try {
       const { inputs, files } = sent(fields, ports, state);
-      const run = await startRun({ model, kind: "job", inputs }, files);
+      const run = await startRun({ model, kind: "job", inputs, keep: keep ? ["*"] : [] }, files);
       goTo({ query: { run: run.id, tab: "run" }, replace: true });
       onClose();
     } catch (failure) {
@@ -131,6 +132,10 @@ export function RunDialog({ model, job, onClose }: { model: string; job: Job; on
       >
         <p className="muted">{t.runHint}</p>
         <SchemaForm fields={fields} state={state} strict={strict} onChange={setState} />
+        <label className="row">
+          <input type="checkbox" checked={keep} onChange={(event) => setKeep(event.target.checked)} />
+          {t.keep}
+        </label>
       </form>
     </Dialog>
   );
