@@ -13,13 +13,18 @@ static inline void check_failed_allocation(const char *call, uint64_t k, sib_cod
                  sib_code_name(code), err->message);
 }
 
+static inline uint64_t check_next(uint64_t k)
+{
+    return CHECK_RACES_ALONE ? k + k / 2 : k;
+}
+
 /* Repeats `call` with allocation check_k failing, for check_k = 0, next, ..., until it succeeds: before, it
    must return SIB_ERR_MEMORY with a message in &err, a variable of the caller. `after` follows each call;
-   err.code tells whether it succeeded. */
+   err.code tells whether it succeeded. The thread sanitizer sees a few dozen. */
 #define CHECK_FAILED_ALLOCATIONS(next, call, after)                                                          \
     do {                                                                                                     \
         err.code = SIB_ERR_MEMORY;                                                                           \
-        for (uint64_t check_k = 0; err.code != SIB_OK; check_k = (next)) {                                   \
+        for (uint64_t check_k = 0; err.code != SIB_OK; check_k = check_next(next)) {                         \
             memset(&(err), 0, sizeof(err));                                                                  \
             mem_fail_after(check_k);                                                                         \
             sib_code check_code = (call);                                                                    \

@@ -137,6 +137,7 @@ TEST(wav_of_every_kind)
 
 TEST(channels_and_containers)
 {
+    CHECK_ONE_THREAD();
     MEDIA_NEEDS_FFMPEG();
     static const row rows[] = {
         {"mono16.wav", "-i src.wav -ac 1 -ar 16000 -c:a pcm_s16le"},
@@ -219,6 +220,7 @@ TEST(lossy_codecs_and_their_delays)
 
 TEST(video_and_several_streams)
 {
+    CHECK_ONE_THREAD();
     MEDIA_NEEDS_FFMPEG();
     static const row rows[] = {
         {"v.mp4", TEST_VIDEO "-i src.wav -c:v mpeg4 -c:a aac"},
@@ -264,6 +266,7 @@ TEST(parameters_that_change)
 /* Files with lengths that could not be filled in afterwards. */
 TEST(streamed_files)
 {
+    CHECK_ONE_THREAD();
     MEDIA_NEEDS_FFMPEG();
     static const char *const kinds[] = {"wav", "matroska", "webm", "au",  "flac",
                                         "mp3", "ogg",      "avi",  "asf", "caf"};
@@ -283,6 +286,7 @@ TEST(streamed_files)
 
 TEST(other_rates_and_float)
 {
+    CHECK_ONE_THREAD();
     MEDIA_NEEDS_FFMPEG();
     static const char *const files[] = {"src.wav", "s24.wav", "f64.wav", "m16.wav", "six.wav", "a.mp3"};
     static const int rates[] = {8000, 22050, 44100, 48000};

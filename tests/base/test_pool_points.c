@@ -77,7 +77,7 @@ static void *call(void *context)
 {
     sib_pool *pool = context;
     bool wrong = false;
-    for (int round = 0; round < 300 && !wrong; round++) {
+    for (int round = 0; round < check_draws(300) && !wrong; round++) {
         record r = {.items = draw() % ITEMS, .grain = 1 + draw() % 4, .threads = sib_pool_threads(pool)};
         bool held = draw() % 2;
         if (held)
@@ -118,7 +118,7 @@ TEST(every_piece_once)
 /* A pool is freed while its workers are on their way into sleep, out of it or through a run. */
 TEST(freed_at_once)
 {
-    for (int again = 0; again < 300; again++) {
+    for (int again = 0; again < check_draws(300); again++) {
         sib_pool *pool;
         sib_error err = SIB_ERROR_INIT;
         CHECK_OK(sib_pool_create(2 + draw() % 3, &pool, &err), err);

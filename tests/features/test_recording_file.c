@@ -365,6 +365,7 @@ TEST(misuse)
 
 TEST(every_allocation_fails)
 {
+    CHECK_ONE_THREAD();
     write_wav(N);
     const size_t before = files_in_folder();
     for (size_t i = 0; i < 2; i++) {

@@ -189,6 +189,7 @@ TEST(outputs_that_are_kept_stay)
 
 TEST(runs_without_memory_fail_well)
 {
+    CHECK_ONE_THREAD();
     check_all(fails_well);
 }
 

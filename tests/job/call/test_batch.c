@@ -300,6 +300,7 @@ static sib_code make_and_run(const sib_job *j, sib_error *err)
 
 TEST(allocations_fail)
 {
+    CHECK_ONE_THREAD();
     make_llama("llama", "llama", "", NULL);
     sib_job *j = decoder_job("llama", &(sib_job_options){.threads = 1});
     sib_error err = SIB_ERROR_INIT;
