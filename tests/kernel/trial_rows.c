@@ -311,6 +311,8 @@ static rows_walk lines_of(trial *t, size_t *all)
 {
     bool along = trial_pick(t, 0, 1);
     rows_walk w = {.n = trial_length(t) % 300 + 1, .many = trial_pick(t, 1, 40)};
+    if (!along && trial_pick(t, 0, 7) == 0) /* more columns than are summed at once */
+        w = (rows_walk){.n = w.n % 12 + 1, .many = w.many + 1024};
     w.step = along ? 1 : w.many + trial_pick(t, 0, 3);
     w.gap = along ? w.n + trial_pick(t, 0, 3) : 1;
     *all = (w.n - 1) * w.step + (w.many - 1) * w.gap + 1;

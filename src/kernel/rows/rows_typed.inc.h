@@ -7,8 +7,9 @@
        RESULT   type of results
        NAMED(x) x with the type's name */
 
-#define PART (64 / sizeof(T)) /* independent chains of a row */
-#define SPAN 64               /* columns at a time */
+#define PART     (64 / sizeof(T)) /* independent chains of a row */
+#define SPAN     64               /* columns at a time */
+#define RUN_SPAN 1024 /* the same of running sums: rows are read and written in pieces of some KB */
 
 INLINE bool NAMED(is_nan)(T v)
 {
@@ -195,6 +196,20 @@ static void NAMED(arg)(const void *x, rows_walk w, int64_t *y, bool highest, boo
 
 /* ---- Running values ------------------------------------------------------------------------------------ */
 
+/* Four rows of x, step apart, added to the sums `all` and written to a, b, c and d. */
+INLINE void NAMED(run_four)(const T *restrict x, size_t step, size_t columns, SUM *restrict all,
+                            T *restrict a, T *restrict b, T *restrict c, T *restrict d, rows_kind kind)
+{
+    for (size_t k = 0; k < columns; k++) {
+        SUM sum = NAMED(join)(all[k], x[k], kind);
+        a[k] = (T)sum;
+        b[k] = (T)(sum = NAMED(join)(sum, x[step + k], kind));
+        c[k] = (T)(sum = NAMED(join)(sum, x[2 * step + k], kind));
+        d[k] = (T)(sum = NAMED(join)(sum, x[3 * step + k], kind));
+        all[k] = sum;
+    }
+}
+
 INLINE void NAMED(run_on)(const T *x, rows_walk w, T *y, rows_kind kind)
 {
     SUM start = (SUM)(kind == ROWS_PRODUCT);
@@ -203,12 +218,18 @@ INLINE void NAMED(run_on)(const T *x, rows_walk w, T *y, rows_kind kind)
         for (size_t i = 0; i < w.n; i++)
             y[j * w.gap + i] = (T)(all = NAMED(join)(all, x[j * w.gap + i], kind));
     }
-    for (size_t first = 0; first < w.many && w.step != 1; first += SPAN) {
-        SUM all[SPAN];
-        size_t columns = size_min(SPAN, w.many - first);
+    for (size_t first = 0; first < w.many && w.step != 1; first += RUN_SPAN) {
+        SUM all[RUN_SPAN];
+        size_t columns = size_min(RUN_SPAN, w.many - first), i = 0;
         for (size_t k = 0; k < columns; k++)
             all[k] = start;
-        for (size_t i = 0; i < w.n; i++)
+        for (; i + 4 <= w.n; i += 4) {
+            T *to = y + i * w.step + first;
+            NAMED(run_four)
+            (x + i * w.step + first, w.step, columns, all, to, to + w.step, to + 2 * w.step, to + 3 * w.step,
+             kind);
+        }
+        for (; i < w.n; i++)
             for (size_t k = 0; k < columns; k++) {
                 size_t at = i * w.step + first + k;
                 y[at] = (T)(all[k] = NAMED(join)(all[k], x[at], kind));
@@ -237,3 +258,4 @@ static const rows_typed NAMED(typed) = {
 #undef NAMED
 #undef PART
 #undef SPAN
+#undef RUN_SPAN
