@@ -35,17 +35,22 @@ TRANSPOSE(16)
 const layout_transpose layout_transpose_c[LAYOUT_SIZES] = {transpose_1, transpose_2, transpose_4, transpose_8,
                                                            transpose_16};
 
-static void repeat(const char *src, char *dst, size_t n, size_t times, size_t item)
+static void repeat(const char *src, char *dst, size_t rows, size_t n, size_t times, size_t copies,
+                   size_t item)
 {
-    for (size_t i = 0; i < n; i++)
-        for (size_t k = 0; k < times; k++)
-            memcpy(dst + (i * times + k) * item, src + i * item, item);
+    for (size_t r = 0; r < rows; r++)
+        for (size_t c = 0; c < copies; c++)
+            for (size_t i = 0; i < n; i++)
+                for (size_t k = 0; k < times; k++)
+                    memcpy(dst + (((r * copies + c) * n + i) * times + k) * item, src + (r * n + i) * item,
+                           item);
 }
 
 #define REPEAT(item)                                                                                         \
-    static void repeat_##item(const char *src, char *dst, size_t n, size_t times)                            \
+    static void repeat_##item(const char *src, char *dst, size_t rows, size_t n, size_t times,               \
+                              size_t copies)                                                                 \
     {                                                                                                        \
-        repeat(src, dst, n, times, item);                                                                    \
+        repeat(src, dst, rows, n, times, copies, item);                                                      \
     }
 REPEAT(1)
 REPEAT(2)

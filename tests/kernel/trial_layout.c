@@ -23,11 +23,14 @@ static void transpose(trial *t)
 static void repeat(trial *t)
 {
     size_t item = (size_t)1 << t->slot, n = trial_length(t) % 700, times = trial_pick(t, 1, 6);
-    const char *src = trial_bytes(t, n, item);
-    char *dst = trial_out(t, item, 1, n * times, n * times, 0);
-    CALL(t, n * times, layout.repeat[t->slot](src, dst, n, times));
-    for (size_t i = 0; i < n * times; i++)
-        trial_expect_bits(t, "repeated", dst + i * item, src + i / times * item, 1, item);
+    size_t rows = trial_pick(t, 1, 5), copies = trial_pick(t, 1, 4), line = n * times;
+    const char *src = trial_bytes(t, rows * n, item);
+    char *dst = trial_out(t, item, rows * copies, line, line, 0);
+    CALL(t, rows * copies * line, layout.repeat[t->slot](src, dst, rows, n, times, copies));
+    for (size_t r = 0; r < rows * copies; r++)
+        for (size_t i = 0; i < line; i++)
+            trial_expect_bits(t, "repeated", dst + (r * line + i) * item,
+                              src + (r / copies * n + i / times) * item, 1, item);
 }
 
 static void stream(trial *t)

@@ -111,13 +111,21 @@ static inline __attribute__((always_inline)) void twice(const char *src, char *d
     }
 }
 
+/* Copies are made from src again where that is short work: stores follow each other. */
 #define TWICE(item)                                                                                          \
-    static void repeated_##item(const char *src, char *dst, size_t n, size_t times)                          \
+    static void repeated_##item(const char *src, char *dst, size_t rows, size_t n, size_t times,             \
+                                size_t copies)                                                               \
     {                                                                                                        \
-        if (times == 2 && n * (item) >= 8 * VB_PIECES)                                                       \
-            twice(src, dst, n *(item), vb_lo_##item);                                                        \
-        else                                                                                                 \
-            repeat_##item(src, dst, n, times);                                                               \
+        size_t bytes = n * (item), line = bytes * times;                                                     \
+        bool wide = times == 2 && bytes >= 8 * VB_PIECES;                                                    \
+        for (size_t r = 0; r < rows; r++, src += bytes)                                                      \
+            for (size_t c = 0; c < copies; c++, dst += line)                                                 \
+                if (wide)                                                                                    \
+                    twice(src, dst, bytes, vb_lo_##item);                                                    \
+                else if (c)                                                                                  \
+                    memcpy(dst, dst - line, line);                                                           \
+                else                                                                                         \
+                    repeat_##item(src, dst, n, times);                                                       \
     }
 TWICE(1)
 TWICE(2)

@@ -14,8 +14,9 @@
 typedef void (*layout_transpose)(const char *src, ptrdiff_t src_row, char *dst, ptrdiff_t dst_row,
                                  size_t rows, size_t columns);
 
-/* dst[i * times + k] = src[i] for i < n, k < times. Entries for 1, 2, 4 and 8 bytes. */
-typedef void (*layout_repeat)(const char *src, char *dst, size_t n, size_t times);
+/* dst[((r * copies + c) * n + i) * times + k] = src[r * n + i] for r < rows, c < copies, i < n, k < times; copies
+   >= 1. Entries for 1, 2, 4 and 8 bytes. */
+typedef void (*layout_repeat)(const char *src, char *dst, size_t rows, size_t n, size_t times, size_t copies);
 #define LAYOUT_REPEATS 4
 
 /* Results of so many bytes leave the last cache before they are read again: stored past the caches they need

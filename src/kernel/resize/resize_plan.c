@@ -144,7 +144,7 @@ static void run_line(const resize_work *w, char *dst, const char *src)
     const resize_pass *p = w->across;
     size_t run = p->inner * w->item;
     if (p->repeat)
-        p->repeat(src, dst, p->in, p->times);
+        p->repeat(src, dst, 1, p->in, p->times, 1);
     else if (w->nearest && p->line.blocks)
         w->kernels->resize.pick(&p->line, (const float *)src, (float *)dst);
     else if (w->nearest)
@@ -195,6 +195,17 @@ static void run_rows(void *context, size_t begin, size_t count, unsigned worker)
     }
 }
 
+/* Whole rows of the source, each element and then each row repeated. */
+static void run_repeated(void *context, size_t begin, size_t count, unsigned worker)
+{
+    const resize_work *w = context;
+    const resize_pass *p = w->down, *a = w->across;
+    size_t line = p->inner * w->item;
+    (void)worker;
+    a->repeat(w->src + begin * line, w->dst + begin * line * a->times * p->times, count, a->in, a->times,
+              p->times);
+}
+
 static void run_lines(void *context, size_t begin, size_t count, unsigned worker)
 {
     const resize_work *w = context;
@@ -210,6 +221,11 @@ static void run_passes(resize_work *w, sib_pool *pool)
     size_t units = w->down ? w->down->outer * w->down->out : last->outer;
     size_t bytes = last->outer * last->out * last->inner * w->item;
     pool_task task = w->down ? run_rows : run_lines;
+    if (w->nearest && w->down && w->across && w->down->times && w->across->repeat &&
+        w->down->inner == w->across->in * w->across->inner) {
+        units = w->down->outer * w->down->in;
+        task = run_repeated;
+    }
     if (!pool || bytes < THREADS_FROM)
         task(w, 0, units, 0);
     else
