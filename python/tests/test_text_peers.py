@@ -1,5 +1,5 @@
 """Tokenizers against the packages whose files they read: the same ids and the same text of 10,000 strings of many scripts,
-emoji, marks, control characters and broken UTF-8. Quick, with 500 strings, where $SIBYL_PEERS is not set."""
+emoji, marks, control characters and broken UTF-8. Quick runs take 2,500, and those where $SIBYL_PEERS is not set 500."""
 
 import base64
 import json
@@ -12,7 +12,7 @@ from conftest import peer
 
 import sibyl
 
-N = 10000 if os.environ.get("SIBYL_PEERS") else 500
+N = 500 if not os.environ.get("SIBYL_PEERS") else 2500 if os.environ.get("SIBYL_QUICK") else 10000
 WORDS = (
     "the of and a to in is you that it don't we'll I'M THEY'VE internationalization Straße naïve façade ÀÉÎÕÜ İstanbul "
     "Ångström ﬁne ｆｕｌｌ ² ½ Ⅷ Привет мир ёлка 你好 世界 漢字 こんにちは 안녕 하세요 مرحبا שלום ไทย नमस्ते ελληνικά "
