@@ -129,6 +129,34 @@ test("what differs in graphs inside a node, at any depth, is a change of the nod
   await expect(page.getByText("The graphs have the same nodes.")).toBeVisible();
 });
 
+test("a model is compared with itself as it runs, and the milli-ops of two nodes", async ({ page }) => {
+  await open(page, "short.onnx");
+  await page.goto("/#/diff/short?with=short");
+  await page.reload(); // which model is open is asked once
+  await expect(page.getByText("The graphs have the same nodes.")).toBeVisible();
+  await page.getByRole("combobox", { name: "Which graph of short" }).last().selectOption("As it runs");
+  await expect(page).toHaveURL(/with-show=planned/);
+  const count = async (view: string) => ((await (await page.request.get(`/api/models/short/graphs${view}`)).json()) as { graphs: { n_nodes: number }[] }).graphs[0]!.n_nodes;
+  const [whole, left] = [await count(""), await count("?view=planned")];
+  expect(left).toBeLessThan(whole / 2);
+  await expect(page.getByText("The graphs have the same nodes.")).toHaveCount(0);
+  const removed = Number(/(\d+)$/.exec((await filter(page, "Removed").textContent())!.replace(",", ""))![1]);
+  const added = Number(/(\d+)$/.exec((await filter(page, "Added").textContent())!)![1]);
+  expect(removed - added).toBe(whole - left);
+  await look(page, "diff-as-it-runs");
+  await page.setViewportSize({ width: 1280, height: 800 });
+  await page.getByRole("combobox", { name: "Which graph of short" }).first().selectOption("As it runs");
+  await expect(page.getByText("The graphs have the same nodes.")).toBeVisible();
+  await page.goto("/#/diff/digits?with=digits&node=6&with-node=6");
+  await inspector(page).getByRole("link", { name: "Compare Milli-ops" }).click();
+  await expect(page).toHaveURL(/milli=6&with-milli=6/);
+  await expect(inspector(page)).toContainText("Both have as many of each operator.");
+  await expect(page.getByText("The graphs have the same nodes.")).toBeVisible();
+  await look(page, "diff-milli");
+  await page.getByRole("link", { name: "Main graphs" }).click();
+  await expect(page).not.toHaveURL(/milli/);
+});
+
 test("graphs inside nodes are compared, and an address of what is not open says so", async ({ page }) => {
   await page.goto("/#/diff/digits");
   await expect(page.getByText(/No other model is open/)).toBeVisible();

@@ -89,6 +89,35 @@ test("a session opens without the model: graph, values, profile, differences", a
   process.kill("SIGTERM");
 });
 
+test("a session holds the graph as it runs, and milli-ops, where they are wanted", async ({ page, said }) => {
+  await page.goto("/#/graph/digits?call=decoder");
+  const items = () => canvas(page).getAttribute("data-items");
+  await expect(canvas(page)).toHaveAttribute("data-items", /^\d+$/);
+  const whole = await items();
+  await page.getByRole("button", { name: "Save…" }).click();
+  await page.getByRole("dialog").getByLabel("With the graph as it runs").check();
+  await page.getByRole("dialog").getByLabel("With the milli-ops of its 73 operators").check();
+  await look(page, "session-graphs");
+  const file = await save(page, "Save session", folder);
+  expect(said.splice(0).filter((text) => !/400 .*milli/.test(text))).toEqual([]); // the browser itself reports those whose sizes are not known
+  const { process, url } = await start([]);
+  await page.goto(`${url}/#/models`);
+  await drop(page, "digits.sibyl.zip", readFileSync(file));
+  await expect(page).toHaveURL(/#\/graph\/digits\.session/);
+  await expect(canvas(page)).toHaveAttribute("data-items", whole!);
+  await page.getByRole("combobox", { name: "Which graph" }).selectOption("As it runs");
+  await expect(page).toHaveURL(/show=planned/);
+  await expect(canvas(page)).not.toHaveAttribute("data-items", whole!); // two nodes less
+  await page.goto(`${url}/#/graph/digits.session?node=9`);
+  await inspector(page).getByRole("button", { name: "Milli-ops" }).click();
+  await expect(page).toHaveURL(/milli=9/);
+  await expect(canvas(page)).toHaveAttribute("data-items", /^\d+$/);
+  await expect(page.getByRole("navigation", { name: "Graphs entered" })).toContainText("Milli-ops of");
+  await page.goto(`${url}/#/diff/digits.session?with=digits.session&with-show=planned`);
+  await expect(page.getByRole("group", { name: "Which nodes are listed and coloured" }).getByRole("button", { name: "Removed" })).toContainText(/[1-9]\d*$/);
+  process.kill("SIGTERM");
+});
+
 test("a report is one file that needs no server, with the graph folded", async ({ page }) => {
   expect((await page.request.post("/api/models", { data: { loader: "file", options: { file: "short.onnx" } } })).status()).toBe(201);
   const id = await run(page, "short", { dims: { T: 4 } });

@@ -2,7 +2,7 @@
 import type { Json, NodeDetail, ValueDetail } from "../api/types";
 import { texts } from "../texts";
 import { sliced } from "./slice";
-import { closeSession, sessionOfModel, sessionOfRun, type Session } from "./session";
+import { closeSession, milliKey, sessionOfModel, sessionOfRun, type Session } from "./session";
 
 const t = texts.session;
 
@@ -50,6 +50,7 @@ const ofModels: Route[] = [
   [/^\/graphs\/(\d+)\/nodes$/, ({ graphs }, part, query) => page("nodes", graphs[Number(part(1))]?.nodes ?? [], query, (node) => node.type)],
   [/^\/graphs\/(\d+)\/values$/, ({ graphs }, part, query) => page("values", graphs[Number(part(1))]?.values ?? [], query, (value) => value.type)],
   [/^\/graphs\/(\d+)\/nodes\/(\d+)$/, (session, part) => nodeDetail(session, Number(part(1)), Number(part(2)))],
+  [/^\/graphs\/(\d+)\/nodes\/(\d+)\/milli$/, ({ milli }, part) => milli[milliKey(Number(part(1)), Number(part(2)))]],
   [/^\/graphs\/(\d+)\/values\/(\d+)$/, (session, part) => valueDetail(session, Number(part(1)), Number(part(2)))],
 ];
 
@@ -66,9 +67,11 @@ const ofRuns: Route[] = [
 const fault = (status: number, message: string): Response => new Response(JSON.stringify({ error: { message, type: "invalid_request_error", param: null, code: null } }), { status });
 
 function follow(routes: Route[], session: Session, path: string, query: URLSearchParams): Response {
-  for (const [pattern, answer] of query.get("view") === "planned" ? [] : routes) {
+  const planned = query.get("view") === "planned";
+  const seen = planned && session.planned ? { ...session, graphs: session.planned, milli: {} } : session;
+  for (const [pattern, answer] of planned && !session.planned ? [] : routes) {
     const found = pattern.exec(path);
-    const given = found && answer(session, (i) => found[i] ?? "", query);
+    const given = found && answer(seen, (i) => found[i] ?? "", query);
     if (given) return given instanceof Response ? given : Response.json(given);
   }
   return fault(404, t.missing);

@@ -7,11 +7,13 @@ const VERSION = 1;
 const MAX_BYTES = 1 << 30; // unpacked
 
 /** Bytes of a session's file. */
-export function pack({ arrays, graphs, values, profile, ...head }: Session): Uint8Array {
+export function pack({ arrays, graphs, planned, milli, values, profile, ...head }: Session): Uint8Array {
   const files: Zippable = {};
   const json = (name: string, content: unknown) => (files[name] = strToU8(JSON.stringify(content)));
-  json("session.json", { sibyl_session: VERSION, ...head, arrays: [...arrays.keys()] });
+  json("session.json", { sibyl_session: VERSION, ...head, planned: planned?.length ?? null, arrays: [...arrays.keys()] });
   graphs.forEach((graph, i) => json(`graphs/${i}.json`, graph));
+  planned?.forEach((graph, i) => json(`planned/${i}.json`, graph));
+  if (Object.keys(milli).length > 0) json("milli.json", milli);
   json("values.json", values);
   if (profile) json("profile.json", profile);
   [...arrays.values()].forEach(({ npy }, i) => (files[`values/${i}.npy`] = npy));
@@ -39,12 +41,14 @@ export function unpack(bytes: Uint8Array): Session {
     if (!file) throw new Error(texts.session.lacks(name));
     return JSON.parse(strFromU8(file)) as T;
   };
-  const { sibyl_session, arrays, ...head } = read<Pick<Session, "model" | "run" | "comparison"> & { sibyl_session: number; arrays: string[] }>("session.json");
+  const { sibyl_session, arrays, planned = null, ...head } = read<Pick<Session, "model" | "run" | "comparison"> & { sibyl_session: number; arrays: string[]; planned?: number | null }>("session.json");
   if (sibyl_session !== VERSION) throw new Error(texts.session.version(sibyl_session));
   if (typeof head.model?.id !== "string") throw new Error(texts.session.lacks("model"));
   return {
     ...head,
     graphs: Array.from({ length: head.model.n_graphs }, (_, i) => read(`graphs/${i}.json`)),
+    planned: planned === null ? null : Array.from({ length: planned }, (_, i) => read(`planned/${i}.json`)),
+    milli: files["milli.json"] ? read("milli.json") : {},
     values: read("values.json"),
     arrays: new Map(arrays.flatMap((name, i) => (files[`values/${i}.npy`] ? [[name, arrayOf(files[`values/${i}.npy`] as Uint8Array)]] : []))),
     profile: files["profile.json"] ? read("profile.json") : null,

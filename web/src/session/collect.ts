@@ -1,12 +1,13 @@
 // Asks the server for all that a session holds.
-import { address, api, request, wholeProfile } from "../api/client";
-import type { Digest, Model, RunValue, Tolerance } from "../api/types";
+import { address, api, ApiError, request, wholeProfile, type GraphView } from "../api/client";
+import type { Digest, MilliGraph, Model, RunValue, Tolerance } from "../api/types";
 import { modelDetail, modelHash } from "../state/store";
 import { texts } from "../texts";
 import { arrayOf } from "./archive";
-import type { Session, SessionArray } from "./session";
+import { milliKey, type Session, type SessionArray, type SessionGraph } from "./session";
 
 export const [MAX_DIGESTS, MAX_ELEMENTS] = [512, 64 << 20]; // values with images, bytes of elements
+export const MAX_MILLI = 2000; // nodes with their milli-ops
 const [MAX_VALUES, MAX_GRAPHS, PAGE] = [20_000, 1000, 1000];
 const TOLERANCE: Tolerance = { rtol: 1e-3, atol: 1e-5, ulp: 0 };
 
@@ -19,6 +20,10 @@ export interface Wishes {
   /** Of what the run kept, these have images and, where they are wanted, elements. */
   chosen: RunValue[];
   elements: boolean;
+  /** Also the graph that passes leave. */
+  planned: boolean;
+  /** Also the milli-ops of each node. */
+  milli: boolean;
 }
 
 /** All values that a run kept, with digests without images. */
@@ -51,16 +56,35 @@ async function arraysOf(run: string, values: RunValue[]): Promise<Map<string, Se
   return new Map(arrays);
 }
 
-export async function collect({ model, call, run: id, reference, chosen, elements }: Wishes): Promise<Session> {
-  const [detail, hash, rows] = await Promise.all([modelDetail(model.id), modelHash(model), api.graphs(model.id, { call })]);
+async function graphsOf(model: string, view: GraphView): Promise<SessionGraph[]> {
+  const rows = await api.graphs(model, view);
   if (rows.length > MAX_GRAPHS) throw new Error(texts.session.graphs(MAX_GRAPHS));
-  const graphs = await each(rows, async (graph) => {
-    const [nodes, values] = await Promise.all([api.nodes(model.id, graph.number, { call, attributes: true }), api.values(model.id, graph.number, { call })]);
+  return each(rows, async (graph) => {
+    const [nodes, values] = await Promise.all([api.nodes(model, graph.number, { ...view, attributes: true }), api.values(model, graph.number, view)]);
     return { graph, nodes, values };
   });
+}
+
+/** Of nodes that have them: those that hold graphs have none, nor have others where sizes are not known. */
+async function millisOf(model: string, view: GraphView, graphs: SessionGraph[]): Promise<Record<string, MilliGraph>> {
+  const nodes = graphs.flatMap(({ graph, nodes }) => nodes.filter((node) => node.graphs.length === 0).map((node) => [graph.number, node.i] as const));
+  const found = await each(nodes, async ([graph, node]): Promise<[string, MilliGraph][]> => {
+    try {
+      return [[milliKey(graph, node), await api.milli(model, graph, node, view)]];
+    } catch (fault) {
+      if (fault instanceof ApiError && fault.status === 400) return [];
+      throw fault;
+    }
+  });
+  return Object.fromEntries(found.flat());
+}
+
+export async function collect({ model, call, run: id, reference, chosen, elements, planned, milli }: Wishes): Promise<Session> {
+  const [detail, hash, graphs] = await Promise.all([modelDetail(model.id), modelHash(model), graphsOf(model.id, { call })]);
+  const more = { planned: planned ? await graphsOf(model.id, { call, view: "planned" }) : null, milli: milli ? await millisOf(model.id, { call }, graphs) : {} };
   const main = graphs[0]?.values ?? [];
   const of = (role: string) => main.filter((value) => value.role === role);
-  const head = { model: { ...detail, hash, calls: call ? [call] : detail.calls.slice(0, 1), n_graphs: rows.length, inputs: of("input"), outputs: of("output") }, graphs };
+  const head = { model: { ...detail, hash, calls: call ? [call] : detail.calls.slice(0, 1), n_graphs: graphs.length, inputs: of("input"), outputs: of("output") }, graphs, ...more };
   if (id === null) return { ...head, run: null, values: [], arrays: new Map(), profile: null, comparison: null };
   const run = await api.run(id);
   const listed = await valuesOfRun(id);

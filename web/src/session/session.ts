@@ -1,6 +1,6 @@
 // What a session file holds, and the sessions that the page has open. They are models and runs for all views: the server's
 // routes are answered from them.
-import type { Comparison, Graph, Model, ModelDetail, Node, Profile, Run, RunValue, Value } from "../api/types";
+import type { Comparison, Graph, MilliGraph, Model, ModelDetail, Node, Profile, Run, RunValue, Value } from "../api/types";
 
 export interface SessionGraph {
   graph: Graph;
@@ -19,6 +19,10 @@ export interface SessionArray {
 export interface Session {
   model: ModelDetail;
   graphs: SessionGraph[];
+  /** Those that passes leave; null: they are not in it. */
+  planned: SessionGraph[] | null;
+  /** Milli-ops of nodes of the file's graphs, by `milliKey`. */
+  milli: Record<string, MilliGraph>;
   /** null: the graph alone. */
   run: Run | null;
   /** What the run kept; those that were chosen with all of their digest. */
@@ -30,11 +34,16 @@ export interface Session {
   comparison: { reference: Run; rows: Comparison } | null;
 }
 
+export const milliKey = (graph: number, node: number): string => `${graph}/${node}`;
+
 const open = new Map<string, Session>();
 
 export const sessionOfModel = (id: string): Session | undefined => open.get(id);
 export const sessionOfRun = (id: string): Session | undefined => [...open.values()].find((session) => runsIn(session).some((run) => run.id === id));
 const runsIn = ({ run, comparison }: Session): Run[] => [run, comparison?.reference ?? null].filter((one) => one !== null);
+
+/** Whether the graph that passes leave can be shown. */
+export const canPlan = ({ id }: Model): boolean => open.get(id)?.planned !== null;
 
 export const sessionModels = (): Model[] => [...open.values()].map(({ model }) => model);
 export const sessionRuns = (): Run[] => [...open.values()].flatMap(runsIn);

@@ -2,6 +2,7 @@ import { useEffect, useMemo } from "react";
 import type { Model } from "../../api/types";
 import { Panel } from "../../components/panel";
 import { Empty, Progress, Shown, useAsked } from "../../components/states";
+import { canPlan } from "../../session/session";
 import { goTo, hrefTo, type Address } from "../../state/address";
 import { modelAt, modelDetail, useStore } from "../../state/store";
 import { texts } from "../../texts";
@@ -21,7 +22,7 @@ function OtherChoice({ model, other, models }: { model: Model; other: string | u
   return (
     <label className="row tight">
       <span className="muted">{t.other}</span>
-      <select value={other ?? ""} onChange={(event) => goTo({ query: { with: event.target.value || null, "with-call": null, states: null, weights: null, ...inGraphs(0, 0) } })}>
+      <select value={other ?? ""} onChange={(event) => goTo({ query: { with: event.target.value || null, "with-call": null, "with-show": null, states: null, weights: null, ...inGraphs(0, 0) } })}>
         <option value="">–</option>
         {models.map(({ id, name }) => (
           <option key={id} value={id}>
@@ -43,6 +44,16 @@ function CallChoice({ model, member, value }: { model: Model; member: "call" | "
       {calls.map((call) => (
         <option key={call}>{call}</option>
       ))}
+    </select>
+  );
+}
+
+/** The graph of the file, or the one that passes left of it. */
+function ShowChoice({ model, member, value }: { model: Model; member: "show" | "with-show"; value: string | undefined }) {
+  return (
+    <select aria-label={t.show(model.name)} value={value ?? "file"} onChange={(event) => goTo({ query: { [member]: event.target.value === "file" ? null : event.target.value, ...inGraphs(0, 0) } })}>
+      <option value="file">{texts.graph.asInFile}</option>
+      <option value="planned">{texts.graph.asItRuns}</option>
     </select>
   );
 }
@@ -106,7 +117,7 @@ function DiffPage({ compared, address }: { compared: Compared; address: Address 
   const shown = useMemo(() => shownStates(address), [states]);
   const listed = useMemo(() => rows.filter(({ state }) => shown.has(state)), [rows, shown]);
   const row = rowIn(rows, address);
-  const inner = compared.a.place.graph !== 0 || compared.b.place.graph !== 0;
+  const inner = [compared.a.place, compared.b.place].some(({ graph, milli }) => graph !== 0 || milli !== null);
   return (
     <>
       <div className="graph-bar wrap">
@@ -134,7 +145,7 @@ function DiffPage({ compared, address }: { compared: Compared; address: Address 
 
 export default function DiffView({ model, address }: ViewProps) {
   const { models } = useStore();
-  const { with: wanted, call, "with-call": otherCall } = address.query;
+  const { with: wanted, call, show, "with-call": otherCall, "with-show": otherShow } = address.query;
   const other = modelAt({ ...address, model: wanted ?? null }, models);
   const places = model && other ? placesOf(model, other, address) : null;
   const key = places && JSON.stringify([places, model?.opened, other?.opened]);
@@ -145,8 +156,10 @@ export default function DiffView({ model, address }: ViewProps) {
       <div className="graph-bar">
         <strong className="ellipsis">{model.name}</strong>
         <CallChoice model={model} member="call" value={call} />
+        {canPlan(model) && <ShowChoice model={model} member="show" value={show} />}
         <OtherChoice model={model} other={other?.id} models={models} />
         {other && <CallChoice model={other} member="with-call" value={otherCall} />}
+        {other && canPlan(other) && <ShowChoice model={other} member="with-show" value={otherShow} />}
       </div>
       {wanted === undefined ? (
         <Empty title={t.choose}>

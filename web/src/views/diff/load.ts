@@ -13,7 +13,8 @@ const t = texts.diff;
 export interface Place {
   model: string;
   graph: number;
-  milli: null;
+  /** The node whose milli-ops these are; null: the graph itself. */
+  milli: number | null;
   view: GraphView;
 }
 
@@ -34,18 +35,25 @@ export interface Compared {
 }
 
 export function placesOf(a: Model, b: Model, address: Address): [Place, Place] {
-  const { call, "with-call": otherCall } = address.query;
-  return [
-    { model: a.id, graph: numberOf(address, "g") ?? 0, milli: null, view: { call } },
-    { model: b.id, graph: numberOf(address, "with-g") ?? 0, milli: null, view: { call: otherCall } },
-  ];
+  const place = (model: string, prefix: "" | "with-"): Place => {
+    const of = (member: string) => address.query[`${prefix}${member}`];
+    const number = (member: string) => numberOf(address, `${prefix}${member}`);
+    return { model, graph: number("g") ?? 0, milli: number("milli"), view: { call: of("call"), view: of("show") === "planned" ? "planned" : undefined } };
+  };
+  return [place(a.id, ""), place(b.id, "with-")];
 }
 
 async function loadHalf(place: Place, name: string, signal: AbortSignal): Promise<Half> {
-  const { model, graph, view } = place;
+  const { model, graph, milli, view } = place;
+  if (milli !== null) {
+    const { nodes, values } = await api.milli(model, graph, milli, view, signal);
+    return { name, place, nodes, values, graphs: [], folding: fold(nodes, texts.fold.block) };
+  }
   const [nodes, values, graphs] = await Promise.all([api.nodes(model, graph, { ...view, attributes: true }, signal), api.values(model, graph, view, signal), api.graphs(model, view)]);
   return { name, place, nodes, values, graphs, folding: fold(nodes, texts.fold.block) };
 }
+
+const nameOf = ({ name }: Model, { view }: Place): string => (view.view === "planned" ? t.asItRuns(name) : name);
 
 /** Graphs of two nodes in the attribute of the same name. */
 export function graphsInside(a: Half, b: Half, row: Row): [Graph, Graph][] {
@@ -77,7 +85,8 @@ async function lookInside(compared: Compared, row: Row, a: Model, b: Model, sign
 }
 
 export async function load([placeA, placeB]: [Place, Place], a: Model, b: Model, signal: AbortSignal, room = { left: MOST_INSIDE }): Promise<Compared> {
-  const [halfA, halfB] = await Promise.all([loadHalf(placeA, a.name, signal), loadHalf(placeB, b.name, signal)]);
+  const [nameA, nameB] = [nameOf(a, placeA), nameOf(b, placeB)];
+  const [halfA, halfB] = await Promise.all([loadHalf(placeA, nameA, signal), loadHalf(placeB, nameA === nameB ? t.again(nameB) : nameB, signal)]);
   const matched = match(halfA, halfB);
   const compared: Compared = { a: halfA, b: halfB, matched, rows: compareNodes(halfA, halfB, matched), unread: 0 };
   for (const row of compared.rows) await lookInside(compared, row, a, b, signal, room);
@@ -107,4 +116,5 @@ export function rowIn(rows: Row[], address: Address): Row | undefined {
 export const selectRow = (row: Row | undefined): void =>
   goTo({ query: { node: row && row.a >= 0 ? row.a : null, "with-node": row && row.b >= 0 ? row.b : null }, replace: true });
 
-export const inGraphs = (a: number, b: number) => ({ g: a || null, "with-g": b || null, node: null, "with-node": null });
+export const inGraphs = (a: number, b: number) => ({ g: a || null, "with-g": b || null, milli: null, "with-milli": null, node: null, "with-node": null });
+export const inMillis = (a: number, b: number) => ({ milli: a, "with-milli": b, node: null, "with-node": null });

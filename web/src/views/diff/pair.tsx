@@ -10,7 +10,7 @@ import { Part } from "../graph/inspector";
 import { isDrawn } from "../graph/fold";
 import type { Row } from "./differences";
 import { Badge } from "./list";
-import { graphsInside, inGraphs, type Compared, type Half } from "./load";
+import { graphsInside, inGraphs, inMillis, type Compared, type Half } from "./load";
 import { holdsGraph, shapeText, written } from "./outline";
 import { differ, digestsOf, type Two } from "./weights";
 
@@ -71,10 +71,11 @@ function Weight({ compared, pair }: { compared: Compared; pair: [number, number]
   );
 }
 
-/** Graphs of both nodes in the attribute of the same name. */
+/** Graphs of both nodes in the attribute of the same name; of others their milli-ops. */
 function Inside({ compared: { a, b }, row }: { compared: Compared; row: Row }) {
   const both = graphsInside(a, b, row);
-  if (both.length === 0) return null;
+  const milli = row.a >= 0 && row.b >= 0 && both.length === 0 && a.place.milli === null;
+  if (both.length === 0 && !milli) return null;
   return (
     <Part title={t.inside}>
       <div className="row wrap">
@@ -83,14 +84,19 @@ function Inside({ compared: { a, b }, row }: { compared: Compared; row: Row }) {
             {t.compareInside(graph.attribute)} →
           </a>
         ))}
+        {milli && (
+          <a className="button" href={hrefTo({ query: inMillis(row.a, row.b) })}>
+            {t.compareInside(texts.graph.milli)} →
+          </a>
+        )}
       </div>
     </Part>
   );
 }
 
 function InGraph({ half, node }: { half: Half; node: number }) {
-  const { model, graph, view } = half.place;
-  const query = { node, g: graph || null, call: view.call ?? null };
+  const { model, graph, milli, view } = half.place;
+  const query = { node, g: graph || null, milli, call: view.call ?? null, show: view.view ?? null };
   return (
     <a className="button" href={hrefTo({ view: "graph", model, query })}>
       {t.inGraph(half.name)}
@@ -120,7 +126,7 @@ export function PairFacts({ compared, row }: { compared: Compared; row: Row }) {
           <BeforeAfter label={t.changes} lines={changed.map(({ what, name, a: one, b: other }) => ({ name: t.changedWhat(t.what[what], name), a: one, b: other }))} />
         </Part>
       )}
-      {row.weights.length > 0 && (
+      {row.weights.length > 0 && a.place.milli === null && (
         <Part title={t.weights}>
           <ul className="values">
             {row.weights.slice(0, MOST).map((pair) => (

@@ -51,7 +51,7 @@ interface Found {
 }
 
 export function useWeights(compared: Compared, wanted: boolean, start: () => void): Weights {
-  const pairs = useMemo(() => pairsOf(compared.rows), [compared]);
+  const pairs = useMemo(() => (compared.a.place.milli === null ? pairsOf(compared.rows) : []), [compared]); // elements are of graphs
   const [found, setFound] = useState<Found>({ of: null, done: 0, failed: 0, differ: nothing });
   const now = wanted || pairs.length <= FEW;
   useEffect(() => {

@@ -4,7 +4,7 @@ import type { Graph, Model, Node, NodeDetail, Run, Value } from "../../api/types
 import { Panel } from "../../components/panel";
 import { Empty, Shown, useAsked, Waiting } from "../../components/states";
 import type { Seen } from "../../api/digest";
-import { sessionOfModel } from "../../session/session";
+import { canPlan, sessionOfModel } from "../../session/session";
 import { goTo, numberOf, type Address } from "../../state/address";
 import { prefixOfCall, useSeen } from "../../state/live";
 import { useSelected } from "../../state/source";
@@ -307,7 +307,7 @@ function GraphPage({ model, data: plain, chosen, wanted, reference }: { model: M
       <div className="graph-middle">
         <div className="graph-bar">
           <Crumbs loaded={loaded} model={model} />
-          {server && <Choices loaded={loaded} run={run} />}
+          {canPlan(model) && <Choices loaded={loaded} run={run} />}
           <Search nodes={loaded.nodes} found={found} query={query} onQuery={setQuery} />
           {server && (
             <>
@@ -324,7 +324,7 @@ function GraphPage({ model, data: plain, chosen, wanted, reference }: { model: M
         {loaded.drawn.items.length === 0 ? <Empty title={t.empty} /> : <Canvas loaded={loaded} chosen={chosen} fold={fold} found={found} live={live} onRun={toRun} />}
       </div>
       {dialog === "run" && <RunDialog loaded={loaded} onClose={() => setDialog(null)} />}
-      {dialog === "save" && <SaveDialog model={model} call={data.place.view.call} run={run} reference={reference} onClose={() => setDialog(null)} />}
+      {dialog === "save" && <SaveDialog model={model} call={data.place.view.call} nodes={data.graphs.reduce((sum, { n_nodes }) => sum + n_nodes, 0)} run={run} reference={reference} onClose={() => setDialog(null)} />}
       <Panel side="right" id="inspector" title={texts.shell.inspector} initial={320} max={700}>
         <Inspector loaded={loaded} chosen={chosen} live={live} fold={fold} onSearch={setQuery} />
       </Panel>

@@ -8,7 +8,7 @@ import { formatBytes } from "../../components/format";
 import { saveFile } from "../../components/save";
 import { Shown, useAsked } from "../../components/states";
 import { pack } from "../../session/archive";
-import { collect, MAX_DIGESTS, MAX_ELEMENTS, valuesOfRun } from "../../session/collect";
+import { collect, MAX_DIGESTS, MAX_ELEMENTS, MAX_MILLI, valuesOfRun } from "../../session/collect";
 import { writeReport } from "../../session/report";
 import { runsOf, useStore } from "../../state/store";
 import { texts } from "../../texts";
@@ -18,17 +18,21 @@ const t = texts.session;
 interface Props {
   model: Model;
   call: string | undefined;
+  /** Of all of its graphs. */
+  nodes: number;
   run: Run | null;
   /** The run of the address to compare with. */
   reference: string | undefined;
   onClose: () => void;
 }
 
-function Form({ model, call, run, reference, listed, onClose }: Props & { listed: RunValue[] }) {
+function Form({ model, call, nodes, run, reference, listed, onClose }: Props & { listed: RunValue[] }) {
   const all = useStore((state) => state.runs);
   const others = useMemo(() => runsOf(all, model.id).filter((other) => other.ended !== null && other.id !== run?.id && other.kind === "graph"), [all, model.id, run?.id]);
   const [q, setQ] = useState("");
   const [elements, setElements] = useState(false);
+  const [planned, setPlanned] = useState(false);
+  const [milli, setMilli] = useState(false);
   const [other, setOther] = useState(others.some(({ id }) => id === reference) ? (reference ?? "") : "");
   const [going, setGoing] = useState<"session" | "report" | null>(null);
   const [fault, setFault] = useState<string | null>(null);
@@ -38,7 +42,7 @@ function Form({ model, call, run, reference, listed, onClose }: Props & { listed
     setGoing(as);
     setFault(null);
     try {
-      const session = await collect({ model, call, run: run?.id ?? null, reference: other || null, chosen, elements: elements && bytes <= MAX_ELEMENTS });
+      const session = await collect({ model, call, run: run?.id ?? null, reference: other || null, chosen, elements: elements && bytes <= MAX_ELEMENTS, planned, milli });
       if (as === "session") saveFile(`${model.id}.sibyl.zip`, new Blob([pack(session)], { type: "application/zip" }));
       else saveFile(`${model.id}.html`, await writeReport(session));
       onClose();
@@ -95,6 +99,15 @@ function Form({ model, call, run, reference, listed, onClose }: Props & { listed
           )}
         </>
       )}
+      <label className="row">
+        <input type="checkbox" checked={planned} onChange={(event) => setPlanned(event.target.checked)} />
+        {t.planned}
+      </label>
+      <label className="row">
+        <input type="checkbox" checked={milli} disabled={nodes > MAX_MILLI} onChange={(event) => setMilli(event.target.checked)} />
+        {t.milli(nodes)}
+      </label>
+      {nodes > MAX_MILLI && <p className="hint muted">{t.manyMilli(MAX_MILLI)}</p>}
     </DialogForm>
   );
 }
