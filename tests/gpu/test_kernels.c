@@ -241,8 +241,8 @@ TEST(test_matmul)
         for (size_t i = 0; i < n * k; i++)
             b[i] = rig_float(&seed);
         gpu_range all[] = {rig_buffer(2 * m * k, a), rig_buffer(n * k, b), rig_buffer(2 * m * n, NULL)};
-        rig_launch(GPU_matmul, 3, all, &args, (n + MATMUL_TILE - 1) / MATMUL_TILE,
-                   (m + MATMUL_TILE - 1) / MATMUL_TILE, 2);
+        rig_launch(GPU_matmul, 3, all, &args, (n + TILE_SIDE - 1) / TILE_SIDE,
+                   (m + TILE_SIDE - 1) / TILE_SIDE, 2);
         rig_read(all[2], c);
         for (size_t i = 0; i < 2 * m; i++)
             for (size_t j = 0; j < n; j++) {
@@ -525,8 +525,8 @@ static void check_window(gpu_window_args a, bool tiled)
         c.made[d] = a.made[d];
     }
     if (tiled)
-        rig_launch(GPU_conv, 5, all, &c, (pixels + CONV_TILE - 1) / CONV_TILE,
-                   (a.m + CONV_TILE - 1) / CONV_TILE, 4);
+        rig_launch(GPU_conv, 5, all, &c, (pixels + TILE_SIDE - 1) / TILE_SIDE,
+                   (a.m + TILE_SIDE - 1) / TILE_SIDE, 4);
     else
         rig_launch(GPU_window, 5, all, &a, (a.count + WINDOW_THREADS - 1) / WINDOW_THREADS, 1, 1);
     rig_read(all[4], y);

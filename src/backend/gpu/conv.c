@@ -164,8 +164,8 @@ static sib_code add_windows(const node_view *n, gpu_step *s, const window_args *
     SIB_ASSERT(pixels && args->m); /* what is claimed has elements */
     const size_t z = args->count / (pixels * args->m);
     if (args->op != WINDOW_PRODUCT || pixels % per_word || deep < DEEP_MIN || args->m < FEATURES_MIN ||
-        size_ceil_div(pixels, CONV_TILE) > GPU_MAX_GROUPS ||
-        size_ceil_div(args->m, CONV_TILE) > GPU_MAX_GROUPS || z > GPU_MAX_GROUPS)
+        size_ceil_div(pixels, TILE_SIDE) > GPU_MAX_GROUPS ||
+        size_ceil_div(args->m, TILE_SIDE) > GPU_MAX_GROUPS || z > GPU_MAX_GROUPS)
         return gpu_add_line(s, GPU_window, 5, operands, args,
                             size_ceil_div(args->count, WINDOW_THREADS * per_word), err);
     gpu_conv_args tiled = {args->type,  args->m,     args->c,   args->groups, (uint32_t)pixels,
@@ -176,8 +176,8 @@ static sib_code add_windows(const node_view *n, gpu_step *s, const window_args *
     memcpy(tiled.dilation, args->dilation, sizeof tiled.dilation);
     memcpy(tiled.before, args->before, sizeof tiled.before);
     memcpy(tiled.made, args->made, sizeof tiled.made);
-    return gpu_add(s, GPU_conv, 5, operands, &tiled, size_ceil_div(pixels, CONV_TILE),
-                   size_ceil_div(args->m, CONV_TILE), z, err);
+    return gpu_add(s, GPU_conv, 5, operands, &tiled, size_ceil_div(pixels, TILE_SIDE),
+                   size_ceil_div(args->m, TILE_SIDE), z, err);
 }
 
 static sib_code conv_plan(const node_view *n, gpu_step *s, sib_error *err)

@@ -55,7 +55,7 @@ static sib_code copy(const probe *p, size_t bytes, sib_error *err)
 /* A product of two square matrices. */
 static sib_code multiply(const probe *p, size_t side, sib_error *err)
 {
-    const uint32_t n = (uint32_t)side, tiles = (uint32_t)size_ceil_div(side, MATMUL_TILE);
+    const uint32_t n = (uint32_t)side, tiles = (uint32_t)size_ceil_div(side, TILE_SIDE);
     const gpu_matmul_args args = {.type = SIB_F32,
                                   .m = n,
                                   .n = n,

@@ -61,9 +61,8 @@ static bool product(const node_view *n, gpu_matmul_args *args, size_t *batches)
                               .b_column = 1};
     const bool narrow = out.dtype == SIB_F16 || out.dtype == SIB_BF16;
     return (out.dtype == SIB_F32 || (narrow && args->n % 2 == 0)) &&
-           set_batches(args, &a, &b, &out, batches) &&
-           size_ceil_div(args->m, MATMUL_TILE) <= GPU_MAX_GROUPS &&
-           size_ceil_div(args->n, MATMUL_TILE) <= GPU_MAX_GROUPS;
+           set_batches(args, &a, &b, &out, batches) && size_ceil_div(args->m, TILE_SIDE) <= GPU_MAX_GROUPS &&
+           size_ceil_div(args->n, TILE_SIDE) <= GPU_MAX_GROUPS;
 }
 
 static bool matmul_claims(const node_view *n)
@@ -79,8 +78,8 @@ static sib_code matmul_plan(const node_view *n, gpu_step *s, sib_error *err)
     size_t batches = 0;
     product(n, &args, &batches);
     const gpu_operand operands[] = {{GPU_IN, 0, 0}, {GPU_IN, 1, 0}, {GPU_OUT, 0, 0}};
-    return gpu_add(s, GPU_matmul, 3, operands, &args, size_ceil_div(args.n, MATMUL_TILE),
-                   size_ceil_div(args.m, MATMUL_TILE), batches, err);
+    return gpu_add(s, GPU_matmul, 3, operands, &args, size_ceil_div(args.n, TILE_SIDE),
+                   size_ceil_div(args.m, TILE_SIDE), batches, err);
 }
 
 const gpu_op gpu_matmul = {.claims = matmul_claims, .plan = matmul_plan};

@@ -105,13 +105,28 @@ FN u32 encode(u32 type, u32 value, u32 i)
     return type_shift(type) == 0u ? value : (value & 0xffu) << (8u * (i & 3u));
 }
 
+/* Element i's place in its word, and that of a word's last element. */
+#define PLACE(type, i)   ((i)&LAST_PLACE(type))
+#define LAST_PLACE(type) ((1u << type_shift(type)) - 1u)
+
 /* What a value is once it has been written and read. */
 FN u32 rounded(u32 type, u32 value)
 {
     return type_shift(type) == 0u ? value : decode(type, encode(type, value, 0u), 0u);
 }
 
+/* `word` with element i, the elements before which stand in it already. */
+FN u32 joined(u32 type, u32 word, u32 value, u32 i)
+{
+    return encode(type, value, i) | (PLACE(type, i) == 0u ? 0u : word);
+}
+
 #define LOAD(buffer, type, i)     decode(type, WORD(buffer, (i) >> type_shift(type)), i)
 #define LOAD_F32(buffer, type, i) bits_to_f32(LOAD(buffer, type, i))
+/* Element i of a buffer = v, for a thread that makes a word's elements in order: the last writes `word`. */
+#define PUT_F32(buffer, type, word, i, v)                                                                    \
+    word = joined(type, word, f32_to_bits(v), i);                                                            \
+    if (PLACE(type, i) == LAST_PLACE(type))                                                                  \
+    SET_WORD(buffer, (i) >> type_shift(type), word)
 
 #endif

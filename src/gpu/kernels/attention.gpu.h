@@ -41,6 +41,12 @@ SHARED(f32, attention_factor, ATTENTION_ROWS)
 
 #define LOWEST bits_to_f32(0xff7fffffu)
 
+/* Column c of row j of the buffers `past_kv` and `kv`, whose own rows begin at `begin`; 0 outside. */
+#define ATTENTION_LOAD(past_kv, kv, begin, row, width, j, c)                                                 \
+    ((c) >= (width) || (j) >= all ? 0.0f                                                                     \
+     : (j) < args.past            ? LOAD_F32(past_kv, args.type, (past_begin + (j)) * (width) + (c))         \
+                                  : LOAD_F32(kv, args.type, (begin) + ((j)-args.past) * (row) + (c)))
+
 KERNEL(attention)
 {
     /* In products a thread has 2 rows and 4 columns; in the softmax 8 keys of a row. */
@@ -49,6 +55,9 @@ KERNEL(attention)
     PRIVATE(f32, state, 2); /* of its row: the largest score, and its share of the sum of exponentials */
     PRIVATE(f32, shown, 2); /* whether a key of its columns is not hidden from its rows */
     u32 first = GROUP_X * ATTENTION_ROWS, rows = args.heads * args.queries, all = args.past + args.keys;
+    u32 past_begin = (GROUP_Z * args.kv_heads + GROUP_Y) * args.past;
+    u32 k_begin = GROUP_Z * args.k_batch + GROUP_Y * args.k_head;
+    u32 v_begin = GROUP_Z * args.v_batch + GROUP_Y * args.v_head;
     i32 valid = I32(all), offset = I32(args.past);
     if ((args.flags & ATTENTION_LENGTHS) != 0u) {
         valid = I32(WORD(7, 2u * GROUP_Z));
@@ -77,7 +86,7 @@ KERNEL(attention)
                 for (u32 i = thread; i < ATTENTION_KEYS * ATTENTION_PART; i += THREADS) {
                     u32 p = part + i % ATTENTION_PART, r = first + i / ATTENTION_PART,
                         j = from + i / ATTENTION_PART;
-                    f32 q = 0.0f, k = 0.0f;
+                    f32 q = 0.0f;
                     if (i < ATTENTION_ROWS * ATTENTION_PART) {
                         u32 head = GROUP_Y * args.heads + r / args.queries;
                         if (r < rows && p < args.d)
@@ -86,14 +95,8 @@ KERNEL(attention)
                                              r % args.queries * args.q_row + p);
                         SHARED_SET(attention_q, i, q);
                     }
-                    if (p < args.d && j < args.past)
-                        k = LOAD_F32(3, args.type,
-                                     ((GROUP_Z * args.kv_heads + GROUP_Y) * args.past + j) * args.d + p);
-                    else if (p < args.d && j < all)
-                        k = LOAD_F32(1, args.type,
-                                     GROUP_Z * args.k_batch + GROUP_Y * args.k_head +
-                                         (j - args.past) * args.k_row + p);
-                    SHARED_SET(attention_kv, i % ATTENTION_PART * ATTENTION_KEYS + i / ATTENTION_PART, k);
+                    SHARED_SET(attention_kv, i % ATTENTION_PART * ATTENTION_KEYS + i / ATTENTION_PART,
+                               ATTENTION_LOAD(3, 1, k_begin, args.k_row, args.d, j, p));
                 }
             }
             BARRIER;
@@ -177,15 +180,7 @@ KERNEL(attention)
             {
                 for (u32 i = thread; i < ATTENTION_KEYS * ATTENTION_PART; i += THREADS) {
                     u32 c = part + i % ATTENTION_PART, j = from + i / ATTENTION_PART;
-                    f32 v = 0.0f;
-                    if (c < args.dv && j < args.past)
-                        v = LOAD_F32(4, args.type,
-                                     ((GROUP_Z * args.kv_heads + GROUP_Y) * args.past + j) * args.dv + c);
-                    else if (c < args.dv && j < all)
-                        v = LOAD_F32(2, args.type,
-                                     GROUP_Z * args.v_batch + GROUP_Y * args.v_head +
-                                         (j - args.past) * args.v_row + c);
-                    SHARED_SET(attention_kv, i, v);
+                    SHARED_SET(attention_kv, i, ATTENTION_LOAD(4, 2, v_begin, args.v_row, args.dv, j, c));
                 }
             }
             BARRIER;
@@ -214,7 +209,7 @@ KERNEL(attention)
     BARRIER;
     EACH_THREAD
     {
-        u32 last = (1u << type_shift(args.type)) - 1u, word = 0u;
+        u32 word = 0u;
         for (u32 y = thread / 8u * 2u; y < thread / 8u * 2u + 2u && first + y < rows; y++) {
             u32 r = first + y, head = GROUP_Y * args.heads + r / args.queries;
             u32 begin = GROUP_Z * args.y_batch + head * args.y_head + r % args.queries * args.y_row;
@@ -229,9 +224,7 @@ KERNEL(attention)
                 f32 v = zero ? 0.0f : MINE(sums, i / 4u * 8u + y % 2u * 4u + i % 4u) / sum;
                 if (column >= args.dv)
                     continue;
-                word = encode(args.type, f32_to_bits(v), at) | ((at & last) == 0u ? 0u : word);
-                if ((at & last) == last)
-                    SET_WORD(6, at >> type_shift(args.type), word);
+                PUT_F32(6, args.type, word, at, v);
             }
         }
     }

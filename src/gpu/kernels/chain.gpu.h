@@ -307,9 +307,9 @@ KERNEL(chain)
                 } else if (op == CHAIN_VALUE)
                     r[result] = a;
                 else if (op == CHAIN_STORE) {
-                    u32 last = (1u << type_shift(type)) - 1u, place = e >> type_shift(type);
-                    word[a] = encode(type, r[result], e) | ((e & last) == 0u ? 0u : word[a]);
-                    if ((e & last) != last && e + 1u < args.count)
+                    u32 place = e >> type_shift(type);
+                    word[a] = joined(type, word[a], r[result], e);
+                    if (PLACE(type, e) != LAST_PLACE(type) && e + 1u < args.count)
                         continue;
                     switch (a) {
                     case 1u:

@@ -148,9 +148,8 @@ KERNEL(rows)
                     x = x * LOAD_F32(1, args.type, scale);
                 if ((args.flags & ROWS_BIAS) != 0u)
                     x = x + LOAD_F32(2, args.type, scale);
-                word = word | encode(args.type, f32_to_bits(x), at);
+                PUT_F32(3, args.type, word, at, x);
             }
-            SET_WORD(3, (begin + i * args.inner) >> type_shift(args.type), word);
         }
         if (thread % args.lanes == 0u && line < args.lines) {
             if ((args.flags & ROWS_MEAN) != 0u)
