@@ -2,94 +2,16 @@
 #ifndef SIMD_F32_AVX2_H
 #define SIMD_F32_AVX2_H
 
-#include <immintrin.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "simd/x86_avx2.h"
 
 typedef __m256 vf;
 #define VF_LANES 8
 
-static inline vf vf_zero(void)
-{
-    return _mm256_setzero_ps();
-}
-
-static inline vf vf_set1(float x)
-{
-    return _mm256_set1_ps(x);
-}
-
-static inline vf vf_broadcast(const float *a, int i)
-{
-    return vf_set1(a[i]);
-}
-
-static inline vf vf_load(const float *p)
-{
-    return _mm256_loadu_ps(p);
-}
-
-static inline void vf_store(float *p, vf v)
-{
-    _mm256_storeu_ps(p, v);
-}
-
-static inline void vf_stream(float *p, vf v)
-{
-    _mm256_stream_ps(p, v);
-}
-
-static inline vf vf_add(vf a, vf b)
-{
-    return _mm256_add_ps(a, b);
-}
-
-static inline vf vf_sub(vf a, vf b)
-{
-    return _mm256_sub_ps(a, b);
-}
-
-static inline vf vf_mul(vf a, vf b)
-{
-    return _mm256_mul_ps(a, b);
-}
-
-static inline vf vf_div(vf a, vf b)
-{
-    return _mm256_div_ps(a, b);
-}
-
-static inline vf vf_fma(vf a, vf b, vf c)
-{
-    return _mm256_fmadd_ps(a, b, c);
-}
-
-/* The instruction returns its second operand where either is NaN. */
-static inline vf vf_min(vf limit, vf v)
-{
-    return _mm256_min_ps(limit, v);
-}
-
-static inline vf vf_abs(vf v)
-{
-    return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), v);
-}
-
-static inline vf vf_copysign(vf size, vf sign)
-{
-    return _mm256_or_ps(size, _mm256_and_ps(_mm256_set1_ps(-0.0f), sign));
-}
+#include "simd/f32_x86.h"
 
 static inline vf vf_select_less(vf a, vf b, vf yes, vf no)
 {
     return _mm256_blendv_ps(no, yes, _mm256_cmp_ps(a, b, _CMP_LT_OQ));
-}
-
-static inline vf vf_power_of_2(vf v)
-{
-    __m256i biased = _mm256_add_epi32(_mm256_castps_si256(v), _mm256_set1_epi32(127));
-    return _mm256_castsi256_ps(_mm256_slli_epi32(biased, 23));
 }
 
 /* The second load begins one element early, so that p[2 * 8 - 2] is the last that is read. */
@@ -98,11 +20,6 @@ static inline vf vf_load_even(const float *p)
     vf low = _mm256_loadu_ps(p), high = _mm256_loadu_ps(p + 7);
     vf mixed = _mm256_shuffle_ps(low, high, _MM_SHUFFLE(3, 1, 2, 0)); /* 0 2 8 10 | 4 6 12 14 */
     return _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(mixed), _MM_SHUFFLE(3, 1, 2, 0)));
-}
-
-static inline vf vf_load_f16(const uint16_t *p)
-{
-    return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p));
 }
 
 static inline void vf_store_f16(uint16_t *p, vf v)
@@ -134,37 +51,6 @@ static inline void vf_store_bf16(uint16_t *p, vf v)
     __m256i all = _mm256_blendv_epi8(rounded, quiet, is_nan);
     __m256i packed = _mm256_permute4x64_epi64(_mm256_packus_epi32(all, all), _MM_SHUFFLE(3, 1, 2, 0));
     _mm_storeu_si128((__m128i *)p, _mm256_castsi256_si128(packed));
-}
-
-/* The instruction returns its second operand where either is NaN. */
-static inline vf vf_max(vf limit, vf v)
-{
-    return _mm256_max_ps(limit, v);
-}
-
-static inline vf vf_sqrt(vf v)
-{
-    return _mm256_sqrt_ps(v);
-}
-
-static inline vf vf_round(vf v)
-{
-    return _mm256_round_ps(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-}
-
-static inline vf vf_floor(vf v)
-{
-    return _mm256_round_ps(v, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
-}
-
-static inline vf vf_ceil(vf v)
-{
-    return _mm256_round_ps(v, _MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC);
-}
-
-static inline vf vf_trunc(vf v)
-{
-    return _mm256_round_ps(v, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC);
 }
 
 static inline vf vf_select_nan(vf a, vf yes, vf no)
@@ -247,16 +133,6 @@ static inline vf vf_before(vf a, vf b)
 {
     __m256i between = _mm256_castps_si256(_mm256_permute2f128_ps(a, b, 0x21));
     return _mm256_castsi256_ps(_mm256_alignr_epi8(between, _mm256_castps_si256(a), 4));
-}
-
-static inline vf vf_load_s8(const int8_t *p)
-{
-    return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)p)));
-}
-
-static inline vf vf_load_u8(const uint8_t *p)
-{
-    return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p)));
 }
 
 static inline vf vf_of_sums(const int32_t *sums, const uint32_t *less, uint32_t plus)
@@ -356,25 +232,6 @@ static inline void vf_store_s8(int8_t *p, vf v)
 static inline void vf_store_u8(uint8_t *p, vf v)
 {
     vf_store_s8((int8_t *)p, v);
-}
-
-static inline vf vf_fms(vf a, vf b, vf c)
-{
-    return _mm256_fmsub_ps(a, b, c);
-}
-
-static inline vf vf_fnma(vf a, vf b, vf c)
-{
-    return _mm256_fnmadd_ps(a, b, c);
-}
-
-static inline vf vf_exponent(vf x, vf *m)
-{
-    const __m256i sqrt_half = _mm256_set1_epi32(0x3f3504f3);
-    __m256i above = _mm256_sub_epi32(_mm256_castps_si256(x), sqrt_half);
-    __m256i mantissa = _mm256_add_epi32(_mm256_and_si256(above, _mm256_set1_epi32(0x7fffff)), sqrt_half);
-    *m = _mm256_castsi256_ps(mantissa);
-    return _mm256_cvtepi32_ps(_mm256_srai_epi32(above, 23));
 }
 
 static inline void vf_transpose_rows(const float *const rows[VF_LANES], size_t at, float *dst, size_t step)

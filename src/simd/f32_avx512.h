@@ -2,94 +2,16 @@
 #ifndef SIMD_F32_AVX512_H
 #define SIMD_F32_AVX512_H
 
-#include <immintrin.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "simd/x86_avx512.h"
 
 typedef __m512 vf;
 #define VF_LANES 16
 
-static inline vf vf_zero(void)
-{
-    return _mm512_setzero_ps();
-}
-
-static inline vf vf_set1(float x)
-{
-    return _mm512_set1_ps(x);
-}
-
-static inline vf vf_broadcast(const float *a, int i)
-{
-    return vf_set1(a[i]);
-}
-
-static inline vf vf_load(const float *p)
-{
-    return _mm512_loadu_ps(p);
-}
-
-static inline void vf_store(float *p, vf v)
-{
-    _mm512_storeu_ps(p, v);
-}
-
-static inline void vf_stream(float *p, vf v)
-{
-    _mm512_stream_ps(p, v);
-}
-
-static inline vf vf_add(vf a, vf b)
-{
-    return _mm512_add_ps(a, b);
-}
-
-static inline vf vf_sub(vf a, vf b)
-{
-    return _mm512_sub_ps(a, b);
-}
-
-static inline vf vf_mul(vf a, vf b)
-{
-    return _mm512_mul_ps(a, b);
-}
-
-static inline vf vf_div(vf a, vf b)
-{
-    return _mm512_div_ps(a, b);
-}
-
-static inline vf vf_fma(vf a, vf b, vf c)
-{
-    return _mm512_fmadd_ps(a, b, c);
-}
-
-/* The instruction returns its second operand where either is NaN. */
-static inline vf vf_min(vf limit, vf v)
-{
-    return _mm512_min_ps(limit, v);
-}
-
-static inline vf vf_abs(vf v)
-{
-    return _mm512_andnot_ps(_mm512_set1_ps(-0.0f), v);
-}
-
-static inline vf vf_copysign(vf size, vf sign)
-{
-    return _mm512_or_ps(size, _mm512_and_ps(_mm512_set1_ps(-0.0f), sign));
-}
+#include "simd/f32_x86.h"
 
 static inline vf vf_select_less(vf a, vf b, vf yes, vf no)
 {
     return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_LT_OQ), no, yes);
-}
-
-static inline vf vf_power_of_2(vf v)
-{
-    __m512i biased = _mm512_add_epi32(_mm512_castps_si512(v), _mm512_set1_epi32(127));
-    return _mm512_castsi512_ps(_mm512_slli_epi32(biased, 23));
 }
 
 /* The second load begins one element early, so that p[2 * 16 - 2] is the last that is read: element 2 i of p
@@ -98,11 +20,6 @@ static inline vf vf_load_even(const float *p)
 {
     const __m512i order = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 17, 19, 21, 23, 25, 27, 29, 31);
     return _mm512_permutex2var_ps(_mm512_loadu_ps(p), order, _mm512_loadu_ps(p + 15));
-}
-
-static inline vf vf_load_f16(const uint16_t *p)
-{
-    return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p));
 }
 
 static inline void vf_store_f16(uint16_t *p, vf v)
@@ -127,37 +44,6 @@ static inline void vf_store_bf16(uint16_t *p, vf v)
     __mmask16 is_nan = _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q);
     __m512i all = _mm512_mask_or_epi32(rounded, is_nan, top, _mm512_set1_epi32(0x40));
     _mm256_storeu_si256((__m256i *)p, _mm512_cvtepi32_epi16(all));
-}
-
-/* The instruction returns its second operand where either is NaN. */
-static inline vf vf_max(vf limit, vf v)
-{
-    return _mm512_max_ps(limit, v);
-}
-
-static inline vf vf_sqrt(vf v)
-{
-    return _mm512_sqrt_ps(v);
-}
-
-static inline vf vf_round(vf v)
-{
-    return _mm512_roundscale_ps(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-}
-
-static inline vf vf_floor(vf v)
-{
-    return _mm512_roundscale_ps(v, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
-}
-
-static inline vf vf_ceil(vf v)
-{
-    return _mm512_roundscale_ps(v, _MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC);
-}
-
-static inline vf vf_trunc(vf v)
-{
-    return _mm512_roundscale_ps(v, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC);
 }
 
 static inline vf vf_select_nan(vf a, vf yes, vf no)
@@ -233,16 +119,6 @@ static inline vf vf_after(vf a, vf b)
 static inline vf vf_before(vf a, vf b)
 {
     return _mm512_castsi512_ps(_mm512_alignr_epi32(_mm512_castps_si512(b), _mm512_castps_si512(a), 1));
-}
-
-static inline vf vf_load_s8(const int8_t *p)
-{
-    return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)p)));
-}
-
-static inline vf vf_load_u8(const uint8_t *p)
-{
-    return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p)));
 }
 
 static inline vf vf_of_sums(const int32_t *sums, const uint32_t *less, uint32_t plus)
@@ -333,25 +209,6 @@ static inline void vf_store_s8(int8_t *p, vf v)
 static inline void vf_store_u8(uint8_t *p, vf v)
 {
     vf_store_s8((int8_t *)p, v);
-}
-
-static inline vf vf_fms(vf a, vf b, vf c)
-{
-    return _mm512_fmsub_ps(a, b, c);
-}
-
-static inline vf vf_fnma(vf a, vf b, vf c)
-{
-    return _mm512_fnmadd_ps(a, b, c);
-}
-
-static inline vf vf_exponent(vf x, vf *m)
-{
-    const __m512i sqrt_half = _mm512_set1_epi32(0x3f3504f3);
-    __m512i above = _mm512_sub_epi32(_mm512_castps_si512(x), sqrt_half);
-    __m512i mantissa = _mm512_add_epi32(_mm512_and_si512(above, _mm512_set1_epi32(0x7fffff)), sqrt_half);
-    *m = _mm512_castsi512_ps(mantissa);
-    return _mm512_cvtepi32_ps(_mm512_srai_epi32(above, 23));
 }
 
 static inline void vf_transpose_rows(const float *const rows[VF_LANES], size_t at, float *dst, size_t step)

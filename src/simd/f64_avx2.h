@@ -2,76 +2,16 @@
 #ifndef SIMD_F64_AVX2_H
 #define SIMD_F64_AVX2_H
 
-#include <immintrin.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "simd/x86_avx2.h"
 
 #define VD_LANES 4
 typedef __m256d vd;
 
-static inline vd vd_load(const double *p)
-{
-    return _mm256_loadu_pd(p);
-}
-
-static inline void vd_store(double *p, vd a)
-{
-    _mm256_store_pd(p, a);
-}
+#include "simd/f64_x86.h"
 
 static inline void vd_store_f32(float *p, vd a)
 {
     _mm_storeu_ps(p, _mm256_cvtpd_ps(a));
-}
-
-static inline vd vd_set1(double x)
-{
-    return _mm256_set1_pd(x);
-}
-
-static inline vd vd_add(vd a, vd b)
-{
-    return _mm256_add_pd(a, b);
-}
-
-static inline vd vd_sub(vd a, vd b)
-{
-    return _mm256_sub_pd(a, b);
-}
-
-static inline vd vd_mul(vd a, vd b)
-{
-    return _mm256_mul_pd(a, b);
-}
-
-static inline vd vd_fma(vd a, vd b, vd c)
-{
-    return _mm256_fmadd_pd(a, b, c);
-}
-
-static inline vd vd_fms(vd a, vd b, vd c)
-{
-    return _mm256_fmsub_pd(a, b, c);
-}
-
-static inline vd vd_fnma(vd a, vd b, vd c)
-{
-    return _mm256_fnmadd_pd(a, b, c);
-}
-
-static inline vd vd_max(vd a, vd b)
-{
-    return _mm256_max_pd(a, b);
-}
-
-static inline vd vd_min(vd a, vd b)
-{
-    return _mm256_min_pd(a, b);
-}
-
-static inline vd vd_sqrt(vd a)
-{
-    return _mm256_sqrt_pd(a);
 }
 
 static inline vd vd_exponent(vd x, vd *m)

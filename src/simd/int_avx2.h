@@ -4,54 +4,23 @@
 
 #include "simd/f64_avx2.h"
 
-#include <immintrin.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-
-typedef __m256i vi;
+typedef xi vi;
 #define VI_LANES 8
+typedef xi vb;
+#define VB_PIECES 2
+#if defined(__AVXVNNI__)
+#define X86_DPBUSD _mm256_dpbusd_avx_epi32
+#endif
 
-/* ---- Products of bytes: gemm_int.inc.h and bytes.inc.h define the operations ---- */
-
-static inline vi vi_zero(void)
+/* Even lanes of one, odd lanes of the other. */
+static inline vi vi_odd(vi even, vi odd)
 {
-    return _mm256_setzero_si256();
+    return _mm256_blend_epi32(even, odd, 0xaa);
 }
 
-#if defined(__AVXVNNI__) /* multiplies bytes and adds four products */
-#define VI_GROUP   4
-#define VI_ELEMENT 1
+#include "simd/int_x86.h"
 
-static inline vi vi_left(const char *a)
-{
-    int32_t four;
-    memcpy(&four, a, sizeof four);
-    return _mm256_set1_epi32(four);
-}
-
-static inline vi vi_right(const int8_t *b)
-{
-    return _mm256_loadu_si256((const __m256i *)b);
-}
-
-static inline vi vi_dot(vi sum, vi left, vi right)
-{
-    return _mm256_dpbusd_avx_epi32(sum, left, right);
-}
-
-/* Unsigned bytes, for vi_dot_plain, whose left operand is signed. */
-static inline vi vi_plain(const uint8_t *b)
-{
-    return _mm256_loadu_si256((const __m256i *)b);
-}
-
-static inline vi vi_dot_plain(vi sum, vi left, vi plain)
-{
-    return _mm256_dpbusd_avx_epi32(sum, plain, left);
-}
-
+#if defined(X86_DPBUSD)
 #define VI_WINDOW 32
 static inline vi vi_windows(const uint8_t *p, int32_t flip)
 {
@@ -60,84 +29,12 @@ static inline vi vi_windows(const uint8_t *p, int32_t flip)
     __m256i bytes = _mm256_loadu2_m128i((const __m128i *)(p + 4), (const __m128i *)p);
     return _mm256_xor_si256(_mm256_shuffle_epi8(bytes, each), _mm256_set1_epi32(flip));
 }
-
-/* Widens 8 bytes to int32. */
-static inline vi vi_widened(const uint8_t *p)
-{
-    return _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p));
-}
-
-#define VI_JOIN 8
-static inline void vi_join(const uint8_t *const *rows, size_t l, int32_t flip, uint8_t *dst)
-{
-    vi a = _mm256_or_si256(vi_widened(rows[0] + l), _mm256_slli_epi32(vi_widened(rows[1] + l), 8));
-    vi b = _mm256_or_si256(vi_widened(rows[2] + l), _mm256_slli_epi32(vi_widened(rows[3] + l), 8));
-    a = _mm256_or_si256(a, _mm256_slli_epi32(b, 16));
-    _mm256_storeu_si256((__m256i *)dst, _mm256_xor_si256(a, _mm256_set1_epi32(flip)));
-}
-
-#else /* multiplies 16-bit numbers and adds two */
-#define VI_GROUP   2
-#define VI_ELEMENT 2
-
-static inline vi vi_left(const char *a)
-{
-    int32_t two;
-    memcpy(&two, a, sizeof two);
-    return _mm256_set1_epi32(two);
-}
-
-static inline vi vi_right(const int8_t *b)
-{
-    return _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)b));
-}
-
-static inline vi vi_dot(vi sum, vi left, vi right)
-{
-    return _mm256_add_epi32(sum, _mm256_madd_epi16(left, right));
-}
-
-/* Unsigned bytes, for vi_dot_plain. */
-static inline vi vi_plain(const uint8_t *b)
-{
-    return _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)b));
-}
-
-static inline vi vi_dot_plain(vi sum, vi left, vi plain)
-{
-    return vi_dot(sum, left, plain);
-}
-
-#define VI_JOIN 16
-static inline void vi_join(const uint8_t *const *rows, size_t l, int32_t flip, uint8_t *dst)
-{
-    __m256i a = _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)(rows[0] + l)));
-    __m256i b = _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)(rows[1] + l)));
-    a = _mm256_or_si256(a, _mm256_slli_epi16(b, 8));
-    _mm256_storeu_si256((__m256i *)dst, _mm256_xor_si256(a, _mm256_set1_epi32(flip)));
-}
-
 #endif
 
 #define VI_ROW
-static inline vi vi_bytes(uint8_t b)
-{
-    return _mm256_set1_epi8((char)b);
-}
-
-static inline vi vi_xor(vi a, vi b)
-{
-    return _mm256_xor_si256(a, b);
-}
-
 static inline vi vi_pattern(const uint8_t *p)
 {
     return _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)p));
-}
-
-static inline vi vi_taps(vi row, vi pattern)
-{
-    return _mm256_shuffle_epi8(row, pattern);
 }
 
 typedef struct vi_span {
@@ -165,95 +62,15 @@ static inline vi vi_row(const uint8_t *p, int stride, vi_span span, vi zero)
                                    _mm_loadu_si128((const __m128i *)(p + 4 * stride)), 1);
 }
 
-static inline void vi_store(int32_t *p, vi v)
-{
-    _mm256_storeu_si256((__m256i *)p, v);
-}
-
-/* ---- int32, and their halves as doubles: tile/lanes.inc.h defines the operations ---- */
-
-#define vi_shl(a, n) _mm256_slli_epi32(a, n)
-#define vi_shr(a, n) _mm256_srai_epi32(a, n)
-
-static inline vi vi_load(const int32_t *p)
-{
-    return _mm256_loadu_si256((const __m256i *)p);
-}
-
 static inline void vi_store16(int16_t *p, vi a)
 {
     const __m256i narrow = _mm256_permute4x64_epi64(_mm256_packs_epi32(a, a), 0xd8);
     _mm_storeu_si128((__m128i *)p, _mm256_castsi256_si128(narrow));
 }
 
-static inline vi vi_set1(int32_t x)
-{
-    return _mm256_set1_epi32(x);
-}
-
-static inline vi vi_add(vi a, vi b)
-{
-    return _mm256_add_epi32(a, b);
-}
-
-static inline vi vi_sub(vi a, vi b)
-{
-    return _mm256_sub_epi32(a, b);
-}
-
-static inline vi vi_and(vi a, vi b)
-{
-    return _mm256_and_si256(a, b);
-}
-
-static inline vi vi_max(vi a, vi b)
-{
-    return _mm256_max_epi32(a, b);
-}
-
-static inline vi vi_abs(vi a)
-{
-    return _mm256_abs_epi32(a);
-}
-
-static inline vi vi_mul(vi a, vi b)
-{
-    return _mm256_mullo_epi32(a, b);
-}
-
-static inline vi vi_madd(vi a, vi b)
-{
-    return _mm256_madd_epi16(a, b);
-}
-
-static inline vi vi_shlv(vi a, vi n)
-{
-    return _mm256_sllv_epi32(a, n);
-}
-
-static inline vi vi_shrv(vi a, vi n)
-{
-    return _mm256_srav_epi32(a, n);
-}
-
 static inline vi vi_pair(vi low, vi high)
 {
     return _mm256_blend_epi16(low, _mm256_slli_epi32(high, 16), 0xaa);
-}
-
-static inline vi vi_mul_q31(vi a, vi c)
-{
-    const __m256i even = _mm256_mul_epi32(a, c), odd = _mm256_mul_epi32(_mm256_srli_epi64(a, 32), c);
-    return _mm256_blend_epi32(_mm256_srli_epi64(even, 31), _mm256_slli_epi64(odd, 1), 0xaa);
-}
-
-/* Products of the even lanes, and of the odd ones shifted down; the sums' bits 31 to 62. */
-static inline vi vi_dot_q31(vi a, vi c, vi b, vi d)
-{
-    const __m256i even = _mm256_add_epi64(_mm256_mul_epi32(a, c), _mm256_mul_epi32(b, d));
-    const __m256i odd = _mm256_add_epi64(_mm256_mul_epi32(_mm256_srli_epi64(a, 32), c),
-                                         _mm256_mul_epi32(_mm256_srli_epi64(b, 32), d));
-    return _mm256_blend_epi32(_mm256_srli_epi64(even, 31), _mm256_slli_epi64(odd, 1), 0xaa);
 }
 
 static inline vi vi_lookup(const int32_t table[16], vi i)
@@ -304,11 +121,6 @@ static inline void vi_transpose_rows(const int16_t *const rows[VI_LANES], size_t
     }
 }
 
-/* ---- Bytes as items in pieces of 16: kernel/layout/layout.inc.h defines the operations ---- */
-
-typedef __m256i vb;
-#define VB_PIECES 2
-
 static inline vb vb_rows(const char *p, ptrdiff_t apart)
 {
     vb low = _mm256_castsi128_si256(_mm_loadu_si128((const __m128i *)p));
@@ -318,62 +130,6 @@ static inline vb vb_rows(const char *p, ptrdiff_t apart)
 static inline vb vb_halves(const char *p)
 {
     return _mm256_permute4x64_epi64(_mm256_castsi128_si256(_mm_loadu_si128((const __m128i *)p)), 0x50);
-}
-
-static inline void vb_store(char *p, vb v)
-{
-    _mm256_storeu_si256((__m256i *)p, v);
-}
-
-/* Copies a vector past the caches; p is aligned to it. */
-static inline void vb_stream(char *p, const char *from)
-{
-    _mm256_stream_si256((__m256i *)p, _mm256_loadu_si256((const __m256i *)from));
-}
-
-static inline void vb_stream_end(void)
-{
-    _mm_sfence();
-}
-
-static inline vb vb_lo_1(vb a, vb b)
-{
-    return _mm256_unpacklo_epi8(a, b);
-}
-
-static inline vb vb_hi_1(vb a, vb b)
-{
-    return _mm256_unpackhi_epi8(a, b);
-}
-
-static inline vb vb_lo_2(vb a, vb b)
-{
-    return _mm256_unpacklo_epi16(a, b);
-}
-
-static inline vb vb_hi_2(vb a, vb b)
-{
-    return _mm256_unpackhi_epi16(a, b);
-}
-
-static inline vb vb_lo_4(vb a, vb b)
-{
-    return _mm256_unpacklo_epi32(a, b);
-}
-
-static inline vb vb_hi_4(vb a, vb b)
-{
-    return _mm256_unpackhi_epi32(a, b);
-}
-
-static inline vb vb_lo_8(vb a, vb b)
-{
-    return _mm256_unpacklo_epi64(a, b);
-}
-
-static inline vb vb_hi_8(vb a, vb b)
-{
-    return _mm256_unpackhi_epi64(a, b);
 }
 
 #endif
