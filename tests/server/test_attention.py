@@ -13,8 +13,7 @@ FILE = {"file": ("sample.flac", RECORDING.read_bytes())}
 class Attention(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.server = Server("digits")
-        cls.addClassCleanup(cls.server.__exit__)
+        cls.server = cls.enterClassContext(Server("digits"))
         status, _, text = cls.server.ask("POST", "/v1/audio/transcriptions", *form(
             {"model": "digits", "response_format": "verbose_json", "timestamp_granularities[]": "word"}, FILE))
         assert status == 200, text

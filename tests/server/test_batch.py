@@ -42,16 +42,10 @@ class Stream:
 class Batch(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.folder = tempfile.TemporaryDirectory()
-        folder = pathlib.Path(cls.folder.name)
+        folder = cls.folder = pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory()))
         cls.file = decoder_model.make(folder, "decoder")
         (folder / "chain.onnx").write_bytes(chain()[0])
-        cls.server = Server(str(cls.file), str(folder / "chain.onnx"), "--jobs", "2")
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.__exit__()
-        cls.folder.cleanup()
+        cls.server = cls.enterClassContext(Server(str(cls.file), str(folder / "chain.onnx"), "--jobs", "2"))
 
     def complete(self, server=None, status=200, path="/v1/completions", **fields):
         got, _, text = (server or self.server).ask("POST", path, json.dumps({"model": "decoder", **fields}),

@@ -24,20 +24,15 @@ USER = {"role": "user", "content": " hello "}
 class Chat(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.folder = tempfile.TemporaryDirectory()
+        cls.folder = pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory()))
         files = []
         for name, metadata in {"talk": {"chat_template": TEMPLATE, "bos_token": "<s>"}, "mute": {},
                                "short": {"chat_template": TEMPLATE, "n_ctx": "40"}, "ended": {"chat_template": "in!", "stop_tokens": f"[300, 301, {END}]"},
                                "odd": {"chat_template": "\n{% include 'x' %}"}}.items():
             data, cls.rows = chain(metadata)
-            files.append(pathlib.Path(cls.folder.name) / f"{name}.onnx")
+            files.append(cls.folder / f"{name}.onnx")
             files[-1].write_bytes(data)
-        cls.server = Server(*map(str, files), "--jobs", "2")
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.__exit__()
-        cls.folder.cleanup()
+        cls.server = cls.enterClassContext(Server(*map(str, files), "--jobs", "2"))
 
     def ask(self, path="/v1/chat/completions", **fields):
         return self.server.ask("POST", path, json.dumps(fields), {"Content-Type": "application/json"})

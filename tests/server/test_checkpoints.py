@@ -18,9 +18,8 @@ from serving import RECORDING, SOURCE, SPOKEN, Server, form
 class Checkpoints(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.folder = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(cls.folder.cleanup)
-        cls.models, cls.temporary = (pathlib.Path(cls.folder.name) / name for name in ("models", "temporary"))
+        cls.folder = pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory()))
+        cls.models, cls.temporary = (cls.folder / name for name in ("models", "temporary"))
         cls.models.mkdir()
         cls.temporary.mkdir()
         for name in ("digits.pt", "digits.tiktoken"):
@@ -28,8 +27,7 @@ class Checkpoints(unittest.TestCase):
         (cls.models / "away.pt").symlink_to("/etc/passwd")
         os.environ["TMPDIR"] = str(cls.temporary)  # the server's
         cls.addClassCleanup(os.environ.pop, "TMPDIR")
-        cls.server = Server("--models", str(cls.models))
-        cls.addClassCleanup(cls.server.__exit__)
+        cls.server = cls.enterClassContext(Server("--models", str(cls.models)))
 
     def client(self):
         client = Client(self.server)
@@ -68,7 +66,7 @@ class Checkpoints(unittest.TestCase):
             status, answer = self.open(**options)
             self.assertEqual(status, 400, (options, answer))
             self.assertIn(part, answer["error"]["message"])
-            self.assertNotIn(self.folder.name, answer["error"]["message"])
+            self.assertNotIn(str(self.folder), answer["error"]["message"])
         self.assertEqual(list(self.temporary.iterdir()), [])
 
     def test_what_is_too_large_is_not_written(self):

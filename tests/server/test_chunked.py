@@ -20,11 +20,7 @@ def chunk(data: bytes) -> bytes:
 class Chunked(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.server = Server("digits", "--max-upload", "1")
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.__exit__()
+        cls.server = cls.enterClassContext(Server("digits", "--max-upload", "1"))
 
     def send(self, *pieces: bytes):
         """The status and the error's message of what comes back, until the server closes."""

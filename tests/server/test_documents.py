@@ -37,12 +37,10 @@ class Documents(RunTests):
 
     @classmethod
     def setUpClass(cls):
-        folder = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(folder.cleanup)
-        cls.file = pathlib.Path(folder.name) / "chain.onnx"
+        folder = pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory()))
+        cls.file = folder / "chain.onnx"
         cls.file.write_bytes(chain()[0])
-        cls.server = Server("digits", str(cls.file))
-        cls.addClassCleanup(cls.server.__exit__)
+        cls.server = cls.enterClassContext(Server("digits", str(cls.file)))
         assert cls.server.ask("POST", "/api/models", *form({}, {"file": ("small.onnx", small_model())}))[0] == 201
 
     def open(self, document) -> str:

@@ -16,16 +16,13 @@ from serving import Server, identity_model
 class Embeddings(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        folder = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(folder.cleanup)
-        at = pathlib.Path(folder.name)
-        cls.file = embedding_model.write(at)
-        plain = embedding_model.write(at / "plain", "plain", types=False)
-        alone = embedding_model.write(at / "alone", "alone")  # without a tokenizer: a graph
+        folder = pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory()))
+        cls.file = embedding_model.write(folder)
+        plain = embedding_model.write(folder / "plain", "plain", types=False)
+        alone = embedding_model.write(folder / "alone", "alone")  # without a tokenizer: a graph
         (alone.parent / "alone.tokenizer.json").unlink()
-        (at / "one.onnx").write_bytes(identity_model())
-        cls.server = Server("digits", str(cls.file), str(plain), str(alone), str(at / "one.onnx"))
-        cls.addClassCleanup(cls.server.__exit__)
+        (folder / "one.onnx").write_bytes(identity_model())
+        cls.server = cls.enterClassContext(Server("digits", str(cls.file), str(plain), str(alone), str(folder / "one.onnx")))
 
     def ask(self, **body):
         return self.server.json("POST", "/v1/embeddings", json.dumps(body), {"Content-Type": "application/json"})

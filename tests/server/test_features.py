@@ -14,11 +14,7 @@ from serving import COMMAND, RECORDING, Server, form
 class Features(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.server = Server("--max-upload", "1")
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.__exit__()
+        cls.server = cls.enterClassContext(Server("--max-upload", "1"))
 
     def ask(self, fields, data=None, name="sample.flac"):
         files = {} if data == b"" else {"file": (name, data or RECORDING.read_bytes())}

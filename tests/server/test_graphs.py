@@ -33,8 +33,7 @@ def small_model() -> bytes:
 class Graphs(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.server = Server("digits")
-        cls.addClassCleanup(cls.server.__exit__)
+        cls.server = cls.enterClassContext(Server("digits"))
         cls.upload("small", small_model())
 
     @classmethod

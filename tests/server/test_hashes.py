@@ -27,11 +27,8 @@ JOB = {"sibyl_job": 1, "kind": "test", "models": {}, "tokenizers": {"t": {"kind"
 class Hashes(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        folder = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(folder.cleanup)
-        cls.folder = pathlib.Path(folder.name)
-        cls.server = Server("--models", folder.name)
-        cls.addClassCleanup(cls.server.__exit__)
+        cls.folder = pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory()))
+        cls.server = cls.enterClassContext(Server("--models", str(cls.folder)))
 
     def open(self, name):
         """A model from a file, as POST answers it."""

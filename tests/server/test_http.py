@@ -22,13 +22,8 @@ from serving import COMMAND, RECORDING, SPOKEN, Server, form, identity_model
 class Answers(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.folder = tempfile.TemporaryDirectory()
-        cls.server = Server("digits", "--models", cls.folder.name, "--max-upload", "1")
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.__exit__()
-        cls.folder.cleanup()
+        cls.folder = pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory()))
+        cls.server = cls.enterClassContext(Server("digits", "--models", str(cls.folder), "--max-upload", "1"))
 
     def transcribe(self, fields, data=None, file="sample.flac"):
         body, headers = form(fields, {"file": (file, RECORDING.read_bytes() if data is None else data)})
@@ -104,7 +99,7 @@ class Answers(unittest.TestCase):
         self.assertEqual(self.server.ask("DELETE", "/api/models/named")[0], 204)
 
     def test_files_and_loaders(self):
-        folder = pathlib.Path(self.folder.name)
+        folder = self.folder
         (folder / "below/deeper").mkdir(parents=True)
         for name in ("a.onnx", "below/deeper/b.onnx", "below/c.job.json", "below/notes.txt", ".hidden.onnx"):
             (folder / name).write_bytes(b"12345")
@@ -122,15 +117,15 @@ class Answers(unittest.TestCase):
             self.assertEqual([row["id"] for row in s.json("GET", "/api/loaders")[1]["loaders"]], ["upload"])
 
     def test_open_and_close(self):
-        (pathlib.Path(self.folder.name) / "broken.onnx").write_bytes(b"\x08\x08nothing")
+        (self.folder / "broken.onnx").write_bytes(b"\x08\x08nothing")
         broken = self.open_file("broken.onnx")
         self.fails(400, "broken.onnx", broken)
-        self.assertNotIn(self.folder.name, broken[2].decode())
+        self.assertNotIn(str(self.folder), broken[2].decode())
         for name in ("../digits.onnx", "/etc/passwd", "a/../../x", "", "missing.onnx"):
             status, _, text = self.open_file(name)
             self.assertEqual(status, 400, text)
-            self.assertNotIn(self.folder.name, text.decode())
-        (pathlib.Path(self.folder.name) / "link.onnx").symlink_to(RECORDING)
+            self.assertNotIn(str(self.folder), text.decode())
+        (self.folder / "link.onnx").symlink_to(RECORDING)
         self.fails(400, "link.onnx", self.open_file("link.onnx"))
         body, headers = form({}, {"file": ("again.onnx", identity_model())})
         status, opened = self.server.json("POST", "/api/models", body, headers)

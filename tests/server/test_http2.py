@@ -97,19 +97,13 @@ class Connection:
 class Http2(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.folder = tempfile.TemporaryDirectory()
-        folder = pathlib.Path(cls.folder.name)
+        folder = cls.folder = pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory()))
         (folder / "chain.onnx").write_bytes(chain()[0])
         key, cls.certificate = f"{folder}/key.pem", f"{folder}/certificate.pem"
         subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", cls.certificate,
                         "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"], check=True, capture_output=True)
-        cls.server = Server("digits", f"{folder}/chain.onnx", "--tls-cert", cls.certificate, "--tls-key", key,
-                            "--send-timeout", "5")  # after which the server knows of a stream that was reset
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.__exit__()
-        cls.folder.cleanup()
+        cls.server = cls.enterClassContext(Server("digits", f"{folder}/chain.onnx", "--tls-cert", cls.certificate, "--tls-key", key,
+                                                  "--send-timeout", "5"))  # after which the server knows of a stream that was reset
 
     def setUp(self):
         self.connection = Connection(self.server, self.certificate)

@@ -64,8 +64,7 @@ I = tensor("i", "INT64", [2], [5, -6])
 class Inference(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.server = Server("digits", "--time-limit", "3", "--max-upload", "1")
-        cls.addClassCleanup(cls.server.__exit__)
+        cls.server = cls.enterClassContext(Server("digits", "--time-limit", "3", "--max-upload", "1"))
         models = {"small": small_model(), "endless": endless_model(), "odd": odd_model(), "wide": wide_model(), "text": same_model(STRING)}
         models |= {name.lower(): same_model(number) for name, number, *_ in TYPES + BYTES_ONLY}
         for name, data in models.items():

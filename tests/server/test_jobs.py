@@ -26,8 +26,7 @@ class Jobs(RunTests):
             "sibyl_job": 1, "kind": "away", "models": {"m": "below/small.onnx"}, "tokenizers": {"t": {"kind": "bytes"}},
             "inputs": {"text": "text"}, "nodes": [{"name": "ids", "op": "tokenize", "tokenizer": "t", "inputs": {"text": "$text"}}],
             "outputs": {"ids": "$ids"}}))
-        cls.server = Server("digits", str(file), str(away))
-        cls.addClassCleanup(cls.server.__exit__)
+        cls.server = cls.enterClassContext(Server("digits", str(file), str(away)))
         assert cls.server.ask("POST", "/api/models", *form({}, {"file": ("small.onnx", small_model())}))[0] == 201
 
     def finish(self, files=None, **body):

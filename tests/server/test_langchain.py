@@ -21,12 +21,10 @@ from text_model import chain
 class LangChain(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        folder = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(folder.cleanup)
-        model = pathlib.Path(folder.name) / "chain.onnx"
+        folder = pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory()))
+        model = folder / "chain.onnx"
         model.write_bytes(chain({"chat_template": "{% for m in messages %}{{ m.content }}{% endfor %}in"})[0])
-        server = Server(str(model), str(embedding_model.write(pathlib.Path(folder.name) / "embed")), "--token", "secret")
-        cls.addClassCleanup(server.__exit__)
+        server = cls.enterClassContext(Server(str(model), str(embedding_model.write(folder / "embed")), "--token", "secret"))
         cls.options = {"base_url": f"http://{server.host}:{server.port}/v1", "api_key": "secret", "max_retries": 0}
 
     def test_chats(self):

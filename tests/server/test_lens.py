@@ -16,13 +16,10 @@ WORDS = [105, 110, 32, 97, 32, 119, 111, 114, 100]  # "in a word" in bytes
 class Lens(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.folder = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(cls.folder.cleanup)
-        folder = pathlib.Path(cls.folder.name)
+        folder = cls.folder = pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory()))
         tiny = decoder_model.make(folder, "tiny", layers=3)
         (folder / "chain.onnx").write_bytes(chain()[0])
-        cls.server = Server(str(tiny), str(folder / "chain.onnx"), "digits")
-        cls.addClassCleanup(cls.server.__exit__)
+        cls.server = cls.enterClassContext(Server(str(tiny), str(folder / "chain.onnx"), "digits"))
 
     def ask(self, path="/api/lens", **fields):
         status, _, text = self.server.ask("POST", path, json.dumps({"model": "tiny", **fields}), {"Content-Type": "application/json"})

@@ -21,8 +21,7 @@ RATE = 16000
 class Listen(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.server = Server("digits", "--jobs", "2", "--threads", "1")
-        cls.addClassCleanup(cls.server.__exit__)
+        cls.server = cls.enterClassContext(Server("digits", "--jobs", "2", "--threads", "1"))
 
     def client(self, **listen):
         client = Client(self.server)

@@ -14,8 +14,7 @@ class LiveJobs(RunTests):
 
     @classmethod
     def setUpClass(cls):
-        cls.server = Server("digits", str(chain_file(cls)), "--jobs", "4")
-        cls.addClassCleanup(cls.server.__exit__)
+        cls.server = cls.enterClassContext(Server("digits", str(chain_file(cls)), "--jobs", "4"))
 
     def subscribed(self, client=None, id=1, **fields):
         client = client or Client(self.server)

@@ -19,18 +19,12 @@ from test_text import chain
 class Client(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.folder = tempfile.TemporaryDirectory()
-        model = pathlib.Path(cls.folder.name) / "chain.onnx"
+        folder = pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory()))
+        model = folder / "chain.onnx"
         model.write_bytes(chain({"chat_template": "{% for m in messages %}{{ m.content }}{% endfor %}in"})[0])
-        embed = embedding_model.write(pathlib.Path(cls.folder.name) / "embed")
-        cls.server = Server("digits", str(model), str(embed), "--token", "secret")
-        cls.client = openai.OpenAI(base_url=f"http://{cls.server.host}:{cls.server.port}/v1", api_key="secret", max_retries=0)
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.client.close()
-        cls.server.__exit__()
-        cls.folder.cleanup()
+        embed = embedding_model.write(folder / "embed")
+        cls.server = cls.enterClassContext(Server("digits", str(model), str(embed), "--token", "secret"))
+        cls.client = cls.enterClassContext(openai.OpenAI(base_url=f"http://{cls.server.host}:{cls.server.port}/v1", api_key="secret", max_retries=0))
 
     def transcribe(self, **more):
         return self.client.audio.transcriptions.create(model="whisper-1", file=RECORDING, **more)

@@ -66,13 +66,11 @@ class Document(unittest.TestCase):
 class Answers(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.folder = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(cls.folder.cleanup)
-        pathlib.Path(cls.folder.name, "file.onnx").write_bytes(test_runs.small_model())
-        pathlib.Path(cls.folder.name, "loud.onnx").write_bytes(voice_model.loud())
-        decoder_model.make(pathlib.Path(cls.folder.name), "tiny")
-        cls.server = Server("digits", "--models", cls.folder.name, "--time-limit", "20")
-        cls.addClassCleanup(cls.server.__exit__)
+        cls.folder = pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory()))
+        (cls.folder / "file.onnx").write_bytes(test_runs.small_model())
+        (cls.folder / "loud.onnx").write_bytes(voice_model.loud())
+        decoder_model.make(cls.folder, "tiny")
+        cls.server = cls.enterClassContext(Server("digits", "--models", str(cls.folder), "--time-limit", "20"))
         for name, data in (("small", test_runs.small_model()), ("loop", test_graphs.small_model())):
             assert cls.server.ask("POST", "/api/models", *form({}, {"file": (name + ".onnx", data)}))[0] == 201
 
@@ -227,7 +225,7 @@ class Answers(unittest.TestCase):
         return self.ask("POST", "/api/models", opened, {"Content-Type": "application/json"})["id"]
 
     def hashes(self):
-        folder = pathlib.Path(self.folder.name)
+        folder = self.folder
         (folder / "job").mkdir()
         (folder / "job/job.json").write_text(json.dumps(test_hashes.JOB))
         (folder / "large.onnx").write_bytes(test_hashes.model("large", test_hashes.LARGE))
@@ -246,7 +244,7 @@ class Answers(unittest.TestCase):
         """Requests that schemathesis makes of the document: no server errors, and answers as the document says."""
         start = {"model": "small", "kind": "graph", "keep": ["*"], "profile": True, "dims": {"T": 2}}
         run = self.server.json("POST", "/api/runs", json.dumps(start))[1]["id"]
-        config = pathlib.Path(self.folder.name, "schemathesis.toml")
+        config = self.folder / "schemathesis.toml"
         config.write_text(f'[parameters]\n"path.id" = "loop"\n"path.graph" = 0\n"path.run" = "{run}"\n'
                           "[generation]\nallow-x00 = false\n")  # libwebsockets closes the connection at %00
         command = [sys.executable, "-c", "from schemathesis.cli import schemathesis; schemathesis()", "--config-file",
@@ -254,7 +252,7 @@ class Answers(unittest.TestCase):
                    f"http://{self.server.host}:{self.server.port}", "--seed", "1", "--max-examples", "5" if QUICK else "40",
                    "--checks", "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance",
                    "--exclude-operation-id", "closeModel", "--generation-database", "none", "--no-color"]
-        made = subprocess.run(command, capture_output=True, text=True, cwd=self.folder.name)
+        made = subprocess.run(command, capture_output=True, text=True, cwd=self.folder)
         self.assertEqual(made.returncode, 0, made.stdout[-6000:] + made.stderr[-2000:])
 
 

@@ -16,11 +16,7 @@ TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".s
 class Asked(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.server = Server()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.__exit__()
+        cls.server = cls.enterClassContext(Server())
 
     def get(self, path, method="GET", **headers):
         return self.server.ask(method, path, headers={k.replace("_", "-"): v for k, v in headers.items()})

@@ -58,8 +58,7 @@ def of(events, type):
 class Realtime(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.server = Server("digits", "--jobs", "2", "--threads", "1")
-        cls.addClassCleanup(cls.server.__exit__)
+        cls.server = cls.enterClassContext(Server("digits", "--jobs", "2", "--threads", "1"))
 
     def session(self, **arguments):
         session = Session(self.server, **arguments)

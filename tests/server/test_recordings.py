@@ -25,12 +25,10 @@ class Recordings(RunTests):
 
     @classmethod
     def setUpClass(cls):
-        folder = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(folder.cleanup)
-        file = pathlib.Path(folder.name) / "loud.onnx"
+        folder = pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory()))
+        file = folder / "loud.onnx"
         file.write_bytes(loud())
-        cls.server = Server("digits", str(file), "--max-upload", "1")
-        cls.addClassCleanup(cls.server.__exit__)
+        cls.server = cls.enterClassContext(Server("digits", str(file), "--max-upload", "1"))
 
     def add(self, data=DATA, name="a.flac", status=201):
         got, answer = self.server.json("POST", "/api/recordings", *form({}, {"file": (name, data)}))

@@ -33,8 +33,7 @@ SIX = struct.pack("<6f", 1, 2, 0.5, -3, 4, 5)
 class RunFiles(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.server = Server("--max-upload", "2")
-        cls.addClassCleanup(cls.server.__exit__)
+        cls.server = cls.enterClassContext(Server("--max-upload", "2"))
         status, _, text = cls.server.ask("POST", "/api/models", *form({}, {"file": ("sum.onnx", sum_model())}))
         assert status == 201, text
 

@@ -42,8 +42,7 @@ class Runs(RunTests):
 
     @classmethod
     def setUpClass(cls):
-        cls.server = Server("digits")
-        cls.addClassCleanup(cls.server.__exit__)
+        cls.server = cls.enterClassContext(Server("digits"))
         for name, data in (("small", small_model()), ("endless", endless_model())):
             status, _, text = cls.server.ask("POST", "/api/models", *form({}, {"file": (f"{name}.onnx", data)}))
             assert status == 201, text

@@ -14,15 +14,10 @@ from voice_model import loud
 class Spans(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.folder = tempfile.TemporaryDirectory()
-        cls.file = pathlib.Path(cls.folder.name) / "loud.onnx"
+        cls.folder = pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory()))
+        cls.file = cls.folder / "loud.onnx"
         cls.file.write_bytes(loud())
-        cls.server = Server("digits", str(cls.file))
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.__exit__()
-        cls.folder.cleanup()
+        cls.server = cls.enterClassContext(Server("digits", str(cls.file)))
 
     def ask(self, fields, data=None):
         return self.server.json("POST", "/api/spans", *form(fields, {"file": ("sample.flac", data or RECORDING.read_bytes())}))

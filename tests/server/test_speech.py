@@ -44,15 +44,10 @@ def events(text: bytes) -> list:
 class Speech(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.folder = tempfile.TemporaryDirectory()
-        cls.long = repeated(pathlib.Path(cls.folder.name) / "long.wav", SEVERAL)
+        cls.folder = pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory()))
+        cls.long = repeated(cls.folder / "long.wav", SEVERAL)
         cls.recordings = [RECORDING] if QUICK else [RECORDING, cls.long]
-        cls.server = Server("digits", "--jobs", "2")
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.__exit__()
-        cls.folder.cleanup()
+        cls.server = cls.enterClassContext(Server("digits", "--jobs", "2"))
 
     def ask(self, fields, recording=RECORDING, route="transcriptions"):
         body, headers = form(fields, {"file": (recording.name, recording.read_bytes())})
@@ -201,7 +196,7 @@ class Speech(unittest.TestCase):
         return float(re.search(rf"^{name}\S* (\S+)$", text, re.M)[1])
 
     def test_a_client_that_goes_ends_the_work(self):
-        recording = repeated(pathlib.Path(self.folder.name) / "longer.wav", MANY)
+        recording = repeated(self.folder / "longer.wav", MANY)
         before = self.metric("sibyl_audio_seconds_total")
         connection, answer = self.begin_stream(recording)
         self.assertTrue(answer.readline().startswith(b"data:"))

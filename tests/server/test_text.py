@@ -24,16 +24,11 @@ def logprobs(row):
 class Text(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.folder = tempfile.TemporaryDirectory()
-        cls.file = pathlib.Path(cls.folder.name) / "chain.onnx"
+        cls.folder = pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory()))
+        cls.file = cls.folder / "chain.onnx"
         data, cls.rows = chain()
         cls.file.write_bytes(data)
-        cls.server = Server("digits", str(cls.file), "--jobs", "2")
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.__exit__()
-        cls.folder.cleanup()
+        cls.server = cls.enterClassContext(Server("digits", str(cls.file), "--jobs", "2"))
 
     def ask(self, **fields):
         return self.server.ask("POST", "/v1/completions", json.dumps(fields), {"Content-Type": "application/json"})

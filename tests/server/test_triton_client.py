@@ -25,8 +25,7 @@ def given(name, array, binary=True):
 class Client(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.server = Server("--token", "secret")
-        cls.addClassCleanup(cls.server.__exit__)
+        cls.server = cls.enterClassContext(Server("--token", "secret"))
         cls.client = triton.InferenceServerClient(f"{cls.server.host}:{cls.server.port}", concurrency=4)
         cls.addClassCleanup(cls.client.close)
         cls.headers = {"Authorization": "Bearer secret"}

@@ -47,8 +47,7 @@ def sliced(items):
 class Weights(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.server = Server()
-        cls.addClassCleanup(cls.server.__exit__)
+        cls.server = cls.enterClassContext(Server())
         status, _, text = cls.server.ask("POST", "/api/models", *form({}, {"file": ("w.onnx", weights_model())}))
         assert status == 201, text
         values = cls.server.json("GET", "/api/models/w/graphs/0/values")[1]["values"]

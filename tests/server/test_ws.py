@@ -34,8 +34,7 @@ def loop_model(turns: int) -> bytes:
 class Live(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.server = Server("--time-limit", "120", "--jobs", "4")
-        cls.addClassCleanup(cls.server.__exit__)
+        cls.server = cls.enterClassContext(Server("--time-limit", "120", "--jobs", "4"))
         for name, data in (("small", small_model()), ("endless", loop_model(1 << 40)), ("long", loop_model(20000))):
             status, _, text = cls.server.ask("POST", "/api/models", *form({}, {"file": (f"{name}.onnx", data)}))
             assert status == 201, text

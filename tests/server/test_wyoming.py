@@ -19,8 +19,7 @@ def wyoming(server):
 class Wyoming(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.server = Server("digits", "--wyoming", "0", "--jobs", "2", "--threads", "1")
-        cls.addClassCleanup(cls.server.__exit__)
+        cls.server = cls.enterClassContext(Server("digits", "--wyoming", "0", "--jobs", "2", "--threads", "1"))
         cls.place = wyoming(cls.server)
 
     def client(self):
