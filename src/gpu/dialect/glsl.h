@@ -5,38 +5,12 @@
 #define i32 int
 #define f32 float
 
-layout(std430, binding = 0) buffer buffer_0
-{
-    uint words_0[];
-};
-layout(std430, binding = 1) buffer buffer_1
-{
-    uint words_1[];
-};
-layout(std430, binding = 2) buffer buffer_2
-{
-    uint words_2[];
-};
-layout(std430, binding = 3) buffer buffer_3
-{
-    uint words_3[];
-};
-layout(std430, binding = 4) buffer buffer_4
-{
-    uint words_4[];
-};
-layout(std430, binding = 5) buffer buffer_5
-{
-    uint words_5[];
-};
-layout(std430, binding = 6) buffer buffer_6
-{
-    uint words_6[];
-};
-layout(std430, binding = 7) buffer buffer_7
-{
-    uint words_7[];
-};
+#define BUFFER(n)                                                                                            \
+    layout(std430, binding = n) buffer buffer_##n                                                            \
+    {                                                                                                        \
+        uint words_##n[];                                                                                    \
+    };
+BUFFER(0) BUFFER(1) BUFFER(2) BUFFER(3) BUFFER(4) BUFFER(5) BUFFER(6) BUFFER(7)
 
 #define FN
 #define EXACT                  precise

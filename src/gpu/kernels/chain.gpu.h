@@ -256,6 +256,18 @@ FN u32 chain_apply(u32 op, u32 type, u32 to, u32 x, u32 y, u32 z)
                                                                  : chain_real_2(op, a, bits_to_f32(y))));
 }
 
+/* Buffers are named by numbers in the text, not by values. */
+#define CHAIN_BUFFERS(DO)                                                                                    \
+    DO(case 1u, 1) DO(case 2u, 2) DO(case 3u, 3) DO(case 4u, 4) DO(case 5u, 5) DO(case 6u, 6) DO(default, 7)
+#define CHAIN_READ(when, buffer)                                                                             \
+    when:                                                                                                    \
+    w = WORD(buffer, place);                                                                                 \
+    break;
+#define CHAIN_WRITE(when, buffer)                                                                            \
+    when:                                                                                                    \
+    SET_WORD(buffer, place, word[a]);                                                                        \
+    break;
+
 KERNEL(chain)
 {
     EACH_THREAD
@@ -281,27 +293,7 @@ KERNEL(chain)
                     }
                     u32 place = i >> type_shift(type);
                     switch (a) {
-                    case 1u:
-                        w = WORD(1, place);
-                        break;
-                    case 2u:
-                        w = WORD(2, place);
-                        break;
-                    case 3u:
-                        w = WORD(3, place);
-                        break;
-                    case 4u:
-                        w = WORD(4, place);
-                        break;
-                    case 5u:
-                        w = WORD(5, place);
-                        break;
-                    case 6u:
-                        w = WORD(6, place);
-                        break;
-                    default:
-                        w = WORD(7, place);
-                        break;
+                        CHAIN_BUFFERS(CHAIN_READ)
                     }
                     r[result] = decode(type, w, i);
                 } else if (op == CHAIN_VALUE)
@@ -312,27 +304,7 @@ KERNEL(chain)
                     if (PLACE(type, e) != LAST_PLACE(type) && e + 1u < args.count)
                         continue;
                     switch (a) {
-                    case 1u:
-                        SET_WORD(1, place, word[a]);
-                        break;
-                    case 2u:
-                        SET_WORD(2, place, word[a]);
-                        break;
-                    case 3u:
-                        SET_WORD(3, place, word[a]);
-                        break;
-                    case 4u:
-                        SET_WORD(4, place, word[a]);
-                        break;
-                    case 5u:
-                        SET_WORD(5, place, word[a]);
-                        break;
-                    case 6u:
-                        SET_WORD(6, place, word[a]);
-                        break;
-                    default:
-                        SET_WORD(7, place, word[a]);
-                        break;
+                        CHAIN_BUFFERS(CHAIN_WRITE)
                     }
                 } else
                     r[result] = chain_apply(op, type, to, r[a], r[WORD(0, at + 5u)], r[WORD(0, at + 6u)]);
