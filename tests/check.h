@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+
 /* TEST(name) { ... } defines a test of a program. main of tests/main.c runs those of all its sources, in the
    order of their definitions. */
 #define TEST(name)                                                                                           \

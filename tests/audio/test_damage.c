@@ -3,7 +3,6 @@
 #include "check_memory.h"
 #include "media.h"
 
-#define COUNT(array)   (sizeof(array) / sizeof *(array))
 #define TEST_CUT_VIDEO "-f lavfi -i testsrc=duration=1:size=64x48:rate=10 "
 
 static sib_code load(const char *path, bool allow_truncated, size_t *n, sib_error *err)

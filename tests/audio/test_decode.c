@@ -7,8 +7,6 @@
 #include <stdatomic.h>
 #include <sys/resource.h>
 
-#define COUNT(array) (sizeof(array) / sizeof *(array))
-
 /* Compares one file with the samples in `reference`; a failure names it and the first sample that differs. */
 static void compare_with(const char *reference, const char *path, int rate, bool keep_float)
 {

@@ -2,8 +2,7 @@
    with samples or an error, and frees all memory. */
 #include "media.h"
 
-#define COUNT(array) (sizeof(array) / sizeof *(array))
-#define ROUNDS       24
+#define ROUNDS 24
 /* A changed rate can stretch a second to hours: a limit. */
 #define MAX_SAMPLES 400000
 

@@ -4,8 +4,7 @@
 
 #include <math.h>
 
-#define COUNT(array) (sizeof(array) / sizeof *(array))
-#define INPUTS_MAX   5
+#define INPUTS_MAX 5
 
 typedef struct given_input {
     sib_dtype dtype;

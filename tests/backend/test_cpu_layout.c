@@ -2,8 +2,6 @@
    ref. */
 #include "backend/claim.h"
 
-#define COUNT(array) (sizeof(array) / sizeof *(array))
-
 static const sib_dtype dtypes[] = {SIB_F32, SIB_F64, SIB_F16,  SIB_I8,  SIB_U8,
                                    SIB_I32, SIB_I64, SIB_BOOL, SIB_C128};
 

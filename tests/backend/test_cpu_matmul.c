@@ -1,8 +1,6 @@
 /* Matrix products on cpu against ref: shapes, broadcasting, constants, attributes, dtypes. */
 #include "backend/claim.h"
 
-#define COUNT(array) (sizeof(array) / sizeof *(array))
-
 /* An input with dims as in "2 3 4". */
 static claim_input input(sib_dtype dtype, const char *dims, bool constant)
 {

@@ -2,8 +2,6 @@
    constants, shapes. */
 #include "backend/claim.h"
 
-#define COUNT(array) (sizeof(array) / sizeof *(array))
-
 static claim_input input(sib_dtype dtype, const char *dims)
 {
     claim_input in = {.dtype = dtype, .size = dtype == SIB_I8 ? 128 : dtype == SIB_U8 ? 255 : 1};

@@ -1,8 +1,6 @@
 /* Operators that work along axes, on cpu against ref: softmax, norms, reductions, sorting, quantization. */
 #include "claim.h"
 
-#define COUNT(array) (sizeof(array) / sizeof *(array))
-
 static check_random dice = {404};
 
 static int64_t pick(int64_t least, int64_t max)

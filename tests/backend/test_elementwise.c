@@ -6,7 +6,6 @@ static const sib_dtype floats[] = {SIB_F32,        SIB_F64,    SIB_F16,        S
                                    SIB_F8E4M3FNUZ, SIB_F8E5M2, SIB_F8E5M2FNUZ, SIB_F4E2M1, SIB_F8E8M0};
 static const sib_dtype integers[] = {SIB_I8,  SIB_I16, SIB_I32, SIB_I64, SIB_U8, SIB_U16,
                                      SIB_U32, SIB_U64, SIB_I4,  SIB_U4,  SIB_I2, SIB_U2};
-#define COUNT(a) (sizeof(a) / sizeof *(a))
 
 typedef __int128 wide;
 

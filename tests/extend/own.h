@@ -6,13 +6,6 @@
 
 #include <sibyl/extend.h>
 
-#define DIMS(...)                                                                                            \
-    (sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (const int64_t[])                                  \
-    {                                                                                                        \
-        __VA_ARGS__                                                                                          \
-    }
-#define OF(...) ((const double[]){__VA_ARGS__})
-
 /* Adds a node of my.dom, version 1, called as its type. */
 static inline node_id own_node(tiny *t, const char *type, size_t n_in, const value_id *in, size_t n_out,
                                const value_id *out, size_t n_attributes, attribute *attributes)

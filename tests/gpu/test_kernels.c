@@ -4,8 +4,6 @@
 
 TEST_FIXTURE(rig_open, rig_close)
 
-#define COUNT(array) (sizeof(array) / sizeof *(array))
-
 /* ---- Chains -------------------------------------------------------------------------------------------- */
 
 typedef struct program {

@@ -9,13 +9,6 @@
 #include <sibyl/job.h>
 #include <unistd.h>
 
-#define DIMS(...)                                                                                            \
-    (sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (const int64_t[])                                  \
-    {                                                                                                        \
-        __VA_ARGS__                                                                                          \
-    }
-#define OF(...) ((const double[]){__VA_ARGS__})
-
 static inline void save_model(tiny *t, const char *name)
 {
     sib_error err = SIB_ERROR_INIT;

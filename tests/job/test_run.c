@@ -7,22 +7,22 @@
 
 #define HEAD     "{\"sibyl_job\": 1, \"kind\": \"test\", \"name\": \"tried\", "
 #define TOKENIZE "\"tokenizers\": {\"t\": {\"kind\": \"bytes\"}}, "
-#define COUNT                                                                                                \
+#define COUNTS                                                                                               \
     "\"models\": {\"m\": \"count.onnx\"}, \"calls\": {\"count\": {\"model\": \"m\", \"inputs\": {\"x\": "    \
     "\"x\"}, \"outputs\": {\"y\": \"y\"}, \"state\": {\"s\": \"next.s\"}}}, "
 
 /* Loops over the rows of x: collects y of each, and keeps the last as a state. */
 static const char over_rows[] =
-    HEAD COUNT "\"inputs\": {\"x\": \"tensor\", \"first\": {\"type\": \"tensor\", \"default\": -1}},"
-               "\"nodes\": [{\"name\": \"loop\", \"op\": \"loop\", \"over\": {\"row\": \"$x\"},"
-               " \"state\": {\"last\": {\"initial\": \"$first\", \"next\": \"$next.y\"}, \"item\": "
-               "{\"initial\": \"$first\", "
-               "\"next\": \"$row\"}},"
-               " \"body\": [{\"name\": \"next\", \"op\": \"call\", \"calls\": {\"model\": \"count\"}, "
-               "\"inputs\": {\"x\": "
-               "\"$row\"}}],"
-               " \"collect\": {\"all\": \"$next.y\"}}],"
-               "\"outputs\": {\"all\": \"$loop.all\", \"last\": \"$loop.last\", \"item\": \"$loop.item\"}}";
+    HEAD COUNTS "\"inputs\": {\"x\": \"tensor\", \"first\": {\"type\": \"tensor\", \"default\": -1}},"
+                "\"nodes\": [{\"name\": \"loop\", \"op\": \"loop\", \"over\": {\"row\": \"$x\"},"
+                " \"state\": {\"last\": {\"initial\": \"$first\", \"next\": \"$next.y\"}, \"item\": "
+                "{\"initial\": \"$first\", "
+                "\"next\": \"$row\"}},"
+                " \"body\": [{\"name\": \"next\", \"op\": \"call\", \"calls\": {\"model\": \"count\"}, "
+                "\"inputs\": {\"x\": "
+                "\"$row\"}}],"
+                " \"collect\": {\"all\": \"$next.y\"}}],"
+                "\"outputs\": {\"all\": \"$loop.all\", \"last\": \"$loop.last\", \"item\": \"$loop.item\"}}";
 
 static sib_tensor *rows(size_t n)
 {
@@ -224,15 +224,15 @@ TEST(a_loop_ends_where_it_should)
 
 /* The state of a call restarts with the loop around it, and so does that of the body's nodes. */
 static const char nested[] =
-    HEAD COUNT "\"inputs\": {\"x\": \"tensor\"},"
-               "\"nodes\": [{\"name\": \"outer\", \"op\": \"loop\", \"over\": {\"block\": \"$x\"},"
-               " \"body\": [{\"name\": \"inner\", \"op\": \"loop\", \"over\": {\"row\": \"$block\"},"
-               "  \"body\": [{\"name\": \"next\", \"op\": \"call\", \"calls\": {\"model\": \"count\"}, "
-               "\"inputs\": {\"x\": "
-               "\"$row\"}}],"
-               "  \"collect\": {\"y\": \"$next\"}}],"
-               " \"collect\": {\"all\": \"$inner\"}}],"
-               "\"outputs\": {\"all\": \"$outer\"}}";
+    HEAD COUNTS "\"inputs\": {\"x\": \"tensor\"},"
+                "\"nodes\": [{\"name\": \"outer\", \"op\": \"loop\", \"over\": {\"block\": \"$x\"},"
+                " \"body\": [{\"name\": \"inner\", \"op\": \"loop\", \"over\": {\"row\": \"$block\"},"
+                "  \"body\": [{\"name\": \"next\", \"op\": \"call\", \"calls\": {\"model\": \"count\"}, "
+                "\"inputs\": {\"x\": "
+                "\"$row\"}}],"
+                "  \"collect\": {\"y\": \"$next\"}}],"
+                " \"collect\": {\"all\": \"$inner\"}}],"
+                "\"outputs\": {\"all\": \"$outer\"}}";
 
 typedef struct heard {
     char paths[20][80];

@@ -10,8 +10,7 @@
 #include <float.h>
 #include <math.h>
 
-#define COUNT(array) (sizeof(array) / sizeof *(array))
-#define MAX          1203
+#define MAX 1203
 
 /* ---- Chains -------------------------------------------------------------------------------------------- */
 

@@ -4,8 +4,6 @@
 #include "check.h"
 #include "kernel/kernel.h"
 
-#define COUNT(array) (sizeof(array) / sizeof *(array))
-
 /* ---- The driver ---------------------------------------------------------------------------------------- */
 
 typedef struct example {

@@ -4,8 +4,6 @@
 #include "kernel/kernel.h"
 #include "kernel/layout/layout_box.h"
 
-#define COUNT(array) (sizeof(array) / sizeof *(array))
-
 static char *random_bytes(size_t n, check_random *r)
 {
     char *p = malloc(n + 1);

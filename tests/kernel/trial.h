@@ -17,8 +17,6 @@
 #include "check.h"
 #include "tables.h"
 
-#define COUNT(array) (sizeof(array) / sizeof *(array))
-
 #define TRIAL_ROUNDS 120
 #define TRIAL_SHORT  70 /* the first rounds, whose lengths are 0, 1, 2, ... */
 #define TRIAL_BENCH  1536

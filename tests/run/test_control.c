@@ -4,13 +4,6 @@
 
 #include <sibyl/watch.h>
 
-#define DIMS(...)                                                                                            \
-    (sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (const int64_t[])                                  \
-    {                                                                                                        \
-        __VA_ARGS__                                                                                          \
-    }
-#define OF(...) ((const double[]){__VA_ARGS__})
-
 static const sib_session_options on_ref = {.backends = "ref", .threads = 1};
 
 static attribute of_graph(const char *name, graph *g)

@@ -2,13 +2,6 @@
 #include "../comma_locale.h"
 #include "tiny.h"
 
-#define DIMS(...)                                                                                            \
-    (sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (const int64_t[])                                  \
-    {                                                                                                        \
-        __VA_ARGS__                                                                                          \
-    }
-#define OF(...) ((const double[]){__VA_ARGS__})
-
 static sib_value_info value_named(const sib_model *m, const char *name)
 {
     sib_value_info v;

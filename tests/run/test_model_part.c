@@ -3,13 +3,6 @@
 #include "check_memory.h"
 #include "tiny.h"
 
-#define DIMS(...)                                                                                            \
-    (sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (const int64_t[])                                  \
-    {                                                                                                        \
-        __VA_ARGS__                                                                                          \
-    }
-#define OF(...) ((const double[]){__VA_ARGS__})
-
 /* h = x + w, left = -h, z = y * w, right = if c then |z| else -z: two components that share a weight. */
 static sib_model *two_components(void)
 {

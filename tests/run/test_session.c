@@ -8,13 +8,6 @@
 #include <pthread.h>
 #include <unistd.h>
 
-#define DIMS(...)                                                                                            \
-    (sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (const int64_t[])                                  \
-    {                                                                                                        \
-        __VA_ARGS__                                                                                          \
-    }
-#define OF(...) ((const double[]){__VA_ARGS__})
-
 static const sib_session_options on_ref = {.backends = "ref", .threads = 1};
 
 /* y = x * x + x for x [T, 2], z = -y */

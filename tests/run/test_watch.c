@@ -11,12 +11,6 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#define DIMS(...)                                                                                            \
-    (sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (int64_t[])                                        \
-    {                                                                                                        \
-        __VA_ARGS__                                                                                          \
-    }
-
 static sib_code try_run(sib_session *s, const sib_run_options *o, sib_error *err)
 {
     double numbers[6] = {1, 2, 3, 4, 5, NAN};

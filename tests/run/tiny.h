@@ -8,6 +8,14 @@
 
 #include <sibyl/session.h>
 
+/* Rank and dims, and elements, as arguments. */
+#define DIMS(...)                                                                                            \
+    (sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (const int64_t[])                                  \
+    {                                                                                                        \
+        __VA_ARGS__                                                                                          \
+    }
+#define OF(...) ((const double[]){__VA_ARGS__})
+
 typedef struct tiny {
     onnx_model *m;
     graph *g; /* where values and nodes are added: the main graph, or the current subgraph */

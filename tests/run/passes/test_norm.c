@@ -3,12 +3,6 @@
 
 #include <string.h>
 
-#define DIMS(...)                                                                                            \
-    (sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (const int64_t[])                                  \
-    {                                                                                                        \
-        __VA_ARGS__                                                                                          \
-    }
-
 static value_id number(tiny *t, const char *name, double x)
 {
     return tiny_constant(t, name, SIB_F32, 0, NULL, &x);

@@ -3,12 +3,6 @@
 
 #include <string.h>
 
-#define DIMS(...)                                                                                            \
-    (sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (const int64_t[])                                  \
-    {                                                                                                        \
-        __VA_ARGS__                                                                                          \
-    }
-
 /* Quantization of a value: a scale, and a zero point of a dtype. */
 typedef struct spacing {
     value_id scale, zero;

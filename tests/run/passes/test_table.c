@@ -7,12 +7,6 @@
 
 #include <string.h>
 
-#define DIMS(...)                                                                                            \
-    (sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (const int64_t[])                                  \
-    {                                                                                                        \
-        __VA_ARGS__                                                                                          \
-    }
-
 /* y = -|x| through two Identity nodes, and a dead Exp. */
 static tiny chain(void)
 {

@@ -4,12 +4,6 @@
 
 #include <string.h>
 
-#define DIMS(...)                                                                                            \
-    (sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (const int64_t[])                                  \
-    {                                                                                                        \
-        __VA_ARGS__                                                                                          \
-    }
-
 static value_id ints(tiny *t, const char *name, size_t n, const double *values)
 {
     int64_t dims[] = {(int64_t)n};

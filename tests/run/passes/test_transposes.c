@@ -3,12 +3,6 @@
 
 #include <string.h>
 
-#define DIMS(...)                                                                                            \
-    (sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (const int64_t[])                                  \
-    {                                                                                                        \
-        __VA_ARGS__                                                                                          \
-    }
-
 /* perm: "021"; "" to omit the attribute. */
 static value_id turned(tiny *t, value_id x, const char *perm, const char *out)
 {
