@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import decoder_model
 from serving import Server
-from text_model import chain
+from text_model import chain_file
 
 CLIENTS = 8
 PROMPTS = ["a", "Once upon a time", "x y", "The quick brown fox jumps over the lazy dog, and then it jumps back.", "12345", "\u00e9t\u00e9",
@@ -42,10 +42,9 @@ class Stream:
 class Batch(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        folder = cls.folder = pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory()))
+        folder = pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory()))
         cls.file = decoder_model.make(folder, "decoder")
-        (folder / "chain.onnx").write_bytes(chain()[0])
-        cls.server = cls.enterClassContext(Server(str(cls.file), str(folder / "chain.onnx"), "--jobs", "2"))
+        cls.server = cls.enterClassContext(Server(str(cls.file), str(chain_file(cls)), "--jobs", "2"))
 
     def complete(self, server=None, status=200, path="/v1/completions", **fields):
         got, _, text = (server or self.server).ask("POST", path, json.dumps({"model": "decoder", **fields}),

@@ -97,7 +97,7 @@ class Connection:
 class Http2(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        folder = cls.folder = pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory()))
+        folder = pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory()))
         (folder / "chain.onnx").write_bytes(chain()[0])
         key, cls.certificate = f"{folder}/key.pem", f"{folder}/certificate.pem"
         subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", cls.certificate,

@@ -8,7 +8,7 @@ import unittest
 
 import decoder_model
 from serving import Server
-from text_model import chain
+from text_model import chain_file
 
 WORDS = [105, 110, 32, 97, 32, 119, 111, 114, 100]  # "in a word" in bytes
 
@@ -16,10 +16,9 @@ WORDS = [105, 110, 32, 97, 32, 119, 111, 114, 100]  # "in a word" in bytes
 class Lens(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        folder = cls.folder = pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory()))
+        folder = pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory()))
         tiny = decoder_model.make(folder, "tiny", layers=3)
-        (folder / "chain.onnx").write_bytes(chain()[0])
-        cls.server = cls.enterClassContext(Server(str(tiny), str(folder / "chain.onnx"), "digits"))
+        cls.server = cls.enterClassContext(Server(str(tiny), str(chain_file(cls)), "digits"))
 
     def ask(self, path="/api/lens", **fields):
         status, _, text = self.server.ask("POST", path, json.dumps({"model": "tiny", **fields}), {"Content-Type": "application/json"})

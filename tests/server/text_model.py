@@ -29,8 +29,6 @@ def chain(metadata=None):
 
 def chain_file(tests) -> pathlib.Path:
     """chain.onnx in a folder of its own, which goes once the tests of the class have ended."""
-    folder = tempfile.TemporaryDirectory()
-    tests.addClassCleanup(folder.cleanup)
-    file = pathlib.Path(folder.name) / "chain.onnx"
+    file = pathlib.Path(tests.enterClassContext(tempfile.TemporaryDirectory())) / "chain.onnx"
     file.write_bytes(chain()[0])
     return file
