@@ -49,6 +49,7 @@ SIB_API void sib_plan_free(sib_plan **p);
 /* Nodes of one graph planned together: up to where the plan depends on elements that the nodes before it make. */
 typedef struct sib_plan_segment {
     uint32_t graph;      /* of sib_session_graph; SIB_NONE for the chunks of a long recurrent node */
+    bool of_file;        /* of sib_model_graph instead: for runs with a tap, where passes edited the other */
     uint32_t begin, end; /* nodes [begin, end) of it */
     bool runs_graphs;    /* one node whose graphs have segments of their own; it has no steps */
     bool tapped;         /* made for a run with a tap: nothing is fused */
@@ -58,7 +59,7 @@ typedef struct sib_plan_segment {
     uint64_t own_bytes;   /* values with memory of their own: outputs, and what later segments read */
     uint64_t plan_bytes;  /* of the plan itself, estimated */
 } sib_plan_segment;
-/* Segment i, in order of graphs and of their nodes. Returns false where i is out of range. */
+/* Segment i, in order of graphs and of their nodes, with of_file last. Returns false where i is out of range. */
 SIB_API bool sib_plan_get_segment(const sib_plan *p, size_t i, sib_plan_segment *out);
 
 typedef struct sib_plan_step {

@@ -48,11 +48,12 @@ static PyObject *segment_dict(const sib_plan *p, size_t i, const sib_plan_segmen
         list_take(&steps, step_dict(&step));
     for (size_t k = 0; places && sib_plan_get_place(p, i, k, &place); k++)
         list_take(&places, place_dict(&place));
-    return Py_BuildValue("{sN sI sI sN sN sK sK sK sN sN}", "graph", number_or_none(s->graph), "begin",
-                         (unsigned)s->begin, "end", (unsigned)s->end, "runs_graphs",
-                         PyBool_FromLong(s->runs_graphs), "facts", text_or_none(s->facts), "arena_bytes",
-                         (unsigned long long)s->arena_bytes, "own_bytes", (unsigned long long)s->own_bytes,
-                         "plan_bytes", (unsigned long long)s->plan_bytes, "steps", steps, "places", places);
+    return Py_BuildValue("{sN sN sI sI sN sN sK sK sK sN sN}", "graph", number_or_none(s->graph), "of_file",
+                         PyBool_FromLong(s->of_file), "begin", (unsigned)s->begin, "end", (unsigned)s->end,
+                         "runs_graphs", PyBool_FromLong(s->runs_graphs), "facts", text_or_none(s->facts),
+                         "arena_bytes", (unsigned long long)s->arena_bytes, "own_bytes",
+                         (unsigned long long)s->own_bytes, "plan_bytes", (unsigned long long)s->plan_bytes,
+                         "steps", steps, "places", places);
 }
 
 PyObject *plan_list(sib_session *session)

@@ -234,18 +234,18 @@ static void copy_segment(copier *c, const segment *s, uint32_t number, segment_c
     copy_places(c, s, out);
 }
 
-/* Counts the segments of a session, or copies them. The lock is held. */
-static size_t each_segment(const sib_session *s, copier *c, segment_copy *out)
+/* Counts the segments of a set, or copies them. shelf: has its graphs. The lock is held. */
+static size_t set_segments(const executor_set *set, const graph_shelf *shelf, copier *c, segment_copy *out)
 {
     size_t n = 0;
-    for (size_t k = 0; k < s->running.n; k++) {
-        const executor *ex = &s->running.items[k];
+    for (size_t k = 0; k < set->n; k++) {
+        const executor *ex = &set->items[k];
         for (node_id begin = 0; begin <= ex->g->n_nodes; begin++) {
             bool more = false;
             for (size_t i = 0; i < ex->n_segments; i++) {
                 more |= ex->segments[i]->begin > begin;
                 if (ex->segments[i]->begin == begin && out)
-                    copy_segment(c, ex->segments[i], shelf_number(shelf_of(s), ex->g), &out[n]);
+                    copy_segment(c, ex->segments[i], shelf_number(shelf, ex->g), &out[n]);
                 n += ex->segments[i]->begin == begin;
             }
             if (!more)
@@ -253,6 +253,16 @@ static size_t each_segment(const sib_session *s, copier *c, segment_copy *out)
         }
     }
     return n;
+}
+
+/* The same of a session. */
+static size_t each_segment(const sib_session *s, copier *c, segment_copy *out)
+{
+    size_t n = set_segments(&s->running, shelf_of(s), c, out);
+    size_t all = n + set_segments(&s->whole, &s->model->graphs, c, out ? out + n : NULL);
+    for (size_t i = n; out && i < all; i++)
+        out[i].about.of_file = true;
+    return all;
 }
 
 sib_code sib_session_plan(sib_session *s, sib_plan **out, sib_error *err)

@@ -132,12 +132,18 @@ TEST(places_and_lifetimes)
     }
 }
 
-TEST(the_graph_that_passes_left)
+/* y = Relu(Identity(x)), of which passes leave the Relu. */
+static sib_session *edited(void)
 {
     tiny t = tiny_begin();
-    value_id x = tiny_input(&t, "x", SIB_F32, "N");
+    value_id x = tiny_input(&t, "x", SIB_F32, "N 3");
     tiny_output(&t, tiny_op(&t, "Relu", tiny_op(&t, "Identity", x, NO_VALUE, "same"), NO_VALUE, "y"));
-    sib_session *s = tiny_session(&t, &(sib_session_options){.passes = "all"});
+    return tiny_session(&t, &(sib_session_options){.passes = "all"});
+}
+
+TEST(the_graph_that_passes_left)
+{
+    sib_session *s = edited();
     sib_graph_info info;
     assert_int_equal(sib_session_graphs(s), 1);
     assert_null(sib_session_graph(s, 1));
@@ -145,6 +151,38 @@ TEST(the_graph_that_passes_left)
     assert_int_equal(info.n_nodes, 1);
     sib_graph_get_info(sib_model_graph(sib_session_model(s), 0), &info);
     assert_int_equal(info.n_nodes, 2);
+    sib_session_free(&s);
+}
+
+static sib_code see(void *context, const sib_tap_event *e, sib_error *err)
+{
+    (void)e, (void)err;
+    ++*(size_t *)context;
+    return SIB_OK;
+}
+
+/* Runs with a tap use the graph of the file, whose plans come last. */
+TEST(plans_of_runs_with_taps)
+{
+    sib_error err = SIB_ERROR_INIT;
+    sib_session *s = edited();
+    sib_plan_segment left, whole;
+    size_t seen = 0;
+    run_layer(s, 2);
+    double zeros[6] = {0};
+    sib_value *given = tiny_given(SIB_F32, 2, (int64_t[]){2, 3}, zeros), *out = NULL;
+    sib_run_options tapped = {.tap = see, .tap_context = &seen};
+    CHECK_OK(sib_session_run(s, 1, &(sib_named_value){"x", given}, 0, NULL, &out, &tapped, &err), err);
+    sib_value_free(&given);
+    sib_value_free(&out);
+    assert_true(seen > 0);
+    sib_plan *p = plan_of(s);
+    assert_true(sib_plan_get_segment(p, 0, &left) && sib_plan_get_segment(p, 1, &whole));
+    assert_false(sib_plan_get_segment(p, 2, &left));
+    assert_true(left.graph == 0 && left.end == 1 && !left.of_file && !left.tapped);
+    assert_true(whole.graph == 0 && whole.end == 2 && whole.of_file && whole.tapped);
+    sib_plan_free(&p);
+    CHECK_EVERY_ALLOCATION(sib_session_plan(s, &p, &err), sib_plan_free(&p));
     sib_session_free(&s);
 }
 

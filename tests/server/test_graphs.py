@@ -3,6 +3,7 @@
 import json
 import struct
 import sys
+import time
 import unittest
 
 import onnx_file as onnx
@@ -267,6 +268,13 @@ class Graphs(unittest.TestCase):
         edits = self.get(f"{path}/plan")["edits"]
         self.assertIn({"type": "Identity", "name": "second"}, [n for e in edits for n in e["removed"]])
         self.assertEqual(self.get(f"{path}/plan?backends=ref")["edits"], [])
+        for keep in ([], ["*"]):
+            run = self.server.json("POST", "/api/runs", json.dumps({"model": "edited", "kind": "graph", "dims": {"T": 3}, "keep": keep}))[1]["id"]
+            while self.server.json("GET", f"/api/runs/{run}")[1]["state"] != "done":
+                time.sleep(0.01)
+        plain, kept = self.get(f"{path}/plan")["segments"]
+        self.assertEqual([(s["of_file"], s["tapped"], s["graph"], s["end"]) for s in (plain, kept)], [(False, False, 0, 2), (True, True, 0, 3)])
+        self.assertEqual([step["name"] for step in kept["steps"]], ["first", ""])  # a view takes no step
 
     def test_sessions_have_a_limit(self):
         path = self.upload("sessions", small_model())

@@ -24,7 +24,8 @@ static json_t *steps_json(const sib_session *session, const sib_plan *p, size_t 
                           const sib_plan_segment *about, size_t *bytes)
 {
     json_t *list = json_array();
-    const sib_graph *g = sib_session_graph(session, about->graph);
+    const sib_graph *g = about->of_file ? sib_model_graph(sib_session_model(session), about->graph)
+                                        : sib_session_graph(session, about->graph);
     sib_plan_step s;
     for (size_t k = 0; sib_plan_get_step(p, segment, k, &s); k++) {
         sib_node_info n = {.name = "", .type = ""};
@@ -62,12 +63,12 @@ static json_t *places_json(const sib_plan *p, size_t segment, size_t *bytes)
 static json_t *segment_json(const sib_session *session, const sib_plan *p, size_t i,
                             const sib_plan_segment *s, size_t *bytes)
 {
-    return json_pack("{s:o, s:I, s:I, s:b, s:b, s:o, s:I, s:I, s:I, s:o, s:o}", "graph",
-                     number_json(s->graph), "begin", (json_int_t)s->begin, "end", (json_int_t)s->end,
-                     "runs_graphs", s->runs_graphs, "tapped", s->tapped, "facts", counted(s->facts, bytes),
-                     "arena_bytes", (json_int_t)s->arena_bytes, "own_bytes", (json_int_t)s->own_bytes,
-                     "plan_bytes", (json_int_t)s->plan_bytes, "steps", steps_json(session, p, i, s, bytes),
-                     "places", places_json(p, i, bytes));
+    return json_pack("{s:o, s:b, s:I, s:I, s:b, s:b, s:o, s:I, s:I, s:I, s:o, s:o}", "graph",
+                     number_json(s->graph), "of_file", s->of_file, "begin", (json_int_t)s->begin, "end",
+                     (json_int_t)s->end, "runs_graphs", s->runs_graphs, "tapped", s->tapped, "facts",
+                     counted(s->facts, bytes), "arena_bytes", (json_int_t)s->arena_bytes, "own_bytes",
+                     (json_int_t)s->own_bytes, "plan_bytes", (json_int_t)s->plan_bytes, "steps",
+                     steps_json(session, p, i, s, bytes), "places", places_json(p, i, bytes));
 }
 
 /* ---- Edits ---- */

@@ -270,6 +270,8 @@ export interface PlanSegment {
   begin: number;
   end: number;
   runs_graphs: boolean;
+  /** The run used the file's graph, which passes have edited for others. */
+  of_file: boolean;
   tapped: boolean;
   facts: string;
   arena_bytes: number;
