@@ -1,13 +1,20 @@
 /* Packs B in the order in which the tiles read it. */
 #include "kernel/gemm/gemm_plan.h"
 
+/* Rows of B that are read before the next ones: each in one piece through all panels, since memory gives pieces of
+   128 bytes that are far apart slowly. */
+#define PACK_ROWS 8
+
 void gemm_pack_panels(const gemm_kernels *t, const float *b, size_t row, size_t column, size_t k, size_t n,
                       size_t first, size_t count, float *dst)
 {
-    for (size_t i = first; i < first + count; i++, dst += k * t->nr) {
-        size_t j = i * t->nr;
-        t->pack(b + j * column, row, column, k, size_min(t->nr, n - j), gemm_width(t, n, j), dst);
-    }
+    size_t rows = column == 1 ? PACK_ROWS : k;
+    for (size_t p = 0; p < k; p += rows)
+        for (size_t i = 0; i < count; i++) {
+            size_t j = (first + i) * t->nr, width = gemm_width(t, n, j);
+            t->pack(b + p * row + j * column, row, column, size_min(rows, k - p), size_min(t->nr, n - j),
+                    width, dst + i * k * t->nr + p * width);
+        }
 }
 
 bool gemm_packed_room(size_t k, size_t columns, size_t count, size_t element, size_t extra, size_t *bytes)
