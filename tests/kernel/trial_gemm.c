@@ -65,6 +65,16 @@ static void tile(trial *t)
     expect_tile(t, &g, m, n, b, g.ldb, 1);
 }
 
+static void row(trial *t)
+{
+    size_t n = t->bench ? 1024 : 1 + t->round % (20 * t->k->gemm.lanes), k = depth(t);
+    gemm_tile g = tile_of(t, 1, n, k);
+    g.ldb = n + trial_pick(t, 0, 5);
+    const float *b = g.b = trial_floats(t, k ? (k - 1) * g.ldb + n : 0, product_fill(t));
+    CALL(t, n * k, gemm.row(&g, n));
+    expect_tile(t, &g, 1, n, b, g.ldb, 1);
+}
+
 static void dot(trial *t)
 {
     size_t m = t->bench ? 1 : trial_pick(t, 1, 18), n = t->bench ? 16 : trial_pick(t, 1, 20), k = depth(t);
@@ -196,6 +206,7 @@ static const trial_row rows[] = {
     DATA(gemm.block),
     DATA(gemm.thin),
     ENTRY(gemm.tile, tile),
+    ENTRY(gemm.row, row),
     ENTRY(gemm.dot, dot),
     ENTRY(gemm.pack, pack),
     ENTRY(gemm.widen_8, widen_8),

@@ -20,6 +20,7 @@
 #define THIN_TILES      2     /* max tiles, one below the other, for which B is not widened first */
 #define DONE_MIN        1024  /* min elements per call of `done`, where there are that many */
 #define ROW_BLOCK       16    /* vertical tiles that are computed before the next terms */
+#define ROW_PANELS      8     /* min panels of a B in place by which a single row is not cut into tiles */
 
 /* ---- Methods ------------------------------------------------------------------------------------------- */
 
@@ -168,6 +169,14 @@ static void run_rows(const gemm_work *w, const gemm_part *p, const gemm_panels *
     float *c = g->c + i * g->c_row;
     const float *from = k0 ? c : g->from ? g->from + i * g->from_row : NULL;
     tile.ldfrom = k0 ? g->c_row : g->from_row;
+    if (b->ldb && g->m == 1 && g->n >= ROW_PANELS * t->nr) {
+        tile.b = b->at + k0 * b->ldb + p->column;
+        tile.ldb = b->ldb;
+        tile.c = c + p->column;
+        tile.from = from ? from + p->column : NULL;
+        t->row(&tile, p->columns);
+        return;
+    }
     const float *panel = b->at + (p->column - b->column) / t->nr * b->step;
     gemm_coming coming = coming_of(w, p, i, m, k0, kc);
     for (size_t j = p->column, end = p->column + p->columns; j < end; j += t->nr, panel += b->step) {

@@ -55,6 +55,9 @@ typedef struct gemm_kernels {
        written. Each element is summed in one float or a few, which do not depend on the element's column. */
     void (*tile[GEMM_MAX_MR + 1])(const gemm_tile *t, size_t n);
 
+    /* One row by any n, of B in place: rows of B are read in pieces longer than a panel's. */
+    void (*row)(const gemm_tile *t, size_t n);
+
     /* The same with B transposed, b: (n, k), rows ldb apart; any m and n. */
     void (*dot)(const gemm_tile *t, size_t m, size_t n);
 

@@ -177,6 +177,51 @@ TILE(12)
 #include "kernel/gemm/gemm_thin.inc.h"
 #endif
 
+/* ---- One row ------------------------------------------------------------------------------------------- */
+
+#define ROW_VECTORS 8 /* side by side: as many sums as keep the multiplier busy */
+
+/* nv vectors from column j on, as in the tiles. */
+INLINE void row_of(const gemm_tile *t, size_t j, const int nv, const bool edge, size_t last)
+{
+    vf sum[ROW_VECTORS], alpha = vf_set1(t->alpha);
+    const float *b = t->b + j;
+    UNROLL for (int i = 0; i < nv; i++) sum[i] = vf_zero();
+    for (size_t p = 0; p < t->k; p++, b += t->ldb) {
+        vf left = vf_set1(t->a[p]);
+        UNROLL for (int i = 0; i < nv; i++) sum[i] =
+            vf_fma(left, tile_load(b + i * VF_LANES, edge && i == nv - 1, last), sum[i]);
+    }
+    UNROLL for (int i = 0; i < nv; i++, j += VF_LANES)
+    {
+        const bool part = edge && i == nv - 1;
+        vf all = vf_mul(alpha, sum[i]);
+        if (t->from)
+            all = vf_add(all, tile_load(t->from + j, part, last));
+        if (part)
+            vf_store_n(t->c + j, all, last);
+        else
+            vf_store(t->c + j, all);
+    }
+}
+
+static void row(const gemm_tile *t, size_t n)
+{
+    size_t j = 0, last = n % VF_LANES;
+    for (; j + ROW_VECTORS * VF_LANES <= n; j += ROW_VECTORS * VF_LANES)
+        row_of(t, j, ROW_VECTORS, false, 0);
+    int vectors = (int)size_ceil_div(n - j, VF_LANES);
+    UNROLL for (int nv = ROW_VECTORS; nv > 0; nv--)
+    {
+        if (vectors != nv)
+            continue;
+        if (last)
+            row_of(t, j, nv, true, last);
+        else
+            row_of(t, j, nv, false, 0);
+    }
+}
+
 /* ---- B transposed -------------------------------------------------------------------------------------- */
 
 #define DOT_TALL 8 /* rows of one column: as many sums as keep the multiplier busy */
@@ -360,7 +405,7 @@ void SIMD_NAME(gemm_init)(gemm_kernels *k)
           tile_12,
 #endif
         },
-        .dot = dot, .pack = pack, .widen_8 = widen_8, .widen_4 = widen_4,
+        .row = row, .dot = dot, .pack = pack, .widen_8 = widen_8, .widen_4 = widen_4,
 #if VF_LANES > 1
         .thin = THIN_MAX, .thin_f16 = thin_f16, .thin_bf16 = thin_bf16, .thin_s8 = thin_s8,
         .thin_s4 = thin_s4,
