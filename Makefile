@@ -10,7 +10,7 @@ PYTEST  = OMP_NUM_THREADS=1 $(PYTHON) -m pytest -q -n $(JOBS) --dist worksteal
 CTEST   = ctest -j $$(($(JOBS) + 1)) --no-tests=error
 SHELL   = /bin/bash
 
-.PHONY: all build setup demo test test-c test-python compare bench asan tsan portable debug neon cortex gpu-test gpu-bench mutate mutate-checkpoints mutate-tokenizers fuzz-http load random-graphs page serve test-web check check-paths format operators digits tile-tables install example clean
+.PHONY: all build setup demo test test-c test-python compare bench asan tsan portable debug neon cortex gpu-test gpu-bench mutate mutate-checkpoints mutate-tokenizers faults fuzz-http load random-graphs page serve test-web check check-paths format operators digits tile-tables install example clean
 
 all: build
 	@if [ $(PRESET) = release ]; then ln -sf release/cli/sibyl build/sibyl; fi
@@ -137,6 +137,10 @@ mutate-tokenizers: need-test
 	@test -f build/asan/build.ninja || cmake --preset asan
 	@cmake --build --preset asan -j $(JOBS) --target test_text_mutate
 	SIBYL_MUTATION_SECONDS=$(SECONDS) build/asan/tests/text/test_text_mutate
+
+# Faults put into models, 14 into each: does `sibyl diff` name the node from onnxruntime's values?
+faults: need-peers build
+	$(PYTHON) python/tests/model_faults.py --command build/$(PRESET)/cli/sibyl
 
 # Mutated HTTP requests and WebSocket frames at a server under the sanitizers, for TIME seconds. What ends it is kept in
 # build/fuzz-http.

@@ -40,6 +40,7 @@ MAY_INCLUDE = {
     "batch": ["graph", "spec", "kernel/attention/attention.h", "run/model.h"],
     "job": ["text/stream.h", "text/vocab/token_ids.h", "batch/batch.h"],
     "live": [],
+    "diff": [],
     "server": [],
     "server/http": ["server/handlers.h"],
     "server/values": ["server/http"],

@@ -11,13 +11,17 @@ typedef struct difference {
     bool milli;
     bool compared; /* both runs have it, with the same dtype and dims */
     sib_comparison figures;
-    char why[320]; /* if it could not be compared: why */
+    size_t rank;
+    int64_t dims[SIB_MAX_RANK];
+    sib_diff_row judged; /* of comparison_of_nodes */
+    char why[320];       /* if it could not be compared: why */
 } difference;
 
 typedef struct comparison {
     difference *items; /* (n) in order of b */
     size_t n, n_different;
     const difference *first; /* the first that leaves tolerance, or NULL */
+    bool by_node;            /* each node ran on the other side's values, and rounding is the tolerance */
 } comparison;
 
 /* Compares every value of b that a also has; a is the reference. Values of a that are float64 where b has a
@@ -28,6 +32,12 @@ void compare_recordings(const recording *a, const recording *b, const sib_tolera
 void compare_with_folder(const char *folder, const recording *b, const sib_tolerance *tolerance,
                          comparison *out);
 void comparison_free(comparison *c);
+
+/* NAME.npy of a folder, or with other characters for those that file names cannot have. Owned by the caller; NULL where
+   there is none, or it cannot be read, which is reported. */
+sib_value *value_from_folder(const char *folder, const char *name);
+/* The rows of d, whose nodes ran on the other side's values. */
+void comparison_of_nodes(const sib_diff *d, comparison *out);
 
 /* {"values": [...], "compared", "different", "first": its name or null}. all: values that agree too. */
 json_t *comparison_json(const comparison *c, bool all);

@@ -67,6 +67,12 @@ SIB_API sib_code sib_model_part(const sib_model *m, const char *const *outputs, 
 SIB_API sib_code sib_model_between(const sib_model *m, const char *const *inputs, size_t n_inputs,
                                    const char *const *outputs, size_t n_outputs, sib_model **out,
                                    sib_error *err);
+/* The model in which no node waits for another: each of `names` (n values) is an input, and nodes read what is given
+   there, not what another node makes. Its outputs are what the nodes make of that: one for each of `names` that a node
+   makes, in this order, called "NAME (made)". A constant among them is an input too; one of integers that a node
+   makes is an output alone. Nodes that no output needs are left out. Errors: as above, and SIB_ERR_ARGUMENT where no node makes any. */
+SIB_API sib_code sib_model_apart(const sib_model *m, const char *const *names, size_t n, sib_model **out,
+                                 sib_error *err);
 
 /* ---- Contents of the file ------------------------------------------------------------------------ */
 

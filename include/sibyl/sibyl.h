@@ -12,6 +12,7 @@
 #include <sibyl/build.h>
 #include <sibyl/chat.h>
 #include <sibyl/conv1d.h>
+#include <sibyl/diff.h>
 #include <sibyl/digest.h>
 #include <sibyl/extend.h>
 #include <sibyl/features.h>

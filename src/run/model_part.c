@@ -1,5 +1,6 @@
 /* Parts of models: the nodes that given values need, as a model. */
 #include "base/alloc.h"
+#include "base/buffer.h"
 #include "base/error.h"
 #include "graph/copy.h"
 #include "graph/part.h"
@@ -40,8 +41,14 @@ static uint64_t count_parameters(const graph *g)
     return n;
 }
 
+/* The outputs of a part, values of the graph; an edit may change them. */
+typedef struct part_outputs {
+    value_id *ids; /* (n) */
+    size_t n;
+} part_outputs;
+
 /* The part of a copy of g that `edit` has changed. */
-static sib_code edited_part(const graph *g, model_edit edit, void *context, const value_id *outputs, size_t n,
+static sib_code edited_part(const graph *g, model_edit edit, void *context, const part_outputs *outputs,
                             onnx_model *m, sib_error *err)
 {
     graph *copy = NULL;
@@ -50,15 +57,15 @@ static sib_code edited_part(const graph *g, model_edit edit, void *context, cons
         return code;
     code = edit(context, copy, err);
     if (code == SIB_OK)
-        code = graph_part(copy, outputs, n, m->arena, m->dims, NULL, NULL, &m->graph, err);
+        code = graph_part(copy, outputs->ids, outputs->n, m->arena, m->dims, NULL, NULL, &m->graph, err);
     graph_free(&copy);
     return code;
 }
 
 /* Fills m with a part of `from`; m->graph is that part. Keeps everything but the notes on single nodes.
    The arena of `from` must outlive m. edit: may be NULL. */
-static sib_code make_part(const onnx_model *from, model_edit edit, void *context, const value_id *outputs,
-                          size_t n, onnx_model *m, sib_error *err)
+static sib_code make_part(const onnx_model *from, model_edit edit, void *context, const part_outputs *outputs,
+                          onnx_model *m, sib_error *err)
 {
     m->ir_version = from->ir_version;
     m->model_version = from->model_version;
@@ -75,8 +82,9 @@ static sib_code make_part(const onnx_model *from, model_edit edit, void *context
     if (code == SIB_OK)
         code = dim_table_copy(from->dims, &m->dims, err);
     if (code == SIB_OK)
-        code = edit ? edited_part(from->graph, edit, context, outputs, n, m, err)
-                    : graph_part(from->graph, outputs, n, m->arena, m->dims, NULL, NULL, &m->graph, err);
+        code = edit ? edited_part(from->graph, edit, context, outputs, m, err)
+                    : graph_part(from->graph, outputs->ids, outputs->n, m->arena, m->dims, NULL, NULL,
+                                 &m->graph, err);
     if (code == SIB_OK)
         code = graph_verify(m->graph, err);
     if (code == SIB_OK)
@@ -84,17 +92,12 @@ static sib_code make_part(const onnx_model *from, model_edit edit, void *context
     return code;
 }
 
-sib_code model_part_edited(const sib_model *m, model_edit edit, void *context, struct sib_registry *registry,
-                           const char *const *outputs, size_t n, sib_model **out, sib_error *err)
+static sib_code part_model(const sib_model *m, model_edit edit, void *context, struct sib_registry *registry,
+                           const part_outputs *outputs, sib_model **out, sib_error *err)
 {
-    *out = NULL;
-    value_id *ids = mem_alloc(n, sizeof *ids);
     onnx_model *part = mem_calloc(1, sizeof *part);
-    sib_code code = ids && part ? find_values(m->onnx->graph, "output", outputs, n, ids, err)
-                                : err_memory(err, n * sizeof *ids, "a part of a model");
-    if (code == SIB_OK)
-        code = make_part(m->onnx, edit, context, ids, n, part, err);
-    mem_free(ids);
+    sib_code code = part ? make_part(m->onnx, edit, context, outputs, part, err)
+                         : err_memory(err, sizeof *part, "a part of a model");
     if (code != SIB_OK) {
         onnx_free(&part);
         return code;
@@ -102,6 +105,19 @@ sib_code model_part_edited(const sib_model *m, model_edit edit, void *context, s
     code = model_make(part, false, registry, out, err); /* types are copied from m */
     if (code == SIB_OK)
         (*out)->whole = sib_model_keep((sib_model *)m);
+    return code;
+}
+
+sib_code model_part_edited(const sib_model *m, model_edit edit, void *context, struct sib_registry *registry,
+                           const char *const *outputs, size_t n, sib_model **out, sib_error *err)
+{
+    *out = NULL;
+    part_outputs wanted = {mem_alloc(n, sizeof *wanted.ids), n};
+    sib_code code = wanted.ids ? find_values(m->onnx->graph, "output", outputs, n, wanted.ids, err)
+                               : err_memory(err, n * sizeof *wanted.ids, "a part of a model");
+    if (code == SIB_OK)
+        code = part_model(m, edit, context, registry, &wanted, out, err);
+    mem_free(wanted.ids);
     return code;
 }
 
@@ -123,13 +139,13 @@ typedef struct cut {
     const value_id *inputs; /* (n) */
 } cut;
 
-/* Makes v an input, and has its producer make a value in its place that nobody reads. The list of its outputs is shared
+/* Makes v an input, and has its producer make *made in its place, which nobody reads. The list of its outputs is shared
    with the graph that g is a copy of. */
-static sib_code make_input(graph *g, value_id v, sib_error *err)
+static sib_code make_input(graph *g, value_id v, sib_str made_name, value_id *made, sib_error *err)
 {
     value_id unread;
     const value_type type = g->values[v].type; /* the values may move */
-    sib_code code = graph_add_value(g, (sib_str){0}, &type, &unread, err);
+    sib_code code = graph_add_value(g, made_name, &type, &unread, err);
     if (code != SIB_OK)
         return code;
     node_id made_by = g->values[v].producer;
@@ -141,6 +157,7 @@ static sib_code make_input(graph *g, value_id v, sib_error *err)
         ids[k] = outputs->ids[k] == v ? unread : outputs->ids[k];
     outputs->ids = ids;
     g->values[unread].producer = made_by;
+    *made = unread;
     g->values[v].producer = NO_NODE;
     g->values[v].declared = g->values[v].type;
     return graph_add_input(g, v, err);
@@ -152,11 +169,12 @@ static sib_code make_inputs(void *context, graph *g, sib_error *err)
     sib_code code = SIB_OK;
     for (size_t i = 0; i < c->n && code == SIB_OK; i++) {
         const value *v = &g->values[c->inputs[i]];
+        value_id unread;
         if (v->constant)
             code = err_set(err, SIB_ERR_ARGUMENT, "input '%.*s' is a constant", (int)v->name.length,
                            v->name.data);
         else if (v->producer != NO_NODE) /* otherwise it is an input */
-            code = make_input(g, c->inputs[i], err);
+            code = make_input(g, c->inputs[i], (sib_str){0}, &unread, err);
     }
     return code;
 }
@@ -178,6 +196,74 @@ sib_code sib_model_between(const sib_model *m, const char *const *inputs, size_t
     cut c = {n_inputs, ids};
     if (code == SIB_OK)
         code = model_part_edited(m, make_inputs, &c, m->registry, outputs, n_outputs, out, err);
+    mem_free(ids);
+    return code;
+}
+
+/* ---- Every node for itself ---- */
+
+typedef struct cut_all {
+    size_t n;
+    const value_id *given; /* (n) */
+    part_outputs *made;
+} cut_all;
+
+/* One of the values that are given. */
+static sib_code set_apart(graph *g, value_id v, part_outputs *made, sib_error *err)
+{
+    value *x = &g->values[v];
+    byte_buffer name = {0};
+    if (x->producer == NO_NODE && x->constant && x->from_file) {
+        for (uint32_t i = 0; i < g->inputs.n; i++)
+            if (g->inputs.ids[i] == v)
+                return SIB_OK;
+        x->constant = NULL;
+        x->from_file = false;
+        x->declared = x->type;
+        return graph_add_input(g, v, err);
+    }
+    if (x->producer == NO_NODE)
+        return SIB_OK;
+    if (x->constant &&
+        sib_dtype_get_kind(x->type.dtype) != SIB_KIND_FLOAT) { /* dims, axes: what a plan must know */
+        made->ids[made->n++] = v;
+        return SIB_OK;
+    }
+    x->constant = NULL;
+    sib_code code = buf_printf(&name, err, "%.*s (made)", (int)x->name.length, x->name.data);
+    if (code == SIB_OK)
+        code = make_input(g, v, (sib_str){name.data, name.n}, &made->ids[made->n], err);
+    made->n += code == SIB_OK;
+    buf_free(&name);
+    return code;
+}
+
+static sib_code set_all_apart(void *context, graph *g, sib_error *err)
+{
+    const cut_all *c = context;
+    sib_code code = SIB_OK;
+    for (size_t i = 0; i < c->n && code == SIB_OK; i++)
+        code = set_apart(g, c->given[i], c->made, err);
+    if (code == SIB_OK && !c->made->n)
+        code = err_set(err, SIB_ERR_ARGUMENT, "no node makes any of the %zu values", c->n);
+    return code;
+}
+
+sib_code sib_model_apart(const sib_model *m, const char *const *names, size_t n, sib_model **out,
+                         sib_error *err)
+{
+    if (!out)
+        return err_set(err, SIB_ERR_ARGUMENT, "out is NULL");
+    *out = NULL;
+    if (!m || !names || !n)
+        return err_set(err, SIB_ERR_ARGUMENT, "%s", m ? "no values are given" : "the model is NULL");
+    value_id *ids = mem_alloc(n, 2 * sizeof *ids);
+    part_outputs made = {ids ? ids + n : NULL, 0};
+    sib_code code = ids ? find_values(m->onnx->graph, "value", names, n, ids, err)
+                        : err_memory(err, n * 2 * sizeof *ids, "a part of a model");
+    cut_all c = {n, ids, &made};
+    if (code == SIB_OK)
+        code = part_model(m, set_all_apart, &c, m->registry, &made, out, err);
     mem_free(ids);
     return code;
 }

@@ -411,6 +411,28 @@ class Diff(Model):
         self.write("theirs/sum.npy", npy_bytes([2], [22.5, -72]))
         self.assertEqual(sibyl(*arguments, folder=self.folder).returncode, 1)
 
+    def test_node_by_node(self):
+        """A fault is named in its node alone, with its index and what is known of it."""
+        (self.folder / "theirs").mkdir()
+        arguments = ["diff", "m.onnx", "-i", "x=1,2,3", "--against", "theirs"]
+        self.write("theirs/layer_product.npy", npy_bytes([1, 2], [22, 28]))
+        self.write("theirs/sum.npy", npy_bytes([1, 2], [22.5, -71]))
+        self.write("theirs/y.npy", npy_bytes([1, 2], [22.5, 0]))
+        text = sibyl(*arguments, "--local", folder=self.folder).stdout.decode()
+        self.assertRegex(text, r"element \[0, 1\] is -72, expected -71")
+        self.assertIn("1 of 2 elements differ by more than rounding explains", text)
+        self.assertIn("1 0, 1 more", text)
+        document = json.loads(sibyl(*arguments, "--json", folder=self.folder).stdout)
+        found = document["values"][0]
+        self.assertEqual((document["first"], document["different"], found["elements"], found["first_index"]),
+                         ("sum", 1, 1, [0, 1]))
+        self.assertEqual(found["ulp_counts"], [1, 0, 0, 0, 0, 0, 0, 1])
+        self.assertGreater(found["times"], 64)
+        self.write("theirs/sum.npy", npy_bytes([1, 2], [22.5, -72.00001]))
+        self.done(*arguments)
+        self.assertEqual(sibyl(*arguments, "--factor", "1", folder=self.folder).returncode, 1)
+        self.fails(2, "--local goes with none of", *arguments, "--local", "--rtol", "0")
+
     def test_misuse(self):
         self.fails(1, ["m.onnx", "not a folder"], "diff", "m.onnx", "-i", "x=1,2,3", "--against", "m.onnx")
         self.fails(2, "--rtol takes a number from 0 to 1", "diff", "m.onnx", "-i", "x=1,2,3", "--rtol", "-0.5")

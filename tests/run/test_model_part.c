@@ -188,6 +188,45 @@ TEST(a_part_may_begin_at_any_value)
     sib_model_free(&m);
 }
 
+/* Each node alone: what one makes no other reads, and a weight may be given, too. */
+TEST(nodes_apart_read_what_is_given)
+{
+    sib_error err = SIB_ERROR_INIT;
+    sib_model *m = two_components(), *apart = NULL;
+    const char *const given[] = {"x", "w", "h", "left"};
+    sib_value_info v;
+    CHECK_OK(sib_model_apart(m, given, 4, &apart, &err), err);
+    static const char *const inputs[] = {"x", "w", "h"}, *const outputs[] = {"h (made)", "left (made)"};
+    for (size_t i = 0; i < 3; i++) {
+        assert_true(sib_model_input(apart, i, &v));
+        assert_string_equal(v.name, inputs[i]);
+    }
+    for (size_t i = 0; i < 2; i++) {
+        assert_true(sib_model_output(apart, i, &v));
+        assert_string_equal(v.name, outputs[i]);
+    }
+    sib_session *s = NULL;
+    sib_value *out[2], *x = tiny_given(SIB_F32, 2, (const int64_t[]){1, 2}, OF(1, 2)),
+                       *h = tiny_given(SIB_F32, 2, (const int64_t[]){1, 2}, OF(7, 8)),
+                       *w = tiny_given(SIB_F32, DIMS(2), OF(5, 5));
+    const sib_named_value in[] = {{"x", x}, {"h", h}, {"w", w}};
+    CHECK_OK(sib_session_create(apart, NULL, &s, &err), err);
+    CHECK_OK(sib_session_run(s, 3, in, 0, NULL, out, NULL, &err), err);
+    tiny_expect(out[0], SIB_F32, 2, (const int64_t[]){1, 2}, OF(6, 7));
+    tiny_expect(out[1], SIB_F32, 2, (const int64_t[]){1, 2}, OF(-7, -8));
+    for (size_t i = 0; i < 2; i++)
+        sib_value_free(&out[i]);
+    sib_value_free(&x);
+    sib_value_free(&h);
+    sib_value_free(&w);
+    sib_session_free(&s);
+    sib_model_free(&apart);
+    CHECK_FAILS(sib_model_apart(m, given, 2, &apart, &err), SIB_ERR_ARGUMENT, err,
+                "no node makes any of the 2 values");
+    assert_null(apart);
+    sib_model_free(&m);
+}
+
 TEST(what_cannot_be_is_named)
 {
     sib_model *m = two_components(), *part = NULL;

@@ -1,0 +1,265 @@
+#include "diff/judge.h"
+
+#include "base/alloc.h"
+#include "base/error.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool same_shape(const sib_tensor *a, const sib_tensor *b)
+{
+    const size_t rank = sib_tensor_rank(a);
+    return rank == sib_tensor_rank(b) &&
+           !memcmp(sib_tensor_dims(a), sib_tensor_dims(b), rank * sizeof(int64_t));
+}
+
+/* Elements in double, owned by the caller. NULL where memory fails. */
+static double *doubles_of(const sib_tensor *t)
+{
+    sib_tensor *dense = NULL;
+    const size_t n = (size_t)sib_tensor_count(t);
+    double *out = mem_alloc(n, sizeof *out);
+    if (out && sib_tensor_convert(t, SIB_F64, SIB_OVERFLOW_IEEE, &dense, NULL) == SIB_OK)
+        memcpy(out, sib_tensor_data(dense), n * sizeof *out);
+    else {
+        mem_free(out);
+        out = NULL;
+    }
+    sib_tensor_free(&dense);
+    return out;
+}
+
+static double step_of(sib_dtype dtype)
+{
+    const float_layout f = layout_of(dtype);
+    return f.bytes ? ldexp(1, -(int)f.fraction) : 0.25; /* float8 and narrower */
+}
+
+/* Implementations of these are exact to the range of their results (0.5 and a quotient, for one), not to each result; of
+   what is interpolated, to positions, whose last bit counts the more the longer the axis is. */
+static double range_of(const char *op_type, const sib_tensor *t)
+{
+    static const struct {
+        const char *op_type;
+        double range;
+        bool positions;
+    } table[] = {{"Sigmoid", 2, false},   {"Tanh", 1, false},   {"Erf", 1, false},
+                 {"Softplus", 1, false},  {"Resize", 0, true},  {"Upsample", 0, true},
+                 {"GridSample", 0, true}, {"RoiAlign", 0, true}};
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        if (strcmp(table[i].op_type, op_type) != 0)
+            continue;
+        int64_t longest = 1;
+        for (size_t k = 0; table[i].positions && k < sib_tensor_rank(t); k++)
+            longest = sib_tensor_dims(t)[k] > longest ? sib_tensor_dims(t)[k] : longest;
+        return table[i].positions ? -(double)longest : table[i].range;
+    }
+    return 0;
+}
+
+sib_code judge_begin(judge *j, const char *op_type, const sib_value *ours, const sib_value *theirs,
+                     sib_error *err)
+{
+    const sib_tensor *a = sib_value_tensor(ours), *b = sib_value_tensor(theirs);
+    *j = (judge){.ours = ours, .theirs = theirs};
+    if (!a || !b || sib_tensor_dtype(a) != sib_tensor_dtype(b) || !same_shape(a, b))
+        return SIB_OK;
+    const sib_dtype_kind kind = sib_dtype_get_kind(sib_tensor_dtype(a));
+    if (kind == SIB_KIND_STRING || kind == SIB_KIND_COMPLEX)
+        return SIB_OK;
+    j->n = sib_tensor_count(a);
+    j->integers = kind != SIB_KIND_FLOAT;
+    j->step = j->integers ? 0 : step_of(sib_tensor_dtype(a));
+    j->half = j->step > 0x1p-20;
+    j->range = range_of(op_type, a);
+    j->around = mem_calloc((size_t)j->n, sizeof *j->around);
+    return j->around ? SIB_OK : err_memory(err, (size_t)j->n * sizeof *j->around, "what rounding explains");
+}
+
+void judge_exact(judge *j, const sib_value *v)
+{
+    const sib_tensor *t = sib_value_tensor(v);
+    if (j->n && t && same_shape(t, sib_value_tensor(j->ours)))
+        j->exact = doubles_of(t);
+}
+
+void judge_sample(judge *j, const sib_value *v)
+{
+    const sib_tensor *t = sib_value_tensor(v);
+    double *x = j->exact && t && same_shape(t, sib_value_tensor(j->ours)) ? doubles_of(t) : NULL;
+    for (uint64_t i = 0; x && i < j->n; i++) {
+        const double away = fabs(x[i] - j->exact[i]);
+        if (x[i] == j->exact[i] || (isnan(x[i]) && isnan(j->exact[i])))
+            continue;
+        if (!(away <= j->around[i]))
+            j->around[i] = isnan(away) ? INFINITY : away;
+    }
+    mem_free(x);
+}
+
+/* The sums and the farthest element. */
+typedef struct sums {
+    double differences, noise, ours, theirs; /* of squares */
+    double products;                         /* of ours and theirs */
+    double largest;                          /* of theirs */
+    double farthest;                         /* of elements: difference over what rounding explains */
+} sums;
+
+static bool alike(double a, double b)
+{
+    return a == b || (isnan(a) && isnan(b));
+}
+
+/* What rounding explains of element i. */
+static double explained(const judge *j, const double *theirs, uint64_t i)
+{
+    const double size = fmax(fabs(theirs[i]), j->exact ? fabs(j->exact[i]) : 0);
+    return j->around[i] / (j->half ? 8 : 1) + (isfinite(size) ? j->step / 2 * (size + fmax(j->range, 0)) : 0);
+}
+
+static double far_of(const judge *j, double difference, double noise, double least)
+{
+    if (j->integers) /* a step that no sample takes */
+        return difference <= noise ? 1 : INFINITY;
+    return isnan(difference) ? (isinf(noise) ? 1 : INFINITY) : difference / fmax(noise, least);
+}
+
+static void count_element(sib_comparison *c, uint64_t i, double a, double b)
+{
+    c->n_different++;
+    c->n_nan_mismatch += isnan(a) != isnan(b);
+    if (c->first != UINT64_MAX)
+        return;
+    c->first = i;
+    c->first_a = a;
+    c->first_b = b;
+}
+
+static int by_size(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* Of the differences, of at most 1,001 of them. */
+static double median_of(const judge *j, const double *ours, const double *theirs)
+{
+    double some[1001];
+    size_t n = 0;
+    const uint64_t stride = j->n / 1001 + 1;
+    for (uint64_t i = 0; i < j->n; i += stride)
+        if (isfinite(ours[i] - theirs[i]))
+            some[n++] = fabs(ours[i] - theirs[i]);
+    qsort(some, n, sizeof *some, by_size);
+    return n ? some[n / 2] : 0;
+}
+
+static void judge_elements(const judge *j, const double *ours, const double *theirs, double factor,
+                           sib_diff_row *out)
+{
+    sums s = {0};
+    const double most = factor / (j->half ? 16 : 1);
+    const double median = median_of(j, ours, theirs);
+    for (uint64_t i = 0; i < j->n; i++) {
+        const double e = explained(j, theirs, i), difference = ours[i] - theirs[i];
+        out->n_nan_ours += isnan(ours[i]) != 0;
+        out->n_nan_theirs += isnan(theirs[i]) != 0;
+        if (isfinite(e))
+            s.noise += e * e;
+        if (isfinite(theirs[i]))
+            s.largest = fmax(s.largest, fabs(theirs[i]));
+        if (!isfinite(difference))
+            continue;
+        s.ours += ours[i] * ours[i];
+        s.theirs += theirs[i] * theirs[i];
+        s.products += ours[i] * theirs[i];
+        s.differences += difference * difference;
+    }
+    const double n = (double)j->n, noise = sqrt(s.noise / n);
+    double least = fmax(0.1 * noise, j->step / 4 * s.largest);
+    least = fmax(least, fmin(median, 8 * noise));
+    least = fmax(least, j->step / 2 * (j->range >= 0 ? 0 : -j->range / 16 * sqrt(s.theirs / n)));
+    out->figures.n_different = out->figures.n_nan_mismatch = 0;
+    out->figures.first = UINT64_MAX;
+    for (uint64_t i = 0; i < j->n; i++) {
+        if (alike(ours[i], theirs[i]))
+            continue;
+        const double far = far_of(j, fabs(ours[i] - theirs[i]), explained(j, theirs, i), least);
+        if (far > s.farthest) {
+            s.farthest = far;
+            out->figures.worst = i;
+            out->figures.worst_a = ours[i];
+            out->figures.worst_b = theirs[i];
+        }
+        if (far > most)
+            count_element(&out->figures, i, ours[i], theirs[i]);
+    }
+    const double together = s.differences > 0 ? sqrt(s.differences / fmax(s.noise, 1e-300)) : 0;
+    out->error = s.theirs > 0 ? sqrt(s.differences / s.theirs) : s.differences > 0 ? INFINITY : 0;
+    out->cosine = s.products / (sqrt(s.ours) * sqrt(s.theirs));
+    out->noise = s.theirs > 0 ? sqrt(s.noise / s.theirs) : 0;
+    out->excess = j->integers ? s.farthest : fmax(s.farthest, together);
+    out->differs = out->excess > most;
+    out->figures.equal = !out->differs;
+}
+
+/* Place of element i among all numbers of its type, in order. */
+static int64_t place_of(const char *data, float_layout f, uint64_t i)
+{
+    uint64_t bits = 0; /* little-endian, as all that Sibyl is built for */
+    memcpy(&bits, data + i * f.bytes, f.bytes);
+    const uint64_t sign = UINT64_C(1) << (8 * f.bytes - 1);
+    return bits & sign ? -(int64_t)(bits & (sign - 1)) : (int64_t)bits;
+}
+
+static void count_distances(const judge *j, sib_diff_row *out)
+{
+    static const uint64_t most[SIB_DIFF_DISTANCES] = {0, 1, 4, 16, 64, 256, 4096, UINT64_MAX};
+    const float_layout f = layout_of(sib_tensor_dtype(sib_value_tensor(j->ours)));
+    sib_tensor *a = NULL, *b = NULL;
+    if (f.bytes && sib_tensor_copy(sib_value_tensor(j->ours), &a, NULL) == SIB_OK &&
+        sib_tensor_copy(sib_value_tensor(j->theirs), &b, NULL) == SIB_OK)
+        for (uint64_t i = 0; i < j->n; i++) {
+            const int64_t x = place_of(sib_tensor_data(a), f, i), y = place_of(sib_tensor_data(b), f, i);
+            const uint64_t away = x > y ? (uint64_t)x - (uint64_t)y : (uint64_t)y - (uint64_t)x;
+            size_t k = 0;
+            while (away > most[k])
+                k++;
+            out->distances[k]++;
+        }
+    sib_tensor_free(&a);
+    sib_tensor_free(&b);
+}
+
+sib_code judge_end(const judge *j, double factor, sib_diff_row *out, char *problem, sib_error *err)
+{
+    sib_error why = SIB_ERROR_INIT;
+    if (sib_value_compare(j->ours, j->theirs, &(sib_tolerance){0}, &out->figures, &why) != SIB_OK) {
+        out->differs = true;
+        out->excess = INFINITY;
+        snprintf(problem, PROBLEM_SIZE, "%s", why.message);
+        return SIB_OK;
+    }
+    out->differs = !out->figures.equal;
+    out->excess = out->differs ? INFINITY : 0;
+    out->cosine = 1;
+    if (!j->n || out->figures.equal)
+        return SIB_OK;
+    double *ours = doubles_of(sib_value_tensor(j->ours)), *theirs = doubles_of(sib_value_tensor(j->theirs));
+    sib_code code = ours && theirs ? SIB_OK : err_memory(err, (size_t)j->n * sizeof *ours, "elements");
+    if (code == SIB_OK) {
+        judge_elements(j, ours, theirs, factor, out);
+        count_distances(j, out);
+    }
+    mem_free(ours);
+    mem_free(theirs);
+    return code;
+}
+
+void judge_free(judge *j)
+{
+    mem_free(j->exact);
+    mem_free(j->around);
+}

@@ -1,0 +1,52 @@
+/* One value judged: how far ours is from theirs, beside what rounding explains. */
+#ifndef DIFF_JUDGE_H
+#define DIFF_JUDGE_H
+
+#include <sibyl/diff.h>
+
+/* Where elements are moved to the next representable number: at random and the other way, twice, all away from zero, and
+   all towards it. What one way does not show, the opposite does: a rounding decided by the last bit. */
+typedef enum movement {
+    MOVE_RANDOM_1,
+    MOVE_AGAINST_1,
+    MOVE_RANDOM_2,
+    MOVE_AGAINST_2,
+    MOVE_AWAY,
+    MOVE_TOWARDS,
+    MOVEMENTS
+} movement;
+
+/* A copy of v whose float16, bfloat16, float32 and float64 elements are moved, but for integers, zeros, NaN and
+   infinities, which are mostly exact. key: differs between values, so that they are not moved alike. */
+/* A float format: bytes, bits of the fraction and of the exponent; bytes 0: none that move_value moves. */
+typedef struct float_layout {
+    unsigned bytes, fraction, exponent;
+} float_layout;
+float_layout layout_of(sib_dtype dtype);
+
+sib_code move_value(const sib_value *v, movement m, uint32_t key, sib_value **out, sib_error *err);
+
+typedef struct judge {
+    const sib_value *ours, *theirs; /* borrowed */
+    uint64_t n;                     /* elements that are judged one by one; 0: exact equality alone counts */
+    bool integers;
+    double step;  /* from 1 to the next number of the dtype; 0 of integers */
+    double range; /* of results of the operator, to which implementations are exact; 0: to each result */
+    bool half; /* of 16 bits, mostly computed in float32 and rounded once: one step of an input is far more */
+    double *exact;  /* (n) in double precision; NULL: unknown */
+    double *around; /* (n) largest difference of a sample from it */
+} judge;
+
+#define PROBLEM_SIZE 320
+
+/* op_type: of the node that makes the value. */
+sib_code judge_begin(judge *j, const char *op_type, const sib_value *ours, const sib_value *theirs,
+                     sib_error *err);
+/* The result in double precision, then samples of it; those of other dims are left out. */
+void judge_exact(judge *j, const sib_value *v);
+void judge_sample(judge *j, const sib_value *v);
+/* Fills what is judged of *out; problem: (PROBLEM_SIZE) why the two cannot be compared, or "". */
+sib_code judge_end(const judge *j, double factor, sib_diff_row *out, char *problem, sib_error *err);
+void judge_free(judge *j);
+
+#endif
