@@ -17,6 +17,7 @@ const asked = async (page: Page, fields: object) => (await (await page.request.p
 test.beforeEach(async ({ page }) => {
   await page.goto("/#/models");
   await page.getByRole("button", { name: "Open tiny.onnx" }).click();
+  await expect(page).toHaveURL(/#\/graph\/tiny/); // where what has been opened is shown
   await page.getByRole("navigation", { name: "Views" }).getByRole("link", { name: "Text" }).click();
   await page.getByLabel("Logit lens").check();
 });

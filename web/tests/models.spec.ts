@@ -116,6 +116,15 @@ test("tells how far the import of a checkpoint is", async ({ page }) => {
   await expect(page).not.toHaveURL(/zeros/);
 });
 
+test("a model that is open once somebody looks at something else takes nobody away from it", async ({ page }) => {
+  const release = await holdImports(page);
+  await page.getByRole("button", { name: "Open identity.onnx" }).click();
+  await page.getByRole("navigation", { name: "Views" }).getByRole("link", { name: "Speech" }).click();
+  release();
+  await expect(page.getByRole("status").filter({ hasText: "identity is open." })).toBeVisible();
+  await expect(page).toHaveURL(/#\/speech/);
+});
+
 test("cancels the import of a checkpoint", async ({ page, request }) => {
   await importZeros(page);
   await expect(page.getByRole("dialog").getByRole("progressbar")).toBeVisible();

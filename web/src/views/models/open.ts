@@ -2,7 +2,7 @@
 import { api, faultText } from "../../api/client";
 import type { Json, Model } from "../../api/types";
 import { openSession } from "../../session/open";
-import { goTo } from "../../state/address";
+import { currentAddress, goTo } from "../../state/address";
 import { attempt, notify, refreshModels } from "../../state/store";
 import { texts } from "../../texts";
 import { openRecording } from "../speech/recording";
@@ -16,9 +16,11 @@ interface Going {
 
 /** Opens a model and shows its graph, or where the user has turned to something else only says so; throws what the server says. */
 export async function openModel(loader: string, options: Record<string, Json>, files: Record<string, File> = {}, going?: Going): Promise<Model> {
+  const from = currentAddress();
   const model = await api.load(loader, options, files, going?.signal);
   await refreshModels();
-  if (going?.hidden()) notify("info", texts.models.opened(model.id));
+  const { view, model: shown } = currentAddress();
+  if (going?.hidden() || view !== from.view || shown !== from.model) notify("info", texts.models.opened(model.id));
   else goTo({ view: "graph", model: model.id });
   return model;
 }
