@@ -151,7 +151,7 @@ void comparison_free(comparison *c)
 /* "element [0, 3, 7]", or its number where the value is no tensor of several axes. Returns text. */
 static const char *index_text(const difference *d, uint64_t index, char text[256])
 {
-    int64_t at[SIB_MAX_RANK];
+    int64_t at[SIB_MAX_RANK] = {0};
     size_t length = 0;
     for (size_t i = d->rank; i-- > 0; index /= (uint64_t)d->dims[i])
         at[i] = (int64_t)(index % (uint64_t)d->dims[i]);

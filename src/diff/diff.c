@@ -4,6 +4,8 @@
 #include "base/alloc.h"
 #include "base/cancel.h"
 #include "base/error.h"
+#include "base/names.h"
+#include "base/str.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,6 +38,7 @@ typedef struct work {
     const sib_diff_options *options;
     size_t n, n_constants;
     given *given;          /* (n, then n_constants) */
+    name_map names;        /* of all given */
     sib_model *apart;      /* nodes on given values */
     sib_model *all_moving; /* the same with constants given */
 } work;
@@ -110,6 +113,14 @@ static bool is_defined(const sib_node_info *n, uint32_t value)
     return strcmp(n->type, "Dropout") != 0 || n->version >= 12 || value == n->outputs[0];
 }
 
+static sib_code name_values(work *w, sib_error *err)
+{
+    for (size_t i = 0; i < w->n + w->n_constants; i++)
+        if (!name_map_put(&w->names, str_of(w->given[i].name), (uint32_t)i))
+            return err_memory(err, (w->n + w->n_constants) * sizeof(name_entry), "names of values");
+    return SIB_OK;
+}
+
 static sib_code add_rows(work *w, sib_error *err)
 {
     const sib_graph *g = sib_model_graph(w->d->model, 0);
@@ -152,14 +163,6 @@ typedef struct way {
     uint64_t seed; /* differs, so that random operators differ */
 } way;
 
-static const given *find_given(const work *w, size_t n, const char *name)
-{
-    for (size_t i = 0; i < n; i++)
-        if (!strcmp(w->given[i].name, name))
-            return &w->given[i];
-    return NULL;
-}
-
 /* Runs a part, whose inputs are values of ours. out: (as many as outputs) */
 static sib_code run_part(const work *w, sib_model *part, const way *how, sib_value **out, sib_error *err)
 {
@@ -173,9 +176,10 @@ static sib_code run_part(const work *w, sib_model *part, const way *how, sib_val
         in && moved ? SIB_OK : err_memory(err, (info.n_inputs + 1) * sizeof *in, "inputs of nodes");
     sib_value_info v;
     for (size_t i = 0; code == SIB_OK && sib_model_input(part, i, &v); i++) {
-        const given *x = find_given(w, w->n + w->n_constants, v.name);
-        if (!x)
+        uint32_t at;
+        if (!name_map_find(&w->names, str_of(v.name), &at))
             continue; /* the session says what is missing */
+        const given *x = &w->given[at];
         if (how->moved)
             code = move_value(x->value, how->move, x->number, &moved[n], err);
         in[n] = (sib_named_value){x->name, how->moved ? moved[n] : x->value};
@@ -347,6 +351,8 @@ static sib_code compare_all(work *w, size_t n, const sib_named_value *values, si
     w->n = n;
     sib_code code = find_values(w, err);
     if (code == SIB_OK)
+        code = name_values(w, err);
+    if (code == SIB_OK)
         code = add_rows(w, err);
     if (code == SIB_OK)
         code = check_backends(w, err);
@@ -375,6 +381,7 @@ sib_code sib_diff_create(sib_model *m, size_t n, const sib_named_value *values,
         sib_value_free(&constant);
     }
     mem_free(w.given);
+    name_map_clear(&w.names);
     sib_model_free(&w.apart);
     sib_model_free(&w.all_moving);
     if (code != SIB_OK)

@@ -146,7 +146,7 @@ static int by_size(const void *a, const void *b)
 /* Of the differences, of at most 1,001 of them. */
 static double median_of(const judge *j, const double *ours, const double *theirs)
 {
-    double some[1001];
+    double some[1001] = {0};
     size_t n = 0;
     const uint64_t stride = j->n / 1001 + 1;
     for (uint64_t i = 0; i < j->n; i += stride)

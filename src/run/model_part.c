@@ -2,32 +2,32 @@
 #include "base/alloc.h"
 #include "base/buffer.h"
 #include "base/error.h"
+#include "base/names.h"
 #include "graph/copy.h"
 #include "graph/part.h"
 #include "run/model.h"
 
-static sib_code find_value(const graph *g, const char *name, value_id *out, sib_error *err)
-{
-    for (value_id v = 0; v < g->n_values; v++)
-        if (g->values[v].name.length && str_is(g->values[v].name, name)) {
-            *out = v;
-            return SIB_OK;
-        }
-    return err_set(err, SIB_ERR_ARGUMENT, "the model has no value '%s'", name);
-}
-
-/* what: "output" or "input" */
+/* The values of these names. what: "output" or the like, for messages. */
 static sib_code find_values(const graph *g, const char *what, const char *const *names, size_t n,
                             value_id *out, sib_error *err)
 {
+    name_map map = {0};
     sib_code code = SIB_OK;
+    for (value_id v = 0; v < g->n_values && code == SIB_OK; v++)
+        if (g->values[v].name.length && !name_map_put(&map, g->values[v].name, v))
+            code = err_memory(err, g->n_values * sizeof(name_entry), "names of values");
     for (size_t i = 0; i < n && code == SIB_OK; i++) {
-        code = names[i] ? find_value(g, names[i], &out[i], err)
-                        : err_set(err, SIB_ERR_ARGUMENT, "%s %zu is NULL", what, i);
-        for (size_t k = 0; k < i && code == SIB_OK; k++)
-            if (out[k] == out[i])
-                code = err_set(err, SIB_ERR_ARGUMENT, "%s '%s' is given twice", what, names[i]);
+        if (!names[i])
+            code = err_set(err, SIB_ERR_ARGUMENT, "%s %zu is NULL", what, i);
+        else if (!name_map_find(&map, str_of(names[i]), &out[i]))
+            code = err_set(err, SIB_ERR_ARGUMENT, "the model has no value '%s'", names[i]);
+        else if (out[i] == NO_VALUE)
+            code = err_set(err, SIB_ERR_ARGUMENT, "%s '%s' is given twice", what, names[i]);
+        else
+            code = name_map_put(&map, str_of(names[i]), NO_VALUE) ? SIB_OK
+                                                                  : err_memory(err, n, "names of values");
     }
+    name_map_clear(&map);
     return code;
 }
 

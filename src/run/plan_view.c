@@ -163,7 +163,9 @@ static void copy_places(copier *c, const segment *s, segment_copy *out)
         [SLOT_NONE] = SIB_PLACE_NONE,   [SLOT_CONSTANT] = SIB_PLACE_CONSTANT, [SLOT_LIVE] = SIB_PLACE_LIVE,
         [SLOT_ARENA] = SIB_PLACE_ARENA, [SLOT_OWN] = SIB_PLACE_OWN,           [SLOT_ALIAS] = SIB_PLACE_VIEW};
     out->places = take(c, s->graph->n_values, sizeof *out->places);
-    for (uint32_t v = 0; out->places && v < s->graph->n_values; v++) {
+    if (!out->places)
+        return;
+    for (uint32_t v = 0; v < s->graph->n_values; v++) {
         const slot *at = &s->slots[v];
         char type[400];
         out->places[v] = (sib_plan_place){
