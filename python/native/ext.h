@@ -159,7 +159,7 @@ PyObject *memory_type(PyObject *module);
 
 extern PyMethodDef SPEC_METHODS[], FEATURE_METHODS[], STREAM_METHODS[], AUDIO_METHODS[], CONV_METHODS[],
     VALUE_METHODS[], MODEL_METHODS[], SESSION_METHODS[], IMPORT_METHODS[], TEXT_METHODS[], JOB_METHODS[],
-    EXTEND_METHODS[], BACKEND_METHODS[], LOWERING_METHODS[], OPS_METHODS[], WATCH_METHODS[];
+    EXTEND_METHODS[], BACKEND_METHODS[], LOWERING_METHODS[], OPS_METHODS[], WATCH_METHODS[], DIFF_METHODS[];
 
 /* A description from a dict of every field, with the enumerations as numbers. */
 bool spec_from_dict(PyObject *dict, sib_mel_spec *out);

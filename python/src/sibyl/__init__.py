@@ -27,6 +27,7 @@ from .audio import (
 )
 from .backend import Backend, Node, NodeEnd
 from .conv import conv1d
+from .differences import NodeDifference, diff
 from .errors import SibylError
 from .features import LogMel, LogMelStream, log_mel_spectrogram, mel_filters, smooth3x3
 from .importing import import_model
@@ -74,6 +75,7 @@ __all__ = [
     "ModelMetadata",
     "Node",
     "NodeArg",
+    "NodeDifference",
     "NodeEnd",
     "Profile",
     "ProfileRow",
@@ -95,6 +97,7 @@ __all__ = [
     "conv1d",
     "default_registry",
     "describe_job",
+    "diff",
     "digest",
     "functions",
     "get_available_providers",
