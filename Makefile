@@ -76,7 +76,6 @@ test-web: need-web page
 compare: need-peers all
 	ctest --preset $(PRESET) -R '^gpu_nvrtc$$' --no-tests=error
 	SIBYL_PEERS=1 $(PYTEST) -rfE -m peers python/tests
-	SIBYL_PYTHON=$(CURDIR)/$(PYTHON) build/sibyl bench features --peers --repeat 20
 
 bench: need-peers all
 	SIBYL_PYTHON=$(CURDIR)/$(PYTHON) build/sibyl bench features --peers
