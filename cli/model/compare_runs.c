@@ -190,7 +190,8 @@ static void show_one(const comparison *c, const difference *d)
 static void show_figures(const difference *d)
 {
     const sib_diff_row *j = &d->judged;
-    static const char *const distances[] = {"0", "1", "to 4", "to 16", "to 64", "to 256", "to 4096", "more"};
+    static const char *const distances[] = {"at 0",     "at 1",      "up to 4",    "up to 16",
+                                            "up to 64", "up to 256", "up to 4096", "beyond 4096"};
     printf("  %llu of %llu elements differ by more than rounding explains (%.3g times as much at most), "
            "cosine %.9g",
            (unsigned long long)d->figures.n_different, (unsigned long long)d->figures.count, j->excess,
@@ -200,7 +201,7 @@ static void show_figures(const difference *d)
                (unsigned long long)j->n_nan_theirs);
     for (size_t i = 0, shown = 0; i < SIB_DIFF_DISTANCES; i++)
         if (j->distances[i])
-            printf("%s%llu %s", shown++ ? ", " : "\n  elements by representable numbers between: ",
+            printf("%s%llu %s", shown++ ? ", " : "\n  elements by distance in representable numbers: ",
                    (unsigned long long)j->distances[i], distances[i]);
     printf("\n");
 }

@@ -421,7 +421,7 @@ class Diff(Model):
         text = sibyl(*arguments, "--local", folder=self.folder).stdout.decode()
         self.assertRegex(text, r"element \[0, 1\] is -72, expected -71")
         self.assertIn("1 of 2 elements differ by more than rounding explains", text)
-        self.assertIn("1 0, 1 more", text)
+        self.assertIn("1 at 0, 1 beyond 4096", text)
         document = json.loads(sibyl(*arguments, "--json", folder=self.folder).stdout)
         found = document["values"][0]
         self.assertEqual((document["first"], document["different"], found["elements"], found["first_index"]),
