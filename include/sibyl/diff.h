@@ -27,8 +27,8 @@ typedef struct sib_diff_options {
    are moved by one representable number of their type (all up, all down, and at random), and on the backend ref; the
    largest of these differences, and half a step of the result's type. A value differs where one element's difference is
    more than `factor` times that, or the norm of all differences is.
-   Random operators explain any result. The values must outlive *out, which is owned by the caller:
-   sib_diff_free(&d).
+   Random operators explain any result; the mask of a Dropout below opset 12, which nothing defines, never differs. The
+   values must outlive *out, which is owned by the caller: sib_diff_free(&d).
    Errors: SIB_ERR_ARGUMENT (no value of that name, a name twice, an input that is missing), SIB_ERR_CANCELLED,
    SIB_ERR_MEMORY. A node that cannot be run on the other's values is a row that says so. */
 SIB_API sib_code sib_diff_create(sib_model *m, size_t n, const sib_named_value *values,

@@ -21,7 +21,7 @@ typedef struct given {
 } given;
 
 typedef struct row {
-    sib_diff_row told;
+    sib_diff_row result;
     bool defined;
     char problem[PROBLEM_SIZE];
 } row;
@@ -131,10 +131,10 @@ static sib_code add_rows(work *w, sib_error *err)
     for (size_t i = 0; i < w->n && w->given[i].producer != SIB_NONE; i++) {
         sib_node_info node = {.name = NULL};
         sib_graph_node(g, w->given[i].producer, &node);
-        d->rows[d->n++] = (row){.told = {.name = w->given[i].name,
-                                         .node = node.name ? node.name : "",
-                                         .op_type = node.type,
-                                         .theirs = w->given[i].value},
+        d->rows[d->n++] = (row){.result = {.name = w->given[i].name,
+                                           .node = node.name ? node.name : "",
+                                           .op_type = node.type,
+                                           .theirs = w->given[i].value},
                                 .defined = is_defined(&node, w->given[i].number)};
     }
     return d->n ? SIB_OK : err_set(err, SIB_ERR_ARGUMENT, "no node makes any of the %zu values", w->n);
@@ -276,12 +276,12 @@ static sib_code judge_rows(const work *w, size_t from, size_t to, sib_value **ou
     sib_value **out = mem_calloc(n, sizeof *out);
     sib_code code = judges && out ? SIB_OK : err_memory(err, n * sizeof *judges, "what rounding explains");
     for (size_t i = 0; i < n && code == SIB_OK; i++)
-        code = judge_begin(&judges[i], rows[i].told.op_type, ours[i], rows[i].told.theirs, err);
+        code = judge_begin(&judges[i], rows[i].result.op_type, ours[i], rows[i].result.theirs, err);
     if (code == SIB_OK)
         code = add_noise(w, from, to, judges, out, err);
     for (size_t i = 0; i < n && code == SIB_OK; i++)
         if (rows[i].defined)
-            code = judge_end(&judges[i], w->options->factor > 0 ? w->options->factor : 64, &rows[i].told,
+            code = judge_end(&judges[i], w->options->factor > 0 ? w->options->factor : 64, &rows[i].result,
                              rows[i].problem, err);
     for (size_t i = 0; judges && i < n; i++)
         judge_free(&judges[i]);
@@ -314,7 +314,7 @@ static sib_code compare_rows(const work *w, size_t from, size_t to, sib_error *e
         if (code == SIB_OK)
             code = compare_rows(w, middle, to, err);
     } else if (code == SIB_OK) {
-        w->d->rows[from].told.differs = true;
+        w->d->rows[from].result.differs = true;
         snprintf(w->d->rows[from].problem, PROBLEM_SIZE, "%s", why.message);
     }
     if (ours)
@@ -394,7 +394,7 @@ bool sib_diff_get(const sib_diff *d, size_t i, sib_diff_row *out)
 {
     if (!d || i >= d->n)
         return false;
-    *out = d->rows[i].told;
+    *out = d->rows[i].result;
     out->problem = d->rows[i].problem[0] ? d->rows[i].problem : NULL;
     return true;
 }

@@ -39,24 +39,21 @@ static double step_of(sib_dtype dtype)
 
 /* Implementations of these are exact to the range of their results (0.5 and a quotient, for one), not to each result; of
    what is interpolated, to positions, whose last bit counts the more the longer the axis is. */
-static double range_of(const char *op_type, const sib_tensor *t)
+static void set_range(judge *j, const char *op_type, const sib_tensor *t)
 {
     static const struct {
         const char *op_type;
-        double range;
-        bool positions;
-    } table[] = {{"Sigmoid", 2, false},   {"Tanh", 1, false},   {"Erf", 1, false},
-                 {"Softplus", 1, false},  {"Resize", 0, true},  {"Upsample", 0, true},
-                 {"GridSample", 0, true}, {"RoiAlign", 0, true}};
+        double range; /* 0: interpolated */
+    } table[] = {{"Sigmoid", 2}, {"Tanh", 1},     {"Erf", 1},        {"Softplus", 1},
+                 {"Resize", 0},  {"Upsample", 0}, {"GridSample", 0}, {"RoiAlign", 0}};
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         if (strcmp(table[i].op_type, op_type) != 0)
             continue;
-        int64_t longest = 1;
-        for (size_t k = 0; table[i].positions && k < sib_tensor_rank(t); k++)
-            longest = sib_tensor_dims(t)[k] > longest ? sib_tensor_dims(t)[k] : longest;
-        return table[i].positions ? -(double)longest : table[i].range;
+        j->range = table[i].range;
+        for (size_t k = 0; !table[i].range && k < sib_tensor_rank(t); k++)
+            if ((uint64_t)sib_tensor_dims(t)[k] > j->positions)
+                j->positions = (uint64_t)sib_tensor_dims(t)[k];
     }
-    return 0;
 }
 
 sib_code judge_begin(judge *j, const char *op_type, const sib_value *ours, const sib_value *theirs,
@@ -73,7 +70,7 @@ sib_code judge_begin(judge *j, const char *op_type, const sib_value *ours, const
     j->integers = kind != SIB_KIND_FLOAT;
     j->step = j->integers ? 0 : step_of(sib_tensor_dtype(a));
     j->half = j->step > 0x1p-20;
-    j->range = range_of(op_type, a);
+    set_range(j, op_type, a);
     j->around = mem_calloc((size_t)j->n, sizeof *j->around);
     return j->around ? SIB_OK : err_memory(err, (size_t)j->n * sizeof *j->around, "what rounding explains");
 }
@@ -116,7 +113,7 @@ static bool alike(double a, double b)
 static double explained(const judge *j, const double *theirs, uint64_t i)
 {
     const double size = fmax(fabs(theirs[i]), j->exact ? fabs(j->exact[i]) : 0);
-    return j->around[i] / (j->half ? 8 : 1) + (isfinite(size) ? j->step / 2 * (size + fmax(j->range, 0)) : 0);
+    return j->around[i] / (j->half ? 8 : 1) + (isfinite(size) ? j->step / 2 * (size + j->range) : 0);
 }
 
 static double far_of(const judge *j, double difference, double noise, double least)
@@ -180,7 +177,7 @@ static void judge_elements(const judge *j, const double *ours, const double *the
     const double n = (double)j->n, noise = sqrt(s.noise / n);
     double least = fmax(0.1 * noise, j->step / 4 * s.largest);
     least = fmax(least, fmin(median, 8 * noise));
-    least = fmax(least, j->step / 2 * (j->range >= 0 ? 0 : -j->range / 16 * sqrt(s.theirs / n)));
+    least = fmax(least, j->step / 2 * (double)j->positions / 16 * sqrt(s.theirs / n));
     out->figures.n_different = out->figures.n_nan_mismatch = 0;
     out->figures.first = UINT64_MAX;
     for (uint64_t i = 0; i < j->n; i++) {

@@ -30,8 +30,9 @@ typedef struct judge {
     const sib_value *ours, *theirs; /* borrowed */
     uint64_t n;                     /* elements that are judged one by one; 0: exact equality alone counts */
     bool integers;
-    double step;  /* from 1 to the next number of the dtype; 0 of integers */
-    double range; /* of results of the operator, to which implementations are exact; 0: to each result */
+    double step;        /* from 1 to the next number of the dtype; 0 of integers */
+    double range;       /* of the operator's results, to which implementations are exact; 0: to each result */
+    uint64_t positions; /* of an interpolated result: its longest axis; 0: it is not interpolated */
     bool half; /* of 16 bits, mostly computed in float32 and rounded once: one step of an input is far more */
     double *exact;  /* (n) in double precision; NULL: unknown */
     double *around; /* (n) largest difference of a sample from it */

@@ -40,8 +40,8 @@ def file_head(shapes):
 
 def write_weights(path: pathlib.Path, shapes, by: float):
     """A safetensors file: matrices of normal numbers times `by`, vectors of ones."""
-    chance = random.Random(5)
-    numbers = array.array("f", (chance.gauss(0, by) for _ in range(SPREAD))).tobytes()
+    generator = random.Random(5)
+    numbers = array.array("f", (generator.gauss(0, by) for _ in range(SPREAD))).tobytes()
     header, head, _ = file_head(shapes)
     with open(path, "wb") as out:
         out.write(head)
@@ -51,7 +51,7 @@ def write_weights(path: pathlib.Path, shapes, by: float):
                 out.write(array.array("f", [1.0] * (left // 4)).tobytes())
                 continue
             while left:
-                begin = 4 * chance.randrange(SPREAD)
+                begin = 4 * generator.randrange(SPREAD)
                 piece = numbers[begin:begin + left]
                 out.write(piece)
                 left -= len(piece)

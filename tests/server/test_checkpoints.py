@@ -80,7 +80,7 @@ class Checkpoints(unittest.TestCase):
             self.assertEqual(list(self.temporary.iterdir()), [])
 
     def test_progress(self):
-        """All that are being opened are told at once, to those who ask for it and those who come later."""
+        """Each message lists all models that are being opened, to those who ask for it and those who come later."""
         decoder_model.write_zeros(self.models / "large")
         self.addCleanup(shutil.rmtree, self.models / "large")
         client, other = self.client(), self.client()
