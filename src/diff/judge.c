@@ -33,8 +33,8 @@ static double *doubles_of(const sib_tensor *t)
 
 static double step_of(sib_dtype dtype)
 {
-    const float_layout f = layout_of(dtype);
-    return f.bytes ? ldexp(1, -(int)f.fraction) : 0.25; /* float8 and narrower */
+    const float_format *f = moved_format(dtype);
+    return f ? ldexp(1, -(int)f->mantissa_bits) : 0.25; /* float8 and narrower */
 }
 
 /* Implementations of these are exact to the range of their results (0.5 and a quotient, for one), not to each result; of
@@ -202,24 +202,16 @@ static void judge_elements(const judge *j, const double *ours, const double *the
     out->figures.equal = !out->differs;
 }
 
-/* Place of element i among all numbers of its type, in order. */
-static int64_t place_of(const char *data, float_layout f, uint64_t i)
-{
-    uint64_t bits = 0; /* little-endian, as all that Sibyl is built for */
-    memcpy(&bits, data + i * f.bytes, f.bytes);
-    const uint64_t sign = UINT64_C(1) << (8 * f.bytes - 1);
-    return bits & sign ? -(int64_t)(bits & (sign - 1)) : (int64_t)bits;
-}
-
 static void count_distances(const judge *j, sib_diff_row *out)
 {
     static const uint64_t most[SIB_DIFF_DISTANCES] = {0, 1, 4, 16, 64, 256, 4096, UINT64_MAX};
-    const float_layout f = layout_of(sib_tensor_dtype(sib_value_tensor(j->ours)));
+    const float_format *f = moved_format(sib_tensor_dtype(sib_value_tensor(j->ours)));
     sib_tensor *a = NULL, *b = NULL;
-    if (f.bytes && sib_tensor_copy(sib_value_tensor(j->ours), &a, NULL) == SIB_OK &&
+    if (f && sib_tensor_copy(sib_value_tensor(j->ours), &a, NULL) == SIB_OK &&
         sib_tensor_copy(sib_value_tensor(j->theirs), &b, NULL) == SIB_OK)
         for (uint64_t i = 0; i < j->n; i++) {
-            const int64_t x = place_of(sib_tensor_data(a), f, i), y = place_of(sib_tensor_data(b), f, i);
+            const int64_t x = format_order(f, code_at(sib_tensor_data(a), f, i)),
+                          y = format_order(f, code_at(sib_tensor_data(b), f, i));
             const uint64_t away = x > y ? (uint64_t)x - (uint64_t)y : (uint64_t)y - (uint64_t)x;
             size_t k = 0;
             while (away > most[k])

@@ -2,6 +2,8 @@
 #ifndef DIFF_JUDGE_H
 #define DIFF_JUDGE_H
 
+#include "tensor/float_formats.h"
+
 #include <sibyl/diff.h>
 
 /* Where elements are moved to the next representable number: at random and the other way, twice, all away from zero, and
@@ -16,14 +18,18 @@ typedef enum movement {
     MOVEMENTS
 } movement;
 
+/* The format of the types whose elements are moved, which have whole bytes: float16, bfloat16, float32, float64; NULL of
+   others. */
+const float_format *moved_format(sib_dtype dtype);
+static inline size_t format_bytes(const float_format *f)
+{
+    return (1 + f->exponent_bits + f->mantissa_bits) / 8;
+}
+/* Element i of dense data. */
+uint64_t code_at(const void *data, const float_format *f, uint64_t i);
+
 /* A copy of v whose float16, bfloat16, float32 and float64 elements are moved, but for integers, zeros, NaN and
    infinities, which are mostly exact. key: differs between values, so that they are not moved alike. */
-/* A float format: bytes, bits of the fraction and of the exponent; bytes 0: none that move_value moves. */
-typedef struct float_layout {
-    unsigned bytes, fraction, exponent;
-} float_layout;
-float_layout layout_of(sib_dtype dtype);
-
 sib_code move_value(const sib_value *v, movement m, uint32_t key, sib_value **out, sib_error *err);
 
 typedef struct judge {

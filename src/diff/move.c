@@ -22,56 +22,51 @@ static int direction(movement m, uint32_t key, uint64_t i)
     return m == MOVE_RANDOM_1 || m == MOVE_RANDOM_2 ? random : -random;
 }
 
-float_layout layout_of(sib_dtype dtype)
+const float_format *moved_format(sib_dtype dtype)
 {
-    switch (dtype) {
-    case SIB_F64:
-        return (float_layout){8, 52, 11};
-    case SIB_F32:
-        return (float_layout){4, 23, 8};
-    case SIB_F16:
-        return (float_layout){2, 10, 5};
-    case SIB_BF16:
-        return (float_layout){2, 7, 8};
-    default:
-        return (float_layout){0, 0, 0};
-    }
+    const float_format *f = format_of(dtype);
+    return f && f->mantissa_bits >= 7 ? f : NULL;
+}
+
+uint64_t code_at(const void *data, const float_format *f, uint64_t i)
+{
+    uint64_t code = 0; /* little-endian, as all that Sibyl is built for */
+    memcpy(&code, (const char *)data + i * format_bytes(f), format_bytes(f));
+    return code;
 }
 
 /* Whether a code stands for a number that is no integer, and finite. */
-static bool is_fraction(float_layout f, uint64_t code)
+static bool is_fraction(const float_format *f, uint64_t code)
 {
-    const uint64_t magnitude = code & ((UINT64_C(1) << (f.fraction + f.exponent)) - 1);
-    const uint64_t mantissa = magnitude & ((UINT64_C(1) << f.fraction) - 1);
-    const int64_t exponent = (int64_t)(magnitude >> f.fraction), bias = (INT64_C(1) << (f.exponent - 1)) - 1;
-    if (!magnitude || exponent == (INT64_C(1) << f.exponent) - 1)
+    const uint64_t magnitude = code & ((UINT64_C(1) << (f->mantissa_bits + f->exponent_bits)) - 1);
+    const uint64_t mantissa = magnitude & ((UINT64_C(1) << f->mantissa_bits) - 1);
+    const int64_t whole =
+        (int64_t)(magnitude >> f->mantissa_bits) - f->bias; /* bits of the mantissa before the point */
+    if (!magnitude || magnitude >= f->infinity)
         return false;
-    const int64_t whole = exponent - bias; /* bits of the mantissa before the point */
-    if (whole < 0)
-        return true;
-    return whole < (int64_t)f.fraction && (mantissa << whole & ((UINT64_C(1) << f.fraction) - 1));
+    return whole < 0 || (whole < (int64_t)f->mantissa_bits &&
+                         (mantissa << whole & ((UINT64_C(1) << f->mantissa_bits) - 1)));
 }
 
 sib_code move_value(const sib_value *v, movement m, uint32_t key, sib_value **out, sib_error *err)
 {
     const sib_tensor *t = sib_value_tensor(v);
-    const float_layout f = t ? layout_of(sib_tensor_dtype(t)) : (float_layout){0, 0, 0};
+    const float_format *f = t ? moved_format(sib_tensor_dtype(t)) : NULL;
     sib_tensor *copy = NULL;
-    if (!f.bytes)
+    if (!f)
         return sib_value_copy(v, out, err);
-    sib_code code = sib_tensor_copy(t, &copy, err);
-    if (code != SIB_OK)
-        return code;
+    sib_code done = sib_tensor_copy(t, &copy, err);
+    if (done != SIB_OK)
+        return done;
     char *data = sib_tensor_data(copy);
     const uint64_t n = sib_tensor_count(copy);
     for (uint64_t i = 0; i < n; i++) {
-        uint64_t bits = 0; /* little-endian, as all that Sibyl is built for */
-        memcpy(&bits, data + i * f.bytes, f.bytes);
-        if (is_fraction(f, bits))
-            bits = direction(m, key, i) > 0 ? bits + 1 : bits - 1;
-        memcpy(data + i * f.bytes, &bits, f.bytes);
+        uint64_t code = code_at(data, f, i);
+        if (is_fraction(f, code))
+            code = direction(m, key, i) > 0 ? code + 1 : code - 1;
+        memcpy(data + i * format_bytes(f), &code, format_bytes(f));
     }
-    code = sib_value_from_tensor(copy, out, err);
+    done = sib_value_from_tensor(copy, out, err);
     sib_tensor_free(&copy);
-    return code;
+    return done;
 }

@@ -22,7 +22,7 @@ TEST(fractions_move_by_one_number)
 {
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
         for (int sign = -1; sign <= 1; sign += 2) {
-            const double x = sign * 1.5, step = ldexp(1, -(int)layout_of(types[i]).fraction);
+            const double x = sign * 1.5, step = ldexp(1, -(int)moved_format(types[i])->mantissa_bits);
             assert_true(moved(types[i], x, MOVE_AWAY) == x + sign * step);
             assert_true(moved(types[i], x, MOVE_TOWARDS) == x - sign * step);
             for (movement m = MOVE_RANDOM_1; m <= MOVE_RANDOM_2; m += 2)
