@@ -18,6 +18,9 @@ char *file_join(const char *folder, const char *name);
 
 bool file_is_folder(const char *path);
 
+/* 0 where there is none. */
+uint64_t file_bytes(const char *path);
+
 /* The folder that `path` lies in: "." for a bare name. */
 char *file_folder(const char *path);
 

@@ -4,7 +4,6 @@
 #include "interrupt.h"
 #include "job_model.h"
 #include "job_values.h"
-#include "model/model_inputs.h"
 #include "model/value_text.h"
 #include "shared_options.h"
 
@@ -78,13 +77,10 @@ static sib_code tap(void *context, const char *path, const sib_tensor *t, sib_er
     if (sib_value_from_tensor(t, &v, err) != SIB_OK)
         return err->code;
     bool done = true;
-    if (to->folder) {
-        char *name = value_file_name(path);
-        done = value_write(to->folder, name, v);
-        free(name);
-    }
+    const sib_port_value p = {.type = SIB_PORT_TENSOR, .tensor = t};
+    if (to->folder)
+        done = job_value_write(to->folder, path, &p);
     if (to->list) {
-        sib_port_value p = {.type = SIB_PORT_TENSOR, .tensor = t};
         json_t *o = job_value_json(&p);
         json_object_set_new(o, "path", cli_json_text(path));
         json_array_append_new(to->list, o);

@@ -1,6 +1,7 @@
 #include "job_values.h"
 
 #include "files.h"
+#include "model/dump.h"
 #include "model/value_text.h"
 
 #include <math.h>
@@ -313,14 +314,18 @@ void job_value_show(const char *name, const sib_port_value *v)
 bool job_value_write(const char *folder, const char *name, const sib_port_value *v)
 {
     sib_value *value = NULL;
-    bool done;
+    bool done, text = v->type == SIB_PORT_TEXT;
+    char *stem = value_file_name(name);
+    char *file = cli_format("%s.%s", stem, is_tensor(v) ? "npy" : text ? "txt" : "json");
+    free(stem);
     if (is_tensor(v)) {
-        done = sib_value_from_tensor(v->tensor, &value, NULL) == SIB_OK && value_write(folder, name, value);
+        done = sib_value_from_tensor(v->tensor, &value, NULL) == SIB_OK &&
+               value_write(folder, file, name, value);
         sib_value_free(&value);
+        free(file);
         return done;
     }
-    bool text = v->type == SIB_PORT_TEXT;
-    char *file = cli_format("%s.%s", name, text ? "txt" : "json"), *path = file_join(folder, file);
+    char *path = file_join(folder, file);
     json_t *j = text ? NULL : job_value_json(v);
     char *words = text ? NULL : json_dumps(j, JSON_ENCODE_ANY | JSON_INDENT(2) | JSON_REAL_PRECISION(9));
     done = text ? file_put(path, v->text.data, v->text.size) : words && file_put(path, words, strlen(words));

@@ -21,6 +21,12 @@
 #define OPT_RTOL                                                                                             \
     OPT_NUMBER("rtol", rtol, "X", 0, 1, "relative tolerance (default: 1e-3)",                                \
                .more = "Elements may differ by atol + rtol * |expected|.")
+#define OPT_AGAINST(help)                                                                                    \
+    OPT_FILE("against", against, "DUMP", help,                                                               \
+             .more =                                                                                         \
+                 "A .npz with arrays of these names, or a folder with .npy files: manifest.json says "       \
+                 "which is whose ({\"NAME\": {\"file\", \"dtype\", \"dims\"}}); without it a value's file "  \
+                 "is NAME.npy, with / : and the like as _.")
 #define OPT_ATOL(usual) OPT_NUMBER("atol", atol, "X", 0, 1e9, "absolute tolerance (default: " usual ")")
 
 /* ---- Backends and passes

@@ -1,12 +1,9 @@
 #include "model/compare_runs.h"
 
-#include "files.h"
 #include "messages.h"
-#include "model/model_inputs.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* Returns t rounded to the dtype of `like` if t is float64 and `like` a narrower float, else NULL. */
 static sib_tensor *rounded_tensor(const sib_tensor *t, const sib_tensor *like)
@@ -88,33 +85,18 @@ void compare_recordings(const recording *a, const recording *b, const sib_tolera
     }
 }
 
-sib_value *value_from_folder(const char *folder, const char *name)
+bool compare_with_dump(const dump *a, const recording *b, const sib_tolerance *tolerance, comparison *out)
 {
-    char *plain = cli_format("%s/%s.npy", folder, name), *stem = value_file_name(name);
-    char *safe = cli_format("%s/%s.npy", folder, stem);
-    const char *path = access(plain, R_OK) == 0 ? plain : access(safe, R_OK) == 0 ? safe : NULL;
-    sib_tensor *t = NULL;
-    sib_value *v = NULL;
-    sib_error err = SIB_ERROR_INIT;
-    if (path && (sib_npy_load(path, &t, &err) != SIB_OK || sib_value_from_tensor(t, &v, &err) != SIB_OK))
-        cli_fail("%s", err.message);
-    sib_tensor_free(&t);
-    free(plain);
-    free(stem);
-    free(safe);
-    return v;
-}
-
-void compare_with_folder(const char *folder, const recording *b, const sib_tolerance *tolerance,
-                         comparison *out)
-{
+    bool ok = true;
     *out = (comparison){.items = cli_alloc(b->n + 1, sizeof *out->items)};
-    for (size_t i = 0; i < b->n; i++) {
-        sib_value *v = value_from_folder(folder, b->items[i].name);
+    for (size_t i = 0; i < b->n && ok; i++) {
+        sib_value *v;
+        ok = dump_value(a, b->items[i].name, &v);
         if (v)
             add(out, &b->items[i], v, tolerance);
         sib_value_free(&v);
     }
+    return ok;
 }
 
 void comparison_of_nodes(const sib_diff *d, comparison *out)

@@ -3,6 +3,7 @@
 #define CLI_COMPARE_RUNS_H
 
 #include "messages.h"
+#include "model/dump.h"
 #include "recording.h"
 
 /* Comparison of one value. */
@@ -28,14 +29,10 @@ typedef struct comparison {
    narrower float (a run in double) are first rounded to b's dtype. */
 void compare_recordings(const recording *a, const recording *b, const sib_tolerance *tolerance,
                         comparison *out);
-/* The same with a folder of NAME.npy files as a. */
-void compare_with_folder(const char *folder, const recording *b, const sib_tolerance *tolerance,
-                         comparison *out);
+/* The same with a dump as a. Returns false, with a line on stderr, where a value of it cannot be read. */
+bool compare_with_dump(const dump *a, const recording *b, const sib_tolerance *tolerance, comparison *out);
 void comparison_free(comparison *c);
 
-/* NAME.npy of a folder, or with other characters for those that file names cannot have. Owned by the caller; NULL where
-   there is none, or it cannot be read, which is reported. */
-sib_value *value_from_folder(const char *folder, const char *name);
 /* The rows of d, whose nodes ran on the other side's values. */
 void comparison_of_nodes(const sib_diff *d, comparison *out);
 

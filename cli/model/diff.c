@@ -1,6 +1,5 @@
 /* sibyl diff MODEL: where two backends, or Sibyl and another runtime, differ. */
 #include "command.h"
-#include "files.h"
 #include "messages.h"
 #include "model/compare_runs.h"
 #include "model/model_inputs.h"
@@ -24,8 +23,7 @@ static const cli_option options[] = {
     OPT_BACKENDS("a", a, "reference backends (default: ref)"),
     OPT_BACKENDS("b", b, "backends to compare (default: all of this build)"),
     OPT_PASSES,
-    OPT_FOLDER("against", against, "DIR", "compare with NAME.npy files of another runtime instead of --a",
-               .more = "A value's file is searched under its name, and with characters like / and : as _."),
+    OPT_AGAINST("compare with the values of another runtime instead of --a"),
     OPT_FLAG("local", local,
              "compare node by node, which is done without it too, and refuse options "
              "that compare complete runs"),
@@ -102,20 +100,19 @@ static int show(const settings *s, const comparison *c)
 }
 
 /* The whole run of both sides. */
-static int compare(sib_model *m, const settings *s, const model_inputs *in)
+static int compare(sib_model *m, const settings *s, const model_inputs *in, const dump *theirs)
 {
     sib_tolerance tolerance = {.atol = s->atol < 0 ? 1e-5 : s->atol, .rtol = s->rtol < 0 ? 1e-3 : s->rtol};
     recording a = {0}, b = {0};
     comparison c = {0};
     bool ok = record(m, s->b, false, s->inside, &s->passes, in, &b) &&
-              (s->against || record(m, s->a, s->oracle, s->inside, NULL, in, &a));
+              (theirs || record(m, s->a, s->oracle, s->inside, NULL, in, &a));
     int code = CLI_FAILED;
     if (ok) {
-        if (s->against)
-            compare_with_folder(s->against, &b, &tolerance, &c);
-        else
+        if (!theirs)
             compare_recordings(&a, &b, &tolerance, &c);
-        code = show(s, &c);
+        if (!theirs || compare_with_dump(theirs, &b, &tolerance, &c))
+            code = show(s, &c);
     }
     comparison_free(&c);
     recording_free(&a);
@@ -125,59 +122,66 @@ static int compare(sib_model *m, const settings *s, const model_inputs *in)
 
 /* ---- Every node on the values of the reference side ---- */
 
-/* What the reference side has for a value, owned by the caller; NULL: nothing, or a weight. */
-static sib_value *reference_of(const settings *s, const recording *a, const model_inputs *in,
-                               const sib_value_info *value)
+/* The reference side: a recording of --a, or the values of another runtime. */
+typedef struct reference {
+    recording a;
+    const dump *theirs; /* or NULL */
+} reference;
+
+/* What it has for a value, owned by the caller; NULL: nothing, or a weight. Returns false where that cannot
+   be read. */
+static bool reference_of(const reference *r, const model_inputs *in, const sib_value_info *value,
+                         sib_value **out)
 {
-    sib_value *v = NULL;
+    *out = NULL;
     for (size_t i = 0; i < in->n; i++)
         if (!strcmp(in->items[i].name, value->name))
-            sib_value_copy(in->items[i].value, &v, NULL);
-    if (v || (value->constant && value->producer == SIB_NONE))
-        return v;
-    if (s->against)
-        return value_from_folder(s->against, value->name);
-    const recorded *r = recording_find(a, value->name);
-    if (r)
-        sib_value_copy(r->value, &v, NULL);
-    return v;
+            sib_value_copy(in->items[i].value, out, NULL);
+    if (*out || !value->name || !value->name[0] || (value->constant && value->producer == SIB_NONE))
+        return true;
+    if (r->theirs)
+        return dump_value(r->theirs, value->name, out);
+    const recorded *found = recording_find(&r->a, value->name);
+    if (found)
+        sib_value_copy(found->value, out, NULL);
+    return true;
 }
 
-/* Values of the main graph that the reference side has. Returns their number, or 0 where a node makes none of them; *out:
-   owned by the caller. */
-static size_t reference_values(const sib_model *m, const settings *s, const recording *a,
-                               const model_inputs *in, sib_named_value **out)
+/* Values of the main graph that the reference side has. out: (values of the model), owned by the caller, *n
+   of them used; 0 where a node makes none of them. Returns false where one cannot be read. */
+static bool reference_values(const sib_model *m, const reference *r, const model_inputs *in,
+                             sib_named_value *out, size_t *n)
 {
-    bool any = false;
+    bool any = false, ok = true;
     const sib_graph *g = sib_model_graph(m, 0);
-    sib_model_info info;
-    sib_model_get_info(m, &info);
     sib_value_info v;
-    size_t n = 0;
-    *out = cli_alloc(info.n_values + 1, sizeof **out);
-    for (size_t i = 0; sib_graph_value(g, i, &v); i++) {
-        sib_value *value = v.name && v.name[0] ? reference_of(s, a, in, &v) : NULL;
+    *n = 0;
+    for (size_t i = 0; ok && sib_graph_value(g, i, &v); i++) {
+        sib_value *value;
+        ok = reference_of(r, in, &v, &value);
         if (value)
-            (*out)[n++] = (sib_named_value){v.name, value};
+            out[(*n)++] = (sib_named_value){v.name, value};
         any = any || (value && v.producer != SIB_NONE);
     }
-    for (; !any && n; n--)
-        sib_value_free((sib_value **)&(*out)[n - 1].value);
-    return n;
+    for (; !any && *n; --*n)
+        sib_value_free((sib_value **)&out[*n - 1].value);
+    return ok;
 }
 
-static int compare_nodes(sib_model *m, const settings *s, const model_inputs *in)
+static int compare_nodes(sib_model *m, const settings *s, const model_inputs *in, const dump *theirs)
 {
     const sib_diff_options how = {.backends = s->b, .factor = s->factor};
-    recording a = {0};
-    sib_named_value *values = NULL;
+    reference r = {.theirs = theirs};
     sib_diff *d = NULL;
     comparison c = {0};
     sib_error err = SIB_ERROR_INIT;
+    sib_model_info info;
+    sib_model_get_info(m, &info);
+    sib_named_value *values = cli_alloc(info.n_values + 1, sizeof *values);
     size_t n = 0;
     int code = CLI_FAILED;
-    if (s->against || record(m, s->a, false, false, NULL, in, &a)) {
-        n = reference_values(m, s, &a, in, &values);
+    if ((theirs || record(m, s->a, false, false, NULL, in, &r.a)) &&
+        reference_values(m, &r, in, values, &n)) {
         if (n && sib_diff_create(m, n, values, &how, &d, &err) != SIB_OK)
             cli_fail("%s", err.message);
         else {
@@ -190,7 +194,7 @@ static int compare_nodes(sib_model *m, const settings *s, const model_inputs *in
     for (size_t i = 0; i < n; i++)
         sib_value_free((sib_value **)&values[i].value);
     free(values);
-    recording_free(&a);
+    recording_free(&r.a);
     return code;
 }
 
@@ -209,15 +213,16 @@ static int diff_named(const cli_command *self, const settings *s, int n, char **
         return cli_usage(
             self, "--local goes with none of --rtol, --atol, --inside, --oracle, --passes and --pass-limit, "
                   "which compare complete runs");
-    if (s->against && !file_is_folder(s->against))
-        return cli_fail("%s: is not a folder, expected one with .npy files", s->against);
+    dump theirs = {0};
     sib_model *m = NULL;
     sib_error err = SIB_ERROR_INIT;
     if (sib_model_open(names[0], &(sib_open_options){.registry = s->ext.registry}, &m, &err) != SIB_OK)
         return cli_fail("%s", err.message);
     model_inputs in;
-    int code =
-        model_inputs_read(m, &s->in, &in) ? (is_whole(s) ? compare : compare_nodes)(m, s, &in) : CLI_FAILED;
+    int code = CLI_FAILED;
+    if (model_inputs_read(m, &s->in, &in) && (!s->against || dump_open(s->against, &theirs)))
+        code = (is_whole(s) ? compare : compare_nodes)(m, s, &in, s->against ? &theirs : NULL);
+    dump_close(&theirs);
     model_inputs_free(&in);
     sib_model_free(&m);
     return code;

@@ -337,14 +337,3 @@ void model_inputs_free(model_inputs *in)
     free(in->values);
     *in = (model_inputs){0};
 }
-
-char *value_file_name(const char *name)
-{
-    char *file = cli_format("%s", *name ? name : "_");
-    for (char *c = file; *c; c++)
-        if (strchr("/\\:*?\"<>|", *c) || (unsigned char)*c < 32)
-            *c = '_';
-    if (file[0] == '.')
-        file[0] = '_';
-    return file;
-}

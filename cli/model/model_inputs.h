@@ -15,8 +15,4 @@ typedef struct model_inputs {
 bool model_inputs_read(const sib_model *model, const input_settings *settings, model_inputs *out);
 void model_inputs_free(model_inputs *in);
 
-/* A value of the model as file name: '/', ':' and other characters that file systems refuse become '_'.
-   Released with free. */
-char *value_file_name(const char *name);
-
 #endif

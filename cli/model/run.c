@@ -1,8 +1,8 @@
 /* sibyl run MODEL: runs a model once and shows or writes any of its values. */
 #include "command.h"
-#include "files.h"
 #include "messages.h"
 #include "model/compare_runs.h"
+#include "model/dump.h"
 #include "model/model_inputs.h"
 #include "model/profile_text.h"
 #include "model/value_json.h"
@@ -17,7 +17,7 @@ typedef struct settings {
     extension_settings ext;
     pass_settings passes;
     cli_list taps;
-    const char *folder, *backend;
+    const char *out, *backend;
     long threads, warmup, repeat;
     double memory, open_memory; /* MB */
     bool profile, oracle, inside, json;
@@ -27,8 +27,11 @@ typedef struct settings {
 
 static const cli_option options[] = {
     OPT_INPUTS,
-    OPT_OUT_FOLDER(
-        "write outputs and taps as NAME.npy into this folder; sequences, optionals and maps as NAME.pb"),
+    OPT_FILE("out", out, "DIR|FILE.npz",
+             "write outputs and taps into this folder, as NAME.npy (sequences, optionals and maps as "
+             "NAME.pb) with a "
+             "manifest.json that has their names, types and dims, or into one .npz",
+             .letter = 'o', .more = FOLDER_IS_MADE),
     OPT_BACKEND,
     OPT_PASSES,
     OPT_TUNE,
@@ -67,8 +70,8 @@ static const char more[] =
 /* ---- Taps ---------------------------------------------------------------------------------------------- */
 
 typedef struct tap_context {
-    const settings *s;
-    json_t *list; /* of values, or NULL */
+    dump_writer *dump; /* or NULL */
+    json_t *list;      /* of values, or NULL */
     bool failed;
 } tap_context;
 
@@ -80,15 +83,15 @@ static sib_code on_tap(void *context, const sib_tap_event *event, sib_error *err
         json_array_append_new(t->list, value_json(event->name, event->value));
     else
         value_show(event->name, event->value, stdout);
-    if (t->s->folder && !value_write(t->s->folder, event->name, event->value))
+    if (t->dump && !dump_put(t->dump, event->name, event->value))
         t->failed = true;
     return SIB_OK;
 }
 
 /* ---- Running ------------------------------------------------------------------------------------------ */
 
-/* list: of values in JSON, or NULL. */
-static bool show_outputs(const sib_model *m, const settings *s, sib_value *const *outputs, json_t *list)
+/* list: of values in JSON, or NULL. to: where they are written, or NULL. */
+static bool show_outputs(const sib_model *m, dump_writer *to, sib_value *const *outputs, json_t *list)
 {
     sib_value_info info;
     bool ok = true;
@@ -97,8 +100,8 @@ static bool show_outputs(const sib_model *m, const settings *s, sib_value *const
             json_array_append_new(list, value_json(info.name, outputs[i]));
         else
             value_show(info.name, outputs[i], stdout);
-        if (s->folder)
-            ok &= value_write(s->folder, info.name, outputs[i]);
+        if (to)
+            ok = ok && dump_put(to, info.name, outputs[i]);
     }
     return ok;
 }
@@ -172,10 +175,10 @@ static json_t *notices_json(const sib_session *s)
 
 /* What the runs gave. taps: of a document, to be taken over, or NULL. */
 static bool show_runs(const sib_model *m, const settings *s, const running *r, const profile_of *profile,
-                      json_t *taps, double *times)
+                      json_t *taps, dump_writer *to, double *times)
 {
     json_t *outputs = s->json ? json_array() : NULL;
-    bool ok = show_outputs(m, s, r->outputs, outputs);
+    bool ok = show_outputs(m, to, r->outputs, outputs);
     if (s->json) {
         json_t *all = json_pack("{s:o, s:O, s:o, s:o, s:I}", "outputs", outputs, "taps", taps, "times_ms",
                                 times_json(s, times), "notices", notices_json(r->session), "edits",
@@ -213,13 +216,14 @@ static bool open_session(sib_model *m, const settings *s, bool oracle, sib_pool 
 }
 
 /* Runs as often as asked for, or once with values recorded if `into` is given. */
-static bool run_session(sib_model *m, const settings *s, bool oracle, const model_inputs *in, recording *into)
+static bool run_session(sib_model *m, const settings *s, bool oracle, const model_inputs *in, dump_writer *to,
+                        recording *into)
 {
     running r = {.in = in};
     sib_pool *pool = NULL;
     sib_profile *profile = NULL;
     sib_model_info info;
-    tap_context taps = {s, s->json ? json_array() : NULL, false};
+    tap_context taps = {to, s->json ? json_array() : NULL, false};
     sib_run_options run = {.tap_names = s->taps.items, .n_taps = s->taps.n, .tap_inside = s->inside};
     sib_model_get_info(m, &info);
     if (into)
@@ -244,8 +248,8 @@ static bool run_session(sib_model *m, const settings *s, bool oracle, const mode
         profile_of shown = {.profile = profile, .runs = s->repeat};
         if (s->profile)
             profile_measure(&shown, pool);
-        ok = show_runs(m, s, &r, &shown, taps.list, times) && taps_all_matched(&s->taps, run.tap_matched) &&
-             !taps.failed;
+        ok = show_runs(m, s, &r, &shown, taps.list, to, times) &&
+             taps_all_matched(&s->taps, run.tap_matched) && !taps.failed;
         ok = trace_end(s->trace, &profile) && ok;
     }
     for (size_t i = 0; i < info.n_outputs; i++)
@@ -266,7 +270,7 @@ static bool show_errors(sib_model *m, const settings *s, const model_inputs *in)
     static const sib_tolerance tolerance = {.atol = 1e-5, .rtol = 1e-3};
     recording exact = {0}, plain = {0};
     comparison c = {0};
-    bool ok = run_session(m, s, true, in, &exact) && run_session(m, s, false, in, &plain);
+    bool ok = run_session(m, s, true, in, NULL, &exact) && run_session(m, s, false, in, NULL, &plain);
     if (ok) {
         compare_recordings(&exact, &plain, &tolerance, &c);
         printf("against the run in double\n");
@@ -286,8 +290,6 @@ static int run_named(const cli_command *self, const settings *s, int n, char **n
     if (s->oracle && s->json)
         return cli_usage(self,
                          "--oracle shows text alone; 'sibyl diff --oracle --json' gives the same as JSON");
-    if (s->folder && !file_folder_ready(s->folder))
-        return CLI_FAILED;
     sib_model *m = NULL;
     sib_error err = SIB_ERROR_INIT;
     sib_open_options limits = open_limits(s->open_memory);
@@ -295,9 +297,12 @@ static int run_named(const cli_command *self, const settings *s, int n, char **n
     limits.log = verbose_log(s->verbose);
     if (sib_model_open(names[0], &limits, &m, &err) != SIB_OK)
         return cli_fail("%s", err.message);
-    model_inputs in;
-    bool ok = model_inputs_read(m, &s->in, &in) && run_session(m, s, false, &in, NULL) &&
+    model_inputs in = {0};
+    dump_writer to = {0};
+    bool ok = (!s->out || dump_begin(s->out, &to)) && model_inputs_read(m, &s->in, &in) &&
+              run_session(m, s, false, &in, s->out ? &to : NULL, NULL) && (!s->out || dump_end(&to)) &&
               (!s->oracle || show_errors(m, s, &in));
+    dump_discard(&to);
     model_inputs_free(&in);
     sib_model_free(&m);
     return ok ? CLI_DONE : CLI_FAILED;
@@ -318,7 +323,7 @@ static int run(const cli_command *self, int argc, char **argv)
 
 const cli_command command_run = {.name = "run",
                                  .summary = "run a model, and show any of its values",
-                                 .operands = "MODEL -i NAME=WHAT... [-o DIR] [options]",
+                                 .operands = "MODEL -i NAME=WHAT... [-o DIR|FILE.npz] [options]",
                                  .options = options,
                                  .more = more,
                                  .run = run};

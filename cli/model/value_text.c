@@ -2,7 +2,6 @@
 
 #include "files.h"
 #include "messages.h"
-#include "model/model_inputs.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -87,17 +86,14 @@ void value_show(const char *name, const sib_value *v, FILE *out)
     }
 }
 
-bool value_write(const char *folder, const char *name, const sib_value *v)
+bool value_write(const char *folder, const char *file, const char *name, const sib_value *v)
 {
     sib_error err = SIB_ERROR_INIT;
-    char *stem = value_file_name(name), *file = cli_format("%s.%s", stem, sib_value_tensor(v) ? "npy" : "pb");
     char *path = file_join(folder, file);
     sib_code code = sib_value_tensor(v) ? sib_npy_save(path, sib_value_tensor(v), &err)
                                         : sib_value_save_pb(path, v, name, &err);
     if (code != SIB_OK)
         cli_fail("%s", err.message);
-    free(stem);
-    free(file);
     free(path);
     return code == SIB_OK;
 }

@@ -28,8 +28,7 @@ static const cli_option options[] = {
     OPT_BACKEND,
     OPT_BACKENDS("reference", reference, "compare every value with a run on these backends"),
     OPT_FLAG("oracle", oracle, "compare with a run in double precision; alone: on ref"),
-    OPT_FOLDER("against", against, "DIR", "compare with NAME.npy files of another runtime",
-               .more = "A value's file is searched under its name, and with characters like / and : as _."),
+    OPT_AGAINST("compare with the values of another runtime"),
     OPT_RTOL,
     OPT_ATOL("1e-5"),
     OPT_TEXT("title", title, "TEXT", "what stands above it (default: the model's file)"),
@@ -140,7 +139,9 @@ static bool run_reference(sib_model *m, const settings *s, sib_session_options o
     return run_with(m, &o, in, 1, &(sib_run_options){.tap = recording_tap, .tap_context = out});
 }
 
-static bool run_all(sib_model *m, const settings *s, const model_inputs *in, report *r, recording *values)
+/* theirs: of --against. */
+static bool run_all(sib_model *m, const settings *s, const model_inputs *in, const dump *theirs, report *r,
+                    recording *values)
 {
     sib_error err = SIB_ERROR_INIT;
     sib_pool *pool = NULL;
@@ -160,7 +161,7 @@ static bool run_all(sib_model *m, const settings *s, const model_inputs *in, rep
     r->profile =
         (profile_of){.profile = profile, .runs = RUNS, .peak.threads = ok ? sib_pool_threads(pool) : 0};
     if (ok && s->against)
-        compare_with_folder(s->against, values, &r->tolerance, &r->compared);
+        ok = compare_with_dump(theirs, values, &r->tolerance, &r->compared);
     else if (ok && referred)
         compare_recordings(&reference, values, &r->tolerance, &r->compared);
     recording_free(&reference);
@@ -187,7 +188,8 @@ static bool write_file(const char *path, const report *r)
     return ok;
 }
 
-static bool report_model_file(sib_model *m, const settings *s, const char *path, const model_inputs *in)
+static bool report_model_file(sib_model *m, const settings *s, const char *path, const model_inputs *in,
+                              const dump *theirs)
 {
     recording values = {0};
     char *name = file_name(path);
@@ -199,7 +201,7 @@ static bool report_model_file(sib_model *m, const settings *s, const char *path,
                            : s->oracle ? oracle
                                        : s->reference,
                 .tolerance = {.atol = s->atol, .rtol = s->rtol}};
-    bool ok = run_all(m, s, in, &r, &values) && write_file(s->out, &r);
+    bool ok = run_all(m, s, in, theirs, &r, &values) && write_file(s->out, &r);
     for (size_t i = 0; i < r.n_values; i++) {
         free(r.values[i].name);
         free(r.values[i].type);
@@ -222,8 +224,7 @@ static int report_named(const cli_command *self, const settings *s, int n, char 
     if (s->against && (s->reference || s->oracle))
         return cli_usage(self,
                          "--against compares with files: --reference and --oracle cannot be given with it");
-    if (s->against && !file_is_folder(s->against))
-        return cli_fail("%s: is not a folder, expected one with .npy files", s->against);
+    dump theirs = {0};
     sib_model *m = NULL;
     sib_error err = SIB_ERROR_INIT;
     sib_open_options limits = open_limits(s->open_memory);
@@ -231,8 +232,10 @@ static int report_named(const cli_command *self, const settings *s, int n, char 
     if (sib_model_open(names[0], &limits, &m, &err) != SIB_OK)
         return cli_fail("%s", err.message);
     model_inputs in;
-    bool ok = model_inputs_read(m, &s->in, &in) && report_model_file(m, s, names[0], &in);
+    bool ok = model_inputs_read(m, &s->in, &in) && (!s->against || dump_open(s->against, &theirs)) &&
+              report_model_file(m, s, names[0], &in, &theirs);
     model_inputs_free(&in);
+    dump_close(&theirs);
     sib_model_free(&m);
     return ok ? CLI_DONE : CLI_FAILED;
 }

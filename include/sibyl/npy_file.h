@@ -41,8 +41,11 @@ SIB_API const void *sib_npy_image_header(const sib_npy_image *i, size_t *bytes);
 SIB_API const void *sib_npy_image_data(const sib_npy_image *i, size_t *bytes);
 SIB_API void sib_npy_image_free(sib_npy_image **i);
 
-/* sib_npz_load from the (size) bytes of a file, which need not outlive the call. name: for messages. max_bytes: of memory
-   for the elements of all arrays, 0 for any. Further errors: SIB_ERR_SIZE (more than max_bytes). */
+/* sib_npz_load with a limit. max_bytes: of memory for the elements of all arrays, 0 for any. Further errors: SIB_ERR_SIZE
+   (more than max_bytes). */
+SIB_API sib_code sib_npz_load_limited(const char *path, uint64_t max_bytes, sib_npz_entry **entries,
+                                      size_t *n, sib_error *err);
+/* The same from the (size) bytes of a file, which need not outlive the call. name: for messages. */
 SIB_API sib_code sib_npz_load_bytes(const char *name, const void *data, size_t size, uint64_t max_bytes,
                                     sib_npz_entry **entries, size_t *n, sib_error *err);
 

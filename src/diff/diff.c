@@ -53,7 +53,8 @@ void sib_diff_free(sib_diff **d)
     *d = NULL;
 }
 
-/* ---- Values --------------------------------------------------------------------------------------------- */
+/* ---- Values ---------------------------------------------------------------------------------------------
+   */
 
 static int by_name(const void *a, const void *b)
 {
@@ -152,7 +153,8 @@ static sib_code make_apart(const work *w, size_t n, sib_model **out, sib_error *
     return code;
 }
 
-/* ---- Runs ----------------------------------------------------------------------------------------------- */
+/* ---- Runs -----------------------------------------------------------------------------------------------
+   */
 
 /* How the nodes are run. */
 typedef struct way {
@@ -323,7 +325,8 @@ static sib_code compare_rows(const work *w, size_t from, size_t to, sib_error *e
     return code;
 }
 
-/* ---- Calls ---------------------------------------------------------------------------------------------- */
+/* ---- Calls ----------------------------------------------------------------------------------------------
+   */
 
 /* A backend that is not there, or an operator that none of them has, is no matter of single nodes. */
 static sib_code check_backends(const work *w, sib_error *err)

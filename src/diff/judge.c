@@ -37,8 +37,8 @@ static double step_of(sib_dtype dtype)
     return f ? ldexp(1, -(int)f->mantissa_bits) : 0.25; /* float8 and narrower */
 }
 
-/* Implementations of these are exact to the range of their results (0.5 and a quotient, for one), not to each result; of
-   what is interpolated, to positions, whose last bit counts the more the longer the axis is. */
+/* Implementations of these are exact to the range of their results (0.5 and a quotient, for one), not to each
+   result; of what is interpolated, to positions, whose last bit counts the more the longer the axis is. */
 static void set_range(judge *j, const char *op_type, const sib_tensor *t)
 {
     static const struct {

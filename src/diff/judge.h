@@ -6,8 +6,9 @@
 
 #include <sibyl/diff.h>
 
-/* Where elements are moved to the next representable number: at random and the other way, twice, all away from zero, and
-   all towards it. What one way does not show, the opposite does: a rounding decided by the last bit. */
+/* Where elements are moved to the next representable number: at random and the other way, twice, all away
+   from zero, and all towards it. What one way does not show, the opposite does: a rounding decided by the
+   last bit. */
 typedef enum movement {
     MOVE_RANDOM_1,
     MOVE_AGAINST_1,
@@ -18,8 +19,8 @@ typedef enum movement {
     MOVEMENTS
 } movement;
 
-/* The format of the types whose elements are moved, which have whole bytes: float16, bfloat16, float32, float64; NULL of
-   others. */
+/* The format of the types whose elements are moved, which have whole bytes: float16, bfloat16, float32,
+   float64; NULL of others. */
 const float_format *moved_format(sib_dtype dtype);
 static inline size_t format_bytes(const float_format *f)
 {
@@ -28,8 +29,8 @@ static inline size_t format_bytes(const float_format *f)
 /* Element i of dense data. */
 uint64_t code_at(const void *data, const float_format *f, uint64_t i);
 
-/* A copy of v whose float16, bfloat16, float32 and float64 elements are moved, but for integers, zeros, NaN and
-   infinities, which are mostly exact. key: differs between values, so that they are not moved alike. */
+/* A copy of v whose float16, bfloat16, float32 and float64 elements are moved, but for integers, zeros, NaN
+   and infinities, which are mostly exact. key: differs between values, so that they are not moved alike. */
 sib_code move_value(const sib_value *v, movement m, uint32_t key, sib_value **out, sib_error *err);
 
 typedef struct judge {

@@ -343,6 +343,12 @@ static sib_code load_all(zip_t *zip, const char *path, uint64_t left, sib_npz_en
 
 sib_code sib_npz_load(const char *path, sib_npz_entry **entries, size_t *n, sib_error *err)
 {
+    return sib_npz_load_limited(path, 0, entries, n, err);
+}
+
+sib_code sib_npz_load_limited(const char *path, uint64_t max_bytes, sib_npz_entry **entries, size_t *n,
+                              sib_error *err)
+{
     zip_t *zip;
     if (entries)
         *entries = NULL;
@@ -351,7 +357,7 @@ sib_code sib_npz_load(const char *path, sib_npz_entry **entries, size_t *n, sib_
     if (!path || !entries || !n)
         return err_set(err, SIB_ERR_ARGUMENT, "%s is NULL", path ? "entries or n" : "the path");
     sib_code code = open_archive(path, &zip, err);
-    return code == SIB_OK ? load_all(zip, path, 0, entries, n, err) : code;
+    return code == SIB_OK ? load_all(zip, path, max_bytes, entries, n, err) : code;
 }
 
 sib_code sib_npz_load_bytes(const char *name, const void *data, size_t size, uint64_t max_bytes,

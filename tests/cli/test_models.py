@@ -7,10 +7,11 @@ import shutil
 import struct
 import sys
 import unittest
+import warnings
 import zipfile
 from xml.etree import ElementTree
 
-from command import sibyl, read_npy, npy_bytes, Model, Cases, w
+from command import sibyl, read_npy, npy_bytes, Case, Model, Cases, w
 
 
 class Inspect(Model):
@@ -224,7 +225,7 @@ class Run(Model):
         shutil.rmtree(self.folder / "out", ignore_errors=True)
         (self.folder / "out").mkdir()
         self.done("run", *arguments, "-o", "out")
-        return {p.name: read_npy(p) for p in (self.folder / "out").iterdir()}
+        return {p.name: read_npy(p) for p in (self.folder / "out").glob("*.npy")}
 
     def test_inputs(self):
         self.write("x.npy", npy_bytes([2, 3], range(1, 7)))
@@ -260,7 +261,7 @@ class Run(Model):
 
     def test_all_processors_and_a_folder_that_is_made(self):
         self.done("run", "m.onnx", "-i", "x=1,2,3", "-o", "made", "--threads", "0")
-        self.assertEqual([p.name for p in (self.folder / "made").iterdir()], ["y.npy"])
+        self.assertEqual(sorted(p.name for p in (self.folder / "made").iterdir()), ["manifest.json", "y.npy"])
 
     def test_a_tap_that_matches_nothing(self):
         arguments = ("run", "m.onnx", "-i", "x=1,2,3", "--tap", "sum")
@@ -434,10 +435,107 @@ class Diff(Model):
         self.fails(2, "--local goes with none of", *arguments, "--local", "--rtol", "0")
 
     def test_misuse(self):
-        self.fails(1, ["m.onnx", "not a folder"], "diff", "m.onnx", "-i", "x=1,2,3", "--against", "m.onnx")
+        self.fails(1, ["m.onnx", "neither a folder"], "diff", "m.onnx", "-i", "x=1,2,3", "--against", "m.onnx")
         self.fails(2, "--rtol takes a number from 0 to 1", "diff", "m.onnx", "-i", "x=1,2,3", "--rtol", "-0.5")
         self.fails(1, "'gpu'", "diff", "m.onnx", "-i", "x=1,2,3", "--b", "gpu")
         self.fails(1, "'x' is missing", "diff", "m.onnx")
+
+
+class Dumps(Case):
+    """The values of a run in files, also those whose names clash as files' or are longer than these may be."""
+
+    NAMES = ("a/b", "a_b", "a:b", "n" * 300 + "1", "n" * 300 + "2", "größer/" * 40)
+
+    def setUp(self):
+        super().setUp()
+        row = w.tensor_type("float32", [2])
+        names = ["x", *self.NAMES, "y"]
+        nodes = [w.node("Neg" if i % 2 else "Exp", [names[i]], [names[i + 1]]) for i in range(len(names) - 1)]
+        (self.folder / "m.onnx").write_bytes(w.model(nodes, {"x": row}, {"y": row}))
+
+    def diff(self, against, *more):
+        run = sibyl("diff", "m.onnx", "-i", "x=0.5,1", "--against", against, "--json", "--all", *more, folder=self.folder)
+        self.assertEqual(run.stderr, b"")
+        return json.loads(run.stdout)
+
+    def test_what_run_writes_is_read(self):
+        for out in ("dump", "dump.npz"):
+            self.done("run", "m.onnx", "-i", "x=0.5,1", "--tap", "*", "-o", out)
+            for more in ((), ("--rtol", "0.001")):
+                found = self.diff(out, *more)
+                self.assertEqual((found["compared"], found["different"]), (len(self.NAMES) + 1 + len(more) // 2, 0), (out, more))
+        manifest = json.loads((self.folder / "dump" / "manifest.json").read_text())
+        self.assertEqual(set(manifest), {"x", *self.NAMES, "y"})
+        self.assertEqual(len({entry["file"] for entry in manifest.values()}), len(manifest))
+        self.assertEqual({(entry["dtype"], *entry["dims"]) for entry in manifest.values()}, {("float32", 2)})
+        self.assertEqual(set(zipfile.ZipFile(self.folder / "dump.npz").namelist()), {f"{name}.npy" for name in manifest})
+
+    def test_a_fault_in_either(self):
+        self.done("run", "m.onnx", "-i", "x=0.5,1", "--tap", "*", "-o", "dump")
+        manifest = json.loads((self.folder / "dump" / "manifest.json").read_text())
+        (self.folder / "dump" / manifest["a_b"]["file"]).write_bytes(npy_bytes([2], [7, 8]))
+        with zipfile.ZipFile(self.folder / "dump.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, entry in manifest.items():
+                archive.writestr(name + ".npy", (self.folder / "dump" / entry["file"]).read_bytes())
+        for out in ("dump", "dump.npz"):
+            found = self.diff(out)
+            self.assertEqual([v["name"] for v in found["values"] if not v["equal"]], ["a_b", "a:b"])
+
+    def test_values_that_are_no_tensors(self):
+        row = w.tensor_type("float32", ["N"])
+        (self.folder / "s.onnx").write_bytes(w.model([w.node("SequenceConstruct", ["x", "x"], ["s"]),
+                                                      w.node("ConcatFromSequence", ["s"], ["y"], axis=0)],
+                                                     {"x": row}, {"y": row}))
+        self.done("run", "s.onnx", "-i", "x=1,2", "--tap", "s", "-o", "dump")
+        manifest = json.loads((self.folder / "dump" / "manifest.json").read_text())
+        self.assertEqual(manifest["s"], {"file": "s.pb", "type": "sequence of 2"})
+        found = json.loads(self.done("diff", "s.onnx", "-i", "x=1,2", "--against", "dump", "--json"))
+        self.assertEqual(found["compared"], 1)
+        self.fails(1, ["'s'", "no tensor"], "run", "s.onnx", "-i", "x=1,2", "--tap", "s", "-o", "dump.npz")
+
+    def test_hostile_files(self):
+        def refused(words, against="dump"):
+            self.fails(1, words, "diff", "m.onnx", "-i", "x=0.5,1", "--against", against)
+            self.fails(1, words, "report", "m.onnx", "-i", "x=0.5,1", "--against", against)
+
+        (self.folder / "dump").mkdir()
+        (self.folder / "dump" / "y.npy").write_bytes(npy_bytes([2], [1, 2]))
+        manifest = self.folder / "dump" / "manifest.json"
+        good = {"file": "y.npy", "dtype": "float32", "dims": [2]}
+        for words, document in (
+                ("is not JSON", "{"), ("is not JSON", '{"y": {}, "y": {}}'), ("an object", "[]"), ("'y'", '{"y": 1}'),
+                (["'y'", "in this folder"], json.dumps({"y": {**good, "file": "../m.onnx"}})),
+                (["'y'", "in this folder"], json.dumps({"y": {**good, "file": ".."}})),
+                (["'a/b' and to 'y'"], json.dumps({"a/b": good, "y": good})),
+                (["'y'", "y.npy", "float32 (2)"], json.dumps({"y": {**good, "dims": [3]}})),
+                (["'y'", "y.npy", "float32 (2)"], json.dumps({"y": {**good, "dims": 2}})),
+                (["'y'", "y.npy", "float32 (2)"], json.dumps({"y": {**good, "dtype": "int32"}})),
+                ("none.npy", json.dumps({"y": {**good, "file": "none.npy"}})), ("is not JSON", "[" * 5000)):
+            manifest.write_text(document)
+            refused(words)
+        manifest.write_text(json.dumps({"y": good}))
+        (self.folder / "dump" / "y.npy").write_bytes(npy_bytes([2], [1, 2])[:-1])
+        refused("y.npy")
+        for name, members in (("twice.npz", ["y", "y"]), ("bad.npz", ["y"])):
+            with warnings.catch_warnings(), zipfile.ZipFile(self.folder / name, "w") as archive:
+                warnings.simplefilter("ignore")
+                for member in members:
+                    archive.writestr(member + ".npy", b"no array" if name == "bad.npz" else npy_bytes([2], [1, 2]))
+        refused("two arrays 'y'", "twice.npz")
+        refused(["bad.npz", "'y'"], "bad.npz")
+        (self.folder / "cut.npz").write_bytes((self.folder / "twice.npz").read_bytes()[:-30])
+        refused("cut.npz", "cut.npz")
+        refused("none.npz", "none.npz")
+        self.bomb("bomb.npz")
+        refused(["bomb.npz", "'zeros'", "takes more than"], "bomb.npz")
+
+    def bomb(self, name):
+        """An archive of some hundred bytes whose directory says that its array has 2 GiB, as its header does."""
+        with zipfile.ZipFile(self.folder / name, "w") as archive:
+            archive.writestr("zeros.npy", npy_bytes([(1 << 31) - 128], []).replace(b"<f4", b"|u1"))
+        data = bytearray((self.folder / name).read_bytes())
+        struct.pack_into("<I", data, data.index(b"PK\1\2") + 24, 1 << 31)
+        (self.folder / name).write_bytes(data)
 
 
 class Conform(Cases):

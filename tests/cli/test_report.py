@@ -128,7 +128,7 @@ class Report(Model):
     def test_bad_input(self):
         self.fails(2, "one model", "report")
         self.fails(2, "--against", "report", "m.onnx", "--against", ".", "--oracle")
-        self.fails(1, "is not a folder", "report", "m.onnx", "--against", "nowhere")
+        self.fails(1, "neither a folder", "report", "m.onnx", "-i", "x=1,2,3", "--against", "nowhere")
         self.fails(1, "give the size of N", "report", "m.onnx", "--random", "1")
         self.fails(1, "missing.onnx", "report", "missing.onnx")
         self.fails(1, "none/r.html", "report", "m.onnx", "-i", "x=[[1,2,3]]", "-o", "none/r.html")

@@ -153,7 +153,7 @@ class Documents(Case):
             ("features --preset ''", ["whisper", "librosa", "kaldi"]),
             ("run --in", ["--input", "--inside"]),
             ("run i", ["in.onnx"]),
-            ("run m.onnx -o ''", ["dir"]),
+            ("run m.onnx -o ''", ["dir", "in.onnx", "a.wav"]), ("job . -o ''", ["dir"]),
             ("run m.onnx --backend c", ["cpu", "cuda"]),
             ("diff --a", ["--a", "--against", "--all", "--atol"]),
             ("conform --filter ''", []),

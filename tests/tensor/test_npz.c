@@ -1,5 +1,7 @@
 #include "folder.h"
 
+#include <sibyl/npy_file.h>
+
 static sib_npz_entry *make_entries(size_t n, check_random *random)
 {
     static char names[32][16];
@@ -223,6 +225,24 @@ TEST(cut_and_damaged_archives)
         CHECK_FAILS(sib_npz_load(write_file("c.npz", bytes, 300), &entries, &n, &err), SIB_ERR_FORMAT, err,
                     "c.npz");
     }
+}
+
+TEST(limits_are_of_all_arrays_together)
+{
+    sib_error err = SIB_ERROR_INIT;
+    unsigned char member[128], zip[1024];
+    const char *const names[] = {"a.npy", "b.npy"};
+    const unsigned char *const data[] = {member, member};
+    const size_t n_member = array_bytes(member), bytes[] = {n_member, n_member};
+    sib_npz_entry *entries;
+    size_t n;
+    const char *path = write_file("l.npz", zip, make_zip(zip, names, data, bytes, 2, 0, 0));
+    CHECK_OK(sib_npz_load_limited(path, 2 * n_member, &entries, &n, &err), err);
+    assert_int_equal(n, 2);
+    sib_npz_free(&entries, n);
+    CHECK_FAILS(sib_npz_load_limited(path, n_member + 1, &entries, &n, &err), SIB_ERR_SIZE, err, "array 'b'");
+    CHECK_FAILS(sib_npz_load_limited(path, 2, &entries, &n, &err), SIB_ERR_SIZE, err, "array 'a'");
+    CHECK_FAILS(sib_npz_load_limited(NULL, 2, &entries, &n, &err), SIB_ERR_ARGUMENT, err, "path");
 }
 
 TEST(refusals)
