@@ -1,8 +1,8 @@
 #include "bench/peer_ort.h"
 
 #include "bench/peer_ort_api.h"
-#include "bench/peer_python.h"
 #include "messages.h"
+#include "peer_python.h"
 
 #include <dlfcn.h>
 #include <fcntl.h>

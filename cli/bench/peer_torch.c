@@ -1,7 +1,7 @@
 #include "bench/peer_torch.h"
 
-#include "bench/peer_python.h"
 #include "messages.h"
+#include "peer_python.h"
 #include "torch_peer_script.h"
 
 #include <errno.h>

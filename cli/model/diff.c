@@ -3,7 +3,9 @@
 #include "messages.h"
 #include "model/compare_runs.h"
 #include "model/model_inputs.h"
+#include "model/peer.h"
 #include "shared_options.h"
+#include "temporary.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +17,7 @@ typedef struct settings {
     const char *a, *b, *against;
     double rtol, atol;
     double factor;
+    int peer; /* index into peer_names, -1: none */
     bool inside, all, oracle, local, json;
 } settings;
 
@@ -24,6 +27,11 @@ static const cli_option options[] = {
     OPT_BACKENDS("b", b, "backends to compare (default: all of this build)"),
     OPT_PASSES,
     OPT_AGAINST("compare with the values of another runtime instead of --a"),
+    OPT_CHOICE(
+        "peer", peer, peer_names, "run the model there too, and compare with the values that it computes",
+        .more = "Every value of the main graph becomes an output, also where weights lie in files of their "
+                "own. A Python that has the package runs it: the one that SIBYL_PYTHON names, or that of a "
+                "virtual environment beside the build, or python3."),
     OPT_FLAG("local", local,
              "compare node by node, which is done without it too, and refuse options "
              "that compare complete runs"),
@@ -204,6 +212,17 @@ static bool is_whole(const settings *s)
     return s->rtol >= 0 || s->atol >= 0 || s->inside || s->oracle || passes_named(&s->passes);
 }
 
+/* The values of another runtime, where there is one. */
+static bool open_theirs(const settings *s, const char *model, const model_inputs *in, dump *theirs)
+{
+    char *made = s->peer >= 0 ? temporary_folder() : NULL;
+    bool ok = s->peer < 0 || (made && peer_dump(s->peer, model, in, made));
+    if (ok && (made || s->against))
+        ok = dump_open(made ? made : s->against, theirs);
+    free(made);
+    return ok;
+}
+
 /* The work after the options are parsed. */
 static int diff_named(const cli_command *self, const settings *s, int n, char **names)
 {
@@ -213,6 +232,9 @@ static int diff_named(const cli_command *self, const settings *s, int n, char **
         return cli_usage(
             self, "--local goes with none of --rtol, --atol, --inside, --oracle, --passes and --pass-limit, "
                   "which compare complete runs");
+    if (s->against && s->peer >= 0)
+        return cli_usage(self, "--against and --peer are both the other side: give one of them");
+    const bool other = s->against || s->peer >= 0;
     dump theirs = {0};
     sib_model *m = NULL;
     sib_error err = SIB_ERROR_INIT;
@@ -220,8 +242,8 @@ static int diff_named(const cli_command *self, const settings *s, int n, char **
         return cli_fail("%s", err.message);
     model_inputs in;
     int code = CLI_FAILED;
-    if (model_inputs_read(m, &s->in, &in) && (!s->against || dump_open(s->against, &theirs)))
-        code = (is_whole(s) ? compare : compare_nodes)(m, s, &in, s->against ? &theirs : NULL);
+    if (model_inputs_read(m, &s->in, &in) && open_theirs(s, names[0], &in, &theirs))
+        code = (is_whole(s) ? compare : compare_nodes)(m, s, &in, other ? &theirs : NULL);
     dump_close(&theirs);
     model_inputs_free(&in);
     sib_model_free(&m);
@@ -230,7 +252,7 @@ static int diff_named(const cli_command *self, const settings *s, int n, char **
 
 static int diff(const cli_command *self, int argc, char **argv)
 {
-    settings s = {.passes = PASS_DEFAULTS, .a = "ref", .rtol = -1, .atol = -1, .factor = 64};
+    settings s = {.passes = PASS_DEFAULTS, .a = "ref", .rtol = -1, .atol = -1, .factor = 64, .peer = -1};
     int n, code;
     if (cli_begin(self, argc, argv, &s, &n, &code))
         code = extensions_load(&s.ext) ? diff_named(self, &s, n, argv) : CLI_FAILED;

@@ -169,7 +169,7 @@ static bool folder_value(const dump *d, const char *name, sib_value **out)
 
 bool dump_open(const char *path, dump *d)
 {
-    *d = (dump){.path = path};
+    *d = (dump){.path = cli_format("%s", path)};
     if (file_is_folder(path))
         return open_folder(d);
     if (ends_with(path, ".npz"))
@@ -185,6 +185,7 @@ bool dump_value(const dump *d, const char *name, sib_value **out)
 
 void dump_close(dump *d)
 {
+    free(d->path);
     json_decref(d->manifest);
     sib_npz_free(&d->arrays, d->n_arrays);
     *d = (dump){0};

@@ -9,7 +9,7 @@
    since names are longer than those of files may be, and clash. Without it, a value's file is NAME.npy, or
    that with other characters for those that file names cannot have. */
 typedef struct dump {
-    const char *path;      /* the caller's */
+    char *path;
     json_t *manifest;      /* or NULL */
     sib_npz_entry *arrays; /* (n_arrays) of a .npz, by name; NULL of folders */
     size_t n_arrays;

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import re
 import shutil
 import struct
@@ -439,6 +440,48 @@ class Diff(Model):
         self.fails(2, "--rtol takes a number from 0 to 1", "diff", "m.onnx", "-i", "x=1,2,3", "--rtol", "-0.5")
         self.fails(1, "'gpu'", "diff", "m.onnx", "-i", "x=1,2,3", "--b", "gpu")
         self.fails(1, "'x' is missing", "diff", "m.onnx")
+
+
+class Peer(Model):
+    """Pythons that are none; with onnxruntime itself: python/tests/test_dump.py."""
+
+    ARGUMENTS = ("diff", "m.onnx", "-i", "x=1,2,3", "--peer", "onnxruntime")
+
+    def fails_with(self, python, words):
+        self.fails(1, words, *self.ARGUMENTS, env={**os.environ, "SIBYL_PYTHON": str(python), "TMPDIR": str(self.tmp)})
+        self.assertEqual(list(self.tmp.iterdir()), [])
+
+    def setUp(self):
+        super().setUp()
+        self.tmp = self.folder / "tmp"
+        self.tmp.mkdir()
+
+    def script(self, text):
+        path = self.write("python", b"#!/bin/sh\n" + text.encode())
+        path.chmod(0o755)
+        return path
+
+    def test_pythons_that_cannot(self):
+        for python, words in ((self.folder / "none", "cannot be run"), ("/bin/false", "ended with 1")):
+            self.fails_with(python, [f"{python} has no onnxruntime ({'it ' + words})", "pip install onnxruntime", "SIBYL_PYTHON"])
+        self.fails_with(self.script("echo No module; exit 3"), ["has no onnxruntime (No module)"])
+        self.fails_with(self.script("echo it has no kernel; exit 1"), ["m.onnx: onnxruntime: it has no kernel"])
+        self.fails_with(self.script("kill -9 $$"), ["ended by signal 9"])
+
+    def test_values_come_from_the_script(self):
+        """What the Python is given, and what is read of it."""
+        python = self.script('cp -r "$4" "$KEEP"; cp -r theirs/. "$5"')
+        self.done("run", "m.onnx", "-i", "x=1,2,3", "--tap", "*", "-o", "theirs")
+        keep = self.folder / "kept"
+        text = self.done(*self.ARGUMENTS, env={**os.environ, "SIBYL_PYTHON": str(python), "KEEP": str(keep)})
+        self.assertIn("3 values compared, 0 differ", text)
+        self.assertEqual(json.loads((keep / "manifest.json").read_text()),
+                         {"x": {"file": "x.npy", "dtype": "float32", "dims": [1, 3]}})
+        self.assertEqual(tuple(read_npy(keep / "x.npy")[1]), (1, 2, 3))
+
+    def test_misuse(self):
+        self.fails(2, "--against and --peer", *self.ARGUMENTS, "--against", ".")
+        self.fails(2, ["--peer", "onnxruntime"], "diff", "m.onnx", "--peer", "tensorflow")
 
 
 class Dumps(Case):

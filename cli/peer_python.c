@@ -1,4 +1,4 @@
-#include "bench/peer_python.h"
+#include "peer_python.h"
 
 #include "messages.h"
 
