@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Runs of graphs over HTTP: inputs, kept values, limits, cancelling."""
 import http.client
+import io
 import json
 import pathlib
 import struct
@@ -8,6 +9,7 @@ import sys
 import tempfile
 import time
 import unittest
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 
 import onnx_file as onnx
@@ -290,6 +292,54 @@ class Runs(RunTests):
         files = {"x": ("x.raw", data)}
         status, found = self.compare_backends(files, inputs={"x": {"file": "x", "format": "raw", "shape": [1, 3]}})
         self.assertEqual((status, found["first"]), (200, None), found)
+
+    def npz(self, **arrays):
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w") as archive:
+            for name, (shape, values) in arrays.items():
+                head = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}".encode()
+                head += b" " * (-(len(head) + 11) % 64) + b"\n"
+                archive.writestr(f"{name}.npy", b"\x93NUMPY\1\0" + struct.pack("<H", len(head)) + head
+                                 + struct.pack(f"<{len(values)}f", *values))
+        return {"dump": ("dump.npz", buffer.getvalue())}
+
+    def test_compare_by_node(self):
+        """A fault of the reference is named in its node alone, not in those that read what it made."""
+        x = {"x": {"data": [[1, 2, 0.5], [-3, 4, 5]]}, "i": {"data": [5, -6]}}
+        run = self.end(model="small", inputs=x, keep=["*"])["id"]
+        dump = self.npz(sum=((2, 3), (2, 2, -0.5, -2, 4.25, 4)), y=((2, 3), (2, 2, 0, 0, 4.25, 4)))
+        ask = lambda way: self.server.json("POST", f"/api/runs/{run}/compare{way}", *form({}, dump))
+        self.assertEqual([row["name"] for row in ask("")[1]["rows"] if not row["within"]], ["sum", "y"])
+        status, found = ask("?by=node")
+        self.assertEqual((status, found["first"], found["different"], found["compared"], found["with"]), (200, "sum", 1, 2, None), found)
+        rows = {row["name"]: row for row in found["rows"]}
+        self.assertEqual([rows["sum"][m] for m in ("node", "op_type", "n_over", "worst", "worst_a", "worst_b")], ["adds", "Add", 1, [1, 1], 4, 4.25])
+        self.assertGreater(rows["sum"]["times"], 1e4)
+        self.assertTrue(rows["sum"]["rounding"] < 1e-6 < rows["sum"]["relative_l2"] < 0.1, rows)
+        self.assertLess(rows["y"]["times"], 1)
+        self.assertEqual(ask("?by=node&factor=1e9")[1]["different"], 0)
+
+    def test_compare_backends_by_node(self):
+        for more in ({"backends": "cpu,ref", "reference": {"backends": "ref"}}, {}):
+            decoder = {"model": "digits", "call": "decoder", "dims": {"B": 1, "N": 2, "M": 2, "P": 4}, **more}
+            status, found = self.compare_backends(**decoder, query="?by=node")
+            self.assertEqual((status, found["first"], found["different"]), (200, None, 0), found)
+            self.assertGreater(found["compared"], 60)
+            again = self.server.json("GET", f"/api/runs/{found['run']}/compare?by=node&with={found['with']}")[1]
+            self.assertEqual(again, found)
+
+    def test_compare_by_node_refused(self):
+        a, b = (self.end(model="small", dims={"T": 1}, keep=keep)["id"] for keep in (["*"], []))
+        oracle = self.end(model="small", dims={"T": 1}, keep=["*"], oracle=True)["id"]
+        for run, query, part in ((a, "by=nodes", "'by' must be"), (a, "factor=2", "goes with by=node"), (a, "by=node&rtol=1", "'rtol' is of complete runs"),
+                                 (a, "by=node&factor=0", "from 1 on"), (oracle, "by=node", "no nodes are judged"), (b, "by=node", "the input 'x'")):
+            status, answer = self.server.json("GET", f"/api/runs/{run}/compare?with={b}&{query}")
+            self.assertEqual(status, 400, query)
+            self.assertIn(part, answer["error"]["message"])
+        runs = len(self.server.json("GET", "/api/runs")[1]["runs"])
+        for body in ({"keep": []}, {"oracle": True}):
+            self.assertEqual(self.compare_backends(dims={"T": 1}, query="?by=node", **body)[0], 400)
+        self.assertEqual(len(self.server.json("GET", "/api/runs")[1]["runs"]), runs, "runs of a request that failed are not kept")
 
     def test_compare_backends_refused(self):
         runs = {run["id"] for run in self.server.json("GET", "/api/runs")[1]["runs"]}
