@@ -452,6 +452,19 @@ class Peaks(unittest.TestCase):
             self.assertEqual(server.ask("GET", "/healthz")[0], 200)
 
 
+class Waits(unittest.TestCase):
+    def test_an_answer_without_a_body_of_the_request_may_take_long(self):
+        """Longer than libwebsockets gives a client for its headers: behind a run on the one thread that computes."""
+        with Server("--jobs", "1", "--threads", "1") as s, ThreadPoolExecutor(1) as client:
+            s.ask("POST", "/api/models", *form({}, {"file": ("endless.onnx", endless_model())}))
+            run = s.json("POST", "/api/runs", '{"model": "endless", "kind": "graph"}')[1]["id"]
+            waiting = client.submit(s.ask, "GET", "/api/peaks")
+            time.sleep(22)
+            self.assertFalse(waiting.done(), "answered, or its connection closed")
+            s.ask("POST", f"/api/runs/{run}/cancel", "{}")
+            self.assertEqual(waiting.result()[0], 200)
+
+
 class Ends(unittest.TestCase):
     def test_the_server_ends_while_a_run_goes_on(self):
         with Server("--grace", "1") as s:

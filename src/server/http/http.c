@@ -231,8 +231,11 @@ static int on_request(listener *l, struct lws *wsi, connection *c)
         answer_error(x, 503, NULL, "the server holds as many uploads as it takes; try again soon");
     else {
         x->close_after = x->in_chunks; /* libwebsockets does not see where the body ends */
-        if (!size)
+        if (!size) {
+            lws_set_timeout(wsi, NO_PENDING_TIMEOUT,
+                            0); /* it would close a connection whose answer takes long */
             dispatch(l, x);
+        }
     }
     return 0;
 }
