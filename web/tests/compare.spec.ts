@@ -1,4 +1,5 @@
-import { expect, look, test } from "./server";
+import { readFileSync } from "node:fs";
+import { drop, expect, look, models, test } from "./server";
 import type { Page } from "@playwright/test";
 
 interface Answer {
@@ -104,4 +105,63 @@ test("a row of the table leads to its node by keyboard", async ({ page }) => {
   await table(page).getByRole("row").nth(at + 1).focus();
   await page.keyboard.press("Enter");
   await expect(inspector(page)).toContainText(rows[at]?.node ?? "");
+});
+
+test("compares two backends by one form, and judges node by node", async ({ page }) => {
+  await page.goto("/#/compare/digits");
+  await page.getByRole("button", { name: "Compare backends…" }).click();
+  const dialog = page.getByRole("dialog", { name: "Compare backends" });
+  await dialog.getByLabel("Call of the job").selectOption("decoder");
+  await expect(dialog.getByLabel("Reference")).toHaveValue("oracle");
+  for (const [name, size] of Object.entries({ N: "2", M: "2", P: "4" })) await dialog.getByLabel(`Size of ${name}`).fill(size);
+  await look(page, "compare-form");
+  await page.setViewportSize({ width: 1280, height: 800 });
+  await dialog.getByRole("button", { name: "Compare", exact: true }).click();
+  await expect(dialog).toHaveCount(0);
+  await expect(page).toHaveURL(/run=r\d+&with=r\d+&by=node/);
+  await expect(main(page)).toContainText("None of 77 values differs by more than rounding explains");
+  await expect(table(page).getByRole("columnheader", { name: "Times rounding" })).toBeVisible();
+  await page.getByLabel("Error that is drawn").selectOption("Times rounding");
+  await expect(plot(page)).toBeVisible();
+  const { runs } = (await (await page.request.get("/api/runs")).json()) as { runs: { oracle: boolean; call: string }[] };
+  expect(runs.map(({ oracle, call }) => [oracle, call])).toEqual([[true, "decoder"], [false, "decoder"]]);
+  await look(page, "compare-nodes");
+});
+
+test("names the first node that is wrong itself, also in a session", async ({ page }) => {
+  const more = { model: "short", call: undefined, dims: { T: 4 }, seed: 3 };
+  const opened = async (file: string) => {
+    const part = { name: "short.onnx", mimeType: "application/octet-stream", buffer: readFileSync(`${models}/${file}.onnx`) };
+    expect((await page.request.post("/api/models", { multipart: { loader: "upload", file: part } })).status()).toBe(201);
+    return finished(page, more);
+  };
+  const reference = await opened("short_edited"); // the same name with other weights, as of a build with a fault
+  expect((await page.request.delete("/api/models/short")).status()).toBe(204);
+  const run = await opened("short");
+  const judged = (await (await page.request.get(`/api/runs/${run}/compare`, { params: { with: reference, by: "node" } })).json()) as Answer;
+  const whole = await compared(page, run, reference, 1e-3, 1e-5);
+  expect(judged.different).toBeGreaterThan(0);
+  expect(judged.different).toBeLessThan(whole.different);
+  await page.goto(`/#/compare/short?run=${run}&with=${reference}`);
+  await page.getByRole("button", { name: "Judge node by node" }).click();
+  await expect(page.getByText(`${judged.different} of ${judged.compared.toLocaleString("en")} differ by more than rounding explains`)).toBeVisible();
+  const first = page.locator(".card.first", { hasText: "First wrong node" });
+  await expect(first).toContainText(judged.first ?? "");
+  await expect(first).toContainText("times what rounding explains");
+  await page.getByLabel("Only those out of tolerance").check();
+  await page.getByLabel("Error that is drawn").selectOption("Times rounding");
+  await look(page, "compare-wrong-node");
+  await page.setViewportSize({ width: 1280, height: 800 });
+  await first.getByRole("button", { name: "Show in the graph" }).click();
+  await expect(inspector(page)).toContainText(judged.rows.find(({ name }) => name === judged.first)?.node ?? "");
+  await page.getByRole("button", { name: "Save…" }).click();
+  await page.getByRole("dialog").getByLabel("Differences from").selectOption({ label: `Run ${reference}` });
+  const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("dialog").getByRole("button", { name: "Save session" }).click()]);
+  const data = readFileSync(await download.path());
+  await page.goto("/#/models");
+  await drop(page, "short.sibyl.zip", data);
+  await expect(page).toHaveURL(/#\/graph\/short\.session/);
+  await page.goto(`/#/compare/short.session?run=${run}@short.session&with=${reference}@short.session`);
+  await expect(first).toContainText(judged.first ?? "");
+  await expect(page.getByRole("button", { name: /node by node|Compare backends/ })).toHaveCount(0);
 });

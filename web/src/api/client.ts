@@ -1,6 +1,6 @@
 // The REST calls, typed. Each throws an ApiError with the server's own sentence where the answer is not a success.
 import type {
-  ApiFault, Comparison, Digest, Graph, Job, JobCheck, JobOutput, JobRequest, Json, Loader, MilliGraph, Model, ModelDetail, ModelList, Node, NodeDetail, Plan,
+  ApiFault, CompareRequest, Comparison, Digest, Graph, Job, JobCheck, JobOutput, JobRequest, Json, Loader, MilliGraph, Model, ModelDetail, ModelList, Node, NodeDetail, Plan,
   Lens, LensRequest, Peaks, Profile, Run, RunRequest, RunValue, Tolerance, Value, ValueDetail,
 } from "./types";
 import { answerHere } from "../session/answers";
@@ -70,6 +70,18 @@ async function postText<T>(path: string, body: string, signal?: AbortSignal): Pr
 
 const post = <T>(path: string, body: unknown, signal?: AbortSignal): Promise<T> => postText<T>(path, JSON.stringify(body), signal);
 
+async function postForm<T>(path: string, fields: Record<string, string>, files: Record<string, File>, signal?: AbortSignal): Promise<T> {
+  const form = new FormData();
+  for (const [name, text] of Object.entries(fields)) form.set(name, text);
+  for (const [name, file] of Object.entries(files)) form.set(name, file, file.name);
+  const answer = await request(path, { method: "POST", body: form, signal: signal ?? null });
+  return (await answer.json()) as T;
+}
+
+/** `files`: parts of a form, by the names that `body` gives. */
+const send = <T>(path: string, body: unknown, files: Record<string, File>, signal?: AbortSignal): Promise<T> =>
+  Object.keys(files).length === 0 ? post<T>(path, body, signal) : postForm<T>(path, { request: JSON.stringify(body) }, files, signal);
+
 const remove = async (path: string): Promise<void> => void (await request(path, { method: "DELETE" }));
 const model = (id: string) => `/api/models/${encodeURIComponent(id)}`;
 const run = (id: string) => `/api/runs/${encodeURIComponent(id)}`;
@@ -99,11 +111,7 @@ export const api = {
   loaders: () => get<{ loaders: Loader[] }>("/api/loaders").then((answer) => answer.loaders),
   load: (loader: string, options: Record<string, Json>, files: Record<string, File> = {}, signal?: AbortSignal): Promise<Model> => {
     if (Object.keys(files).length === 0) return post<Model>("/api/models", { loader, options }, signal);
-    const form = new FormData();
-    form.set("loader", loader);
-    form.set("options", JSON.stringify(options));
-    for (const [name, file] of Object.entries(files)) form.set(name, file, file.name);
-    return request("/api/models", { method: "POST", body: form, signal: signal ?? null }).then((answer) => answer.json() as Promise<Model>);
+    return postForm<Model>("/api/models", { loader, options: JSON.stringify(options) }, files, signal);
   },
   model: (id: string) => get<ModelDetail>(model(id)),
   /** SHA-256 of its file, which the server reads where it does not know it yet. */
@@ -141,13 +149,7 @@ export const api = {
     get<Plan>(`${model(id)}/plan`, query),
 
   /** `files`: parts of the form, by the names that the inputs of `body` give. */
-  start: (body: RunRequest | JobRequest, files: Record<string, File> = {}): Promise<Run> => {
-    if (Object.keys(files).length === 0) return post<Run>("/api/runs", body);
-    const form = new FormData();
-    form.set("request", JSON.stringify(body));
-    for (const [name, file] of Object.entries(files)) form.set(name, file, file.name);
-    return request("/api/runs", { method: "POST", body: form }).then((answer) => answer.json() as Promise<Run>);
-  },
+  start: (body: RunRequest | JobRequest, files: Record<string, File> = {}) => send<Run>("/api/runs", body, files),
   runs: () => get<{ runs: Run[] }>("/api/runs").then((answer) => [...answer.runs, ...sessionRuns()]),
   run: (id: string) => get<Run>(run(id)),
   forget: (id: string) => remove(run(id)),
@@ -165,6 +167,10 @@ export const api = {
   /** Values of run `id` beside those of `other`, which is the reference. */
   compare: (id: string, other: string, tolerance: Tolerance, signal?: AbortSignal) =>
     get<Comparison>(`${run(id)}/compare`, { with: other, ...tolerance }, signal),
+  /** The same node by node: each on the values of `other`. */
+  judge: (id: string, other: string, signal?: AbortSignal) => get<Comparison>(`${run(id)}/compare`, { with: other, by: "node" }, signal),
+  /** Two runs of a graph on the same inputs, made to be compared. */
+  compareBackends: (body: CompareRequest, files: Record<string, File>, signal?: AbortSignal) => send<Comparison>("/api/compare", body, files, signal),
 };
 
 /** A profile with all of its spans, which come in pages. */

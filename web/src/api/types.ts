@@ -326,6 +326,11 @@ export interface RunRequest {
   seed?: number;
 }
 
+/** A run, and what differs in the one beside it, the reference. */
+export interface CompareRequest extends RunRequest {
+  reference: { backends?: string; oracle?: boolean };
+}
+
 export type RunState = "queued" | "running" | "done" | "failed" | "cancelled";
 
 export interface RunOutput {
@@ -441,9 +446,13 @@ export interface CompareRow {
   first?: number[];
   first_a?: number | null;
   first_b?: number | null;
+  /** Of comparisons node by node: how many times what rounding explains. */
+  times?: number | null;
 }
 
 export interface Comparison {
+  run: string;
+  with: string | null;
   /** The first value out of tolerance. */
   first: string | null;
   compared: number;

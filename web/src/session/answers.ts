@@ -61,7 +61,7 @@ const ofRuns: Route[] = [
   [/^\/value$/, ({ values }, _part, query) => values.find((value) => value.name === query.get("name"))],
   [/^\/data$/, (session, _part, query) => elements(session, query)],
   [/^\/profile$/, ({ profile }, _part, query) => profile && !query.has("format") && { ...profile, spans: profile.spans.slice(Number(query.get("from") ?? 0)) }],
-  [/^\/compare$/, ({ comparison }, _part, query) => comparison && query.get("with") === comparison.reference.id && comparison.rows],
+  [/^\/compare$/, ({ comparison }, _part, query) => comparison && query.get("with") === comparison.reference.id && (query.has("by") ? comparison.nodes : comparison.rows)],
 ];
 
 const fault = (status: number, message: string): Response => new Response(JSON.stringify({ error: { message, type: "invalid_request_error", param: null, code: null } }), { status });

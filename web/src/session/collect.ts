@@ -3,6 +3,7 @@ import { address, api, ApiError, request, wholeProfile, type GraphView } from ".
 import type { Digest, MilliGraph, Model, RunValue, Tolerance } from "../api/types";
 import { modelDetail, modelHash } from "../state/store";
 import { texts } from "../texts";
+import { judgedOf } from "../state/judge";
 import { arrayOf } from "./archive";
 import { milliKey, type Session, type SessionArray, type SessionGraph } from "./session";
 
@@ -95,7 +96,7 @@ export async function collect({ model, call, run: id, reference, chosen, element
     values: listed.map((value) => full.get(value.name) ?? value),
     arrays: elements ? await arraysOf(id, chosen) : new Map(),
     profile: run.profile && run.ended !== null ? await wholeProfile(id) : null,
-    comparison: reference === null ? null : { reference: await api.run(reference), rows: await api.compare(id, reference, TOLERANCE) },
+    comparison: reference === null ? null : { reference: await api.run(reference), rows: await api.compare(id, reference, TOLERANCE), nodes: judgedOf(id, reference) },
   };
 }
 

@@ -30,8 +30,8 @@ export interface Session {
   /** Elements by name. */
   arrays: Map<string, SessionArray>;
   profile: Profile | null;
-  /** The run beside another, the reference, of which there is no more. */
-  comparison: { reference: Run; rows: Comparison } | null;
+  /** The run beside another, the reference, of which there is no more; nodes: node by node, where that was made. */
+  comparison: { reference: Run; rows: Comparison; nodes?: Comparison | null } | null;
 }
 
 export const milliKey = (graph: number, node: number): string => `${graph}/${node}`;

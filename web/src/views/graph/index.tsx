@@ -19,7 +19,8 @@ import { Inspector, type Live } from "./inspector";
 import { graphKey } from "./keys";
 import { nameInRuns, prefixOf, sourceOf, valuesOf } from "./names";
 import { figureText, Legend, useOverlay, usePainted } from "./overlay";
-import { RunDialog, RunLine } from "./run";
+import { RunLine } from "./run";
+import { RunDialog } from "./run-form";
 import { SaveDialog } from "./save";
 import { Scene } from "./scene";
 import { Search } from "./search";
@@ -323,7 +324,7 @@ function GraphPage({ model, data: plain, chosen, wanted, reference }: { model: M
         {id !== null && <RunLine id={id} run={run} />}
         {loaded.drawn.items.length === 0 ? <Empty title={t.empty} /> : <Canvas loaded={loaded} chosen={chosen} fold={fold} found={found} live={live} onRun={toRun} />}
       </div>
-      {dialog === "run" && <RunDialog loaded={loaded} onClose={() => setDialog(null)} />}
+      {dialog === "run" && <RunDialog model={model.id} call={data.place.view.call} inside={data.holder !== null} onClose={() => setDialog(null)} />}
       {dialog === "save" && <SaveDialog model={model} call={data.place.view.call} nodes={data.graphs.reduce((sum, { n_nodes }) => sum + n_nodes, 0)} run={run} reference={reference} onClose={() => setDialog(null)} />}
       <Panel side="right" id="inspector" title={texts.shell.inspector} initial={320} max={700}>
         <Inspector loaded={loaded} chosen={chosen} live={live} fold={fold} onSearch={setQuery} />
