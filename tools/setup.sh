@@ -17,7 +17,7 @@ check="$build g++ clang-format clang-tidy cppcheck python3"
 cortex="gcc libc6-dev clang gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user gcc-arm-none-eabi qemu-system-arm ffmpeg python3"
 page="python3"
 node="nodejs npm"
-web="$page chromium fonts-dejavu-core"
+web="$page chromium chromium-headless-shell fonts-dejavu-core"
 gpu="$test python3-venv libvulkan-dev glslang-tools mesa-vulkan-drivers spirv-tools vulkan-validationlayers"
 arm64="cmake ninja-build pkg-config python3 gcc-aarch64-linux-gnu qemu-user"
 

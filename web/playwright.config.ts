@@ -11,7 +11,8 @@ export default defineConfig({
   workers: 2,
   reporter: "list",
   use: {
-    launchOptions: { executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium", args: ["--no-sandbox", "--use-fake-device-for-media-stream"] },
+    // Chromium without its own windows: the same pages for two thirds of the processors' time.
+    launchOptions: { executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium-headless-shell", args: ["--no-sandbox", "--use-fake-device-for-media-stream"] },
     viewport: { width: 1280, height: 800 },
   },
 });

@@ -11,7 +11,7 @@ execFileSync("ffmpeg", ["-v", "error", "-y", "-i", `${root}assets/digits/sample.
 test.use({
   permissions: ["microphone"],
   launchOptions: {
-    executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium",
+    executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium", // the headless shell hears nothing
     args: ["--no-sandbox", "--use-fake-device-for-media-stream", `--use-file-for-fake-audio-capture=${folder}/speech.wav%noloop`],
   },
 });
@@ -128,4 +128,21 @@ test("without a model it is recorded only; leaving the view ends it", async ({ p
   await page.getByRole("link", { name: "Speech" }).click();
   await expect.poll(() => seconds(page)).toBeGreaterThan(1.4); // 0:02 is a rounded time
   process.kill("SIGTERM");
+});
+
+test("what the microphone hears is a recording", async ({ page, context, server }) => {
+  await context.clearPermissions();
+  await page.goto("/#/speech");
+  await page.locator("main").getByRole("button", { name: "Record", exact: true }).click();
+  await expect(page.getByRole("alert")).toContainText("The microphone cannot be heard"); // nobody has allowed it
+  await page.getByRole("button", { name: "Close", exact: true }).click();
+  await context.grantPermissions(["microphone"], { origin: server });
+  await page.getByRole("button", { name: "Record", exact: true }).click();
+  await page.getByRole("button", { name: /^Stop (?!0:0[01]$)/ }).click(); // for 2 s or longer
+  await expect(page.getByRole("button", { name: "Transcribe again" })).toBeVisible();
+  await expect(page).toHaveURL(/recording=microphone.wav/);
+  expect(await seconds(page)).toBeGreaterThan(1);
+  await page.getByRole("button", { name: "Record", exact: true }).click();
+  await expect(page.getByRole("button", { name: /^Stop/ })).toBeVisible();
+  await look(page, "speech-record");
 });

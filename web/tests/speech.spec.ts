@@ -223,22 +223,6 @@ test("without a model there is still the sound", async ({ page }) => {
   process.kill("SIGTERM");
 });
 
-test("what the microphone hears is a recording", async ({ page, context, server }) => {
-  await page.goto("/#/speech");
-  await page.locator("main").getByRole("button", { name: "Record", exact: true }).click();
-  await expect(page.getByRole("alert")).toContainText("The microphone cannot be heard"); // nobody has allowed it
-  await page.getByRole("button", { name: "Close", exact: true }).click();
-  await context.grantPermissions(["microphone"], { origin: server });
-  await page.getByRole("button", { name: "Record", exact: true }).click();
-  await page.getByRole("button", { name: /^Stop (?!0:0[01]$)/ }).click(); // beeps, for 2 s or longer
-  await expect(again(page)).toBeVisible();
-  await expect(page).toHaveURL(/recording=microphone.wav/);
-  expect((await range(page))[1]).toBeGreaterThan(1);
-  await page.getByRole("button", { name: "Record", exact: true }).click();
-  await expect(page.getByRole("button", { name: /^Stop/ })).toBeVisible();
-  await look(page, "speech-record");
-});
-
 test("an open model that finds speech marks where somebody speaks", async ({ page }) => {
   await page.goto("/#/models");
   await page.getByRole("button", { name: "Open loud.onnx" }).click();
