@@ -35,6 +35,7 @@ typedef struct cli_command {
     X(inspect)                                                                                               \
     X(run)                                                                                                   \
     X(diff)                                                                                                  \
+    X(reduce)                                                                                                \
     X(report)                                                                                                \
     X(conform)                                                                                               \
     X(transcribe)                                                                                            \

@@ -18,8 +18,8 @@ typedef struct dump {
 /* Returns false, with a line on stderr, where path is neither or is damaged. The caller calls dump_close(d)
    in any case. */
 bool dump_open(const char *path, dump *d);
-/* *out: the value of that name, owned by the caller, or NULL where there is none. Returns false, with a line on stderr, if
-   it cannot be read. */
+/* *out: the value of that name, owned by the caller, or NULL where there is none. Returns false, with a line
+   on stderr, if it cannot be read. */
 bool dump_value(const dump *d, const char *name, sib_value **out);
 void dump_close(dump *d);
 
@@ -36,8 +36,8 @@ typedef struct dump_writer {
 
 /* Makes the folder if there is none. Returns false, with a line on stderr, on failure. */
 bool dump_begin(const char *path, dump_writer *w);
-/* Values that are no tensors are written as NAME.pb; an archive refuses them. One of the same name replaces the first.
-   Likewise. */
+/* Values that are no tensors are written as NAME.pb; an archive refuses them. One of the same name replaces
+   the first. Likewise. */
 bool dump_put(dump_writer *w, const char *name, const sib_value *v);
 /* Writes the manifest or the archive. Likewise; frees what w holds in any case. */
 bool dump_end(dump_writer *w);

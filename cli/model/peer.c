@@ -1,5 +1,6 @@
 #include "model/peer.h"
 
+#include "child.h"
 #include "dumps_script.h"
 #include "files.h"
 #include "messages.h"
@@ -7,48 +8,30 @@
 #include "peer_python.h"
 #include "temporary.h"
 
-#include <fcntl.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <unistd.h>
-
-extern char **environ;
 
 #define ABSENT 3 /* exit code of the script: this Python does not have the runtime */
 
 const char *const peer_names[] = {"onnxruntime", NULL};
 
-/* Runs the script in a Python. Returns its exit code, or ABSENT where it cannot be run; said: what it printed. */
+/* Runs the script in a Python. Returns its exit code, or ABSENT where it cannot be run;
+   said: what it printed. */
 static int run_python(const char *python, const char *model, const char *in, const char *out, char *said,
                       size_t size)
 {
     char *const argv[] = {(char *)python, (char *)"-c", (char *)dumps_script, (char *)model, (char *)in,
                           (char *)out,    NULL};
-    posix_spawn_file_actions_t actions;
-    int ends[2], status = 0;
+    FILE *f;
     pid_t pid = 0;
     snprintf(said, size, "it cannot be run");
-    if (pipe2(ends, O_CLOEXEC) != 0)
+    if (!child_start(python, argv, true, &f, &pid))
         return ABSENT;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
-    posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-    bool started = posix_spawnp(&pid, python, &actions, NULL, argv, environ) == 0;
-    posix_spawn_file_actions_destroy(&actions);
-    close(ends[1]);
-    FILE *f = fdopen(ends[0], "r");
-    if (started)
-        said[0] = '\0';
-    if (f && started && fgets(said, (int)size, f))
+    said[0] = '\0';
+    if (fgets(said, (int)size, f))
         said[strcspn(said, "\n")] = '\0';
-    if (f)
-        fclose(f);
-    else
-        close(ends[0]);
-    if (!started || waitpid(pid, &status, 0) != pid)
-        return ABSENT;
+    const int status = child_end(f, pid);
     if (WIFEXITED(status) && !said[0]) { /* not even the script's own words */
         snprintf(said, size, "it ended with %d", WEXITSTATUS(status));
         return WEXITSTATUS(status) ? ABSENT : 0;

@@ -484,6 +484,79 @@ class Peer(Model):
         self.fails(2, ["--peer", "onnxruntime"], "diff", "m.onnx", "--peer", "tensorflow")
 
 
+class Reduce(Model):
+    def reduced(self, check, *arguments, model="m.onnx"):
+        shutil.rmtree(self.folder / "case", ignore_errors=True)
+        found = json.loads(self.done("reduce", model, *arguments, "--check", check, "-o", "case", "--json"))
+        nodes = json.loads(self.done("inspect", "case/model.onnx", "--json", "--nodes"))["nodes"]
+        return found, [node["type"] for node in nodes]
+
+    def test_one_node_against_files(self):
+        self.done("run", "m.onnx", "-i", "x=1,2,3", "--tap", "*", "-o", "their values")
+        self.write("their values/sum.npy", npy_bytes([1, 2], [22.5, -71]))
+        self.write("their values/y.npy", npy_bytes([1, 2], [22.5, 0]))
+        found, nodes = self.reduced("diff --against 'their values'", "-i", "x=1,2,3")
+        self.assertEqual((found["value"], found["node"], found["operator"], found["nodes"], found["of"], found["checks"]),
+                         ("sum", "layer/add", "Add", 1, 3, 2))
+        self.assertEqual(len(nodes), 1)
+        self.assertEqual(sorted(str(p.relative_to(self.folder / "case")) for p in (self.folder / "case").rglob("*.*")),
+                         ["model.onnx", *(f"test_data_set_0/{name}.pb" for name in ("input_0", "input_1", "output_0"))])
+        run = sibyl("conform", "case", folder=self.folder)
+        self.assertIn("is -72, expected -71", run.stdout.decode() + run.stderr.decode())
+
+    def test_inputs_with_defaults(self):
+        """An input that was given in the place of its default is what the part reads."""
+        self.done("run", "m.onnx", "-i", "x=1,2,3", "-i", "b=1,2", "--tap", "*", "-o", "theirs.npz")
+        self.fails(1, "names no fault", "reduce", "m.onnx", "-i", "x=1,2,3", "-i", "b=1,2", "--check", "diff --against theirs.npz",
+                   "-o", "case")
+        found, _ = self.reduced("diff --against theirs.npz", "-i", "x=1,2,3", "-i", "b=1,3")
+        self.assertEqual((found["value"], found["nodes"]), ("sum", 1))
+        self.done("diff", "case/model.onnx", "-i", "layer/product=case/test_data_set_0/input_1.pb", "-i", "b=1,2",
+                  "--against", "theirs.npz")
+
+    def test_nodes_that_show_it_together(self):
+        """A cancellation needs the sum before it; rows that are alike are left out."""
+        row = w.tensor_type("float32", ["N"])
+        names = ["x", "a", "b", "sum", "same", "back", "c", "y"]
+        operators = ["Neg", "Abs", "Add", "Identity", "Sub", "Neg", "Tanh"]
+        nodes = [w.node(op, [names[i], *(["big"] if op in ("Add", "Sub") else [])], [names[i + 1]])
+                 for i, op in enumerate(operators)]
+        self.write("c.onnx", w.model(nodes, {"x": row}, {"y": row}, [w.floats("big", [1e7], [])], opsets={"": 18}))
+        found, nodes = self.reduced("diff --oracle --a ref --b ref --rtol 1e-3", "--random", "1", "--dim", "N=64", model="c.onnx")
+        self.assertEqual((found["value"], found["of"], found["nodes"]), ("back", 7, len(nodes)))
+        self.assertLess(len(nodes), 4)
+        self.assertEqual({nodes[0], nodes[-1]}, {"Add", "Sub"})
+        self.assertIn('"type": "float32 [N]"', self.done("inspect", "case/model.onnx", "--json"))
+        self.assertLess((self.folder / "case/test_data_set_0/input_0.pb").stat().st_size, 40)
+        self.assertEqual(found["checks"], self.reduced("diff --oracle --a ref --b ref --rtol 1e-3", "--random", "1", "--dim", "N=64",
+                                                       model="c.onnx")[0]["checks"])
+
+    def test_with_a_peer(self):
+        """The other side is asked again for each part; its values are the outputs of the case."""
+        (self.folder / "theirs").mkdir()
+        for name, y in (("sum", [22.5, -71]), ("y", [22.5, 0])):
+            self.write(f"theirs/{name}.npy", npy_bytes([1, 2], y))
+        self.write("theirs/manifest.json", json.dumps({name: {"file": f"{name}.npy", "dtype": "float32", "dims": [1, 2]}
+                                                       for name in ("sum", "y")}).encode())
+        python = self.write("python", b'#!/bin/sh\ncp -r theirs/. "$5"')
+        python.chmod(0o755)
+        result = self.done("reduce", "m.onnx", "-i", "x=1,2,3", "--check", "diff --peer onnxruntime", "-o", "case",
+                           env={**os.environ, "SIBYL_PYTHON": str(python)})
+        self.assertIn("case: 1 of 3 nodes show the fault in 'sum' of node 'layer/add' (Add)", result)
+        self.assertEqual(sibyl("conform", "case", folder=self.folder).returncode, 1)
+
+    def test_misuse(self):
+        arguments = ("reduce", "m.onnx", "-i", "x=1,2,3", "-o", "case", "--check")
+        self.fails(1, "names no fault", *arguments, "diff")
+        self.fails(1, "expected diff", *arguments, "conform")
+        self.fails(1, "expected diff", *arguments, "")
+        self.fails(1, "quote is not closed", *arguments, "diff --against 'x")
+        self.fails(1, "more than 64 words", *arguments, "diff " + "--all " * 64)
+        self.fails(2, "--check and --out", "reduce", "m.onnx", "-i", "x=1,2,3", "--check", "diff")
+        self.fails(2, "one model", "reduce")
+        self.assertFalse((self.folder / "case").exists())
+
+
 class Dumps(Case):
     """The values of a run in files, also those whose names clash as files' or are longer than these may be."""
 
