@@ -11,7 +11,6 @@ leaves all results of its node as they were is no fault, and is drawn again.
 import argparse
 import json
 import random
-import re
 import subprocess
 import tempfile
 from collections import Counter
@@ -21,6 +20,8 @@ import numpy as np
 import onnx
 import onnxruntime
 from onnx import numpy_helper
+
+from sibyl import _dumps, dump
 
 ROOT = Path(__file__).resolve().parents[2]
 NORMS = ("BatchNormalization", "InstanceNormalization", "LayerNormalization", "SkipLayerNormalization")
@@ -160,15 +161,11 @@ CHANGES = [weight, weight, epsilon, axis, other_attribute, rounding, other_opera
 
 def values_of(model, inputs):
     """Every tensor that onnxruntime computes, without its optimisations, by name."""
-    every = onnx.ModelProto()
-    every.CopyFrom(model)
-    have = {v.name for v in [*every.graph.output, *every.graph.input, *every.graph.initializer]}
-    made = dict.fromkeys(name for node in every.graph.node for name in node.output if name and name not in have)
-    every.graph.output.extend(onnx.ValueInfoProto(name=name) for name in made)
     options = onnxruntime.SessionOptions()
     options.log_severity_level, options.intra_op_num_threads = 4, 1
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = onnxruntime.InferenceSession(every.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    every = _dumps.every_output(model.SerializeToString())
+    session = onnxruntime.InferenceSession(every, options, providers=["CPUExecutionProvider"])
     names = [o.name for o in session.get_outputs()]
     return {name: v for name, v in zip(names, session.run(names, inputs)) if isinstance(v, np.ndarray) and v.dtype != object}
 
@@ -189,8 +186,7 @@ def case_of(folder):
 def named(command, folder, arguments, values):
     """What `sibyl diff` says: the document it prints."""
     with tempfile.TemporaryDirectory() as dumps:
-        for name, v in values.items():
-            np.save(Path(dumps) / (re.sub(r'[/\\:*?"<>|\x00-\x1f]', "_", name) + ".npy"), v)
+        dump.save(dumps, values)
         run = subprocess.run([command, "diff", folder / "model.onnx", *arguments, "--against", dumps, "--json"],
                              capture_output=True, text=True, check=False)  # fmt: skip
     if run.returncode not in (0, 1) or not run.stdout:
