@@ -89,6 +89,48 @@ test("a session opens without the model: graph, values, profile, differences", a
   process.kill("SIGTERM");
 });
 
+test("a session holds chosen weights, with their elements", async ({ page }) => {
+  interface Weight {
+    i: number;
+    name: string;
+    role: string;
+    dims: number[];
+  }
+  const { values } = (await (await page.request.get("/api/models/digits/graphs/0/values?count=10000")).json()) as { values: Weight[] };
+  const all = values.filter(({ role }) => role === "initializer");
+  const weight = all.find(({ dims }) => dims.length === 2 && dims[0]! > 8)!;
+  const other = all.find(({ name }) => !name.toLowerCase().includes(weight.name.toLowerCase()))!;
+  const cell = page.locator("table.elements tbody td");
+  const shown = async (base: string, model: string) => {
+    await page.goto(`${base}/#/value/${model}?value=${weight.i}`);
+    await expect(cell.first()).toHaveAttribute("title", /./);
+    return [await cell.nth(0).getAttribute("title"), await cell.nth(9).getAttribute("title")];
+  };
+  const digest = async (base: string, model: string) => {
+    await page.goto(`${base}/#/graph/${model}?value=${weight.i}`);
+    await expect(fact(page, "Mean")).toHaveText(/\d/);
+    return [await fact(page, "Mean").textContent(), await fact(page, "Minimum").textContent()];
+  };
+  const before = [await shown("", "digits"), await digest("", "digits")];
+  await page.getByRole("button", { name: "Save…" }).click();
+  const dialog = page.getByRole("dialog");
+  const box = dialog.getByLabel(/^With the elements of \d+ of \d+ weights/);
+  await expect(dialog).toContainText(`${all.length} of ${all.length} weights`);
+  await dialog.getByLabel("Values whose name contains").fill(weight.name);
+  await box.check();
+  await look(page, "session-weights");
+  await page.setViewportSize({ width: 1280, height: 800 });
+  const file = await save(page, "Save session", folder);
+  const { process, url } = await start([]);
+  await page.goto(`${url}/#/models`);
+  await drop(page, "digits.sibyl.zip", readFileSync(file));
+  await expect(page).toHaveURL(/#\/graph\/digits\.session/);
+  expect(await shown(url, "digits.session").then(async (elements) => [elements, await digest(url, "digits.session")])).toEqual(before);
+  await page.goto(`${url}/#/value/digits.session?value=${other.i}`);
+  await expect(page.getByText("The session does not hold this.")).toBeVisible();
+  process.kill("SIGTERM");
+});
+
 test("a session holds the graph as it runs, and milli-ops, where they are wanted", async ({ page, said }) => {
   await page.goto("/#/graph/digits?call=decoder");
   const items = () => canvas(page).getAttribute("data-items");

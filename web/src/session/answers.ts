@@ -1,8 +1,8 @@
 // The server's routes, answered from sessions.
-import type { Json, NodeDetail, ValueDetail } from "../api/types";
+import type { Json, NodeDetail, Value, ValueDetail } from "../api/types";
 import { texts } from "../texts";
 import { sliced } from "./slice";
-import { closeSession, milliKey, sessionOfModel, sessionOfRun, type Session } from "./session";
+import { closeSession, milliKey, sessionOfModel, sessionOfRun, type Session, type SessionArray, type SessionWeight } from "./session";
 
 const t = texts.session;
 
@@ -30,9 +30,7 @@ function valueDetail({ graphs }: Session, graph: number, i: number): ValueDetail
   return value && { ...value, doc: "", users: nodes.filter((node) => node.in.includes(i)).map((node) => node.i) };
 }
 
-function elements({ arrays, values }: Session, query: URLSearchParams): Answer {
-  const name = query.get("name") ?? "";
-  const [array, value] = [arrays.get(name), values.find((row) => row.name === name)];
+function elements(array: SessionArray | undefined, value: { dtype: string; shape: number[] } | undefined, query: URLSearchParams): Answer {
   if (!array || !value) return null;
   const count = value.shape.reduce((product, size) => product * size, 1);
   const all = array.npy.subarray(array.at);
@@ -40,6 +38,23 @@ function elements({ arrays, values }: Session, query: URLSearchParams): Answer {
   const slice = query.get("slice") ?? "";
   const part = slice === "" || !Number.isInteger(width) ? { shape: value.shape, bytes: all } : sliced(all, value.shape, width, slice);
   return new Response(query.get("format") === "npy" ? array.npy : part.bytes, { headers: { "X-Dtype": value.dtype, "X-Shape": part.shape.join(",") } });
+}
+
+function keptElements({ arrays, values }: Session, query: URLSearchParams): Answer {
+  const name = query.get("name") ?? "";
+  return elements(arrays.get(name), values.find((row) => row.name === name), query);
+}
+
+/** A weight of the main graph with its elements, where it was chosen. */
+function weightAt({ graphs, weights }: Session, graph: number, i: number): { weight: SessionWeight; value: Value } | null {
+  const value = graph === 0 ? graphs[0]?.values[i] : undefined;
+  const weight = value?.role === "initializer" ? weights.get(value.name) : undefined;
+  return value && weight ? { value, weight } : null;
+}
+
+function weightElements(session: Session, graph: number, i: number, query: URLSearchParams): Answer {
+  const found = weightAt(session, graph, i);
+  return found && elements(found.weight, { dtype: found.value.dtype, shape: found.value.dims.map(Number) }, query);
 }
 
 const ofModels: Route[] = [
@@ -52,6 +67,8 @@ const ofModels: Route[] = [
   [/^\/graphs\/(\d+)\/nodes\/(\d+)$/, (session, part) => nodeDetail(session, Number(part(1)), Number(part(2)))],
   [/^\/graphs\/(\d+)\/nodes\/(\d+)\/milli$/, ({ milli }, part) => milli[milliKey(Number(part(1)), Number(part(2)))]],
   [/^\/graphs\/(\d+)\/values\/(\d+)$/, (session, part) => valueDetail(session, Number(part(1)), Number(part(2)))],
+  [/^\/graphs\/(\d+)\/values\/(\d+)\/digest$/, (session, part, query) => !query.has("slice") && weightAt(session, Number(part(1)), Number(part(2)))?.weight.digest],
+  [/^\/graphs\/(\d+)\/values\/(\d+)\/data$/, (session, part, query) => weightElements(session, Number(part(1)), Number(part(2)), query)],
 ];
 
 const ofRuns: Route[] = [
@@ -59,7 +76,7 @@ const ofRuns: Route[] = [
   [/^\/outputs$/, ({ run }) => ({ outputs: run?.outputs.map((output) => ({ ...output, value: null })) ?? [] })],
   [/^\/values$/, ({ values }, _part, query) => page("values", values, query, (value) => value.op_type)],
   [/^\/value$/, ({ values }, _part, query) => values.find((value) => value.name === query.get("name"))],
-  [/^\/data$/, (session, _part, query) => elements(session, query)],
+  [/^\/data$/, (session, _part, query) => keptElements(session, query)],
   [/^\/profile$/, ({ profile }, _part, query) => profile && !query.has("format") && { ...profile, spans: profile.spans.slice(Number(query.get("from") ?? 0)) }],
   [/^\/compare$/, ({ comparison }, _part, query) => comparison && query.get("with") === comparison.reference.id && (query.has("by") ? comparison.nodes : comparison.rows)],
 ];
@@ -68,7 +85,7 @@ const fault = (status: number, message: string): Response => new Response(JSON.s
 
 function follow(routes: Route[], session: Session, path: string, query: URLSearchParams): Response {
   const planned = query.get("view") === "planned";
-  const seen = planned && session.planned ? { ...session, graphs: session.planned, milli: {} } : session;
+  const seen = planned && session.planned ? { ...session, graphs: session.planned, milli: {}, weights: new Map() } : session; // passes may have changed weights
   for (const [pattern, answer] of planned && !session.planned ? [] : routes) {
     const found = pattern.exec(path);
     const given = found && answer(seen, (i) => found[i] ?? "", query);

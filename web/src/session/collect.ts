@@ -1,11 +1,11 @@
 // Asks the server for all that a session holds.
 import { address, api, ApiError, request, wholeProfile, type GraphView } from "../api/client";
-import type { Digest, MilliGraph, Model, RunValue, Tolerance } from "../api/types";
+import type { Digest, MilliGraph, Model, RunValue, Tolerance, Value } from "../api/types";
 import { modelDetail, modelHash } from "../state/store";
 import { texts } from "../texts";
 import { judgedOf } from "../state/judge";
 import { arrayOf } from "./archive";
-import { milliKey, type Session, type SessionArray, type SessionGraph } from "./session";
+import { milliKey, type Session, type SessionArray, type SessionGraph, type SessionWeight } from "./session";
 
 export const [MAX_DIGESTS, MAX_ELEMENTS] = [512, 64 << 20]; // values with images, bytes of elements
 export const MAX_MILLI = 2000; // nodes with their milli-ops
@@ -21,6 +21,8 @@ export interface Wishes {
   /** Of what the run kept, these have images and, where they are wanted, elements. */
   chosen: RunValue[];
   elements: boolean;
+  /** Weights of the main graph that are in it with their elements. */
+  weights: Value[];
   /** Also the graph that passes leave. */
   planned: boolean;
   /** Also the milli-ops of each node. */
@@ -49,12 +51,19 @@ const short = (x: number | null) => (x === null ? null : Number(x.toPrecision(4)
 /** The image of 32 x 32 cells with as many digits as anybody sees. */
 const thin = (digest: Digest): Digest => (digest.cells ? { ...digest, cells: digest.cells.map(short) } : digest);
 
+const npyAt = async (path: string, query: Record<string, string | undefined>): Promise<SessionArray> =>
+  arrayOf(new Uint8Array(await (await request(address(path, { ...query, format: "npy" }))).arrayBuffer()));
+
 async function arraysOf(run: string, values: RunValue[]): Promise<Map<string, SessionArray>> {
-  const arrays = await each(values.filter(({ dtype }) => dtype !== ""), async ({ name }): Promise<[string, SessionArray]> => {
-    const answer = await request(address(api.runData(run), { name, format: "npy" }));
-    return [name, arrayOf(new Uint8Array(await answer.arrayBuffer()))];
+  return new Map(await each(values.filter(({ dtype }) => dtype !== ""), async ({ name }): Promise<[string, SessionArray]> => [name, await npyAt(api.runData(run), { name })]));
+}
+
+async function weightsOf(model: string, view: GraphView, values: Value[]): Promise<Map<string, SessionWeight>> {
+  const found = await each(values, async ({ i, name }): Promise<[string, SessionWeight]> => {
+    const [digest, array] = await Promise.all([api.valueDigest(model, 0, i, view), npyAt(api.valueData(model, 0, i), { call: view.call })]);
+    return [name, { digest: thin(digest), ...array }];
   });
-  return new Map(arrays);
+  return new Map(found);
 }
 
 async function graphsOf(model: string, view: GraphView): Promise<SessionGraph[]> {
@@ -80,9 +89,9 @@ async function millisOf(model: string, view: GraphView, graphs: SessionGraph[]):
   return Object.fromEntries(found.flat());
 }
 
-export async function collect({ model, call, run: id, reference, chosen, elements, planned, milli }: Wishes): Promise<Session> {
+export async function collect({ model, call, run: id, reference, chosen, elements, weights, planned, milli }: Wishes): Promise<Session> {
   const [detail, hash, graphs] = await Promise.all([modelDetail(model.id), modelHash(model), graphsOf(model.id, { call })]);
-  const more = { planned: planned ? await graphsOf(model.id, { call, view: "planned" }) : null, milli: milli ? await millisOf(model.id, { call }, graphs) : {} };
+  const more = { weights: await weightsOf(model.id, { call }, weights), planned: planned ? await graphsOf(model.id, { call, view: "planned" }) : null, milli: milli ? await millisOf(model.id, { call }, graphs) : {} };
   const main = graphs[0]?.values ?? [];
   const of = (role: string) => main.filter((value) => value.role === role);
   const head = { model: { ...detail, hash, calls: call ? [call] : detail.calls.slice(0, 1), n_graphs: graphs.length, inputs: of("input"), outputs: of("output") }, graphs, ...more };

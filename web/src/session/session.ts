@@ -1,6 +1,6 @@
 // What a session file holds, and the sessions that the page has open. They are models and runs for all views: the server's
 // routes are answered from them.
-import type { Comparison, Graph, MilliGraph, Model, ModelDetail, Node, Profile, Run, RunValue, Value } from "../api/types";
+import type { Comparison, Digest, Graph, MilliGraph, Model, ModelDetail, Node, Profile, Run, RunValue, Value } from "../api/types";
 
 export interface SessionGraph {
   graph: Graph;
@@ -9,11 +9,15 @@ export interface SessionGraph {
   values: Value[];
 }
 
-/** An array of a value that a run kept: a .npy file. */
+/** An array of a value that a run kept, or of a weight: a .npy file. */
 export interface SessionArray {
   npy: Uint8Array;
   /** Where its elements begin. */
   at: number;
+}
+
+export interface SessionWeight extends SessionArray {
+  digest: Digest;
 }
 
 export interface Session {
@@ -23,6 +27,8 @@ export interface Session {
   planned: SessionGraph[] | null;
   /** Milli-ops of nodes of the file's graphs, by `milliKey`. */
   milli: Record<string, MilliGraph>;
+  /** Those of the main graph that were chosen, by name. */
+  weights: Map<string, SessionWeight>;
   /** null: the graph alone. */
   run: Run | null;
   /** What the run kept; those that were chosen with all of their digest. */

@@ -1,7 +1,7 @@
 // Saving what is shown as a file that needs neither the model nor the server.
 import { useMemo, useState } from "react";
-import { faultText } from "../../api/client";
-import type { Model, Run, RunValue } from "../../api/types";
+import { api, faultText } from "../../api/client";
+import type { Model, Run, RunValue, Value } from "../../api/types";
 import { Dialog } from "../../components/dialog";
 import { DialogForm } from "../../components/dialog-form";
 import { formatBytes } from "../../components/format";
@@ -26,7 +26,32 @@ interface Props {
   onClose: () => void;
 }
 
-function Form({ model, call, nodes, run, reference, listed, onClose }: Props & { listed: RunValue[] }) {
+/** What can be chosen: values that the run kept, and weights of the main graph. */
+interface Chosen {
+  listed: RunValue[];
+  weights: Value[];
+}
+
+async function choices({ model, call }: Props, run: Run | null): Promise<Chosen> {
+  const [listed, values] = await Promise.all([run ? valuesOfRun(run.id) : [], api.values(model.id, 0, { call })]);
+  return { listed, weights: values.filter(({ role, bytes }) => role === "initializer" && bytes !== null) };
+}
+
+/** Elements are saved where they are wanted, and no more than fit. */
+function Elements({ label, bytes, wanted, onChange }: { label: string; bytes: number; wanted: boolean; onChange: (wanted: boolean) => void }) {
+  const fits = bytes <= MAX_ELEMENTS;
+  return (
+    <>
+      <label className="row">
+        <input type="checkbox" checked={wanted && fits} disabled={!fits} onChange={(event) => onChange(event.target.checked)} />
+        {label}
+      </label>
+      {!fits && <p className="hint muted">{t.tooMany(formatBytes(MAX_ELEMENTS))}</p>}
+    </>
+  );
+}
+
+function Form({ model, call, nodes, run, reference, listed, weights, onClose }: Props & Chosen) {
   const all = useStore((state) => state.runs);
   const others = useMemo(() => runsOf(all, model.id).filter((other) => other.ended !== null && other.id !== run?.id && other.kind === "graph"), [all, model.id, run?.id]);
   const [q, setQ] = useState("");
@@ -36,13 +61,17 @@ function Form({ model, call, nodes, run, reference, listed, onClose }: Props & {
   const [other, setOther] = useState(others.some(({ id }) => id === reference) ? (reference ?? "") : "");
   const [going, setGoing] = useState<"session" | "report" | null>(null);
   const [fault, setFault] = useState<string | null>(null);
-  const chosen = listed.filter(({ name }) => name.toLowerCase().includes(q.trim().toLowerCase()));
-  const bytes = chosen.reduce((sum, value) => sum + value.bytes, 0);
+  const [withWeights, setWithWeights] = useState(false);
+  const named = <T extends { name: string }>(all: T[]) => all.filter(({ name }) => name.toLowerCase().includes(q.trim().toLowerCase()));
+  const [chosen, chosenWeights] = [named(listed), named(weights)];
+  const sizeOf = (all: { bytes: number | null }[]) => all.reduce((sum, value) => sum + (value.bytes ?? 0), 0);
+  const [bytes, weightBytes] = [sizeOf(chosen), sizeOf(chosenWeights)];
   const save = async (as: "session" | "report") => {
     setGoing(as);
     setFault(null);
     try {
-      const session = await collect({ model, call, run: run?.id ?? null, reference: other || null, chosen, elements: elements && bytes <= MAX_ELEMENTS, planned, milli });
+      const held = withWeights && weightBytes <= MAX_ELEMENTS ? chosenWeights : [];
+      const session = await collect({ model, call, run: run?.id ?? null, reference: other || null, chosen, elements: elements && bytes <= MAX_ELEMENTS, weights: held, planned, milli });
       if (as === "session") saveFile(`${model.id}.sibyl.zip`, new Blob([pack(session)], { type: "application/zip" }));
       else saveFile(`${model.id}.html`, await writeReport(session));
       onClose();
@@ -70,20 +99,15 @@ function Form({ model, call, nodes, run, reference, listed, onClose }: Props & {
         </>
       }
     >
-      {run === null ? (
-        <p className="alert info">{t.noRun}</p>
-      ) : (
+      {run === null && <p className="alert info">{t.noRun}</p>}
+      <label className="field">
+        {t.chosen}
+        <input type="search" value={q} placeholder={t.all} onChange={(event) => setQ(event.target.value)} />
+        {run && <span className="hint">{t.found(chosen.length, listed.length, MAX_DIGESTS)}</span>}
+      </label>
+      {run && (
         <>
-          <label className="field">
-            {t.chosen}
-            <input type="search" value={q} placeholder={t.all} onChange={(event) => setQ(event.target.value)} />
-            <span className="hint">{t.found(chosen.length, listed.length, MAX_DIGESTS)}</span>
-          </label>
-          <label className="row">
-            <input type="checkbox" checked={elements && bytes <= MAX_ELEMENTS} disabled={bytes > MAX_ELEMENTS} onChange={(event) => setElements(event.target.checked)} />
-            {t.elements(formatBytes(bytes))}
-          </label>
-          {bytes > MAX_ELEMENTS && <p className="hint muted">{t.tooMany(formatBytes(MAX_ELEMENTS))}</p>}
+          <Elements label={t.elements(formatBytes(bytes))} bytes={bytes} wanted={elements} onChange={setElements} />
           {others.length > 0 && (
             <label className="field">
               {t.reference}
@@ -99,6 +123,7 @@ function Form({ model, call, nodes, run, reference, listed, onClose }: Props & {
           )}
         </>
       )}
+      {weights.length > 0 && <Elements label={t.weights(chosenWeights.length, weights.length, formatBytes(weightBytes))} bytes={weightBytes} wanted={withWeights} onChange={setWithWeights} />}
       <label className="row">
         <input type="checkbox" checked={planned} onChange={(event) => setPlanned(event.target.checked)} />
         {t.planned}
@@ -114,10 +139,10 @@ function Form({ model, call, nodes, run, reference, listed, onClose }: Props & {
 
 export function SaveDialog(props: Props) {
   const run = props.run?.ended == null ? null : props.run;
-  const asked = useAsked(run?.id ?? "", () => (run ? valuesOfRun(run.id) : Promise.resolve([])));
+  const asked = useAsked(run?.id ?? "", () => choices(props, run));
   return (
     <Dialog title={t.title} onClose={props.onClose}>
-      <Shown asked={asked}>{(listed) => <Form {...props} run={run} listed={listed} />}</Shown>
+      <Shown asked={asked}>{(found) => <Form {...props} {...found} run={run} />}</Shown>
     </Dialog>
   );
 }
