@@ -27,8 +27,9 @@ typedef struct step {
     void *state;     /* of this step, owned by the backend; freed by release */
     uint64_t unread; /* set by prepare: bit i where run does not read constant input i, since it was packed */
     /* Of a device's step, set by the plan: bit i where run copies input i to the device first, since the host
-       made it; bit i where it copies output i to the host at last, since the host reads it. */
-    uint64_t arrive, leave;
+       made it; bit i where it copies output i to the host at last, since the host reads it. on_host: bit i where the
+       host has the elements of input i too. */
+    uint64_t arrive, leave, on_host;
     node_view view;
 } step;
 

@@ -2,13 +2,18 @@
 #ifndef GPU_KERNELS_H
 #define GPU_KERNELS_H
 
+#include "gpu/kernels/arg.gpu.h"
 #include "gpu/kernels/attention.gpu.h"
 #include "gpu/kernels/chain.gpu.h"
 #include "gpu/kernels/conv.gpu.h"
+#include "gpu/kernels/gather.gpu.h"
 #include "gpu/kernels/layout.gpu.h"
 #include "gpu/kernels/matmul.gpu.h"
 #include "gpu/kernels/reduce.gpu.h"
 #include "gpu/kernels/rows.gpu.h"
+#include "gpu/kernels/running.gpu.h"
+#include "gpu/kernels/scatter.gpu.h"
+#include "gpu/kernels/sort.gpu.h"
 #include "gpu/kernels/window.gpu.h"
 
 #endif

@@ -1,4 +1,4 @@
-/* Runs a model of one operator on cpu and on ref, and compares the outputs. */
+/* Runs a model of one operator on cpu, or another backend, and on ref, and compares the outputs. */
 #ifndef TESTS_BACKEND_CLAIM_H
 #define TESTS_BACKEND_CLAIM_H
 
@@ -7,6 +7,9 @@
 #include <math.h>
 
 #define CLAIM_MAX 16
+
+/* cpu takes the operator entirely; another one may run all of its milli-ops. */
+static const char *claim_backend = "cpu";
 
 /* An input of the operator. dtype SIB_DTYPE_UNKNOWN: omitted. */
 typedef struct claim_input {
@@ -116,8 +119,11 @@ static inline void claim_run(const claim_case *w, const char *backends, sib_valu
     CHECK_OK(sib_profile_create(&profile, &err), err);
     sib_run_options options = {.profile = profile};
     CHECK_OK(sib_session_run(s, n, given, 0, NULL, out, &options, &err), err);
-    *claimed = sib_profile_get(profile, SIB_PROFILE_BY_MILLI, 0, &row) && !strcmp(row.op_type, w->type) &&
-               !strcmp(row.backend, "cpu");
+    const bool entire = !strcmp(claim_backend, "cpu");
+    *claimed =
+        sib_profile_get(profile, SIB_PROFILE_BY_MILLI, 0, &row) && (!entire || !strcmp(row.op_type, w->type));
+    for (size_t i = 0; sib_profile_get(profile, SIB_PROFILE_BY_MILLI, i, &row) && (!entire || !i); i++)
+        *claimed = *claimed && !strcmp(row.backend, claim_backend);
     sib_profile_free(&profile);
     for (size_t i = 0; i < w->n_in; i++)
         sib_value_free(&inputs[i]);
@@ -139,8 +145,8 @@ static inline void claim_drop(sib_value **values)
         sib_value_free(&values[i]);
 }
 
-/* Fails if cpu does not claim the operator entirely (or does, with left_to_lower), or an output that is wanted
-   differs from `expected`. */
+/* Fails if the backend does not take the operator (or does, with left_to_lower), or an output that is wanted differs from
+   `expected`. */
 static inline void claim_compare(const claim_case *w, sib_value *const *expected, const char *what)
 {
     sib_value *got[CLAIM_MAX] = {0};
@@ -148,9 +154,11 @@ static inline void claim_compare(const claim_case *w, sib_value *const *expected
     bool claimed;
     if (CHECK_RACES_ALONE && w->threads < 2)
         return;
-    claim_run(w, "cpu,ref", got, &claimed);
+    char backends[64];
+    snprintf(backends, sizeof backends, "%s,ref", claim_backend);
+    claim_run(w, backends, got, &claimed);
     if (claimed == w->left_to_lower)
-        fail_msg("%s: cpu %s %s", what, claimed ? "claims" : "does not claim", w->type);
+        fail_msg("%s: %s %s %s", what, claim_backend, claimed ? "claims" : "does not claim", w->type);
     for (size_t i = 0; i < CLAIM_MAX; i++) {
         sib_comparison c;
         sib_tolerance tolerance = {w->abs, w->rel, 0};

@@ -1,31 +1,13 @@
 /* Sessions on a GPU's backend beside ref: gpu-host, or the one that SIBYL_TEST_GPU_BACKEND names. */
 #include "backend/gpu/constants.h"
 #include "check_memory.h"
-#include "gpu/device.h"
 #include "run/tiny.h"
+#include "session.h"
 
 #include <math.h>
 #include <pthread.h>
 #include <sibyl/plan.h>
 
-static const char *backend(void)
-{
-    const char *named = getenv("SIBYL_TEST_GPU_BACKEND");
-    return named ? named : "gpu-host";
-}
-
-/* Skips the program where there is no such device. */
-static int find_device(void)
-{
-    sib_error err = SIB_ERROR_INIT;
-    gpu_device *d = NULL;
-    if (strcmp(backend(), "gpu-host") && gpu_open(backend(), &d, &err) != SIB_OK) {
-        fprintf(stderr, "%s\n", err.message);
-        exit(77);
-    }
-    gpu_close(&d);
-    return 0;
-}
 TEST_FIXTURE(find_device, NULL)
 
 static const char *first_then(const char *second)

@@ -77,7 +77,7 @@ static void sum(void)
     const float x[4] = {1, 2, 3, 4};
     float y = 0;
     gpu_range all[] = {rig_buffer(4, x), rig_buffer(1, NULL)};
-    rig_launch(GPU_reduce, 2, all, &(gpu_reduce_args){REDUCE_SUM, 1, 4, 1, 1}, 1, 1, 1);
+    rig_launch(GPU_reduce, 2, all, &(gpu_reduce_args){PAIR_SUM, 1, 4, 1, 1}, 1, 1, 1);
     rig_read(all[1], &y);
     assert_true(y == 10);
     rig_free(2, all);
@@ -229,7 +229,7 @@ static sib_code try_sum(sib_error *err)
     if (code == SIB_OK)
         code = gpu_upload(rig, ranges[0], x, err);
     if (code == SIB_OK)
-        code = gpu_launch(rig, GPU_reduce, 2, ranges, &(gpu_reduce_args){REDUCE_SUM, 1, 4, 1, 1},
+        code = gpu_launch(rig, GPU_reduce, 2, ranges, &(gpu_reduce_args){PAIR_SUM, 1, 4, 1, 1},
                           (const uint32_t[]){1, 1, 1}, err);
     if (code == SIB_OK)
         code = gpu_download(rig, ranges[1], &y, err);

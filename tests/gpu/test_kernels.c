@@ -258,28 +258,28 @@ TEST(test_reduce)
     enum { OUTER = 3, INNER = 5 };
     static const uint32_t sizes[][2] = {{1, 1}, {7, 4}, {64, 64}, {300, 64}, {300, 8}};
     for (size_t s = 0; s < COUNT(sizes); s++)
-        for (uint32_t op = REDUCE_SUM; op <= REDUCE_MAX; op++) {
+        for (uint32_t op = PAIR_SUM; op <= PAIR_MAX; op++) {
             const uint32_t n = sizes[s][0], lanes = sizes[s][1], results = REDUCE_THREADS / lanes;
             static float x[OUTER * 300 * INNER];
             float y[OUTER * INNER];
             uint32_t seed = 5;
             gpu_reduce_args args = {op, OUTER * INNER, n, INNER, lanes};
             for (size_t i = 0; i < OUTER * n * INNER; i++)
-                x[i] = op == REDUCE_PROD ? 1 + rig_float(&seed) / 100 : rig_float(&seed);
+                x[i] = op == PAIR_PROD ? 1 + rig_float(&seed) / 100 : rig_float(&seed);
             gpu_range all[] = {rig_buffer(OUTER * n * INNER, x), rig_buffer(OUTER * INNER, NULL)};
             rig_launch(GPU_reduce, 2, all, &args, (OUTER * INNER + results - 1) / results, 1, 1);
             rig_read(all[1], y);
             for (size_t i = 0; i < OUTER * INNER; i++) {
-                double expected = op == REDUCE_PROD  ? 1
-                                  : op == REDUCE_SUM ? 0
-                                  : op == REDUCE_MIN ? INFINITY
-                                                     : -INFINITY;
+                double expected = op == PAIR_PROD  ? 1
+                                  : op == PAIR_SUM ? 0
+                                  : op == PAIR_MIN ? INFINITY
+                                                   : -INFINITY;
                 for (size_t q = 0; q < n; q++) {
                     double v = x[(i / INNER * n + q) * INNER + i % INNER];
-                    expected = op == REDUCE_SUM    ? expected + v
-                               : op == REDUCE_PROD ? expected * v
-                               : op == REDUCE_MIN  ? fmin(expected, v)
-                                                   : fmax(expected, v);
+                    expected = op == PAIR_SUM    ? expected + v
+                               : op == PAIR_PROD ? expected * v
+                               : op == PAIR_MIN  ? fmin(expected, v)
+                                                 : fmax(expected, v);
                 }
                 assert_true(fabs(y[i] - expected) <= 2e-5 * (1 + fabs(expected)));
             }
@@ -703,7 +703,7 @@ TEST(test_shared)
     gpu_close(&again);
     gpu_range all[] = {rig_buffer(1 << 16, NULL), rig_buffer(1, NULL)};
     CHECK_OK(gpu_finish(rig, &ns, &err), err);
-    rig_launch(GPU_reduce, 2, all, &(gpu_reduce_args){REDUCE_SUM, 1, 1 << 16, 1, 1}, 1, 1, 1);
+    rig_launch(GPU_reduce, 2, all, &(gpu_reduce_args){PAIR_SUM, 1, 1 << 16, 1, 1}, 1, 1, 1);
     CHECK_OK(gpu_finish(rig, &ns, &err), err);
     assert_true(ns > 0 && ns < 60000000000u);
     rig_free(2, all);
@@ -717,7 +717,7 @@ TEST(test_refused)
     gpu_device *none;
     CHECK_FAILS(gpu_open("abacus", &none, &err), SIB_ERR_UNSUPPORTED, err, "no driver 'abacus'");
     assert_null(none);
-    gpu_reduce_args args = {REDUCE_SUM, 1, 1, 1, 1};
+    gpu_reduce_args args = {PAIR_SUM, 1, 1, 1, 1};
     CHECK_FAILS(gpu_launch(rig, GPU_reduce, 0, NULL, &args, (const uint32_t[]){70000, 1, 1}, &err),
                 SIB_ERR_SIZE, err, "70000 groups");
 }
@@ -749,7 +749,7 @@ TEST(test_slow)
         skip();
     gpu_range all[] = {rig_buffer(N, NULL), rig_buffer(1, NULL)};
     for (int i = 0; i < 20; i++)
-        rig_launch(GPU_reduce, 2, all, &(gpu_reduce_args){REDUCE_SUM, 1, N, 1, 1}, 1, 1, 1);
+        rig_launch(GPU_reduce, 2, all, &(gpu_reduce_args){PAIR_SUM, 1, N, 1, 1}, 1, 1, 1);
     gpu_wait_ns = 1;
     CHECK_FAILS(gpu_download(rig, all[1], &sum, &err), SIB_ERR_UNSUPPORTED, err, "does not answer");
     gpu_wait_ns = UINT64_C(60000000000);
@@ -758,7 +758,7 @@ TEST(test_slow)
     rig_open();
     all[0] = rig_buffer(4, (const float[]){1, 2, 3, 4});
     all[1] = rig_buffer(1, NULL);
-    rig_launch(GPU_reduce, 2, all, &(gpu_reduce_args){REDUCE_SUM, 1, 4, 1, 1}, 1, 1, 1);
+    rig_launch(GPU_reduce, 2, all, &(gpu_reduce_args){PAIR_SUM, 1, 4, 1, 1}, 1, 1, 1);
     rig_read(all[1], &sum);
     assert_true(sum == 10);
     rig_free(2, all);
@@ -772,11 +772,11 @@ TEST(test_bounds)
         skip();
     float x[4] = {1, 2, 3, 4};
     gpu_range all[] = {rig_buffer(4, x), rig_buffer(1, NULL)};
-    gpu_reduce_args args = {REDUCE_SUM, 1, 5, 1, 1};
+    gpu_reduce_args args = {PAIR_SUM, 1, 5, 1, 1};
     const uint32_t one[3] = {1, 1, 1};
     CHECK_FAILS(gpu_launch(rig, GPU_reduce, 2, all, &args, one, &err), SIB_ERR_SIZE, err,
                 "kernel reduce reads after the end of a buffer: at 4");
-    args = (gpu_reduce_args){REDUCE_SUM, 2, 2, 1, 1};
+    args = (gpu_reduce_args){PAIR_SUM, 2, 2, 1, 1};
     CHECK_FAILS(gpu_launch(rig, GPU_reduce, 2, all, &args, one, &err), SIB_ERR_SIZE, err,
                 "kernel reduce writes after the end of a buffer: at 1");
     rig_free(2, all);

@@ -175,13 +175,34 @@ static gpu_range range_of(const step *st, const gpu_operand *o, const buffer *co
     }
 }
 
+/* Holds the step's indices against their axes; those that the device made come to the host for it. */
+static sib_code check_indices(const step *st, const buffer *const *in, sib_error *err)
+{
+    const gpu_step *s = st->state;
+    const gpu_indices *x = &s->indices;
+    const size_t bytes = x->count * x->depth * (x->dtype == SIB_I64 ? 8 : 4);
+    if (!x->count || st->view.in[x->input]->constant)
+        return SIB_OK;
+    if (st->on_host >> x->input & 1)
+        return gpu_indices_check(x, st->view.node, sib_value_tensor(in[x->input]->value)->data, err);
+    void *made = mem_alloc(bytes, 1);
+    if (!made)
+        return err_memory(err, bytes, "indices");
+    gpu_device *d = ((const gpu_self *)st->self)->device;
+    sib_code code = gpu_download(d, place_of(&st->view, st->view.in[x->input], in[x->input]), made, err);
+    if (code == SIB_OK)
+        code = gpu_indices_check(x, st->view.node, made, err);
+    mem_free(made);
+    return code;
+}
+
 static sib_code gpu_run(const step *st, const buffer *const *in, buffer *const *out,
                         const struct sib_cancel *cancel, sib_error *err)
 {
     const gpu_step *s = st->state;
     gpu_device *d = ((const gpu_self *)st->self)->device;
     const node_view *n = &st->view;
-    sib_code code = SIB_OK;
+    sib_code code = check_indices(st, in, err);
     (void)cancel; /* the run asks between steps */
     for (size_t i = 0; i < n->n_in && code == SIB_OK; i++)
         if (st->arrive >> i & 1 && !is_empty(n->graph, n->in[i])) {

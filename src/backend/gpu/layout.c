@@ -1,5 +1,5 @@
 /* Milli-ops that move elements, as launches of the kernel `layout`. */
-#include "backend/gpu/gpu.h"
+#include "backend/gpu/layout.h"
 
 #include <string.h>
 
@@ -9,14 +9,20 @@ typedef struct moves {
     gpu_layout_args args;
 } moves;
 
+gpu_items gpu_items_of(const gpu_tensor *t)
+{
+    const unsigned bytes = sib_dtype_bits(t->dtype) / 8;
+    return (gpu_items){.shift = bytes == 1 ? 2 : bytes == 2, .wide = bytes < 4 ? 1 : bytes / 4};
+}
+
 /* Sets the words of an element of this type, and the result as one piece. Returns false for types that have
    none. */
 static bool begin(moves *m, const gpu_tensor *from, const gpu_tensor *to)
 {
-    const unsigned bytes = sib_dtype_bits(from->dtype) / 8;
+    const gpu_items items = gpu_items_of(from);
     *m = (moves){.args = {.count = (uint32_t)to->count,
-                          .shift = bytes == 1 ? 2 : bytes == 2,
-                          .wide = bytes < 4 ? 1 : bytes / 4,
+                          .shift = items.shift,
+                          .wide = items.wide,
                           .row = (uint32_t)to->count,
                           .pitch = (uint32_t)to->count}};
     return from->dtype == to->dtype;
@@ -116,6 +122,24 @@ const gpu_op gpu_move = {.claims = move_claims, .plan = move_plan};
 
 /* ---- concat -------------------------------------------------------------------------------------------- */
 
+/* The elements of t one after another. */
+static void set_line(moves *m, const gpu_tensor *t)
+{
+    const gpu_tensor line = {.dtype = t->dtype, .rank = 1, .dims = {(int64_t)t->count}, .count = t->count};
+    add_axis(m, line.dims[0], 1, 0);
+    set_source(m, &line, (const int64_t[]){0});
+}
+
+sib_code gpu_add_copy(const node_view *n, gpu_step *s, size_t in, sib_error *err)
+{
+    gpu_tensor t = {0};
+    moves m;
+    gpu_tensor_of(n->graph, n->in[in], &t);
+    begin(&m, &t, &t);
+    set_line(&m, &t);
+    return add_launch(s, &m, in, in, err);
+}
+
 /* The moves of input k, whose elements begin at `base` of each row of the result. */
 static bool piece(const node_view *n, size_t k, size_t *base, moves *m)
 {
@@ -132,10 +156,7 @@ static bool piece(const node_view *n, size_t k, size_t *base, moves *m)
     m->args.row = (uint32_t)((size_t)from.dims[axis] * inner);
     m->args.pitch = (uint32_t)((size_t)to.dims[axis] * inner);
     *base += m->args.row;
-    add_axis(m, (int64_t)from.count, 1, 0);
-    from.rank = 1;
-    from.dims[0] = (int64_t)from.count;
-    set_source(m, &from, (const int64_t[]){0});
+    set_line(m, &from);
     return ((m->args.base | m->args.row | m->args.pitch) & ((1u << m->args.shift) - 1)) == 0;
 }
 

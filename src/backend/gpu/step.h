@@ -3,6 +3,7 @@
 #define GPU_STEP_H
 
 #include "backend/gpu/gpu.h"
+#include "backend/gpu/indices.h"
 
 typedef struct gpu_row {
     gpu_kernel kernel;
@@ -21,6 +22,7 @@ struct gpu_step {
     size_t n_in;
     gpu_range *constants; /* (n_in) buffer NULL: the input is no constant */
     bool *owned;          /* (n_in) the constant lives as long as the step */
+    gpu_indices indices;  /* that are checked before each run; count 0: none */
 };
 
 #endif

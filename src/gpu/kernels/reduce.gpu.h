@@ -5,13 +5,10 @@
 #ifndef GPU_KERNELS_REDUCE_H
 #define GPU_KERNELS_REDUCE_H
 
-#define REDUCE_SUM     0u
-#define REDUCE_PROD    1u
-#define REDUCE_MIN     2u
-#define REDUCE_MAX     3u
 #define REDUCE_THREADS 64u
 
 #include "gpu/dialect/args.h"
+#include "gpu/kernels/pair.h"
 KERNEL_ARGS(reduce, u32 op; u32 count; u32 n; u32 inner; u32 lanes;) /* count: of results */
 
 #ifdef GPU_DIALECT
@@ -19,30 +16,19 @@ KERNEL_ARGS(reduce, u32 op; u32 count; u32 n; u32 inner; u32 lanes;) /* count: o
 
 SHARED(f32, reduce_partial, REDUCE_THREADS)
 
-FN f32 reduce_pair(u32 op, f32 x, f32 y)
-{
-    if (op == REDUCE_SUM)
-        return x + y;
-    if (op == REDUCE_PROD)
-        return x * y;
-    if (is_nan(x) || is_nan(y))
-        return is_nan(x) ? x : y;
-    return (op == REDUCE_MIN ? x <= y : x >= y) ? x : y;
-}
-
 KERNEL(reduce)
 {
     u32 results = THREADS / args.lanes;
     EACH_THREAD
     {
         u32 result = GROUP * results + thread / args.lanes;
-        f32 sum = args.op == REDUCE_SUM    ? 0.0f
-                  : args.op == REDUCE_PROD ? 1.0f
-                  : args.op == REDUCE_MIN  ? INFINITE
-                                           : -INFINITE;
+        f32 sum = args.op == PAIR_SUM    ? 0.0f
+                  : args.op == PAIR_PROD ? 1.0f
+                  : args.op == PAIR_MIN  ? INFINITE
+                                         : -INFINITE;
         u32 begin = result / args.inner * args.n * args.inner + result % args.inner;
         for (u32 i = thread % args.lanes; i < args.n && result < args.count; i += args.lanes)
-            sum = reduce_pair(args.op, sum, bits_to_f32(WORD(0, begin + i * args.inner)));
+            sum = pair_real(args.op, sum, bits_to_f32(WORD(0, begin + i * args.inner)));
         SHARED_SET(reduce_partial, thread, sum);
     }
     BARRIER;
@@ -51,8 +37,8 @@ KERNEL(reduce)
         {
             if (thread % args.lanes < left)
                 SHARED_SET(reduce_partial, thread,
-                           reduce_pair(args.op, SHARED_GET(reduce_partial, thread),
-                                       SHARED_GET(reduce_partial, thread + left)));
+                           pair_real(args.op, SHARED_GET(reduce_partial, thread),
+                                     SHARED_GET(reduce_partial, thread + left)));
         }
         BARRIER;
     }

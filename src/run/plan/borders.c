@@ -53,16 +53,20 @@ static sib_code cross(segment *s, size_t i, const bool *host, sib_error *err)
     for (uint32_t k = 0; k < n->inputs.n && code == SIB_OK; k++) {
         slot *root =
             n->inputs.ids[k] == NO_VALUE || st->view.in[k]->constant ? NULL : root_of(s, n->inputs.ids[k]);
-        if (!root || root->on_device)
-            continue;
-        st->arrive |= UINT64_C(1) << k;
-        code = place(s, root, err);
+        if (root && !root->on_device) {
+            st->arrive |= UINT64_C(1) << k;
+            root->on_host = true;
+            code = place(s, root, err);
+        }
+        if (root && root->on_host)
+            st->on_host |= UINT64_C(1) << k;
     }
     for (uint32_t k = 0; k < n->outputs.n && code == SIB_OK; k++) {
         if (n->outputs.ids[k] == NO_VALUE)
             continue;
         slot *root = root_of(s, n->outputs.ids[k]);
-        if (host[root - s->slots])
+        root->on_host = host[root - s->slots];
+        if (root->on_host)
             st->leave |= UINT64_C(1) << k;
         code = place(s, root, err);
     }

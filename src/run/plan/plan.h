@@ -76,6 +76,7 @@ typedef struct slot {
     int64_t dims[SIB_MAX_RANK]; /* (rank) where sized */
     size_t offset, bytes;       /* in the arena; bytes where sized */
     bool on_device;             /* of a root: it has a place there too */
+    bool on_host;               /* of a root on the device: the host has its elements too */
     size_t place;
 } slot;
 
