@@ -233,7 +233,18 @@ TEST(test_matmul)
         static float a[2 * 70 * 129], b[129 * 100], c[2 * 70 * 100];
         uint32_t seed = 3;
         /* two batches of a, one b, which is transposed in memory */
-        gpu_matmul_args args = {SIB_F32, m, n, k, 2, 0, m * k, k, 1, 0, 0, 1, k};
+        gpu_matmul_args args = {.type = SIB_F32,
+                                .m = m,
+                                .n = n,
+                                .k = k,
+                                .inner = 2,
+                                .a_inner = m * k,
+                                .a_row = k,
+                                .a_column = 1,
+                                .b_row = 1,
+                                .b_column = k,
+                                .a_type = SIB_F32,
+                                .b_type = SIB_F32};
         for (size_t i = 0; i < 2 * m * k; i++)
             a[i] = rig_float(&seed);
         for (size_t i = 0; i < n * k; i++)

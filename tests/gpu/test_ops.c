@@ -203,6 +203,59 @@ TEST(test_index_given)
     }
 }
 
+/* ---- Products ------------------------------------------------------------------------------------------ */
+
+TEST(test_matmul_integer)
+{
+    static const sib_dtype bytes[] = {SIB_U8, SIB_I8};
+    for (size_t t = 0; t < 16; t++) {
+        const sib_dtype a = bytes[t % 2], b = bytes[t / 2 % 2];
+        const bool rows = t & 8;
+        claim_case w = made(
+            "MatMulInteger", 10, t & 4 ? 4 : 2,
+            (const tensor[]){
+                {a, 3, {2, 33, 70}}, {b, 2, {70, 37}}, {a, rows ? 1 : 0, {33}}, {b, rows ? 1 : 0, {37}}});
+        w.in[0].size = w.in[1].size = 127;
+        check(&w);
+    }
+}
+
+/* Of few bits, in blocks that K does not fill, with each kind of zero point. */
+TEST(test_matmul_bits)
+{
+    static const sib_dtype types[] = {SIB_F32, SIB_F16};
+    enum { K = 70, N = 38, BLOCK = 16, BLOCKS = 5 };
+    for (int64_t bits = 2; bits <= 8; bits *= 2)
+        for (size_t zeros = 0; zeros < 3; zeros++)
+            for (size_t t = 0; t < 2; t++) {
+                const sib_dtype type = types[t];
+                claim_case w = made("MatMulNBits", 1, 6,
+                                    (const tensor[]){{type, 3, {2, 3, K}},
+                                                     {SIB_U8, 3, {N, BLOCKS, BLOCK * bits / 8}},
+                                                     {type, 1, {N * BLOCKS}},
+                                                     {SIB_U8, 1, {N * ((BLOCKS * bits + 7) / 8)}},
+                                                     {SIB_DTYPE_UNKNOWN, 0, {0}},
+                                                     {type, 1, {N}}});
+                w.domain = "com.microsoft";
+                w.in[0].size = w.in[2].size = w.in[5].size = 1;
+                w.in[1].size = w.in[3].size = 127;
+                if (zeros == 0)
+                    w.in[3].dtype = SIB_DTYPE_UNKNOWN;
+                if (zeros == 1) {
+                    w.in[3] = w.in[2];
+                    w.in[5].dtype = SIB_DTYPE_UNKNOWN;
+                }
+                w.n_attributes = 4;
+                w.attributes[0] = claim_int("K", K);
+                w.attributes[1] = claim_int("N", N);
+                w.attributes[2] = claim_int("bits", bits);
+                w.attributes[3] = claim_int("block_size", BLOCK);
+                w.abs = t ? 1 : 1e-3; /* sums of 70 products of up to 200 */
+                w.rel = t ? 2e-3 : 1e-5;
+                check(&w);
+            }
+}
+
 /* ---- Order --------------------------------------------------------------------------------------------- */
 
 TEST(test_arg)

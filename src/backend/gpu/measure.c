@@ -64,7 +64,9 @@ static sib_code multiply(const probe *p, size_t side, sib_error *err)
                                   .a_row = n,
                                   .a_column = 1,
                                   .b_row = n,
-                                  .b_column = 1};
+                                  .b_column = 1,
+                                  .a_type = SIB_F32,
+                                  .b_type = SIB_F32};
     const gpu_range a = part(p->from, 4 * side * side), ranges[] = {a, a, part(p->to, 4 * side * side)};
     return gpu_launch(p->device, GPU_matmul, 3, ranges, &args, (const uint32_t[]){tiles, tiles, 1}, err);
 }

@@ -44,45 +44,183 @@ static bool set_batches(gpu_matmul_args *args, const gpu_tensor *a, const gpu_te
     return *batches <= GPU_MAX_GROUPS;
 }
 
-static bool product(const node_view *n, gpu_matmul_args *args, size_t *batches)
+/* A product of the last axes of a and b, one element of a after the other. */
+static bool product(const node_view *n, gpu_tensor *a, gpu_tensor *b, gpu_matmul_args *args, size_t *batches)
 {
-    gpu_tensor a, b, out;
-    if (!gpu_tensor_of(n->graph, n->in[0], &a) || !gpu_tensor_of(n->graph, n->in[1], &b) ||
-        !gpu_tensor_of(n->graph, n->out[0], &out) || a.rank < 2 || b.rank < 2 || a.dtype != out.dtype ||
-        b.dtype != out.dtype)
+    gpu_tensor out;
+    if (!gpu_tensor_of(n->graph, n->in[0], a) || !gpu_tensor_of(n->graph, n->in[1], b) ||
+        !gpu_tensor_of(n->graph, n->out[0], &out) || a->rank < 2 || b->rank < 2)
         return false;
     *args = (gpu_matmul_args){.type = out.dtype,
-                              .m = (uint32_t)a.dims[a.rank - 2],
-                              .n = (uint32_t)b.dims[b.rank - 1],
-                              .k = (uint32_t)a.dims[a.rank - 1],
-                              .a_row = (uint32_t)a.dims[a.rank - 1],
+                              .m = (uint32_t)a->dims[a->rank - 2],
+                              .n = (uint32_t)b->dims[b->rank - 1],
+                              .k = (uint32_t)a->dims[a->rank - 1],
+                              .a_row = (uint32_t)a->dims[a->rank - 1],
                               .a_column = 1,
-                              .b_row = (uint32_t)b.dims[b.rank - 1],
-                              .b_column = 1};
-    const bool narrow = out.dtype == SIB_F16 || out.dtype == SIB_BF16;
-    return (out.dtype == SIB_F32 || (narrow && args->n % 2 == 0)) &&
-           set_batches(args, &a, &b, &out, batches) && size_ceil_div(args->m, TILE_SIDE) <= GPU_MAX_GROUPS &&
+                              .b_row = (uint32_t)b->dims[b->rank - 1],
+                              .b_column = 1,
+                              .a_type = a->dtype,
+                              .b_type = b->dtype};
+    return set_batches(args, a, b, &out, batches);
+}
+
+/* Whether the kernel writes this result. */
+static bool fits(const gpu_matmul_args *args)
+{
+    const bool narrow = args->type == SIB_F16 || args->type == SIB_BF16;
+    return (args->type == SIB_F32 || args->type == SIB_I32 || (narrow && args->n % 2 == 0)) &&
+           size_ceil_div(args->m, TILE_SIDE) <= GPU_MAX_GROUPS &&
            size_ceil_div(args->n, TILE_SIDE) <= GPU_MAX_GROUPS;
+}
+
+static sib_code add_product(gpu_step *s, const gpu_matmul_args *args, size_t n_in, const size_t *in,
+                            size_t batches, sib_error *err)
+{
+    gpu_operand operands[6] = {{GPU_IN, in[0], 0}, {GPU_IN, in[1], 0}, {GPU_OUT, 0, 0}};
+    for (size_t i = 2; i < n_in; i++)
+        operands[i + 1] = (gpu_operand){GPU_IN, in[i], 0};
+    return gpu_add(s, GPU_matmul, n_in + 1, operands, args, size_ceil_div(args->n, TILE_SIDE),
+                   size_ceil_div(args->m, TILE_SIDE), batches, err);
 }
 
 static bool matmul_claims(const node_view *n)
 {
     gpu_matmul_args args;
+    gpu_tensor a, b;
     size_t batches;
-    return product(n, &args, &batches);
+    return product(n, &a, &b, &args, &batches) && a.dtype == args.type && b.dtype == args.type && fits(&args);
 }
 
 static sib_code matmul_plan(const node_view *n, gpu_step *s, sib_error *err)
 {
     gpu_matmul_args args = {0};
+    gpu_tensor a, b;
     size_t batches = 0;
-    product(n, &args, &batches);
-    const gpu_operand operands[] = {{GPU_IN, 0, 0}, {GPU_IN, 1, 0}, {GPU_OUT, 0, 0}};
-    return gpu_add(s, GPU_matmul, 3, operands, &args, size_ceil_div(args.n, TILE_SIDE),
-                   size_ceil_div(args.m, TILE_SIDE), batches, err);
+    product(n, &a, &b, &args, &batches);
+    return add_product(s, &args, 2, (const size_t[]){0, 1}, batches, err);
 }
 
 const gpu_op gpu_matmul = {.claims = matmul_claims, .plan = matmul_plan};
+
+/* ---- Products of bytes --------------------------------------------------------------------------------- */
+
+static bool has(const node_view *n, size_t k)
+{
+    return k < n->n_in && n->in[k];
+}
+
+static bool is_byte(sib_dtype dtype)
+{
+    return dtype == SIB_U8 || dtype == SIB_I8;
+}
+
+/* Reads the zero points of an operand: one, or one for each of `count` rows or columns. */
+static bool read_zero(const node_view *n, size_t k, sib_dtype dtype, uint32_t count, uint32_t flag,
+                      uint32_t *each, uint32_t *flags)
+{
+    gpu_tensor t;
+    if (!has(n, k))
+        return true;
+    *flags |= flag;
+    if (!gpu_tensor_of(n->graph, n->in[k], &t) || t.dtype != dtype || t.rank > 1 ||
+        (t.count != 1 && t.count != count))
+        return false;
+    *each = t.count > 1;
+    return true;
+}
+
+static bool read_bytes(const node_view *n, gpu_matmul_args *args, size_t *batches)
+{
+    gpu_tensor a, b;
+    return product(n, &a, &b, args, batches) && is_byte(a.dtype) && is_byte(b.dtype) &&
+           args->type == SIB_I32 && fits(args) &&
+           read_zero(n, 2, a.dtype, args->m, MATMUL_A_ZERO, &args->a_zero, &args->flags) &&
+           read_zero(n, 3, b.dtype, args->n, MATMUL_B_ZERO, &args->b_zero, &args->flags);
+}
+
+static bool bytes_claims(const node_view *n)
+{
+    gpu_matmul_args args;
+    size_t batches;
+    return read_bytes(n, &args, &batches);
+}
+
+static sib_code bytes_plan(const node_view *n, gpu_step *s, sib_error *err)
+{
+    gpu_matmul_args args = {0};
+    size_t batches = 0;
+    read_bytes(n, &args, &batches);
+    return add_product(s, &args, 4, (const size_t[]){0, 1, has(n, 2) ? 2 : 0, has(n, 3) ? 3 : 0}, batches,
+                       err);
+}
+
+const gpu_op gpu_matmul_integer = {.claims = bytes_claims, .plan = bytes_plan};
+
+/* ---- Weights of few bits ------------------------------------------------------------------------------- */
+
+enum { BITS_A, BITS_B, BITS_SCALES, BITS_ZEROS, BITS_GROUPS, BITS_BIAS };
+
+/* Whether input k has `count` elements of this dtype, which may be in any dims. */
+static bool is_list(const node_view *n, size_t k, sib_dtype dtype, size_t count)
+{
+    gpu_tensor t;
+    return has(n, k) && gpu_tensor_of(n->graph, n->in[k], &t) && t.dtype == dtype && t.count == count;
+}
+
+static bool read_bits(const node_view *n, gpu_matmul_args *args)
+{
+    gpu_tensor a, out;
+    const matmul_bits_spec spec = spec_matmul_bits(n->node);
+    const size_t rows = (size_t)spec.N, bits = (size_t)spec.bits, block = (size_t)spec.block_size;
+    if (!gpu_tensor_of(n->graph, n->in[BITS_A], &a) || !gpu_tensor_of(n->graph, n->out[0], &out) ||
+        (bits != 2 && bits != 4 && bits != 8) || block % 8 || spec.weight_prepacked || has(n, BITS_GROUPS) ||
+        !gpu_is_float(a.dtype) || a.wide || a.dtype != out.dtype || a.rank < 2 ||
+        a.dims[a.rank - 1] != spec.K)
+        return false;
+    const size_t blocks = size_ceil_div((size_t)spec.K, block), row = blocks * (block / 8 * bits),
+                 zero_row = size_ceil_div(blocks * bits, 8);
+    const bool real = has(n, BITS_ZEROS) && n->in[BITS_ZEROS]->type.dtype != SIB_U8;
+    *args = (gpu_matmul_args){
+        .type = a.dtype,
+        .m = (uint32_t)(a.count / (size_t)spec.K),
+        .n = (uint32_t)rows,
+        .k = (uint32_t)spec.K,
+        .inner = 1,
+        .a_row = (uint32_t)spec.K,
+        .a_column = 1,
+        .b_row = (uint32_t)row,
+        .a_type = a.dtype,
+        .b_type = n->in[BITS_SCALES]->type.dtype,
+        .flags = (has(n, BITS_ZEROS) ? real ? MATMUL_REAL_ZERO : MATMUL_B_ZERO : 0) |
+                 (has(n, BITS_BIAS) ? MATMUL_BIAS : 0),
+        .bits = (uint32_t)bits,
+        .block = (uint32_t)block,
+        .blocks = (uint32_t)blocks,
+        .zero_row = (uint32_t)zero_row,
+    };
+    return fits(args) && gpu_is_float((sib_dtype)args->b_type) && is_list(n, BITS_B, SIB_U8, rows * row) &&
+           is_list(n, BITS_SCALES, (sib_dtype)args->b_type, rows * blocks) &&
+           (!has(n, BITS_ZEROS) || (real ? is_list(n, BITS_ZEROS, (sib_dtype)args->b_type, rows * blocks)
+                                         : is_list(n, BITS_ZEROS, SIB_U8, rows * zero_row))) &&
+           (!has(n, BITS_BIAS) || is_list(n, BITS_BIAS, a.dtype, rows));
+}
+
+static bool bits_claims(const node_view *n)
+{
+    gpu_matmul_args args;
+    return read_bits(n, &args);
+}
+
+static sib_code bits_plan(const node_view *n, gpu_step *s, sib_error *err)
+{
+    gpu_matmul_args args = {0};
+    const size_t zeros = has(n, BITS_ZEROS) ? BITS_ZEROS : BITS_A,
+                 bias = has(n, BITS_BIAS) ? BITS_BIAS : BITS_A;
+    read_bits(n, &args);
+    return add_product(s, &args, 5, (const size_t[]){BITS_A, BITS_B, BITS_SCALES, zeros, bias}, 1, err);
+}
+
+const gpu_op gpu_matmul_bits = {.claims = bits_claims, .plan = bits_plan};
 
 /* ---- Reductions ---------------------------------------------------------------------------------------- */
 

@@ -23,7 +23,7 @@ KERNEL_ARGS(conv, u32 type; u32 m; u32 c; u32 groups; u32 pixels; u32 flags; f32
 
 KERNEL(conv)
 {
-    PRIVATE(f32, sums, TILE_OWN * TILE_OWN);
+    PRIVATE(u32, sums, TILE_OWN * TILE_OWN);
     PRIVATE(i32, corner, CONV_AXES); /* of the thread's window */
     PRIVATE(u32, tap, CONV_AXES);    /* of the next element that the thread brings, and its channel */
     PRIVATE(u32, channel, 1);
@@ -35,7 +35,7 @@ KERNEL(conv)
     {
         u32 rest = column + thread % TILE_SIDE, k = thread / TILE_SIDE;
         for (u32 i = 0u; i < TILE_OWN * TILE_OWN; i++)
-            MINE(sums, i) = 0.0f;
+            MINE(sums, i) = 0u;
         for (u32 d = CONV_AXES; d > 0u; d--) {
             MINE(corner, d - 1u) =
                 I32(rest % args.made[d - 1u] * args.stride[d - 1u]) - I32(args.before[d - 1u]);
@@ -60,8 +60,8 @@ KERNEL(conv)
                     has_x = has_x && place >= 0 && place < I32(args.size[d]);
                     x = x * args.size[d] + U32(place);
                 }
-                SHARED_SET(tile_a, wk * TILE_SIDE + wi, has_w ? LOAD_F32(1, args.type, w) : 0.0f);
-                SHARED_SET(tile_b, i, has_x ? LOAD_F32(0, args.type, x_begin + x) : 0.0f);
+                SHARED_SET(tile_a, wk * TILE_SIDE + wi, has_w ? LOAD(1, args.type, w) : 0u);
+                SHARED_SET(tile_b, i, has_x ? LOAD(0, args.type, x_begin + x) : 0u);
                 MINE(tap, 2) += THREADS / TILE_SIDE;
                 for (u32 d = 2u; d > 0u; d--)
                     while (MINE(tap, d) >= args.taps[d]) {
@@ -87,7 +87,7 @@ KERNEL(conv)
         for (u32 i = 0u; i < TILE_OWN && y + i < args.m; i++)
             for (u32 j = 0u; j < TILE_OWN && x + j < args.pixels; j++) {
                 u32 to = (GROUP_Z * args.m + y + i) * args.pixels + x + j;
-                f32 sum = MINE(sums, i * TILE_OWN + j);
+                f32 sum = bits_to_f32(MINE(sums, i * TILE_OWN + j));
                 if ((args.flags & CONV_BIAS) != 0u)
                     sum = sum + LOAD_F32(2, args.type, GROUP_Z % args.groups * args.m + y + i);
                 if ((args.flags & CONV_SUM) != 0u)
