@@ -10,6 +10,7 @@
 #include "gpu/kernels/layout.gpu.h"
 #include "gpu/kernels/matmul.gpu.h"
 #include "gpu/kernels/reduce.gpu.h"
+#include "gpu/kernels/rotary.gpu.h"
 #include "gpu/kernels/rows.gpu.h"
 #include "gpu/kernels/running.gpu.h"
 #include "gpu/kernels/scatter.gpu.h"

@@ -256,6 +256,36 @@ TEST(test_matmul_bits)
             }
 }
 
+/* ---- Rotations ----------------------------------------------------------------------------------------- */
+
+/* Heads of 8 of which 4 or all are rotated, apart and packed, at positions and by step, in both domains. */
+TEST(test_rotary)
+{
+    static const sib_dtype types[] = {SIB_F32, SIB_F16};
+    static const double positions[] = {3, 0, 1, 6, 6, 2};
+    for (size_t k = 0; k < 64; k++) {
+        const bool packed = k & 1, placed = k & 2, part = k & 4, microsoft = k & 8;
+        const sib_dtype type = types[k / 16 % 2];
+        const int64_t half = part ? 2 : 4;
+        const tensor x = packed ? (tensor){type, 3, {2, 3, 40}} : (tensor){type, 4, {2, 5, 3, 8}};
+        const tensor cache = placed ? (tensor){type, 2, {7, half}} : (tensor){type, 3, {2, 3, half}};
+        const tensor at = {placed ? SIB_I64 : SIB_DTYPE_UNKNOWN, 2, {2, 3}};
+        if (microsoft && !placed)
+            continue;
+        claim_case w = microsoft ? made("RotaryEmbedding", 1, 4, (const tensor[]){x, at, cache, cache})
+                                 : made("RotaryEmbedding", 23, 4, (const tensor[]){x, cache, cache, at});
+        w.domain = microsoft ? "com.microsoft" : "";
+        w.in[microsoft ? 1 : 3].values = positions;
+        w.in[2].size = w.in[microsoft ? 3 : 1].size = 1;
+        w.n_attributes = 3;
+        w.attributes[0] = claim_int("num_heads", packed ? 5 : 0);
+        w.attributes[1] = claim_int("rotary_embedding_dim", part ? 4 : 0);
+        w.attributes[2] = claim_int("interleaved", k / 32);
+        w.abs = type == SIB_F32 ? 2e-5 : 0.1;
+        check(&w);
+    }
+}
+
 /* ---- Order --------------------------------------------------------------------------------------------- */
 
 TEST(test_arg)
