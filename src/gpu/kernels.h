@@ -9,6 +9,8 @@
 #include "gpu/kernels/gather.gpu.h"
 #include "gpu/kernels/layout.gpu.h"
 #include "gpu/kernels/matmul.gpu.h"
+#include "gpu/kernels/mel.gpu.h"
+#include "gpu/kernels/mel_finish.gpu.h"
 #include "gpu/kernels/reduce.gpu.h"
 #include "gpu/kernels/rotary.gpu.h"
 #include "gpu/kernels/rows.gpu.h"

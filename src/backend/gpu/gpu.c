@@ -117,6 +117,8 @@ static void gpu_release(step *st)
         if (s->owned[i])
             gpu_free(self->device, &s->constants[i].buffer);
     gpu_free(self->device, &s->own);
+    gpu_free(self->device, &s->scratch);
+    pthread_mutex_destroy(&s->turn);
     mem_free(s->constants);
     mem_free(s->owned);
     mem_free(s->words);
@@ -131,6 +133,7 @@ static sib_code gpu_prepare(void *self, const node_view *n, step *st, sib_error 
     st->state = s;
     if (!s)
         return err_memory(err, sizeof *s, "a step");
+    pthread_mutex_init(&s->turn, NULL);
     s->n_in = n->n_in;
     s->constants = mem_calloc(n->n_in ? n->n_in : 1, sizeof *s->constants);
     s->owned = mem_calloc(n->n_in ? n->n_in : 1, sizeof *s->owned);
@@ -141,6 +144,8 @@ static sib_code gpu_prepare(void *self, const node_view *n, step *st, sib_error 
         code = bring_constants(self, n, s, st, err);
     if (code == SIB_OK)
         code = bring_words(self, s, err);
+    if (code == SIB_OK && s->scratch_words)
+        code = gpu_alloc(((gpu_self *)self)->device, 4 * s->scratch_words, &s->scratch, err);
     if (code != SIB_OK)
         gpu_release(st);
     return code;
@@ -171,7 +176,7 @@ static gpu_range range_of(const step *st, const gpu_operand *o, const buffer *co
     case GPU_OUT:
         return place_of(&st->view, st->view.out[o->at], out[o->at]);
     default:
-        return (gpu_range){s->own, o->at, o->bytes};
+        return (gpu_range){o->source == GPU_OWN ? s->own : s->scratch, o->at, o->bytes};
     }
 }
 
@@ -196,10 +201,30 @@ static sib_code check_indices(const step *st, const buffer *const *in, sib_error
     return code;
 }
 
+/* The device takes launches in the order of the calls, so what runs of the step have in its scratch stays apart as long
+   as each lists all of its launches before another does. */
+static sib_code launch_all(const step *st, const buffer *const *in, buffer *const *out, sib_error *err)
+{
+    gpu_step *s = st->state;
+    sib_code code = SIB_OK;
+    if (s->scratch)
+        pthread_mutex_lock(&s->turn);
+    for (size_t k = 0; k < s->n_rows && code == SIB_OK; k++) {
+        const gpu_row *row = &s->rows[k];
+        gpu_range ranges[GPU_BUFFERS];
+        for (size_t i = 0; i < row->n; i++)
+            ranges[i] = range_of(st, &row->operands[i], in, out);
+        code = gpu_launch(((const gpu_self *)st->self)->device, row->kernel, row->n, ranges, row->args,
+                          row->groups, err);
+    }
+    if (s->scratch)
+        pthread_mutex_unlock(&s->turn);
+    return code;
+}
+
 static sib_code gpu_run(const step *st, const buffer *const *in, buffer *const *out,
                         const struct sib_cancel *cancel, sib_error *err)
 {
-    const gpu_step *s = st->state;
     gpu_device *d = ((const gpu_self *)st->self)->device;
     const node_view *n = &st->view;
     sib_code code = check_indices(st, in, err);
@@ -210,13 +235,8 @@ static sib_code gpu_run(const step *st, const buffer *const *in, buffer *const *
             const gpu_range to = place_of(n, n->in[i], in[i]);
             code = is_wide(n->in[i]) ? gpu_upload_wide(d, to, from, err) : gpu_upload(d, to, from, err);
         }
-    for (size_t k = 0; k < s->n_rows && code == SIB_OK; k++) {
-        const gpu_row *row = &s->rows[k];
-        gpu_range ranges[GPU_BUFFERS];
-        for (size_t i = 0; i < row->n; i++)
-            ranges[i] = range_of(st, &row->operands[i], in, out);
-        code = gpu_launch(d, row->kernel, row->n, ranges, row->args, row->groups, err);
-    }
+    if (code == SIB_OK)
+        code = launch_all(st, in, out, err);
     for (size_t i = 0; i < n->n_out && code == SIB_OK; i++)
         if (st->leave >> i & 1) {
             void *to = sib_value_tensor(out[i]->value)->data;

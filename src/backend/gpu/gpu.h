@@ -15,10 +15,10 @@
 #include "gpu/kernels.h"
 
 /* What a kernel's buffer is bound to. */
-typedef enum gpu_source { GPU_IN, GPU_OUT, GPU_OWN } gpu_source;
+typedef enum gpu_source { GPU_IN, GPU_OUT, GPU_OWN, GPU_SCRATCH } gpu_source;
 typedef struct gpu_operand {
     gpu_source source;
-    size_t at, bytes; /* number of the input or output; or the words' offset and bytes, from gpu_words */
+    size_t at, bytes; /* number of the input or output; or offset and bytes, from gpu_words or gpu_scratch */
 } gpu_operand;
 
 typedef struct gpu_step gpu_step;
@@ -57,6 +57,8 @@ static inline bool gpu_is_float(sib_dtype dtype)
 
 /* Adds n words that the step's kernels read. *out: the operand. Errors: SIB_ERR_MEMORY. */
 sib_code gpu_words(gpu_step *s, const void *words, size_t n, gpu_operand *out, sib_error *err);
+/* Adds n words that the step's launches write and read, undefined before. */
+gpu_operand gpu_scratch(gpu_step *s, size_t n);
 /* Adds a launch with operands (n) and args, the kernel's struct. Errors: SIB_ERR_MEMORY. */
 sib_code gpu_add(gpu_step *s, gpu_kernel kernel, size_t n, const gpu_operand *operands, const void *args,
                  size_t x, size_t y, size_t z, sib_error *err);

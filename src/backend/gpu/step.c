@@ -38,6 +38,13 @@ sib_code gpu_words(gpu_step *s, const void *words, size_t n, gpu_operand *out, s
     return SIB_OK;
 }
 
+gpu_operand gpu_scratch(gpu_step *s, size_t n)
+{
+    const gpu_operand made = {GPU_SCRATCH, 4 * s->scratch_words, 4 * n};
+    s->scratch_words += size_ceil_div(n, GPU_ALIGN / 4) * (GPU_ALIGN / 4);
+    return made;
+}
+
 sib_code gpu_add(gpu_step *s, gpu_kernel kernel, size_t n, const gpu_operand *operands, const void *args,
                  size_t x, size_t y, size_t z, sib_error *err)
 {

@@ -5,6 +5,8 @@
 #include "backend/gpu/gpu.h"
 #include "backend/gpu/indices.h"
 
+#include <pthread.h>
+
 typedef struct gpu_row {
     gpu_kernel kernel;
     size_t n;
@@ -18,7 +20,10 @@ struct gpu_step {
     gpu_row *rows; /* (n_rows) */
     uint32_t *words;
     size_t n_words, word_capacity;
-    gpu_buffer *own; /* words, on the device; NULL: none */
+    gpu_buffer *own;     /* words, on the device; NULL: none */
+    gpu_buffer *scratch; /* NULL: none */
+    size_t scratch_words;
+    pthread_mutex_t turn; /* a run lists its launches in one go where the step has scratch */
     size_t n_in;
     gpu_range *constants; /* (n_in) buffer NULL: the input is no constant */
     bool *owned;          /* (n_in) the constant lives as long as the step */
