@@ -378,29 +378,58 @@ static bool halve(const model_inputs *from, int64_t size, model_inputs *out)
     return any;
 }
 
+/* The best model with inputs of any dims, since files mostly declare numbers; NULL where there can be none. */
+static sib_model *with_free_dims(const search *x)
+{
+    sib_model *out = NULL;
+    char *path = file_join(x->folder, "model.onnx");
+    if (save(x->best.model, path, &(sib_error)SIB_ERROR_INIT))
+        sib_model_open(path, &(sib_open_options){.any_input_dims = true, .registry = x->s->ext.registry},
+                       &out, NULL);
+    free(path);
+    return out;
+}
+
+/* The largest size of an axis below `limit`; 1 where there is none. */
+static int64_t largest_size(const model_inputs *in, int64_t limit)
+{
+    int64_t size = 1;
+    for (size_t i = 0; i < in->n; i++) {
+        const sib_tensor *t = sib_value_tensor(in->items[i].value);
+        for (size_t k = 0; k < sib_tensor_rank(t); k++)
+            if (sib_tensor_dims(t)[k] > size && sib_tensor_dims(t)[k] < limit)
+                size = sib_tensor_dims(t)[k];
+    }
+    return size;
+}
+
+/* Halves axes of equal sizes together, the largest first, as long as the fault shows. */
 static void reduce_dims(search *x)
 {
-    int64_t largest = INT64_MAX;
-    while (!x->against && x->done < x->s->checks) {
-        int64_t size = 1; /* the largest below those that were tried */
-        for (size_t i = 0; i < x->best.in.n; i++) {
-            const sib_tensor *t = sib_value_tensor(x->best.in.items[i].value);
-            for (size_t k = 0; k < sib_tensor_rank(t); k++)
-                if (sib_tensor_dims(t)[k] > size && sib_tensor_dims(t)[k] < largest)
-                    size = sib_tensor_dims(t)[k];
-        }
-        if (size == 1)
-            return;
+    reduced now = {.model = x->against ? NULL : with_free_dims(x)};
+    if (!now.model)
+        return;
+    now.in = inputs_of(x, now.model);
+    bool any = false;
+    int64_t limit = INT64_MAX, size;
+    while (x->done < x->s->checks && (size = largest_size(&now.in, limit)) > 1) {
         model_inputs in;
-        bool shown = halve(&x->best.in, size, &in) && shows(x, x->best.model, &in);
+        const bool shown = halve(&now.in, size, &in) && shows(x, now.model, &in);
         if (shown) {
-            const model_inputs before = x->best.in;
-            x->best.in = in;
+            const model_inputs before = now.in;
+            now.in = in;
             in = before;
+            any = true;
         } else
-            largest = size;
+            limit = size;
         model_inputs_free(&in);
     }
+    if (any) {
+        const reduced before = x->best;
+        x->best = now;
+        now = before;
+    }
+    reduced_free(&now);
 }
 
 /* ---- The case ---- */
