@@ -387,6 +387,36 @@ TEST(test_scratch)
     sib_session_free(&s);
 }
 
+/* ---- Attention ----------------------------------------------------------------------------------------- */
+
+/* MultiHeadAttention, causal or with a bias, after a past that it gives on, with keys as heads. */
+TEST(test_multi_head)
+{
+    for (size_t k = 0; k < 16; k++) {
+        const sib_dtype type = SIB_F32, none = SIB_DTYPE_UNKNOWN, past = k & 2 ? type : none;
+        const int64_t fresh = 6, before = k & 2 ? 4 : 0;
+        const tensor key = k & 4 ? (tensor){type, 4, {2, 3, fresh, 8}} : (tensor){type, 3, {2, fresh, 24}};
+        claim_case w = made("MultiHeadAttention", 1, 8,
+                            (const tensor[]){{type, 3, {2, 6, 24}},
+                                             key,
+                                             key,
+                                             {none, 0, {0}},
+                                             {none, 0, {0}},
+                                             {k & 8 ? type : none, 4, {1, 3, 6, fresh + before}},
+                                             {past, 4, {2, 3, 4, 8}},
+                                             {past, 4, {2, 3, 4, 8}}});
+        w.domain = "com.microsoft";
+        w.n_out = 3;
+        w.n_attributes = 2;
+        w.attributes[0] = claim_int("num_heads", 3);
+        w.attributes[1] = claim_int("unidirectional", k & 1);
+        for (size_t i = 0; i < w.n_in; i++)
+            w.in[i].size = 2;
+        w.abs = 1e-5;
+        check(&w);
+    }
+}
+
 /* ---- Order --------------------------------------------------------------------------------------------- */
 
 TEST(test_arg)

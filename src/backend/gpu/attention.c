@@ -1,10 +1,19 @@
-/* The operator Attention, as launches of the kernel `attention`, and of `layout` for the caches that it gives. */
+/* Attention, and MultiHeadAttention of com.microsoft, as launches of the kernel `attention`, and of `layout` for the
+   caches that they give. */
 #include "backend/gpu/gpu.h"
 
 #include <math.h>
 #include <string.h>
 
-enum { IN_Q, IN_K, IN_V, IN_MASK, IN_PAST_KEY, IN_PAST_VALUE, IN_LENGTHS, INPUTS };
+enum { IN_Q, IN_K, IN_V };
+
+/* Numbers of the other inputs; SIZE_MAX: the operator has none. */
+typedef struct attention_inputs {
+    size_t mask, past_key, past_value, lengths;
+} attention_inputs;
+static const attention_inputs own_inputs = {3, 4, 5, 6}, microsoft_inputs = {5, 6, 7, SIZE_MAX};
+/* Of MultiHeadAttention: what is added to the projections, hides keys, or makes the past a buffer. */
+enum { MHA_BIAS = 3, MHA_HIDDEN = 4, MHA_LENGTH = 8, MHA_CACHE = 9 };
 
 /* Whether input k is there; a past without rows is none. */
 static bool has(const node_view *n, size_t k)
@@ -37,6 +46,7 @@ static bool read_heads(const node_view *n, size_t k, int64_t count, heads *out)
 
 /* What the node is, read once to claim and once to plan. */
 typedef struct attending {
+    attention_inputs in;
     heads q, k, v, past_k, past_v;
     gpu_attention_args args;
 } attending;
@@ -49,7 +59,7 @@ static bool read_mask(const node_view *n, attending *a)
     const int64_t want[3] = {a->q.b, a->q.h, a->q.n}, keys = (int64_t)a->args.past + a->k.n;
     uint32_t *const steps[3] = {&a->args.bias_batch, &a->args.bias_head, &a->args.bias_row}, rows = 1;
     const bool padded = n->node->version >= 24;
-    if (!gpu_tensor_of(n->graph, n->in[IN_MASK], &t) || t.wide || t.rank < 1 || t.rank > 4 ||
+    if (!gpu_tensor_of(n->graph, n->in[a->in.mask], &t) || t.wide || t.rank < 1 || t.rank > 4 ||
         (t.dtype != SIB_BOOL && t.dtype != (sib_dtype)a->args.type))
         return false;
     memcpy(dims + 4 - t.rank, t.dims, t.rank * sizeof *dims);
@@ -74,11 +84,11 @@ static bool read_hidden(const node_view *n, const attention_spec *spec, attendin
     a->args.left = (int32_t)left;
     a->args.right = (int32_t)right;
     a->args.flags |= (left >= 0 ? ATTENTION_LEFT : 0) | (right >= 0 ? ATTENTION_RIGHT : 0) |
-                     (has(n, IN_LENGTHS) ? ATTENTION_LENGTHS : 0);
-    if (has(n, IN_LENGTHS) && (!gpu_tensor_of(n->graph, n->in[IN_LENGTHS], &t) || t.dtype != SIB_I64 ||
-                               t.rank != 1 || t.dims[0] != a->q.b))
+                     (has(n, a->in.lengths) ? ATTENTION_LENGTHS : 0);
+    if (has(n, a->in.lengths) && (!gpu_tensor_of(n->graph, n->in[a->in.lengths], &t) || t.dtype != SIB_I64 ||
+                                  t.rank != 1 || t.dims[0] != a->q.b))
         return false;
-    return !has(n, IN_MASK) || read_mask(n, a);
+    return !has(n, a->in.mask) || read_mask(n, a);
 }
 
 static void set_numbers(const node_view *n, const attention_spec *spec, attending *a)
@@ -90,7 +100,7 @@ static void set_numbers(const node_view *n, const attention_spec *spec, attendin
         .heads = (uint32_t)(q->h / k->h),
         .queries = (uint32_t)q->n,
         .keys = (uint32_t)k->n,
-        .past = has(n, IN_PAST_KEY) ? (uint32_t)a->past_k.n : 0,
+        .past = has(n, a->in.past_key) ? (uint32_t)a->past_k.n : 0,
         .d = (uint32_t)q->d,
         .dv = (uint32_t)v->d,
         .q_batch = q->batch,
@@ -111,23 +121,46 @@ static void set_numbers(const node_view *n, const attention_spec *spec, attendin
     };
 }
 
+/* The description of the node as that of Attention. Returns false where it is not. */
+static bool read_spec(const node_view *n, attending *a, attention_spec *spec)
+{
+    const bool own = !n->node->domain.length;
+    a->in = own ? own_inputs : microsoft_inputs;
+    if (own) {
+        *spec = spec_attention(n->node);
+        return !spec->score_mod && !spec->prob_mod &&
+               (!spec->softmax_precision || spec->softmax_precision == SIB_F32);
+    }
+    const attention_ms_spec given = spec_attention_ms(n->node);
+    *spec = (attention_spec){.q_num_heads = given.num_heads,
+                             .kv_num_heads = given.num_heads,
+                             .is_causal = given.unidirectional,
+                             .left_window_size = -1,
+                             .right_window_size = -1,
+                             .scale = given.scale != 0 ? given.scale : NAN};
+    return n->in[IN_Q]->type.shape.rank == 3 && !has(n, MHA_BIAS) && !has(n, MHA_HIDDEN) &&
+           !has(n, MHA_LENGTH) && !has(n, MHA_CACHE);
+}
+
 static bool read_attention(const node_view *n, attending *a)
 {
-    const attention_spec spec = spec_attention(n->node);
-    const bool past = has(n, IN_PAST_KEY);
+    attention_spec spec;
+    if (!read_spec(n, a, &spec))
+        return false;
+    const bool past = has(n, a->in.past_key);
     const heads *q = &a->q, *k = &a->k, *v = &a->v;
-    if (!n->out[0] || n->n_in > INPUTS || (n->n_out > 3 && n->out[3]) || spec.score_mod || spec.prob_mod ||
-        (spec.softmax_precision && spec.softmax_precision != SIB_F32) || past != has(n, IN_PAST_VALUE) ||
-        (past && has(n, IN_LENGTHS)) || !read_heads(n, IN_Q, spec.q_num_heads, &a->q) ||
+    if (!n->out[0] || (n->n_out > 3 && n->out[3]) || past != has(n, a->in.past_value) ||
+        (past && has(n, a->in.lengths)) || !read_heads(n, IN_Q, spec.q_num_heads, &a->q) ||
         !read_heads(n, IN_K, spec.kv_num_heads, &a->k) || !read_heads(n, IN_V, spec.kv_num_heads, &a->v))
         return false;
     if (q->b != k->b || q->b != v->b || k->h != v->h || q->h % k->h || k->n != v->n || q->d != k->d ||
         v->d > ATTENTION_PART * ATTENTION_PARTS || q->b > GPU_MAX_GROUPS || k->h > GPU_MAX_GROUPS ||
         (v->d % 2 && n->in[IN_Q]->type.dtype != SIB_F32) || (q->d % 2 && n->in[IN_Q]->type.dtype != SIB_F32))
         return false;
-    if (past && (!read_heads(n, IN_PAST_KEY, 0, &a->past_k) || !read_heads(n, IN_PAST_VALUE, 0, &a->past_v) ||
-                 a->past_k.b != q->b || a->past_v.b != q->b || a->past_k.h != k->h || a->past_v.h != k->h ||
-                 a->past_k.d != k->d || a->past_v.d != v->d || a->past_k.n != a->past_v.n))
+    if (past &&
+        (!read_heads(n, a->in.past_key, 0, &a->past_k) || !read_heads(n, a->in.past_value, 0, &a->past_v) ||
+         a->past_k.b != q->b || a->past_v.b != q->b || a->past_k.h != k->h || a->past_v.h != k->h ||
+         a->past_k.d != k->d || a->past_v.d != v->d || a->past_k.n != a->past_v.n))
         return false;
     set_numbers(n, &spec, a);
     return a->args.scale == a->args.scale && read_hidden(n, &spec, a);
@@ -176,8 +209,8 @@ static sib_code add_present(const node_view *n, gpu_step *s, const attending *a,
     if (output >= n->n_out || !n->out[output])
         return SIB_OK;
     if (a->args.past)
-        code =
-            add_rows(s, past, a->args.type, output == 1 ? IN_PAST_KEY : IN_PAST_VALUE, output, 0, rows, err);
+        code = add_rows(s, past, a->args.type, output == 1 ? a->in.past_key : a->in.past_value, output, 0,
+                        rows, err);
     return code == SIB_OK ? add_rows(s, own, a->args.type, output, output, a->args.past, rows, err) : code;
 }
 
@@ -185,8 +218,8 @@ static sib_code plan(const node_view *n, gpu_step *s, sib_error *err)
 {
     attending a = {.args = {0}};
     gpu_operand operands[8];
-    static const size_t inputs[] = {IN_Q, IN_K, IN_V, IN_PAST_KEY, IN_PAST_VALUE, IN_MASK, IN_Q, IN_LENGTHS};
     read_attention(n, &a);
+    const size_t inputs[] = {IN_Q, IN_K, IN_V, a.in.past_key, a.in.past_value, a.in.mask, IN_Q, a.in.lengths};
     for (size_t i = 0; i < 8; i++)
         operands[i] = (gpu_operand){GPU_IN, has(n, inputs[i]) ? inputs[i] : IN_Q, 0};
     operands[6] = (gpu_operand){GPU_OUT, 0, 0};
