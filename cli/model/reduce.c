@@ -378,7 +378,8 @@ static bool halve(const model_inputs *from, int64_t size, model_inputs *out)
     return any;
 }
 
-/* The best model with inputs of any dims, since files mostly declare numbers; NULL where there can be none. */
+/* The best model with inputs of any dims, since files mostly declare numbers; NULL where there can be none.
+   */
 static sib_model *with_free_dims(const search *x)
 {
     sib_model *out = NULL;
@@ -537,32 +538,42 @@ static void tell(const search *x)
 
 /* ---- All of it ---- */
 
-/* Runs the check on the entire model and takes the value that it names. */
+/* The node of the main graph that makes a value of this name; SIB_NONE for others, such as those inside
+   bodies. */
+static uint32_t maker_of(const search *x, const char *name)
+{
+    sib_value_info v;
+    for (size_t i = 0; name && sib_graph_value(x->g, i, &v); i++)
+        if (!strcmp(v.name, name))
+            return v.producer;
+    return SIB_NONE;
+}
+
+/* Runs the check on the entire model and takes the first value of the main graph that it names. */
 static bool find_fault(search *x)
 {
     char *inputs = write_inputs(x, x->in);
-    json_t *document = inputs ? run_check(x, x->path, inputs, false) : NULL;
-    const char *first = json_string_value(json_object_get(document, "first"));
-    sib_value_info v = {.producer = SIB_NONE};
-    bool ok = document;
-    if (!ok)
-        cli_fail("%s: the check could not be made%s", x->path, inputs ? "" : ": inputs that are no tensors");
-    else if (!first)
-        ok = (cli_fail("%s: the check names no fault: every value agrees", x->path), false);
-    if (ok) {
-        x->fault = cli_format("%s", first);
-        x->unrun = json_object_get(row_of(document, first), "why");
-        for (size_t i = 0; sib_graph_value(x->g, i, &v) && strcmp(v.name, first) != 0; i++)
-            v.producer = SIB_NONE;
-        ok = v.producer != SIB_NONE && !strcmp(v.name, first);
-        x->node = v.producer;
-        if (!ok)
-            cli_fail("the check names '%s', which no node of the main graph makes: leave --inside out",
-                     first);
+    json_t *document = inputs ? run_check(x, x->path, inputs, false) : NULL, *row;
+    size_t i;
+    x->node = SIB_NONE;
+    json_array_foreach(json_object_get(document, "values"), i, row)
+    {
+        const char *name = json_string_value(json_object_get(row, "name"));
+        x->node = json_is_true(json_object_get(row, "equal")) ? SIB_NONE : maker_of(x, name);
+        if (x->node == SIB_NONE)
+            continue;
+        x->fault = cli_format("%s", name);
+        x->unrun = json_object_get(row, "why");
+        break;
     }
+    if (!document)
+        cli_fail("%s: the check could not be made%s", x->path, inputs ? "" : ": inputs that are no tensors");
+    else if (!x->fault)
+        cli_fail("%s: the check names no fault: every value that nodes of the main graph make agrees",
+                 x->path);
     json_decref(document);
     free(inputs);
-    return ok;
+    return x->fault;
 }
 
 static bool reduce_model(search *x)

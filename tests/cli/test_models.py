@@ -534,6 +534,17 @@ class Reduce(Model):
         self.assertLess((self.folder / "case/test_data_set_0/input_0.pb").stat().st_size, 40)
         self.assertIn("1 passed", self.done("conform", "case", "--backend", "ref"))
 
+    def test_a_fault_inside_a_body_is_that_of_its_node(self):
+        row = w.tensor_type("float32", ["N"])
+        body = [w.graph([w.node("Add", ["a", "big"], ["s"]), w.node("Sub", ["s", "big"], ["o"])], {}, {"o": row}) for _ in range(2)]
+        nodes = [w.node("Neg", ["x"], ["a"]), w.node("ReduceMax", ["a"], ["most"], keepdims=0),
+                 w.node("Greater", ["most", "zero"], ["c"]), w.node("Abs", ["a"], ["b"]),
+                 w.node("If", ["c"], ["z"], name="branch", then_branch=body[0], else_branch=body[1]), w.node("Tanh", ["z"], ["y"])]
+        self.write("i.onnx", w.model(nodes, {"x": row}, {"y": row}, [w.floats("big", [1e7], []), w.floats("zero", [0], [])],
+                                     opsets={"": 18}))
+        found, nodes = self.reduced("diff --oracle --a ref --b ref --rtol 1e-3", "--random", "1", "--dim", "N=8", model="i.onnx")
+        self.assertEqual((found["value"], found["node"], nodes), ("z", "branch", ["If"]))
+
     def test_with_a_peer(self):
         """The other side is asked again for each part; its values are the outputs of the case."""
         (self.folder / "theirs").mkdir()
