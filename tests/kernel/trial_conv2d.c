@@ -230,6 +230,27 @@ static void every(trial *t)
         trial_expect_bits(t, "element", y + i, x + i * step, 1, sizeof *y);
 }
 
+static void surround(trial *t)
+{
+    conv2d_border b = {.rows = t->bench ? 14 : trial_pick(t, 0, 9), .n = t->bench ? 14 : trial_length(t)};
+    size_t before = t->bench ? 1 : trial_pick(t, 0, 20), lanes = t->k->conv2d.lanes;
+    b.pitch = b.n + before + (t->bench ? 1 : trial_pick(t, 0, 20));
+    b.first = trial_pick(t, 0, 2) * b.pitch + before;
+    b.x_row = b.n + trial_pick(t, 0, 3);
+    b.all = b.first + b.rows * b.pitch + trial_pick(t, 0, 40);
+    const float *x = trial_floats(t, b.rows ? (b.rows - 1) * b.x_row + b.n : 0, trial_fill_of(t));
+    float *y = trial_out(t, sizeof *y, 1, b.all + lanes - 1, b.all + lanes - 1, TRIAL_ALONE);
+    CALL(t, b.rows * b.n, conv2d.surround(&b, x, y));
+    size_t from = 0;
+    for (size_t r = 0; r < b.rows; r++, from = b.first + (r - 1) * b.pitch + b.n) {
+        for (size_t i = from; i < b.first + r * b.pitch; i++)
+            trial_expect(t, i, y[i], 0, 0);
+        trial_expect_bits(t, "row", y + b.first + r * b.pitch, x + r * b.x_row, b.n, sizeof *y);
+    }
+    for (size_t i = from; i < b.all; i++)
+        trial_expect(t, i, y[i], 0, 0);
+}
+
 /* Some rows of some planes, for every window that has its own kernel. */
 static void planes(trial *t)
 {
@@ -435,5 +456,6 @@ static const trial_row rows[] = {
     OFTEN(800, conv2d.planes, planes, NULL),
     DATA(conv2d.n_planes),
     ENTRY(conv2d.every, every),
+    ENTRY(conv2d.surround, surround),
 };
 const trial_family family_conv2d = {"conv2d", rows, COUNT(rows)};

@@ -65,6 +65,13 @@ typedef struct conv2d_feature_sums {
     size_t ldy;
 } conv2d_feature_sums;
 
+/* A plane of `all` floats, zeros but for rows of n elements of an image: the first begins at `first`, the others
+   `pitch` >= n apart. */
+typedef struct conv2d_border {
+    size_t all, first, pitch, rows, n;
+    size_t x_row; /* distance of rows in the image */
+} conv2d_border;
+
 typedef struct conv2d_kernels {
     size_t mr;             /* max rows of a panel of weights */
     size_t nr;             /* pixels that a panel of mr rows is multiplied with at once */
@@ -119,6 +126,8 @@ typedef struct conv2d_kernels {
 
     /* dst[i] = src[i * step] for i < n; step >= 1. Reads nothing of src after the last of these. */
     void (*every)(const float *src, size_t step, size_t n, float *dst);
+    /* Writes the plane; may write zeros to `lanes` - 1 floats after it. */
+    void (*surround)(const conv2d_border *t, const float *src, float *dst);
 } conv2d_kernels;
 
 #endif

@@ -29,23 +29,27 @@ static void fill_row(const conv2d_call *call, const char *row, size_t first, flo
         conv2d_pad(p, dst + end, n - end);
 }
 
-/* Rows of a slice of a channel as they are, with zeros around them: for many small planes one call per row and border
-   would take longer than the sums. */
+/* Rows of a slice of a channel as they are, with zeros around them. */
 static void copy_plane(const conv2d_call *call, const conv2d_item *at, size_t rows, const float *plane,
                        float *dst)
 {
     const conv2d_plan *p = call->plan;
-    const conv2d_axis *a = p->s.axis;
-    size_t before = a[2].before > at->column0 * a[2].stride ? a[2].before - at->column0 * a[2].stride : 0;
-    size_t column = at->column0 * a[2].stride + before - a[2].before;
-    size_t n = before < p->pitch && column < a[2].in ? size_min(p->pitch - before, a[2].in - column) : 0;
-    memset(dst, 0, rows * p->pitch * sizeof *dst);
-    for (size_t r = 0; r < rows && plane && n; r++) {
-        size_t padded = at->row0 * a[1].stride + r;
-        if (padded >= a[1].before && padded < a[1].before + a[1].in)
-            memcpy(dst + r * p->pitch + before, plane + (padded - a[1].before) * a[2].in + column,
-                   n * sizeof *dst);
+    const conv2d_axis *h = &p->s.axis[1], *w = &p->s.axis[2];
+    /* of the padded image: the slice, and the elements in it */
+    size_t row0 = at->row0 * h->stride, column0 = at->column0 * w->stride;
+    size_t top = size_max(row0, h->before), left = size_max(column0, w->before);
+    size_t bottom = size_min(row0 + rows, h->before + h->in);
+    size_t right = size_min(column0 + p->pitch, w->before + w->in);
+    conv2d_border border = {.all = rows * p->pitch,
+                            .first = (top - row0) * p->pitch + left - column0,
+                            .pitch = p->pitch,
+                            .x_row = w->in};
+    if (plane && bottom > top && right > left) {
+        border.rows = bottom - top;
+        border.n = right - left;
+        plane += (top - h->before) * w->in + left - w->before;
     }
+    p->kernels->surround(&border, plane, dst);
 }
 
 /* One slice of a channel: all phases of rows and columns. plane: NULL for zeros. */
