@@ -203,6 +203,22 @@ TEST(test_fractions)
     }
 }
 
+/* With features in the lanes a wide image is copied a block of channels at a time, for all rows. */
+TEST(test_blocks_of_channels)
+{
+    conv2d_shape s = FLOATS(1, 1, 768, 32, CONV_NO_AXIS, {56, 3, 2, 1, 1, 28, 0}, {56, 3, 2, 1, 1, 28, 0});
+    s.method = CONV2D_FEATURES;
+    for (size_t i = 0; i < n_levels; i++) {
+        sib_error err = SIB_ERROR_INIT;
+        conv2d_plan plan;
+        CHECK_OK(conv2d_plan_make(&tables[i].table, &s, 1, &plan, &err), err);
+        assert_int_equal(plan.method, CONV2D_FEATURES);
+        assert_int_equal(plan.rows, 28);
+        assert_true(plan.scratch_floats < 256 * 1024);
+        conv2d_plan_free(&plan);
+    }
+}
+
 TEST(test_hostile)
 {
     static const float values[] = {INFINITY, -INFINITY, NAN, 0.0f, -0.0f, 1e-42f};

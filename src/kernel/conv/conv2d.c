@@ -139,8 +139,8 @@ static void choose_bands(conv2d_plan *p, unsigned threads)
     size_t rows = a[1].out, columns = a[2].out;
     size_t max = size_max(1, OUTPUT_FLOATS / size_max(1, p->s.m * columns));
     rows = size_min(rows, max);
-    /* features in the lanes read the image block by block of terms: large weights are then read fewer times */
-    bool bounded = !p->plane_run && !(p->features && p->s.m * p->k > WEIGHT_FLOATS);
+    /* features in the lanes copy the image block by block of channels */
+    bool bounded = !p->plane_run && !p->features;
     while (rows > 1 && bounded && p->s.c * channel_floats(p, rows, columns) > IMAGE_FLOATS)
         rows = (rows + 1) / 2;
     if (a[1].out == 1) {
@@ -298,7 +298,7 @@ static void choose_layout(conv2d_plan *p)
         p->phase_rows = reach(p, 1, p->rows);
         p->phase_floats = p->phase_rows * p->pitch;
         p->channel_floats = channel_floats(p, p->rows, p->columns);
-        p->image_floats = p->s.c * p->channel_floats + 64;
+        p->image_floats = (p->features ? conv2d_features_channels(p) : p->s.c) * p->channel_floats + 64;
     }
     size_t run = p->rows * p->row_step;
     p->tile_floats = p->flat ? size_ceil_div(p->s.m, p->panels) * size_min(p->chunk, run) : 0;

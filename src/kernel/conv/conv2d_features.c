@@ -11,9 +11,10 @@
    cache. */
 #define PIXELS       224
 #define PANEL_FLOATS (56 * 1024)
-/* Max floats of the sums of all panels, where all are kept: with a block of weights and the part of the image that it
-   meets they share the L2 cache. */
-#define SUM_FLOATS (64 * 1024)
+/* Max floats of the sums of all panels, where all are kept, and of the image that a block of terms meets: with a block
+   of weights they share the L2 cache. */
+#define SUM_FLOATS   (64 * 1024)
+#define IMAGE_FLOATS (96 * 1024)
 /* Max sums of a tile at any level: pixels times floats of features. */
 #define MAX_TILE_FLOATS 1024
 
@@ -54,11 +55,14 @@ double conv2d_features_ratio(const conv2d_plan *p)
     return (features + copy_cost(p, 1)) / (pixels + copy_cost(p, a[2].stride));
 }
 
-/* Blocks of terms of a sum, so that the weights of a panel's block stay in the L2 cache. */
+/* Blocks of terms of a sum, so that the weights of a panel's block and the image that it meets stay in the L2 cache.
+   Where a sum has parts, their ends depend on the weights alone. */
 static size_t blocks_of(const conv2d_plan *p)
 {
     size_t width = p->kernels->spot_vectors * p->kernels->lanes;
-    return size_max(size_ceil_div(p->k * width, PANEL_FLOATS), conv2d_parts(p, p->k));
+    size_t image = p->s.part_terms ? 1 : size_ceil_div(p->s.c * p->channel_floats, IMAGE_FLOATS);
+    return size_max(size_max(size_ceil_div(p->k * width, PANEL_FLOATS), size_min(image, p->s.c)),
+                    conv2d_parts(p, p->k));
 }
 
 /* Panels whose sums are kept at once: with several blocks all of them, so that each block of the image is read from
@@ -68,11 +72,18 @@ static size_t kept_panels(const conv2d_plan *p)
     return blocks_of(p) > 1 ? p->panels : 1;
 }
 
+/* Pixels of which sums are kept: with several blocks as many as have room. */
 static size_t max_pixels(const conv2d_plan *p)
 {
-    size_t width = p->kernels->spot_vectors * p->kernels->lanes;
-    size_t room = size_max(SUM_FLOATS / (kept_panels(p) * width), p->kernels->lanes);
-    return size_min(size_min(PIXELS, room), p->rows * p->columns);
+    size_t lanes = p->kernels->lanes, panels = kept_panels(p);
+    size_t room = SUM_FLOATS / (panels * p->kernels->spot_vectors * lanes) / lanes * lanes;
+    return size_min(blocks_of(p) > 1 ? size_max(room, lanes) : PIXELS, p->rows * p->columns);
+}
+
+size_t conv2d_features_channels(const conv2d_plan *p)
+{
+    size_t terms = size_ceil_div(p->k, blocks_of(p));
+    return size_min(p->s.c, (terms - 1) / p->taps + 2); /* a block begins and ends within a channel */
 }
 
 /* Floats of the sums of a panel. */
@@ -94,46 +105,57 @@ static void add_part(const float *part, size_t n, float *sums)
         sums[i] += part[i];
 }
 
-/* Terms k0 .. k0 + k - 1 of the features of a panel for n pixels. x: (n) pointers to the first elements of their
-   windows; w: (all terms, width); sums: (n, width). */
-static void sum_block(const conv2d_plan *p, size_t k0, size_t k, size_t n, const float *const *x,
+/* A block of terms, k0 .. k0 + k - 1, of the item. */
+typedef struct term_block {
+    size_t k0, k;
+    const float *image;    /* the first pixel of the item in the first channel of the block */
+    const int32_t *offset; /* (k) from there */
+    bool last;
+} term_block;
+
+/* The block's terms of the features of a panel for n pixels. x: (n) pointers to the first elements of their windows;
+   w: (all terms, width); sums: (n, width). */
+static void sum_block(const conv2d_plan *p, const term_block *b, size_t n, const float *const *x,
                       const float *w, size_t width, float *sums)
 {
     const conv2d_kernels *t = p->kernels;
     size_t tiles = size_ceil_div(n, t->spots);
     float part[MAX_TILE_FLOATS];
-    bool apart = p->s.part_terms && k0;
+    bool apart = p->s.part_terms && b->k0;
     SIB_ASSERT(t->spots * width <= MAX_TILE_FLOATS);
     for (size_t tile = 0; tile < tiles; tile++) {
         size_t i0 = conv2d_cut(n, tiles, tile), i1 = conv2d_cut(n, tiles, tile + 1);
         float *at = sums + i0 * width;
-        t->spot(i1 - i0, width / t->lanes, k, w + k0 * width, x + i0, p->offset + k0, k0 && !apart,
+        t->spot(i1 - i0, width / t->lanes, b->k, w + b->k0 * width, x + i0, b->offset, b->k0 && !apart,
                 apart ? part : at);
         if (apart)
             add_part(part, (i1 - i0) * width, at);
     }
 }
 
-/* One block of terms for pixels begin .. begin + n - 1 and all panels of the item; the last block stores them. */
-static void run_block(const conv2d_features *o, size_t block, size_t blocks, size_t begin, size_t n,
-                      const float *const *x)
+/* One block of terms for n <= PIXELS pixels from `pixel` on, those from number `kept` on of which sums are kept, and all
+   panels of the item; the last block stores them. */
+static void run_block(const conv2d_features *o, const term_block *b, size_t pixel, size_t n, size_t kept)
 {
     const conv2d_plan *p = o->p;
-    size_t lanes = p->kernels->lanes, kept = kept_panels(p) > 1 ? panel_floats(p) : 0;
-    size_t k0 = conv2d_cut(p->k, blocks, block), k = conv2d_cut(p->k, blocks, block + 1) - k0;
+    const float *x[PIXELS];
+    size_t lanes = p->kernels->lanes, apart = kept_panels(p) > 1 ? panel_floats(p) : 0;
+    size_t columns = o->at->columns, column_step = p->s.axis[2].stride / p->step[2];
+    for (size_t i = 0; i < n; i++)
+        x[i] = b->image + (pixel + i) / columns * p->row_step + (pixel + i) % columns * column_step;
     for (size_t panel = o->at->panel0; panel < o->at->panel1; panel++) {
         size_t m0 = conv2d_panel_row(p, panel), m = conv2d_panel_row(p, panel + 1) - m0;
         size_t width = size_ceil_div(m, lanes) * lanes;
-        float *sums = o->sums + (panel - o->at->panel0) * kept;
-        sum_block(p, k0, k, n, x, o->w + m0 * p->k, width, sums);
+        float *sums = o->sums + (panel - o->at->panel0) * apart + kept * width;
+        sum_block(p, b, n, x, o->w + m0 * p->k, width, sums);
         conv2d_feature_sums sums_of_features = {.sums = sums,
                                                 .width = width,
                                                 .bias = o->bias ? o->bias + m0 : NULL,
                                                 .low = o->low,
                                                 .high = o->high,
-                                                .y = o->y + m0 * o->y_plane + begin,
+                                                .y = o->y + m0 * o->y_plane + pixel,
                                                 .ldy = o->y_plane};
-        if (block + 1 == blocks)
+        if (b->last)
             p->kernels->store_features(&sums_of_features, n, m);
     }
 }
@@ -141,16 +163,17 @@ static void run_block(const conv2d_features *o, size_t block, size_t blocks, siz
 void conv2d_features_run(const conv2d_features *o)
 {
     const conv2d_plan *p = o->p;
-    const conv2d_item *at = o->at;
-    const float *x[PIXELS];
-    size_t all = at->rows * at->columns, max = max_pixels(p), blocks = blocks_of(p);
-    size_t column_step = p->s.axis[2].stride / p->step[2];
-    for (size_t begin = 0; begin < all; begin += max) {
-        size_t n = size_min(max, all - begin);
-        for (size_t i = 0; i < n; i++)
-            x[i] =
-                o->image + (begin + i) / at->columns * p->row_step + (begin + i) % at->columns * column_step;
-        for (size_t block = 0; block < blocks; block++)
-            run_block(o, block, blocks, begin, n, x);
-    }
+    size_t all = o->at->rows * o->at->columns, max = max_pixels(p), blocks = blocks_of(p);
+    for (size_t begin = 0; begin < all; begin += max)
+        for (size_t block = 0; block < blocks; block++) {
+            size_t k0 = conv2d_cut(p->k, blocks, block), end = conv2d_cut(p->k, blocks, block + 1);
+            size_t c0 = k0 / p->taps, n = size_min(max, all - begin);
+            term_block b = {k0, end - k0, o->image, p->offset + k0 % p->taps, block + 1 == blocks};
+            if (p->direct)
+                b.image += c0 * p->in_plane;
+            else if (blocks > 1 || !begin)
+                conv2d_fill(o->call, o->at, o->x, c0, size_ceil_div(end, p->taps), o->scratch);
+            for (size_t i = 0; i < n; i += PIXELS)
+                run_block(o, &b, begin + i, size_min(PIXELS, n - i), i);
+        }
 }

@@ -14,9 +14,10 @@
    Work is cut into items: a batch, a group, a position along the first axis, and a band of rows, or of
    columns of one row, of the last two axes. An item whose image must be padded or split for a stride is
    copied to scratch first, as phases: column i of phase f is column i * stride + f of the padded image, rows
-   likewise. Then every tap of the kernel reads consecutive floats for consecutive pixels. Small windows of a
-   fixed size over single planes (depthwise: one input channel per output channel) have kernels that need no
-   copy; large windows over them and small planes are computed with the planes in the lanes. */
+   likewise. Then every tap of the kernel reads consecutive floats for consecutive pixels. With features in the
+   lanes it is copied a block of channels at a time, whose terms are added for all pixels before the next. Small
+   windows of a fixed size over single planes (depthwise: one input channel per output channel) have kernels
+   that need no copy; large windows over them and small planes are computed with the planes in the lanes. */
 #ifndef KERNEL_CONV2D_PLAN_H
 #define KERNEL_CONV2D_PLAN_H
 
@@ -236,7 +237,10 @@ void conv2d_lanes_run(const conv2d_call *call, const conv2d_planes_item *at, flo
 typedef struct conv2d_features {
     const conv2d_plan *p;
     const conv2d_item *at;
-    const float *image; /* the first pixel of the item */
+    const conv2d_call *call;
+    const char *x;      /* of the batch and group */
+    float *scratch;     /* of its image, where that is copied: a block of channels after the other */
+    const float *image; /* the first pixel of the item: in x, or scratch */
     const float *w;     /* packed, of the group */
     const float *bias;  /* of the group, or NULL */
     float low, high;
@@ -246,6 +250,8 @@ typedef struct conv2d_features {
 } conv2d_features;
 double conv2d_features_ratio(const conv2d_plan *p);
 size_t conv2d_features_floats(const conv2d_plan *p);
+/* Channels of the image that are copied at once. */
+size_t conv2d_features_channels(const conv2d_plan *p);
 void conv2d_features_run(const conv2d_features *o);
 /* Floats of a row of packed weights of a group. */
 static inline size_t conv2d_features_width(const conv2d_plan *p)
@@ -270,6 +276,9 @@ static inline size_t conv2d_few_floats(const conv2d_plan *p)
     return (p->s.m + p->few_width - 1) / p->few_width * p->few_width * p->k;
 }
 
+/* Copies channels c0 .. c1 - 1 of the item's group to dst as phases. x: of the batch and group. */
+void conv2d_fill(const conv2d_call *call, const conv2d_item *at, const char *x, size_t c0, size_t c1,
+                 float *dst);
 /* Fills with the value of the image out of range. */
 void conv2d_pad(const conv2d_plan *p, float *dst, size_t n);
 /* Bytes of an element. */

@@ -7,89 +7,6 @@
 #include <math.h>
 #include <string.h>
 
-/* ---- The image as phases ------------------------------------------------------------------------------ */
-
-/* Columns of one phase of a row of the image: padding, every step-th element, padding. row: NULL for a row
-   out of range; first: column of the padded image at which the phase begins. */
-static void fill_row(const conv2d_call *call, const char *row, size_t first, float *dst)
-{
-    const conv2d_plan *p = call->plan;
-    const conv2d_axis *a = &p->s.axis[2];
-    size_t n = p->pitch, step = p->step[2], begin = 0, end = 0;
-    if (row && first < a->before + a->in) {
-        begin = first >= a->before ? 0 : size_min(n, size_ceil_div(a->before - first, step));
-        end = size_max(begin, size_min(n, size_ceil_div(a->before + a->in - first, step)));
-    }
-    if (begin)
-        conv2d_pad(p, dst, begin);
-    if (end > begin)
-        conv2d_take(p, row + (first + begin * step - a->before) * conv2d_element(p->s.x), call->x_zero, step,
-                    end - begin, dst + begin);
-    if (n > end)
-        conv2d_pad(p, dst + end, n - end);
-}
-
-/* Rows of a slice of a channel as they are, with zeros around them. */
-static void copy_plane(const conv2d_call *call, const conv2d_item *at, size_t rows, const float *plane,
-                       float *dst)
-{
-    const conv2d_plan *p = call->plan;
-    const conv2d_axis *h = &p->s.axis[1], *w = &p->s.axis[2];
-    /* of the padded image: the slice, and the elements in it */
-    size_t row0 = at->row0 * h->stride, column0 = at->column0 * w->stride;
-    size_t top = size_max(row0, h->before), left = size_max(column0, w->before);
-    size_t bottom = size_min(row0 + rows, h->before + h->in);
-    size_t right = size_min(column0 + p->pitch, w->before + w->in);
-    conv2d_border border = {.all = rows * p->pitch,
-                            .first = (top - row0) * p->pitch + left - column0,
-                            .pitch = p->pitch,
-                            .x_row = w->in};
-    if (plane && bottom > top && right > left) {
-        border.rows = bottom - top;
-        border.n = right - left;
-        plane += (top - h->before) * w->in + left - w->before;
-    }
-    p->kernels->surround(&border, plane, dst);
-}
-
-/* One slice of a channel: all phases of rows and columns. plane: NULL for zeros. */
-static void fill_plane(const conv2d_call *call, const conv2d_item *at, const char *plane, float *dst)
-{
-    const conv2d_plan *p = call->plan;
-    const conv2d_axis *a = p->s.axis;
-    size_t rows = p->phase_rows - (p->rows - at->rows) * (a[1].stride / p->step[1]);
-    if (p->step[1] == 1 && p->step[2] == 1 && p->s.x == SIB_F32 && p->s.kind != CONV2D_LARGEST) {
-        copy_plane(call, at, rows, (const float *)(const void *)plane, dst);
-        return;
-    }
-    for (size_t i = 0; i < p->phases[1]; i++)
-        for (size_t r = 0; r < rows; r++) {
-            size_t padded = at->row0 * a[1].stride + r * p->step[1] + i;
-            bool inside = plane && padded >= a[1].before && padded < a[1].before + a[1].in;
-            const char *row =
-                inside ? plane + (padded - a[1].before) * a[2].in * conv2d_element(p->s.x) : NULL;
-            for (size_t j = 0; j < p->phases[2]; j++)
-                fill_row(call, row, at->column0 * a[2].stride + j,
-                         dst + (i * p->phases[2] + j) * p->phase_floats + r * p->pitch);
-        }
-}
-
-/* Copies the channels of the item's group to dst as phases. x: of the batch and group. */
-static void conv2d_fill(const conv2d_call *call, const conv2d_item *at, const char *x, float *dst)
-{
-    const conv2d_plan *p = call->plan;
-    const conv2d_axis *a = p->s.axis;
-    size_t element = conv2d_element(p->s.x);
-    size_t slice = p->phases[1] * p->phases[2] * p->phase_floats;
-    for (size_t c = 0; c < p->s.c; c++, x += p->in_plane * element)
-        for (size_t i = 0; i < a[0].kernel; i++, dst += slice) {
-            size_t padded = at->place * a[0].stride + i * a[0].dilation;
-            bool inside = padded >= a[0].before && padded < a[0].before + a[0].in;
-            fill_plane(call, at, inside ? x + (padded - a[0].before) * a[1].in * a[2].in * element : NULL,
-                       dst);
-        }
-}
-
 /* ---- Products ------------------------------------------------------------------------------------------ */
 
 /* State shared by the loops of an item. */
@@ -103,8 +20,9 @@ typedef struct product {
     float *y;              /* where sums are written: the first pixel of the item */
     size_t y_plane, y_row; /* distances between channels and between rows there */
     float *tile;
-    const float *x; /* of the batch and group: single planes */
-    size_t k0, k;   /* the terms of this sum */
+    const char *x; /* of the batch and group */
+    float *scratch;
+    size_t k0, k; /* the terms of this sum */
 } product;
 
 static void panel_of(const product *o, size_t panel, size_t n, const float *x, float *y, size_t ldy)
@@ -164,7 +82,7 @@ static void run_plane(const product *o)
 {
     conv2d_planes one = {.g = &o->p->plane,
                          .n = 1,
-                         .x = o->x,
+                         .x = o->p->s.x == SIB_F32 ? (const float *)(const void *)o->x : o->scratch,
                          .w = o->w,
                          .first = o->bias,
                          .by_row = o->p->counts[1],
@@ -190,6 +108,9 @@ static void multiply(const product *o)
         const conv2d_call *c = o->call;
         conv2d_features features = {.p = p,
                                     .at = at,
+                                    .call = c,
+                                    .x = o->x,
+                                    .scratch = o->scratch,
                                     .image = o->image,
                                     .w = o->w,
                                     .bias = o->bias,
@@ -326,23 +247,21 @@ static void convert(product *o, char *y)
         }
 }
 
-/* Prepares the image. x: of the batch and group. */
-static void place_image(product *o, const char *x, float *scratch)
+/* Prepares the image; with features in the lanes it is copied later, block by block. */
+static void place_image(product *o)
 {
     const conv2d_plan *p = o->p;
     const conv2d_item *at = o->at;
     const conv2d_axis *a = p->s.axis;
-    o->image = o->x = scratch;
+    o->image = o->scratch;
     if (p->plane_run && p->s.x != SIB_F32)
-        conv2d_take(p, x, o->call->x_zero, 1, p->in_plane, scratch);
-    else if (p->plane_run)
-        o->x = (const float *)(const void *)x;
-    else if (p->direct)
-        o->image = (const float *)(const void *)x +
+        conv2d_take(p, o->x, o->call->x_zero, 1, p->in_plane, o->scratch);
+    else if (p->direct && !p->plane_run)
+        o->image = (const float *)(const void *)o->x +
                    (at->place * a[0].stride * a[1].in + at->row0 * a[1].stride) * a[2].in +
                    at->column0 * a[2].stride;
-    else
-        conv2d_fill(o->call, at, x, scratch);
+    else if (!p->plane_run && !p->features)
+        conv2d_fill(o->call, at, o->x, 0, p->s.c, o->scratch);
 }
 
 static void run_item(const conv2d_call *c, const conv2d_item *at, float *scratch, finished *f)
@@ -352,12 +271,14 @@ static void run_item(const conv2d_call *c, const conv2d_item *at, float *scratch
     size_t group = at->batch * p->s.groups + at->group, channel = group * p->s.m;
     size_t first = (at->place * a[1].out + at->row0) * a[2].out + at->column0; /* pixel of a channel of y */
     char *y = (char *)c->y + (channel * p->out_plane + first) * conv2d_element(p->s.y);
-    product o = {.call = c, .p = p, .at = at, .tile = scratch + p->image_floats, .k = p->k};
+    product o = {
+        .call = c, .p = p, .at = at, .scratch = scratch, .tile = scratch + p->image_floats, .k = p->k};
+    o.x = (const char *)c->x + group * p->s.c * p->in_plane * conv2d_element(p->s.x);
     if (c->w)
         o.w = c->w + at->group * (p->features ? conv2d_features_width(p) : p->s.m) * p->k;
     if (c->bias)
         o.bias = c->bias + at->group * p->s.m;
-    place_image(&o, (const char *)c->x + group * p->s.c * p->in_plane * conv2d_element(p->s.x), scratch);
+    place_image(&o);
     if (!p->sum_floats) {
         o.y = (float *)(void *)y;
         o.y_plane = p->out_plane;
