@@ -203,9 +203,12 @@ TEST(test_fractions)
     }
 }
 
-/* With features in the lanes a wide image is copied a block of channels at a time, for all rows. */
+/* With features in the lanes a wide image is copied a block of channels at a time, for all rows; one of few channels a
+   band of rows at a time. */
 TEST(test_blocks_of_channels)
 {
+    conv2d_shape few = FLOATS(1, 1, 32, 32, CONV_NO_AXIS, {112, 3, 2, 1, 1, 56, 0}, {112, 3, 2, 1, 1, 56, 0});
+    few.method = CONV2D_FEATURES;
     conv2d_shape s = FLOATS(1, 1, 768, 32, CONV_NO_AXIS, {56, 3, 2, 1, 1, 28, 0}, {56, 3, 2, 1, 1, 28, 0});
     s.method = CONV2D_FEATURES;
     for (size_t i = 0; i < n_levels; i++) {
@@ -215,6 +218,9 @@ TEST(test_blocks_of_channels)
         assert_int_equal(plan.method, CONV2D_FEATURES);
         assert_int_equal(plan.rows, 28);
         assert_true(plan.scratch_floats < 256 * 1024);
+        conv2d_plan_free(&plan);
+        CHECK_OK(conv2d_plan_make(&tables[i].table, &few, 1, &plan, &err), err);
+        assert_true(plan.rows < 16);
         conv2d_plan_free(&plan);
     }
 }

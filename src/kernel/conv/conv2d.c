@@ -54,6 +54,8 @@ static void simplify(conv2d_shape *s)
 /* Max floats of the image that an item reads, and of the output that it writes: both stay in the L2 cache. */
 #define IMAGE_FLOATS  (96 * 1024)
 #define OUTPUT_FLOATS (64 * 1024)
+/* Min terms of a block of channels: with fewer, sums are read and written too often. */
+#define BLOCK_TERMS 256
 /* Floats of the image that all panels process at once, from the L1 cache. */
 #define CHUNK_FLOATS (6 * 1024)
 /* Packed weights beyond this many floats are read once per band rather than once per chunk. */
@@ -140,8 +142,9 @@ static void choose_bands(conv2d_plan *p, unsigned threads)
     size_t max = size_max(1, OUTPUT_FLOATS / size_max(1, p->s.m * columns));
     rows = size_min(rows, max);
     /* features in the lanes copy the image block by block of channels */
-    bool bounded = !p->plane_run && !p->features;
-    while (rows > 1 && bounded && p->s.c * channel_floats(p, rows, columns) > IMAGE_FLOATS)
+    size_t image =
+        p->plane_run ? SIZE_MAX : IMAGE_FLOATS * (p->features ? size_max(1, p->k / BLOCK_TERMS) : 1);
+    while (rows > 1 && p->s.c * channel_floats(p, rows, columns) > image)
         rows = (rows + 1) / 2;
     if (a[1].out == 1) {
         while (columns > MIN_COLUMNS &&
