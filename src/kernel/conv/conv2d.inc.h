@@ -118,12 +118,11 @@ static void conv2d_every(const float *src, size_t step, size_t n, float *dst)
         dst[i] = src[i * step];
 }
 
-/* Zeros from `at` on, until `end` or up to VF_LANES - 1 floats further; returns where. */
-static inline float *zeros(float *at, const float *end)
+/* Zeros from `at` on, until `end` or up to VF_LANES - 1 floats further. */
+static inline void zeros(float *at, const float *end)
 {
     for (; at < end; at += VF_LANES)
         vf_store(at, vf_zero());
-    return at;
 }
 
 /* Vectors may end behind their row: what follows is written later. So a short row is one load and one store, and the
@@ -133,7 +132,7 @@ static void conv2d_surround(const conv2d_border *t, const float *src, float *dst
     const float *end = dst + t->all;
     float *at = dst, *row = dst + t->first;
     for (size_t r = 0; r < t->rows; r++, src += t->x_row, row += t->pitch) {
-        at = zeros(at, row);
+        zeros(at, row);
         size_t i = 0;
         for (; i + VF_LANES <= t->n; i += VF_LANES)
             vf_store(row + i, vf_load(src + i));

@@ -36,10 +36,9 @@ static sib_code find_references(const sib_model *m, value_list a, value_list b, 
     *out = (references){.items = calloc(info.n_values + 1, sizeof *out->items),
                         .rounded = calloc(info.n_values + 1, sizeof *out->rounded)};
     json_t *of_a = numbers_by_name(a), *of_b = numbers_by_name(b);
-    sib_code code = out->items && out->rounded && of_a && of_b
-                        ? SIB_OK
-                        : server_fail(err, SIB_ERR_MEMORY, "the server has too little memory");
-    for (size_t i = 0; code == SIB_OK && sib_graph_value(sib_model_graph(m, 0), i, &v); i++) {
+    const bool room = out->items && out->rounded && of_a && of_b;
+    sib_code code = room ? SIB_OK : server_fail(err, SIB_ERR_MEMORY, "the server has too little memory");
+    for (size_t i = 0; room && sib_graph_value(sib_model_graph(m, 0), i, &v); i++) {
         bool made = v.producer != SIB_NONE, weight = v.constant && !made;
         const run_value *found = weight || !v.name ? NULL : value_named(b, of_b, v.name);
         if (!found && !made && !weight && v.name)
