@@ -7,8 +7,8 @@ export default defineConfig({
   // Ends what hangs, also on a machine that is busy with something else; no test is judged by its time.
   timeout: 300_000,
   expect: { timeout: 60_000 },
-  // Each has a server of its own; a page waits for its server most of the time.
-  workers: 2,
+  // Each has a server of its own, and a page waits for its server: with two, two processors are idle for a sixth of the time.
+  workers: 3,
   reporter: "list",
   use: {
     // Chromium without its own windows: the same pages for two thirds of the processors' time.
