@@ -1,0 +1,33 @@
+/* The check of sibyl reduce: a process of sibyl diff, and the fault that it names. */
+#ifndef CLI_REDUCE_CHECK_H
+#define CLI_REDUCE_CHECK_H
+
+#include "model/model_inputs.h"
+#include "shared_options.h"
+
+typedef struct reduce_check {
+    const extension_settings *ext;
+    const char *folder;  /* for models that are tried */
+    char *text, **words; /* of the check */
+    size_t n_words;
+    long done, limit; /* checks */
+    char *fault;      /* the value that the check names, */
+    bool unrun;       /* since it could not be compared */
+} reduce_check;
+
+/* Reads "diff" and its options: words between blanks, those in quotes as one. Returns false, with a line on
+   stderr. */
+bool reduce_check_read(const char *text, reduce_check *c);
+/* The value of an option among the words, "--NAME VALUE" or "--NAME=VALUE"; NULL where it is not there. */
+const char *reduce_check_option(const reduce_check *c, const char *name);
+/* Checks the entire model, and keeps the first value that it names and that a node of the main graph makes:
+   that node. SIB_NONE, with a line on stderr, where there is none. */
+uint32_t reduce_check_find(reduce_check *c, const char *path, const sib_graph *g, const model_inputs *in);
+/* Whether a model shows the fault on these inputs. False where no check is left. */
+bool reduce_check_shows(reduce_check *c, const sib_model *m, const model_inputs *in);
+void reduce_check_free(reduce_check *c);
+
+/* Saves a model, with its weights in a file of their own where one is too small for them. */
+bool reduce_save(const sib_model *m, const char *path, sib_error *err);
+
+#endif
