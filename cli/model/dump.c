@@ -1,8 +1,10 @@
 #include "model/dump.h"
 
 #include "files.h"
+#include "interrupt.h"
 #include "model/value_text.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -199,7 +201,11 @@ bool dump_begin(const char *path, dump_writer *w)
     if (ends_with(path, ".npz"))
         return true;
     w->manifest = json_object();
-    return file_folder_ready(path);
+    char *manifest = file_join(path, MANIFEST);
+    bool ok =
+        file_folder_ready(path) && (w->cancel = interrupt_begin()) && cli_aside_begin(&w->aside, manifest);
+    free(manifest);
+    return ok;
 }
 
 static bool keep_array(dump_writer *w, const char *name, const sib_value *v)
@@ -265,6 +271,19 @@ static json_t *entry_of(dump_writer *w, const char *name, const sib_value *v)
     return entry;
 }
 
+static bool write_file(const dump_writer *w, const char *file, const char *name, const sib_value *v)
+{
+    sib_error err = SIB_ERROR_INIT;
+    char *path = file_join(w->aside.aside, file);
+    const bool ok = value_save(path, name, v, &err) == SIB_OK;
+    if (!ok) {
+        cli_aside_clean(&w->aside, err.message);
+        cli_fail("%s", err.message);
+    }
+    free(path);
+    return ok;
+}
+
 bool dump_put(dump_writer *w, const char *name, const sib_value *v)
 {
     if (!w->manifest)
@@ -272,7 +291,7 @@ bool dump_put(dump_writer *w, const char *name, const sib_value *v)
     const json_t *entry = entry_of(w, name, v);
     if (!entry)
         return cli_fail("%s: the name of a value is not UTF-8", w->path), false;
-    return value_write(w->path, json_string_value(json_object_get(entry, "file")), name, v);
+    return write_file(w, json_string_value(json_object_get(entry, "file")), name, v);
 }
 
 bool dump_end(dump_writer *w)
@@ -280,10 +299,11 @@ bool dump_end(dump_writer *w)
     sib_error err = SIB_ERROR_INIT;
     bool ok = true;
     if (w->manifest) {
-        char *path = file_join(w->path, MANIFEST), *text = json_dumps(w->manifest, JSON_INDENT(1));
-        ok = text && file_put(path, text, strlen(text));
+        char *text = json_dumps(w->manifest, JSON_INDENT(1));
+        ok = text && file_put(w->aside.path, text, strlen(text));
+        if (ok && !cli_aside_commit(&w->aside))
+            ok = (cli_fail("%s: cannot be written: %s", w->path, strerror(errno)), false);
         free(text);
-        free(path);
     } else if (sib_npz_save(w->path, w->arrays, w->n, false, &err) != SIB_OK)
         ok = (cli_fail("%s", err.message), false);
     dump_discard(w);
@@ -298,6 +318,10 @@ void dump_discard(dump_writer *w)
     }
     free(w->arrays);
     free(w->held);
+    if (w->aside.folder)
+        cli_aside_end(&w->aside);
+    if (w->cancel)
+        interrupt_end();
     json_decref(w->manifest);
     json_decref(w->names);
     *w = (dump_writer){0};

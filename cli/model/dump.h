@@ -2,6 +2,7 @@
 #ifndef CLI_DUMP_H
 #define CLI_DUMP_H
 
+#include "aside.h"
 #include "messages.h"
 
 /* A folder has manifest.json, an object of objects by the names of values:
@@ -26,15 +27,18 @@ void dump_close(dump *d);
 /* ---- Written ---- */
 
 typedef struct dump_writer {
-    const char *path;      /* the caller's; one that ends in .npz is an archive */
-    json_t *manifest;      /* of a folder */
-    json_t *names;         /* of files so far; of an archive the numbers of arrays by name */
-    sib_npz_entry *arrays; /* (n, of room) of an archive */
-    sib_value **held;      /* (n) what the arrays are of */
+    const char *path;         /* the caller's; one that ends in .npz is an archive */
+    json_t *manifest;         /* of a folder, */
+    cli_aside aside;          /* whose files appear together at the end; */
+    const sib_cancel *cancel; /* of the work that makes the values, by Ctrl-C: then nothing is left */
+    json_t *names;            /* of files so far; of an archive the numbers of arrays by name */
+    sib_npz_entry *arrays;    /* (n, of room) of an archive */
+    sib_value **held;         /* (n) what the arrays are of */
     size_t n, room;
 } dump_writer;
 
-/* Makes the folder if there is none. Returns false, with a line on stderr, on failure. */
+/* Makes the folder if there is none. Returns false, with a line on stderr, on failure. w stays where it is until
+   dump_end or dump_discard. */
 bool dump_begin(const char *path, dump_writer *w);
 /* Values that are no tensors are written as NAME.pb; an archive refuses them. One of the same name replaces
    the first. Likewise. */

@@ -178,7 +178,7 @@ static bool show_runs(const sib_model *m, const settings *s, const running *r, c
                       json_t *taps, dump_writer *to, double *times)
 {
     json_t *outputs = s->json ? json_array() : NULL;
-    bool ok = show_outputs(m, to, r->outputs, outputs);
+    bool ok = show_outputs(m, to, r->outputs, outputs) && (!to || dump_end(to));
     if (s->json) {
         json_t *all = json_pack("{s:o, s:O, s:o, s:o, s:I}", "outputs", outputs, "taps", taps, "times_ms",
                                 times_json(s, times), "notices", notices_json(r->session), "edits",
@@ -224,7 +224,10 @@ static bool run_session(sib_model *m, const settings *s, bool oracle, const mode
     sib_profile *profile = NULL;
     sib_model_info info;
     tap_context taps = {to, s->json ? json_array() : NULL, false};
-    sib_run_options run = {.tap_names = s->taps.items, .n_taps = s->taps.n, .tap_inside = s->inside};
+    sib_run_options run = {.tap_names = s->taps.items,
+                           .n_taps = s->taps.n,
+                           .tap_inside = s->inside,
+                           .cancel = to ? to->cancel : NULL};
     sib_model_get_info(m, &info);
     if (into)
         run = (sib_run_options){.tap = recording_tap, .tap_context = into};
@@ -300,7 +303,7 @@ static int run_named(const cli_command *self, const settings *s, int n, char **n
     model_inputs in = {0};
     dump_writer to = {0};
     bool ok = (!s->out || dump_begin(s->out, &to)) && model_inputs_read(m, &s->in, &in) &&
-              run_session(m, s, false, &in, s->out ? &to : NULL, NULL) && (!s->out || dump_end(&to)) &&
+              run_session(m, s, false, &in, s->out ? &to : NULL, NULL) &&
               (!s->oracle || show_errors(m, s, &in));
     dump_discard(&to);
     model_inputs_free(&in);

@@ -86,14 +86,19 @@ void value_show(const char *name, const sib_value *v, FILE *out)
     }
 }
 
+sib_code value_save(const char *path, const char *name, const sib_value *v, sib_error *err)
+{
+    return sib_value_tensor(v) ? sib_npy_save(path, sib_value_tensor(v), err)
+                               : sib_value_save_pb(path, v, name, err);
+}
+
 bool value_write(const char *folder, const char *file, const char *name, const sib_value *v)
 {
     sib_error err = SIB_ERROR_INIT;
     char *path = file_join(folder, file);
-    sib_code code = sib_value_tensor(v) ? sib_npy_save(path, sib_value_tensor(v), &err)
-                                        : sib_value_save_pb(path, v, name, &err);
-    if (code != SIB_OK)
+    const bool ok = value_save(path, name, v, &err) == SIB_OK;
+    if (!ok)
         cli_fail("%s", err.message);
     free(path);
-    return code == SIB_OK;
+    return ok;
 }

@@ -5,14 +5,17 @@ import math
 import os
 import re
 import shutil
+import signal
 import struct
+import subprocess
 import sys
+import time
 import unittest
 import warnings
 import zipfile
 from xml.etree import ElementTree
 
-from command import sibyl, read_npy, npy_bytes, Case, Model, Cases, w
+from command import COMMAND, sibyl, read_npy, npy_bytes, Case, Model, Cases, w
 
 
 class Inspect(Model):
@@ -263,6 +266,17 @@ class Run(Model):
     def test_all_processors_and_a_folder_that_is_made(self):
         self.done("run", "m.onnx", "-i", "x=1,2,3", "-o", "made", "--threads", "0")
         self.assertEqual(sorted(p.name for p in (self.folder / "made").iterdir()), ["manifest.json", "y.npy"])
+
+    def test_interrupts_leave_nothing(self):
+        made = self.folder / "made"
+        process = subprocess.Popen([COMMAND, "run", "m.onnx", "-i", "x=1,2,3", "--repeat", "1000000", "-o", "made"],
+                                   cwd=self.folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        while process.poll() is None and not (made.is_dir() and list(made.iterdir())):
+            time.sleep(0.001)
+        process.send_signal(signal.SIGINT)
+        line = process.communicate()[1].decode()
+        self.assertEqual((process.returncode, line.count("cancelled")), (1, 1), line)
+        self.assertEqual(list(made.iterdir()), [])
 
     def test_a_tap_that_matches_nothing(self):
         arguments = ("run", "m.onnx", "-i", "x=1,2,3", "--tap", "sum")
