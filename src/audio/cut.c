@@ -1,8 +1,9 @@
 #include "audio/cut.h"
 
+#include "audio/ffmpeg.h"
+
 #include <errno.h>
 #include <inttypes.h>
-#include <libavutil/avstring.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -346,17 +347,17 @@ void audio_cut_look(audio_cut *out, int fd, uint64_t size, const char *format)
     memset(out, 0, sizeof *out);
     file f = {.fd = fd, .size = size};
     for (size_t i = 0; size > 0 && i < sizeof looks / sizeof *looks; i++)
-        if (av_match_name(looks[i].format, format))
+        if (ffmpeg.av_match_name(looks[i].format, format))
             looks[i].look(out, &f);
 }
 
 void audio_cut_look_at_index(audio_cut *out, AVStream *stream, uint64_t size, const char *format)
 {
-    if (out->is_cut || size == 0 || !av_match_name("mov", format))
+    if (out->is_cut || size == 0 || !ffmpeg.av_match_name("mov", format))
         return;
-    int entries = avformat_index_get_entries_count(stream), beyond = 0;
+    int entries = ffmpeg.avformat_index_get_entries_count(stream), beyond = 0;
     for (int i = 0; i < entries; i++) {
-        const AVIndexEntry *e = avformat_index_get_entry(stream, i);
+        const AVIndexEntry *e = ffmpeg.avformat_index_get_entry(stream, i);
         beyond += e->pos >= 0 && (uint64_t)e->pos + (uint64_t)e->size > size;
     }
     if (beyond > 0) {

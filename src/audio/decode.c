@@ -1,10 +1,10 @@
 #include "audio/decode.h"
 
+#include "audio/ffmpeg.h"
 #include "audio/formats.h"
 #include "base/error.h"
 
 #include <errno.h>
-#include <libavutil/avstring.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -33,15 +33,15 @@ static bool has_checksums(enum AVCodecID id)
 
 static sib_code set_up(audio_decoder *d, const AVCodec *codec, sib_error *err)
 {
-    AVCodecContext *c = d->codec = avcodec_alloc_context3(codec);
-    d->packet = av_packet_alloc();
-    d->frame = av_frame_alloc();
-    if (!c || !d->packet || !d->frame || avcodec_parameters_to_context(c, d->in->stream->codecpar) < 0)
+    AVCodecContext *c = d->codec = ffmpeg.avcodec_alloc_context3(codec);
+    d->packet = ffmpeg.av_packet_alloc();
+    d->frame = ffmpeg.av_frame_alloc();
+    if (!c || !d->packet || !d->frame || ffmpeg.avcodec_parameters_to_context(c, d->in->stream->codecpar) < 0)
         return err_memory(err, sizeof *c, "a decoder");
     if (c->ch_layout.order == AV_CHANNEL_ORDER_UNSPEC && c->ch_layout.nb_channels > 0)
-        av_channel_layout_default(&c->ch_layout,
-                                  c->ch_layout.nb_channels); /* the layout that the ffmpeg command guesses */
-    c->pkt_timebase = d->in->stream->time_base; /* lets the decoder drop encoder delay and padding */
+        ffmpeg.av_channel_layout_default(
+            &c->ch_layout, c->ch_layout.nb_channels); /* the layout that the ffmpeg command guesses */
+    c->pkt_timebase = d->in->stream->time_base;       /* lets the decoder drop encoder delay and padding */
     c->thread_count = 1;
     if (!d->lenient && has_checksums(codec->id))
         c->err_recognition |= AV_EF_CRCCHECK | AV_EF_EXPLODE;
@@ -55,18 +55,18 @@ sib_code audio_decoder_open(audio_decoder *d, audio_input *in, const sib_audio_o
     d->lenient = options->allow_truncated;
     d->max_seconds = options->max_seconds;
     enum AVCodecID id = in->stream->codecpar->codec_id;
-    const AVCodec *codec = avcodec_find_decoder(id);
+    const AVCodec *codec = ffmpeg.avcodec_find_decoder(id);
     if (codec && !audio_codec_is_known(id))
         return err_set(err, SIB_ERR_UNSUPPORTED, "%s: its codec '%s' is not supported for recordings",
-                       in->name, avcodec_get_name(id));
+                       in->name, ffmpeg.avcodec_get_name(id));
     if (!codec)
         return err_set(err, SIB_ERR_UNSUPPORTED, "%s: no decoder for its audio ('%s', tag 0x%08X)", in->name,
-                       avcodec_get_name(id), (unsigned)in->stream->codecpar->codec_tag);
+                       ffmpeg.avcodec_get_name(id), (unsigned)in->stream->codecpar->codec_tag);
     errno = 0;
     sib_code code = set_up(d, codec, err);
     if (code)
         return code;
-    int av_code = avcodec_open2(d->codec, codec, NULL);
+    int av_code = ffmpeg.avcodec_open2(d->codec, codec, NULL);
     if (av_code == AVERROR(ENOSYS) || av_code == AVERROR_PATCHWELCOME || av_code == AVERROR_EXPERIMENTAL)
         return audio_input_fail(in, SIB_ERR_UNSUPPORTED, av_code, "its audio cannot be decoded", err);
     if (av_code < 0)
@@ -76,9 +76,11 @@ sib_code audio_decoder_open(audio_decoder *d, audio_input *in, const sib_audio_o
 
 void audio_decoder_close(audio_decoder *d)
 {
-    avcodec_free_context(&d->codec);
-    av_packet_free(&d->packet);
-    av_frame_free(&d->frame);
+    if (!d->in) /* nothing was made */
+        return;
+    ffmpeg.avcodec_free_context(&d->codec);
+    ffmpeg.av_packet_free(&d->packet);
+    ffmpeg.av_frame_free(&d->frame);
 }
 
 /* ---- Judgement ----------------------------------------------------------------------------------- */
@@ -103,7 +105,7 @@ static bool is_harmless(const audio_decoder *d)
         if ((size_t)p->size >= strlen(tags[i]) && memcmp(p->data, tags[i], strlen(tags[i])) == 0)
             return true;
     int sample_bits = id >= AV_CODEC_ID_FIRST_AUDIO && id < AV_CODEC_ID_ADPCM_IMA_QT
-                          ? av_get_bits_per_sample(id) * d->codec->ch_layout.nb_channels
+                          ? ffmpeg.av_get_bits_per_sample(id) * d->codec->ch_layout.nb_channels
                           : 0;
     return sample_bits > 0 && p->size * 8 % sample_bits != 0;
 }
@@ -116,13 +118,13 @@ static double allowed_shortfall(const audio_decoder *d)
     static const char *const exact[] = {"flac", "wv", "tta", "aiff", "au"};
     const AVInputFormat *format = d->in->format->iformat;
     for (size_t i = 0; i < sizeof structured / sizeof *structured; i++)
-        if (av_match_name(structured[i], format->name))
+        if (ffmpeg.av_match_name(structured[i], format->name))
             return -1;
     int rate = d->codec->sample_rate > 0 ? d->codec->sample_rate : 1;
     if (d->codec->codec_id == AV_CODEC_ID_MP3)
         return 1.5 * 1152 / rate; /* some encoders count the frame of the header too */
     for (size_t i = 0; i < sizeof exact / sizeof *exact; i++)
-        if (av_match_name(exact[i], format->name))
+        if (ffmpeg.av_match_name(exact[i], format->name))
             return 0.5 / rate;
     return 0.25;
 }
@@ -130,7 +132,7 @@ static double allowed_shortfall(const audio_decoder *d)
 /* Bits per second: exact for PCM, otherwise as the header declares. */
 static double bit_rate(const AVCodecParameters *par)
 {
-    double bits = (double)av_get_bits_per_sample(par->codec_id) * par->ch_layout.nb_channels;
+    double bits = (double)ffmpeg.av_get_bits_per_sample(par->codec_id) * par->ch_layout.nb_channels;
     return bits > 0 && par->sample_rate > 0 ? bits * par->sample_rate : (double)par->bit_rate;
 }
 
@@ -140,7 +142,7 @@ double audio_decoder_declared(const audio_decoder *d)
     double rate = bit_rate(d->in->stream->codecpar);
     if (cut->is_cut && cut->payload > 0 && rate > 0) /* libavformat then uses the file's size */
         return (double)cut->payload * 8 / rate;
-    if (av_match_name("ogg", d->in->format->iformat->name) || (cut->is_cut && cut->no_length))
+    if (ffmpeg.av_match_name("ogg", d->in->format->iformat->name) || (cut->is_cut && cut->no_length))
         return -1; /* known only from the bytes that exist */
     if (d->in->declared > 0)
         return d->in->declared;
@@ -190,14 +192,14 @@ static sib_code feed(audio_decoder *d, sib_error *err)
     int av_code, waits = 0;
     errno = 0;
     for (;;) {
-        av_code = av_read_frame(d->in->format, d->packet);
+        av_code = ffmpeg.av_read_frame(d->in->format, d->packet);
         if (av_code == AVERROR(EAGAIN) && waits++ < DECODE_MAX_WAITS) {
             usleep(10000);
             continue;
         }
         if (av_code < 0 || d->packet->stream_index == d->in->stream->index)
             break;
-        av_packet_unref(d->packet);
+        ffmpeg.av_packet_unref(d->packet);
     }
     if (av_code == AVERROR(ENOMEM) || errno == ENOMEM)
         return audio_input_fail(d->in, SIB_ERR_MEMORY, AVERROR(ENOMEM), "reading", err);
@@ -207,14 +209,14 @@ static sib_code feed(audio_decoder *d, sib_error *err)
             note_bad(d, av_code);
         d->at_end = true;
         d->harmless = false;
-        avcodec_send_packet(d->codec, NULL);
+        ffmpeg.avcodec_send_packet(d->codec, NULL);
         return SIB_OK;
     }
     if (d->packet->duration > 0)
         d->packet_seconds += (double)d->packet->duration * av_q2d(d->in->stream->time_base);
-    av_code = avcodec_send_packet(d->codec, d->packet);
+    av_code = ffmpeg.avcodec_send_packet(d->codec, d->packet);
     d->harmless = is_harmless(d);
-    av_packet_unref(d->packet);
+    ffmpeg.av_packet_unref(d->packet);
     if (av_code == AVERROR(ENOMEM) || errno == ENOMEM)
         return audio_input_fail(d->in, SIB_ERR_MEMORY, AVERROR(ENOMEM), "decoding", err);
     if (av_code < 0 && av_code != AVERROR_EOF && !d->harmless)
@@ -256,7 +258,7 @@ sib_code audio_decoder_next(audio_decoder *d, const AVFrame **frame, sib_error *
     *frame = NULL;
     for (;;) {
         errno = 0;
-        int av_code = avcodec_receive_frame(d->codec, d->frame);
+        int av_code = ffmpeg.avcodec_receive_frame(d->codec, d->frame);
         if (audio_input_check_memory(d->in, err) != SIB_OK)
             return SIB_ERR_MEMORY;
         if (av_code >= 0) {

@@ -1,7 +1,7 @@
 #include "audio/formats.h"
 
-#include <libavutil/avstring.h>
-#include <libavutil/bprint.h>
+#include "audio/ffmpeg.h"
+
 #include <pthread.h>
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
@@ -95,7 +95,7 @@ static char codec_list[8192]; /* about 1,500 bytes are used */
 
 bool audio_format_is_known(const AVInputFormat *format)
 {
-    return av_match_list(format->name, formats, ',') > 0;
+    return ffmpeg.av_match_list(format->name, formats, ',') > 0;
 }
 
 bool audio_codec_is_known(enum AVCodecID id)
@@ -114,10 +114,10 @@ static void make_codec_list(void)
     AVBPrint text;
     const AVCodec *codec;
     void *at = NULL;
-    av_bprint_init_for_buffer(&text, codec_list, sizeof codec_list);
-    while ((codec = av_codec_iterate(&at)))
-        if (av_codec_is_decoder(codec) && audio_codec_is_known(codec->id))
-            av_bprintf(&text, "%s%s", text.len ? "," : "", codec->name);
+    ffmpeg.av_bprint_init_for_buffer(&text, codec_list, sizeof codec_list);
+    while ((codec = ffmpeg.av_codec_iterate(&at)))
+        if (ffmpeg.av_codec_is_decoder(codec) && audio_codec_is_known(codec->id))
+            ffmpeg.av_bprintf(&text, "%s%s", text.len ? "," : "", codec->name);
 }
 
 const char *audio_format_list(void)

@@ -1,30 +1,19 @@
 /* Opens a file. libavformat gets a reader over our descriptor and no other access: a playlist can open
-   neither files nor the network, and "http:x" is a file of that name.
-   libav's log level is one setting of the process. It is silenced here once, at the first file, because the
-   library does not print; the error's message carries what libav reports. */
+   neither files nor the network, and "http:x" is a file of that name. */
 #include "audio/input.h"
 
+#include "audio/ffmpeg.h"
 #include "audio/formats.h"
 #include "base/error.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libavutil/avstring.h>
-#include <libavutil/opt.h>
-#include <pthread.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 /* The block size of libavformat's own file reader, for the same probing. */
 #define INPUT_BLOCK 32768
-
-static pthread_once_t silenced = PTHREAD_ONCE_INIT;
-
-static void silence_libav(void)
-{
-    av_log_set_level(AV_LOG_QUIET);
-}
 
 void audio_short_name(const char *path, char *out, size_t bytes)
 {
@@ -53,7 +42,7 @@ sib_code audio_input_fail(const audio_input *in, sib_code code, int av_code, con
         return err_set(err, SIB_ERR_IO, "%s: cannot be read: %s", in->name, strerror(in->read_errno));
     if (av_code == AVERROR(ENOMEM))
         return err_set(err, SIB_ERR_MEMORY, "%s: %s: out of memory", in->name, what);
-    av_strerror(av_code, reason, sizeof reason);
+    ffmpeg.av_strerror(av_code, reason, sizeof reason);
     return err_set(err, code, "%s: %s: %s", in->name, what, reason);
 }
 
@@ -96,10 +85,11 @@ static int refuse_open(AVFormatContext *format, AVIOContext **io, const char *ur
     return AVERROR(EPERM);
 }
 
-static sib_code open_descriptor(audio_input *in, const char *path, int fd, sib_error *err)
+static sib_code open_descriptor(audio_input *in, const char *path, sib_error *err)
 {
     struct stat st;
-    in->fd = fd >= 0 ? fd : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (in->fd < 0)
+        in->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     if (in->fd < 0 || fstat(in->fd, &st) != 0)
         return err_set(err, SIB_ERR_IO, "%s: cannot be opened: %s", in->name, strerror(errno));
     if (S_ISDIR(st.st_mode))
@@ -112,15 +102,16 @@ static sib_code open_descriptor(audio_input *in, const char *path, int fd, sib_e
 
 static sib_code make_context(audio_input *in, sib_error *err)
 {
-    unsigned char *block = av_malloc(INPUT_BLOCK);
+    unsigned char *block = ffmpeg.av_malloc(INPUT_BLOCK);
     if (block)
-        in->io = avio_alloc_context(block, INPUT_BLOCK, 0, in, io_read, NULL, in->size ? io_seek : NULL);
+        in->io =
+            ffmpeg.avio_alloc_context(block, INPUT_BLOCK, 0, in, io_read, NULL, in->size ? io_seek : NULL);
     if (!in->io)
-        av_free(block);
-    in->format = in->io ? avformat_alloc_context() : NULL;
-    if (!in->format || av_opt_set(in->format, "protocol_whitelist", "none", 0) < 0 ||
-        av_opt_set(in->format, "format_whitelist", audio_format_list(), 0) < 0 ||
-        av_opt_set(in->format, "codec_whitelist", audio_codec_list(), 0) < 0)
+        ffmpeg.av_free(block);
+    in->format = in->io ? ffmpeg.avformat_alloc_context() : NULL;
+    if (!in->format || ffmpeg.av_opt_set(in->format, "protocol_whitelist", "none", 0) < 0 ||
+        ffmpeg.av_opt_set(in->format, "format_whitelist", audio_format_list(), 0) < 0 ||
+        ffmpeg.av_opt_set(in->format, "codec_whitelist", audio_codec_list(), 0) < 0)
         return err_memory(err, INPUT_BLOCK, "a file reader");
     in->format->pb = in->io;
     in->format->opaque = in;
@@ -139,7 +130,7 @@ static bool refers_elsewhere(const AVInputFormat *format)
         "concat", "hls",         "dash",     "imf",   "sdp",    "rtsp",        "rtp",
         "sap",    "vapoursynth", "avisynth", "lavfi", "vobsub", "tedcaptions", "webm_dash_manifest"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (av_match_name(names[i], format->name))
+        if (ffmpeg.av_match_name(names[i], format->name))
             return true;
     return false;
 }
@@ -148,7 +139,7 @@ static bool refers_elsewhere(const AVInputFormat *format)
 static sib_code probe(audio_input *in, const char *path, const AVInputFormat **out, sib_error *err)
 {
     *out = NULL;
-    int code = av_probe_input_buffer2(in->io, out, path, in->format, 0, 0);
+    int code = ffmpeg.av_probe_input_buffer2(in->io, out, path, in->format, 0, 0);
     if (code < 0 || !*out)
         return audio_input_fail(in, SIB_ERR_FORMAT, code < 0 ? code : AVERROR_INVALIDDATA,
                                 "is not audio in a known format", err);
@@ -208,9 +199,9 @@ static sib_code no_stream(const audio_input *in, sib_error *err)
     size_t used = 0;
     for (unsigned i = 0; i < in->format->nb_streams && used < sizeof others; i++) {
         const AVCodecParameters *par = in->format->streams[i]->codecpar;
-        const char *type = av_get_media_type_string(par->codec_type);
+        const char *type = ffmpeg.av_get_media_type_string(par->codec_type);
         used += (size_t)snprintf(others + used, sizeof others - used, "%s%s %s", i ? ", " : "",
-                                 type ? type : "unknown", avcodec_get_name(par->codec_id));
+                                 type ? type : "unknown", ffmpeg.avcodec_get_name(par->codec_id));
     }
     return err_set(err, SIB_ERR_FORMAT, "%s: has no audio stream (it holds: %s)", in->name,
                    others[0] ? others : "nothing");
@@ -241,19 +232,21 @@ static sib_code choose(audio_input *in, const double *declared, unsigned n_decla
 
 sib_code audio_input_open(audio_input *in, const char *path, int fd, sib_error *err)
 {
-    pthread_once(&silenced, silence_libav);
     audio_short_name(path, in->name, sizeof in->name);
-    sib_code code;
     const AVInputFormat *probed;
+    in->fd = fd;
+    sib_code code = ffmpeg_open(err);
+    if (code)
+        return code;
     errno = 0;
-    if ((code = open_descriptor(in, path, fd, err)) || (code = make_context(in, err)) ||
+    if ((code = open_descriptor(in, path, err)) || (code = make_context(in, err)) ||
         (code = probe(in, path, &probed, err)))
         return code;
     AVDictionary *options = NULL;
-    int av_code = av_dict_set(&options, "scan_all_pmts", "1", 0); /* as the ffmpeg command does */
+    int av_code = ffmpeg.av_dict_set(&options, "scan_all_pmts", "1", 0); /* as the ffmpeg command does */
     if (av_code >= 0)
-        av_code = avformat_open_input(&in->format, path, NULL, &options);
-    av_dict_free(&options);
+        av_code = ffmpeg.avformat_open_input(&in->format, path, NULL, &options);
+    ffmpeg.av_dict_free(&options);
     if (av_code < 0)
         return open_failure(in, probed, av_code, err);
 
@@ -262,7 +255,7 @@ sib_code audio_input_open(audio_input *in, const char *path, int fd, sib_error *
     n_declared = n_declared < INPUT_MAX_HEADERS ? n_declared : INPUT_MAX_HEADERS;
     for (unsigned i = 0; i < n_declared; i++)
         declared[i] = header_seconds(in->format->streams[i]);
-    av_code = avformat_find_stream_info(in->format, NULL);
+    av_code = ffmpeg.avformat_find_stream_info(in->format, NULL);
     if (av_code < 0 && (in->format->nb_streams == 0 || av_code == AVERROR(ENOMEM)))
         return open_failure(in, in->format->iformat, av_code, err);
     if ((code = audio_input_check_memory(in, err)) || (code = choose(in, declared, n_declared, err)))
@@ -274,10 +267,12 @@ sib_code audio_input_open(audio_input *in, const char *path, int fd, sib_error *
 
 void audio_input_close(audio_input *in)
 {
-    avformat_close_input(&in->format);
-    if (in->io)
-        av_freep(&in->io->buffer);
-    avio_context_free(&in->io);
+    if (in->format)
+        ffmpeg.avformat_close_input(&in->format);
+    if (in->io) {
+        ffmpeg.av_freep(&in->io->buffer);
+        ffmpeg.avio_context_free(&in->io);
+    }
     if (in->fd >= 0)
         close(in->fd);
     in->fd = -1;

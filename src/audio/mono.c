@@ -1,11 +1,10 @@
 #include "audio/mono.h"
 
+#include "audio/ffmpeg.h"
 #include "base/error.h"
 #include "base/size.h"
 
 #include <errno.h>
-#include <libavutil/channel_layout.h>
-#include <libavutil/error.h>
 #include <string.h>
 
 /* Max channels of libswresample. */
@@ -20,8 +19,10 @@ void audio_mono_init(audio_mono *m, int rate, bool keep_float)
 
 void audio_mono_free(audio_mono *m)
 {
-    swr_free(&m->swr);
-    av_channel_layout_uninit(&m->in_layout);
+    if (m->in_layout.nb_channels)
+        ffmpeg.av_channel_layout_uninit(&m->in_layout);
+    if (m->swr)
+        ffmpeg.swr_free(&m->swr);
 }
 
 static sib_code fail(int av_code, const char *name, sib_error *err)
@@ -29,14 +30,14 @@ static sib_code fail(int av_code, const char *name, sib_error *err)
     char reason[AV_ERROR_MAX_STRING_SIZE] = "";
     if (av_code == AVERROR(ENOMEM))
         return err_set(err, SIB_ERR_MEMORY, "%s: out of memory while resampling", name);
-    av_strerror(av_code, reason, sizeof reason);
+    ffmpeg.av_strerror(av_code, reason, sizeof reason);
     return err_set(err, SIB_ERR_FORMAT, "%s: cannot be resampled: %s", name, reason);
 }
 
 static bool made_for(const audio_mono *m, const AVFrame *f)
 {
     return m->swr && m->in_rate == f->sample_rate && m->in_format == f->format &&
-           av_channel_layout_compare(&m->in_layout, &f->ch_layout) == 0;
+           ffmpeg.av_channel_layout_compare(&m->in_layout, &f->ch_layout) == 0;
 }
 
 /* Makes a new context for this frame's parameters. Samples in an earlier one are dropped, as the ffmpeg
@@ -44,18 +45,18 @@ static bool made_for(const audio_mono *m, const AVFrame *f)
 static sib_code configure(audio_mono *m, const AVFrame *f, const char *name, sib_error *err)
 {
     AVChannelLayout mono = AV_CHANNEL_LAYOUT_MONO;
-    swr_free(&m->swr);
+    ffmpeg.swr_free(&m->swr);
     errno = 0; /* swr_init does not report failed allocations */
-    int av_code = av_channel_layout_copy(&m->in_layout, &f->ch_layout);
+    int av_code = ffmpeg.av_channel_layout_copy(&m->in_layout, &f->ch_layout);
     if (av_code >= 0)
-        av_code = swr_alloc_set_opts2(&m->swr, &mono, m->format, m->rate, &m->in_layout,
-                                      (enum AVSampleFormat)f->format, f->sample_rate, 0, NULL);
+        av_code = ffmpeg.swr_alloc_set_opts2(&m->swr, &mono, m->format, m->rate, &m->in_layout,
+                                             (enum AVSampleFormat)f->format, f->sample_rate, 0, NULL);
     if (av_code >= 0)
-        av_code = swr_init(m->swr);
+        av_code = ffmpeg.swr_init(m->swr);
     if (errno == ENOMEM)
         av_code = AVERROR(ENOMEM);
     if (av_code < 0) {
-        swr_free(&m->swr);
+        ffmpeg.swr_free(&m->swr);
         return fail(av_code, name, err);
     }
     m->in_rate = f->sample_rate;
@@ -69,7 +70,7 @@ static sib_code convert(audio_mono *m, const uint8_t **in, int n, const char *na
 {
     uint8_t *out[1] = {(uint8_t *)&m->block};
     errno = 0;
-    int got = swr_convert(m->swr, out, MONO_BLOCK, in, n);
+    int got = ffmpeg.swr_convert(m->swr, out, MONO_BLOCK, in, n);
     if (got < 0 || errno == ENOMEM)
         return fail(errno == ENOMEM ? AVERROR(ENOMEM) : got, name, err);
     m->begin = 0;

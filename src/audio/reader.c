@@ -1,6 +1,7 @@
 /* The public calls of decoding: a path becomes mono float samples, in blocks or at once.
    Invariants: a failure is kept and returned by every later read; memory does not grow with the length. */
 #include "audio/decode.h"
+#include "audio/ffmpeg.h"
 #include "audio/input.h"
 #include "audio/mono.h"
 #include "audio/rawpcm.h"
@@ -73,7 +74,7 @@ static void describe_file(sib_audio_reader *r)
     const AVFormatContext *format = r->input.format;
     const AVStream *stream = r->input.stream;
     snprintf(r->info.container, sizeof r->info.container, "%s", format->iformat->name);
-    snprintf(r->info.codec, sizeof r->info.codec, "%s", avcodec_get_name(stream->codecpar->codec_id));
+    snprintf(r->info.codec, sizeof r->info.codec, "%s", ffmpeg.avcodec_get_name(stream->codecpar->codec_id));
     r->info.source_rate = stream->codecpar->sample_rate;
     r->info.channels = stream->codecpar->ch_layout.nb_channels;
     r->info.duration = -1;

@@ -1,11 +1,11 @@
 /* Samples at another rate, piece by piece. */
+#include "audio/ffmpeg.h"
 #include "audio/mono.h"
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/size.h"
 
 #include <inttypes.h>
-#include <libavutil/channel_layout.h>
 #include <math.h>
 
 #define NAME    "samples"
@@ -33,10 +33,12 @@ sib_code sib_resampler_create(int32_t from, int32_t to, bool keep_float, sib_res
     sib_code code = check_rate("of the samples", from, err);
     if (code == SIB_OK)
         code = check_rate("wanted", to, err);
+    if (code == SIB_OK)
+        code = ffmpeg_open(err);
     if (code != SIB_OK)
         return code;
     sib_resampler *r = mem_calloc(1, sizeof *r);
-    AVFrame *frame = r ? av_frame_alloc() : NULL;
+    AVFrame *frame = r ? ffmpeg.av_frame_alloc() : NULL;
     if (!frame) {
         mem_free(r);
         return err_memory(err, sizeof *r, "a resampler");
@@ -56,7 +58,7 @@ void sib_resampler_free(sib_resampler **r)
     if (!r || !*r)
         return;
     audio_mono_free(&(*r)->mono);
-    av_frame_free(&(*r)->frame);
+    ffmpeg.av_frame_free(&(*r)->frame);
     mem_free(*r);
     *r = NULL;
 }

@@ -1,7 +1,9 @@
 /* A library for LD_PRELOAD that makes one allocation of a process fail, whichever library asks for it.
 
    SIBYL_FAIL_AT=n     the n-th call of malloc, calloc, realloc, posix_memalign, aligned_alloc or memalign
-                       fails with ENOMEM; calls of the dynamic linker before main() are not counted
+                       fails with ENOMEM; calls before main() and within dlopen(), of the dynamic linker and
+                       the libraries' constructors, are not counted
+   SIBYL_FAIL_OPEN=s   libraries with s in their names cannot be opened by dlopen()
    SIBYL_FAIL_COUNT=f  the number of calls is written to file f when the process ends
 
    A process that crashes, or is ended by SIGABRT, prints its call stack to stderr first: the marker "call
@@ -9,7 +11,8 @@
 
    glibc only: its __libc_ functions do the work, so that nothing has to be looked up while memory is asked
    for. */
-#define _GNU_SOURCE /* registers of a signal */
+#define _GNU_SOURCE /* registers of a signal, RTLD_NEXT */
+#include <dlfcn.h>
 #include <errno.h>
 #include <execinfo.h>
 #include <fcntl.h>
@@ -81,6 +84,19 @@ __attribute__((destructor)) static void end(void)
     if (write(fd, text, (size_t)length) != length)
         _exit(99);
     close(fd);
+}
+
+void *dlopen(const char *file, int mode)
+{
+    void *address = dlsym(RTLD_NEXT, "dlopen");
+    void *(*next)(const char *, int);
+    memcpy(&next, &address, sizeof next);
+    const char *refused = getenv("SIBYL_FAIL_OPEN");
+    const bool counted = counting;
+    counting = false;
+    void *library = next(refused && file && strstr(file, refused) ? "/nowhere/lib.so" : file, mode);
+    counting = counted;
+    return library;
 }
 
 static bool fails(void)

@@ -139,6 +139,16 @@ class Allocation(unittest.TestCase):
         if wrong:
             self.fail("\n".join(wrong[:200]))
 
+    def test_without_the_libraries_of_ffmpeg(self):
+        def run(*arguments):
+            return subprocess.run([COMMAND, *arguments], cwd=self.folder, capture_output=True, text=True,
+                                  env={**os.environ, "LD_PRELOAD": FAULT, "SIBYL_FAIL_OPEN": "libavcodec"})
+        done = run("features", self.inputs / "a.wav", "-o", "without.npy")
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr, "^sibyl: recordings cannot be read without FFmpeg's libraries: .*/lib.so")
+        self.assertFalse((self.folder / "without.npy").exists())
+        self.assertEqual(run("devices").returncode, 0)
+
     # ---- features ----
 
     def test_features_of_wav(self):
