@@ -62,6 +62,7 @@ bool dlpack_read(PyObject *capsule, const char *name, ext_array *out);
 #define HANDLE_PROFILE   "sibyl.profile"
 #define HANDLE_TOKENIZER "sibyl.tokenizer"
 #define HANDLE_JOB       "sibyl.job"
+#define HANDLE_LIVE      "sibyl.live"
 #define HANDLE_REGISTRY  "sibyl.registry"
 #define HANDLE_LOWERING  "sibyl.lowering"
 #define HANDLE_OPS       "sibyl.ops"
@@ -133,6 +134,21 @@ typedef struct port_memory {
 bool port_value_of(PyObject *given, int type, sib_port_value *out, port_memory *memory);
 void port_memory_free(port_memory *memory);
 
+/* Inputs of a job from a list of (name, number of the type, value), which they keep. */
+typedef struct job_inputs {
+    size_t n;
+    sib_job_value *values; /* (n) */
+    port_memory *memory;   /* (n) */
+    PyObject *list;
+} job_inputs;
+
+/* False with an exception set; to be released with job_inputs_free, after a failure too. */
+bool job_inputs_take(PyObject *list, job_inputs *out);
+void job_inputs_free(job_inputs *in);
+
+/* The job in a handle, or NULL with an exception set; borrowed. */
+const sib_job *job_of(PyObject *handle);
+
 /* A value other than a tensor as Python has it: str (bytes that are no UTF-8 as surrogateescape), int, float,
    bool, lists of them, and lists of dicts. New reference, or NULL with an exception set. */
 PyObject *port_value_give(const sib_port_value *v);
@@ -159,7 +175,8 @@ PyObject *memory_type(PyObject *module);
 
 extern PyMethodDef SPEC_METHODS[], FEATURE_METHODS[], STREAM_METHODS[], AUDIO_METHODS[], CONV_METHODS[],
     VALUE_METHODS[], MODEL_METHODS[], SESSION_METHODS[], IMPORT_METHODS[], TEXT_METHODS[], JOB_METHODS[],
-    EXTEND_METHODS[], BACKEND_METHODS[], LOWERING_METHODS[], OPS_METHODS[], WATCH_METHODS[], DIFF_METHODS[];
+    EXTEND_METHODS[], BACKEND_METHODS[], LOWERING_METHODS[], OPS_METHODS[], WATCH_METHODS[], DIFF_METHODS[],
+    LIVE_METHODS[];
 
 /* A description from a dict of every field, with the enumerations as numbers. */
 bool spec_from_dict(PyObject *dict, sib_mel_spec *out);

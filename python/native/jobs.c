@@ -63,7 +63,7 @@ static PyObject *job_open(PyObject *module, PyObject *args)
     return handle;
 }
 
-static const sib_job *job_of(PyObject *handle)
+const sib_job *job_of(PyObject *handle)
 {
     const ext_job *j = PyCapsule_GetPointer(handle, HANDLE_JOB);
     if (j && j->owner != getpid()) {
@@ -294,9 +294,8 @@ static sib_code on_tap(void *context, const char *path, const sib_tensor *t, sib
 /* What a run is given, in the library's terms. */
 typedef struct run_call {
     const sib_job *job;
-    size_t n_inputs, n_outputs;
-    sib_job_value *inputs;        /* (n_inputs) */
-    port_memory *memory;          /* (n_inputs) */
+    job_inputs inputs;
+    size_t n_outputs;
     const char **outputs, **taps; /* (n_outputs), (options.n_taps) */
     sib_job_run_options options;
     listener listener;
@@ -304,35 +303,9 @@ typedef struct run_call {
 
 static void run_call_free(run_call *c)
 {
-    for (size_t i = 0; c->memory && i < c->n_inputs; i++)
-        port_memory_free(&c->memory[i]);
-    PyMem_Free(c->memory);
-    PyMem_Free(c->inputs);
+    job_inputs_free(&c->inputs);
     PyMem_Free(c->outputs);
     PyMem_Free(c->taps);
-}
-
-/* inputs: a list of (name, number of the type, value). */
-static bool take_inputs(run_call *c, PyObject *inputs)
-{
-    Py_ssize_t n = PyList_Size(inputs);
-    if (n < 0)
-        return false;
-    c->inputs = PyMem_Calloc((size_t)n + 1, sizeof *c->inputs);
-    c->memory = PyMem_Calloc((size_t)n + 1, sizeof *c->memory);
-    if (!c->inputs || !c->memory) {
-        PyErr_NoMemory();
-        return false;
-    }
-    c->n_inputs = (size_t)n;
-    for (Py_ssize_t i = 0; i < n; i++) {
-        PyObject *given;
-        int type;
-        if (!PyArg_ParseTuple(PyList_GetItem(inputs, i), "siO", &c->inputs[i].name, &type, &given) ||
-            !port_value_of(given, type, &c->inputs[i].value, &c->memory[i]))
-            return false;
-    }
-    return true;
 }
 
 static void take_listener(run_call *c, PyObject *module, PyObject *const *functions)
@@ -394,7 +367,7 @@ static PyObject *run_now(PyObject *module, run_call *c)
     sib_job_result *r = NULL;
     sib_code code;
     Py_BEGIN_ALLOW_THREADS code =
-        sib_job_run(c->job, c->n_inputs, c->inputs, c->n_outputs, c->outputs, &c->options, &r, &err);
+        sib_job_run(c->job, c->inputs.n, c->inputs.values, c->n_outputs, c->outputs, &c->options, &r, &err);
     Py_END_ALLOW_THREADS if (c->listener.type)
     {
         sib_job_result_free(&r);
@@ -418,7 +391,7 @@ static PyObject *job_run(PyObject *module, PyObject *args)
     if (profile != Py_None && !(c.options.profile = PyCapsule_GetPointer(profile, HANDLE_PROFILE)))
         return NULL;
     take_listener(&c, module, functions);
-    bool ok = take_inputs(&c, inputs);
+    bool ok = job_inputs_take(inputs, &c.inputs);
     if (ok && outputs != Py_None)
         ok = (c.outputs = texts_of(outputs, &c.n_outputs));
     if (ok && taps != Py_None)

@@ -154,7 +154,7 @@ static int module_exec(PyObject *module)
     PyMethodDef *const tables[] = {
         SPEC_METHODS,    FEATURE_METHODS,  STREAM_METHODS, AUDIO_METHODS, CONV_METHODS, VALUE_METHODS,
         MODEL_METHODS,   SESSION_METHODS,  IMPORT_METHODS, TEXT_METHODS,  JOB_METHODS,  EXTEND_METHODS,
-        BACKEND_METHODS, LOWERING_METHODS, OPS_METHODS,    WATCH_METHODS, DIFF_METHODS};
+        BACKEND_METHODS, LOWERING_METHODS, OPS_METHODS,    WATCH_METHODS, DIFF_METHODS, LIVE_METHODS};
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
         if (PyModule_AddFunctions(module, tables[i]) != 0)
             return -1;

@@ -94,6 +94,40 @@ void port_memory_free(port_memory *memory)
     memory->texts = NULL;
 }
 
+bool job_inputs_take(PyObject *list, job_inputs *out)
+{
+    *out = (job_inputs){0};
+    Py_ssize_t n = PyList_Size(list);
+    if (n < 0)
+        return false;
+    out->values = PyMem_Calloc((size_t)n + 1, sizeof *out->values);
+    out->memory = PyMem_Calloc((size_t)n + 1, sizeof *out->memory);
+    if (!out->values || !out->memory) {
+        PyErr_NoMemory();
+        return false;
+    }
+    out->list = Py_NewRef(list);
+    out->n = (size_t)n;
+    for (Py_ssize_t i = 0; i < n; i++) {
+        PyObject *given;
+        int type;
+        if (!PyArg_ParseTuple(PyList_GetItem(list, i), "siO", &out->values[i].name, &type, &given) ||
+            !port_value_of(given, type, &out->values[i].value, &out->memory[i]))
+            return false;
+    }
+    return true;
+}
+
+void job_inputs_free(job_inputs *in)
+{
+    for (size_t i = 0; in->memory && i < in->n; i++)
+        port_memory_free(&in->memory[i]);
+    PyMem_Free(in->memory);
+    PyMem_Free(in->values);
+    Py_XDECREF(in->list);
+    *in = (job_inputs){0};
+}
+
 /* ---- Out ----------------------------------------------------------------------------------------------- */
 
 PyObject *port_text(const char *text, size_t size)

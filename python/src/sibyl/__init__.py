@@ -33,6 +33,7 @@ from .features import LogMel, LogMelStream, log_mel_spectrogram, mel_filters, sm
 from .importing import import_model
 from .extend import lowering, operator
 from .jobs import Job, JobNode, JobNodePort, JobPort, describe_job
+from .live import LiveSpeech, SpeechEvent
 from ._lowering import Dim, Lowering, TensorSpec, Value
 from .model import inspect, milli_ops
 from .registry import Registry, default_registry, functions, load_plugin
@@ -68,6 +69,7 @@ __all__ = [
     "JobNode",
     "JobNodePort",
     "JobPort",
+    "LiveSpeech",
     "LogMel",
     "LogMelStream",
     "Lowering",
@@ -84,6 +86,7 @@ __all__ = [
     "SessionOptions",
     "SibylError",
     "Span",
+    "SpeechEvent",
     "SpeechToText",
     "TensorSpec",
     "TextGeneration",

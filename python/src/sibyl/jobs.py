@@ -316,17 +316,9 @@ class Job:
         logprobs: bool = False,
     ) -> tuple[Callable[..., dict[str, Any]], Callable[[], None]]:
         """The run as a function of its listeners, and what ends it."""
-        if not isinstance(inputs, Mapping):
-            raise TypeError(f"inputs must be a dict from names to values, not {type(inputs).__name__}")
+        given = self._inputs(inputs)
         if isinstance(outputs, str):
             raise TypeError(f"outputs must be a list of names, not the text {outputs!r}")
-        known = {port.name: port for port in self.inputs}
-        given = []
-        for name, value in inputs.items():
-            if name not in known:
-                raise SibylValueError(f"job '{self.name}' has no input '{name}', expected some of {', '.join(known)}")
-            if value is not None:
-                given.append((name, _TYPES[known[name].type], self._take(known[name], value)))
         names = None if outputs is None else [str(name) for name in outputs]
         paths = None if taps is None else [taps] if isinstance(taps, str) else [str(path) for path in taps]
         steps = 0 if max_steps is None else _number(operator.index(max_steps), "max_steps", 64)
@@ -342,6 +334,19 @@ class Job:
             return {name: _give(types[name], value, words, logprobs) for name, value in zip(asked, made)}
 
         return run, functools.partial(_sibyl.cancel_set, cancel)
+
+    def _inputs(self, inputs: Mapping[str, Any]) -> list[tuple[str, int, Any]]:
+        """Each as its name, the number of its type, and what the library takes."""
+        if not isinstance(inputs, Mapping):
+            raise TypeError(f"inputs must be a dict from names to values, not {type(inputs).__name__}")
+        known = {port.name: port for port in self.inputs}
+        given = []
+        for name, value in inputs.items():
+            if name not in known:
+                raise SibylValueError(f"job '{self.name}' has no input '{name}', expected some of {', '.join(known)}")
+            if value is not None:
+                given.append((name, _TYPES[known[name].type], self._take(known[name], value)))
+        return given
 
     def _take(self, port: JobPort, value: Any) -> Any:
         if port.type == "audio":
