@@ -282,10 +282,10 @@ class Runs(RunTests):
             status, found = self.compare_backends(**request, query="?atol=1e-6&rtol=1e-6")
             self.assertEqual((status, found["first"]), (200, None), found)
             self.assertTrue(self.server.json("GET", f"/api/runs/{found['with']}")[1]["oracle"])
-        encoder = {"model": "digits", "call": "encoder", "dims": {"B": 1}}
-        found = self.compare_backends(**encoder, query="?atol=0&rtol=0")[1]
+        decoder = {"model": "digits", "call": "decoder", "dims": {"B": 1, "N": 2, "M": 2, "P": 4}}
+        found = self.compare_backends(**decoder, query="?atol=0&rtol=0")[1]
         self.assertTrue(found["first"] and found["different"] > 10, "float32 is not float64")
-        self.assertIsNone(self.compare_backends(**encoder)[1]["first"])
+        self.assertIsNone(self.server.json("GET", f"/api/runs/{found['run']}/compare?with={found['with']}")[1]["first"])
         kept = self.compare_backends(dims={"T": 1}, keep=[])[1]
         self.assertEqual({row["name"] for row in kept["rows"]}, {"y", "n"}, "outputs alone")
         data = self.raw(kept["run"], "y")
