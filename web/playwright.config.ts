@@ -7,7 +7,7 @@ export default defineConfig({
   // Ends what hangs, also on a machine that is busy with something else; no test is judged by its time.
   timeout: 300_000,
   expect: { timeout: 60_000 },
-  // Each has a server of its own, and a page waits for its server: with two, two processors are idle for a sixth of the time.
+  // Each has a server of its own, and a page waits for its server: with two, two processors are idle for a fifth of the time.
   workers: 3,
   reporter: "list",
   use: {
