@@ -10,7 +10,7 @@ import struct
 import subprocess
 
 COMMAND = os.environ["SIBYL_COMMAND"]
-SPREAD = 65536  # random numbers, of which every weight is a stretch
+N_RANDOM = 65536  # random numbers, of which every weight is a stretch
 
 
 def weights(width: int, layers: int, hidden: int, vocabulary: int, kv_width: int):
@@ -41,7 +41,7 @@ def file_head(shapes):
 def write_weights(path: pathlib.Path, shapes, by: float):
     """A safetensors file: matrices of normal numbers times `by`, vectors of ones."""
     generator = random.Random(5)
-    numbers = array.array("f", (generator.gauss(0, by) for _ in range(SPREAD))).tobytes()
+    numbers = array.array("f", (generator.gauss(0, by) for _ in range(N_RANDOM))).tobytes()
     header, head, _ = file_head(shapes)
     with open(path, "wb") as out:
         out.write(head)
@@ -51,7 +51,7 @@ def write_weights(path: pathlib.Path, shapes, by: float):
                 out.write(array.array("f", [1.0] * (left // 4)).tobytes())
                 continue
             while left:
-                begin = 4 * generator.randrange(SPREAD)
+                begin = 4 * generator.randrange(N_RANDOM)
                 piece = numbers[begin:begin + left]
                 out.write(piece)
                 left -= len(piece)
