@@ -230,26 +230,30 @@ bool live_follow_models(live *all, follower *f)
     pthread_mutex_lock(&all->lock);
     bool first = !f->models;
     f->models = true;
-    if (first)
+    if (first) {
+        f->openings_sent = openings_version(all->server->openings);
         tell(f->peer, openings_message(all));
+    }
     pthread_mutex_unlock(&all->lock);
     return first;
 }
 
-/* Tells followers of models what has changed, all of it at once: the last message is true whichever of those before it
-   were dropped. The caller holds the lock. */
+/* Tells followers of models that know an earlier version of them what there is now, all of it at once: the last message is
+   true whichever of those before it were dropped. The caller holds the lock. */
 static void tell_openings(live *all, uint64_t now)
 {
-    const uint64_t version = openings_version(all->server->openings);
-    if (version == all->openings_told || now - all->openings_at < OPENINGS_NSEC)
+    if (now - all->openings_at < OPENINGS_NSEC)
         return;
-    all->openings_told = version;
-    all->openings_at = now;
+    const uint64_t version = openings_version(all->server->openings);
     bool any = false;
-    for (follower *f = all->followers; f; f = f->next)
-        any |= f->marked = f->models;
-    if (any)
-        live_tell_marked(all, PEER_DROPPABLE, dump(openings_message(all)));
+    for (follower *f = all->followers; f; f = f->next) {
+        any |= f->marked = f->models && f->openings_sent != version;
+        f->openings_sent = version;
+    }
+    if (!any)
+        return;
+    all->openings_at = now;
+    live_tell_marked(all, PEER_DROPPABLE, dump(openings_message(all)));
 }
 
 /* Made and sent under the lock, so that states arrive in their order. */

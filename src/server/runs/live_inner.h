@@ -50,6 +50,7 @@ typedef struct follower {
     bool marked;        /* see live_mark */
     size_t n;           /* subscriptions */
     uint64_t loss_sent; /* sib_time_ns of the last count of losses */
+    uint64_t openings_sent; /* their version in the last message of models */
     struct follower *next;
 } follower;
 
@@ -61,7 +62,7 @@ struct live {
     size_t n_subscriptions;
     subscription *subscriptions;
     live_run *runs;
-    uint64_t openings_told, openings_at; /* their version when they were told last; sib_time_ns */
+    uint64_t openings_at; /* sib_time_ns of the last message of them */
 };
 
 #define LIVE_SENT 256 /* values whose last message is remembered */
