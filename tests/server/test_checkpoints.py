@@ -112,6 +112,18 @@ class Checkpoints(unittest.TestCase):
         self.assertEqual(list(self.temporary.iterdir()), [])
         self.assertEqual(self.server.ask("DELETE", f"/api/models/{answer[0][1]['id']}")[0], 204)
 
+    def test_what_ended_before_is_not_sent(self):
+        """Who follows models learns of them once, also where some were opened while nobody followed."""
+        model = self.open(file="digits.pt", tokenizer="digits.tiktoken", dtype="int8")[1]
+        client = self.client()
+        self.assertEqual(client.receive()["op"], "hello")
+        client.send(op="models")
+        self.assertEqual(client.receive(), {"op": "opening", "models": []})
+        time.sleep(0.3)  # in which the server would send what it thinks is new
+        client.send(op="models")
+        self.assertIn("already", client.receive().get("message", ""))
+        self.assertEqual(self.server.ask("DELETE", f"/api/models/{model['id']}")[0], 204)
+
     def test_a_client_that_goes_ends_its_import(self):
         decoder_model.write_zeros(self.models / "left")
         self.addCleanup(shutil.rmtree, self.models / "left")

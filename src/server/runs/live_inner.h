@@ -45,11 +45,11 @@ typedef struct subscription {
 /* A connection. Under the lock of all. */
 typedef struct follower {
     peer *peer;
-    bool runs;          /* wants the states of all runs */
-    bool models;        /* wants to know of models that are being opened */
-    bool marked;        /* see live_mark */
-    size_t n;           /* subscriptions */
-    uint64_t loss_sent; /* sib_time_ns of the last count of losses */
+    bool runs;              /* wants the states of all runs */
+    bool models;            /* wants to know of models that are being opened */
+    bool marked;            /* see live_mark */
+    size_t n;               /* subscriptions */
+    uint64_t loss_sent;     /* sib_time_ns of the last count of losses */
     uint64_t openings_sent; /* their version in the last message of models */
     struct follower *next;
 } follower;
