@@ -39,6 +39,12 @@ static inline attribute claim_int(const char *name, int64_t i)
     return (attribute){.name = str_of(name), .kind = ATTR_INT, .i = i};
 }
 
+/* i: (n), not copied */
+static inline attribute claim_ints(const char *name, size_t n, const int64_t *i)
+{
+    return (attribute){.name = str_of(name), .kind = ATTR_INTS, .n = n, .ints = i};
+}
+
 static inline attribute claim_float(const char *name, double f)
 {
     return (attribute){.name = str_of(name), .kind = ATTR_FLOAT, .f = (float)f};

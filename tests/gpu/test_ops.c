@@ -258,6 +258,34 @@ TEST(test_matmul_bits)
             }
 }
 
+/* ---- Norms --------------------------------------------------------------------------------------------- */
+
+/* Of numbers whose squares leave float32's range: the kernel of windows scales them, other norms are not the device's. */
+TEST(test_norms_range)
+{
+    static const double x[] = {-2.4821279e-21, 8e-21, 0,    0,        3e30, -4e30, 1,  2,
+                               INFINITY,       1,     -NAN, INFINITY, 0,    0,     -3, 4};
+    static const double powers[] = {1, 2, 2.5, 3};
+    for (size_t k = 0; k < 3 * COUNT(powers); k++) {
+        const int64_t taps[] = {(int64_t)k % 3 + 1};
+        claim_case w = made("LpPool", k % 4 == 2 ? 1 : 18, 1, (const tensor[]){{SIB_F32, 3, {1, 2, 8}}});
+        w.in[0].values = x;
+        w.n_attributes = 2;
+        w.attributes[0] = claim_ints("kernel_shape", 1, taps);
+        w.attributes[1] =
+            k % 4 == 2 ? claim_float("p", powers[k % 4]) : claim_int("p", (int64_t)powers[k % 4]);
+        w.rel = 1e-6;
+        check(&w);
+    }
+    claim_case w = made("ReduceL2", 13, 1, (const tensor[]){{SIB_F32, 2, {8, 2}}});
+    w.in[0].values = x;
+    w.n_attributes = 1;
+    w.attributes[0] = claim_ints("axes", 1, (const int64_t[]){1});
+    w.left_to_lower = true;
+    w.rel = 1e-6;
+    check(&w);
+}
+
 /* ---- Rotations ----------------------------------------------------------------------------------------- */
 
 /* Heads of 8 of which 4 or all are rotated, apart and packed, at positions and by step, in both domains. */

@@ -195,11 +195,15 @@ static bool read_pool(const node_view *n, window_args *args)
 {
     const pool_spec spec = spec_pool(n->node);
     const conv_spec windows = {.spatial = spec.spatial, .group = 1};
-    const bool largest = str_is(n->node->type, "MaxPool");
+    const bool largest = str_is(n->node->type, "MaxPool"), norm = str_is(n->node->type, "LpPool");
     if (n->n_in != 1 || (n->n_out > 1 && n->out[1]) || spec.channels_last ||
         !read_windows(n, &windows, NULL, false, args))
         return false;
-    args->op = largest ? WINDOW_LARGEST : spec.count_include_pad ? WINDOW_MEAN_PADDED : WINDOW_MEAN;
+    args->slope = norm ? (float)spec.p : 1;
+    args->op = largest                  ? WINDOW_LARGEST
+               : norm                   ? WINDOW_NORM
+               : spec.count_include_pad ? WINDOW_MEAN_PADDED
+                                        : WINDOW_MEAN;
     return gpu_is_float(args->type) || (largest && (args->type == SIB_I8 || args->type == SIB_U8));
 }
 

@@ -1,5 +1,5 @@
 /* Windows of an image of up to three axes, an element of the result a thread: convolutions with few channels to a
-   feature, transposed ones, the largest and the mean of windows. For pools `groups` is the number of planes, m and c
+   feature, transposed ones, the largest, the mean and the norm of windows. For pools `groups` is the number of planes, m and c
    are 1.
 
    Buffers: 0 x, 1 w, 2 bias, 3 z, 4 y, of one type; a thread makes the elements of a word. Arguments as those of
@@ -12,6 +12,7 @@
 #define WINDOW_LARGEST     2u
 #define WINDOW_MEAN        3u
 #define WINDOW_MEAN_PADDED 4u
+#define WINDOW_NORM        5u /* (sum of |x|^slope)^(1 / slope), of shares of the largest |x| so far */
 
 /* Flags, also those of `conv`. */
 #define WINDOW_BIAS 1u
@@ -26,6 +27,12 @@ KERNEL_ARGS(window, u32 op; u32 type; u32 count; u32 m; u32 c; u32 groups; u32 f
 
 #ifdef GPU_DIALECT
 #define THREADS WINDOW_THREADS
+
+/* share^p for a share in 0 .. 1. */
+FN f32 window_power(f32 share, f32 p)
+{
+    return p == 2.0f ? share * share : pow_f32(share, p);
+}
 
 KERNEL(window)
 {
@@ -47,6 +54,7 @@ KERNEL(window)
                       : args.type == T_U8       ? 0.0f
                       : whole                   ? -128.0f
                                                 : -INFINITE;
+            f32 largest = 0.0f;
             u32 counted = 0u;
             for (u32 k = 0u; k < args.c * taps; k++) {
                 u32 channel = k / taps, tap = k % taps, left = tap, within = 0u, step = 1u;
@@ -74,7 +82,13 @@ KERNEL(window)
                 f32 x = whole ? F32(I32(bits)) : bits_to_f32(bits);
                 if (args.op == WINDOW_LARGEST)
                     sum = is_nan(sum) || sum >= x ? sum : x;
-                else if (weighs) {
+                else if (args.op == WINDOW_NORM) {
+                    f32 size = ABS(x), before = largest;
+                    largest = size > before ? size : before;
+                    f32 share = size < before ? size / before : before / size;
+                    share = size == before ? 1.0f : window_power(share, args.slope);
+                    sum = size > before ? sum * share + 1.0f : sum + share;
+                } else if (weighs) {
                     u32 outer = args.op == WINDOW_PRODUCT ? (group * args.m + feature) * args.c + channel
                                                           : (group * args.c + channel) * args.m + feature;
                     sum = sum + x * LOAD_F32(1, args.type, outer * taps + tap);
@@ -87,6 +101,8 @@ KERNEL(window)
                 sum = sum + LOAD_F32(3, args.type, e);
             if (weighs)
                 sum = clamped(sum < 0.0f ? sum * args.slope : sum, args.low, args.high);
+            else if (args.op == WINDOW_NORM)
+                sum = largest * (args.slope == 2.0f ? SQRT(sum) : pow_f32(sum, 1.0f / args.slope));
             else if (args.op != WINDOW_LARGEST)
                 sum = sum / F32(counted);
             word = word | encode(args.type, whole ? U32(I32(sum)) : f32_to_bits(sum), e);

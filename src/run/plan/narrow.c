@@ -3,9 +3,38 @@
    model computes in it. */
 #include "run/plan/planner.h"
 
+/* Milli-ops between a product and its root, at most: of windows and sums. */
+#define ROOT_DEPTH 8
+
 static bool is_wide(const graph *g, value_id v)
 {
     return v != NO_VALUE && !g->values[v].type.depth && g->values[v].type.dtype == SIB_F64;
+}
+
+/* Products whose size a root brings back: they may leave float32's range where the result does not. */
+static bool is_power(const graph *g, const node *n)
+{
+    const uint32_t *in = n->inputs.ids;
+    return n->milli->kind == MILLI_pow ||
+           (n->milli->kind == MILLI_mul && !g->values[in[0]].constant && !g->values[in[1]].constant);
+}
+
+/* Whether a milli-op takes a root of such products, or of their sums: of |x| below 1e-19 the square is denormal in
+   float32. One that adds a constant first keeps away from 0. Looks through `depth` milli-ops at most. */
+static bool takes_root(const graph *g, const node *n, unsigned depth)
+{
+    const value *v = &g->values[n->inputs.ids[0]];
+    const node *made = v->producer == NO_NODE ? NULL : &g->nodes[v->producer];
+    if (!made || !made->milli || !made->inputs.n || !is_wide(g, n->inputs.ids[0]) || !depth)
+        return false;
+    const milli_kind kind = made->milli->kind;
+    if (is_power(g, made))
+        return true;
+    if (kind == MILLI_add || kind == MILLI_sub)
+        for (uint32_t k = 0; k < 2; k++)
+            if (g->values[made->inputs.ids[k]].constant)
+                return false;
+    return takes_root(g, made, depth - 1);
 }
 
 /* Whether a milli-op rounds with float32 in the place of float64, and does no more: no step functions or
@@ -32,6 +61,9 @@ static bool only_rounds(const graph *g, const node *n)
     case MILLI_bitcast:
     case MILLI_iota:
         return false;
+    case MILLI_sqrt:
+    case MILLI_pow:
+        return !takes_root(g, n, ROOT_DEPTH);
     default:
         return kind <= MILLI_reduce_max || (kind >= MILLI_cumulative_sum && kind <= MILLI_windows) ||
                kind == MILLI_matmul || kind == MILLI_constant;
