@@ -7,7 +7,7 @@ import { expect, test as base, type Page } from "@playwright/test";
 import axe from "axe-core";
 
 export const root = fileURLToPath(new URL("../..", import.meta.url));
-const pictures = `${root}build/web-pictures`;
+export const pictures = `${root}build/web-pictures`;
 export const models = `${root}build/web-models`;
 export const arrays = `${root}build/web-arrays`;
 export const command = process.env["SIBYL_COMMAND"] ?? `${root}build/sibyl`;

@@ -2,39 +2,41 @@ import type { ReactNode } from "react";
 import { texts } from "../texts";
 
 interface Props {
-  hint: string;
+  hint?: string;
   fault: string | null;
   onSubmit: () => void;
-  onClose: () => void;
+  onCancel: () => void;
   /** What begins what the form asks for: the last of them submits it. */
   actions: ReactNode;
   children: ReactNode;
 }
 
-/** A form in a dialog: what it is for, its fields, why it failed, and below them a way out and the actions. */
-export function DialogForm({ hint, fault, onSubmit, onClose, actions, children }: Props) {
+/** What every dialog holds: what it is for and its fields, which scroll, and below them, always in sight, why it failed, a way out and the actions. */
+export function DialogForm({ hint, fault, onSubmit, onCancel, actions, children }: Props) {
   return (
     <form
-      className="stack run-form"
+      className="dialog-form"
       noValidate
       onSubmit={(event) => {
         event.preventDefault();
         onSubmit();
       }}
     >
-      <p className="muted">{hint}</p>
-      {children}
-      {fault && (
-        <div className="alert" role="alert">
-          {fault}
-        </div>
-      )}
-      <div className="row end">
-        <button type="button" onClick={onClose}>
+      <div className="content form">
+        {hint !== undefined && <p className="muted">{hint}</p>}
+        {children}
+      </div>
+      <footer>
+        {fault !== null && (
+          <div className="alert" role="alert" tabIndex={0}>
+            {fault}
+          </div>
+        )}
+        <button type="button" onClick={onCancel}>
           {texts.cancel}
         </button>
         {actions}
-      </div>
+      </footer>
     </form>
   );
 }

@@ -1,8 +1,8 @@
 import { useEffect, useId, useRef, type ReactNode } from "react";
 import { texts } from "../texts";
 
-/** A modal dialog; Escape closes it, and focus returns to where it was. */
-export function Dialog({ title, onClose, footer, children }: { title: string; onClose: () => void; footer?: ReactNode; children: ReactNode }) {
+/** A modal dialog with a form in it (dialog-form.tsx); Escape closes it, and focus returns to where it was. */
+export function Dialog({ title, onClose, children }: { title: string; onClose: () => void; children: ReactNode }) {
   const ref = useRef<HTMLDialogElement>(null);
   const id = useId();
   useEffect(() => {
@@ -20,8 +20,7 @@ export function Dialog({ title, onClose, footer, children }: { title: string; on
             ✕
           </button>
         </header>
-        <div className="content">{children}</div>
-        {footer && <footer>{footer}</footer>}
+        {children}
       </div>
     </dialog>
   );

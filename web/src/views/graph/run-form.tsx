@@ -121,7 +121,7 @@ function RunForm({ model, call: wanted, inside = false, compared = false, detail
       hint={compared ? t.compareHint : t.hint}
       fault={fault}
       onSubmit={() => void send()}
-      onClose={onClose}
+      onCancel={onClose}
       actions={
         <button type="submit" className="primary" disabled={going}>
           {going && <span className="spinner" />}

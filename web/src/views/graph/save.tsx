@@ -85,7 +85,7 @@ function Form({ model, call, nodes, run, reference, listed, weights, onClose }: 
       hint={t.hint}
       fault={fault}
       onSubmit={() => void save("session")}
-      onClose={onClose}
+      onCancel={onClose}
       actions={
         <>
           <button type="button" disabled={going !== null} title={t.reportHint} onClick={() => void save("report")}>

@@ -3,6 +3,7 @@ import { useState } from "react";
 import { api, faultText } from "../../api/client";
 import type { Field, FieldType, Job, JobOutput, Json, Port, Run } from "../../api/types";
 import { Dialog } from "../../components/dialog";
+import { DialogForm } from "../../components/dialog-form";
 import { emptyForm, fieldFault, SchemaForm, type FormState } from "../../components/form";
 import { Shown, useAsked } from "../../components/states";
 import { Table } from "../../components/table";
@@ -99,44 +100,26 @@ export function RunDialog({ model, job, onClose }: { model: string; job: Job; on
       setGoing(false);
     }
   };
-  const start = "job-run-form";
   return (
-    <Dialog
-      title={t.run}
-      onClose={onClose}
-      footer={
-        <>
-          {fault && (
-            <div className="alert grow" role="alert">
-              {fault}
-            </div>
-          )}
-          <button type="button" onClick={onClose}>
-            {texts.cancel}
-          </button>
-          <button type="submit" form={start} className="primary" disabled={going}>
+    <Dialog title={t.run} onClose={onClose}>
+      <DialogForm
+        hint={t.runHint}
+        fault={fault}
+        onSubmit={() => void send()}
+        onCancel={onClose}
+        actions={
+          <button type="submit" className="primary" disabled={going}>
             {going && <span className="spinner" />}
             {texts.run.start}
           </button>
-        </>
-      }
-    >
-      <form
-        id={start}
-        className="stack run-form"
-        noValidate
-        onSubmit={(event) => {
-          event.preventDefault();
-          void send();
-        }}
+        }
       >
-        <p className="muted">{t.runHint}</p>
         <SchemaForm fields={fields} state={state} strict={strict} onChange={setState} />
         <label className="row">
           <input type="checkbox" checked={keep} onChange={(event) => setKeep(event.target.checked)} />
           {t.keep}
         </label>
-      </form>
+      </DialogForm>
     </Dialog>
   );
 }

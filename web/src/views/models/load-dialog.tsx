@@ -2,6 +2,7 @@ import { useEffect, useId, useRef, useState } from "react";
 import { openModel } from "./open";
 import { faultText } from "../../api/client";
 import { Dialog } from "../../components/dialog";
+import { DialogForm } from "../../components/dialog-form";
 import { Openings } from "../../components/openings";
 import { emptyForm, fieldFault, formResult, SchemaForm } from "../../components/form";
 import { followModels, notify, useStore } from "../../state/store";
@@ -47,33 +48,20 @@ export function LoadDialog({ onClose }: { onClose: () => void }) {
   };
 
   return (
-    <Dialog
-      title={t.dialog}
-      onClose={onClose}
-      footer={
-        <>
-          <button
-            onClick={() => {
-              control.current.abort();
-              onClose();
-            }}
-          >
-            {texts.cancel}
-          </button>
-          <button className="primary" disabled={going} onClick={() => void send()}>
+    <Dialog title={t.dialog} onClose={onClose}>
+      <DialogForm
+        fault={fault}
+        onSubmit={() => void send()}
+        onCancel={() => {
+          control.current.abort();
+          onClose();
+        }}
+        actions={
+          <button type="submit" className="primary" disabled={going}>
             {going && <span className="spinner" />}
             {going ? t.going : t.go}
           </button>
-        </>
-      }
-    >
-      <form
-        className="form"
-        noValidate
-        onSubmit={(event) => {
-          event.preventDefault();
-          void send();
-        }}
+        }
       >
         <div className="field">
           <label htmlFor={id}>{t.loader}</label>
@@ -94,14 +82,8 @@ export function LoadDialog({ onClose }: { onClose: () => void }) {
           files={available.map((row) => row.file)}
           onChange={(to) => setStates({ ...states, [loader.id]: to })}
         />
-        {fault && (
-          <div className="alert" role="alert">
-            {fault}
-          </div>
-        )}
         {going && <Openings />}
-        <button type="submit" hidden />
-      </form>
+      </DialogForm>
     </Dialog>
   );
 }
