@@ -451,6 +451,8 @@ static gpu_window_args window_args(uint32_t op, uint32_t m, uint32_t c, bool fla
                         : (a.size[d] + a.before[d] + a.after[d] - extent) / a.stride[d] + 1;
         a.count *= a.made[d];
     }
+    if (op == WINDOW_TRANSPOSED) /* between taps that meet, of stride 2: each one at dilation 2 */
+        memcpy(a.after, (uint32_t[]){1, 1, 1}, sizeof a.after);
     if (op <= WINDOW_TRANSPOSED)
         a.flags = WINDOW_BIAS | WINDOW_SUM;
     return a;
@@ -546,6 +548,27 @@ static void check_window(gpu_window_args a, bool tiled)
                      expected);
     }
     rig_free(5, all);
+}
+
+/* Strides and dilations with and without a common factor, before taps that reach beyond either end. */
+TEST(test_transposed)
+{
+    for (uint32_t k = 0; k < 6 * 6 * 3; k++) {
+        const uint32_t stride = k % 6 + 1, dilation = k / 6 % 6 + 1;
+        gpu_window_args a = window_args(WINDOW_TRANSPOSED, 2, 1, true);
+        uint32_t apart = 1;
+        while (apart * dilation % stride)
+            apart++;
+        a.size[2] = 5;
+        a.taps[2] = k / 36 * 3 + 1;
+        a.stride[2] = stride;
+        a.dilation[2] = dilation;
+        a.after[2] = apart;
+        a.before[2] = k % 2;
+        a.made[2] = 4 * stride + (a.taps[2] - 1) * dilation + 1 - a.before[2];
+        a.count = 2 * 2 * a.m * a.made[2];
+        check_window(a, false);
+    }
 }
 
 TEST(test_windows)

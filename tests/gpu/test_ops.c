@@ -258,6 +258,33 @@ TEST(test_matmul_bits)
             }
 }
 
+/* ---- Transposed convolutions --------------------------------------------------------------------------- */
+
+/* Over one to three axes, strided and dilated with and without a common factor, in groups. */
+TEST(test_transposed)
+{
+    static const int64_t strides[][3] = {{1, 1, 1}, {2, 3, 2}, {4, 2, 1}}, dilations[] = {2, 2, 3};
+    for (size_t k = 0; k < 18; k++) {
+        const size_t axes = k % 3 + 1;
+        const sib_dtype type = k < 9 ? SIB_F32 : SIB_F16;
+        claim_case w =
+            made("ConvTranspose", 11, 3,
+                 (const tensor[]){{type, axes + 2, {1, 4}}, {type, axes + 2, {4, 3}}, {type, 1, {6}}});
+        for (size_t i = 0; i < axes; i++) {
+            w.in[0].dims[2 + i] = 5 - (int64_t)i;
+            w.in[1].dims[2 + i] = 3;
+        }
+        w.in[0].size = w.in[1].size = 1;
+        w.n_attributes = 3;
+        w.attributes[0] = claim_ints("strides", axes, strides[k / 3 % 3]);
+        w.attributes[1] = claim_ints("dilations", axes, dilations);
+        w.attributes[2] = claim_int("group", 2);
+        w.abs = 1e-5;
+        w.rel = type == SIB_F32 ? 1e-6 : 1e-3;
+        check(&w);
+    }
+}
+
 /* ---- Norms --------------------------------------------------------------------------------------------- */
 
 /* Of numbers whose squares leave float32's range: the kernel of windows scales them, other norms are not the device's. */

@@ -26,6 +26,11 @@ static bool within(int64_t size)
 
 /* ---- Geometry ------------------------------------------------------------------------------------------ */
 
+static int64_t common_factor(int64_t a, int64_t b)
+{
+    return b ? common_factor(b, a % b) : a;
+}
+
 /* Reads axis i of n: x has `in` elements, y `made`. Returns
    false where a number is too large. */
 static bool read_axis(const conv_spec *spec, size_t i, size_t n, int64_t in, int64_t made, int64_t taps,
@@ -55,7 +60,7 @@ static bool read_axis(const conv_spec *spec, size_t i, size_t n, int64_t in, int
     args->stride[a] = (uint32_t)stride;
     args->dilation[a] = (uint32_t)dilation;
     args->before[a] = (uint32_t)before;
-    args->after[a] = (uint32_t)after;
+    args->after[a] = (uint32_t)(transposed ? stride / common_factor(stride, dilation) : after);
     return true;
 }
 
@@ -76,8 +81,10 @@ static bool read_windows(const node_view *n, const conv_spec *spec, const int64_
                           .slope = 1,
                           .low = -INFINITY,
                           .high = INFINITY};
-    for (size_t i = 0; i < AXES; i++)
+    for (size_t i = 0; i < AXES; i++) {
         args->size[i] = args->taps[i] = args->stride[i] = args->dilation[i] = args->made[i] = 1;
+        args->after[i] = transposed;
+    }
     for (size_t i = 2; i < x.rank; i++)
         if (!read_axis(spec, i - 2, x.rank - 2, x.dims[i], y.dims[i],
                        taps ? taps[i - 2] : spec_item(spec->spatial.kernel_shape, i - 2, 0), transposed,

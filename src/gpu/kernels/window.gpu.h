@@ -3,7 +3,8 @@
    are 1.
 
    Buffers: 0 x, 1 w, 2 bias, 3 z, 4 y, of one type; a thread makes the elements of a word. Arguments as those of
-   `conv`; `after`, for WINDOW_MEAN_PADDED, is the border behind x. */
+   `conv`; `after` is the border behind x, and of transposed ones what is between two taps that meet an element of x:
+   stride / gcd(stride, dilation). */
 #ifndef GPU_KERNELS_WINDOW_H
 #define GPU_KERNELS_WINDOW_H
 
@@ -34,6 +35,13 @@ FN f32 window_power(f32 share, f32 p)
     return p == 2.0f ? share * share : pow_f32(share, p);
 }
 
+/* Those of `taps` that are before element `left`, counted from the first tap's. */
+FN u32 window_taps(i32 left, u32 dilation, u32 taps)
+{
+    u32 n = left > 0 ? U32(left - 1) / dilation + 1u : 0u;
+    return n < taps ? n : taps;
+}
+
 KERNEL(window)
 {
     EACH_THREAD
@@ -43,40 +51,50 @@ KERNEL(window)
             plane = args.size[0] * args.size[1] * args.size[2];
         bool whole = !type_is_float(args.type), weighs = args.op <= WINDOW_TRANSPOSED;
         for (u32 e = first; e < first + (1u << shift) && e < args.count; e++) {
-            u32 place[3], rest = e;
+            /* Of each axis, the taps that meet x: how many, the first and what is between two; where they are in x. */
+            u32 n[3], tap[3], apart[3], at[3], hop[3], rest = e, padded = 1u;
             for (u32 d = 3u; d > 0u; d--) {
-                place[d - 1u] = rest % args.made[d - 1u];
-                rest = rest / args.made[d - 1u];
+                u32 a = d - 1u, place = rest % args.made[a], size = args.size[a], end;
+                rest = rest / args.made[a];
+                if (args.op == WINDOW_TRANSPOSED) {
+                    u32 top = place + args.before[a], far = (size - 1u) * args.stride[a];
+                    end = top / args.dilation[a] + 1u;
+                    end = end < args.taps[a] ? end : args.taps[a];
+                    tap[a] = top > far ? (top - far + args.dilation[a] - 1u) / args.dilation[a] : 0u;
+                    while (tap[a] < end && (top - tap[a] * args.dilation[a]) % args.stride[a] != 0u)
+                        tap[a] = tap[a] + 1u;
+                    apart[a] = args.after[a];
+                    at[a] = (top - tap[a] * args.dilation[a]) / args.stride[a];
+                    hop[a] = 0u - apart[a] * args.dilation[a] / args.stride[a];
+                } else {
+                    i32 begin = I32(place * args.stride[a]) - I32(args.before[a]), left = I32(size) - begin,
+                        all = left + I32(args.after[a]);
+                    padded = padded * window_taps(all, args.dilation[a], args.taps[a]);
+                    end = window_taps(left, args.dilation[a], args.taps[a]);
+                    tap[a] = begin < 0 ? (U32(-begin) + args.dilation[a] - 1u) / args.dilation[a] : 0u;
+                    apart[a] = 1u;
+                    at[a] = U32(begin) + tap[a] * args.dilation[a];
+                    hop[a] = args.dilation[a];
+                }
+                n[a] = end > tap[a] ? (end - tap[a] - 1u) / apart[a] + 1u : 0u;
             }
             u32 feature = rest % args.m, group = rest / args.m % args.groups,
-                image = rest / args.m / args.groups;
+                image = rest / args.m / args.groups, counted = n[0] * n[1] * n[2];
             f32 sum = args.op != WINDOW_LARGEST ? 0.0f
                       : args.type == T_U8       ? 0.0f
                       : whole                   ? -128.0f
                                                 : -INFINITE;
             f32 largest = 0.0f;
-            u32 counted = 0u;
-            for (u32 k = 0u; k < args.c * taps; k++) {
-                u32 channel = k / taps, tap = k % taps, left = tap, within = 0u, step = 1u;
-                bool inside = true, padded = true;
+            for (u32 k = 0u; k < args.c * counted; k++) {
+                u32 channel = k / counted, left = k % counted, within = 0u, step = 1u, w = 0u, w_step = 1u;
                 for (u32 d = 3u; d > 0u; d--) {
-                    u32 a = d - 1u, size = args.size[a];
-                    i32 offset = I32(left % args.taps[a] * args.dilation[a]), at;
-                    if (args.op == WINDOW_TRANSPOSED) {
-                        at = I32(place[a] + args.before[a]) - offset;
-                        inside = inside && at >= 0 && U32(at) % args.stride[a] == 0u;
-                        at = at >= 0 ? I32(U32(at) / args.stride[a]) : at;
-                    } else
-                        at = I32(place[a] * args.stride[a]) + offset - I32(args.before[a]);
-                    inside = inside && at >= 0 && at < I32(size);
-                    padded = padded && at < I32(size + args.after[a]);
-                    within = within + U32(at) * step;
-                    step = step * size;
-                    left = left / args.taps[a];
+                    u32 a = d - 1u, i = left % n[a];
+                    within = within + (at[a] + i * hop[a]) * step;
+                    w = w + (tap[a] + i * apart[a]) * w_step;
+                    step = step * args.size[a];
+                    w_step = w_step * args.taps[a];
+                    left = left / n[a];
                 }
-                counted = counted + ((args.op == WINDOW_MEAN_PADDED ? padded : inside) ? 1u : 0u);
-                if (!inside)
-                    continue;
                 u32 bits =
                     LOAD(0, args.type, ((image * args.groups + group) * args.c + channel) * plane + within);
                 f32 x = whole ? F32(I32(bits)) : bits_to_f32(bits);
@@ -91,7 +109,7 @@ KERNEL(window)
                 } else if (weighs) {
                     u32 outer = args.op == WINDOW_PRODUCT ? (group * args.m + feature) * args.c + channel
                                                           : (group * args.c + channel) * args.m + feature;
-                    sum = sum + x * LOAD_F32(1, args.type, outer * taps + tap);
+                    sum = sum + x * LOAD_F32(1, args.type, outer * taps + w);
                 } else
                     sum = sum + x;
             }
@@ -104,7 +122,7 @@ KERNEL(window)
             else if (args.op == WINDOW_NORM)
                 sum = largest * (args.slope == 2.0f ? SQRT(sum) : pow_f32(sum, 1.0f / args.slope));
             else if (args.op != WINDOW_LARGEST)
-                sum = sum / F32(counted);
+                sum = sum / F32(args.op == WINDOW_MEAN_PADDED ? padded : counted);
             word = word | encode(args.type, whole ? U32(I32(sum)) : f32_to_bits(sum), e);
         }
         if (first < args.count)
