@@ -662,7 +662,8 @@ static void check_attention(uint32_t heads, uint32_t queries, uint32_t keys, uin
                                   0,
                                   2,
                                   0.3f,
-                                  softcap};
+                                  softcap,
+                                  0};
     fill(t.q, COUNT(t.q), &seed);
     fill(t.k, COUNT(t.k), &seed);
     fill(t.v, COUNT(t.v), &seed);

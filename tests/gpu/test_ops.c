@@ -472,6 +472,116 @@ TEST(test_multi_head)
     }
 }
 
+/* One case of GroupQueryAttention of heads of 8. total: of the longest sequence; each next one is shorter by 2. */
+typedef struct group_query {
+    const char *what;
+    int64_t b, n, kv, s, past, total;
+    bool packed, rotary, interleaved, bias, free, sink, smooth; /* free: not causal */
+    int64_t window;
+    double softcap;
+} group_query;
+
+static void check_group_query(const group_query *r, sib_dtype type)
+{
+    const sib_dtype none = SIB_DTYPE_UNKNOWN, rest = r->packed ? none : type,
+                    past = r->past < 0 ? none : type, turned = r->rotary ? type : none;
+    const int64_t d = 8, width = (r->n + (r->packed ? 2 * r->kv : 0)) * d, before = r->past < 0 ? 0 : r->past;
+    double ends[4], total = (double)r->total;
+    claim_case w = made("GroupQueryAttention", 1, 12,
+                        (const tensor[]){{type, 3, {r->b, r->s, width}},
+                                         {rest, 3, {r->b, r->s, r->kv * d}},
+                                         {rest, 3, {r->b, r->s, r->kv * d}},
+                                         {past, 4, {r->b, r->kv, before, d}},
+                                         {past, 4, {r->b, r->kv, before, d}},
+                                         {SIB_I32, 1, {r->b}},
+                                         {SIB_I32, 0, {0}},
+                                         {turned, 2, {64, d / 2 - 1}},
+                                         {turned, 2, {64, d / 2 - 1}},
+                                         {none, 0, {0}},
+                                         {r->bias ? type : none, 4, {1, r->n, r->s, r->total}},
+                                         {r->sink ? type : none, 1, {r->n}}});
+    for (int64_t i = 0; i < r->b; i++)
+        ends[i] = (double)(r->total - 1 - (r->s == 1 || r->s == r->total ? 2 * i : 0));
+    for (size_t i = 0; i < w.n_in; i++)
+        w.in[i].size = 1;
+    w.domain = "com.microsoft";
+    w.n_out = 3;
+    w.in[5].values = ends;
+    w.in[6].values = &total;
+    w.n_attributes = 8;
+    w.attributes[0] = claim_int("num_heads", r->n);
+    w.attributes[1] = claim_int("kv_num_heads", r->kv);
+    w.attributes[2] = claim_int("do_rotary", r->rotary);
+    w.attributes[3] = claim_int("rotary_interleaved", r->interleaved);
+    w.attributes[4] = claim_float("softcap", r->softcap);
+    w.attributes[5] = claim_int("causal", !r->free);
+    w.attributes[6] = claim_int("local_window_size", r->window ? r->window : -1);
+    w.attributes[7] = claim_int("smooth_softmax", r->smooth ? 1 : -1);
+    w.abs = type == SIB_F32 ? 3e-6 : 3e-3;
+    w.rel = type == SIB_F32 ? 3e-6 : 2e-3;
+    claim_check(&w, r->what);
+}
+
+static const group_query group_queries[] = {
+    {"prompt", 2, 4, 2, 20, -1, 20, .packed = false},
+    {"prompt, packed, rotated", 2, 4, 2, 20, -1, 20, .packed = true, .rotary = true},
+    {"prompt into a buffer", 1, 4, 2, 20, 40, 20, .rotary = true},
+    {"prompt behind an empty past", 1, 4, 2, 20, 0, 20, .rotary = true},
+    {"one more", 2, 4, 2, 1, 19, 20, .rotary = true, .interleaved = true},
+    {"one more in a buffer", 2, 4, 1, 1, 40, 20, .packed = true, .rotary = true},
+    {"some more in a buffer", 2, 4, 4, 5, 40, 20, .softcap = 2},
+    {"window", 1, 4, 2, 50, -1, 50, .window = 7},
+    {"bias", 1, 4, 2, 5, 40, 20, .bias = true},
+    {"not causal", 2, 4, 2, 20, -1, 20, .free = true},
+    {"a sink a head", 2, 4, 2, 20, -1, 20, .sink = true, .window = 3},
+    {"a sink of 0", 2, 4, 2, 5, 40, 45, .smooth = true, .softcap = 3},
+};
+
+TEST(test_group_query)
+{
+    for (size_t i = 0; i < COUNT(group_queries); i++) {
+        check_group_query(&group_queries[i], SIB_F32);
+        check_group_query(&group_queries[i], SIB_F16);
+    }
+}
+
+/* Sequences that end beyond the rows of cosines, or of the cache. */
+TEST(test_group_query_ends)
+{
+    static const double total[] = {1}, beyond[] = {3, 70};
+    for (int k = 0; k < 2; k++) {
+        const tensor row = {SIB_F32, 3, {1, 1, 8}}, past = {SIB_F32, 4, {1, 1, k ? 80 : 3, 8}};
+        const tensor turns = {k ? SIB_F32 : SIB_DTYPE_UNKNOWN, 2, {64, 4}};
+        claim_case w = made(
+            "GroupQueryAttention", 1, 9,
+            (const tensor[]){row, row, row, past, past, {SIB_I32, 1, {1}}, {SIB_I32, 0, {0}}, turns, turns});
+        static const char *const names[] = {"i0", "i1", "i2", "i3", "i4", "i5", "i6", "i7", "i8"};
+        sib_value *inputs[CLAIM_MAX], *out[3] = {0};
+        sib_named_value given[CLAIM_MAX];
+        sib_error err = SIB_ERROR_INIT;
+        char backends[64];
+        size_t n = 0;
+        snprintf(backends, sizeof backends, "%s,ref", backend());
+        w.domain = "com.microsoft";
+        w.n_out = 3;
+        w.in[5].values = &beyond[k];
+        w.in[6].values = total;
+        w.n_attributes = 3;
+        w.attributes[0] = claim_int("num_heads", 1);
+        w.attributes[1] = claim_int("kv_num_heads", 1);
+        w.attributes[2] = claim_int("do_rotary", k);
+        sib_session *s = claim_session(&w, backends, inputs);
+        for (size_t i = 0; i < w.n_in; i++)
+            if (inputs[i])
+                given[n++] = (sib_named_value){names[i], inputs[i]};
+        CHECK_FAILS(sib_session_run(s, n, given, 0, NULL, out, NULL, &err), SIB_ERR_VALUE, err,
+                    "out of range");
+        for (size_t i = 0; i < w.n_in; i++)
+            sib_value_free(&inputs[i]);
+        sib_session_free(&s);
+    }
+}
+
 /* ---- Order --------------------------------------------------------------------------------------------- */
 
 TEST(test_arg)

@@ -63,7 +63,7 @@ static const gpu_op *op_for(const node_view *n)
             op = op_rows[i].op;
     bool holds = op && n->n_in <= OPERANDS_MAX && n->n_out <= OPERANDS_MAX;
     for (size_t i = 0; i < n->n_in && holds; i++)
-        holds = !n->in[i] ||
+        holds = !n->in[i] || (op->takes_empty && is_empty(n->graph, n->in[i])) ||
                 (gpu_tensor_of(n->graph, n->in[i], &t) && (!n->in[i]->constant || n->in[i]->constant->dense));
     for (size_t i = 0; i < n->n_out && holds; i++)
         holds = !n->out[i] || gpu_tensor_of(n->graph, n->out[i], &t);
