@@ -14,7 +14,9 @@ typedef struct sib_lens sib_lens;
 /* Finds the values through which everything goes that the logits take from the tokens, and which a sum makes of what went
    past a part of a block and what came out of it (of a transformer: after attention and after the feed-forward layer),
    and the value that goes into the first of these parts. The end is all that follows the last of them: mostly a norm and
-   the head. Only the graph's structure is read, no names.
+   the head. Only the graph's structure is read, no names. A node that normalizes the sum as well (com.microsoft's
+   SkipLayerNormalization, SkipSimplifiedLayerNormalization) is read as both; where the graph has no value for the last sum,
+   the last value is what such a node makes of it, and its end is the head.
    tokens, logits: an input and a value of the model. options: of the session that computes the end; may be NULL. out:
    owned by the caller, sib_lens_free(&l); it keeps the model alive.
    Errors: SIB_ERR_ARGUMENT (no such value), SIB_ERR_UNSUPPORTED (no such sums; the end needs more than a value between
@@ -37,10 +39,10 @@ typedef struct sib_lens_value {
 /* Value i in the order of the graph. Returns false where i is out of range. */
 SIB_API bool sib_lens_get(const sib_lens *l, size_t i, sib_lens_value *out);
 
-/* What the end makes of a value between blocks, [1, n, width] or [n, width] as the model has it. *out: float32
-   [n, vocabulary], owned by the caller. cancel: may be NULL. Thread-safe. Errors: those of sib_session_run. */
-SIB_API sib_code sib_lens_logits(const sib_lens *l, const sib_tensor *value, const sib_cancel *cancel,
-                                 sib_tensor **out, sib_error *err);
+/* What the end makes of value i, [1, n, width] or [n, width] as the model has it. *out: float32 [n, vocabulary], owned by
+   the caller. cancel: may be NULL. Thread-safe. Errors: SIB_ERR_ARGUMENT (no such value), those of sib_session_run. */
+SIB_API sib_code sib_lens_logits(const sib_lens *l, size_t i, const sib_tensor *value,
+                                 const sib_cancel *cancel, sib_tensor **out, sib_error *err);
 
 #ifdef __cplusplus
 }

@@ -3,20 +3,28 @@
 #include "run/model.h"
 
 #include "base/alloc.h"
+#include "base/buffer.h"
 #include "base/error.h"
 
 #include <sibyl/lens.h>
 #include <string.h>
 
-struct sib_lens {
-    sib_model *model; /* a reference */
-    sib_session *end;
-    size_t n;
-    between *found;        /* (n) */
-    const char **names;    /* (n) of the values, of the public graph */
-    const char *value;     /* the end's input for a value */
+#define LAYER_NORMALIZATION_OPSET 17 /* SimplifiedLayerNormalization, onnxruntime's, has no others */
+
+/* What follows a value between blocks. */
+typedef struct lens_end {
+    sib_session *session;
+    const char *value;     /* its input for a value; of its graph */
     const char *positions; /* its input of positions; NULL: it has none */
     sib_dtype positions_dtype;
+} lens_end;
+
+struct sib_lens {
+    sib_model *model; /* a reference */
+    lens_values values;
+    const char **names; /* (values.n) of the values, of the public graph */
+    lens_end end;       /* of sums */
+    lens_end last;      /* of the last value where it is a sum that is normalized; else no session */
     char *logits;
 };
 
@@ -24,9 +32,10 @@ void sib_lens_free(sib_lens **l)
 {
     if (!l || !*l)
         return;
-    sib_session_free(&(*l)->end);
+    sib_session_free(&(*l)->end.session);
+    sib_session_free(&(*l)->last.session);
     sib_model_free(&(*l)->model);
-    mem_free((*l)->found);
+    mem_free((*l)->values.found);
     mem_free((*l)->names);
     mem_free((*l)->logits);
     mem_free(*l);
@@ -52,45 +61,104 @@ static sib_code find(sib_lens *l, const char *tokens, const char *logits, sib_er
     if (code == SIB_OK)
         code = value_named(g, logits, &to, err);
     if (code == SIB_OK)
-        code = lens_find(l->model->onnx->graph, from, to, &l->found, &l->n, err);
+        code = lens_find(l->model->onnx->graph, from, to, &l->values, err);
     if (code != SIB_OK)
         return code;
-    if (!l->n)
+    if (!l->values.n)
         return err_set(
             err, SIB_ERR_UNSUPPORTED,
             "no values between blocks were found: none through which all goes from '%s' to '%s' is the sum "
             "of what goes past a block and what comes out of it",
             tokens, logits);
-    l->names = mem_calloc(l->n, sizeof *l->names);
+    l->names = mem_calloc(l->values.n, sizeof *l->names);
     l->logits = mem_alloc(strlen(logits) + 1, 1);
     if (!l->names || !l->logits)
-        return err_memory(err, l->n * sizeof *l->names, "a logit lens");
+        return err_memory(err, l->values.n * sizeof *l->names, "a logit lens");
     memcpy(l->logits, logits, strlen(logits) + 1);
-    for (size_t i = 0; i < l->n; i++) {
+    for (size_t i = 0; i < l->values.n; i++) {
         sib_value_info v = {.name = NULL};
-        sib_graph_value(g, l->found[i].value, &v);
+        sib_graph_value(g, l->values.found[i].value, &v);
         l->names[i] = v.name;
     }
     return SIB_OK;
 }
 
-/* What the end needs beside the value: positions, a list of integers, or nothing. */
-static sib_code find_inputs(sib_lens *l, sib_error *err)
+/* Finds the inputs of the end: a value between blocks, and perhaps positions, a list of integers. */
+static sib_code find_inputs(lens_end *e, sib_error *err)
 {
     sib_value_info v;
-    for (size_t i = 0; sib_model_input(sib_session_model(l->end), i, &v); i++) {
-        if (!strcmp(v.name, l->value))
-            continue;
-        if (l->positions || !v.ranked || v.rank != 1 || (v.dtype != SIB_I64 && v.dtype != SIB_I32))
+    for (size_t i = 0; sib_model_input(sib_session_model(e->session), i, &v); i++) {
+        bool is_list = v.ranked && v.rank == 1 && (v.dtype == SIB_I64 || v.dtype == SIB_I32);
+        if (!e->value && !is_list) {
+            e->value = v.name;
+        } else if (!e->positions && is_list) {
+            e->positions = v.name;
+            e->positions_dtype = v.dtype;
+        } else {
             return err_set(
                 err, SIB_ERR_UNSUPPORTED,
                 "what follows the last block needs '%s', which is neither a value between blocks nor a list "
                 "of positions",
                 v.name);
-        l->positions = v.name;
-        l->positions_dtype = v.dtype;
+        }
     }
-    return SIB_OK;
+    return e->value ? SIB_OK : err_set(err, SIB_ERR_UNSUPPORTED, "the logits need no value between blocks");
+}
+
+/* Makes the end a session over the model, which it takes. */
+static sib_code make_end(lens_end *e, sib_model **m, const sib_session_options *options, sib_error *err)
+{
+    sib_code code = sib_session_create(*m, options, &e->session, err);
+    sib_model_free(m);
+    return code == SIB_OK ? find_inputs(e, err) : code;
+}
+
+/* Has the node that normalizes the last sum normalize an input instead: the sum's value, or a new one where it
+   has none. The node's lists are shared with the graph that g is a copy of. */
+static sib_code split(void *context, graph *g, sib_error *err)
+{
+    node *n = &g->nodes[((const lens_values *)context)->fused];
+    bool centred = str_is(n->type, "SkipLayerNormalization");
+    value_id sum = n->outputs.n > 3 ? n->outputs.ids[3] : NO_VALUE, normalized = n->outputs.ids[0];
+    const value_type type = g->values[normalized].type; /* the values may move */
+    uint32_t n_in = centred && n->inputs.n > 3 ? 3 : 2, *ids = arena_alloc(g->arena, n_in + 1, sizeof *ids);
+    byte_buffer name = {0};
+    sib_code code = ids ? buf_printf(&name, err, "%.*s (sum)", (int)g->values[normalized].name.length,
+                                     g->values[normalized].name.data)
+                        : err_memory(err, n_in * sizeof *ids, "a logit lens");
+    if (code == SIB_OK && sum == NO_VALUE)
+        code = graph_add_value(g, (sib_str){name.data, name.n}, &type, &sum, err);
+    buf_free(&name);
+    if (code != SIB_OK)
+        return code;
+    g->values[sum].producer = NO_NODE;
+    g->values[sum].declared = g->values[sum].type;
+    ids[0] = sum;
+    for (uint32_t k = 1; k < n_in; k++)
+        ids[k] = n->inputs.ids[k + 1];
+    ids[n_in] = normalized;
+    n->inputs = (id_list){n_in, ids};
+    n->outputs = (id_list){1, ids + n_in};
+    n->type = centred ? str_of("LayerNormalization") : str_of("SimplifiedLayerNormalization");
+    n->domain = str_of("");
+    n->version = LAYER_NORMALIZATION_OPSET;
+    return graph_add_input(g, sum, err);
+}
+
+static sib_code make_ends(sib_lens *l, const sib_session_options *options, sib_error *err)
+{
+    const char *last = l->names[l->values.n - 1], *logits = l->logits;
+    bool fused = l->values.fused != NO_NODE;
+    sib_model *end = NULL;
+    sib_code code =
+        fused ? model_part_edited(l->model, split, &l->values, l->model->registry, &logits, 1, &end, err)
+              : sib_model_between(l->model, &last, 1, &logits, 1, &end, err);
+    if (code == SIB_OK)
+        code = make_end(&l->end, &end, options, err);
+    if (code != SIB_OK || !fused || !l->values.last_is_normalized)
+        return code;
+    code = sib_model_between(l->model, &last, 1, &logits, 1, &end, err);
+    return code == SIB_OK ? make_end(&l->last, &end, options, err) : code;
 }
 
 sib_code sib_lens_create(sib_model *m, const char *tokens, const char *logits,
@@ -103,17 +171,9 @@ sib_code sib_lens_create(sib_model *m, const char *tokens, const char *logits,
     if (!l)
         return err_memory(err, sizeof *l, "a logit lens");
     l->model = sib_model_keep(m);
-    sib_model *end = NULL;
     sib_code code = find(l, tokens, logits, err);
-    if (code == SIB_OK) {
-        l->value = l->names[l->n - 1];
-        code = sib_model_between(m, &l->value, 1, &logits, 1, &end, err);
-    }
     if (code == SIB_OK)
-        code = sib_session_create(end, options, &l->end, err);
-    sib_model_free(&end);
-    if (code == SIB_OK)
-        code = find_inputs(l, err);
+        code = make_ends(l, options, err);
     if (code != SIB_OK)
         sib_lens_free(&l);
     *out = l;
@@ -122,9 +182,9 @@ sib_code sib_lens_create(sib_model *m, const char *tokens, const char *logits,
 
 bool sib_lens_get(const sib_lens *l, size_t i, sib_lens_value *out)
 {
-    if (!l || i >= l->n)
+    if (!l || i >= l->values.n)
         return false;
-    const between *b = &l->found[i];
+    const between *b = &l->values.found[i];
     *out = (sib_lens_value){.name = l->names[i], .block = b->block, .part = b->part, .whole = b->whole};
     return true;
 }
@@ -159,23 +219,26 @@ static sib_code as_rows(const sib_tensor *logits, int64_t n, sib_tensor **out, s
     return code;
 }
 
-sib_code sib_lens_logits(const sib_lens *l, const sib_tensor *rows, const sib_cancel *cancel,
+sib_code sib_lens_logits(const sib_lens *l, size_t i, const sib_tensor *rows, const sib_cancel *cancel,
                          sib_tensor **out, sib_error *err)
 {
-    if (!l || !rows || !out || sib_tensor_rank(rows) < 2)
+    if (!l || !rows || !out || i >= l->values.n || sib_tensor_rank(rows) < 2)
         return err_set(err, SIB_ERR_ARGUMENT, "%s",
-                       !l || !out ? "the lens or out is NULL" : "the value is no list of rows");
+                       !l || !out         ? "the lens or out is NULL"
+                       : i >= l->values.n ? "the lens has fewer values"
+                                          : "the value is no list of rows");
     *out = NULL;
+    const lens_end *e = i + 1 == l->values.n && l->last.session ? &l->last : &l->end;
     int64_t n = sib_tensor_dims(rows)[sib_tensor_rank(rows) - 2];
     const char *wanted = l->logits;
     sib_value *given = NULL, *positions = NULL, *made = NULL;
     sib_code code = sib_value_from_tensor(rows, &given, err);
-    if (code == SIB_OK && l->positions)
-        code = count_up(l->positions_dtype, n, &positions, err);
-    sib_named_value in[2] = {{l->value, given}, {l->positions, positions}};
+    if (code == SIB_OK && e->positions)
+        code = count_up(e->positions_dtype, n, &positions, err);
+    sib_named_value in[2] = {{e->value, given}, {e->positions, positions}};
     sib_run_options options = {.cancel = cancel};
     if (code == SIB_OK)
-        code = sib_session_run(l->end, l->positions ? 2 : 1, in, 1, &wanted, &made, &options, err);
+        code = sib_session_run(e->session, e->positions ? 2 : 1, in, 1, &wanted, &made, &options, err);
     if (code == SIB_OK)
         code = as_rows(sib_value_tensor(made), n, out, err);
     sib_value_free(&given);

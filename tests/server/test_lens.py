@@ -8,7 +8,7 @@ import unittest
 
 import decoder_model
 from serving import Server
-from text_model import chain_file
+from text_model import chain_file, normed
 
 WORDS = [105, 110, 32, 97, 32, 119, 111, 114, 100]  # "in a word" in bytes
 
@@ -18,7 +18,8 @@ class Lens(unittest.TestCase):
     def setUpClass(cls):
         folder = pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory()))
         tiny = decoder_model.make(folder, "tiny", layers=3)
-        cls.server = cls.enterClassContext(Server(str(tiny), str(chain_file(cls)), "digits"))
+        (folder / "normed.onnx").write_bytes(normed(layers=3))
+        cls.server = cls.enterClassContext(Server(str(tiny), str(folder / "normed.onnx"), str(chain_file(cls)), "digits"))
 
     def ask(self, path="/api/lens", **fields):
         status, _, text = self.server.ask("POST", path, json.dumps({"model": "tiny", **fields}), {"Content-Type": "application/json"})
@@ -45,8 +46,19 @@ class Lens(unittest.TestCase):
                 self.assertLessEqual(sum(map(math.exp, logprobs)), 1 + 1e-6)
 
     def test_the_last_is_what_the_model_says(self):
-        cells = self.look(prompt=WORDS, values=[6])["rows"][0]["cells"]
-        status, answer = self.ask("/v1/completions", prompt=WORDS, max_tokens=1, temperature=0, echo=True, logprobs=5)
+        for model in ("tiny", "normed"):
+            with self.subTest(model):
+                self.check_last(model)
+
+    def test_norms_fused_with_the_sums_before_them(self):
+        answer = self.look(prompt="in a word", model="normed", values=[0, 1, 5, 6])
+        self.assertEqual([v["name"] for v in answer["values"]], [*(f"sum{i}" for i in range(6)), "norm6"])
+        self.assertEqual([v["block"] for v in answer["values"]], [0, 1, 1, 2, 2, 3, 3])
+        self.assertNotEqual(answer["rows"][2]["cells"], answer["rows"][3]["cells"])
+
+    def check_last(self, model):
+        cells = self.look(prompt=WORDS, model=model, values=[6])["rows"][0]["cells"]
+        status, answer = self.ask("/v1/completions", model=model, prompt=WORDS, max_tokens=1, temperature=0, echo=True, logprobs=5)
         self.assertEqual(status, 200, answer)
         said = answer["choices"][0]["logprobs"]
         for i, cell in enumerate(cells):

@@ -27,6 +27,29 @@ def chain(metadata=None):
     return data, rows
 
 
+def normed(layers: int) -> bytes:
+    """The file's bytes of a decoder whose norms are one node with the sums before them, as onnxruntime's tools write it."""
+    chance, width = random.Random(2), 8
+    state = w.tensor_type("float32", [1, 2])
+
+    def matrix(name, rows, columns):
+        return w.floats(name, [chance.gauss(0, 1) for _ in range(rows * columns)], [rows, columns])
+
+    tensors = [matrix("table", 256, width), matrix("head", width, 256), w.floats("gamma", [1.0] * width)]
+    nodes = [w.node("Gather", ["table", "tokens"], ["sum0"]), w.node("SimplifiedLayerNormalization", ["sum0", "gamma"], ["norm0"]),
+             w.node("Identity", ["state.0"], ["next.0"])]
+    for i in range(2 * layers):
+        last = i + 1 == 2 * layers
+        tensors.append(matrix(f"weight{i}", width, width))
+        nodes += [w.node("MatMul", [f"norm{i}", f"weight{i}"], [f"product{i}"]), w.node("Relu" if i % 2 else "Tanh", [f"product{i}"], [f"part{i}"]),
+                  w.node("SkipSimplifiedLayerNormalization", [f"sum{i}", f"part{i}", "gamma"],
+                         [f"norm{i + 1}"] if last else [f"norm{i + 1}", "", "", f"sum{i + 1}"], domain="com.microsoft")]
+    nodes += [w.node("Gather", [f"norm{2 * layers}", "at"], ["last"], axis=1), w.node("MatMul", ["last", "head"], ["logits"])]
+    return w.model(nodes, {"tokens": w.tensor_type("int32", ["B", "N"]), "at": w.tensor_type("int64", ["M"]), "state.0": state},
+                   {"logits": w.tensor_type("float32", ["B", "M", 256]), "next.0": state}, tensors,
+                   metadata={"sibyl.recipe": "normed", "tokenizer": "bytes", "stop_tokens": f"[{END}]"})
+
+
 def chain_file(tests) -> pathlib.Path:
     """chain.onnx in a folder of its own, which goes once the tests of the class have ended."""
     file = pathlib.Path(tests.enterClassContext(tempfile.TemporaryDirectory())) / "chain.onnx"

@@ -316,7 +316,7 @@ static sib_code row_json(const lensing *l, size_t i, json_t **out, sib_error *er
     sib_tensor *logits = NULL;
     sib_code code =
         l->rows[i].rows
-            ? sib_lens_logits(l->lens, l->rows[i].rows, exchange_cancel(l->x), &logits, err)
+            ? sib_lens_logits(l->lens, i, l->rows[i].rows, exchange_cancel(l->x), &logits, err)
             : server_fail(err, SIB_ERR_UNSUPPORTED, "the model's run has not shown a value between blocks");
     if (code != SIB_OK)
         return code;
