@@ -16,7 +16,7 @@ async function all(list) {
   return members;
 }
 
-assert.deepEqual((await all(client.models.list())).map((m) => m.id), ["digits", "chain", "embed"]);
+assert.deepEqual((await all(client.models.list())).map((m) => m.id), ["digits", "chain", "embed", "caller"]);
 
 const speech = (more) => client.audio.transcriptions.create({ model: "whisper-1", file: createReadStream(recording), ...more });
 assert.equal((await speech()).text, spoken);
@@ -38,6 +38,14 @@ const answer = await client.chat.completions.create({ ...chat, logprobs: true, t
 assert.equal(answer.choices[0].logprobs.content.length, 9);
 const deltas = await all(await client.chat.completions.create({ ...chat, stream: true }));
 assert.equal(deltas.map((p) => p.choices[0].delta.content ?? "").join(""), answer.choices[0].message.content);
+
+const parameters = { type: "object", properties: { city: { type: "string" } } };
+const tools = { model: "caller", messages: chat.messages, tools: [{ type: "function", function: { name: "weather", parameters } }] };
+const called = (await client.chat.completions.create(tools)).choices[0];
+assert.equal(called.finish_reason, "tool_calls");
+assert.deepEqual(JSON.parse(called.message.tool_calls[0].function.arguments), { city: "Bern" });
+const final = await client.chat.completions.stream(tools).finalChatCompletion();
+assert.equal(final.choices[0].message.tool_calls[0].function.name, "weather");
 
 const vectors = await client.embeddings.create({ model: "embed", input: ["a b", "c"] });
 const floats = await client.embeddings.create({ model: "embed", input: ["a b", "c"], encoding_format: "float" });

@@ -161,13 +161,13 @@ class Chat(unittest.TestCase):
                               ({"role": "user", "content": [{"type": "text"}]}, "no text"),
                               ({"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:"}}]}, "'image_url'"),
                               ({"role": "user", "content": [{"type": "input_audio"}]}, "'input_audio'"),
-                              ({"role": "assistant", "content": "", "tool_calls": [1]}, "'tool_calls'"), ({"role": "tool", "content": "a"}, "role")]:
+                              ({"role": "assistant", "content": "", "function_call": {}}, "'function_call'"), ({"role": "tool", "content": "a"}, "tool_call_id")]:
             self.fails(part, "messages", messages=[USER, message])
         self.fails("message 1", "messages", messages=[USER, 1])
         self.fails("line 6: no such chat", None, messages=[{"role": "user", "content": "raise"}])
 
     def test_fields_refused(self):
-        for name, value in {"tools": [{"type": "function"}], "tool_choice": "auto", "response_format": {"type": "json_object"},
+        for name, value in {"functions": [{}], "function_call": "auto", "response_format": {"type": "json_object"},
                             "modalities": ["audio"], "audio": {}}.items():
             self.fails("not supported", name, **{name: value})
         for name, value in {"logprobs": 1, "top_logprobs": 21, "max_tokens": 0, "temperature": 3, "n": 0, "presence_penalty": -3, "chat_template_kwargs": []}.items():

@@ -14,6 +14,7 @@ except ImportError:
 import embedding_model
 from serving import RECORDING, SPOKEN, Server
 from test_text import chain
+from text_model import TOOL, caller
 
 
 class Client(unittest.TestCase):
@@ -22,15 +23,17 @@ class Client(unittest.TestCase):
         folder = pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory()))
         model = folder / "chain.onnx"
         model.write_bytes(chain({"chat_template": "{% for m in messages %}{{ m.content }}{% endfor %}in"})[0])
+        tools = folder / "caller.onnx"
+        tools.write_bytes(caller())
         embed = embedding_model.write(folder / "embed")
-        cls.server = cls.enterClassContext(Server("digits", str(model), str(embed), "--token", "secret"))
+        cls.server = cls.enterClassContext(Server("digits", str(model), str(embed), str(tools), "--token", "secret"))
         cls.client = cls.enterClassContext(openai.OpenAI(base_url=f"http://{cls.server.host}:{cls.server.port}/v1", api_key="secret", max_retries=0))
 
     def transcribe(self, **more):
         return self.client.audio.transcriptions.create(model="whisper-1", file=RECORDING, **more)
 
     def test_models(self):
-        self.assertEqual([m.id for m in self.client.models.list()], ["digits", "chain", "embed"])
+        self.assertEqual([m.id for m in self.client.models.list()], ["digits", "chain", "embed", "caller"])
 
     def test_transcriptions(self):
         self.assertEqual(self.transcribe().text, SPOKEN)
@@ -75,6 +78,22 @@ class Client(unittest.TestCase):
         self.assertEqual(pieces[-1].choices[0].finish_reason, "length")
         with self.assertRaisesRegex(openai.BadRequestError, "'image_url'"):
             create(model="chain", messages=[{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}])
+
+    def test_tools(self):
+        options = {"model": "caller", "messages": [{"role": "user", "content": "hello"}], "tools": [TOOL], "tool_choice": "auto"}
+        choice = self.client.chat.completions.create(**options).choices[0]
+        call = choice.message.tool_calls[0]
+        self.assertEqual((choice.finish_reason, choice.message.content, call.type), ("tool_calls", "Let me see.", "function"))
+        self.assertEqual((call.function.name, call.function.arguments), ("weather", '{"city":"Bern"}'))
+        with self.client.chat.completions.stream(**options) as stream:
+            done = [event for event in stream if event.type == "tool_calls.function.arguments.done"]
+            message = stream.get_final_completion().choices[0].message
+        self.assertEqual([(event.name, event.arguments, event.index) for event in done], [("weather", '{"city":"Bern"}', 0)])
+        self.assertEqual((message.content, message.tool_calls[0].function.arguments), ("Let me see.", '{"city":"Bern"}'))
+        options["messages"] += [choice.message, {"role": "tool", "tool_call_id": call.id, "content": "rain"}]
+        self.assertGreater(self.client.chat.completions.create(**options).usage.prompt_tokens, 40)
+        with self.assertRaisesRegex(openai.BadRequestError, "tool_choice may be"):
+            self.client.chat.completions.create(**{**options, "tool_choice": "required"})
 
     def test_several_choices(self):
         options = {"model": "chain", "n": 2, "seed": 1, "max_tokens": 9, "presence_penalty": 0.5, "frequency_penalty": 0.5, "logit_bias": {"97": -100}}

@@ -9,7 +9,7 @@ import unittest
 
 import embedding_model
 from serving import RECORDING, SOURCE, SPOKEN, Server
-from text_model import chain
+from text_model import caller, chain
 
 NODE, PACKAGE = shutil.which("node"), SOURCE / "web/node_modules/openai"
 if not NODE or not PACKAGE.exists():
@@ -23,7 +23,9 @@ class Client(unittest.TestCase):
             model = pathlib.Path(folder) / "chain.onnx"
             model.write_bytes(chain({"chat_template": "{% for m in messages %}{{ m.content }}{% endfor %}in"})[0])
             embed = embedding_model.write(pathlib.Path(folder) / "embed")
-            with Server("digits", str(model), str(embed), "--token", "secret") as server:
+            tools = pathlib.Path(folder) / "caller.onnx"
+            tools.write_bytes(caller())
+            with Server("digits", str(model), str(embed), str(tools), "--token", "secret") as server:
                 script = SOURCE / "tests/server/openai_client.mjs"
                 ended = subprocess.run([NODE, str(script), f"http://{server.host}:{server.port}", str(RECORDING), SPOKEN, str(SOURCE / "web")],
                                        capture_output=True, text=True, timeout=300)

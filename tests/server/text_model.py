@@ -8,6 +8,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "models"))
 import onnx_writer as w  # noqa: E402
 
 END = 10  # the stop token
+MARK = 1
 LETTERS = [*range(97, 123), 32]
 HALVES = 0xc3, 0xa9  # of a character: less likely
 
@@ -25,6 +26,31 @@ def chain(metadata=None):
                    [w.floats("table", [x for row in rows for x in row], [256, 256])],
                    metadata={"sibyl.recipe": "chain", "tokenizer": "bytes", "stop_tokens": f"[{END}]", **(metadata or {})})
     return data, rows
+
+
+def scripted(text: bytes, metadata) -> bytes:
+    """The file's bytes of a model that says `text` behind a prompt whose last byte is MARK, and stops."""
+    state = w.tensor_type("float32", [1, 1])
+    rows = [40.0 if j == byte else 0.0 for byte in [*text, END] for j in range(256)]
+    nodes = [w.node("Gather", ["tokens", "at"], ["last"], axis=1), w.node("Equal", ["last", "mark"], ["begins"]),
+             w.node("Add", ["state.0", "one"], ["counted"]), w.node("Where", ["begins", "zero", "counted"], ["next.0"]),
+             w.node("Cast", ["next.0"], ["number"], to=w.CODES["int64"]), w.node("Min", ["number", "most"], ["row"]),
+             w.node("Gather", ["script", "row"], ["logits"])]
+    return w.model(nodes, {"tokens": w.tensor_type("int32", ["B", "N"]), "at": w.tensor_type("int64", ["M"]), "state.0": state},
+                   {"logits": w.tensor_type("float32", ["B", "M", 256]), "next.0": state},
+                   [w.floats("script", rows, [len(text) + 1, 256]), w.floats("one", [1.0]), w.floats("zero", [0.0]), w.ints("most", [len(text)]),
+                    w.tensor("mark", "int32", [1], bytes([MARK, 0, 0, 0]))],
+                   metadata={"sibyl.recipe": "scripted", "tokenizer": "bytes", "stop_tokens": f"[{END}]", **metadata})
+
+
+TOOL = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}}}
+TOOL_CALL = 'Let me see.\t<tool_call>{"name": "weather", "arguments": {"city": "Bern"}}</tool_call>'
+
+
+def caller() -> bytes:
+    """The file's bytes of a model that calls the tool, and says what it answered behind the answer's message."""
+    template = "{% for m in messages %}{{ m.role }}: {{ m.content or m.tool_calls[0].function.arguments.city }}{% endfor %}" + chr(MARK)
+    return scripted(TOOL_CALL.encode(), {"chat_template": template})
 
 
 def normed(layers: int) -> bytes:

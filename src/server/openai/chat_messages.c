@@ -1,5 +1,7 @@
 #include "server/openai/chat_messages.h"
 
+#include "server/openai/chat_calls.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,7 +9,7 @@
 #define MAX_MESSAGES 10000
 
 /* Fields of a message that are not built: they may be null. */
-static const char *const others[] = {"tool_calls", "tool_call_id", "function_call", "audio", "refusal"};
+static const char *const others[] = {"function_call", "audio", "refusal"};
 
 /* Appends the text of one part. */
 static bool add_part(exchange *x, const json_t *given, size_t i, buffer *text)
@@ -29,12 +31,15 @@ static bool add_part(exchange *x, const json_t *given, size_t i, buffer *text)
     return false;
 }
 
-/* The content of message i as one text; null of an assistant's stays null. Answers and returns NULL otherwise. */
+/* The content of message i as one text; null of an assistant's stays null, and is that of one that calls
+   tools and has none. Answers and returns NULL otherwise. */
 static json_t *content_of(exchange *x, const json_t *message, size_t i, const char *role)
 {
     json_t *content = json_object_get(message, "content");
     if (json_is_string(content) || (!strcmp(role, "assistant") && json_is_null(content)))
         return json_incref(content);
+    if (!content && !strcmp(role, "assistant") && json_array_size(json_object_get(message, "tool_calls")))
+        return json_null();
     buffer text = {0};
     bool going = json_is_array(content) && json_array_size(content);
     if (!going)
@@ -48,11 +53,73 @@ static json_t *content_of(exchange *x, const json_t *message, size_t i, const ch
     return joined;
 }
 
+/* A call that message i tells of, with its arguments as an object, as templates have it. Answers and returns
+   NULL where it is none. */
+static json_t *call_of(exchange *x, const json_t *call, size_t i)
+{
+    const json_t *function = json_object_get(call, "function"), *name = json_object_get(function, "name"),
+                 *text = json_object_get(function, "arguments"), *id = json_object_get(call, "id");
+    json_t *arguments =
+        json_loadb(json_is_string(text) ? json_string_value(text) : "", json_string_length(text), 0, NULL);
+    json_t *made = NULL;
+    if (!json_is_string(id) || !json_is_string(name) || !json_is_string(text))
+        answer_error(x, 400, "messages",
+                     "message %zu: a call must be {\"id\", \"type\": \"function\", \"function\": {\"name\", "
+                     "\"arguments\"}}, the arguments an object written as text",
+                     i);
+    else if (!json_is_object(arguments))
+        answer_error(x, 400, "messages",
+                     "message %zu: the arguments of its call of '%.64s' are no JSON object", i,
+                     json_string_value(name));
+    else
+        made = json_pack("{s:O, s:s, s:{s:O, s:O}}", "id", id, "type", "function", "function", "name", name,
+                         "arguments", arguments);
+    json_decref(arguments);
+    return made;
+}
+
+/* What message i tells of tools: the calls of an assistant's, and which of them a tool's answers. Answers and
+   returns false where that is wrong. */
+static bool add_tools(exchange *x, const json_t *message, size_t i, const char *role, json_t *made)
+{
+    json_t *calls = json_object_get(message, "tool_calls"), *id = json_object_get(message, "tool_call_id");
+    bool is_tool = !strcmp(role, "tool"), is_assistant = !strcmp(role, "assistant");
+    if (is_tool != json_is_string(id) && (is_tool || (id && !json_is_null(id)))) {
+        answer_error(x, 400, "messages", "message %zu: %s", i,
+                     is_tool ? "a tool's needs 'tool_call_id', a text"
+                             : "'tool_call_id' is of messages of tools alone");
+        return false;
+    }
+    if (is_tool)
+        return !json_object_set(made, "tool_call_id", id);
+    if (!calls || json_is_null(calls) || (json_is_array(calls) && !json_array_size(calls)))
+        return true;
+    if (!is_assistant || !json_is_array(calls) || json_array_size(calls) > MAX_CALLS) {
+        answer_error(
+            x, 400, "messages",
+            "message %zu: 'tool_calls' is a list of at most %d calls, of messages of assistants alone", i,
+            MAX_CALLS);
+        return false;
+    }
+    json_t *list = json_array();
+    json_object_set_new(made, "tool_calls", list);
+    for (size_t k = 0; k < json_array_size(calls); k++) {
+        json_t *call = call_of(x, json_array_get(calls, k), i);
+        if (!call)
+            return false;
+        json_array_append_new(list, call);
+    }
+    return true;
+}
+
 /* Message i for the template. Answers and returns NULL where it is not one of texts. */
 static json_t *message_of(exchange *x, const json_t *message, size_t i)
 {
-    static const char *const roles[][2] = {
-        {"system", "system"}, {"developer", "system"}, {"user", "user"}, {"assistant", "assistant"}};
+    static const char *const roles[][2] = {{"system", "system"},
+                                           {"developer", "system"},
+                                           {"user", "user"},
+                                           {"assistant", "assistant"},
+                                           {"tool", "tool"}};
     const char *given = json_string_value(json_object_get(message, "role")), *role = NULL;
     const json_t *name = json_object_get(message, "name");
     for (size_t k = 0; given && k < sizeof roles / sizeof *roles; k++)
@@ -67,14 +134,17 @@ static json_t *message_of(exchange *x, const json_t *message, size_t i)
     }
     if (!role) {
         answer_error(x, 400, "messages",
-                     "message %zu: its role must be 'system', 'developer', 'user' or 'assistant'", i);
+                     "message %zu: its role must be 'system', 'developer', 'user', 'assistant' or 'tool'", i);
         return NULL;
     }
     json_t *content = content_of(x, message, i, role);
     json_t *made = content ? json_pack("{s:s, s:o}", "role", role, "content", content) : NULL;
     if (made && json_is_string(name))
         json_object_set(made, "name", (json_t *)(uintptr_t)name);
-    return made;
+    if (made && add_tools(x, message, i, role, made))
+        return made;
+    json_decref(made);
+    return NULL;
 }
 
 char *chat_variables(exchange *x, const text_form *f)
@@ -97,6 +167,8 @@ char *chat_variables(exchange *x, const text_form *f)
         json_array_append_new(list, message);
     }
     json_object_set_new(all, "messages", list);
+    if (f->tools)
+        json_object_set(all, "tools", (json_t *)(uintptr_t)f->tools);
     json_object_set_new(all, "add_generation_prompt", json_true());
     char *text = json_dumps(all, JSON_COMPACT);
     json_decref(all);

@@ -4,8 +4,9 @@
 
 #include "server/openai/text_form.h"
 
-/* The values for the template as JSON: roles and texts, of which parts are joined by line ends. free() the result.
-   Answers 400 and returns NULL where a message is not one of texts. */
+/* The values for the template as JSON: roles and texts, of which parts are joined by line ends, calls of
+   tools and their answers, and the tools that there are. free() the result. Answers 400 and returns NULL
+   where a message is none of these. */
 char *chat_variables(exchange *x, const text_form *f);
 
 #endif

@@ -91,6 +91,20 @@ static sib_code answer_piece(completion *c, json_t *choice, json_t *usage, sib_e
     return code;
 }
 
+sib_code completion_piece(completion *c, json_t *choice, sib_error *err)
+{
+    return choice ? answer_piece(c, choice, NULL, err)
+                  : server_fail(err, SIB_ERR_MEMORY, "the server has too little memory for this answer");
+}
+
+/* More text of a stream, or its end: text is NULL. */
+static sib_code send_text(completion *c, const char *text, size_t size, const char *finish, sib_error *err)
+{
+    if (c->shape->send)
+        return c->shape->send(c, text, size, finish, err);
+    return completion_piece(c, c->shape->piece(text ? text_of_bytes(text, size) : NULL, finish), err);
+}
+
 /* "length" where max_tokens ended it, "stop" where a stop token or a stop text did: then fewer tokens are shown, or less
    than their text. */
 static const char *finish_reason(const completion *c, const sib_port_value *tokens,
@@ -144,9 +158,10 @@ static sib_code take_result(completion *c, size_t which, const sib_job_result *r
     const char *finish = finish_reason(c, tokens, text), *data = text->text.data;
     count_tokens(c, which, logprobs->numbers.n); /* the stop token too */
     if (c->form->stream)
-        return answer_piece(c, c->shape->piece(NULL, finish), NULL, err);
+        return send_text(c, NULL, 0, finish, err);
     json_t *choice = c->shape->choice(
-        c->form->echo ? echo_json(c, data, text->text.size) : text_of_bytes(data, text->text.size), finish);
+        c, c->form->echo ? echo_json(c, data, text->text.size) : text_of_bytes(data, text->text.size),
+        finish);
     if (!choice)
         return server_fail(err, SIB_ERR_MEMORY, "the server has too little memory for this answer");
     add_tokens(c, choice);
@@ -178,8 +193,7 @@ static sib_code end_answer(completion *c, sib_error *err)
 
 static sib_code on_text(void *context, const char *text, size_t size, sib_error *err)
 {
-    completion *c = context;
-    return answer_piece(c, c->shape->piece(text_of_bytes(text, size), NULL), NULL, err);
+    return send_text(context, text, size, NULL, err);
 }
 
 static sib_code keep_top(completion *c, const sib_tensor *logits, sib_error *err)
@@ -343,6 +357,7 @@ static sib_code run_choice(completion *c, size_t which, sib_error *err)
     if (code == SIB_OK)
         code = take_result(c, which, r, err);
     sib_job_result_free(&r);
+    chat_calls_clear(&c->calls);
     json_decref(c->prompt);
     c->prompt = NULL;
     return code;

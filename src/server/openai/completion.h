@@ -4,6 +4,7 @@
 #define SIB_SERVER_COMPLETION_H
 
 #include "server/models/catalog.h"
+#include "server/openai/chat_calls.h"
 #include "server/openai/text_form.h"
 
 #include <pthread.h>
@@ -28,11 +29,13 @@ typedef struct completion completion;
 typedef struct completion_shape {
     const char *prefix, *object, *piece_object; /* of ids; of answers and of pieces in streams */
     /* A choice of a complete answer, without its index and logprobs. Takes text. */
-    json_t *(*choice)(json_t *text, const char *finish);
+    json_t *(*choice)(completion *c, json_t *text, const char *finish);
     /* A choice of a piece, without its index and logprobs. text: taken, NULL at the end; finish: NULL while it goes on. */
     json_t *(*piece)(json_t *text, const char *finish);
     json_t *(*logprobs)(completion *c); /* of the tokens that are not sent */
     json_t *(*first)(void);             /* what comes before the first piece of a stream; may be NULL */
+    /* Sends more text of a stream, or what is left at its end (text NULL); NULL: a piece each time. */
+    sib_code (*send)(completion *c, const char *text, size_t size, const char *finish, sib_error *err);
 } completion_shape;
 
 /* What the choices of a completion share; they are made at the same time. */
@@ -64,11 +67,14 @@ struct completion {
     size_t offset;    /* characters of the prompt and of the tokens that are sent */
     alternatives top; /* to the token that comes next */
     bool shown;       /* that token is not one that ends the text */
+    chat_calls calls; /* of tools, where there are any */
 };
 
 /* Runs the form's inputs on a model that generates text, which it releases, once for each choice, and answers. Where the
    model has a batch, choices are made at the same time, also those of other requests. */
 void completion_answer(exchange *x, const text_form *form, served *model, const completion_shape *shape);
+/* Sends a piece of a stream: a choice, which it takes. */
+sib_code completion_piece(completion *c, json_t *choice, sib_error *err);
 /* The bytes of a token, special ones by name: sib_free(*text). Returns false where there are none. */
 bool completion_token(const served *model, int32_t id, char **text, size_t *size);
 /* Its text; "bytes:\xe2\x80" where its bytes are no UTF-8, as OpenAI has it. *characters: of the text. */

@@ -5,14 +5,15 @@
 
 #include <math.h>
 
-static json_t *choice(json_t *text, const char *finish)
+static json_t *choice(completion *c, json_t *text, const char *finish)
 {
+    (void)c;
     return json_pack("{s:o, s:i, s:n, s:s?}", "text", text, "index", 0, "logprobs", "finish_reason", finish);
 }
 
 static json_t *piece(json_t *text, const char *finish)
 {
-    return choice(text ? text : json_string(""), finish);
+    return choice(NULL, text ? text : json_string(""), finish);
 }
 
 /* {"token": logprob}, as OpenAI has it; in `list` with ids, since two tokens may have the same text. */

@@ -124,6 +124,53 @@ static bool read_template_options(exchange *x, const rule *r, const json_t *valu
     return json_is_object(value) || wrong(x, r, "an object");
 }
 
+/* A name as OpenAI's API has them. */
+static bool is_tool_name(const json_t *name)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+    size_t n = json_string_length(name);
+    return n && n <= MAX_TOOL_NAME && strspn(json_string_value(name), letters) == n;
+}
+
+/* [{"type": "function", "function": {"name", ...}}] */
+static bool read_tools(exchange *x, const rule *r, const json_t *value, text_form *f)
+{
+    size_t n = json_array_size(value);
+    if (!json_is_array(value) || n > MAX_TOOLS)
+        return wrong(x, r, "a list of at most 128 tools");
+    for (size_t i = 0; i < n; i++) {
+        const json_t *tool = json_array_get(value, i), *function = json_object_get(tool, "function");
+        const char *type = json_string_value(json_object_get(tool, "type"));
+        if (type && strcmp(type, "function") != 0) {
+            answer_error(x, 400, r->name, "tool %zu: the type '%.40s' is not supported here: functions alone",
+                         i, type);
+            return false;
+        }
+        if (!type || !is_tool_name(json_object_get(function, "name"))) {
+            answer_error(
+                x, 400, r->name,
+                "tool %zu must be {\"type\": \"function\", \"function\": {\"name\": ...}}, with a name of "
+                "1 to %d letters, digits, _ and -",
+                i, MAX_TOOL_NAME);
+            return false;
+        }
+    }
+    f->tools = n ? value : NULL;
+    return true;
+}
+
+static bool read_tool_choice(exchange *x, const rule *r, const json_t *value, text_form *f)
+{
+    const char *choice = json_string_value(value);
+    f->without_calls = choice && !strcmp(choice, "none");
+    if (f->without_calls || (choice && !strcmp(choice, "auto")))
+        return true;
+    answer_error(
+        x, 400, r->name,
+        "tool_choice may be 'auto' or 'none' here: what a model writes is not constrained to a call");
+    return false;
+}
+
 static bool read_model(exchange *x, const rule *r, const json_t *value, text_form *f)
 {
     f->model = json_string_value(value);
@@ -238,8 +285,9 @@ static const rule rules[] = {
     {"logit_bias", read_biases, NULL, 0, 0, 0, 0},
     {"presence_penalty", read_number, "presence_penalty", -2, 2, 0, 0},
     {"frequency_penalty", read_number, "frequency_penalty", -2, 2, 0, 0},
-    {"tools", read_only, "[]", 0, 0, FORM_CHAT, 0},
-    {"tool_choice", read_only, "\"none\"", 0, 0, FORM_CHAT, 0},
+    {"tools", read_tools, NULL, 0, 0, FORM_CHAT, 0},
+    {"tool_choice", read_tool_choice, NULL, 0, 0, FORM_CHAT, 0},
+    {"parallel_tool_calls", read_flag, NULL, 0, 0, FORM_CHAT, offsetof(text_form, parallel_calls)},
     {"functions", read_only, "[]", 0, 0, FORM_CHAT, 0},
     {"function_call", read_only, "\"none\"", 0, 0, FORM_CHAT, 0},
     {"response_format", read_only, "{\"type\": \"text\"}", 0, 0, FORM_CHAT, 0},
@@ -309,13 +357,16 @@ static void add_rest(text_form *f)
 
 bool text_form_read(exchange *x, const json_t *body, form_kind kind, text_form *out)
 {
-    *out = (text_form){.max_tokens = kind == FORM_CHAT ? 0 : 16, .n_choices = 1, .seed = -1};
+    *out = (text_form){
+        .max_tokens = kind == FORM_CHAT ? 0 : 16, .n_choices = 1, .seed = -1, .parallel_calls = true};
     const char *name;
     json_t *value;
     json_object_foreach((json_t *)(uintptr_t)body, name,
                         value) if (!read_field(x, kind, name, value, out)) return false;
     if (!check(x, kind, out))
         return false;
+    if (out->without_calls)
+        out->tools = NULL; /* a model that knows of none calls none */
     add_rest(out);
     return true;
 }

@@ -10,6 +10,8 @@
 #define MAX_PROMPTS      64  /* of a request */
 #define MAX_CHOICES      128 /* of a request, over all of its prompts */
 #define MAX_BIASES       1024
+#define MAX_TOOLS        128
+#define MAX_TOOL_NAME    64 /* bytes */
 
 /* Which route's fields are read. */
 typedef enum form_kind { FORM_TEXT = 1, FORM_CHAT = 2 } form_kind;
@@ -30,6 +32,8 @@ typedef struct text_form {
     size_t n_prompts;
     uint64_t n_choices;                        /* of each prompt */
     const json_t *messages, *template_options; /* of a chat; the second may be NULL */
+    const json_t *tools;                       /* of a chat, which the model may call; NULL: none */
+    bool without_calls, parallel_calls;        /* no tool is to be called; more than one call is answered */
     uint64_t max_tokens;                       /* 0: as many as the model's context has */
     double seed;                               /* negative: not given */
     bool stream, stream_usage, logprobs, token_ids, echo;
