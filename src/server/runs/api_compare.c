@@ -164,20 +164,35 @@ static bool takes(exchange *x, const run *r, const way *how)
     return judged;
 }
 
-/* b: the reference, the values of the run `with` or, where that is NULL, of files. Returns false where it failed. */
-static bool answer_comparison(exchange *x, const run *r, const run *with, value_list b, const way *how)
+/* b: the reference, the values of the run `with` or, where that is NULL, of files. */
+static sib_code compare(exchange *x, const run *r, const run *with, value_list b, const way *how,
+                        json_t **found, sib_error *err)
+{
+    json_t *rows = NULL;
+    sib_code code = how->by_node ? rows_by_node(r, b, how->factor, exchange_cancel(x), &rows, err)
+                                 : rows_of_runs(x, values_of(r), b, &how->tolerance, &rows, err);
+    if (code == SIB_OK)
+        *found = comparison_json(r, with, b, rows);
+    else
+        json_decref(rows);
+    return code;
+}
+
+/* Takes found. */
+static void answer_comparison(exchange *x, json_t *found, const sib_error *err)
+{
+    if (err->code == SIB_OK)
+        answer_json(x, 200, found);
+    else
+        answer_failure(x, err);
+}
+
+static void compare_and_answer(exchange *x, const run *r, const run *with, value_list b, const way *how)
 {
     sib_error err = SIB_ERROR_INIT;
-    json_t *rows = NULL;
-    sib_code code = how->by_node ? rows_by_node(r, b, how->factor, exchange_cancel(x), &rows, &err)
-                                 : rows_of_runs(x, values_of(r), b, &how->tolerance, &rows, &err);
-    if (code == SIB_OK)
-        answer_json(x, 200, comparison_json(r, with, b, rows));
-    else {
-        answer_failure(x, &err);
-        json_decref(rows);
-    }
-    return code == SIB_OK;
+    json_t *found = NULL;
+    compare(x, r, with, b, how, &found, &err);
+    answer_comparison(x, found, &err);
 }
 
 void handle_run_compare(exchange *x)
@@ -190,7 +205,7 @@ void handle_run_compare(exchange *x)
     else if (a && !b)
         answer_error(x, 404, "with", "there is no run '%.40s'; /api/runs lists those that are kept", with);
     else if (a && read_way(x, &how) && takes(x, a, &how) && has_ended(x, a) && has_ended(x, b))
-        answer_comparison(x, a, b, values_of(b), &how);
+        compare_and_answer(x, a, b, values_of(b), &how);
     run_release(a);
     run_release(b);
 }
@@ -203,7 +218,7 @@ void handle_run_compare_files(exchange *x)
     run *r = exchange_run(x);
     if (r && read_way(x, &how) && takes(x, r, &how) && has_ended(x, r)) {
         if (compare_files_read(x, &files, &err) == SIB_OK)
-            answer_comparison(x, r, NULL, (value_list){files.n, files.values}, &how);
+            compare_and_answer(x, r, NULL, (value_list){files.n, files.values}, &how);
         else
             answer_failure(x, &err);
         compare_files_free(&files);
@@ -236,22 +251,27 @@ static bool read_reference(exchange *x, const json_t *reference, const char **ba
     return good;
 }
 
-/* Runs both, one after the other. Returns false where that failed, which is answered. */
-static bool run_both(exchange *x, run *a, run *b)
+/* Runs both, one after the other, and compares them. Where that fails they are forgotten before it is answered: who has the
+   answer finds them no more. */
+static void run_and_compare(exchange *x, run *a, run *b, const way *how)
 {
     sib_error err = SIB_ERROR_INIT;
+    json_t *found = NULL;
     bool busy = false;
     sib_code code = run_wait(a, x, &busy, &err);
     if (code == SIB_OK)
         code = run_wait(b, x, &busy, &err);
     if (code == SIB_OK)
-        return true;
+        code = compare(x, a, b, values_of(b), how, &found, &err);
+    if (code != SIB_OK) {
+        runs_forget(exchange_server(x)->runs, a);
+        runs_forget(exchange_server(x)->runs, b);
+    }
     if (busy) {
         answer_header(x, "Retry-After", "1");
         answer_error(x, 429, NULL, "%s", err.message);
     } else
-        answer_failure(x, &err);
-    return false;
+        answer_comparison(x, found, &err);
 }
 
 void handle_compare(exchange *x)
@@ -273,11 +293,8 @@ void handle_compare(exchange *x)
         answer_error(x, 400, "kind", "jobs choose no backends: compare the graph of one of its calls");
     else if (a && !(b = run_like(a, backends, oracle)))
         answer_error(x, 503, NULL, "the server has too little memory");
-    else if (a && takes(x, a, &how) &&
-             !(run_both(x, a, b) && answer_comparison(x, a, b, values_of(b), &how))) {
-        runs_forget(exchange_server(x)->runs, a);
-        runs_forget(exchange_server(x)->runs, b);
-    }
+    else if (a && takes(x, a, &how))
+        run_and_compare(x, a, b, &how);
     run_release(a);
     run_release(b);
     json_decref(reference);
