@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
 """Speech to text by OpenAI's API: each format gives what `sibyl transcribe` writes; fields of the form; streams."""
+import contextlib
 import http.client
 import json
 import os
 import pathlib
 import re
+import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -210,7 +213,8 @@ class Speech(unittest.TestCase):
 
 class End(unittest.TestCase):
     def test_an_error_in_a_stream_is_its_last_event(self):
-        with tempfile.TemporaryDirectory() as folder, Server("digits", "--grace", "0.01") as s:
+        """And comes though the work takes longer to end than the server waits for clients: all of the process stands still."""
+        with tempfile.TemporaryDirectory() as folder, Server("digits", "--grace", "0.5") as s:
             recording = repeated(pathlib.Path(folder) / "long.wav", MANY)
             body, headers = form({"stream": "true"}, {"file": ("long.wav", recording.read_bytes())})
             connection = http.client.HTTPConnection(s.host, s.port, timeout=120)
@@ -218,7 +222,15 @@ class End(unittest.TestCase):
             answer = connection.getresponse()
             self.assertEqual(answer.status, 200)
             first = answer.readline() + answer.readline()
-            s.process.terminate() # in the middle of the recording: its work is cancelled at once
+            s.process.terminate()  # in the middle of the recording
+            while True:  # until it takes no connections: it has begun to stop
+                with socket.create_connection((s.host, s.port)) as other, contextlib.suppress(ConnectionResetError):
+                    other.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+                    if not other.recv(1):
+                        break
+            s.process.send_signal(signal.SIGSTOP)
+            time.sleep(3)  # beyond the grace and 2 s more
+            s.process.send_signal(signal.SIGCONT)
             got = events(first + answer.read())
             connection.close()
             self.assertEqual(got[0][1]["type"], "transcript.text.delta")

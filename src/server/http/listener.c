@@ -18,6 +18,7 @@
 #define HEADER_BYTES   (16 * 1024)
 #define HEADER_SECONDS 20
 #define IDLE_SECONDS   75
+#define LAST_SECONDS   2 /* for the answers of requests that were cancelled at the end to be taken */
 
 #define FEW_CONNECTIONS 64
 #define GATHER_NSEC     1000 /* per connection, of which a look takes about 60 */
@@ -52,8 +53,10 @@ static void on_tick(listener *l)
             l->calls->cancel(s);
             mailboxes_cancel(&s->mailboxes);
         }
-        double last = s->options.grace + 2; /* seconds for cancelled requests to answer */
-        if ((told && !l->exchanges && !waiting && !running) || (double)(now - l->stop_began) / 1e9 > last)
+        const bool works = waiting || running; /* it ends by itself: all of it is cancelled */
+        if (!over || works)
+            l->worked = now;
+        if ((told && !l->exchanges && !works) || (double)(now - l->worked) / 1e9 > LAST_SECONDS)
             atomic_store(&l->ended, true);
     }
 }

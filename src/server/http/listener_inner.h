@@ -37,6 +37,7 @@ struct listener {
     unsigned n_connections;
     exchange *exchanges; /* those under way, of the loop alone */
     uint64_t stop_began; /* sib_time_ns when the server began to stop; 0: it has not */
+    uint64_t worked;     /* while it stops: when work last went on, or had time left */
     atomic_bool ended;
 };
 
