@@ -35,7 +35,7 @@ class Service(unittest.TestCase):
         return process
 
     def fails(self, part, *given, **more):
-        _, errors = self.start(*given, **more).communicate(timeout=120)
+        _, errors = self.start(*given, **more).communicate(timeout=300)
         self.assertIn(part, errors)
 
     def test_a_socket_that_was_opened_before(self):
@@ -43,10 +43,10 @@ class Service(unittest.TestCase):
             process = self.start(s)
             port = s.getsockname()[1]
             self.assertEqual(process.stdout.readline(), f"sibyl: serving at http://127.0.0.1:{port}\n")
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=120) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=300) as answer:
                 self.assertEqual(answer.status, 200)
             process.send_signal(signal.SIGTERM)
-            self.assertEqual(process.wait(20), 0)
+            self.assertEqual(process.wait(300), 0)
 
     def test_sockets_that_cannot_be_used(self):
         with listening() as s:
@@ -68,12 +68,12 @@ class Service(unittest.TestCase):
             for name in str(pathlib.Path(folder) / "notify"), f"\0sibyl-test-{os.getpid()}":
                 with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager, listening() as s:
                     manager.bind(name)
-                    manager.settimeout(20)
+                    manager.settimeout(300)
                     process = self.start(s, NOTIFY_SOCKET=name.replace("\0", "@"))
                     self.assertEqual(manager.recv(100), b"READY=1")
                     process.send_signal(signal.SIGTERM)
                     self.assertEqual(manager.recv(100), b"STOPPING=1")
-                    self.assertEqual(process.wait(20), 0)
+                    self.assertEqual(process.wait(300), 0)
 
     def test_nobody_to_tell(self):
         for name in "/nonexistent/notify", "relative", "@" + "n" * 200, "":

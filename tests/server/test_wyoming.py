@@ -64,7 +64,7 @@ class Wyoming(unittest.TestCase):
             self.assertEqual(self.text(c), SPOKEN)
 
     def test_a_server_that_stops_tells_what_was_said(self):
-        with Server("digits", "--wyoming", "0", "--jobs", "2", "--threads", "1") as server:
+        with Server("digits", "--wyoming", "0", "--jobs", "2", "--threads", "1", "--grace", "600") as server:
             c = Client(wyoming(server))
             format = {"rate": 16000, "width": 2, "channels": 1}
             c.send("audio-start", format)
