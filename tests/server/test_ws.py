@@ -35,7 +35,7 @@ class Live(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.server = cls.enterClassContext(Server("--time-limit", "120", "--jobs", "4"))
-        for name, data in (("small", small_model()), ("endless", loop_model(1 << 40)), ("long", loop_model(20000))):
+        for name, data in (("small", small_model()), ("endless", loop_model(1 << 40)), ("long", loop_model(20000)), ("shorter", loop_model(3000))):
             status, _, text = cls.server.ask("POST", "/api/models", *form({}, {"file": (f"{name}.onnx", data)}))
             assert status == 201, text
 
@@ -66,6 +66,8 @@ class Live(unittest.TestCase):
     def test_states_of_runs_in_their_order(self):
         client = self.client()
         client.send(op="runs")
+        client.send(op="ping", t=0)
+        client.reply("pong")
         run = self.start(model="small", dims={"T": 2})
         messages = client.until(ended(run))
         states = [m["state"] for m in messages if m["op"] == "run" and m["id"] == run]
@@ -133,7 +135,7 @@ class Live(unittest.TestCase):
     def test_a_share_of_the_time(self):
         client = self.client()
         client.send(op="runs")
-        self.subscribe(client, model="small", names=["y"], share=1e-6)
+        self.subscribe(client, model="small", names=["y"], share=1e-12)
         client.send(op="subscribe", id=2, model="small", names=["y"])
         client.reply("subscribed")
         got = []
@@ -237,20 +239,21 @@ class Live(unittest.TestCase):
         run = self.start(model="small", dims={"T": 1})
         self.assertEqual([(h["id"], h["name"]) for h, _ in frames(client.until(ended(run)))], [(1, "sum")])
         first = self.start(model="endless", inputs={"x": {"data": [1, 2]}})
-        client.send(op="subscribe", id=3, run=first, names=["*same"])
         second = self.start(model="endless", inputs={"x": {"data": [3, 4]}})
-        time.sleep(0.3)
+        client.send(op="subscribe", id=4, run=second, names=["*same"], interval=60)
+        got = client.until(lambda m: frames([m], id=4))
+        client.send(op="subscribe", id=3, run=first, names=["*same"], interval=60)
+        got += client.until(lambda m: frames([m], id=3))
         for run in (first, second):
             self.server.ask("POST", f"/api/runs/{run}/cancel", "{}")
-        got = frames(client.until(ended(first)), id=3)
-        self.assertTrue(got)
+        got = frames(got + client.until(ended(first)), id=3)
         self.assertEqual({(h["run"], h["min"], h["max"]) for h, _ in got}, {(first, 1, 2)})
 
     def test_two_runs_of_a_session_at_once(self):
         """Each value arrives once, with the number of its own run."""
         client = self.client()
-        self.subscribe(client, model="long", names=["*/same"], optimised=True)
-        runs = {self.start(model="long", inputs={"x": {"data": [float(i)]}}): i for i in (1, 2)}
+        self.subscribe(client, model="shorter", names=["*/same"], optimised=True)
+        runs = {self.start(model="shorter", inputs={"x": {"data": [float(i)]}}): i for i in (1, 2)}
         seen = {run: [] for run in runs}
         open_runs = set(runs)
         while open_runs:
@@ -268,9 +271,9 @@ class Live(unittest.TestCase):
     def test_change_while_the_run_goes_on(self):
         run = self.start(model="endless", inputs={"x": {"data": [1, 2]}})
         client = self.client()
-        self.subscribe(client, run=run, names=["*same"])
+        self.subscribe(client, run=run, names=["*same"], interval=0.001)
         client.until(lambda m: isinstance(m, tuple))
-        client.send(op="subscribe", id=2, run=run, names=["loops[[]*]/same"], what="value")
+        client.send(op="subscribe", id=2, run=run, names=["loops[[]*]/same"], what="value", interval=0.001)
         client.until(lambda m: isinstance(m, tuple) and m[0]["id"] == 2)
         client.send(op="unsubscribe", id=1)
         client.reply("unsubscribed")
@@ -339,7 +342,7 @@ class Live(unittest.TestCase):
         for _ in range(20):
             client = self.client()
             self.subscribe(client, run=run, names=["*"])
-            client.receive()
+            client.until(lambda m: isinstance(m, tuple))
             client.socket.close()
         self.assertEqual(self.server.json("GET", f"/api/runs/{run}")[1]["state"], "running")
         other = self.client()
