@@ -39,6 +39,15 @@ class LiveJobs(RunTests):
         self.assertEqual([t["logprob"] for t in tokens], outputs["logprobs"])
         self.assertEqual("".join(t["text"] for t in self.told(messages, run, "text")), outputs["text"])
 
+    def joined(self, join):
+        """A run of 4000 tokens, and the messages of join(run), which subscribes to it: begun anew where it had ended by then,
+        and nothing is told any more."""
+        while True:
+            run = self.start(model="chain", inputs={"text": "Once", "max_tokens": 4000})
+            messages = [m for m in join(run) if isinstance(m, dict)]
+            if any(m["op"] == "token" for m in messages):
+                return run, messages
+
     def test_tokens_and_text(self):
         client = self.subscribed(model="chain")
         other = Client(self.server)
@@ -68,11 +77,14 @@ class LiveJobs(RunTests):
     def test_who_comes_later_has_all_of_it(self):
         """And once, whatever subscriptions it has."""
         first = self.subscribed(model="chain")
-        run = self.start(model="chain", inputs={"text": "Once", "max_tokens": 4000})
-        first.until(lambda m: m.get("number", 0) >= 100)
-        later = self.subscribed(run=run)
-        later.send(op="subscribe", id=2, names=[], model="chain")
-        messages = later.until(ended(run))
+
+        def join(run):
+            first.until(lambda m: m.get("run") == run and m.get("number", 0) >= 100)
+            later = self.subscribed(run=run)
+            later.send(op="subscribe", id=2, names=[], model="chain")
+            return later.until(ended(run))
+
+        run, messages = self.joined(join)
         self.assertEqual(len(self.told(messages, run, "token")), 4000)
         self.same_text(messages, run)
 
@@ -114,11 +126,13 @@ class LiveJobs(RunTests):
         messages = client.until(ended(run))
         self.assertEqual(len(frames(messages, run=run, op="digest")), 21)  # and the score of all
         self.assertEqual([m for m in messages if isinstance(m, dict) and m["op"] in ("token", "text", "segment")], [])
-        run = self.start(model="chain", inputs={"text": "Once", "max_tokens": 4000})
-        while not frames([client.receive()], run=run):
-            pass
-        self.subscribed(client, id=2, run=run)
-        messages = [m for m in client.until(ended(run)) if isinstance(m, dict)]
+
+        def join(run):
+            client.until(lambda m: frames([m], run=run))
+            self.subscribed(client, id=int(run[1:]) + 1, run=run)
+            return client.until(ended(run))
+
+        run, messages = self.joined(join)
         self.assertEqual(len(self.told(messages, run, "token")), 4000)
         self.same_text(messages, run)
 
