@@ -11,7 +11,7 @@ import unittest
 
 import onnx_file as onnx
 from serving import Server, form
-from test_runs import endless_model, small_model
+from test_runs import endless_server, small_model
 
 # Name in the protocol, number in ONNX, format of struct, values that the type has, values that it does not have.
 TYPES = [("BOOL", 9, "?", [True, False], [2, -1, "true"]), ("UINT8", 2, "B", [0, 255], [-1, 256, 1.0]),
@@ -64,8 +64,8 @@ I = tensor("i", "INT64", [2], [5, -6])
 class Inference(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.server = cls.enterClassContext(Server("digits", "--time-limit", "3", "--max-upload", "1"))
-        models = {"small": small_model(), "endless": endless_model(), "odd": odd_model(), "wide": wide_model(), "text": same_model(STRING)}
+        cls.server = cls.enterClassContext(Server("digits", "--max-upload", "1"))
+        models = {"small": small_model(), "odd": odd_model(), "wide": wide_model(), "text": same_model(STRING)}
         models |= {name.lower(): same_model(number) for name, number, *_ in TYPES + BYTES_ONLY}
         for name, data in models.items():
             status, _, text = cls.server.ask("POST", "/api/models", *form({}, {"file": (f"{name}.onnx", data)}))
@@ -407,7 +407,10 @@ class Inference(unittest.TestCase):
             self.assertEqual((status, answer[-4:]), (200, struct.pack("<f", 1)))
 
     def test_time_limit(self):
-        self.refused(504, "longer than 3 s", "endless", inputs=[tensor("x", "FP32", [3], [1, 2, 3])])
+        with endless_server("--time-limit", "1") as server:
+            ask = json.dumps({"inputs": [tensor("x", "FP32", [3], [1, 2, 3])]})
+            status, answer = server.json("POST", "/v2/models/endless/infer", ask)
+        self.assertEqual((status, answer["error"]), (504, "the request took longer than 1 s"))
 
     def wait(self, server, **expected):
         """Until the server says so; one that never does ends with the test's time limit."""
@@ -416,8 +419,7 @@ class Inference(unittest.TestCase):
 
     def test_a_client_that_goes_away_cancels(self):
         body = json.dumps({"inputs": [tensor("x", "FP32", [3], [1, 2, 3])]}).encode()
-        with Server("--jobs", "1", "--queue", "1") as s:
-            s.ask("POST", "/api/models", *form({}, {"file": ("endless.onnx", endless_model())}))
+        with endless_server("--jobs", "1", "--queue", "1") as s:
             s.ask("POST", "/api/models", *form({}, {"file": ("small.onnx", small_model())}))
             head = f"POST /v2/models/endless/infer HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n".encode()
             self.wait(s, running=0, waiting=0)

@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """Runs of graphs over HTTP: inputs, kept values, limits, cancelling."""
+import contextlib
 import http.client
 import io
 import json
+import os
 import pathlib
 import struct
 import sys
@@ -37,6 +39,24 @@ def endless_model() -> bytes:
                       [onnx.value("on", [], 9), onnx.value("d", [3])])
     return onnx.model(onnx.graph("main", [onnx.node("Loop", ["count", "", "x"], ["y"], body=body)], [onnx.value("x", [3])],
                                  [onnx.value("y", [3])], [onnx.tensor("count", onnx.INT64, [], struct.pack("<q", 1 << 40))]))
+
+
+@contextlib.contextmanager
+def endless_server(*arguments):
+    """A server that has the endless model when it begins to answer: a short limit is that of the model's runs alone."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = pathlib.Path(folder) / "endless.onnx"
+        file.write_bytes(endless_model())
+        with Server(str(file), *arguments) as server:
+            yield server
+
+
+def start_endless(server) -> str:
+    """The id of a run that goes on."""
+    run = server.json("POST", "/api/runs", '{"model": "endless", "kind": "graph"}')[1]["id"]
+    while server.json("GET", f"/api/runs/{run}")[1]["state"] != "running":
+        time.sleep(0.01)
+    return run
 
 
 class Runs(RunTests):
@@ -383,8 +403,7 @@ class Runs(RunTests):
         self.assertEqual(self.wait(run, "cancelled", "failed", "done")["state"], "cancelled")
 
     def test_time_limit(self):
-        with Server("--time-limit", "1") as server:
-            server.ask("POST", "/api/models", *form({}, {"file": ("endless.onnx", endless_model())}))
+        with endless_server("--time-limit", "1") as server:
             run = server.json("POST", "/api/runs", json.dumps({"kind": "graph", "model": "endless"}))[1]
             while run["state"] in ("queued", "running"):
                 run = server.json("GET", f"/api/runs/{run['id']}")[1]
@@ -458,25 +477,46 @@ class Peaks(unittest.TestCase):
 class Waits(unittest.TestCase):
     def test_an_answer_without_a_body_of_the_request_may_take_long(self):
         """Longer than libwebsockets gives a client for its headers: behind a run on the one thread that computes."""
-        with Server("--jobs", "1", "--threads", "1") as s, ThreadPoolExecutor(1) as client:
-            s.ask("POST", "/api/models", *form({}, {"file": ("endless.onnx", endless_model())}))
-            run = s.json("POST", "/api/runs", '{"model": "endless", "kind": "graph"}')[1]["id"]
-            waiting = client.submit(s.ask, "GET", "/api/peaks")
-            time.sleep(22)
-            self.assertFalse(waiting.done(), "answered, or its connection closed")
-            s.ask("POST", f"/api/runs/{run}/cancel", "{}")
-            self.assertEqual(waiting.result()[0], 200)
+        time.sleep(max(0, waiting.until - time.monotonic()))
+        self.assertFalse(waiting.answer.done(), "answered, or its connection closed")
+        waiting.end()
+        self.assertEqual(waiting.answer.result()[0], 200)
+
+
+class Waiting:
+    """A request that waits while the other tests go on. The run before it computes where processors have nothing else to do."""
+
+    def __init__(self):
+        self.server = unittest.enterModuleContext(endless_server("--jobs", "1", "--threads", "1"))
+        clients = unittest.enterModuleContext(ThreadPoolExecutor(1))
+        self.run = start_endless(self.server)
+        self.set_policy(os.SCHED_IDLE)
+        self.answer = clients.submit(self.server.ask, "GET", "/api/peaks")
+        self.until = time.monotonic() + 22
+        unittest.addModuleCleanup(self.end)
+
+    def set_policy(self, policy):
+        """Of all threads of the server but the event loop's, which is the first."""
+        for thread in pathlib.Path(f"/proc/{self.server.process.pid}/task").iterdir():
+            if int(thread.name) != self.server.process.pid:
+                os.sched_setscheduler(int(thread.name), policy, os.sched_param(0))
+
+    def end(self):
+        self.set_policy(os.SCHED_OTHER)
+        self.server.ask("POST", f"/api/runs/{self.run}/cancel", "{}")
+
+
+def setUpModule():
+    global waiting
+    waiting = Waiting()
 
 
 class Ends(unittest.TestCase):
     def test_the_server_ends_while_a_run_goes_on(self):
-        with Server("--grace", "1") as s:
-            s.ask("POST", "/api/models", *form({}, {"file": ("endless.onnx", endless_model())}))
-            run = s.json("POST", "/api/runs", '{"model": "endless", "kind": "graph"}')[1]["id"]
-            while s.json("GET", f"/api/runs/{run}")[1]["state"] != "running":
-                time.sleep(0.01)
+        with endless_server("--grace", "1") as s:
+            start_endless(s)
             s.process.terminate()
-            self.assertEqual(s.process.wait(timeout=120), 0)
+            self.assertEqual(s.process.wait(), 0)
 
 
 if __name__ == "__main__":
