@@ -462,8 +462,8 @@ def test_interrupts(writer, interruptible):
     """Ctrl-C ends a run of a million tokens, and the next is as ever."""
     for listener in (None, lambda text: None):
         timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
-        timer.start()
         with pytest.raises(KeyboardInterrupt):
+            timer.start()
             writer.job.run({"text": "in", "max_tokens": 10**6}, ["text"], on_text=listener)
         timer.join()
     assert writer.generate("in", max_tokens=3)["text"]

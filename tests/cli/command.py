@@ -12,6 +12,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 import wave
 from pathlib import Path
@@ -29,6 +30,17 @@ def sibyl(*arguments, stdin=b"", folder=None, **more):
 
 
 COMMANDS = re.findall(r"^  (\w+)  ", sibyl("help").stdout.decode().partition("Commands:")[2], re.M)
+
+
+def until_it_catches(process, number):
+    """Until the process would not be ended by the signal, or has ended."""
+    caught = 0
+    while process.poll() is None and not caught >> (number - 1) & 1:
+        time.sleep(0.001)
+        try:
+            caught = int(re.search(r"^SigCgt:\s*(\w+)", Path(f"/proc/{process.pid}/status").read_text(), re.M)[1], 16)
+        except (OSError, TypeError):
+            pass  # it has just ended
 
 
 def tone(seconds, peak=0.5):
