@@ -663,6 +663,7 @@ static void check_attention(uint32_t heads, uint32_t queries, uint32_t keys, uin
                                   2,
                                   0.3f,
                                   softcap,
+                                  0,
                                   0};
     fill(t.q, COUNT(t.q), &seed);
     fill(t.k, COUNT(t.k), &seed);

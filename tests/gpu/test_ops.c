@@ -472,6 +472,45 @@ TEST(test_multi_head)
     }
 }
 
+/* Attention of com.microsoft: one product for queries, keys and values, after a past, causal, with masks of the keys or of
+   each query, or a bias of the scores; k by bits. */
+TEST(test_projected)
+{
+    static const double mask[] = {1, 1, 1, 0, 1, 1, 1, 1, 0, 0, 1, 1, 1, 1, 1, 1, 0, 1, 1, 1};
+    static const int64_t sizes[] = {24, 24, 48};
+    for (size_t k = 0; k < 96; k++) {
+        const sib_dtype type = k & 1 ? SIB_F16 : SIB_F32, none = SIB_DTYPE_UNKNOWN;
+        const bool past = k & 2, present = past || k & 4, wide = k & 8 && !present;
+        const size_t hides = k / 16 % 3; /* nothing, a mask, a bias */
+        const int64_t s = 6, t = past ? 10 : 6, columns = wide ? 96 : 72;
+        const tensor masks = k & 8 ? (tensor){SIB_I32, 3, {2, s, t}} : (tensor){SIB_I32, 2, {2, t}};
+        claim_case w = made("Attention", 1, 6,
+                            (const tensor[]){{type, 3, {2, s, 5}},
+                                             {type, 2, {5, columns}},
+                                             {k & 4 ? type : none, 1, {columns}},
+                                             hides == 1 ? masks : (tensor){none, 0, {0}},
+                                             {none, 0, {0}},
+                                             {hides == 2 ? type : none, 4, {1, 3, s, t}}});
+        if (past)
+            w.in[4] = (claim_input){.dtype = type, .rank = 5, .dims = {2, 2, 3, 4, 8}};
+        double repeated[120];
+        for (size_t i = 0; i < COUNT(repeated); i++)
+            repeated[i] = mask[i % COUNT(mask)];
+        w.in[3].values = repeated;
+        for (size_t i = 0; i < w.n_in; i++)
+            w.in[i].size = 1;
+        w.domain = "com.microsoft";
+        w.n_out = present ? 2 : 1;
+        w.n_attributes = wide ? 3 : 2;
+        w.attributes[0] = claim_int("num_heads", 3);
+        w.attributes[1] = claim_int("unidirectional", k / 48);
+        w.attributes[2] = claim_ints("qkv_hidden_sizes", 3, sizes);
+        w.abs = type == SIB_F32 ? 1e-5 : 4e-3;
+        w.rel = type == SIB_F32 ? 1e-5 : 2e-3;
+        check(&w);
+    }
+}
+
 /* One case of GroupQueryAttention of heads of 8. total: of the longest sequence; each next one is shorter by 2. */
 typedef struct group_query {
     const char *what;

@@ -15,13 +15,6 @@ static const attention_inputs own_inputs = {3, 4, 5, 6}, microsoft_inputs = {5, 
 /* Of MultiHeadAttention: what is added to the projections, hides keys, or makes the past a buffer. */
 enum { MHA_BIAS = 3, MHA_HIDDEN = 4, MHA_LENGTH = 8, MHA_CACHE = 9 };
 
-/* Whether input k is there; a past without rows is none. */
-static bool has(const node_view *n, size_t k)
-{
-    gpu_tensor t;
-    return k < n->n_in && n->in[k] && gpu_tensor_of(n->graph, n->in[k], &t);
-}
-
 /* Heads in an input: element (b, h, i, p) is at b * batch + h * head + i * row + p. */
 typedef struct heads {
     int64_t b, h, n, d;
@@ -32,7 +25,7 @@ typedef struct heads {
 static bool read_heads(const node_view *n, size_t k, int64_t count, heads *out)
 {
     gpu_tensor t;
-    if (!has(n, k) || !gpu_tensor_of(n->graph, n->in[k], &t) || t.wide || !gpu_is_float(t.dtype) ||
+    if (!gpu_has(n, k) || !gpu_tensor_of(n->graph, n->in[k], &t) || t.wide || !gpu_is_float(t.dtype) ||
         t.dtype != n->in[IN_Q]->type.dtype ||
         (t.rank != 4 && (t.rank != 3 || count < 1 || t.dims[2] % count)))
         return false;
@@ -84,11 +77,11 @@ static bool read_hidden(const node_view *n, const attention_spec *spec, attendin
     a->args.left = (int32_t)left;
     a->args.right = (int32_t)right;
     a->args.flags |= (left >= 0 ? ATTENTION_LEFT : 0) | (right >= 0 ? ATTENTION_RIGHT : 0) |
-                     (has(n, a->in.lengths) ? ATTENTION_LENGTHS : 0);
-    if (has(n, a->in.lengths) && (!gpu_tensor_of(n->graph, n->in[a->in.lengths], &t) || t.dtype != SIB_I64 ||
-                                  t.rank != 1 || t.dims[0] != a->q.b))
+                     (gpu_has(n, a->in.lengths) ? ATTENTION_LENGTHS : 0);
+    if (gpu_has(n, a->in.lengths) && (!gpu_tensor_of(n->graph, n->in[a->in.lengths], &t) ||
+                                      t.dtype != SIB_I64 || t.rank != 1 || t.dims[0] != a->q.b))
         return false;
-    return !has(n, a->in.mask) || read_mask(n, a);
+    return !gpu_has(n, a->in.mask) || read_mask(n, a);
 }
 
 static void set_numbers(const node_view *n, const attention_spec *spec, attending *a)
@@ -100,7 +93,7 @@ static void set_numbers(const node_view *n, const attention_spec *spec, attendin
         .heads = (uint32_t)(q->h / k->h),
         .queries = (uint32_t)q->n,
         .keys = (uint32_t)k->n,
-        .past = has(n, a->in.past_key) ? (uint32_t)a->past_k.n : 0,
+        .past = gpu_has(n, a->in.past_key) ? (uint32_t)a->past_k.n : 0,
         .d = (uint32_t)q->d,
         .dv = (uint32_t)v->d,
         .q_batch = q->batch,
@@ -138,8 +131,8 @@ static bool read_spec(const node_view *n, attending *a, attention_spec *spec)
                              .left_window_size = -1,
                              .right_window_size = -1,
                              .scale = given.scale != 0 ? given.scale : NAN};
-    return n->in[IN_Q]->type.shape.rank == 3 && !has(n, MHA_BIAS) && !has(n, MHA_HIDDEN) &&
-           !has(n, MHA_LENGTH) && !has(n, MHA_CACHE);
+    return n->in[IN_Q]->type.shape.rank == 3 && !gpu_has(n, MHA_BIAS) && !gpu_has(n, MHA_HIDDEN) &&
+           !gpu_has(n, MHA_LENGTH) && !gpu_has(n, MHA_CACHE);
 }
 
 static bool read_attention(const node_view *n, attending *a)
@@ -147,10 +140,10 @@ static bool read_attention(const node_view *n, attending *a)
     attention_spec spec;
     if (!read_spec(n, a, &spec))
         return false;
-    const bool past = has(n, a->in.past_key);
+    const bool past = gpu_has(n, a->in.past_key);
     const heads *q = &a->q, *k = &a->k, *v = &a->v;
-    if (!n->out[0] || (n->n_out > 3 && n->out[3]) || past != has(n, a->in.past_value) ||
-        (past && has(n, a->in.lengths)) || !read_heads(n, IN_Q, spec.q_num_heads, &a->q) ||
+    if (!n->out[0] || (n->n_out > 3 && n->out[3]) || past != gpu_has(n, a->in.past_value) ||
+        (past && gpu_has(n, a->in.lengths)) || !read_heads(n, IN_Q, spec.q_num_heads, &a->q) ||
         !read_heads(n, IN_K, spec.kv_num_heads, &a->k) || !read_heads(n, IN_V, spec.kv_num_heads, &a->v))
         return false;
     if (q->b != k->b || q->b != v->b || k->h != v->h || q->h % k->h || k->n != v->n || q->d != k->d ||
@@ -221,7 +214,7 @@ static sib_code plan(const node_view *n, gpu_step *s, sib_error *err)
     read_attention(n, &a);
     const size_t inputs[] = {IN_Q, IN_K, IN_V, a.in.past_key, a.in.past_value, a.in.mask, IN_Q, a.in.lengths};
     for (size_t i = 0; i < 8; i++)
-        operands[i] = (gpu_operand){GPU_IN, has(n, inputs[i]) ? inputs[i] : IN_Q, 0};
+        operands[i] = (gpu_operand){GPU_IN, gpu_has(n, inputs[i]) ? inputs[i] : IN_Q, 0};
     operands[6] = (gpu_operand){GPU_OUT, 0, 0};
     const size_t rows = (size_t)a.args.heads * a.args.queries;
     sib_code code = add_present(n, s, &a, 1, err);

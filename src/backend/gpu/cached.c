@@ -30,23 +30,6 @@ typedef struct cached {
     gpu_indices ends;
 } cached;
 
-/* Whether input k is there; a past without rows is none. */
-static bool has(const node_view *n, size_t k)
-{
-    gpu_tensor t;
-    return k < n->n_in && n->in[k] && gpu_tensor_of(n->graph, n->in[k], &t);
-}
-
-/* Whether input or output v has this type and these dims (rank). */
-static bool is(const node_view *n, const value *v, sib_dtype dtype, size_t rank, const size_t *dims)
-{
-    gpu_tensor t;
-    bool same = gpu_tensor_of(n->graph, v, &t) && !t.wide && t.dtype == dtype && t.rank == rank;
-    for (size_t i = 0; i < rank && same; i++)
-        same = (size_t)t.dims[i] == dims[i];
-    return same;
-}
-
 /* Reads Q, K and V [B, S, heads D], or all three in Q. */
 static bool read_parts(const node_view *n, const gqa_spec *spec, cached *c)
 {
@@ -54,9 +37,9 @@ static bool read_parts(const node_view *n, const gqa_spec *spec, cached *c)
     c->heads = (size_t)spec->num_heads;
     c->kv_heads = (size_t)spec->kv_num_heads;
     if (!gpu_tensor_of(n->graph, n->in[GQA_Q], &q) || !gpu_is_float(q.dtype) || q.wide || q.rank != 3 ||
-        c->heads % c->kv_heads || has(n, GQA_K) != has(n, GQA_V))
+        c->heads % c->kv_heads || gpu_has(n, GQA_K) != gpu_has(n, GQA_V))
         return false;
-    const bool apart = has(n, GQA_K);
+    const bool apart = gpu_has(n, GQA_K);
     const size_t parts = c->heads + (apart ? 0 : 2 * c->kv_heads), d = (size_t)q.dims[2] / parts;
     const size_t dims[] = {(size_t)q.dims[0], (size_t)q.dims[1], c->kv_heads * d};
     if ((size_t)q.dims[2] != parts * d || d > ATTENTION_PART * ATTENTION_PARTS || d < 1 ||
@@ -66,7 +49,7 @@ static bool read_parts(const node_view *n, const gqa_spec *spec, cached *c)
         c->in[i] = apart ? i : GQA_Q;
         c->first[i] = apart || !i ? 0 : (c->heads + (i - 1) * c->kv_heads) * d;
         c->width[i] = apart && i ? dims[2] : (size_t)q.dims[2];
-        if (apart && i && !is(n, n->in[i], q.dtype, 3, dims))
+        if (apart && i && !gpu_is(n, n->in[i], q.dtype, 3, dims))
             return false;
     }
     c->batches = dims[0];
@@ -85,11 +68,11 @@ static bool read_caches(const node_view *n, cached *c)
     gpu_tensor present, past;
     if (n->n_out < 3 || !n->out[1] || !n->out[2] || (n->n_out > 3 && n->out[3]) ||
         !gpu_tensor_of(n->graph, n->out[1], &present) || present.rank != 4 ||
-        has(n, GQA_PAST_KEY) != has(n, GQA_PAST_VALUE))
+        gpu_has(n, GQA_PAST_KEY) != gpu_has(n, GQA_PAST_VALUE))
         return false;
     const size_t room = (size_t)present.dims[2], d = c->rows.d;
     c->rows.room = (uint32_t)room;
-    if (has(n, GQA_PAST_KEY)) {
+    if (gpu_has(n, GQA_PAST_KEY)) {
         if (!gpu_tensor_of(n->graph, n->in[GQA_PAST_KEY], &past) || past.rank != 4)
             return false;
         c->rows.past = (uint32_t)past.dims[2];
@@ -97,8 +80,8 @@ static bool read_caches(const node_view *n, cached *c)
     for (size_t i = 0; i < 2; i++) {
         const size_t after[] = {c->batches, c->kv_heads, room, d},
                      before[] = {c->batches, c->kv_heads, c->rows.past, d};
-        if (!is(n, n->out[1 + i], (sib_dtype)c->rows.type, 4, after) ||
-            (c->rows.past && !is(n, n->in[GQA_PAST_KEY + i], (sib_dtype)c->rows.type, 4, before)))
+        if (!gpu_is(n, n->out[1 + i], (sib_dtype)c->rows.type, 4, after) ||
+            (c->rows.past && !gpu_is(n, n->in[GQA_PAST_KEY + i], (sib_dtype)c->rows.type, 4, before)))
             return false;
     }
     c->rows.count = (uint32_t)present.count;
@@ -109,20 +92,20 @@ static bool read_caches(const node_view *n, cached *c)
 static bool read_positions(const node_view *n, const gqa_spec *spec, cached *c)
 {
     gpu_tensor cosine, ends, longest;
-    if (!has(n, GQA_ENDS) || !gpu_tensor_of(n->graph, n->in[GQA_ENDS], &ends) || ends.dtype != SIB_I32 ||
-        ends.count != c->batches || !has(n, GQA_LONGEST) ||
+    if (!gpu_has(n, GQA_ENDS) || !gpu_tensor_of(n->graph, n->in[GQA_ENDS], &ends) || ends.dtype != SIB_I32 ||
+        ends.count != c->batches || !gpu_has(n, GQA_LONGEST) ||
         !gpu_tensor_of(n->graph, n->in[GQA_LONGEST], &longest) || longest.dtype != SIB_I32 ||
         longest.count != 1)
         return false;
     c->ends = (gpu_indices){
         .input = GQA_ENDS, .count = ends.count, .depth = 1, .dtype = SIB_I32, .sizes = {c->rows.room}};
     if (spec->do_rotary) {
-        if (has(n, GQA_POSITIONS) || !has(n, GQA_COS) || !has(n, GQA_SIN) ||
+        if (gpu_has(n, GQA_POSITIONS) || !gpu_has(n, GQA_COS) || !gpu_has(n, GQA_SIN) ||
             !gpu_tensor_of(n->graph, n->in[GQA_COS], &cosine) || cosine.rank != 2 ||
             cosine.dtype != (sib_dtype)c->rows.type || 2 * cosine.dims[1] > c->rows.d ||
             cosine.dims[0] < c->rows.steps ||
-            !is(n, n->in[GQA_SIN], cosine.dtype, 2,
-                (const size_t[]){(size_t)cosine.dims[0], (size_t)cosine.dims[1]}))
+            !gpu_is(n, n->in[GQA_SIN], cosine.dtype, 2,
+                    (const size_t[]){(size_t)cosine.dims[0], (size_t)cosine.dims[1]}))
             return false;
         c->rows.half_d = (uint32_t)cosine.dims[1];
         c->rows.positions = (uint32_t)cosine.dims[0];
@@ -172,11 +155,11 @@ static bool read_scores(const node_view *n, const gqa_spec *spec, cached *c)
 {
     gpu_tensor t;
     gpu_attention_args *a = &c->args;
-    if (has(n, GQA_SINK) || spec->smooth_softmax > 0)
-        a->flags |= ATTENTION_SINK | (has(n, GQA_SINK) ? ATTENTION_SINKS : 0);
-    if (has(n, GQA_SINK) && !is(n, n->in[GQA_SINK], (sib_dtype)a->type, 1, &c->heads))
+    if (gpu_has(n, GQA_SINK) || spec->smooth_softmax > 0)
+        a->flags |= ATTENTION_SINK | (gpu_has(n, GQA_SINK) ? ATTENTION_SINKS : 0);
+    if (gpu_has(n, GQA_SINK) && !gpu_is(n, n->in[GQA_SINK], (sib_dtype)a->type, 1, &c->heads))
         return false;
-    if (!has(n, GQA_BIAS))
+    if (!gpu_has(n, GQA_BIAS))
         return true;
     if (!gpu_tensor_of(n->graph, n->in[GQA_BIAS], &t) || t.wide || t.dtype != (sib_dtype)a->type ||
         t.rank != 4 || t.dims[2] != a->queries || t.dims[3] > a->keys ||
@@ -197,7 +180,7 @@ static bool read_group_query(const node_view *n, cached *c)
     *c = (cached){0};
     for (size_t i = GQA_SINK + 1; i < GQA_END;
          i++) /* scales of quantized caches, norms of queries and keys */
-        if (has(n, i))
+        if (gpu_has(n, i))
             return false;
     if (!n->out[0] || spec.sliding_window_cache || !str_is(spec.k_quant_type, "NONE") ||
         !str_is(spec.v_quant_type, "NONE") || spec.local_window_size == 0 ||
@@ -257,9 +240,9 @@ static sib_code plan(const node_view *n, gpu_step *s, sib_error *err)
     }
     gpu_operand operands[] = {q, out[1], out[2], {GPU_IN, GQA_LONGEST, 0},
                               x, x,      out[0], {GPU_IN, GQA_ENDS, 0}};
-    if (has(n, GQA_SINK))
+    if (gpu_has(n, GQA_SINK))
         operands[4].at = GQA_SINK;
-    if (has(n, GQA_BIAS))
+    if (gpu_has(n, GQA_BIAS))
         operands[5].at = GQA_BIAS;
     return code == SIB_OK ? gpu_add(s, GPU_attention, 8, operands, &c.args,
                                     size_ceil_div((size_t)c.args.heads * c.args.queries, ATTENTION_ROWS),

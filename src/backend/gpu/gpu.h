@@ -47,6 +47,11 @@ typedef struct gpu_tensor {
 /* Returns false where v is no such tensor. v may be NULL. */
 bool gpu_tensor_of(const graph *g, const value *v, gpu_tensor *out);
 
+/* Whether input k of n is there; one without elements is none. */
+bool gpu_has(const node_view *n, size_t k);
+/* Whether v has this type, which it does not have in place of float64, and these dims (rank). v may be NULL. */
+bool gpu_is(const node_view *n, const value *v, sib_dtype dtype, size_t rank, const size_t *dims);
+
 /* The floats that kernels compute with. */
 static inline bool gpu_is_float(sib_dtype dtype)
 {

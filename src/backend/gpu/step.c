@@ -25,6 +25,21 @@ bool gpu_tensor_of(const graph *g, const value *v, gpu_tensor *out)
     return true;
 }
 
+bool gpu_has(const node_view *n, size_t k)
+{
+    gpu_tensor t;
+    return k < n->n_in && gpu_tensor_of(n->graph, n->in[k], &t);
+}
+
+bool gpu_is(const node_view *n, const value *v, sib_dtype dtype, size_t rank, const size_t *dims)
+{
+    gpu_tensor t;
+    bool same = gpu_tensor_of(n->graph, v, &t) && !t.wide && t.dtype == dtype && t.rank == rank;
+    for (size_t i = 0; i < rank && same; i++)
+        same = (size_t)t.dims[i] == dims[i];
+    return same;
+}
+
 sib_code gpu_words(gpu_step *s, const void *words, size_t n, gpu_operand *out, sib_error *err)
 {
     const size_t unit = GPU_ALIGN / sizeof *s->words, room = (n + unit - 1) / unit * unit;

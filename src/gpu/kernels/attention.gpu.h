@@ -6,8 +6,8 @@
    A group makes ATTENTION_ROWS rows for GROUP_Z = batch and GROUP_Y = key head, of ATTENTION_KEYS keys and
    ATTENTION_PART columns of q, k or v at a time.
 
-   Buffers: 0 q, 1 k, 2 v, 3 past k, 4 past v, 5 bias, 6 y, 7 lengths, int64: keys that count. v begins at element
-   v_first. */
+   Buffers: 0 q, 1 k, 2 v, 3 past k, 4 past v, 5 bias, 6 y, 7 lengths, int64: keys that count. k and v begin at
+   elements k_first and v_first. */
 #ifndef GPU_KERNELS_ATTENTION_H
 #define GPU_KERNELS_ATTENTION_H
 
@@ -17,11 +17,12 @@
 #define ATTENTION_PADDED  8u  /* keys beyond the bias are hidden; else a width of 1 is for all */
 #define ATTENTION_LEFT    16u /* keys further than `left` before the query are hidden */
 #define ATTENTION_RIGHT   32u
-#define ATTENTION_ENDS                                                                                       \
-    64u /* lengths as those of the kernel `cache`, whose longest is in buffer 3; past is 0 */
-#define ATTENTION_SINK                                                                                       \
-    128u /* the sums have one key more, of value 0 and score 0, or that of its head in buffer 4 */
+/* Lengths are those of the kernel `cache`, the longest in buffer 3; past is 0. */
+#define ATTENTION_ENDS 64u
+/* The sums have one key more, of value 0 and score 0, or with ATTENTION_SINKS that of its head in buffer 4. */
+#define ATTENTION_SINK  128u
 #define ATTENTION_SINKS 256u
+#define ATTENTION_LAST  512u /* queries are at the last keys; else behind the past */
 
 #define ATTENTION_ROWS    16u
 #define ATTENTION_KEYS    32u
@@ -34,7 +35,8 @@
 KERNEL_ARGS(attention, u32 type; u32 heads; u32 queries; u32 keys; u32 past; u32 d; u32 dv; u32 flags;
             u32 q_batch; u32 q_head; u32 q_row; u32 k_batch; u32 k_head; u32 k_row; u32 v_batch; u32 v_head;
             u32 v_row; u32 y_batch; u32 y_head; u32 y_row; u32 width; u32 bias_batch; u32 bias_head;
-            u32 bias_row; i32 left; i32 right; u32 kv_heads; f32 scale; f32 softcap; u32 v_first;)
+            u32 bias_row; i32 left; i32 right; u32 kv_heads; f32 scale; f32 softcap; u32 k_first;
+            u32 v_first;)
 
 #ifdef GPU_DIALECT
 #define THREADS ATTENTION_THREADS
@@ -62,9 +64,11 @@ KERNEL(attention)
     PRIVATE(f32, shown, 2); /* whether a key of its columns is not hidden from its rows */
     u32 first = GROUP_X * ATTENTION_ROWS, rows = args.heads * args.queries, all = args.past + args.keys;
     u32 past_begin = (GROUP_Z * args.kv_heads + GROUP_Y) * args.past;
-    u32 k_begin = GROUP_Z * args.k_batch + GROUP_Y * args.k_head;
+    u32 k_begin = args.k_first + GROUP_Z * args.k_batch + GROUP_Y * args.k_head;
     u32 v_begin = args.v_first + GROUP_Z * args.v_batch + GROUP_Y * args.v_head;
     i32 valid = I32(all), offset = I32(args.past);
+    if ((args.flags & ATTENTION_LAST) != 0u)
+        offset = I32(all - args.queries);
     if ((args.flags & ATTENTION_LENGTHS) != 0u) {
         valid = I32(WORD(7, 2u * GROUP_Z));
         offset = valid - I32(args.queries);
