@@ -12,6 +12,7 @@
 #include "gpu/kernels/matmul.gpu.h"
 #include "gpu/kernels/mel.gpu.h"
 #include "gpu/kernels/mel_finish.gpu.h"
+#include "gpu/kernels/quantize.gpu.h"
 #include "gpu/kernels/reduce.gpu.h"
 #include "gpu/kernels/rotary.gpu.h"
 #include "gpu/kernels/rows.gpu.h"

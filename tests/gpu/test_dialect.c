@@ -1,6 +1,10 @@
 /* The host's dialect finds what a device would not show: kernels here do wrong on purpose. */
 #include "gpu/dialect/host.h"
 
+#include "gpu/dialect/types.h"
+
+#include "gpu/dialect/math.h"
+
 #include "check.h"
 
 #define THREADS 4
@@ -41,6 +45,34 @@ static void expect(u32 how, u32 phase, const char *fault)
     (void)how, (void)phase, (void)fault, (void)gpu_wrong_group;
     skip();
 #endif
+}
+
+/* Quotients by integers are this processor's: of any bits, of numbers whose quotient is near a tie, and of denormals. */
+TEST(test_quotient)
+{
+    static const u32 edges[] = {0,          1,          2,          0x007fffff, 0x00800000,
+                                0x00800001, 0x3f7fffff, 0x3f800000, 0x3f800001, 0x7f7fffff,
+                                0x7f800000, 0x7fc00000, 0x80000000, 0xff800000};
+    const u32 n_edges = sizeof edges / sizeof *edges, drawn = 1000000;
+    check_random r = {5};
+    for (u32 k = 0; k < 4 * drawn + n_edges * n_edges; k++) {
+        const uint64_t bits = check_u64(&r);
+        u32 a = (u32)bits, b = (u32)(bits >> 32);
+        if (k < n_edges * n_edges) {
+            a = edges[k / n_edges];
+            b = edges[k % n_edges];
+        } else if (k % 4 == 1) /* halves of b, times what is around 1 */
+            a = f32_to_bits((f32)(i32)(a % 1024) * 0.5f * bits_to_f32(b)) + (u32)(bits >> 62) - 1;
+        else if (k % 4 == 2) /* quotients around the smallest denormals */
+            a = (a & 0x807fffffu) | (((b >> 23 & 0xffu) % 104u) << 23);
+        else if (k % 4 == 3) { /* numbers of few bits */
+            a &= 0xfff00000u;
+            b &= 0xffff0000u;
+        }
+        const f32 x = bits_to_f32(a), y = bits_to_f32(b), got = quotient(x, y), expected = x / y;
+        if (f32_to_bits(got) != f32_to_bits(expected) && !(is_nan(got) && is_nan(expected)))
+            fail_msg("%a / %a is %a, expected %a", (double)x, (double)y, (double)got, (double)expected);
+    }
 }
 
 TEST(test_unwritten)

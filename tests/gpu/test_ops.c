@@ -285,6 +285,66 @@ TEST(test_transposed)
     }
 }
 
+/* ---- Quantization -------------------------------------------------------------------------------------- */
+
+/* Ties, ends, numbers beside both, and those that are none: the bytes of the definition, for one scale, one a place and
+   one a block. */
+TEST(test_quantize)
+{
+    enum { N = 6 * 700 };
+    static const sib_dtype floats[] = {SIB_F32, SIB_F16, SIB_BF16}, bytes[] = {SIB_U8, SIB_I8};
+    static const double odd[] = {NAN, INFINITY, -INFINITY, 0, -0.0, 1e-40, 3e38, -3e38};
+    static double x[N], scales[6 * 24], zeros[6 * 24];
+    check_random r = {17};
+    for (size_t i = 0; i < COUNT(scales); i++) {
+        scales[i] = i % 5 == 4 ? 0 : (double)(float)(0.003 * (double)(1 + check_u64(&r) % 1000));
+        zeros[i] = (double)(check_u64(&r) % 100);
+    }
+    for (size_t k = 0; k < 72; k++) {
+        const sib_dtype type = floats[k % 3], scale = floats[k / 3 % 3], to = bytes[k / 9 % 2];
+        const size_t grain = k / 18 % 4; /* one, one a place, one a block, one without a zero point */
+        const tensor parameter = grain == 2   ? (tensor){scale, 2, {6, 24}}
+                                 : grain == 1 ? (tensor){scale, 1, {6}}
+                                              : (tensor){scale, 0, {0}};
+        claim_case w = made("QuantizeLinear", 23, grain == 3 ? 2 : 3,
+                            (const tensor[]){{type, 2, {6, 700}}, parameter, parameter});
+        for (size_t i = 0; i < N; i++) { /* halves of the scale, and what is beside them */
+            const double s = scales[grain == 2 ? i / 700 * 24 + i % 700 / 30 : grain == 1 ? i / 700 : 0];
+            const double half = ((double)(check_u64(&r) % 600) - 300) / 2;
+            x[i] = (double)nextafterf((float)(half * s), (float)(check_u64(&r) % 3) * 1e30f - 1e30f);
+            x[i] = i % 50 == 7 ? odd[i / 50 % COUNT(odd)] : i % 3 ? x[i] : half * s;
+        }
+        w.in[0].values = x;
+        w.in[1].values = scales;
+        w.in[2].dtype = to;
+        w.in[2].values = zeros;
+        w.n_attributes = 3;
+        w.attributes[0] = claim_int("axis", grain == 2);
+        w.attributes[1] = claim_int("block_size", grain == 2 ? 30 : 0);
+        w.attributes[2] = claim_int("output_dtype", to);
+        if (grain == 1)
+            w.attributes[0] = claim_int("axis", -2);
+        check(&w);
+    }
+}
+
+TEST(test_quantize_range)
+{
+    static const double odd[] = {0, NAN, INFINITY, -INFINITY, 3e38, 1e-42};
+    double x[5 * 67];
+    for (size_t k = 0; k < 40; k++) {
+        check_random r = {k};
+        claim_case w = made("DynamicQuantizeLinear", 11, 1, (const tensor[]){{SIB_F32, 2, {5, 67}}});
+        for (size_t i = 0; i < COUNT(x); i++)
+            x[i] =
+                (double)(float)(k < 6 ? odd[k] * (k > 2 && i % 2 ? -1 : 1)
+                                      : (check_uniform(&r) + (double)(k % 3) - 1) * pow(10, (double)k - 20));
+        w.in[0].values = x;
+        w.n_out = 3;
+        check(&w);
+    }
+}
+
 /* ---- Norms --------------------------------------------------------------------------------------------- */
 
 /* Of numbers whose squares leave float32's range: the kernel of windows scales them, other norms are not the device's. */

@@ -19,6 +19,65 @@ FN f32 clamped(f32 v, f32 low, f32 high)
     return v < low ? low : v > high ? high : v;
 }
 
+/* The fraction of a float32 above 0 with its leading bit, and its exponent, which a denormal has below 1. */
+FN u32 fraction_of(u32 bits)
+{
+    u32 m = bits & 0x7fffffu;
+    if ((bits & 0x7f800000u) != 0u)
+        return m | 0x800000u;
+    while (m < 0x800000u)
+        m = m << 1;
+    return m;
+}
+
+FN i32 exponent_of(u32 bits)
+{
+    i32 exponent = I32((bits >> 23) & 0xffu);
+    if (exponent != 0)
+        return exponent;
+    exponent = 1;
+    for (u32 m = bits & 0x7fffffu; m < 0x800000u; m = m << 1)
+        exponent = exponent - 1;
+    return exponent;
+}
+
+/* a / b rounded to the nearest, ties to even, by division of integers: devices' own quotients are off by units in the last
+   place. */
+FN f32 quotient(f32 a, f32 b)
+{
+    u32 x = f32_to_bits(a), y = f32_to_bits(b), sign = (x ^ y) & 0x80000000u;
+    x = x & 0x7fffffffu;
+    y = y & 0x7fffffffu;
+    if (x > 0x7f800000u || y > 0x7f800000u || (x == y && (x == 0u || x == 0x7f800000u)))
+        return NOT_A_VALUE;
+    if (x == 0x7f800000u || y == 0u)
+        return bits_to_f32(sign | 0x7f800000u);
+    if (y == 0x7f800000u || x == 0u)
+        return bits_to_f32(sign);
+    u32 m = fraction_of(x), d = fraction_of(y), digits = 1u, drop = 1u;
+    i32 exponent = exponent_of(x) - exponent_of(y) + 127;
+    if (m < d) {
+        m = m << 1;
+        exponent = exponent - 1;
+    }
+    m = m - d; /* 1, then 24 bits behind the point */
+    for (u32 i = 0u; i < 3u; i++) {
+        m = m << 8;
+        digits = (digits << 8) | (m / d);
+        m = m % d;
+    }
+    if (exponent >= 255)
+        return bits_to_f32(sign | 0x7f800000u);
+    if (exponent < 1) { /* denormal: more bits go */
+        drop = exponent < -25 ? 27u : 1u + U32(1 - exponent);
+        exponent = 1;
+    }
+    u32 kept = digits >> drop, rest = digits & ((1u << drop) - 1u), half_unit = 1u << (drop - 1u);
+    if (rest > half_unit || (rest == half_unit && (m != 0u || (kept & 1u) != 0u)))
+        kept = kept + 1u;
+    return bits_to_f32(sign | ((U32(exponent - 1) << 23) + kept));
+}
+
 /* 2^n for integers n in -126 .. 127 */
 FN f32 power_of_2(f32 n)
 {
