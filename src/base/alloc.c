@@ -13,6 +13,9 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+
+#define LARGE_PAGE ((uintptr_t)2 << 20)
 
 typedef struct {
     size_t bytes;
@@ -129,6 +132,21 @@ static header *header_of(void *block)
     return (header *)block - 1;
 }
 
+/* Pages of 4 KB cost a fault each when they are first used, and large values more of them than the processor
+   keeps at hand. Only a hint: nothing is lost where it is ignored. */
+static void want_large_pages(char *block, size_t bytes)
+{
+#if defined(MADV_HUGEPAGE)
+    uintptr_t begin = ((uintptr_t)block + LARGE_PAGE - 1) / LARGE_PAGE * LARGE_PAGE;
+    uintptr_t end = ((uintptr_t)block + bytes) / LARGE_PAGE * LARGE_PAGE;
+    if (begin < end)
+        madvise((void *)begin, end - begin, MADV_HUGEPAGE);
+#else
+    (void)block;
+    (void)bytes;
+#endif
+}
+
 void *mem_alloc(size_t n, size_t size)
 {
     size_t bytes, total;
@@ -146,6 +164,8 @@ void *mem_alloc(size_t n, size_t size)
     SIB_ASSERT((uintptr_t)block % MEM_ALIGN == 0);
     SIB_ASSERT((size_t)(block - base) >= sizeof(header) && block + bytes <= base + total);
     *header_of(block) = (header){.bytes = bytes, .base = base};
+    if (bytes >= LARGE_PAGE)
+        want_large_pages(block, bytes);
     return block;
 }
 

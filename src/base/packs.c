@@ -8,7 +8,6 @@
 #include <pthread.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #define HOW_MAX 64
 
@@ -28,7 +27,6 @@ typedef struct stretch {
 
 #define MIN_STRETCH (1 << 20)
 #define MAX_STRETCH (32 << 20)
-#define LARGE_PAGE  (2 << 20)
 
 #define BUCKETS 256
 
@@ -71,21 +69,6 @@ void packs_free(packs **pp)
 
 /* ---- Memory ------------------------------------------------------------------------------------------ */
 
-/* The first access to 4 KB pages takes longer than packing. Only a hint: nothing is lost where it is
-   ignored. */
-static void want_large_pages(char *memory, size_t bytes)
-{
-#if defined(MADV_HUGEPAGE)
-    uintptr_t begin = ((uintptr_t)memory + LARGE_PAGE - 1) / LARGE_PAGE * LARGE_PAGE;
-    uintptr_t end = ((uintptr_t)memory + bytes) / LARGE_PAGE * LARGE_PAGE;
-    if (begin < end)
-        madvise((void *)begin, end - begin, MADV_HUGEPAGE);
-#else
-    (void)memory;
-    (void)bytes;
-#endif
-}
-
 /* Blocks grow with the total so far, so that small models use little memory. */
 static stretch *new_stretch(packs *p, size_t wanted)
 {
@@ -96,7 +79,6 @@ static stretch *new_stretch(packs *p, size_t wanted)
         mem_free(s);
         return NULL;
     }
-    want_large_pages(memory, bytes);
     SIB_ASSERT(bytes >= wanted);
     *s = (stretch){.next = p->stretches, .bytes = bytes, .memory = memory};
     p->stretches = s;
