@@ -87,3 +87,37 @@ TEST(test_boxes)
         check_box(&r, 700, (size_t)1 << 21, pool);
     sib_pool_free(&pool);
 }
+
+/* Planes whose rows are far apart, through the block on the stack and past the caches; sizes that no part divides. */
+TEST(test_large_planes)
+{
+    static const struct {
+        size_t item;
+        int64_t rows, columns;
+    } planes[] = {{4, 28673, 56}, {4, 1024, 2003}, {4, 2051, 1024},
+                  {2, 4096, 777}, {1, 3001, 2048}, {8, 1024, 799}};
+    sib_error err = SIB_ERROR_INIT;
+    sib_pool *pool = NULL;
+    check_random r = {3};
+    CHECK_OK(sib_pool_create(2, &pool, &err), err);
+    for (size_t i = 0; i < sizeof planes / sizeof *planes; i++) {
+        int64_t item = (int64_t)planes[i].item, rows = planes[i].rows, columns = planes[i].columns;
+        const int64_t dims[] = {columns, rows}, dense[] = {rows * item, item},
+                      strides[] = {item, columns * item};
+        size_t bytes = (size_t)(rows * columns * item);
+        char *src = random_bytes(bytes, &r), *dst = random_bytes(bytes, &r), *want = malloc(bytes);
+        layout_box box;
+        assert_non_null(want);
+        naive_box(2, dims, want, dense, src, strides, planes[i].item);
+        layout_box_plan(&box, 2, dims, dense, strides, planes[i].item);
+        for (int threads = 0; threads < 2; threads++) {
+            memset(dst, 0, bytes);
+            layout_box_copy(&box, dst, src, threads ? pool : NULL);
+            assert_memory_equal(dst, want, bytes);
+        }
+        free(src);
+        free(dst);
+        free(want);
+    }
+    sib_pool_free(&pool);
+}

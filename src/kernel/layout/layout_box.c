@@ -11,6 +11,8 @@
 /* Bytes of a part; rows and columns of a part that is transposed: both sides stay in the L2 cache. */
 #define PART_BYTES     ((size_t)64 << 10)
 #define PART_TRANSPOSE 128
+/* Parts of so many items begin where cache lines do, where the result's rows do. */
+#define PART_ITEMS 128
 
 unsigned layout_size(size_t item)
 {
@@ -111,11 +113,13 @@ static void choose_way(layout_box *b, size_t item)
         b->way = dense && b->src_column == 0 ? LAYOUT_FILL : LAYOUT_STRIDED;
 }
 
-/* Splits n into equal parts of at most `max`. */
-static size_t share(size_t n, size_t max, size_t *parts)
+/* Splits n into equal parts of at most `max`, which is rounded up to `whole` items. */
+static size_t share(size_t n, size_t max, size_t whole, size_t *parts)
 {
-    *parts = size_max(1, size_ceil_div(n, size_max(1, max)));
-    return size_ceil_div(n, *parts);
+    size_t part = size_ceil_div(n, size_max(1, size_ceil_div(n, size_max(1, max))));
+    part = size_ceil_div(part, whole) * whole;
+    *parts = size_ceil_div(n, part);
+    return part;
 }
 
 void layout_box_plan(layout_box *b, size_t rank, const int64_t *dims, const int64_t *dst, const int64_t *src,
@@ -137,15 +141,14 @@ void layout_box_plan(layout_box *b, size_t rank, const int64_t *dims, const int6
     b->bytes = b->planes * b->rows * line;
     if (b->way == LAYOUT_TRANSPOSE) {
         b->transpose = kernel_table_get()->layout.transpose[b->size];
-        b->part_rows =
-            share(b->rows, size_max(PART_TRANSPOSE, PART_TRANSPOSE * PART_TRANSPOSE / b->columns), &b->down);
-        b->part_columns = share(
-            b->columns, size_max(PART_TRANSPOSE, PART_TRANSPOSE * PART_TRANSPOSE / b->rows), &b->across);
+        size_t area = PART_TRANSPOSE * PART_TRANSPOSE;
+        b->part_rows = share(b->rows, size_max(PART_TRANSPOSE, area / b->columns), PART_ITEMS, &b->down);
+        b->part_columns = share(b->columns, size_max(PART_TRANSPOSE, area / b->rows), PART_ITEMS, &b->across);
         return;
     }
     b->part_columns =
-        share(b->columns, line > 4 * PART_BYTES ? 4 * PART_BYTES / item : b->columns, &b->across);
-    b->part_rows = share(b->rows, b->across > 1 ? 1 : PART_BYTES / line, &b->down);
+        share(b->columns, line > 4 * PART_BYTES ? 4 * PART_BYTES / item : b->columns, 1, &b->across);
+    b->part_rows = share(b->rows, b->across > 1 ? 1 : PART_BYTES / line, 1, &b->down);
 }
 
 /* ---- Moving ------------------------------------------------------------------------------------------ */
@@ -244,12 +247,15 @@ static void copy_strided(const layout_box *b, char *dst, const char *src, size_t
 
 /* Rows a large power of two apart share few sets of the caches: planes with such rows are transposed into a
    block on the stack first, from which full cache lines are copied. With fewer columns than ASIDE_MIN each row
-   of the result has a way of its set. */
-#define ASIDE_EVERY 1024
-#define ASIDE_RUN   512
-#define ASIDE_ROW   (ASIDE_RUN + 64)
-#define ASIDE_ROWS  64
-#define ASIDE_MIN   12
+   of the result has a way of its set. From ASIDE_STREAM bytes on these lines go past the caches, in which they
+   displace each other before a row's next piece comes; a block is half as tall and twice as wide then, since the
+   source's rows come from memory too. */
+#define ASIDE_EVERY  1024
+#define ASIDE_RUN    512
+#define ASIDE_GAP    64
+#define ASIDE_ROWS   64
+#define ASIDE_MIN    12
+#define ASIDE_STREAM (LAYOUT_STREAM_BYTES / 4 * 3)
 
 static bool goes_aside(const layout_box *b, size_t rows, size_t columns)
 {
@@ -258,22 +264,26 @@ static bool goes_aside(const layout_box *b, size_t rows, size_t columns)
             b->src_row % ASIDE_EVERY == 0);
 }
 
+static void copy_line(char *dst, const char *src, size_t bytes)
+{
+    memcpy(dst, src, bytes);
+}
+
 static void transpose_aside(const layout_box *b, char *dst, const char *src, size_t rows, size_t columns)
 {
-    _Alignas(64) char aside[ASIDE_ROWS * ASIDE_ROW];
-    void (*stream)(char *, const char *, size_t) = kernel_table_get()->layout.stream;
-    size_t tall = (size_t)ASIDE_RUN >> b->size;
+    _Alignas(64) char aside[ASIDE_ROWS * (ASIDE_RUN + 2 * ASIDE_GAP)];
+    bool past = b->bytes >= ASIDE_STREAM;
+    void (*put)(char *, const char *, size_t) = past ? kernel_table_get()->layout.stream : copy_line;
+    size_t run = past ? ASIDE_RUN / 2 : ASIDE_RUN, broad = past ? 2 * ASIDE_ROWS : ASIDE_ROWS;
+    size_t tall = run >> b->size, line = run + ASIDE_GAP;
     for (size_t i = 0; i < rows; i += tall)
-        for (size_t j = 0; j < columns; j += ASIDE_ROWS) {
-            size_t high = size_min(tall, rows - i), wide = size_min(ASIDE_ROWS, columns - j);
+        for (size_t j = 0; j < columns; j += broad) {
+            size_t high = size_min(tall, rows - i), wide = size_min(broad, columns - j);
             const char *from = src + (int64_t)i * b->src_row + (int64_t)j * b->src_column;
             char *to = dst + (int64_t)i * b->dst_row + (int64_t)j * b->dst_column;
-            b->transpose(from, (ptrdiff_t)b->src_row, aside, ASIDE_ROW, high, wide);
+            b->transpose(from, (ptrdiff_t)b->src_row, aside, (ptrdiff_t)line, high, wide);
             for (size_t k = 0; k < wide; k++, to += b->dst_column)
-                if (b->bytes >= LAYOUT_STREAM_BYTES)
-                    stream(to, aside + k * ASIDE_ROW, high << b->size);
-                else
-                    memcpy(to, aside + k * ASIDE_ROW, high << b->size);
+                put(to, aside + k * line, high << b->size);
         }
 }
 
@@ -341,12 +351,13 @@ typedef struct box_work {
     const char *src;
 } box_work;
 
-/* Parts are numbered plane by plane, within a plane across first. */
+/* Parts are numbered plane by plane, within a plane along the result. */
 static void copy_parts(void *context, size_t begin, size_t count, unsigned worker)
 {
     const box_work *w = context;
     const layout_box *b = w->box;
     size_t each = b->down * b->across, part = begin % each;
+    bool turned = b->way == LAYOUT_TRANSPOSE;
     place p;
     (void)worker;
     p.dst = w->dst;
@@ -354,8 +365,9 @@ static void copy_parts(void *context, size_t begin, size_t count, unsigned worke
     place_at(b, begin / each, &p);
     for (; count > 0; place_next(b, &p), part = 0)
         for (; part < each && count > 0; part++, count--)
-            copy_part(b, p.dst, p.src, part / b->across, part % b->across);
-    if (b->bytes >= LAYOUT_STREAM_BYTES)
+            copy_part(b, p.dst, p.src, turned ? part % b->down : part / b->across,
+                      turned ? part / b->down : part % b->across);
+    if (b->bytes >= ASIDE_STREAM)
         kernel_table_get()->layout.stream_end();
 }
 
@@ -363,7 +375,7 @@ void layout_box_copy(const layout_box *b, char *dst, const char *src, sib_pool *
 {
     size_t parts = b->planes * b->down * b->across;
     box_work w = {b, dst, src};
-    if (parts == 1 && b->bytes < LAYOUT_STREAM_BYTES)
+    if (parts == 1 && b->bytes < ASIDE_STREAM)
         copy_part(b, dst, src, 0, 0);
     else if (parts > 0 && (!pool || b->bytes < THREADS_FROM))
         copy_parts(&w, 0, parts, 0);
