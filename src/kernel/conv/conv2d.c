@@ -305,8 +305,10 @@ static void choose_layout(conv2d_plan *p)
     }
     size_t run = p->rows * p->row_step;
     p->tile_floats = p->flat ? size_ceil_div(p->s.m, p->panels) * size_min(p->chunk, run) : 0;
-    if (p->features)
+    if (p->features) {
+        p->no_border = conv2d_features_no_border(p);
         p->tile_floats = conv2d_features_floats(p);
+    }
     p->image_floats = (p->image_floats + 15) / 16 * 16;
     p->tile_floats = (p->tile_floats + 15) / 16 * 16;
     size_t pixels = p->plane_run ? p->planes * p->out_plane : p->rows * p->columns;
@@ -400,10 +402,28 @@ void conv2d_plan_free(conv2d_plan *p)
 
 /* ---- Weights ------------------------------------------------------------------------------------------- */
 
+/* Packed weights end in 16 floats that are read as if they were some more; the first says that all are finite. */
+#define PACKED_TAIL 16
+
 size_t conv2d_packed_floats(const conv2d_plan *p)
 {
     size_t width = p->features ? conv2d_features_width(p) : p->s.m;
-    return p->s.groups * (p->few_width ? conv2d_few_floats(p) : width * p->k) + 16;
+    return p->s.groups * (p->few_width ? conv2d_few_floats(p) : width * p->k) + PACKED_TAIL;
+}
+
+static bool all_finite(const float *x, size_t n)
+{
+    uint32_t bits, wrong = 0;
+    for (size_t i = 0; i < n; i++) {
+        memcpy(&bits, x + i, sizeof bits);
+        wrong |= (bits & 0x7f800000u) == 0x7f800000u;
+    }
+    return !wrong;
+}
+
+bool conv2d_packed_finite(const conv2d_plan *p, const float *packed)
+{
+    return packed[conv2d_packed_floats(p) - PACKED_TAIL] == 1;
 }
 
 /* Rows of weights transposed at once, so that the panel is written in full cache lines. */
@@ -445,5 +465,7 @@ void conv2d_pack(const conv2d_plan *p, const conv2d_weights *w, float *dst)
             pack_rows(p, w, g * p->s.m + m0, m, apart, to);
         }
     if (!width && !p->features)
-        memset(dst + p->s.groups * p->s.m * p->k, 0, 16 * sizeof *dst);
+        memset(dst + p->s.groups * p->s.m * p->k, 0, PACKED_TAIL * sizeof *dst);
+    if (p->no_border)
+        dst[conv2d_packed_floats(p) - PACKED_TAIL] = all_finite(dst, conv2d_packed_floats(p) - PACKED_TAIL);
 }

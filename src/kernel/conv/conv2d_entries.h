@@ -54,6 +54,13 @@ typedef struct conv2d_lanes {
     float *y; /* (rows, columns, lanes) */
 } conv2d_lanes;
 
+/* Terms of sums: `runs` times `run` of them, the first of each run `apart` from that of the last. */
+typedef struct conv2d_terms {
+    size_t runs, run, apart;
+    const float *w;        /* of all terms, those between the runs too */
+    const int32_t *offset; /* likewise */
+} conv2d_terms;
+
 /* y[f * ldy + i] = min(high, max(low, sums[i * width + f] + bias[f])) for f < m, i < n, NaN staying NaN;
    reads full vectors of sums, of pixels and of features. */
 typedef struct conv2d_feature_sums {
@@ -87,10 +94,9 @@ typedef struct conv2d_kernels {
 
     /* The other way round: features in the lanes, and a few pixels at arbitrary addresses. */
     size_t spots, spot_vectors; /* max pixels and vectors of features at once */
-    /* sums[i * nv * lanes + f] = (more ? sums[...] : 0) + sum over p of x[i][offset[p]] * w[p * nv * lanes +
-       f] for i < n <= spots, f < nv * lanes, nv <= spot_vectors; in one float, p upward */
-    void (*spot)(size_t n, size_t nv, size_t k, const float *w, const float *const *x, const int32_t *offset,
-                 bool more, float *sums);
+    /* sums[i * nv * lanes + f] = (more ? sums[...] : 0) + sum over the terms p of x[i][offset[p]] * w[p * nv *
+       lanes + f] for i < n <= spots, f < nv * lanes, nv <= spot_vectors; in one float, p upward */
+    void (*spot)(size_t n, size_t nv, const conv2d_terms *t, const float *const *x, bool more, float *sums);
     void (*store_features)(const conv2d_feature_sums *t, size_t n, size_t m);
 
     void (*lanes_sum)(const conv2d_lanes *t);

@@ -36,6 +36,28 @@ static double copy_cost(const conv2d_plan *p, size_t step)
     return rows * ((double)phases * p->table->costs->features_row + (double)(columns / p->kernels->lanes));
 }
 
+/* Rows j0 .. j1 - 1 of the kernel meet rows of the image for this row of the output; the others meet zeros alone. */
+static void taps_inside(const conv2d_plan *p, size_t row, size_t *j0, size_t *j1)
+{
+    const conv2d_axis *a = &p->s.axis[1];
+    size_t first = row * a->stride, end = a->before + a->in;
+    *j0 = first < a->before ? size_ceil_div(a->before - first, a->dilation) : 0;
+    *j1 = first < end ? size_min(a->kernel, size_ceil_div(end - first, a->dilation)) : 0;
+    *j0 = size_min(*j0, *j1);
+}
+
+/* Part of the terms that are no zeros beyond the image's rows. */
+static double part_inside(const conv2d_plan *p)
+{
+    const conv2d_axis *a = &p->s.axis[1];
+    size_t all = 0, j0, j1;
+    for (size_t row = 0; row < a->out; row++) {
+        taps_inside(p, row, &j0, &j1);
+        all += j1 - j0;
+    }
+    return (double)all / (double)(a->out * a->kernel);
+}
+
 double conv2d_features_ratio(const conv2d_plan *p)
 {
     const kernel_costs *costs = p->table->costs;
@@ -44,7 +66,8 @@ double conv2d_features_ratio(const conv2d_plan *p)
     if (p->s.kind != CONV2D_PRODUCT || p->plane_run || p->integer || p->block || p->out_plane < MIN_PIXELS)
         return INFINITY;
     double k = (double)p->k;
-    double features = (double)(conv2d_vectors(p) * p->out_plane) * (k + costs->features_transposed);
+    double features =
+        (double)(conv2d_vectors(p) * p->out_plane) * (k * part_inside(p) + costs->features_transposed);
     if (conv2d_vectors(p) == 1)
         features *= costs->features_single;
     size_t rows = a[0].out * a[1].out, apart = rows * size_ceil_div(a[2].out, lanes);
@@ -63,6 +86,11 @@ static size_t blocks_of(const conv2d_plan *p)
     size_t image = p->s.part_terms ? 1 : size_ceil_div(p->s.c * p->channel_floats, IMAGE_FLOATS);
     return size_max(size_max(size_ceil_div(p->k * width, PANEL_FLOATS), size_min(image, p->s.c)),
                     conv2d_parts(p, p->k));
+}
+
+bool conv2d_features_no_border(const conv2d_plan *p)
+{
+    return p->s.axis[2].out >= MIN_PIXELS && !p->s.part_terms && blocks_of(p) <= p->s.c && part_inside(p) < 1;
 }
 
 /* Panels whose sums are kept at once: with several blocks all of them, so that each block of the image is read from
@@ -111,26 +139,51 @@ typedef struct term_block {
     const float *image;    /* the first pixel of the item in the first channel of the block */
     const int32_t *offset; /* (k) from there */
     bool last;
+    bool no_border; /* the block is of entire channels; their taps beyond the image's rows are left out */
 } term_block;
 
-/* The block's terms of the features of a panel for n pixels. x: (n) pointers to the first elements of their windows;
-   w: (all terms, width); sums: (n, width). */
-static void sum_block(const conv2d_plan *p, const term_block *b, size_t n, const float *const *x,
-                      const float *w, size_t width, float *sums)
+/* The block's terms of the features of a panel for n pixels in rows that reach the taps j0 .. j1 - 1 of the kernel's
+   rows. x: (n) pointers to the first elements of their windows; w: (all terms, width); sums: (n, width). */
+static void sum_rows(const conv2d_plan *p, const term_block *b, size_t j0, size_t j1, size_t n,
+                     const float *const *x, const float *w, size_t width, float *sums)
 {
     const conv2d_kernels *t = p->kernels;
-    size_t tiles = size_ceil_div(n, t->spots);
+    size_t tiles = size_ceil_div(n, t->spots), row = p->s.axis[2].kernel, taps = p->s.axis[1].kernel * row;
+    conv2d_terms terms = {1, b->k, 0, w + b->k0 * width, b->offset};
     float part[MAX_TILE_FLOATS];
     bool apart = p->s.part_terms && b->k0;
     SIB_ASSERT(t->spots * width <= MAX_TILE_FLOATS);
+    if ((j1 - j0) * row < taps)
+        terms = (conv2d_terms){b->k / taps, (j1 - j0) * row, taps, terms.w + j0 * row * width,
+                               b->offset + j0 * row};
     for (size_t tile = 0; tile < tiles; tile++) {
         size_t i0 = conv2d_cut(n, tiles, tile), i1 = conv2d_cut(n, tiles, tile + 1);
         float *at = sums + i0 * width;
-        t->spot(i1 - i0, width / t->lanes, b->k, w + b->k0 * width, x + i0, b->offset, b->k0 && !apart,
-                apart ? part : at);
+        t->spot(i1 - i0, width / t->lanes, &terms, x + i0, b->k0 && !apart, apart ? part : at);
         if (apart)
             add_part(part, (i1 - i0) * width, at);
     }
+}
+
+/* The same for all n pixels from `pixel` of the item on, in any rows. Those that need all weights come first: these are
+   read from memory in order. */
+static void sum_block(const conv2d_plan *p, const term_block *b, const conv2d_item *item, size_t pixel,
+                      size_t n, const float *const *x, const float *w, size_t width, float *sums)
+{
+    size_t kernel = p->s.axis[1].kernel, j0, j1, next0, next1, count;
+    if (!b->no_border)
+        sum_rows(p, b, 0, kernel, n, x, w, width, sums);
+    for (int border = 0; border < 2 && b->no_border; border++)
+        for (size_t i = 0; i < n; i += count) {
+            size_t row = (pixel + i) / item->columns, end = row;
+            taps_inside(p, item->row0 + row, &j0, &j1);
+            do
+                taps_inside(p, item->row0 + ++end, &next0, &next1);
+            while (end < item->rows && next0 == j0 && next1 == j1);
+            count = size_min(n - i, end * item->columns - pixel - i);
+            if ((j1 - j0 < kernel) == border)
+                sum_rows(p, b, j0, j1, count, x + i, w, width, sums + i * width);
+        }
 }
 
 /* One block of terms for n <= PIXELS pixels from `pixel` on, those from number `kept` on of which sums are kept, and all
@@ -147,7 +200,7 @@ static void run_block(const conv2d_features *o, const term_block *b, size_t pixe
         size_t m0 = conv2d_panel_row(p, panel), m = conv2d_panel_row(p, panel + 1) - m0;
         size_t width = size_ceil_div(m, lanes) * lanes;
         float *sums = o->sums + (panel - o->at->panel0) * apart + kept * width;
-        sum_block(p, b, n, x, o->w + m0 * p->k, width, sums);
+        sum_block(p, b, o->at, pixel, n, x, o->w + m0 * p->k, width, sums);
         conv2d_feature_sums sums_of_features = {.sums = sums,
                                                 .width = width,
                                                 .bias = o->bias ? o->bias + m0 : NULL,
@@ -166,9 +219,11 @@ void conv2d_features_run(const conv2d_features *o)
     size_t all = o->at->rows * o->at->columns, max = max_pixels(p), blocks = blocks_of(p);
     for (size_t begin = 0; begin < all; begin += max)
         for (size_t block = 0; block < blocks; block++) {
-            size_t k0 = conv2d_cut(p->k, blocks, block), end = conv2d_cut(p->k, blocks, block + 1);
-            size_t c0 = k0 / p->taps, n = size_min(max, all - begin);
-            term_block b = {k0, end - k0, o->image, p->offset + k0 % p->taps, block + 1 == blocks};
+            size_t whole = p->no_border ? p->taps : 1, n = size_min(max, all - begin);
+            size_t k0 = conv2d_cut(p->k / whole, blocks, block) * whole;
+            size_t end = conv2d_cut(p->k / whole, blocks, block + 1) * whole, c0 = k0 / p->taps;
+            term_block b = {k0,          end - k0, o->image, p->offset + k0 % p->taps, block + 1 == blocks,
+                            o->no_border};
             if (p->direct)
                 b.image += c0 * p->in_plane;
             else if (blocks > 1 || !begin)

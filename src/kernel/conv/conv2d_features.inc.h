@@ -10,9 +10,8 @@ enum { SPOTS = CONV2D_SPOTS(COUNT) };
 #define SPOT_AHEAD 1024
 
 /* n pixels by nv vectors; both are constants. */
-static inline __attribute__((always_inline)) void spot_tile(size_t k, const float *w, const float *const *x,
-                                                            const int32_t *offset, bool more, float *sums,
-                                                            int n, int nv)
+static inline __attribute__((always_inline)) void spot_tile(const conv2d_terms *t, const float *const *x,
+                                                            bool more, float *sums, int n, int nv)
 {
     const float *at[SPOTS];
     vf sum[SPOTS][SPOT_VECTORS];
@@ -22,18 +21,22 @@ static inline __attribute__((always_inline)) void spot_tile(size_t k, const floa
         UNROLL for (int j = 0; j < nv; j++) sum[i][j] =
             more ? vf_load(sums + (i * nv + j) * VF_LANES) : vf_zero();
     }
-    for (size_t p = 0; p < k; p++, w += nv * VF_LANES) {
-        ptrdiff_t tap = offset[p];
-        vf left[SPOT_VECTORS];
-        UNROLL for (int j = 0; j < nv; j++)
-        {
-            left[j] = vf_load(w + j * VF_LANES);
-            __builtin_prefetch(w + j * VF_LANES + SPOT_AHEAD);
-        }
-        UNROLL for (int i = 0; i < n; i++)
-        {
-            vf right = vf_set1(at[i][tap]);
-            UNROLL for (int j = 0; j < nv; j++) sum[i][j] = vf_fma(left[j], right, sum[i][j]);
+    for (size_t r = 0; r < t->runs; r++) {
+        const float *w = t->w + r * t->apart * (size_t)nv * VF_LANES;
+        const int32_t *offset = t->offset + r * t->apart;
+        for (size_t p = 0; p < t->run; p++, w += nv * VF_LANES) {
+            ptrdiff_t tap = offset[p];
+            vf left[SPOT_VECTORS];
+            UNROLL for (int j = 0; j < nv; j++)
+            {
+                left[j] = vf_load(w + j * VF_LANES);
+                __builtin_prefetch(w + j * VF_LANES + SPOT_AHEAD);
+            }
+            UNROLL for (int i = 0; i < n; i++)
+            {
+                vf right = vf_set1(at[i][tap]);
+                UNROLL for (int j = 0; j < nv; j++) sum[i][j] = vf_fma(left[j], right, sum[i][j]);
+            }
         }
     }
     UNROLL for (int i = 0; i < n; i++) UNROLL for (int j = 0; j < nv; j++)
@@ -41,23 +44,21 @@ static inline __attribute__((always_inline)) void spot_tile(size_t k, const floa
 }
 
 #define SPOT(n)                                                                                              \
-    static void spot_##n(size_t nv, size_t k, const float *w, const float *const *x, const int32_t *offset,  \
-                         bool more, float *sums)                                                             \
+    static void spot_##n(size_t nv, const conv2d_terms *t, const float *const *x, bool more, float *sums)    \
     {                                                                                                        \
-        UNROLL for (int v = 1; v <= SPOT_VECTORS; v++) if (v == (int)nv)                                     \
-            spot_tile(k, w, x, offset, more, sums, n, v);                                                    \
+        UNROLL for (int v = 1; v <= SPOT_VECTORS; v++) if (v == (int)nv) spot_tile(t, x, more, sums, n, v);  \
     }
 CONV2D_SPOTS(SPOT)
 #undef SPOT
 
-static void conv2d_spot(size_t n, size_t nv, size_t k, const float *w, const float *const *x,
-                        const int32_t *offset, bool more, float *sums)
+static void conv2d_spot(size_t n, size_t nv, const conv2d_terms *t, const float *const *x, bool more,
+                        float *sums)
 {
 #define SPOT(n) spot_##n,
-    static void (*const by_pixels[])(size_t nv, size_t k, const float *w, const float *const *x,
-                                     const int32_t *offset, bool more, float *sums) = {CONV2D_SPOTS(SPOT)};
+    static void (*const by_pixels[])(size_t nv, const conv2d_terms *t, const float *const *x, bool more,
+                                     float *sums) = {CONV2D_SPOTS(SPOT)};
 #undef SPOT
-    by_pixels[n - 1](nv, k, w, x, offset, more, sums);
+    by_pixels[n - 1](nv, t, x, more, sums);
 }
 
 /* VF_LANES pixels of n <= VF_LANES features. */

@@ -3,9 +3,9 @@
        y[n, g M + m, p] = b[g M + m]
            + sum over c, k of x[n, g C + c, p stride + k dilation - before] w[g M + m, c, k]
 
-   x is 0 out of range. These zeros are multiplied like any other number, so an infinite weight times one
-   gives NaN. The sum of an element runs over c and then k in this order in one float, independent of how work
-   is split.
+   x is 0 out of range. These zeros are multiplied like any other number where a weight is not finite, so that an
+   infinite one gives NaN; otherwise they may be left out, which changes no bit. The sum of an element runs over c
+   and then k in this order in one float, independent of how work is split.
 
    Other dtypes are converted to float when copied to scratch. Sums of halves are rounded once. Integers are
    exact: sums of bytes minus their zero points stay below 2^24 for CONV2D_EXACT terms, and are then added as
@@ -82,9 +82,10 @@ typedef struct conv2d_plan {
     size_t panels;                /* of rows of a group */
     size_t in_plane, out_plane;
 
-    bool direct;   /* the image is read in place */
-    bool features; /* features are in the lanes, else pixels */
-    bool flat;     /* a band is one run of pixels; those between the rows are computed and dropped */
+    bool direct;    /* the image is read in place */
+    bool features;  /* features are in the lanes, else pixels */
+    bool no_border; /* features: terms beyond the image's rows are left out where all weights are finite */
+    bool flat;      /* a band is one run of pixels; those between the rows are computed and dropped */
     size_t rows, row_bands;
     size_t columns, column_bands; /* of a band; more than one band only where rows is 1 */
     size_t chunk;                 /* pixels that all panels process before the next */
@@ -134,6 +135,8 @@ typedef struct conv2d_weights {
 
 /* dst: (conv2d_packed_floats). */
 void conv2d_pack(const conv2d_plan *p, const conv2d_weights *w, float *dst);
+/* Whether all of them are finite; known where the plan's no_border is set. */
+bool conv2d_packed_finite(const conv2d_plan *p, const float *packed);
 
 typedef struct conv2d_call {
     const conv2d_plan *plan;
@@ -242,6 +245,7 @@ typedef struct conv2d_features {
     float *scratch;     /* of its image, where that is copied: a block of channels after the other */
     const float *image; /* the first pixel of the item: in x, or scratch */
     const float *w;     /* packed, of the group */
+    bool no_border;     /* leave out terms beyond the image's rows */
     const float *bias;  /* of the group, or NULL */
     float low, high;
     float *y; /* the first pixel of the item, channels y_plane apart */
@@ -250,6 +254,8 @@ typedef struct conv2d_features {
 } conv2d_features;
 double conv2d_features_ratio(const conv2d_plan *p);
 size_t conv2d_features_floats(const conv2d_plan *p);
+/* Whether there are terms that meet zeros alone beyond the image's rows, and leaving them out pays. */
+bool conv2d_features_no_border(const conv2d_plan *p);
 /* Channels of the image that are copied at once. */
 size_t conv2d_features_channels(const conv2d_plan *p);
 void conv2d_features_run(const conv2d_features *o);

@@ -107,6 +107,7 @@ static void multiply(const product *o)
     if (p->features) {
         const conv2d_call *c = o->call;
         conv2d_features features = {.p = p,
+                                    .no_border = p->no_border && conv2d_packed_finite(p, o->call->w),
                                     .at = at,
                                     .call = c,
                                     .x = o->x,
