@@ -43,9 +43,10 @@ SIB_API void sib_graph_get_info(const sib_graph *g, sib_graph_info *out);
 
 typedef struct sib_value_info {
     const char *name, *doc;
-    const char *type;    /* "float32 [T, 80]", "seq(int64 [N])" */
-    sib_value_kind kind; /* 0 where unknown */
-    sib_dtype dtype;     /* SIB_DTYPE_UNKNOWN where unknown */
+    const char *type;     /* "float32 [T, 80]", "seq(int64 [N])" */
+    const char *declared; /* what the file says of it, without what is inferred; NULL where it says nothing */
+    sib_value_kind kind;  /* 0 where unknown */
+    sib_dtype dtype;      /* SIB_DTYPE_UNKNOWN where unknown */
     bool ranked;
     size_t rank;
     int64_t dims[SIB_MAX_RANK];          /* -1 for a dim that is not a number */

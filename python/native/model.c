@@ -17,16 +17,17 @@ sib_model *model_of(PyObject *handle)
 static PyObject *model_open(PyObject *module, PyObject *args)
 {
     (void)module;
-    PyObject *path_object, *registry, *log;
-    char *path = NULL;
+    PyObject *registry, *log;
+    const char *path, *folder;
     int level;
     Py_buffer bytes;
-    if (!PyArg_ParseTuple(args, "Oz*OOi:model_open", &path_object, &bytes, &registry, &log, &level))
+    if (!PyArg_ParseTuple(args, "O&z*O&OOi:model_open", path_of, &path, &bytes, path_of, &folder, &registry,
+                          &log, &level))
         return NULL;
-    sib_open_options options = {.registry = registry == Py_None ? NULL : registry_of(registry),
+    sib_open_options options = {.folder = folder,
+                                .registry = registry == Py_None ? NULL : registry_of(registry),
                                 .log = logger_of(log, level)};
-    if (PyErr_Occurred() ||
-        (path_object != Py_None && PyBytes_AsStringAndSize(path_object, &path, NULL) != 0)) {
+    if (PyErr_Occurred()) {
         if (bytes.obj)
             PyBuffer_Release(&bytes);
         return NULL;
@@ -100,6 +101,7 @@ static PyObject *value_dict(const sib_value_info *v)
         list_take(&dims, v->dims[i] >= 0 ? PyLong_FromLongLong(v->dims[i]) : text_or_none(v->dim_names[i]));
     put(&dict, "name", text_or_none(v->name));
     put(&dict, "type", text_or_none(v->type));
+    put(&dict, "declared", text_or_none(v->declared));
     put(&dict, "dtype", text_or_none(sib_dtype_name(v->dtype)));
     put(&dict, "dims", dims);
     put(&dict, "has_default", PyBool_FromLong(v->optional_input));
@@ -288,7 +290,8 @@ static PyObject *model_milli(PyObject *module, PyObject *args)
 
 PyMethodDef MODEL_METHODS[] = {
     {"model_open", model_open, METH_VARARGS,
-     "model_open(path or None, bytes or None, registry or None, log, level) -> model"},
+     "model_open(path or None, bytes or None, folder of external data or None, registry or None, log, level) "
+     "-> model"},
     {"model_part", model_part, METH_VARARGS, "model_part(model, names of outputs) -> model"},
     {"model_info", model_info, METH_O, "model_info(model) -> dict"},
     {"model_nodes", model_nodes, METH_O, "model_nodes(model) -> list of dicts"},

@@ -97,9 +97,9 @@ static PyMethodDef MODULE_METHODS[] = {
 
 int path_of(PyObject *given, void *out)
 {
-    const char **path = out;
-    *path = given == Py_None ? NULL : PyBytes_AsString(given);
-    return given == Py_None || *path;
+    char **path = out;
+    *path = NULL;
+    return given == Py_None || PyBytes_AsStringAndSize(given, path, NULL) == 0;
 }
 
 /* ---- The module -------------------------------------------------------------------------------------- */

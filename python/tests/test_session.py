@@ -116,6 +116,14 @@ def test_a_path_or_bytes(tmp_path):
         sibyl.InferenceSession(None)
 
 
+def test_paths_with_a_nul_are_refused():
+    for open_it in (lambda: sibyl.InferenceSession("a\0b"),
+                    lambda: sibyl.InferenceSession(linear(), sibyl.SessionOptions(tuning_file="a\0b")),
+                    lambda: sibyl.InferenceSession(linear(), sibyl.SessionOptions(external_folder="a\0b"))):  # fmt: skip
+        with pytest.raises(ValueError, match="null byte"):
+            open_it()
+
+
 def test_damaged_and_unknown_models():
     with pytest.raises(sibyl.SibylError) as caught:
         sibyl.InferenceSession(linear()[:-40])

@@ -9,7 +9,7 @@
 /* The kind of value that a type requires, 0 where it does not declare one. */
 sib_value_kind type_value_kind(const value_type *t);
 
-/* Everything but type, dim_names, optional_input and captured. A dim that is not a number is -1. */
+/* Everything but type, declared, dim_names, optional_input and captured. A dim that is not a number is -1. */
 sib_value_info value_describe(const graph *g, const value *v);
 
 /* True for the kinds that hold n items. */

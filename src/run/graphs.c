@@ -203,6 +203,8 @@ bool sib_graph_value(const sib_graph *s, size_t i, sib_value_info *out)
     *out = value_describe(g, v);
     out->captured = SIB_NONE;
     out->type = full_text(s, write_type, t);
+    if (type_outer(&v->declared) != TYPE_UNKNOWN)
+        out->declared = full_text(s, write_type, &v->declared);
     for (int k = 0; k < t->shape.rank; k++)
         if (out->dims[k] < 0)
             out->dim_names[k] = full_text(s, write_dim, &t->shape.dims[k]);

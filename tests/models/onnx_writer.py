@@ -130,9 +130,9 @@ def function(name, domain, nodes, inputs, outputs, opsets={"": 21}):
 
 
 def model(nodes, inputs, outputs, initializers=(), opsets={"": 21}, metadata={}, doc="", graph_doc="", version=0,
-          functions=()):
+          functions=(), ir_version=10):
     """The bytes of a model file."""
-    parts = number(1, 10) + block(2, "writer") + block(3, "1") + block(4, "test.sibyl") + number(5, version)
+    parts = number(1, ir_version) + block(2, "writer") + block(3, "1") + block(4, "test.sibyl") + number(5, version)
     parts += block(6, doc) + block(7, graph(nodes, inputs, outputs, initializers, doc=graph_doc))
     parts += blocks(8, (block(1, domain) + number(2, v) for domain, v in opsets.items()))
     return parts + blocks(14, (block(1, k) + block(2, v) for k, v in metadata.items())) + blocks(25, functions)

@@ -84,6 +84,25 @@ TEST(captures_and_users)
     sib_model_free(&m);
 }
 
+/* What the file says of a value stays beside what is inferred. */
+TEST(declared_types_are_told)
+{
+    tiny t = tiny_begin();
+    value_id x = tiny_input(&t, "x", SIB_F32, "B T"), y = tiny_op(&t, "Relu", x, NO_VALUE, "y");
+    value_id other = tiny_input(&t, "other", SIB_F32, "rows columns");
+    t.g->values[y].declared = t.g->values[other].declared;
+    tiny_output(&t, tiny_op(&t, "Abs", y, NO_VALUE, "z"));
+    sib_model *m = tiny_model(&t);
+    const sib_graph *g = sib_model_graph(m, 0);
+    sib_value_info v;
+    assert_true(sib_graph_value(g, number_of(g, "y"), &v));
+    assert_string_equal(v.type, "float32 [B, T]");
+    assert_string_equal(v.declared, "float32 [rows, columns]");
+    assert_true(sib_graph_value(g, number_of(g, "z"), &v));
+    assert_null(v.declared);
+    sib_model_free(&m);
+}
+
 /* A milli graph outlives its model's handle, and its dims follow the sizes given. */
 TEST(milli_ops_stand_alone)
 {

@@ -50,7 +50,12 @@ def value_sequence(items: list[Any]) -> Any: ...
 def value_optional(item: Any) -> Any: ...
 def value_map(keys: Any, values: Any) -> Any: ...
 def model_open(
-    path: bytes | None, bytes: bytes | bytearray | memoryview | None, registry: Any, log: Any, level: int
+    path: bytes | None,
+    bytes: bytes | bytearray | memoryview | None,
+    folder: bytes | None,
+    registry: Any,
+    log: Any,
+    level: int,
 ) -> Any: ...
 def import_model(
     paths: list[bytes],

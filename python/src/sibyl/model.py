@@ -16,20 +16,23 @@ def open_model(
     model: str | os.PathLike[Any] | bytes | bytearray | memoryview,
     registry: Registry | None = None,
     logger: logging.Logger | str | None = None,
+    external_folder: str | os.PathLike[Any] | None = None,
 ) -> Any:
     """The handle of a model from a file or from the bytes of one.
 
     registry: None is the default one. logger: where what was opened, its diagnostics and a failure are logged.
+    external_folder: where external data is looked up; None is the file's.
     """
     known = (registry or default_registry())._handle
     log = log_function(logger)
+    folder = None if external_folder is None else os.fsencode(external_folder)
     if isinstance(model, (bytes, bytearray, memoryview)):
-        return _sibyl.model_open(None, model, known, *log)
+        return _sibyl.model_open(None, model, folder, known, *log)
     if not isinstance(model, (str, os.PathLike)):
         raise TypeError(f"a model is given as a path or as bytes, not {type(model).__name__}")
     path = os.fsencode(model)
     try:
-        return _sibyl.model_open(path, None, known, *log)
+        return _sibyl.model_open(path, None, folder, known, *log)
     except SibylOSError as error:
         raise with_path(error, path, path) from None
 
@@ -101,6 +104,7 @@ def milli_ops(
 
 def _drop_defaults(graph: dict[str, Any]) -> None:
     for value in graph["inputs"] + graph["outputs"]:
+        del value["declared"]
         if not value["has_default"]:
             del value["has_default"]
 

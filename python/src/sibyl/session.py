@@ -48,6 +48,7 @@ class SessionOptions:
     tuning_file: str | os.PathLike[str] | None = None  # implies tune: keeps what was measured, for later processes
     logger: logging.Logger | str | None = None  # of what was opened, backends, plans, kernels, failures
     outputs: Sequence[str] | None = None  # the part of the model that these values need, and its inputs; None: all
+    external_folder: str | os.PathLike[str] | None = None  # where external data is looked up; None: the model's folder
 
 
 class Profile:
@@ -202,6 +203,8 @@ class InferenceSession:
     read where they lie. Outputs are arrays over the library's memory, which are the caller's to keep and to change.
     """
 
+    _profile: Profile | None = None  # of runs that are given none of their own
+
     def __init__(
         self,
         path_or_bytes: str | os.PathLike[Any] | bytes,
@@ -214,7 +217,7 @@ class InferenceSession:
         if not isinstance(options, SessionOptions):
             raise TypeError(f"sess_options must be sibyl.SessionOptions, not {type(options).__name__}")
         self._providers = _backends(providers, provider_options, registry or default_registry())
-        model = open_model(path_or_bytes, registry, options.logger)
+        model = open_model(path_or_bytes, registry, options.logger, options.external_folder)
         if options.outputs is not None:
             model = _sibyl.model_part(model, [str(name) for name in options.outputs])
         self._info = _sibyl.model_info(model)
@@ -368,9 +371,10 @@ class InferenceSession:
         names = list(input_feed)
         values = [to_value(given, self._types.get(name, _types.UNKNOWN), name) for name, given in input_feed.items()]
         outputs = list(output_names or []) or None
-        profile = run_options.profile._handle if run_options and run_options.profile else None
+        profile = (run_options.profile if run_options else None) or self._profile
         cancel = run_options._cancel if run_options else None
-        return _sibyl.session_run(self._handle, names, values, outputs, taps, inside, profile, cancel)
+        handle = profile._handle if profile else None
+        return _sibyl.session_run(self._handle, names, values, outputs, taps, inside, handle, cancel)
 
 
 def _number(value: Any, name: str, bits: int) -> int:
