@@ -67,6 +67,7 @@ class CMakeBuild(build_ext):
         build.mkdir(parents=True, exist_ok=True)
         includes = {sysconfig.get_path(name) for name in ("include", "platinclude")}
         configure = [cmake, "-S", str(HERE), "-B", str(build), "-DCMAKE_BUILD_TYPE=Release",
+                     f"-DSIBYL_UNITS={CHECKOUT / 'build' / 'units'}",  # those of the library's own builds
                      f"-DSIBYL_PYTHON_INCLUDE={';'.join(sorted(includes))}"]  # fmt: skip
         if shutil.which("ninja") and not (build / "Makefile").exists():
             configure += ["-G", "Ninja"]

@@ -11,7 +11,10 @@ typedef enum cpu_level {
     CPU_LEVELS
 } cpu_level;
 
-/* The levels above portable C in this build, lowest first: X(with, constant, name) for each. */
+/* The levels above portable C, lowest first: X(with, constant, name) for each. Those of every architecture, for what is
+   declared: headers then read the same in all builds, which a compiler's cache takes for one. */
+#define CPU_ALL_SIMD_LEVELS(X, with) X(with, AVX2, avx2) X(with, AVX512, avx512) X(with, NEON, neon)
+/* And those of this build, for what is called. */
 #if defined(SIBYL_X86)
 #define CPU_SIMD_LEVELS(X, with) X(with, AVX2, avx2) X(with, AVX512, avx512)
 #elif defined(SIBYL_ARM)

@@ -134,7 +134,7 @@ void mel_kernel_table_init(mel_kernel_table *table, cpu_level level);
     extern const mel_kernel mel_fft400_f32_##level, mel_fft400_f64_##level, mel_general_f64_##level;         \
     void mel_average_##level(const mel_average *a);
 MEL_KERNELS(, C, c)
-CPU_SIMD_LEVELS(MEL_KERNELS, )
+CPU_ALL_SIMD_LEVELS(MEL_KERNELS, )
 #undef MEL_KERNELS
 
 /* Numbers of a front end in one real type. */

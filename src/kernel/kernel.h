@@ -55,10 +55,10 @@ const kernel_table *kernel_table_get(void);
 #define KERNEL_INIT(name, constant, level) void name##_init_##level(name##_kernels *k);
 typedef kernel_table kernel_kernels;
 KERNEL_INIT(kernel, C, c)
-CPU_SIMD_LEVELS(KERNEL_INIT, kernel)
+CPU_ALL_SIMD_LEVELS(KERNEL_INIT, kernel)
 #define SIB_KERNELS(name)                                                                                    \
     KERNEL_INIT(name, C, c)                                                                                  \
-    CPU_SIMD_LEVELS(KERNEL_INIT, name)
+    CPU_ALL_SIMD_LEVELS(KERNEL_INIT, name)
 #include "kernel/families.def"
 #undef SIB_KERNELS
 #undef KERNEL_INIT

@@ -53,7 +53,7 @@ extern const tile_lanes tile_lanes_c;
     FIXED_AVERAGE(int8, level)
 FIXED_AVERAGE(int16, c)
 FIXED_AVERAGE(int8, c)
-CPU_SIMD_LEVELS(TILE_LANES, )
+CPU_ALL_SIMD_LEVELS(TILE_LANES, )
 #undef TILE_LANES
 
 #endif

@@ -109,7 +109,7 @@ void rows_norm_wide(const rows_norm *p, const float *x, float *y, float *mean, f
 /* One per file of typed kernels. */
 #define ROWS_TYPES_OF(with, constant, level) void rows_types_##level(rows_types *t);
 ROWS_TYPES_OF(, C, c)
-CPU_SIMD_LEVELS(ROWS_TYPES_OF, )
+CPU_ALL_SIMD_LEVELS(ROWS_TYPES_OF, )
 #undef ROWS_TYPES_OF
 
 #endif
