@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Speech to text by OpenAI's API: each format gives what `sibyl transcribe` writes; fields of the form; streams."""
 import contextlib
+import functools
 import http.client
 import json
 import os
@@ -23,10 +24,17 @@ QUICK = "SIBYL_QUICK" in os.environ
 SEVERAL, MANY = (4, 20) if QUICK else (9, 200)  # recordings in a row
 
 
-def command(recording, *arguments) -> str:
-    made = subprocess.run([COMMAND, "transcribe", recording, "--model", "digits", "--quiet", *arguments], check=True,
-                          capture_output=True)
-    return made.stdout.decode()
+@functools.cache
+def transcribed(recording, *arguments) -> dict:
+    """What the command writes, by form."""
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([COMMAND, "transcribe", recording, "--model", "digits", "--quiet", "--format", "all", "-o", folder, *arguments],
+                       check=True, capture_output=True)
+        return {file.suffix[1:]: file.read_text() for file in pathlib.Path(folder).iterdir()}
+
+
+def segments_of(recording, *arguments) -> list:
+    return json.loads(transcribed(recording, *arguments)["json"])["segments"]
 
 
 def repeated(path, times: int):
@@ -73,13 +81,13 @@ class Speech(unittest.TestCase):
     def test_subtitles_are_those_of_the_command(self):
         for recording in self.recordings:
             for name in "srt", "vtt":
-                self.assertEqual(self.given({"response_format": name}, recording), command(recording, "--format", name))
+                self.assertEqual(self.given({"response_format": name}, recording), transcribed(recording)[name])
         self.assertEqual(self.ask({"response_format": "vtt"})[1]["Content-Type"], "text/vtt; charset=utf-8")
         self.assertIn(" --> ", self.given({"response_format": "srt"}, route="translations"))
 
     def test_words_and_segments_are_those_of_the_command(self):
         for recording in self.recordings:
-            expected = json.loads(command(recording, "--format", "json", "--word-timestamps"))
+            expected = json.loads(transcribed(recording, "--word-timestamps")["json"])
             got = json.loads(self.given([("response_format", "verbose_json"), ("timestamp_granularities[]", "word"),
                                          ("timestamp_granularities[]", "segment")], recording))
             words = [w for s in expected["segments"] for w in s.get("words", [])]
@@ -93,7 +101,7 @@ class Speech(unittest.TestCase):
 
     def test_segments_alone(self):
         recording = self.recordings[-1]
-        expected = json.loads(command(recording, "--format", "json"))
+        expected = json.loads(transcribed(recording)["json"])
         for granularity in [], [("timestamp_granularities[]", "segment")]:
             got = json.loads(self.given([("response_format", "verbose_json"), *granularity], recording))
             self.assertEqual(got["segments"], expected["segments"])
@@ -149,14 +157,15 @@ class Speech(unittest.TestCase):
 
         self.assertEqual(segment(temperature="0")["temperature"], 0)
         self.assertEqual(segment(temperature="0.5")["temperature"], 0.5)
-        expected = json.loads(command(RECORDING, "--format", "json", "--beam", "1", "--initial-prompt", "nine nine"))
-        self.assertEqual(segment(beam_size="1", prompt="nine nine"), expected["segments"][0])
-        self.assertNotEqual(segment()["avg_logprob"], expected["segments"][0]["avg_logprob"])
-        expected = json.loads(command(RECORDING, "--format", "json", "--hotwords", "six, nine"))["segments"][0]
+        expected = segments_of(RECORDING, "--beam", "1", "--initial-prompt", "nine nine")
+        self.assertEqual(segment(beam_size="1", prompt="nine nine"), expected[0])
+        plain = segment()["avg_logprob"]
+        self.assertNotEqual(plain, expected[0]["avg_logprob"])
+        expected = segments_of(RECORDING, "--hotwords", "six, nine")[0]
         self.assertEqual(json.loads(self.given([("response_format", "verbose_json"), ("keywords[]", "six"), ("keywords[]", "nine")]))
                          ["segments"][0], expected)
         self.assertEqual(segment(hotwords="six, nine"), expected)
-        self.assertNotEqual(segment()["avg_logprob"], expected["avg_logprob"])
+        self.assertNotEqual(plain, expected["avg_logprob"])
         once = segment(temperature="1", seed="3", best_of="1")
         self.assertEqual(once, segment(temperature="1", seed="3", best_of="1"))
 
@@ -179,7 +188,7 @@ class Speech(unittest.TestCase):
         entire.pop("segments")
         word = {"timestamp_granularities[]": "word"}, ["--word-timestamps"]
         for recording, (more, option) in [(RECORDING, ({}, [])), (RECORDING, word), (self.long, word)][:2 if QUICK else 3]:
-            expected = json.loads(command(recording, "--format", "json", *option))["segments"]
+            expected = segments_of(recording, *option)
             got = [data for _, data in events(self.ask({"stream": "true", **verbose, **more}, recording)[2])]
             self.assertEqual(got[:-1], [{"type": "transcript.text.segment", **s} for s in expected])
             if recording == RECORDING:
