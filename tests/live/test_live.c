@@ -174,7 +174,7 @@ TEST(silence_ends_segments)
 {
     heard first = {.n = 0};
     static const size_t pieces[] = {333, 3200, 1 << 20};
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < (check_quick() ? 2 : 3); i++) {
         heard h;
         sib_live *l = stream(&h, (sib_live_options){.partial_seconds = -1, .begin = 100});
         push(l, recording, n_recording, pieces[i]);
@@ -199,9 +199,10 @@ TEST(silence_ends_segments)
 
 TEST(partial_texts_come_while_somebody_speaks)
 {
+    const size_t n = check_quick() ? 3 * RATE : n_recording; /* the first sentence, or both */
     heard h;
     sib_live *l = stream(&h, (sib_live_options){0});
-    push(l, recording, n_recording, 1600);
+    push(l, recording, n, 1600);
     finish(&l);
     const sib_live_event *started = event_of(&h, SIB_LIVE_STARTED, 0),
                          *partial = event_of(&h, SIB_LIVE_PARTIAL, 0);
@@ -213,7 +214,7 @@ TEST(partial_texts_come_while_somebody_speaks)
         stable += event_of(&h, SIB_LIVE_PARTIAL, i)->n_stable;
     assert_true(stable > 0);
     assert_string_equal(final_text(&h, 0), "four one five");
-    assert_string_equal(final_text(&h, 1), "two seven one eight two eight");
+    assert_string_equal(final_text(&h, 1), check_quick() ? "(none)" : "two seven one eight two eight");
 }
 
 TEST(one_that_lags_behind_leaves_partial_texts_out)
