@@ -14,6 +14,7 @@
 #include "gpu/kernels/mel_finish.gpu.h"
 #include "gpu/kernels/quantize.gpu.h"
 #include "gpu/kernels/reduce.gpu.h"
+#include "gpu/kernels/requantize.gpu.h"
 #include "gpu/kernels/rotary.gpu.h"
 #include "gpu/kernels/rows.gpu.h"
 #include "gpu/kernels/running.gpu.h"

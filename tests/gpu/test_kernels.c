@@ -424,6 +424,49 @@ TEST(test_rows_of_sums)
     rig_free(2, all + 6);
 }
 
+/* ---- Whole sums as bytes ------------------------------------------------------------------------------- */
+
+/* Sums and factors of any size, and some whose result is near a tie, beside float64. */
+TEST(test_requantize)
+{
+    enum { N = 1 << 14 };
+    static int32_t x[N], words[7 * N], y[N / 4];
+    static double numbers[3][N];
+    check_random r = {3};
+    for (uint32_t round = 0; round < 12; round++) {
+        const bool divides = round & 1, second = round & 2;
+        for (size_t i = 0; i < N; i++) {
+            const double step = (double)(check_u64(&r) % 600) / 2,
+                         exact = ldexp(1, (int)(check_u64(&r) % 80) - 40);
+            x[i] = (int32_t)(check_u64(&r) >> (32 + check_u64(&r) % 32));
+            numbers[0][i] = i % 2 ? (0.1 + fabs(check_uniform(&r))) * exact : (double)(float)exact;
+            numbers[1][i] = second ? 0.5 + fabs(check_uniform(&r)) : 1;
+            numbers[2][i] = divides ? (double)(float)(0.5 + fabs(check_uniform(&r))) : 1;
+            if (x[i] && i % 4) /* about a whole number and a half */
+                numbers[0][i] = (step + 1) * numbers[2][i] / numbers[1][i] / fabs((double)x[i]);
+            for (size_t p = 0; p < 3; p++)
+                memcpy(words + p * 2 * N + 2 * i, &numbers[p][i], sizeof numbers[p][i]);
+            words[6 * N + i] = (int32_t)(check_u64(&r) % 256) - 128;
+        }
+        const gpu_requantize_args args = {.count = N,
+                                          .to = SIB_I8,
+                                          .at = {0, 2 * N, 4 * N, 6 * N},
+                                          .size = {N, second ? N : 0, divides ? N : 0, N},
+                                          .inner = {1, 1, 1, 1}};
+        gpu_range all[] = {rig_buffer(N, x), rig_buffer(COUNT(words), words), rig_buffer(N / 4, NULL)};
+        rig_launch(GPU_requantize, 3, all, &args, N / 4 / REQUANTIZE_THREADS, 1, 1);
+        rig_read(all[2], y);
+        for (size_t i = 0; i < N; i++) {
+            const double value = (double)x[i] * numbers[0][i] * numbers[1][i] / numbers[2][i];
+            const double want = fmax(-128, fmin(127, nearbyint(value) + (double)words[6 * N + i]));
+            if ((double)((const int8_t *)y)[i] != want)
+                fail_msg("%d times %a, %a over %a is %d, expected %g", (int)x[i], numbers[0][i],
+                         numbers[1][i], numbers[2][i], (int)((const int8_t *)y)[i], want);
+        }
+        rig_free(3, all);
+    }
+}
+
 /* ---- Windows ------------------------------------------------------------------------------------------- */
 
 /* Two images of planes [7, 5] or [1, 35] in two groups of `c` channels, `m` features; taps [3, 2] or [1, 3]. */

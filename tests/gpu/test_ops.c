@@ -345,6 +345,47 @@ TEST(test_quantize_range)
     }
 }
 
+/* Sums with scales whose products are ties, near these, and of any bits, one a matrix or one a column: the bytes that
+   float64 gives. */
+TEST(test_requantize)
+{
+    enum { M = 40, K = 30, N = 24 };
+    static double scales[3][N], zeros[N];
+    static const tensor inputs[] = {{SIB_U8, 2, {M, K}}, {SIB_F32, 0, {0}}, {SIB_U8, 0, {0}},
+                                    {SIB_I8, 2, {K, N}}, {SIB_F32, 1, {N}}, {SIB_I8, 1, {N}},
+                                    {SIB_F32, 0, {0}},   {SIB_U8, 0, {0}}};
+    for (size_t k = 0; k < 48; k++) {
+        const bool bytes = k & 1, each = k & 2, few = k & 4, conv = k & 8;
+        check_random r = {k};
+        claim_case w = made(conv ? "QLinearConv" : "QLinearMatMul", conv ? 10 : 21, 8, inputs);
+        for (size_t i = 0; i < N; i++) {
+            for (size_t j = 0; j < 3; j++)
+                scales[j][i] = few ? ldexp((double)(1 + check_u64(&r) % 3), (int)j - 4)
+                                   : (double)(float)((0.1 + fabs(check_uniform(&r))) * (j == 2 ? 50 : 0.1));
+            zeros[i] = (double)(check_u64(&r) % 20);
+        }
+        if (conv) {
+            w.in[0] = (claim_input){.dtype = SIB_U8, .rank = 4, .dims = {2, K, 5, 4}};
+            w.in[3] = (claim_input){.dtype = SIB_I8, .rank = 4, .dims = {N, K, 1, 1}};
+        }
+        w.in[0].size = 250;
+        w.in[3].size = 100;
+        w.in[4].rank = w.in[5].rank = each;
+        w.in[2].dtype = SIB_U8;
+        w.in[7].dtype = bytes ? SIB_I8 : SIB_U8;
+        for (size_t i = 1; i < 8; i++)
+            w.in[i].constant = true;
+        w.in[1].values = scales[0];
+        w.in[4].values = scales[1];
+        w.in[6].values = scales[2];
+        w.in[2].values = w.in[7].values = zeros;
+        w.in[5].values = zeros + 1;
+        if (conv)
+            w.in[5].rank = 0;
+        check(&w);
+    }
+}
+
 /* ---- Norms --------------------------------------------------------------------------------------------- */
 
 /* Of numbers whose squares leave float32's range: the kernel of windows scales them, other norms are not the device's. */

@@ -452,3 +452,15 @@ static sib_code plan(const node_view *n, gpu_step *s, sib_error *err)
 }
 
 const gpu_op gpu_elementwise = {.claims = claims, .plan = plan};
+
+static bool fused_claims(const node_view *n)
+{
+    return claims(n) || gpu_requantize.claims(n);
+}
+
+static sib_code fused_plan(const node_view *n, gpu_step *s, sib_error *err)
+{
+    return claims(n) ? plan(n, s, err) : gpu_requantize.plan(n, s, err);
+}
+
+const gpu_op gpu_fused = {.claims = fused_claims, .plan = fused_plan};

@@ -76,5 +76,7 @@ sib_code gpu_add_line(gpu_step *s, gpu_kernel kernel, size_t n, const gpu_operan
 #include "backend/gpu/gpu.def"
 #undef GPU_OP
 #undef GPU_MILLI
+/* Of fused milli-ops: what makes bytes of whole sums in float64. */
+extern const gpu_op gpu_requantize;
 
 #endif

@@ -275,7 +275,7 @@ FN u32 two_over_pi(u32 i)
     }
 }
 
-/* The upper word of a product of m < 2^24. */
+/* The upper word of a product. */
 FN u32 upper_product(u32 m, u32 w)
 {
     u32 low = m & 0xffffu, high = m >> 16, a = low * (w >> 16), b = high * (w & 0xffffu);
