@@ -1,6 +1,7 @@
 /* Jobs: opened, described and run; what they tell while they run. */
 #include "ext.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -24,6 +25,24 @@ static void job_release(PyObject *handle)
     PyMem_Free(j);
 }
 
+/* A handle of a job, which is taken over, also where this fails. log: a function that the job calls, or None. */
+static PyObject *job_handle(sib_job *job, PyObject *log)
+{
+    ext_job *j = PyMem_Calloc(1, sizeof *j);
+    if (!j) {
+        sib_job_free(&job);
+        return PyErr_NoMemory();
+    }
+    *j = (ext_job){.job = job, .owner = getpid(), .log = Py_NewRef(log)};
+    PyObject *handle = PyCapsule_New(j, HANDLE_JOB, job_release);
+    if (!handle) {
+        sib_job_free(&j->job);
+        Py_DECREF(log);
+        PyMem_Free(j);
+    }
+    return handle;
+}
+
 static PyObject *job_open(PyObject *module, PyObject *args)
 {
     (void)module;
@@ -39,28 +58,103 @@ static PyObject *job_open(PyObject *module, PyObject *args)
         return NULL;
     options.confine = confine;
     options.log = logger_of(log, level);
-    ext_job *j = PyMem_Calloc(1, sizeof *j);
-    if (!j)
-        return PyErr_NoMemory();
+    sib_job *job = NULL;
     sib_error err = SIB_ERROR_INIT;
     sib_code code;
-    Py_BEGIN_ALLOW_THREADS code =
-        path ? sib_job_open(path, &options, &j->job, &err)
-             : sib_job_open_text(text, (size_t)size, folder, &options, &j->job, &err);
-    Py_END_ALLOW_THREADS if (code != SIB_OK)
-    {
-        PyMem_Free(j);
-        return error_raise(&err, NULL);
+    Py_BEGIN_ALLOW_THREADS code = path ? sib_job_open(path, &options, &job, &err)
+                                       : sib_job_open_text(text, (size_t)size, folder, &options, &job, &err);
+    Py_END_ALLOW_THREADS return code == SIB_OK ? job_handle(job, log) : error_raise(&err, NULL);
+}
+
+/* ---- From what is there --------------------------------------------------------------------------------- */
+
+/* A model or a tokenizer under the name that a document gives it. */
+typedef struct ext_given {
+    const char *name;
+    void *what; /* a sib_model or a sib_tokenizer, borrowed */
+} ext_given;
+
+typedef struct ext_source {
+    size_t n_models, n_tokenizers;
+    ext_given *models, *tokenizers; /* (n_models), (n_tokenizers) */
+} ext_source;
+
+/* The pairs (name, handle) of a list, which keeps them; PyMem_Free. NULL with an exception set. */
+static ext_given *given_of(PyObject *list, const char *handle, size_t *n)
+{
+    *n = (size_t)PyList_Size(list);
+    ext_given *all = PyMem_Calloc(*n + 1, sizeof *all);
+    if (!all)
+        PyErr_NoMemory();
+    for (size_t i = 0; all && i < *n; i++) {
+        PyObject *pair = PyList_GetItem(list, (Py_ssize_t)i), *capsule = NULL;
+        if (!PyArg_ParseTuple(pair, "sO", &all[i].name, &capsule) ||
+            !(all[i].what = PyCapsule_GetPointer(capsule, handle))) {
+            PyMem_Free(all);
+            return NULL;
+        }
     }
-    j->owner = getpid();
-    j->log = Py_NewRef(log);
-    PyObject *handle = PyCapsule_New(j, HANDLE_JOB, job_release);
-    if (!handle) {
-        sib_job_free(&j->job);
-        Py_DECREF(log);
-        PyMem_Free(j);
+    return all;
+}
+
+static sib_code give(const ext_given *all, size_t n, const char *what, const char *file, void **out,
+                     sib_error *err)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!strcmp(all[i].name, file)) {
+            *out = all[i].what;
+            return SIB_OK;
+        }
+    *err = (sib_error){.code = SIB_ERR_ARGUMENT, .offset = SIB_NO_OFFSET};
+    snprintf(err->message, sizeof err->message, "no %s is given for '%.200s'", what, file);
+    return err->code;
+}
+
+static sib_code give_model(void *context, const char *file, sib_model **out, sib_error *err)
+{
+    const ext_source *from = context;
+    void *found = NULL;
+    sib_code code = give(from->models, from->n_models, "model", file, &found, err);
+    *out = found ? sib_model_keep(found) : NULL;
+    return code;
+}
+
+static sib_code give_tokenizer(void *context, const char *file, sib_tokenizer **out, sib_error *err)
+{
+    const ext_source *from = context;
+    void *found = NULL;
+    sib_code code = give(from->tokenizers, from->n_tokenizers, "tokenizer", file, &found, err);
+    *out = found ? sib_tokenizer_keep(found) : NULL;
+    return code;
+}
+
+static PyObject *job_open_from(PyObject *module, PyObject *args)
+{
+    (void)module;
+    const char *text;
+    Py_ssize_t size;
+    sib_job_options options = {0};
+    PyObject *log, *models, *tokenizers;
+    int level;
+    if (!PyArg_ParseTuple(args, "s#zIOiO!O!:job_open_from", &text, &size, &options.backends, &options.threads,
+                          &log, &level, &PyList_Type, &models, &PyList_Type, &tokenizers))
+        return NULL;
+    options.log = logger_of(log, level);
+    ext_source from = {0};
+    sib_job *job = NULL;
+    sib_error err = SIB_ERROR_INIT;
+    sib_code code = SIB_OK;
+    bool ok = (from.models = given_of(models, HANDLE_MODEL, &from.n_models)) &&
+              (from.tokenizers = given_of(tokenizers, HANDLE_TOKENIZER, &from.n_tokenizers));
+    const sib_job_resolver resolver = {&from, give_model, give_tokenizer};
+    if (ok) {
+        Py_BEGIN_ALLOW_THREADS code =
+            sib_job_open_from(text, (size_t)size, &resolver, &options, NULL, &job, &err);
+        Py_END_ALLOW_THREADS
     }
-    return handle;
+    PyMem_Free(from.models);
+    PyMem_Free(from.tokenizers);
+    return !ok ? NULL : code == SIB_OK ? job_handle(job, log) : error_raise(&err, NULL);
 }
 
 const sib_job *job_of(PyObject *handle)
@@ -406,6 +500,10 @@ PyMethodDef JOB_METHODS[] = {
     {"job_open", job_open, METH_VARARGS,
      "job_open(path or None, text or None, folder, kind, tokenizer, backends, threads, confine, log, level) "
      "-> job"},
+    {"job_open_from", job_open_from, METH_VARARGS,
+     "job_open_from(text, backends, threads, log, level, list of (name, model), list of (name, tokenizer)) "
+     "-> "
+     "job"},
     {"job_describe", job_describe, METH_VARARGS, "job_describe(model or None, kind, tokenizer) -> str"},
     {"job_info", job_info, METH_O, "job_info(job) -> dict"},
     {"job_nodes", job_nodes, METH_O, "job_nodes(job) -> list"},

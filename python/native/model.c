@@ -71,6 +71,17 @@ static PyObject *model_part(PyObject *module, PyObject *args)
     return handle;
 }
 
+static PyObject *session_model(PyObject *module, PyObject *session)
+{
+    (void)module;
+    sib_session *s = session_of(session);
+    sib_model *m = s ? sib_model_keep((sib_model *)(uintptr_t)sib_session_model(s)) : NULL;
+    PyObject *handle = m ? PyCapsule_New(m, HANDLE_MODEL, model_release) : NULL;
+    if (!handle)
+        sib_model_free(&m);
+    return handle;
+}
+
 /* ---- Dicts and lists whose items are taken over; a failed item fails the whole ------------------------ */
 
 static void put(PyObject **dict, const char *key, PyObject *item)
@@ -289,6 +300,7 @@ static PyObject *model_milli(PyObject *module, PyObject *args)
 }
 
 PyMethodDef MODEL_METHODS[] = {
+    {"session_model", session_model, METH_O, "session_model(session) -> model"},
     {"model_open", model_open, METH_VARARGS,
      "model_open(path or None, bytes or None, folder of external data or None, registry or None, log, level) "
      "-> model"},

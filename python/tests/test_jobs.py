@@ -211,6 +211,39 @@ def test_confined_documents(tmp_path):
         sibyl.Job(document, folder=tmp_path)
 
 
+def test_documents_of_what_is_given(tmp_path, some_noise):
+    """Models and tokenizers that are there already: no file is read."""
+    digits = ROOT / "assets" / "digits"
+    sibyl.import_model(digits / "digits.pt", tmp_path / "digits.onnx", tokenizer=digits / "digits.tiktoken")
+    whole = sibyl.load_model(tmp_path / "digits.onnx", threads=1).job
+    document = json.loads(whole.document)
+    assert list(document["models"].values()) == ["digits.onnx"] * len(document["models"])
+    document["models"] = {name: "my model" for name in document["models"]}
+    document["tokenizers"]["text"]["file"] = "ranks"
+    n_vocab = document["tokenizers"]["text"].get("n_vocab", 0)
+    tokenizer = sibyl.Tokenizer(tmp_path / "digits.tiktoken", kind="whisper", n_vocab=n_vocab)
+    inputs = {"audio": some_noise, "temperature": 0.0, "sample_len": 20}
+    expected = whole.run(inputs, ["text"])
+    file = tmp_path / "digits.onnx"
+    for model in sibyl.InferenceSession(file), file:
+        given = {"my model": model}
+        job = sibyl.Job(document, models=given, tokenizers={"ranks": tokenizer}, threads=1)
+        given.clear()  # the job has what it needs
+        assert job.run(inputs, ["text"]) == expected
+    with pytest.raises(ValueError, match="no model is given for 'my model'"):
+        sibyl.Job(document, models={}, tokenizers={"ranks": tokenizer})
+    with pytest.raises(ValueError, match="no tokenizer is given for 'ranks'"):
+        sibyl.Job(document, models={"my model": file})
+    for more in {"folder": tmp_path}, {"confine": True}, {"kind": "echo"}, {"tokenizer": tmp_path}:
+        with pytest.raises(ValueError, match="models and tokenizers are for a document that is given as text"):
+            sibyl.Job(ECHO, models={}, **more)
+    with pytest.raises(ValueError, match="given as text"):
+        sibyl.Job(tmp_path, models={})
+    with pytest.raises(TypeError, match="a model is given"):
+        sibyl.Job(ECHO, models={"a": 3})
+    assert sibyl.Job(ECHO, models={}).run({"number": 2}, ["number"]) == {"number": 2.0}
+
+
 def test_values_of_every_type():
     given = {"tensor": np.arange(6, dtype="i8").reshape(2, 3)[:, ::2], "tokens": [1, 2, 50256], "text": "köpfe \udcff",
              "number": 2.5, "numbers": (1, 2.5), "flag": True, "texts": ["a", b"b"]}  # fmt: skip

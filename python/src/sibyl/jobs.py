@@ -21,8 +21,10 @@ from ._types import UNKNOWN
 from ._values import from_value, to_value
 from .audio import load_audio
 from .errors import SibylOSError, SibylValueError, with_path
+from .model import open_model
 from .registry import Registry, default_registry
-from .session import Profile, _backends, _number
+from .session import InferenceSession, Profile, _backends, _number
+from .text import Tokenizer
 from .watch import Watch
 
 Path = str | os.PathLike[Any]
@@ -165,6 +167,11 @@ def describe_job(model: Path | None = None, kind: str | None = None, tokenizer: 
         raise with_path(error, path, path) if path is not None else error from None
 
 
+def _model(model: InferenceSession | Path | bytes, registry: Registry, logger: logging.Logger | str | None) -> Any:
+    """The handle of a model that a document names."""
+    return _sibyl.session_model(model._handle) if isinstance(model, InferenceSession) else open_model(model, registry, logger)
+
+
 def _encoded(path: Path | None) -> bytes | None:
     return None if path is None else os.fsencode(path)
 
@@ -179,6 +186,11 @@ class Job:
     finds its models. confine: for documents of strangers; they may name files of their own folder only, and absolute
     names, ".." and symbolic links that lead out are refused. logger: where its models and plans are logged.
     registry: the operators and backends of yours that its models may use; None is the default one.
+
+    models, tokenizers: what a document that is given as text or as a dict names, by the names that it gives in place of files;
+    where one of the two is given no file is read for it. A model is an InferenceSession, whose model is shared, a
+    path or the bytes of a file, a tokenizer a Tokenizer or a path. Such a document may come from a stranger: it reaches
+    nothing else, and has its chat template as text. kind, tokenizer, folder and confine are not for it.
     """
 
     def __init__(
@@ -193,6 +205,8 @@ class Job:
         confine: bool = False,
         logger: logging.Logger | str | None = None,
         registry: Registry | None = None,
+        models: Mapping[str, InferenceSession | Path | bytes] | None = None,
+        tokenizers: Mapping[str, Tokenizer | Path] | None = None,
     ) -> None:
         path, text = None, None
         if isinstance(path_or_text, Mapping):
@@ -209,8 +223,16 @@ class Job:
         known = registry or default_registry()
         chosen = None if names is None else ",".join(_backends(names, None, known))
         number = _number(threads, "threads", 32)
+        log = log_function(logger)
         try:
-            self._handle = _sibyl.job_open(path, text, _encoded(folder), kind, _encoded(tokenizer), chosen, number, confine, *log_function(logger), known._handle)
+            if models is not None or tokenizers is not None:
+                if text is None or confine or any(given is not None for given in (kind, tokenizer, folder)):
+                    raise ValueError("models and tokenizers are for a document that is given as text, without kind, tokenizer, folder and confine")
+                given = [(name, _model(model, known, logger)) for name, model in (models or {}).items()]
+                named = [(name, (made if isinstance(made, Tokenizer) else Tokenizer(made))._handle) for name, made in (tokenizers or {}).items()]
+                self._handle = _sibyl.job_open_from(text, chosen, number, *log, given, named)
+            else:
+                self._handle = _sibyl.job_open(path, text, _encoded(folder), kind, _encoded(tokenizer), chosen, number, confine, *log, known._handle)
         except SibylOSError as error:
             raise with_path(error, path, path) if path is not None else error from None
         info = _sibyl.job_info(self._handle)
