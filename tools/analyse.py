@@ -78,7 +78,7 @@ def units(build: pathlib.Path, nodes: int) -> list[Unit]:
         if not re.search(r"sibyl_(objects|command|server)\.dir/", output) or EMBEDDED.search(str(source)):
             continue
         kernel = re.sub(r"_[a-z0-9]+$", "", str(source.with_suffix("")))
-        if source.parent.name == "units":
+        if "units" in source.parts:
             if kernel in seen:
                 continue
             seen.add(kernel)

@@ -44,9 +44,9 @@ def objects(build: pathlib.Path) -> dict[str, str]:
         output = build / re.search(r" -o (\S+)", entry["command"])[1]
         source = pathlib.Path(entry["file"])
         if {"sibyl_objects.dir", "sibyl_server.dir"} & set(output.parts) and output.exists():
-            # units that CMake generates stand in the build folder as their room does in src/
-            room = ROOT / "src" if source.is_relative_to(ROOT / "src") else build / "src"
-            found[str(output)] = str(source.relative_to(room))
+            # sources that CMake makes stand in these folders as their rooms do in src/
+            made = ROOT / "src", ROOT / "build/units", build / "units", build / "src"
+            found[str(output)] = str(source.relative_to(next(room for room in made if source.is_relative_to(room))))
     return found
 
 
