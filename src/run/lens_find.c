@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/array.h"
+#include "base/assert.h"
 #include "base/error.h"
 #include "base/hash.h"
 
@@ -191,9 +192,10 @@ static sib_code find_between(finding *f)
     return code;
 }
 
-/* The least number of parts after which operators repeat; 1 where they do not. */
+/* The smallest number of parts after which operators repeat; 1 where they do not. */
 static size_t find_parts(const uint64_t *operators, size_t n)
 {
+    SIB_ASSERT(operators);
     for (size_t parts = 1; 2 * parts <= n; parts++) {
         size_t i = parts;
         while (i < n && operators[i] == operators[i - parts])

@@ -2,6 +2,7 @@
 
    Float64 between the casts of a lowering is float32 here: see value.narrow. */
 #include "backend/gpu/gpu.h"
+#include "base/assert.h"
 #include "tensor/tensor.h"
 
 #include <string.h>
@@ -226,13 +227,13 @@ static bool is_single(const sib_tensor *t, uint32_t *bits)
 {
     const bool real = t && sib_dtype_get_kind(t->dtype) == SIB_KIND_FLOAT;
     float number;
-    int32_t whole;
+    int32_t integer;
     sib_error err = SIB_ERROR_INIT;
     if (!t || t->count != 1 || !t->dense || !t->data ||
-        sib_convert(t->dtype, t->data, real ? SIB_F32 : SIB_I32, real ? (void *)&number : (void *)&whole, 1,
+        sib_convert(t->dtype, t->data, real ? SIB_F32 : SIB_I32, real ? (void *)&number : (void *)&integer, 1,
                     SIB_OVERFLOW_IEEE, &err) != SIB_OK)
         return false;
-    memcpy(bits, real ? (void *)&number : (void *)&whole, sizeof *bits);
+    memcpy(bits, real ? (void *)&number : (void *)&integer, sizeof *bits);
     return true;
 }
 
@@ -397,6 +398,7 @@ static bool add_node(builder *b, size_t i, const gpu_tensor *out)
     known *result = find(b, n->outputs.ids[0]);
     bool stored = store(b, result);
     if (result->last == i) { /* nobody reads it */
+        SIB_ASSERT(result->place >= 0);
         b->free |= 1u << result->place;
         result->place = -1;
     }
