@@ -37,10 +37,10 @@ static bool holds(const sib_tensor *t, size_t p)
 {
     const double *x = (const double *)(const void *)t->data;
     for (size_t i = 0; i < t->count; i++) {
-        const bool whole = x[i] >= -255 && x[i] <= 255 && x[i] == (double)(int)x[i];
+        const bool integer = x[i] >= -255 && x[i] <= 255 && x[i] == (double)(int)x[i];
         const bool fits =
             x[i] >= 1e-80 && x[i] <= 1e80 && (p != REQUANTIZE_DIVISOR || x[i] == (double)(float)x[i]);
-        if (p == REQUANTIZE_ZERO ? !whole : !fits)
+        if (p == REQUANTIZE_ZERO ? !integer : !fits)
             return false;
     }
     return true;
@@ -57,14 +57,14 @@ static bool read_parameter(requantized *r, size_t p, value_id v)
     tensor_ready(t);
     r->args.size[p] = r->args.inner[p] = 1;
     for (size_t i = 0; i < t->rank; i++) {
-        const int64_t size = t->dims[t->rank - 1 - i], whole = out->dims[out->rank - 1 - i];
-        if (size != 1 && (size != whole || r->args.size[p] > 1))
+        const int64_t size = t->dims[t->rank - 1 - i], all = out->dims[out->rank - 1 - i];
+        if (size != 1 && (size != all || r->args.size[p] > 1))
             return false;
         if (size > 1) {
             r->args.size[p] = (uint32_t)size;
             r->args.inner[p] = (uint32_t)inner;
         }
-        inner *= (size_t)whole;
+        inner *= (size_t)all;
     }
     r->parameters[p] = t;
     return holds(t, p);

@@ -37,7 +37,7 @@ KERNEL(matmul)
     u32 outer = GROUP_Z / args.inner, inner = GROUP_Z % args.inner;
     u32 a_begin = outer * args.a_outer + inner * args.a_inner;
     u32 b_begin = outer * args.b_outer + inner * args.b_inner;
-    bool whole = args.type == T_I32;
+    bool integers = args.type == T_I32;
     EACH_THREAD
     {
         for (u32 i = 0u; i < TILE_OWN * TILE_OWN; i++)
@@ -79,7 +79,7 @@ KERNEL(matmul)
         BARRIER;
         EACH_THREAD
         {
-            if (whole)
+            if (integers)
                 TILE_WHOLE_PRODUCT(sums);
             else
                 TILE_PRODUCT(sums);

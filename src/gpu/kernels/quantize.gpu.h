@@ -1,5 +1,5 @@
 /* y = saturate(round(x / scale) + zero), ties to even, 0 for NaN: bytes that are those of the definition on every device,
-   since the quotient is exact and what follows is whole. x, scale and quotient are rounded to `wide` first, as each
+   since the quotient is exact and what follows are integers. x, scale and quotient are rounded to `wide` first, as each
    milli-op is.
 
    Buffers: 0 x, 1 scales, 2 zero points, of y's type, 3 y. With QUANTIZE_RANGE, of float32: 1 the smallest and 2 the

@@ -1,4 +1,4 @@
-/* y = saturate(round(x factor / divisor) + zero): bytes from whole sums as the definition computes them in float64, in
+/* y = saturate(round(x factor / divisor) + zero): bytes from integer sums as the definition computes them in float64, in
    integers, for devices without it. Each product and the quotient are rounded to 53 bits, ties to even.
 
    Buffers: 0 x, int32; 1 the parameters; 2 y. A thread makes the elements of a word.
@@ -101,8 +101,8 @@ KERNEL(requantize)
             if (args.size[REQUANTIZE_ZERO] != 0u)
                 step = step + I32(WORD(1, args.at[REQUANTIZE_ZERO] +
                                               e / args.inner[REQUANTIZE_ZERO] % args.size[REQUANTIZE_ZERO]));
-            i32 least = args.to == T_U8 ? 0 : -128, most = least + 255;
-            step = step < least ? least : step > most ? most : step;
+            i32 lowest = args.to == T_U8 ? 0 : -128, highest = lowest + 255;
+            step = step < lowest ? lowest : step > highest ? highest : step;
             made = made | encode(args.to, U32(step), e);
         }
         if (first < args.count)

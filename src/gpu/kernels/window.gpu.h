@@ -49,7 +49,7 @@ KERNEL(window)
         u32 shift = type_shift(args.type), first = (GROUP * THREADS + thread) << shift, word = 0u;
         u32 taps = args.taps[0] * args.taps[1] * args.taps[2],
             plane = args.size[0] * args.size[1] * args.size[2];
-        bool whole = !type_is_float(args.type), weighs = args.op <= WINDOW_TRANSPOSED;
+        bool integers = !type_is_float(args.type), weighs = args.op <= WINDOW_TRANSPOSED;
         for (u32 e = first; e < first + (1u << shift) && e < args.count; e++) {
             /* Of each axis, the taps that meet x: how many, the first and what is between two; where they are in x. */
             u32 n[3], tap[3], apart[3], at[3], hop[3], rest = e, padded = 1u;
@@ -82,7 +82,7 @@ KERNEL(window)
                 image = rest / args.m / args.groups, counted = n[0] * n[1] * n[2];
             f32 sum = args.op != WINDOW_LARGEST ? 0.0f
                       : args.type == T_U8       ? 0.0f
-                      : whole                   ? -128.0f
+                      : integers                ? -128.0f
                                                 : -INFINITE;
             f32 largest = 0.0f;
             for (u32 k = 0u; k < args.c * counted; k++) {
@@ -97,7 +97,7 @@ KERNEL(window)
                 }
                 u32 bits =
                     LOAD(0, args.type, ((image * args.groups + group) * args.c + channel) * plane + within);
-                f32 x = whole ? F32(I32(bits)) : bits_to_f32(bits);
+                f32 x = integers ? F32(I32(bits)) : bits_to_f32(bits);
                 if (args.op == WINDOW_LARGEST)
                     sum = is_nan(sum) || sum >= x ? sum : x;
                 else if (args.op == WINDOW_NORM) {
@@ -123,7 +123,7 @@ KERNEL(window)
                 sum = largest * (args.slope == 2.0f ? SQRT(sum) : pow_f32(sum, 1.0f / args.slope));
             else if (args.op != WINDOW_LARGEST)
                 sum = sum / F32(args.op == WINDOW_MEAN_PADDED ? padded : counted);
-            word = word | encode(args.type, whole ? U32(I32(sum)) : f32_to_bits(sum), e);
+            word = word | encode(args.type, integers ? U32(I32(sum)) : f32_to_bits(sum), e);
         }
         if (first < args.count)
             SET_WORD(4, first >> shift, word);

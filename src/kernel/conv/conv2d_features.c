@@ -219,9 +219,9 @@ void conv2d_features_run(const conv2d_features *o)
     size_t all = o->at->rows * o->at->columns, max = max_pixels(p), blocks = blocks_of(p);
     for (size_t begin = 0; begin < all; begin += max)
         for (size_t block = 0; block < blocks; block++) {
-            size_t whole = p->no_border ? p->taps : 1, n = size_min(max, all - begin);
-            size_t k0 = conv2d_cut(p->k / whole, blocks, block) * whole;
-            size_t end = conv2d_cut(p->k / whole, blocks, block + 1) * whole, c0 = k0 / p->taps;
+            size_t unit = p->no_border ? p->taps : 1, n = size_min(max, all - begin);
+            size_t k0 = conv2d_cut(p->k / unit, blocks, block) * unit;
+            size_t end = conv2d_cut(p->k / unit, blocks, block + 1) * unit, c0 = k0 / p->taps;
             term_block b = {k0,          end - k0, o->image, p->offset + k0 % p->taps, block + 1 == blocks,
                             o->no_border};
             if (p->direct)

@@ -113,11 +113,11 @@ static void choose_way(layout_box *b, size_t item)
         b->way = dense && b->src_column == 0 ? LAYOUT_FILL : LAYOUT_STRIDED;
 }
 
-/* Splits n into equal parts of at most `max`, which is rounded up to `whole` items. */
-static size_t share(size_t n, size_t max, size_t whole, size_t *parts)
+/* Splits n into equal parts of at most `max`, rounded up to a multiple of `multiple`. */
+static size_t share(size_t n, size_t max, size_t multiple, size_t *parts)
 {
     size_t part = size_ceil_div(n, size_max(1, size_ceil_div(n, size_max(1, max))));
-    part = size_ceil_div(part, whole) * whole;
+    part = size_ceil_div(part, multiple) * multiple;
     *parts = size_ceil_div(n, part);
     return part;
 }
@@ -357,7 +357,7 @@ static void copy_parts(void *context, size_t begin, size_t count, unsigned worke
     const box_work *w = context;
     const layout_box *b = w->box;
     size_t each = b->down * b->across, part = begin % each;
-    bool turned = b->way == LAYOUT_TRANSPOSE;
+    bool transposed = b->way == LAYOUT_TRANSPOSE;
     place p;
     (void)worker;
     p.dst = w->dst;
@@ -365,8 +365,8 @@ static void copy_parts(void *context, size_t begin, size_t count, unsigned worke
     place_at(b, begin / each, &p);
     for (; count > 0; place_next(b, &p), part = 0)
         for (; part < each && count > 0; part++, count--)
-            copy_part(b, p.dst, p.src, turned ? part % b->down : part / b->across,
-                      turned ? part / b->down : part % b->across);
+            copy_part(b, p.dst, p.src, transposed ? part % b->down : part / b->across,
+                      transposed ? part / b->down : part % b->across);
     if (b->bytes >= ASIDE_STREAM)
         kernel_table_get()->layout.stream_end();
 }

@@ -277,13 +277,13 @@ class InferenceSession(_base.InferenceSession):
 
         def run() -> None:
             outputs: list[Any] = []
-            told = ""
+            message = ""
             try:
                 outputs = self.run(output_names, input_feed, run_options)
             except Exception as error:
-                told = str(error) or type(error).__name__
+                message = str(error) or type(error).__name__
             try:
-                callback(outputs, user_data, told)
+                callback(outputs, user_data, message)
             except BaseException:
                 threading.excepthook(threading.ExceptHookArgs((*sys.exc_info(), threading.current_thread())))
 
