@@ -6,8 +6,8 @@ FOR    ?= build
 PYTHON  = build/venv/bin/python
 # The tests share the processors: with threads of its own in each, torch waits for itself and takes twice the time.
 PYTEST  = OMP_NUM_THREADS=1 $(PYTHON) -m pytest -q -n $(JOBS) --dist worksteal
-# One test more than processors: those of the server and of recordings that arrive at their pace wait half of the time.
-CTEST   = ctest -j $$(($(JOBS) + 1)) --no-tests=error
+# Two tests more than processors: those of the server and of recordings that arrive at their pace wait half of the time.
+CTEST   = ctest -j $$(($(JOBS) + 2)) --no-tests=error
 SHELL   = /bin/bash
 
 .PHONY: all build setup demo test test-c test-python compare bench asan tsan portable debug neon cortex gpu-test gpu-bench mutate mutate-checkpoints mutate-tokenizers faults fuzz-http load random-graphs page serve test-web check check-paths format operators digits tile-tables install example clean

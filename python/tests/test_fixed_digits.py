@@ -47,7 +47,7 @@ def test_word_errors(tmp_path, data, torch, kind):
 
     tools = types.SimpleNamespace(decoding=decoding, evaluation=evaluation)
     network = model.load(ROOT / "assets" / "digits" / "digits.pt")
-    step = 3 if os.environ.get("SIBYL_QUICK") else 1
+    step = 6 if os.environ.get("SIBYL_QUICK") else 1
     if kind == "singles":
         recordings = evaluation.singles(data / "fsdd")[::step]
     else:

@@ -38,7 +38,7 @@ print(json.dumps([wrong, lines, dict(met)]))
 def test_scripted_models():
     peer("whisper")
     program = built("tests", "job", "whisper", "whisper_script")
-    n_cases = int(os.environ.get("SIBYL_WHISPER_CASES", 40 if os.environ.get("SIBYL_QUICK") else 300))
+    n_cases = int(os.environ.get("SIBYL_WHISPER_CASES", 20 if os.environ.get("SIBYL_QUICK") else 300))
     command = [sys.executable, "-c", SCRIPTED, ROOT / "tests" / "job" / "whisper", program, str(n_cases)]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     wrong, lines, met = json.loads(done.stdout.splitlines()[-1])
