@@ -83,7 +83,7 @@ class Checkpoints(unittest.TestCase):
             self.assertEqual(list(self.temporary.iterdir()), [])
 
     def told_of_an_opening(self, client):
-        """What a client that follows them is told while a model is opened, what one is told that comes meanwhile, and the answer."""
+        """Messages to a client that follows while a model is opened, to one that comes meanwhile, and the answer."""
         with ThreadPoolExecutor(1) as pool:
             answer = pool.submit(self.open, file="large", tokenizer="large/tokens.tiktoken", dtype="int8")
             told, came = [], []

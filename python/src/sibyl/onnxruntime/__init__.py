@@ -156,7 +156,7 @@ def disable_telemetry_events() -> None:
 
 
 def enable_telemetry_events() -> None:
-    """Accepted: nothing is told to anybody."""
+    """Accepted: nothing is ever sent."""
 
 
 def preload_dlls(
