@@ -573,6 +573,29 @@ TEST(test_multi_head)
     }
 }
 
+/* A row of which every key is hidden is 0 of Attention, and NaN of MultiHeadAttention. */
+TEST(test_hidden_row)
+{
+    static const double hidden[] = {-INFINITY, -INFINITY, -INFINITY, 0, 1, -INFINITY};
+    const tensor packed = {SIB_F32, 3, {1, 2, 8}}, keys = {SIB_F32, 3, {1, 3, 8}},
+                 none = {SIB_DTYPE_UNKNOWN, 0, {0}};
+    claim_case own = made("Attention", 23, 4, (const tensor[]){packed, keys, keys, {SIB_F32, 2, {2, 3}}}),
+               w = made("MultiHeadAttention", 1, 6,
+                        (const tensor[]){packed, keys, keys, none, none, {SIB_F32, 4, {1, 1, 2, 3}}});
+    own.in[3].values = w.in[5].values = hidden;
+    w.domain = "com.microsoft";
+    own.n_attributes = 2;
+    own.attributes[0] = claim_int("q_num_heads", 2);
+    own.attributes[1] = claim_int("kv_num_heads", 2);
+    w.n_attributes = 1;
+    w.attributes[0] = claim_int("num_heads", 2);
+    for (size_t i = 0; i < 3; i++)
+        own.in[i].size = w.in[i].size = 2;
+    own.abs = w.abs = 1e-5;
+    check(&own);
+    check(&w);
+}
+
 /* Attention of com.microsoft: one product for queries, keys and values, after a past, causal, with masks of the keys or of
    each query, or a bias of the scores; k by bits. */
 TEST(test_projected)

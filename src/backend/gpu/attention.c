@@ -77,7 +77,8 @@ static bool read_hidden(const node_view *n, const attention_spec *spec, attendin
     a->args.left = (int32_t)left;
     a->args.right = (int32_t)right;
     a->args.flags |= (left >= 0 ? ATTENTION_LEFT : 0) | (right >= 0 ? ATTENTION_RIGHT : 0) |
-                     (gpu_has(n, a->in.lengths) ? ATTENTION_LENGTHS : 0);
+                     (gpu_has(n, a->in.lengths) ? ATTENTION_LENGTHS : 0) |
+                     (a->in.lengths == SIZE_MAX ? 0 : ATTENTION_EMPTY); /* Attention alone says so */
     if (gpu_has(n, a->in.lengths) && (!gpu_tensor_of(n->graph, n->in[a->in.lengths], &t) ||
                                       t.dtype != SIB_I64 || t.rank != 1 || t.dims[0] != a->q.b))
         return false;

@@ -36,6 +36,11 @@ FN bool is_inf(f32 v)
     return (f32_to_bits(v) & 0x7fffffffu) == 0x7f800000u;
 }
 
+FN bool is_finite(f32 v)
+{
+    return (f32_to_bits(v) & 0x7f800000u) != 0x7f800000u;
+}
+
 FN f32 f16_to_f32(u32 bits)
 {
     u32 sign = (bits & 0x8000u) << 16, rest = bits & 0x7fffu;

@@ -4,7 +4,7 @@
    `past`, then the new ones.
 
    A group makes ATTENTION_ROWS rows for GROUP_Z = batch and GROUP_Y = key head, of ATTENTION_KEYS keys and
-   ATTENTION_PART columns of q, k or v at a time.
+   ATTENTION_PART columns of q, k or v at a time. Tiles of keys that none of its rows reaches are left out.
 
    Buffers: 0 q, 1 k, 2 v, 3 past k, 4 past v, 5 bias, 6 y, 7 lengths, int64: keys that count. k and v begin at
    elements k_first and v_first. */
@@ -22,7 +22,8 @@
 /* The sums have one key more, of value 0 and score 0, or with ATTENTION_SINKS that of its head in buffer 4. */
 #define ATTENTION_SINK  128u
 #define ATTENTION_SINKS 256u
-#define ATTENTION_LAST  512u /* queries are at the last keys; else behind the past */
+#define ATTENTION_LAST  512u  /* queries are at the last keys; else behind the past */
+#define ATTENTION_EMPTY 1024u /* a row whose keys are all hidden is 0; else NaN */
 
 #define ATTENTION_ROWS    16u
 #define ATTENTION_KEYS    32u
@@ -71,13 +72,54 @@ KERNEL(attention)
         offset = I32(all - args.queries);
     if ((args.flags & ATTENTION_LENGTHS) != 0u) {
         valid = I32(WORD(7, 2u * GROUP_Z));
+        valid = valid < 0 ? 0 : valid > 0x20000000 ? 0x20000000 : valid;
         offset = valid - I32(args.queries);
     }
     if ((args.flags & ATTENTION_ENDS) != 0u) {
         valid = I32(WORD(7, GROUP_Z)) + 1;
         offset = WORD(3, 0u) == args.queries ? 0 : valid - I32(args.queries);
+        i32 written = offset + I32(args.queries); /* keys; those behind them are zeros, and hidden */
+        written = written > valid ? written : valid;
+        all = U32(written) < all ? U32(written) : all;
         valid = (args.flags & ATTENTION_RIGHT) != 0u ? I32(all)
                                                      : valid; /* padded queries see what is before them */
+    }
+    /* The rows reach keys [begin, end). */
+    u32 last = (first + ATTENTION_ROWS < rows ? first + ATTENTION_ROWS : rows) - 1u, begin = 0u, end = 0u;
+    bool one_head = first / args.queries == last / args.queries;
+    i32 low = I32(one_head ? first % args.queries : 0u) + offset - args.left;
+    i32 high = I32(one_head ? last % args.queries : args.queries - 1u) + offset + args.right;
+    if ((args.flags & ATTENTION_RIGHT) == 0u || high >= valid)
+        high = valid - 1;
+    if ((args.flags & ATTENTION_LEFT) != 0u && low > 0)
+        begin = U32(low) / ATTENTION_KEYS * ATTENTION_KEYS;
+    if (high >= 0)
+        end = (U32(high) / ATTENTION_KEYS + 1u) * ATTENTION_KEYS;
+    end = end < all ? end : all;
+    begin = begin < end ? begin : end;
+    if (end - begin < all) { /* of the others infinities and NaN count still: 0 times them is NaN */
+        EACH_THREAD
+        {
+            f32 found = 0.0f;
+            for (u32 i = thread / ATTENTION_PART; i < all - (end - begin); i += THREADS / ATTENTION_PART) {
+                u32 j = i < begin ? i : i + (end - begin);
+                for (u32 c = thread % ATTENTION_PART; c < args.d || c < args.dv; c += ATTENTION_PART)
+                    if (!is_finite(ATTENTION_LOAD(3, 1, k_begin, args.k_row, args.d, j, c)) ||
+                        !is_finite(ATTENTION_LOAD(4, 2, v_begin, args.v_row, args.dv, j, c)))
+                        found = 1.0f;
+            }
+            SHARED_SET(attention_largest, thread, found);
+        }
+        BARRIER;
+        EACH_THREAD
+        {
+            for (u32 i = 0u; i < THREADS; i++)
+                if (SHARED_GET(attention_largest, i) != 0.0f) { /* as each thread finds */
+                    begin = 0u;
+                    end = all;
+                }
+        }
+        BARRIER;
     }
     EACH_THREAD
     {
@@ -95,7 +137,7 @@ KERNEL(attention)
         MINE(shown, 1) = 0.0f;
     }
     BARRIER;
-    for (u32 from = 0u; from < all; from += ATTENTION_KEYS) {
+    for (u32 from = begin; from < end; from += ATTENTION_KEYS) {
         EACH_THREAD
         {
             for (u32 i = 0u; i < 8u; i++)
@@ -234,15 +276,15 @@ KERNEL(attention)
         u32 word = 0u;
         for (u32 y = thread / 8u * 2u; y < thread / 8u * 2u + 2u && first + y < rows; y++) {
             u32 r = first + y, head = GROUP_Y * args.heads + r / args.queries;
-            u32 begin = GROUP_Z * args.y_batch + head * args.y_head + r % args.queries * args.y_row;
+            u32 to = GROUP_Z * args.y_batch + head * args.y_head + r % args.queries * args.y_row;
             f32 sum = 0.0f;
             for (u32 i = 0u; i < 4u; i++)
                 sum = sum + SHARED_GET(attention_largest, y * 4u + i);
-            bool zero = true; /* where all keys are hidden */
+            bool zero = (args.flags & ATTENTION_EMPTY) != 0u;
             for (u32 i = 0u; i < 8u; i++)
                 zero = zero && SHARED_GET(attention_p, y * 8u + i) == 0.0f;
             for (u32 i = 0u; i < 4u * ATTENTION_PARTS; i++) {
-                u32 column = i / 4u * ATTENTION_PART + thread % 8u * 4u + i % 4u, at = begin + column;
+                u32 column = i / 4u * ATTENTION_PART + thread % 8u * 4u + i % 4u, at = to + column;
                 f32 v = zero ? 0.0f : MINE(sums, i / 4u * 8u + y % 2u * 4u + i % 4u) / sum;
                 if (column >= args.dv)
                     continue;
