@@ -104,30 +104,70 @@ static void fill_case(attended *t, const attention_case *w)
         (w->value ? t->v + w->at * w->dv : t->k + w->at * w->d)[1] = w->spoilt;
 }
 
+/* Runs the kernel into `y`, with parts of `chunk` keys unless that is 0. */
+static void attend(const attended *t, gpu_range *all, gpu_range y, uint32_t chunk)
+{
+    gpu_attention_args args = t->args;
+    const uint32_t rows = args.heads * args.queries, tiles = (rows + ATTENTION_ROWS - 1) / ATTENTION_ROWS;
+    args.chunk = chunk;
+    if (!chunk) {
+        all[6] = y;
+        rig_launch(GPU_attention, 8, all, &args, tiles, 2, 2);
+        return;
+    }
+    const uint32_t parts = (args.past + args.keys + chunk - 1) / chunk, count = 4 * rows * args.dv;
+    const gpu_attention_merge_args merge = {SIB_F32,
+                                            count,
+                                            args.heads,
+                                            args.queries,
+                                            2,
+                                            args.dv,
+                                            parts,
+                                            args.flags & ATTENTION_EMPTY ? 1 : 0,
+                                            args.y_batch,
+                                            args.y_head,
+                                            args.y_row};
+    all[6] = rig_buffer(4 * (size_t)rows * parts * (ATTENTION_PART_V + args.dv), NULL);
+    rig_launch(GPU_attention, 8, all, &args, parts, 2, 2);
+    rig_launch(GPU_attention_merge, 2, (const gpu_range[]){all[6], y}, &merge,
+               (count + ATTENTION_MERGE_THREADS * ATTENTION_MERGE_ELEMENTS - 1) /
+                   (ATTENTION_MERGE_THREADS * ATTENTION_MERGE_ELEMENTS),
+               1, 1);
+    gpu_free(rig, &all[6].buffer);
+}
+
+static void check_result(const attended *t, const attention_case *w, uint32_t chunk)
+{
+    for (size_t e = 0; e < 4 * w->heads * w->queries * w->dv; e++) {
+        const size_t c = e % w->dv, i = e / w->dv % w->queries, h = e / w->dv / w->queries % (2 * w->heads);
+        const double got = (double)t->y[e],
+                     expected = attends(t, e / w->dv / w->queries / (2 * w->heads), h, i, c);
+        if (isnan(expected) ? !isnan(got) : !(fabs(got - expected) <= 2e-5 * (1 + fabs(expected))))
+            fail_msg("%s by %u keys: element %zu is %g, expected %g", w->what, chunk, e, got, expected);
+    }
+}
+
 static void check_attention(const attention_case *w)
 {
     static attended t;
     fill_case(&t, w);
     const int64_t lengths[] = {w->valid, w->valid};
-    const size_t n_y = 4 * w->heads * w->queries * w->dv;
+    const uint32_t max = w->heads * w->queries > ATTENTION_ROWS ? 0 : 2 * ATTENTION_KEYS;
+    gpu_range y = rig_buffer(4 * (size_t)w->heads * w->queries * w->dv, NULL);
     gpu_range all[] = {rig_buffer(COUNT(t.q), t.q),
                        rig_buffer(COUNT(t.k), t.k),
                        rig_buffer(COUNT(t.v), t.v),
                        rig_buffer(COUNT(t.past_k), t.past_k),
                        rig_buffer(COUNT(t.past_v), t.past_v),
                        rig_buffer(COUNT(t.bias), t.bias),
-                       rig_buffer(n_y, NULL),
+                       {0},
                        rig_buffer(4, lengths)};
-    rig_launch(GPU_attention, 8, all, &t.args, (w->heads * w->queries + ATTENTION_ROWS - 1) / ATTENTION_ROWS,
-               2, 2);
-    rig_read(all[6], t.y);
-    for (size_t e = 0; e < n_y; e++) {
-        const size_t c = e % w->dv, i = e / w->dv % w->queries, h = e / w->dv / w->queries % (2 * w->heads);
-        const double got = (double)t.y[e],
-                     expected = attends(&t, e / w->dv / w->queries / (2 * w->heads), h, i, c);
-        if (isnan(expected) ? !isnan(got) : !(fabs(got - expected) <= 2e-5 * (1 + fabs(expected))))
-            fail_msg("%s: element %zu is %g, expected %g", w->what, e, got, expected);
+    for (uint32_t chunk = 0; chunk <= max; chunk += ATTENTION_KEYS) {
+        attend(&t, all, y, chunk);
+        rig_read(y, t.y);
+        check_result(&t, w, chunk);
     }
+    all[6] = y;
     rig_free(8, all);
 }
 
@@ -156,11 +196,11 @@ TEST(test_hidden_tiles)
         {"window at the end", 2, 2, 100, 0, 8, 8, WINDOW | ATTENTION_LAST, .left = 3, .spoilt = 3e38f,
          .at = 63},
         {"length", 1, 5, 100, 0, 8, 8, ATTENTION_LENGTHS, .valid = 33, .spoilt = 3e38f, .at = 70},
-        {"a key that is NaN", 1, 21, 100, 0, 8, 8, ATTENTION_RIGHT, 0, .spoilt = NAN, .at = 99},
+        {"a key that is NaN", 1, 12, 100, 0, 8, 8, ATTENTION_RIGHT, 0, .spoilt = NAN, .at = 99},
         {"an infinite value", 1, 21, 100, 0, 8, 40, ATTENTION_RIGHT, .spoilt = INFINITY, .value = true,
          .at = 64},
-        {"no key is reached", 1, 21, 100, 0, 8, 8, ATTENTION_LENGTHS, .valid = -1},
-        {"no key is reached, 0", 1, 21, 100, 0, 8, 8, ATTENTION_LENGTHS | ATTENTION_EMPTY, .valid = -1},
+        {"no key is reached", 1, 12, 100, 0, 8, 8, ATTENTION_LENGTHS, .valid = -1},
+        {"no key is reached, 0", 1, 12, 100, 0, 8, 8, ATTENTION_LENGTHS | ATTENTION_EMPTY, .valid = -1},
     };
     for (size_t i = 0; i < COUNT(cases); i++)
         check_attention(&cases[i]);

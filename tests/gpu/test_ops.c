@@ -3,6 +3,7 @@
 #include "session.h"
 
 #include <pthread.h>
+#include <sibyl/plan.h>
 
 static gpu_device *held; /* so that sessions share its pipelines */
 
@@ -698,6 +699,8 @@ static const group_query group_queries[] = {
     {"not causal", 2, 4, 2, 20, -1, 20, .free = true},
     {"a sink a head", 2, 4, 2, 20, -1, 20, .sink = true, .window = 3},
     {"a sink of 0", 2, 4, 2, 5, 40, 45, .smooth = true, .softcap = 3},
+    {"long", 2, 4, 2, 1, 700, 650, .bias = true, .sink = true},
+    {"long, a window", 2, 4, 2, 1, 700, 650, .window = 70, .smooth = true},
 };
 
 TEST(test_group_query)
@@ -705,6 +708,83 @@ TEST(test_group_query)
     for (size_t i = 0; i < COUNT(group_queries); i++) {
         check_group_query(&group_queries[i], SIB_F32);
         check_group_query(&group_queries[i], SIB_F16);
+    }
+}
+
+/* A session of the case, and its inputs as they are given to it. */
+typedef struct opened {
+    sib_session *session;
+    sib_value *inputs[CLAIM_MAX];
+    sib_named_value given[CLAIM_MAX];
+    size_t n;
+} opened;
+
+static void open_case(const claim_case *w, opened *o)
+{
+    static const char *const names[] = {"i0", "i1", "i2", "i3", "i4", "i5", "i6", "i7", "i8"};
+    char backends[64];
+    snprintf(backends, sizeof backends, "%s,ref", backend());
+    *o = (opened){0};
+    o->session = claim_session(w, backends, o->inputs);
+    for (size_t i = 0; i < w->n_in; i++)
+        if (o->inputs[i])
+            o->given[o->n++] = (sib_named_value){names[i], o->inputs[i]};
+}
+
+static void close_case(opened *o)
+{
+    for (size_t i = 0; i < CLAIM_MAX; i++)
+        sib_value_free(&o->inputs[i]);
+    sib_session_free(&o->session);
+}
+
+static void check_last_kernel(const claim_case *w, const char *expected)
+{
+    sib_value *out[CLAIM_MAX] = {0};
+    sib_error err = SIB_ERROR_INIT;
+    sib_plan *plan;
+    sib_plan_step made;
+    char kernel[64] = "";
+    opened o;
+    open_case(w, &o);
+    CHECK_OK(sib_session_run(o.session, o.n, o.given, 0, NULL, out, NULL, &err), err);
+    CHECK_OK(sib_session_plan(o.session, &plan, &err), err);
+    for (size_t i = 0; sib_plan_get_step(plan, 0, i, &made); i++)
+        snprintf(kernel, sizeof kernel, "%s", made.kernel);
+    assert_string_equal(kernel, expected);
+    sib_plan_free(&plan);
+    claim_drop(out);
+    close_case(&o);
+}
+
+/* One query of many keys, whose groups take some keys each: before the limit and behind it, of keys before and new ones,
+   with a mask that hides all of them. */
+TEST(test_long_cache)
+{
+    static const int64_t keys[] = {511, 512, 1700};
+    for (size_t k = 0; k < 12; k++) {
+        const sib_dtype type = k & 1 ? SIB_F16 : SIB_F32, masked = k & 2 ? type : SIB_DTYPE_UNKNOWN;
+        const int64_t all = keys[k / 4], past = 300;
+        claim_case w = made("Attention", 23, 6,
+                            (const tensor[]){{type, 4, {2, 6, 1, 40}},
+                                             {type, 4, {2, 3, all - past, 40}},
+                                             {type, 4, {2, 3, all - past, 50}},
+                                             {masked, 4, {2, 1, 1, all}},
+                                             {type, 4, {2, 3, past, 40}},
+                                             {type, 4, {2, 3, past, 50}}});
+        double mask[2 * 1700];
+        for (int64_t i = 0; i < 2 * all; i++)
+            mask[i] = i < all ? -INFINITY : 0;
+        w.in[3].values = mask;
+        w.n_out = 3;
+        w.n_attributes = 1;
+        w.attributes[0] = claim_int("is_causal", 1);
+        for (size_t i = 0; i < w.n_in; i++)
+            w.in[i].size = 2;
+        w.abs = type == SIB_F32 ? 1e-5 : 4e-3;
+        w.rel = type == SIB_F32 ? 1e-5 : 2e-3;
+        check(&w);
+        check_last_kernel(&w, all < 512 ? "attention" : "attention_merge");
     }
 }
 
@@ -718,13 +798,9 @@ TEST(test_group_query_ends)
         claim_case w = made(
             "GroupQueryAttention", 1, 9,
             (const tensor[]){row, row, row, past, past, {SIB_I32, 1, {1}}, {SIB_I32, 0, {0}}, turns, turns});
-        static const char *const names[] = {"i0", "i1", "i2", "i3", "i4", "i5", "i6", "i7", "i8"};
-        sib_value *inputs[CLAIM_MAX], *out[3] = {0};
-        sib_named_value given[CLAIM_MAX];
+        sib_value *out[3] = {0};
         sib_error err = SIB_ERROR_INIT;
-        char backends[64];
-        size_t n = 0;
-        snprintf(backends, sizeof backends, "%s,ref", backend());
+        opened o;
         w.domain = "com.microsoft";
         w.n_out = 3;
         w.in[5].values = &beyond[k];
@@ -733,15 +809,10 @@ TEST(test_group_query_ends)
         w.attributes[0] = claim_int("num_heads", 1);
         w.attributes[1] = claim_int("kv_num_heads", 1);
         w.attributes[2] = claim_int("do_rotary", k);
-        sib_session *s = claim_session(&w, backends, inputs);
-        for (size_t i = 0; i < w.n_in; i++)
-            if (inputs[i])
-                given[n++] = (sib_named_value){names[i], inputs[i]};
-        CHECK_FAILS(sib_session_run(s, n, given, 0, NULL, out, NULL, &err), SIB_ERR_VALUE, err,
+        open_case(&w, &o);
+        CHECK_FAILS(sib_session_run(o.session, o.n, o.given, 0, NULL, out, NULL, &err), SIB_ERR_VALUE, err,
                     "out of range");
-        for (size_t i = 0; i < w.n_in; i++)
-            sib_value_free(&inputs[i]);
-        sib_session_free(&s);
+        close_case(&o);
     }
 }
 

@@ -1,6 +1,6 @@
 /* Attention, and MultiHeadAttention of com.microsoft, as launches of the kernel `attention`, and of `layout` for the
    caches that they give. */
-#include "backend/gpu/gpu.h"
+#include "backend/gpu/attention.h"
 
 #include <math.h>
 #include <string.h>
@@ -208,6 +208,55 @@ static sib_code add_present(const node_view *n, gpu_step *s, const attending *a,
     return code == SIB_OK ? add_rows(s, own, a->args.type, output, output, a->args.past, rows, err) : code;
 }
 
+/* ---- Launches ------------------------------------------------------------------------------------------ */
+
+/* Keys of a group at least, and groups at most, where rows of one tile have many keys: a group's work must be worth the
+   launch that merges, and fewer keys a group than these no longer find idle units. */
+#define CHUNK_KEYS   256
+#define CHUNK_GROUPS 512
+
+/* Keys of a group; 0: all. */
+static size_t chunk_of(const gpu_attention_args *a, size_t batches)
+{
+    const size_t keys = (size_t)a->past + a->keys, groups = batches * a->kv_heads;
+    const size_t parts = size_min(keys / CHUNK_KEYS, CHUNK_GROUPS / groups);
+    if ((size_t)a->heads * a->queries > ATTENTION_ROWS || parts < 2)
+        return 0;
+    return size_ceil_div(size_ceil_div(keys, parts), ATTENTION_KEYS) * ATTENTION_KEYS;
+}
+
+sib_code gpu_add_attention(gpu_step *s, gpu_attention_args args, const gpu_operand *operands, size_t batches,
+                           sib_error *err)
+{
+    const size_t rows = (size_t)args.heads * args.queries, kv = args.kv_heads,
+                 chunk = chunk_of(&args, batches);
+    if (!chunk)
+        return gpu_add(s, GPU_attention, 8, operands, &args, size_ceil_div(rows, ATTENTION_ROWS), kv, batches,
+                       err);
+    const size_t parts = size_ceil_div((size_t)args.past + args.keys, chunk), all = batches * kv * rows;
+    const gpu_attention_merge_args merge = {.type = args.type,
+                                            .count = (uint32_t)(all * args.dv),
+                                            .heads = args.heads,
+                                            .queries = args.queries,
+                                            .kv_heads = args.kv_heads,
+                                            .dv = args.dv,
+                                            .parts = (uint32_t)parts,
+                                            .empty = args.flags & ATTENTION_EMPTY ? 1 : 0,
+                                            .y_batch = args.y_batch,
+                                            .y_head = args.y_head,
+                                            .y_row = args.y_row};
+    gpu_operand made[8];
+    memcpy(made, operands, sizeof made);
+    made[6] = gpu_scratch(s, all * parts * (ATTENTION_PART_V + args.dv));
+    args.chunk = (uint32_t)chunk;
+    sib_code code = gpu_add(s, GPU_attention, 8, made, &args, parts, kv, batches, err);
+    return code == SIB_OK
+               ? gpu_add_line(s, GPU_attention_merge, 2, (const gpu_operand[]){made[6], operands[6]}, &merge,
+                              size_ceil_div(merge.count, ATTENTION_MERGE_THREADS * ATTENTION_MERGE_ELEMENTS),
+                              err)
+               : code;
+}
+
 static sib_code plan(const node_view *n, gpu_step *s, sib_error *err)
 {
     attending a = {.args = {0}};
@@ -217,13 +266,10 @@ static sib_code plan(const node_view *n, gpu_step *s, sib_error *err)
     for (size_t i = 0; i < 8; i++)
         operands[i] = (gpu_operand){GPU_IN, gpu_has(n, inputs[i]) ? inputs[i] : IN_Q, 0};
     operands[6] = (gpu_operand){GPU_OUT, 0, 0};
-    const size_t rows = (size_t)a.args.heads * a.args.queries;
     sib_code code = add_present(n, s, &a, 1, err);
     if (code == SIB_OK)
         code = add_present(n, s, &a, 2, err);
-    return code == SIB_OK ? gpu_add(s, GPU_attention, 8, operands, &a.args,
-                                    size_ceil_div(rows, ATTENTION_ROWS), (size_t)a.k.h, (size_t)a.q.b, err)
-                          : code;
+    return code == SIB_OK ? gpu_add_attention(s, a.args, operands, (size_t)a.q.b, err) : code;
 }
 
 const gpu_op gpu_attention = {.claims = claims, .plan = plan, .takes_empty = true};

@@ -1,5 +1,6 @@
 /* Attentions of com.microsoft whose keys and values are written into a cache first, as launches of the kernels `cache`
    and `attention`: GroupQueryAttention. */
+#include "backend/gpu/attention.h"
 #include "backend/gpu/step.h"
 
 #include <math.h>
@@ -244,10 +245,7 @@ static sib_code plan(const node_view *n, gpu_step *s, sib_error *err)
         operands[4].at = GQA_SINK;
     if (gpu_has(n, GQA_BIAS))
         operands[5].at = GQA_BIAS;
-    return code == SIB_OK ? gpu_add(s, GPU_attention, 8, operands, &c.args,
-                                    size_ceil_div((size_t)c.args.heads * c.args.queries, ATTENTION_ROWS),
-                                    c.kv_heads, c.batches, err)
-                          : code;
+    return code == SIB_OK ? gpu_add_attention(s, c.args, operands, c.batches, err) : code;
 }
 
 const gpu_op gpu_group_query = {.claims = claims, .plan = plan, .takes_empty = true};

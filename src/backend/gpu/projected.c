@@ -1,6 +1,6 @@
 /* Attention of com.microsoft, whose queries, keys and values are one product, as launches of the kernels `matmul`,
    `chain` for its mask, `cache` where it gives keys and values on, and `attention`. */
-#include "backend/gpu/gpu.h"
+#include "backend/gpu/attention.h"
 
 #include <math.h>
 #include <string.h>
@@ -220,9 +220,7 @@ static sib_code plan(const node_view *n, gpu_step *s, sib_error *err)
     }
     const gpu_operand kv = p.caches ? (gpu_operand){GPU_OUT, 1, 0} : all;
     const gpu_operand operands[] = {all, kv, kv, x, x, bias, {GPU_OUT, 0, 0}, x};
-    return code == SIB_OK ? gpu_add(s, GPU_attention, 8, operands, &p.args,
-                                    size_ceil_div(p.args.queries, ATTENTION_ROWS), p.heads, p.batches, err)
-                          : code;
+    return code == SIB_OK ? gpu_add_attention(s, p.args, operands, p.batches, err) : code;
 }
 
 const gpu_op gpu_projected_attention = {.claims = claims, .plan = plan, .takes_empty = true};

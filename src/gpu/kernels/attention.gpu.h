@@ -5,6 +5,8 @@
 
    A group makes ATTENTION_ROWS rows for GROUP_Z = batch and GROUP_Y = key head, of ATTENTION_KEYS keys and
    ATTENTION_PART columns of q, k or v at a time. Tiles of keys that none of its rows reaches are left out.
+   Where few rows have many keys each group takes `chunk` of them, GROUP_X times which are before it, and writes a part to
+   y, of which the kernel attention_merge makes y.
 
    Buffers: 0 q, 1 k, 2 v, 3 past k, 4 past v, 5 bias, 6 y, 7 lengths, int64: keys that count. k and v begin at
    elements k_first and v_first. */
@@ -32,12 +34,13 @@
 #define ATTENTION_THREADS 64u
 
 #include "gpu/dialect/args.h"
+#include "gpu/kernels/attention_parts.h"
 /* Strides are in elements, those of the bias in rows of `width`. */
 KERNEL_ARGS(attention, u32 type; u32 heads; u32 queries; u32 keys; u32 past; u32 d; u32 dv; u32 flags;
             u32 q_batch; u32 q_head; u32 q_row; u32 k_batch; u32 k_head; u32 k_row; u32 v_batch; u32 v_head;
             u32 v_row; u32 y_batch; u32 y_head; u32 y_row; u32 width; u32 bias_batch; u32 bias_head;
-            u32 bias_row; i32 left; i32 right; u32 kv_heads; f32 scale; f32 softcap; u32 k_first;
-            u32 v_first;)
+            u32 bias_row; i32 left; i32 right; u32 kv_heads; f32 scale; f32 softcap; u32 k_first; u32 v_first;
+            u32 chunk;)
 
 #ifdef GPU_DIALECT
 #define THREADS ATTENTION_THREADS
@@ -47,8 +50,6 @@ SHARED(f32, attention_kv, ATTENTION_KEYS *ATTENTION_PART)
 SHARED(f32, attention_p, ATTENTION_ROWS *ATTENTION_KEYS)
 SHARED(f32, attention_largest, ATTENTION_THREADS)
 SHARED(f32, attention_factor, ATTENTION_ROWS)
-
-#define LOWEST bits_to_f32(0xff7fffffu)
 
 /* Column c of row j of the buffers `past_kv` and `kv`, whose own rows begin at `begin`; 0 outside. */
 #define ATTENTION_LOAD(past_kv, kv, begin, row, width, j, c)                                                 \
@@ -63,7 +64,10 @@ KERNEL(attention)
     PRIVATE(f32, sums, 8u * ATTENTION_PARTS);
     PRIVATE(f32, state, 2); /* of its row: the largest score, and its share of the sum of exponentials */
     PRIVATE(f32, shown, 2); /* whether a key of its columns is not hidden from its rows */
-    u32 first = GROUP_X * ATTENTION_ROWS, rows = args.heads * args.queries, all = args.past + args.keys;
+    bool parted = args.chunk != 0u;
+    u32 first = parted ? 0u : GROUP_X * ATTENTION_ROWS, rows = args.heads * args.queries,
+        all = args.past + args.keys;
+    u32 parts = parted ? (all - 1u) / args.chunk + 1u : 1u;
     u32 past_begin = (GROUP_Z * args.kv_heads + GROUP_Y) * args.past;
     u32 k_begin = args.k_first + GROUP_Z * args.k_batch + GROUP_Y * args.k_head;
     u32 v_begin = args.v_first + GROUP_Z * args.v_batch + GROUP_Y * args.v_head;
@@ -84,7 +88,9 @@ KERNEL(attention)
         valid = (args.flags & ATTENTION_RIGHT) != 0u ? I32(all)
                                                      : valid; /* padded queries see what is before them */
     }
-    /* The rows reach keys [begin, end). */
+    /* Of the group's keys [own, own_end) the rows reach [begin, end). */
+    u32 own = GROUP_X * args.chunk < all ? GROUP_X * args.chunk : all,
+        own_end = parted && all - own > args.chunk ? own + args.chunk : all;
     u32 last = (first + ATTENTION_ROWS < rows ? first + ATTENTION_ROWS : rows) - 1u, begin = 0u, end = 0u;
     bool one_head = first / args.queries == last / args.queries;
     i32 low = I32(one_head ? first % args.queries : 0u) + offset - args.left;
@@ -95,13 +101,14 @@ KERNEL(attention)
         begin = U32(low) / ATTENTION_KEYS * ATTENTION_KEYS;
     if (high >= 0)
         end = (U32(high) / ATTENTION_KEYS + 1u) * ATTENTION_KEYS;
-    end = end < all ? end : all;
-    begin = begin < end ? begin : end;
-    if (end - begin < all) { /* of the others infinities and NaN count still: 0 times them is NaN */
+    end = end < own ? own : end < own_end ? end : own_end;
+    begin = begin < own ? own : begin < end ? begin : end;
+    if (end - begin < own_end - own) { /* of the others infinities and NaN count still: 0 times them is NaN */
         EACH_THREAD
         {
             f32 found = 0.0f;
-            for (u32 i = thread / ATTENTION_PART; i < all - (end - begin); i += THREADS / ATTENTION_PART) {
+            for (u32 i = own + thread / ATTENTION_PART; i < own_end - (end - begin);
+                 i += THREADS / ATTENTION_PART) {
                 u32 j = i < begin ? i : i + (end - begin);
                 for (u32 c = thread % ATTENTION_PART; c < args.d || c < args.dv; c += ATTENTION_PART)
                     if (!is_finite(ATTENTION_LOAD(3, 1, k_begin, args.k_row, args.d, j, c)) ||
@@ -115,8 +122,8 @@ KERNEL(attention)
         {
             for (u32 i = 0u; i < THREADS; i++)
                 if (SHARED_GET(attention_largest, i) != 0.0f) { /* as each thread finds */
-                    begin = 0u;
-                    end = all;
+                    begin = own;
+                    end = own_end;
                 }
         }
         BARRIER;
@@ -128,7 +135,7 @@ KERNEL(attention)
         MINE(state, 0) = LOWEST;
         MINE(state, 1) = 0.0f;
         u32 head = GROUP_Y * args.heads + (first + thread / 4u) / args.queries;
-        if ((args.flags & ATTENTION_SINK) != 0u) {
+        if ((args.flags & ATTENTION_SINK) != 0u && own == 0u) {
             bool given = (args.flags & ATTENTION_SINKS) != 0u && first + thread / 4u < rows;
             MINE(state, 0) = given ? LOAD_F32(4, args.type, head) : 0.0f;
             MINE(state, 1) = thread % 4u == 0u ? 1.0f : 0.0f;
@@ -250,16 +257,16 @@ KERNEL(attention)
             BARRIER;
             EACH_THREAD
             {
-                u32 y = thread / 8u * 2u, x = thread % 8u * 4u, own = part / ATTENTION_PART * 8u;
+                u32 y = thread / 8u * 2u, x = thread % 8u * 4u, held = part / ATTENTION_PART * 8u;
                 f32 sum[8]; /* in registers; `sums` may be in memory, as its index depends on the part */
                 for (u32 i = 0u; i < 8u; i++)
-                    sum[i] = MINE(sums, own + i) * SHARED_GET(attention_factor, y + i / 4u);
+                    sum[i] = MINE(sums, held + i) * SHARED_GET(attention_factor, y + i / 4u);
                 for (u32 j = 0u; j < ATTENTION_KEYS; j++)
                     for (u32 i = 0u; i < 8u; i++)
                         sum[i] = MADD(SHARED_GET(attention_p, (y + i / 4u) * ATTENTION_KEYS + j),
                                       SHARED_GET(attention_kv, j * ATTENTION_PART + x + i % 4u), sum[i]);
                 for (u32 i = 0u; i < 8u; i++)
-                    MINE(sums, own + i) = sum[i];
+                    MINE(sums, held + i) = sum[i];
             }
             BARRIER;
         }
@@ -267,6 +274,8 @@ KERNEL(attention)
     EACH_THREAD
     {
         SHARED_SET(attention_largest, thread, MINE(state, 1));
+        if (thread % 4u == 0u)
+            SHARED_SET(attention_factor, thread / 4u, MINE(state, 0));
         for (u32 i = 0u; i < 2u; i++)
             SHARED_SET(attention_p, (thread / 8u * 2u + i) * 8u + thread % 8u, MINE(shown, i));
     }
@@ -280,14 +289,26 @@ KERNEL(attention)
             f32 sum = 0.0f;
             for (u32 i = 0u; i < 4u; i++)
                 sum = sum + SHARED_GET(attention_largest, y * 4u + i);
-            bool zero = (args.flags & ATTENTION_EMPTY) != 0u;
+            bool any = false;
             for (u32 i = 0u; i < 8u; i++)
-                zero = zero && SHARED_GET(attention_p, y * 8u + i) == 0.0f;
+                any = any || SHARED_GET(attention_p, y * 8u + i) != 0.0f;
+            u32 part = (((GROUP_Z * args.kv_heads + GROUP_Y) * rows + r) * parts + GROUP_X) *
+                       (ATTENTION_PART_V + args.dv);
+            if (parted && thread % 8u == 0u) {
+                SET_WORD(6, part + ATTENTION_PART_LARGEST, f32_to_bits(SHARED_GET(attention_factor, y)));
+                SET_WORD(6, part + ATTENTION_PART_SUM, f32_to_bits(sum));
+                SET_WORD(6, part + ATTENTION_PART_SHOWN, f32_to_bits(any ? 1.0f : 0.0f));
+            }
             for (u32 i = 0u; i < 4u * ATTENTION_PARTS; i++) {
                 u32 column = i / 4u * ATTENTION_PART + thread % 8u * 4u + i % 4u, at = to + column;
-                f32 v = zero ? 0.0f : MINE(sums, i / 4u * 8u + y % 2u * 4u + i % 4u) / sum;
+                f32 v = MINE(sums, i / 4u * 8u + y % 2u * 4u + i % 4u);
                 if (column >= args.dv)
                     continue;
+                if (parted) {
+                    SET_WORD(6, part + ATTENTION_PART_V + column, f32_to_bits(v));
+                    continue;
+                }
+                v = any || (args.flags & ATTENTION_EMPTY) == 0u ? v / sum : 0.0f;
                 PUT_F32(6, args.type, word, at, v);
             }
         }
