@@ -12,6 +12,10 @@ typedef float f32;
     struct gpu_##name##_args {                                                                               \
         __VA_ARGS__                                                                                          \
     };
+#define STRUCT(name, ...)                                                                                    \
+    struct name {                                                                                            \
+        __VA_ARGS__                                                                                          \
+    };
 #define KERNEL(name)                                                                                         \
     extern "C" __global__ void __launch_bounds__(THREADS)                                                    \
         gpu_##name(const gpu_##name##_args args, u32 *words_0, u32 *words_1, u32 *words_2, u32 *words_3,     \

@@ -15,6 +15,10 @@ BUFFER(0) BUFFER(1) BUFFER(2) BUFFER(3) BUFFER(4) BUFFER(5) BUFFER(6) BUFFER(7)
 #define FN
 #define EXACT                  precise
 #define KERNEL_ARGS(name, ...) layout(push_constant) uniform name##_args{__VA_ARGS__} args;
+#define STRUCT(name, ...)                                                                                    \
+    struct name {                                                                                            \
+        __VA_ARGS__                                                                                          \
+    };
 #define KERNEL(name)                                                                                         \
     layout(local_size_x = THREADS) in;                                                                       \
     void main()

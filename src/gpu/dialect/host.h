@@ -111,6 +111,10 @@ static inline u32 host_shared_write(host_group *g, host_mark *marks, u32 n, u32 
     typedef struct gpu_##name##_args {                                                                       \
         __VA_ARGS__                                                                                          \
     } gpu_##name##_args;
+#define STRUCT(name, ...)                                                                                    \
+    typedef struct name {                                                                                    \
+        __VA_ARGS__                                                                                          \
+    } name;
 #define KERNEL(name)                                                                                         \
     enum { gpu_##name##_threads = THREADS };                                                                 \
     static void gpu_##name##_group(host_group *host, const gpu_##name##_args args)

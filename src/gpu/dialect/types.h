@@ -129,10 +129,11 @@ FN u32 joined(u32 type, u32 word, u32 value, u32 i)
 #define LOAD(buffer, type, i)     decode(type, WORD(buffer, (i) >> type_shift(type)), i)
 #define LOAD_F32(buffer, type, i) bits_to_f32(LOAD(buffer, type, i))
 /* Element i of a buffer = what decodes to `bits`, or v, for a thread that makes a word's elements in order: the last
-   writes `word`. */
-#define PUT(buffer, type, word, i, bits)                                                                     \
+   writes `word`. PUT_WITHIN: of `count` elements, which may end inside of a word. */
+#define PUT(buffer, type, word, i, bits) PUT_WITHIN(buffer, type, 0u, word, i, bits)
+#define PUT_WITHIN(buffer, type, count, word, i, bits)                                                       \
     word = joined(type, word, bits, i);                                                                      \
-    if (PLACE(type, i) == LAST_PLACE(type))                                                                  \
+    if (PLACE(type, i) == LAST_PLACE(type) || (i) + 1u == (count))                                           \
     SET_WORD(buffer, (i) >> type_shift(type), word)
 #define PUT_F32(buffer, type, word, i, v) PUT(buffer, type, word, i, f32_to_bits(v))
 

@@ -65,10 +65,8 @@ KERNEL(quantize)
                 quantize_step(args.wide, quantize_rounded(args.wide, LOAD_F32(0, args.type, e)), scale) +
                 zero;
             step = clamped(step, args.to == T_U8 ? 0.0f : -128.0f, args.to == T_U8 ? 255.0f : 127.0f);
-            word = word | encode(args.to, is_nan(step) ? 0u : U32(I32(step)), e);
+            PUT_WITHIN(3, args.to, args.count, word, e, is_nan(step) ? 0u : U32(I32(step)));
         }
-        if (first < args.count)
-            SET_WORD(3, first >> 2, word);
     }
     BARRIER;
 }

@@ -123,10 +123,8 @@ KERNEL(window)
                 sum = largest * (args.slope == 2.0f ? SQRT(sum) : pow_f32(sum, 1.0f / args.slope));
             else if (args.op != WINDOW_LARGEST)
                 sum = sum / F32(args.op == WINDOW_MEAN_PADDED ? padded : counted);
-            word = word | encode(args.type, integers ? U32(I32(sum)) : f32_to_bits(sum), e);
+            PUT_WITHIN(4, args.type, args.count, word, e, integers ? U32(I32(sum)) : f32_to_bits(sum));
         }
-        if (first < args.count)
-            SET_WORD(4, first >> shift, word);
     }
     BARRIER;
 }
