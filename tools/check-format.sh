@@ -1,4 +1,4 @@
 #!/bin/sh
 # Fails where clang-format would change a file.
 cd "$(dirname "$0")/.." || exit 1
-clang-format --dry-run --Werror $(tools/sources.sh)
+tools/sources.sh | xargs -P "$(nproc)" -n 100 clang-format --dry-run --Werror
