@@ -2,7 +2,8 @@
 # Installs what each kind of work needs: Debian packages, Python packages in build/venv, arm64's libraries in build/arm64-root.
 #   tools/setup.sh install KIND...  installs what is missing (apt with sudo where not root); a second call does nothing
 #   tools/setup.sh check KIND       exits 1 if something is missing, naming it and the command that installs it
-# KIND: build, test, python, peers, train, check, arm64, cortex, gpu, page, web, or all (what the tests before a change lands need)
+# KIND: build, test, python, python-packages (python without Sibyl's own), peers, train, check, arm64, cortex, gpu, page, web,
+# or all (what the tests before a change lands need)
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -30,7 +31,7 @@ packages_of() {
     case "$1" in
     build) echo "$build" ;;
     test) echo "$test" ;;
-    python) echo "$python" ;;
+    python | python-packages) echo "$python" ;;
     peers) echo "$peers" ;;
     train) echo "$train" ;;
     check) echo "$check" ;;
@@ -40,7 +41,7 @@ packages_of() {
     page) echo "$page $(node_packages)" ;;
     web) echo "$web $(node_packages)" ;;
     *)
-        echo "setup.sh: expected build, test, python, peers, train, check, arm64, cortex, gpu, page, web or all, not '$1'" >&2
+        echo "setup.sh: expected build, test, python, python-packages, peers, train, check, arm64, cortex, gpu, page, web or all, not '$1'" >&2
         exit 2
         ;;
     esac
@@ -166,7 +167,7 @@ install_npm() {
 # extra_missing KIND: true if the kind lacks something that is not a system package.
 extra_missing() {
     case "$1" in
-    python) ! [ -f build/venv/requirements-test.stamp ] ;;
+    python | python-packages) ! [ -f build/venv/requirements-test.stamp ] ;;
     peers) ! [ -f build/venv/requirements-peers.stamp ] ;;
     gpu) ! [ -f build/venv/requirements-gpu.stamp ] ;;
     train) ! [ -f build/venv/requirements-train.stamp ] ;;
@@ -185,6 +186,7 @@ install_kind() {
     arm64) install_arm64_root ;;
     page | web) install_npm ;;
     python) install_python tools/requirements-test.txt ;;
+    python-packages) install_requirements tools/requirements-test.txt ;;
     peers)
         install_python tools/requirements-test.txt
         install_python tools/requirements-peers.txt
