@@ -10,7 +10,7 @@ PYTEST  = OMP_NUM_THREADS=1 $(PYTHON) -m pytest -q -n $(JOBS) --dist worksteal
 CTEST   = ctest -j $$(($(JOBS) + 2)) --no-tests=error
 SHELL   = /bin/bash
 
-.PHONY: all build setup demo test test-c test-python compare bench asan tsan portable debug neon cortex gpu-test gpu-bench mutate mutate-checkpoints mutate-tokenizers faults fuzz-http load random-graphs page serve test-web check check-paths format operators digits tile-tables install example clean
+.PHONY: all build setup demo test test-c test-python compare compare-gpu compare-python bench asan tsan portable debug neon cortex gpu-test gpu-bench mutate mutate-checkpoints mutate-tokenizers faults fuzz-http load random-graphs page serve test-web check check-paths format operators digits tile-tables install example clean
 
 all: build
 	@if [ $(PRESET) = release ]; then ln -sf release/cli/sibyl build/sibyl; fi
@@ -74,7 +74,12 @@ test-web: need-web page
 
 # Comparisons with other software, which `make setup FOR=peers` installs (some gigabytes).
 compare: need-peers all
+	@$(MAKE) --no-print-directory -k -j 2 compare-gpu compare-python
+
+compare-gpu:
 	ctest --preset $(PRESET) -R '^gpu_nvrtc$$' --no-tests=error
+
+compare-python:
 	SIBYL_PEERS=1 $(PYTEST) -rfE -m peers python/tests
 
 bench: need-peers all
