@@ -171,12 +171,18 @@ static sib_code axis_of(const job_step *s, size_t call, const call_port *port, s
     return SIB_OK;
 }
 
+/* NULL where the node has none. */
+static const job_call *aligner(const job_step *s)
+{
+    return s->node->op->n_calls > CALL_ALIGNER ? s->calls[CALL_ALIGNER] : NULL;
+}
+
 /* Reads layers and heads from the aligner's scores; none without an aligner. */
 static sib_code read_layers(const job_step *s, whisper_model *m, sib_error *err)
 {
-    if (!s->calls[CALL_ALIGNER])
+    if (!aligner(s))
         return SIB_OK;
-    const call_plan *p = job_call_plan(s->calls[CALL_ALIGNER]);
+    const call_plan *p = job_call_plan(aligner(s));
     size_t i;
     for (m->n_text_layer = 0;; m->n_text_layer++) {
         char port[32];
@@ -194,8 +200,10 @@ static sib_code read_heads(const job_step *s, called_whisper *c, sib_error *err)
 {
     const double *list;
     size_t n;
+    if (!aligner(s))
+        return SIB_OK;
     step_numbers(s, WHISPER_IN_ALIGNMENT_HEADS, &list, &n);
-    if (!n || !s->calls[CALL_ALIGNER])
+    if (!n)
         return SIB_OK;
     if (!(c->heads = mem_alloc(n, sizeof *c->heads)))
         return err_memory(err, n * sizeof *c->heads, "alignment heads");
@@ -241,7 +249,7 @@ sib_code called_whisper_make(const job_step *s, called_whisper *c, sib_error *er
     m->step = model_step;
     m->reorder = model_reorder;
     m->rewind = model_rewind;
-    m->align = s->calls[CALL_ALIGNER] ? model_align : NULL;
+    m->align = aligner(s) ? model_align : NULL;
     return SIB_OK;
 }
 

@@ -5,7 +5,7 @@
 #include "job/nodes/nodes.h"
 #include "job/whisper/whisper.h"
 
-/* The first inputs of such a node. */
+/* The first inputs of such a node; the last of them only of one that may have an aligner. */
 enum {
     WHISPER_IN_AUDIO,
     WHISPER_IN_N_TEXT_CTX,

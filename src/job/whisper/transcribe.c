@@ -3,6 +3,7 @@
 #include "base/cancel.h"
 #include "base/error.h"
 #include "base/size.h"
+#include "job/whisper/detect.h"
 #include "job/whisper/hallucinate.h"
 #include "job/whisper/letters.h"
 #include "job/whisper/words.h"
@@ -58,60 +59,19 @@ static sib_code decode_window(transcription *t, size_t seek, size_t size, sib_er
     return code;
 }
 
-/* The language whose token is the most probable after the start token, at the recording's beginning. */
-static sib_code detect_language(transcription *t, const char **language, double *probability, sib_error *err)
-{
-    const whisper_model *m = t->model;
-    sib_code code = whisper_logits_room(&t->decoder, 1, err);
-    if (code == SIB_OK)
-        code = decode_window(t, 0, whisper_window_frames(m), err);
-    if (code == SIB_OK)
-        code = m->step(m->self, 1, 1, &t->tokens.sot, 1, &(size_t){0}, t->decoder.logits, err);
-    if (code != SIB_OK)
-        return code;
-    double sum = 0, top = -INFINITY;
-    *language = NULL;
-    const char *spoken, *name;
-    for (size_t i = 0; sib_whisper_language(i, &spoken, &name); i++) {
-        int32_t id = whisper_tokens_language(&t->tokens, spoken);
-        if (id < 0)
-            continue;
-        double x = t->decoder.logits[id];
-        if (!*language || x > top) {
-            sum = sum * exp(top - x) + 1;
-            top = x;
-            *language = spoken;
-        } else {
-            sum += exp(x - top);
-        }
-    }
-    if (!*language)
-        return err_set(err, SIB_ERR_VALUE, "the tokenizer has no language tokens, such as <|en|>");
-    if (isnan(sum))
-        return err_set(err, SIB_ERR_VALUE, "the model's logits of languages hold NaN or infinity");
-    *probability = 1 / sum;
-    return SIB_OK;
-}
-
 static sib_code choose_language(transcription *t, whisper_transcript *out, sib_error *err)
 {
-    const char *language = "en";
+    whisper_language spoken;
     sib_code code = SIB_OK;
-    out->language_probability = NAN;
-    if (t->options->language) {
-        language = whisper_language_code(t->options->language);
-        if (!language)
-            return err_set(err, SIB_ERR_ARGUMENT, "language '%.40s' is not one of Whisper's",
-                           t->options->language);
-    } else if (t->model->multilingual) {
-        code = detect_language(t, &language, &out->language_probability, err);
-    }
-    if (code == SIB_OK && t->model->multilingual)
-        code = whisper_tokens_start(&t->tokens, language, t->options->translate, err);
+    if (whisper_detects(t->model, t->options))
+        code = decode_window(t, 0, whisper_window_frames(t->model), err);
+    if (code == SIB_OK)
+        code = whisper_choose_language(&t->decoder, &t->tokens, &spoken, err);
     if (code != SIB_OK)
         return code;
-    out->language = mem_strdup(language);
-    return out->language ? SIB_OK : err_memory(err, strlen(language) + 1, "a language");
+    out->language_probability = spoken.probability;
+    out->language = mem_strdup(spoken.code);
+    return out->language ? SIB_OK : err_memory(err, strlen(spoken.code) + 1, "a language");
 }
 
 /* ---- Decoding ------------------------------------------------------------------------------------------ */
