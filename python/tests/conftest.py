@@ -81,3 +81,25 @@ def wav(tmp_path):
     """A second of 16-bit noise: its path and its samples."""
     samples = np.random.default_rng(3).integers(-32768, 32768, 16000).astype(np.int16)
     return write_wav(tmp_path / "noise.wav", samples), samples
+
+
+def save_random_whisper(path):
+    """A small multilingual Whisper of random weights in openai-whisper's format, spread so that no two logits are near."""
+    torch, whisper = peer("torch"), peer("whisper")
+    dims = whisper.model.ModelDimensions(80, 1500, 64, 2, 2, 51865, 448, 64, 2, 2)
+    model = whisper.model.Whisper(dims)
+    spread = {"decoder.token_embedding.weight": 0.35, "decoder.positional_embedding": 1.0}
+    random = torch.Generator().manual_seed(3)
+    with torch.no_grad():
+        for name, p in model.named_parameters():
+            if p.dim() > 1:
+                p.copy_(torch.randn(p.shape, generator=random) * spread.get(name, 1.5 / p.shape[-1] ** 0.5))
+    torch.save({"dims": vars(dims), "model_state_dict": model.state_dict()}, path)
+    return path
+
+
+def loud_noise():
+    """45 s of noise that swells and fades, int16."""
+    random = np.random.default_rng(1)
+    level = np.repeat(random.uniform(0, 3000, 450), 1600)
+    return (random.standard_normal(level.size) * level).astype(np.int16)

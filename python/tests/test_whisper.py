@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import ROOT, peer, write_wav
+from conftest import ROOT, loud_noise, peer, save_random_whisper, write_wav
 
 BUILD = Path(os.environ.get("SIBYL_BUILD", ROOT / "build" / "release"))
 
@@ -49,18 +49,8 @@ def test_scripted_models():
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory):
-    """A small Whisper of random weights in openai-whisper's format, spread so that no two logits are near."""
-    torch, whisper = peer("torch"), peer("whisper")
-    dims = whisper.model.ModelDimensions(80, 1500, 64, 2, 2, 51865, 448, 64, 2, 2)
-    model = whisper.model.Whisper(dims)
-    spread = {"decoder.token_embedding.weight": 0.35, "decoder.positional_embedding": 1.0}
-    random = torch.Generator().manual_seed(3)
-    with torch.no_grad():
-        for name, p in model.named_parameters():
-            if p.dim() > 1:
-                p.copy_(torch.randn(p.shape, generator=random) * spread.get(name, 1.5 / p.shape[-1] ** 0.5))
-    folder = tmp_path_factory.mktemp("whisper")
-    torch.save({"dims": vars(dims), "model_state_dict": model.state_dict()}, folder / "m.pt")
+    whisper, folder = peer("whisper"), tmp_path_factory.mktemp("whisper")
+    save_random_whisper(folder / "m.pt")
     ranks = Path(whisper.__file__).parent / "assets" / "multilingual.tiktoken"
     command = [built("cli", "sibyl"), "import", folder / "m.pt", "-o", folder / "m.onnx", "--tokenizer", ranks]
     subprocess.run(command, check=True, capture_output=True)
@@ -70,9 +60,7 @@ def checkpoint(tmp_path_factory):
 @pytest.fixture(scope="module")
 def loud(checkpoint):
     """45 s of noise that swells and fades, as a file and as samples."""
-    random = np.random.default_rng(1)
-    level = np.repeat(random.uniform(0, 3000, 450), 1600)
-    samples = (random.standard_normal(level.size) * level).astype(np.int16)
+    samples = loud_noise()
     return write_wav(checkpoint / "loud.wav", samples), samples.astype(np.float32) / 32768
 
 

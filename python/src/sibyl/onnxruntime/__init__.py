@@ -12,10 +12,9 @@ What is equal, what is accepted without a meaning here and what is refused: docs
 
 from __future__ import annotations
 
-import sys
-
 import sibyl as _sibyl_package
 
+from .. import _programs
 from . import capi
 from ._options import (
     ExecutionMode,
@@ -175,11 +174,4 @@ def install() -> None:
     A RuntimeError where onnxruntime itself is imported already. Its parts that are not here (quantization, transformers,
     tools, training) cannot be imported then: the import says that there is no such module.
     """
-    found = sys.modules.get("onnxruntime")
-    if found is not None and found is not sys.modules[__name__]:
-        raise RuntimeError(
-            "onnxruntime is imported already: call sibyl.onnxruntime.install() before anything imports it"
-        )
-    for name, module in list(sys.modules.items()):
-        if name == __name__ or name.startswith(f"{__name__}."):
-            sys.modules["onnxruntime" + name[len(__name__) :]] = module
+    _programs.install(__name__, "onnxruntime")
