@@ -291,6 +291,15 @@ typedef struct sib_job_result sib_job_result;
 SIB_API sib_code sib_job_run(const sib_job *j, size_t n_inputs, const sib_job_value *inputs, size_t n_outputs,
                              const char *const *outputs, const sib_job_run_options *options,
                              sib_job_result **out, sib_error *err);
+/* The same for n_runs runs at once, at most SIB_JOB_MAX_RUNS. Calls for which the document has "batch" are
+   made for several runs as one, which gives what each gives alone within float rounding; where taps are
+   wanted, and in loops, none are. inputs: (n_runs * n_inputs) those of the first run in front. options: for
+   all; `batch` has no effect on several. out: (n_runs) each owned by the caller; all NULL after a failure,
+   which is that of one run. */
+#define SIB_JOB_MAX_RUNS 65536
+SIB_API sib_code sib_job_run_many(const sib_job *j, size_t n_runs, size_t n_inputs,
+                                  const sib_job_value *inputs, size_t n_outputs, const char *const *outputs,
+                                  const sib_job_run_options *options, sib_job_result **out, sib_error *err);
 /* Output i in the order requested. Returns false where i is out of range. */
 SIB_API bool sib_job_result_get(const sib_job_result *r, size_t i, sib_job_value *out);
 /* An output by name, or NULL; lives as long as r. */

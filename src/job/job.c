@@ -281,42 +281,63 @@ static sib_code make_result(const sib_job *j, size_t n, const size_t *numbers, s
     return SIB_OK;
 }
 
-sib_code sib_job_run(const sib_job *j, size_t n_inputs, const sib_job_value *inputs, size_t n_outputs,
-                     const char *const *outputs, const sib_job_run_options *options, sib_job_result **out,
-                     sib_error *err)
+/* The runs, whose inputs and outputs are in order. */
+static sib_code run_all(const sib_job *j, size_t n_runs, job_value **given, size_t n, const size_t *outputs,
+                        const sib_job_run_options *o, job_value **made, sib_error *err)
+{
+    const job_watch watch = watch_of(o);
+    const uint64_t max_steps = o->max_steps ? o->max_steps : 1000000,
+                   span = o->profile ? sib_profile_begin(o->profile, SIB_SPAN_JOB, j->doc->name) : 0;
+    sib_code code = n_runs == 1
+                        ? job_run(&j->parts, given, n, outputs, max_steps, &watch, o->batch, made, err)
+                        : job_run_many(&j->parts, n_runs, given, n, outputs, max_steps, &watch, made, err);
+    if (o->profile)
+        sib_profile_end(o->profile, span);
+    return code;
+}
+
+sib_code sib_job_run_many(const sib_job *j, size_t n_runs, size_t n_inputs, const sib_job_value *inputs,
+                          size_t n_outputs, const char *const *outputs, const sib_job_run_options *options,
+                          sib_job_result **out, sib_error *err)
 {
     const sib_job_run_options none = {0}, *o = options ? options : &none;
-    if (!j || !out || (n_inputs && !inputs))
+    if (!j || !out || (n_runs && n_inputs && !inputs))
         return err_set(err, SIB_ERR_ARGUMENT, "job, inputs or out is NULL");
-    *out = NULL;
-    job_watch watch = watch_of(o);
-    size_t n = outputs ? n_outputs : j->doc->n_outputs;
-    job_value **given = mem_calloc(j->doc->n_inputs + 1, sizeof *given);
-    job_value **made = mem_calloc(n + 1, sizeof *made);
+    if (n_runs > SIB_JOB_MAX_RUNS)
+        return err_set(err, SIB_ERR_ARGUMENT, "%zu runs are more than %d", n_runs, SIB_JOB_MAX_RUNS);
+    const size_t n = outputs ? n_outputs : j->doc->n_outputs, n_given = n_runs * j->doc->n_inputs;
+    for (size_t i = 0; i < n_runs; i++)
+        out[i] = NULL;
+    job_value **given = mem_calloc(n_given + 1, sizeof *given),
+              **made = mem_calloc(n_runs * n + 1, sizeof *made);
     size_t *numbers = mem_calloc(n + 1, sizeof *numbers);
     sib_code code = given && made && numbers ? SIB_OK : err_memory(err, n * sizeof *given, "ports of a job");
     if (code == SIB_OK)
-        code = take_inputs(j, n_inputs, inputs, given, err);
-    if (code == SIB_OK)
         code = find_outputs(j, n, outputs, numbers, err);
+    for (size_t i = 0; i < n_runs && code == SIB_OK; i++) {
+        code = take_inputs(j, n_inputs, inputs + i * n_inputs, given + i * j->doc->n_inputs, err);
+        if (code == SIB_OK)
+            code = make_result(j, n, numbers, &out[i], err);
+    }
     if (code == SIB_OK)
-        code = make_result(j, n, numbers, out, err);
-    const uint64_t span = o->profile ? sib_profile_begin(o->profile, SIB_SPAN_JOB, j->doc->name) : 0;
-    if (code == SIB_OK)
-        code = job_run(&j->parts, given, n, numbers, o->max_steps ? o->max_steps : 1000000, &watch, o->batch,
-                       made, err);
-    if (o->profile)
-        sib_profile_end(o->profile, span);
-    for (size_t i = 0; i < n && code == SIB_OK; i++)
-        (*out)->items[i].value = made[i];
-    for (size_t i = 0; given && i < j->doc->n_inputs; i++)
+        code = run_all(j, n_runs, given, n, numbers, o, made, err);
+    for (size_t i = 0; i < n_runs * n && code == SIB_OK; i++)
+        out[i / n]->items[i % n].value = made[i];
+    for (size_t i = 0; given && i < n_given; i++)
         job_value_release(given[i]);
-    if (code != SIB_OK)
-        sib_job_result_free(out);
+    for (size_t i = 0; i < n_runs && code != SIB_OK; i++)
+        sib_job_result_free(&out[i]);
     mem_free(given);
     mem_free(made);
     mem_free(numbers);
     return code;
+}
+
+sib_code sib_job_run(const sib_job *j, size_t n_inputs, const sib_job_value *inputs, size_t n_outputs,
+                     const char *const *outputs, const sib_job_run_options *options, sib_job_result **out,
+                     sib_error *err)
+{
+    return sib_job_run_many(j, 1, n_inputs, inputs, n_outputs, outputs, options, out, err);
 }
 
 bool sib_job_result_get(const sib_job_result *r, size_t i, sib_job_value *out)

@@ -1,4 +1,4 @@
-#include "job/run.h"
+#include "job/run_inner.h"
 
 #include "base/alloc.h"
 #include "base/cancel.h"
@@ -11,20 +11,6 @@
 
 #include <stdio.h>
 #include <string.h>
-
-typedef struct job_run_state {
-    const job_parts *parts;
-    const job_doc *d;
-    job_value **slots;      /* (n_slots) */
-    bool *wanted;           /* (n_slots) true where something reads the slot */
-    void **memory;          /* (n_nodes) memory of nodes */
-    const job_node **nodes; /* (n_nodes) by number, those that ran */
-    job_call **calls;       /* (n_calls) */
-    const job_watch *watch;
-    const struct sib_batch *batch; /* or NULL */
-    uint64_t max_steps;
-    char path[256]; /* of the enclosing loops: "loop/step[3]/" */
-} job_run_state;
 
 /* ---- Needed nodes -------------------------------------------------------------------------------------- */
 
@@ -64,7 +50,7 @@ static void want_block(job_run_state *r, const job_block *b)
         want_inputs(r, &b->nodes[i]);
 }
 
-static bool is_wanted(const job_run_state *r, const job_node *n)
+bool run_needs(const job_run_state *r, const job_node *n)
 {
     for (size_t i = 0; i < n->n_outputs; i++)
         if (r->wanted[n->out + i])
@@ -137,9 +123,7 @@ static const char *input_of(const job_doc *d, uint32_t slot)
 
 static sib_code run_loop(job_run_state *r, const job_node *n, sib_error *err);
 
-/* in: (n_inputs) receives the node's inputs, one reference each, also where it fails. */
-static sib_code run_op(job_run_state *r, const job_node *n, job_value **in, job_value **out, job_call **calls,
-                       sib_error *err)
+sib_code run_inputs(const job_run_state *r, const job_node *n, job_value **in, sib_error *err)
 {
     for (size_t i = 0; i < n->n_inputs; i++) {
         job_value *given = read_slot(r, n->in[i]);
@@ -150,6 +134,21 @@ static sib_code run_op(job_run_state *r, const job_node *n, job_value **in, job_
             return err_set(err, SIB_ERR_ARGUMENT, "job '%s': %s '%s', which node '%s' needs, has no value",
                            r->d->name, from ? "input" : "port", from ? from : n->inputs[i].name, n->name);
     }
+    return SIB_OK;
+}
+
+void run_put(job_run_state *r, const job_node *n, job_value **out)
+{
+    for (size_t i = 0; i < n->n_outputs; i++)
+        job_value_put(&r->slots[n->out + i], out[i]);
+}
+
+static sib_code run_op(job_run_state *r, const job_node *n, job_value **in, job_value **out, job_call **calls,
+                       sib_error *err)
+{
+    sib_code code = run_inputs(r, n, in, err);
+    if (code != SIB_OK)
+        return code;
     for (size_t i = 0; i < n->op->n_calls; i++)
         calls[i] = n->calls[i] == NO_INDEX ? NULL : r->calls[n->calls[i]];
     job_step step = {.node = n,
@@ -167,7 +166,7 @@ static sib_code run_op(job_run_state *r, const job_node *n, job_value **in, job_
     char name[512];
     snprintf(name, sizeof name, "%s%s", r->path, n->name);
     const uint64_t span = profile ? sib_profile_begin(profile, SIB_SPAN_CALL, name) : 0;
-    sib_code code = n->op->run(&step, err);
+    code = n->op->run(&step, err);
     if (profile)
         sib_profile_end(profile, span);
     return code;
@@ -187,11 +186,10 @@ static sib_code run_node(job_run_state *r, const job_node *n, sib_error *err)
         return err_memory(err, count * sizeof *in, "ports of a node");
     job_value **out = in + n->n_inputs;
     sib_code code = run_op(r, n, in, out, (job_call **)(out + n->n_outputs), err);
-    for (size_t i = 0; i < n->n_outputs; i++)
-        if (code == SIB_OK)
-            job_value_put(&r->slots[n->out + i], out[i]);
-        else
-            job_value_release(out[i]);
+    if (code == SIB_OK)
+        run_put(r, n, out);
+    for (size_t i = 0; i < n->n_outputs && code != SIB_OK; i++)
+        job_value_release(out[i]);
     for (size_t i = 0; i < n->n_inputs; i++)
         job_value_release(in[i]);
     mem_free(in);
@@ -400,38 +398,61 @@ static sib_code begin_run(job_run_state *r, job_value *const *given, sib_error *
     return code;
 }
 
-sib_code job_run(const job_parts *parts, job_value *const *given, size_t n, const size_t *outputs,
-                 uint64_t max_steps, const job_watch *watch, const struct sib_batch *batch, job_value **out,
+sib_code run_begin(job_run_state *r, job_value *const *given, size_t n, const size_t *outputs, sib_error *err)
+{
+    const job_block *b = &r->d->block;
+    sib_code code = begin_run(r, given, err);
+    for (size_t i = 0; i < n && code == SIB_OK; i++)
+        want(r, r->d->outputs[outputs[i]].slot);
+    for (size_t i = b->n; i-- > 0 && code == SIB_OK;)
+        if (run_needs(r, &b->nodes[i]))
+            want_inputs(r, &b->nodes[i]);
+    return code;
+}
+
+sib_code run_nodes(job_run_state *r, size_t from, size_t to, sib_error *err)
+{
+    const job_node *nodes = r->d->block.nodes;
+    sib_code code = SIB_OK;
+    for (size_t i = from; i < to && code == SIB_OK; i++)
+        if (run_needs(r, &nodes[i]))
+            code = run_node(r, &nodes[i], err);
+    return code;
+}
+
+sib_code run_end(job_run_state *r, sib_code code, size_t n, const size_t *outputs, job_value **out,
                  sib_error *err)
 {
-    const job_doc *d = parts->doc;
-    job_run_state r = {.parts = parts, .d = d, .watch = watch, .batch = batch, .max_steps = max_steps};
     for (size_t i = 0; i < n; i++)
         out[i] = NULL;
-    sib_code code = begin_run(&r, given, err);
-    for (size_t i = 0; i < n && code == SIB_OK; i++)
-        want(&r, d->outputs[outputs[i]].slot);
-    for (size_t i = d->block.n; i-- > 0 && code == SIB_OK;)
-        if (is_wanted(&r, &d->block.nodes[i]))
-            want_inputs(&r, &d->block.nodes[i]);
-    sib_pool *held = batch ? NULL : parts->pool; /* a batch's steps are other threads' */
-    pool_hold(
-        held); /* held through all calls: between two steps of a decoder lie some hundred microseconds */
-    for (size_t i = 0; i < d->block.n && code == SIB_OK; i++)
-        if (is_wanted(&r, &d->block.nodes[i]))
-            code = run_node(&r, &d->block.nodes[i], err);
-    pool_release(held);
     for (size_t i = 0; i < n && code == SIB_OK; i++) {
-        job_value *v = read_slot(&r, d->outputs[outputs[i]].slot);
+        const job_output *from = &r->d->outputs[outputs[i]];
+        job_value *v = read_slot(r, from->slot);
         out[i] = v ? job_value_own(v) : NULL;
         if (v && !out[i])
             code = err_memory(err, sizeof *v, "an output");
         else if (!v)
-            code = err_set(err, SIB_ERR_VALUE, "job '%s': output '%s' was not computed", d->name,
-                           d->outputs[outputs[i]].name);
+            code =
+                err_set(err, SIB_ERR_VALUE, "job '%s': output '%s' was not computed", r->d->name, from->name);
     }
     for (size_t i = 0; i < n && code != SIB_OK; i++)
         job_value_put(&out[i], NULL);
-    end_run(&r);
+    end_run(r);
     return code;
+}
+
+sib_code job_run(const job_parts *parts, job_value *const *given, size_t n, const size_t *outputs,
+                 uint64_t max_steps, const job_watch *watch, const struct sib_batch *batch, job_value **out,
+                 sib_error *err)
+{
+    job_run_state r = {
+        .parts = parts, .d = parts->doc, .watch = watch, .batch = batch, .max_steps = max_steps};
+    sib_code code = run_begin(&r, given, n, outputs, err);
+    sib_pool *held = batch ? NULL : parts->pool; /* a batch's steps are other threads' */
+    pool_hold(
+        held); /* held through all calls: between two steps of a decoder lie some hundred microseconds */
+    if (code == SIB_OK)
+        code = run_nodes(&r, 0, r.d->block.n, err);
+    pool_release(held);
+    return run_end(&r, code, n, outputs, out, err);
 }

@@ -22,4 +22,11 @@ sib_code job_run(const job_parts *parts, job_value *const *given, size_t n, cons
                  uint64_t max_steps, const job_watch *watch, const struct sib_batch *batch, job_value **out,
                  sib_error *err);
 
+/* The same n_runs times. Calls whose document lets several be one are made so, the first of the outermost
+   list; other nodes run by run, so that few of what such a call gives is there at once. given: (n_runs *
+   doc->n_inputs); out: (n_runs * n) NULL. */
+sib_code job_run_many(const job_parts *parts, size_t n_runs, job_value *const *given, size_t n,
+                      const size_t *outputs, uint64_t max_steps, const job_watch *watch, job_value **out,
+                      sib_error *err);
+
 #endif

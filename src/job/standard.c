@@ -251,6 +251,30 @@ static const char *encoder_output(const sib_model *m)
     return NULL;
 }
 
+/* Several texts are one call where the model leaves their number open, those of unequal lengths where it has
+   a mask. A model that gives something else then is called once for each text. What remains of "batch" is
+   what this model takes. */
+static void put_encoder_batch(const maker *k)
+{
+    const char *name = encoder_output(k->m);
+    json_t *encoder = json_object_get(json_object_get(k->doc, "calls"), "encoder"),
+           *batch = json_object_get(encoder, "batch");
+    sib_value_info in, out;
+    size_t number = 0;
+    while (sib_model_output(k->m, number, &out) && strcmp(out.name, name) != 0)
+        number++;
+    bool open = out.ranked && out.rank >= 2 && out.dims[0] < 0;
+    for (size_t i = 0; sib_model_input(k->m, i, &in); i++)
+        open = open && (in.dtype == SIB_I64 || in.dtype == SIB_I32) && in.ranked && in.rank == 2 &&
+               in.dims[0] < 0;
+    if (out.rank == 2)
+        json_object_del(batch, "cut");
+    if (!has_input(k->m, "attention_mask"))
+        json_object_clear(batch);
+    if (!open)
+        json_object_del(encoder, "batch");
+}
+
 static sib_code make_text_embedding(const maker *k)
 {
     json_t *nodes = json_object_get(k->doc, "nodes");
@@ -262,6 +286,7 @@ static sib_code make_text_embedding(const maker *k)
             json_object_del(encode, encoder_inputs[i].port);
             json_array_remove(nodes, i + 1);
         }
+    put_encoder_batch(k);
     sib_code code = need(k, put(k->doc, "calls/encoder/outputs/hidden", json_string(encoder_output(k->m))));
     return code == SIB_OK ? put_tokenizer(k, metadata(k->m, "tokenizer")) : code;
 }

@@ -109,14 +109,41 @@ TEST(models_that_generate_text)
 }
 
 /* Vectors of ids, with these further inputs. */
-static tiny encoder_like(const char *output, const char *const *more, size_t n)
+static tiny encoder_of(const char *output, const char *dims, const char *const *more, size_t n)
 {
     tiny t = tiny_begin();
-    value_id x = tiny_input(&t, "input_ids", SIB_F32, "B N");
+    value_id x = tiny_input(&t, "input_ids", SIB_I64, dims);
     for (size_t i = 0; i < n; i++)
-        x = tiny_op(&t, "Add", x, tiny_input(&t, more[i], SIB_F32, "B N"), i + 1 < n ? more[i] + 1 : "sum");
+        x = tiny_op(&t, "Add", x, tiny_input(&t, more[i], SIB_I64, dims), i + 1 < n ? more[i] + 1 : "sum");
+    value_id last = tiny_constant(&t, "last", SIB_I64, DIMS(1), OF(2));
+    x = strcmp(output, "sentence_embedding") ? tiny_op(&t, "Unsqueeze", x, last, "wide") : x;
     tiny_output(&t, tiny_op(&t, "Neg", x, NO_VALUE, output));
     return t;
+}
+
+static tiny encoder_like(const char *output, const char *const *more, size_t n)
+{
+    return encoder_of(output, "B N", more, n);
+}
+
+/* What "batch" is in the document of such a model; NULL: it has none. */
+static void expect_batch(tiny t, const char *batch)
+{
+    save_model(&t, "e.onnx");
+    json_t *j = described("e.onnx", NULL);
+    assert_true(!batch == !json_object_get(at(j, "calls/encoder"), "batch"));
+    if (batch)
+        expect_json(j, "calls/encoder/batch", batch);
+    json_decref(j);
+}
+
+static void check_batches(void)
+{
+    static const char *const further[] = {"attention_mask"};
+    expect_batch(encoder_like("last_hidden_state", further, 1), "{\"pad\": 0, \"cut\": [\"hidden\"]}");
+    expect_batch(encoder_like("last_hidden_state", NULL, 0), "{}"); /* without a mask */
+    expect_batch(encoder_like("sentence_embedding", further, 1), "{\"pad\": 0}");
+    expect_batch(encoder_of("last_hidden_state", "1 N", further, 1), NULL);
 }
 
 TEST(models_that_give_vectors_of_texts)
@@ -146,6 +173,7 @@ TEST(models_that_give_vectors_of_texts)
     expect_json(j, "calls/encoder/inputs", "{\"tokens\": \"input_ids\"}");
     expect_json(j, "calls/encoder/outputs", "{\"hidden\": \"sentence_embedding\"}");
     json_decref(j);
+    check_batches();
     static const char *const unknown[] = {"pixels"};
     t = encoder_like("last_hidden_state", unknown, 1);
     save_model(&t, "e.onnx");

@@ -3,13 +3,14 @@
 import base64
 import json
 import pathlib
+import random
 import struct
 import sys
 import tempfile
 import unittest
 
 import embedding_model
-from embedding_model import WIDTH, expected
+from embedding_model import LETTERS, WIDTH, expected
 from serving import Server, identity_model
 
 
@@ -61,6 +62,17 @@ class Embeddings(unittest.TestCase):
         self.assertEqual(answer["usage"]["total_tokens"], 3 + 4 + 3)
         _, (ids,) = self.vectors(input=[2, 3, 3], model="embed")
         self.assertEqual(ids, got[2])
+
+    def test_lengths(self):
+        """Many at once, which share calls."""
+        chance = random.Random(1)
+        texts = [" ".join(chance.choices(LETTERS, k=chance.randint(1, 40))) for _ in range(70)]
+        for model in ("embed", "plain"):
+            _, got = self.vectors(input=texts, model=model)
+            for vector, text in zip(got, texts, strict=True):
+                self.near(vector, text)
+        status, answer = self.ask(input=["a", "b", [99]], model="embed")
+        self.assertEqual((status, "99" in answer["error"]["message"]), (400, True), answer)
 
     def test_base64(self):
         for text in ("a", "b c"):

@@ -245,6 +245,19 @@ static sib_code check_fed(call_plan *p, sib_error *err)
     return SIB_OK;
 }
 
+/* A call that may be one of a batch takes tokens alone, as [B, N]. */
+static sib_code check_batch(const call_plan *p, sib_error *err)
+{
+    for (size_t i = 0; p->call->batch.allowed && i < p->inputs.n; i++) {
+        const sib_value_info *in = &p->inputs.items[i].info;
+        const bool integers = in->dtype == SIB_I64 || in->dtype == SIB_I32;
+        if (!integers || !in->ranked || in->rank != 2 || p->inputs.items[i].pair->n_transpose)
+            return call_fault(p, err, "it has 'batch', but its input '%s' takes no integers [B, N]",
+                              p->inputs.items[i].port);
+    }
+    return SIB_OK;
+}
+
 sib_code call_plan_make(const job_doc *d, size_t number, sib_model *const *models,
                         const sib_session_options *options, call_plan **out, sib_error *err)
 {
@@ -261,6 +274,8 @@ sib_code call_plan_make(const job_doc *d, size_t number, sib_model *const *model
         code = make_fixed(p, err);
     if (code == SIB_OK)
         code = check_fed(p, err);
+    if (code == SIB_OK)
+        code = check_batch(p, err);
     if (code == SIB_OK)
         *out = p;
     else

@@ -4,6 +4,7 @@
 
 #include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* What a document may cost to open, whoever wrote it. */
@@ -199,6 +200,43 @@ static sib_code read_fixed(job_doc *d, const json_t *call, const char *path, job
     return SIB_OK;
 }
 
+/* "batch": {"pad": 0, "cut": ["hidden"]} */
+static sib_code read_batch(job_doc *d, const json_t *call, const char *path, job_call_doc *out,
+                           sib_error *err)
+{
+    static const char *const members[] = {"pad", "cut", NULL};
+    const json_t *batch = json_object_get(call, "batch"), *pad = json_object_get(batch, "pad"),
+                 *cut = json_object_get(batch, "cut");
+    job_call_batch *b = &out->batch;
+    char where[160];
+    snprintf(where, sizeof where, "%s/batch", path);
+    sib_code code = batch ? doc_only(d, batch, where, members, err) : SIB_OK;
+    if (!batch || code != SIB_OK)
+        return code;
+    if (out->state.n || out->context.n || !out->inputs.n)
+        return doc_fault(d, err, SIB_ERR_FORMAT, where, "a call with state, context or no inputs has none");
+    if (pad && !(json_is_integer(pad) && llabs(json_integer_value(pad)) <= INT32_MAX))
+        return doc_fault(d, err, SIB_ERR_FORMAT, where, "'pad' is not a token");
+    if (cut && (!json_is_array(cut) || !pad))
+        return doc_fault(d, err, SIB_ERR_FORMAT, where,
+                         "'cut' is not a list of outputs, or is without 'pad'");
+    *b = (job_call_batch){true, pad, (int32_t)json_integer_value(pad),
+                          doc_take(d, out->outputs.n, sizeof *b->cut, err)};
+    if (!b->cut)
+        return SIB_ERR_MEMORY;
+    for (size_t i = 0; i < json_array_size(cut); i++) {
+        const char *name = json_string_value(json_array_get(cut, i));
+        size_t k = 0;
+        while (name && k < out->outputs.n && strcmp(out->outputs.items[k].from, name) != 0)
+            k++;
+        if (!name || k == out->outputs.n)
+            return doc_fault(d, err, SIB_ERR_FORMAT, where, "'cut' has '%s', which is no output of the call",
+                             name ? name : "");
+        b->cut[k] = true;
+    }
+    return SIB_OK;
+}
+
 static size_t model_named(const job_doc *d, const char *name)
 {
     for (size_t i = 0; name && i < d->n_models; i++)
@@ -218,8 +256,8 @@ static size_t call_named(const job_doc *d, size_t n, const char *name)
 
 static sib_code read_call(job_doc *d, const char *name, const json_t *j, size_t number, sib_error *err)
 {
-    static const char *const members[] = {"model",   "inputs", "outputs", "state",
-                                          "context", "of",     "fixed",   NULL};
+    static const char *const members[] = {"model", "inputs", "outputs", "state", "context",
+                                          "of",    "fixed",  "batch",   NULL};
     char path[128];
     job_call_doc *c = &d->calls[number];
     c->name = name;
@@ -244,6 +282,8 @@ static sib_code read_call(job_doc *d, const char *name, const json_t *j, size_t 
         code = read_pairs(d, j, path, lists[i].name, lists[i].pairs, err);
     if (code == SIB_OK)
         code = read_fixed(d, j, path, c, err);
+    if (code == SIB_OK)
+        code = read_batch(d, j, path, c, err);
     c->of = call_named(d, number, of);
     if (code == SIB_OK && (c->context.n > 0) != (c->of != NO_INDEX))
         code = of && c->of == NO_INDEX

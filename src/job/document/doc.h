@@ -45,6 +45,14 @@ typedef struct job_fixed {
     size_t n;
 } job_fixed;
 
+/* How calls of several runs become one, stacked along the first axis; all inputs are tokens. */
+typedef struct job_call_batch {
+    bool allowed;
+    bool pads; /* shorter ones too, filled up with `pad`; otherwise those of equal lengths alone */
+    int32_t pad;
+    bool *cut; /* (outputs.n) whether axis 1 is cut back to what was given */
+} job_call_batch;
+
 /* How a model is called: the only place that knows its names and layouts. */
 typedef struct job_call_doc {
     const char *name;
@@ -57,6 +65,7 @@ typedef struct job_call_doc {
     /* (n_fixed) inputs that have the same elements in each call unless a port supplies others */
     job_fixed *fixed;
     size_t n_fixed;
+    job_call_batch batch;
 } job_call_doc;
 
 typedef struct job_block {

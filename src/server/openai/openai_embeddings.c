@@ -153,47 +153,63 @@ static bool add_vector(embeddings *e, const sib_job_result *r)
     return true;
 }
 
-static bool embed(embeddings *e, const json_t *value)
+/* ---- All ---- */
+
+/* Text i, which may be the only one. */
+static const json_t *text_at(const embeddings *e, size_t i)
+{
+    const json_t *first = json_array_get(e->input, 0);
+    return json_is_string(first) || json_is_array(first) ? json_array_get(e->input, i) : e->input;
+}
+
+/* given, ids, results: (n) NULL. false: it was answered with an error. */
+static bool embed(embeddings *e, size_t n, sib_job_value *given, int32_t **ids, sib_job_result **results)
 {
     static const char *const outputs[] = {"embedding", "tokens"};
     const sib_job_run_options o = {.cancel = exchange_cancel(e->x)};
     sib_error err = SIB_ERROR_INIT;
-    sib_job_value given;
-    sib_job_result *r = NULL;
-    int32_t *ids = NULL;
-    bool done = read_one(value, &given, &ids);
-    if (!done)
-        answer_error(e->x, 400, "input", "input must be %s, none of them empty", fields[0].expected);
-    else if (sib_job_run(e->model->job, 1, &given, 2, outputs, &o, &r, &err) == SIB_OK)
-        done = add_vector(e, r);
-    else {
+    for (size_t i = 0; i < n; i++)
+        if (!read_one(text_at(e, i), &given[i], &ids[i])) {
+            answer_error(e->x, 400, "input", "input must be %s, none of them empty", fields[0].expected);
+            return false;
+        }
+    if (sib_job_run_many(e->model->job, n, 1, given, 2, outputs, &o, results, &err) != SIB_OK) {
         answer_failure(e->x, &err);
-        done = false;
+        return false;
     }
-    sib_job_result_free(&r);
-    free(ids);
-    return done;
+    for (size_t i = 0; i < n; i++)
+        if (!add_vector(e, results[i]))
+            return false;
+    return true;
 }
-
-/* ---- All ---- */
 
 static void answer_all(embeddings *e)
 {
-    const json_t *first = json_array_get(e->input, 0);
-    const bool several = json_is_string(first) || json_is_array(first);
-    const size_t n = several ? json_array_size(e->input) : 1;
+    const size_t n = text_at(e, 0) == e->input ? 1 : json_array_size(e->input);
     if (n > MAX_INPUTS) {
         answer_error(e->x, 400, "input", "input must be %s", fields[0].expected);
         return;
     }
+    sib_job_value *given = calloc(n, sizeof *given);
+    int32_t **ids = calloc(n, sizeof *ids);
+    sib_job_result **results = calloc(n, sizeof *results);
     e->data = json_array();
-    for (size_t i = 0; i < n; i++)
-        if (!embed(e, several ? json_array_get(e->input, i) : e->input))
-            return;
-    answer_json(e->x, 200,
-                json_pack("{s:s, s:O, s:s, s:{s:I, s:I}}", "object", "list", "data", e->data, "model",
-                          e->model->id, "usage", "prompt_tokens", (json_int_t)e->n_tokens, "total_tokens",
-                          (json_int_t)e->n_tokens));
+    if (!given || !ids || !results)
+        answer_error(e->x, 503, NULL, "the server has too little memory for these texts");
+    else if (embed(e, n, given, ids, results))
+        answer_json(e->x, 200,
+                    json_pack("{s:s, s:O, s:s, s:{s:I, s:I}}", "object", "list", "data", e->data, "model",
+                              e->model->id, "usage", "prompt_tokens", (json_int_t)e->n_tokens, "total_tokens",
+                              (json_int_t)e->n_tokens));
+    for (size_t i = 0; i < n; i++) {
+        if (results)
+            sib_job_result_free(&results[i]);
+        if (ids)
+            free(ids[i]);
+    }
+    free(given);
+    free(ids);
+    free(results);
 }
 
 void handle_embeddings(exchange *x)
