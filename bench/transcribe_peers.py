@@ -60,6 +60,12 @@ def tokens_of(ranks):
     return [base64.b64decode(line.split()[0]) for line in Path(ranks).read_bytes().splitlines()]
 
 
+def special_of_digits():
+    """The special tokens of the model that ships, in their order."""
+    names = "endoftext startoftranscript en translate transcribe startoflm startofprev nospeech notimestamps".split()
+    return [f"<|{name}|>" for name in names + [f"{i * 0.02:.2f}" for i in range(1501)]]
+
+
 def make_ggml(checkpoint, ranks, path, half):
     """whisper.cpp's file: numbers of the model, mel filters, tokens, then tensors with their dims innermost first."""
     import struct
@@ -86,7 +92,7 @@ def make_ggml(checkpoint, ranks, path, half):
 
 
 def make_ctranslate2(checkpoint, ranks, folder):
-    """A model of CTranslate2 and, for faster-whisper, a tokenizer.json without merges: it decodes and knows the special tokens."""
+    """A model of CTranslate2 and, for faster-whisper, a tokenizer.json."""
     import ctranslate2
     import numpy as np
     import tokenizers as tk
@@ -132,7 +138,10 @@ def make_ctranslate2(checkpoint, ranks, folder):
     shown = {b: chr(b) for b in alphabet} | {b: chr(256 + i) for i, b in enumerate(others)}
     words = ["".join(shown[b] for b in word) for word in tokens_of(ranks)]
     special = [name for name, _ in sorted(tokenizer.special_tokens.items(), key=lambda item: item[1])]
-    model = tk.Tokenizer(tk.models.BPE({word: i for i, word in enumerate(words)}, []))
+    special = special if d["n_vocab"] > len(words) + len(special) - 10 else special_of_digits()
+    ids = {word: i for i, word in enumerate(words)}
+    splits = (sorted((ids[w[:k]], ids[w[k:]], w[:k], w[k:]) for k in range(1, len(w)) if w[:k] in ids and w[k:] in ids) for w in words)
+    model = tk.Tokenizer(tk.models.BPE(ids, [pair[2:] for pairs in splits for pair in pairs]))
     model.pre_tokenizer, model.decoder = tk.pre_tokenizers.ByteLevel(add_prefix_space=False), tk.decoders.ByteLevel()
     model.add_special_tokens([tk.AddedToken(name, special=True) for name in special])
     spec.register_vocabulary((words + special)[: d["n_vocab"]])
@@ -155,8 +164,7 @@ def hear_openai(checkpoint, recording, threads, name):
         import tiktoken
 
         words = tokens_of(ranks_of(name))
-        special = ("<|endoftext|>", "<|startoftranscript|>", "<|en|>", "<|translate|>", "<|transcribe|>", "<|startoflm|>",
-                   "<|startofprev|>", "<|nospeech|>", "<|notimestamps|>", *(f"<|{i * 0.02:.2f}|>" for i in range(1501)))  # fmt: skip
+        special = special_of_digits()
         encoding = tiktoken.Encoding("digits", pat_str=r" ?\S+|\s+", mergeable_ranks={w: i for i, w in enumerate(words)},
                                      special_tokens={w: len(words) + i for i, w in enumerate(special)})  # fmt: skip
         whisper.tokenizer.get_encoding = lambda *_, **__: encoding
