@@ -170,6 +170,21 @@ class Graphs(unittest.TestCase):
         rest = self.get(f"{path}/graphs/0/nodes?from={len(page['nodes'])}")
         self.assertEqual([n["i"] for n in page["nodes"] + rest["nodes"]], list(range(n)))
 
+    def test_names_as_text(self):
+        """Names of nodes are written as that of their graph is, which goes through jansson, whatever their bytes."""
+        names = ["", 'a "quoted" \\ /', "".join(map(chr, range(1, 0x21))) + "\x7f", "\u00e9\u20ac\U0001f600", b"\xff\xc0\x80a\xed\xa0\x80\xf4\x90\x80\x80",
+                 b"\xe2\x82", "n" * 4096, "n" * 4097, "n" * 4094 + "\u20ac", "n" * 4095 + "\u20ac", b"\xff" * 4097, "\u00e9\n" * 3000]
+        for i, name in enumerate(names):
+            nodes = [onnx.node("Identity", ["x"], ["y"], name)]
+            path = self.upload(f"named{i}", onnx.model(onnx.graph(name, nodes, [onnx.value("x", [1])], [onnx.value("y", [1])])))
+            graph, page, node = (self.server.ask("GET", f"{path}/graphs{more}")[2] for more in ("", "/0/nodes", "/0/nodes/0"))
+            written = graph.split(b'"name":', 1)[1].split(b',"outer":', 1)[0]
+            expected = (b'{"total":1,"nodes":[{"i":0,"name":' + written + b',"type":"Identity","domain":"","function":null,"in":[0],"out":[1],'
+                        b'"graphs":[],"known":true}]}')
+            self.assertEqual(page, expected)
+            self.assertTrue(node.startswith(expected[len('{"total":1,"nodes":['):-3] + b',"version":17,'), node[:200])
+            self.assertEqual(self.server.ask("DELETE", path)[0], 204)
+
     def test_attributes_in_pages(self):
         path = "/api/models/small/graphs/0/nodes"
         self.assertFalse(any("attributes" in node for node in self.get(path)["nodes"] + self.get(path + "?attributes=false")["nodes"]))
@@ -179,7 +194,7 @@ class Graphs(unittest.TestCase):
         self.fails(400, "'attributes'", path + "?attributes=1")
 
     def test_long_attributes_end_pages_early(self):
-        n = 400
+        n = 500  # of 41 KB each
         nodes = [onnx.node("Identity", ["x" if i == 0 else f"v{i}"], [f"v{i + 1}"], list=list(range(10 ** 8, 10 ** 8 + 4096))) for i in range(n)]
         path = self.upload("wide", onnx.model(onnx.graph("g", nodes, [onnx.value("x", [1])], [onnx.value(f"v{n}", [1])])))
         page = self.get(f"{path}/graphs/0/nodes?attributes=true")

@@ -36,64 +36,69 @@ void handle_graph(exchange *x)
     graphs_close(&set);
 }
 
+/* Frees the text, which is JSON. */
+static void answer_text(exchange *x, buffer *text)
+{
+    if (text->failed)
+        answer_error(x, 503, NULL, "the server has too little memory for this answer");
+    else
+        answer_bytes(x, 200, "application/json", text->data, text->size);
+    buffer_free(text);
+}
+
 /* ---- Pages ---- */
 
-/* Item i where it matches q (NULL: each does). out: NULL where the item is not wanted. bytes: the item's, about. Returns
-   whether it matches. */
-typedef bool (*item_reader)(const described *d, size_t i, const char *q, json_t **out, size_t *bytes);
+/* Item i where it matches q (NULL: each does). out: NULL where the item is not wanted; its text is added, and
+   a comma. Returns whether it matches. */
+typedef bool (*item_reader)(const described *d, size_t i, const char *q, buffer *out);
 
 static bool matches(const char *q, const char *name, const char *type)
 {
     return !q || strcasestr(name, q) || strcasestr(type, q);
 }
 
-static bool read_node(const described *d, size_t i, const char *q, json_t **out, size_t *bytes)
+static bool read_node_with(const described *d, size_t i, const char *q, buffer *out, bool attributes)
 {
     sib_node_info n;
     if (!sib_graph_node(d->graph, i, &n) || !matches(q, n.name, n.type))
         return false;
     if (out) {
-        *out = describe_node(d, i, &n);
-        *bytes = 200 + strnlen(n.name, MAX_NAME) + 8 * (n.n_inputs + n.n_outputs);
+        write_node(out, d, i, &n, attributes);
+        buffer_add_text(out, ",");
     }
     return true;
 }
 
-/* Bytes of the attributes of node i as JSON, about. */
-static size_t attribute_bytes(const described *d, size_t i)
+static bool read_node(const described *d, size_t i, const char *q, buffer *out)
 {
-    size_t bytes = 0;
-    sib_attribute a;
-    for (size_t k = 0; sib_graph_attribute(d->graph, i, k, &a); k++) {
-        bytes += 100 + strnlen(a.name, MAX_NAME) + strnlen(a.text, MAX_NAME);
-        bytes += a.n <= MAX_ITEMS ? 12 * a.n : 0;
-        for (size_t item = 0; a.strings && a.n <= MAX_ITEMS && item < a.n; item++)
-            bytes += a.strings[item].length < MAX_DOC ? a.strings[item].length : MAX_DOC;
-    }
-    return bytes;
+    return read_node_with(d, i, q, out, false);
 }
 
-static bool read_node_in_full(const described *d, size_t i, const char *q, json_t **out, size_t *bytes)
+static bool read_node_in_full(const described *d, size_t i, const char *q, buffer *out)
 {
-    if (!read_node(d, i, q, out, bytes))
-        return false;
-    if (out) {
-        json_object_set_new(*out, "attributes", describe_attributes(d, i));
-        *bytes += attribute_bytes(d, i);
-    }
-    return true;
+    return read_node_with(d, i, q, out, true);
 }
 
-static bool read_value(const described *d, size_t i, const char *q, json_t **out, size_t *bytes)
+static bool read_value(const described *d, size_t i, const char *q, buffer *out)
 {
     sib_value_info v;
     if (!sib_graph_value(d->graph, i, &v) || !matches(q, v.name, v.type))
         return false;
     if (out) {
-        *out = describe_value(d, i, &v);
-        *bytes = 200 + strnlen(v.name, MAX_NAME) + 2 * strnlen(v.type, MAX_NAME);
+        write_value(out, d, i, &v);
+        buffer_add_text(out, ",");
     }
     return true;
+}
+
+/* Adds items as a list, without the comma behind the last. Frees them. */
+static void add_list(buffer *to, buffer *items)
+{
+    buffer_add_text(to, "[");
+    buffer_add(to, items->data, items->size ? items->size - 1 : 0);
+    buffer_add_text(to, "]");
+    to->failed = to->failed || items->failed;
+    buffer_free(items);
 }
 
 /* Items `from` to from + count of the (n) that match ?q=, with the number of all that match. */
@@ -106,23 +111,22 @@ static void answer_page(exchange *x, const described *d, const char *member, siz
     const char *q = exchange_query(x, "q");
     if (q && !*q)
         q = NULL;
-    json_t *list = json_array();
-    size_t total = q ? 0 : n, bytes = 0, used = 0;
+    buffer items = {0}, page = {0};
+    size_t total = q ? 0 : n, listed = 0;
     for (size_t i = q ? 0 : from < n ? (size_t)from : n; i < n; i++) {
-        bool full = json_array_size(list) == count || used >= PAGE_BYTES;
+        bool full = listed == count || items.size >= PAGE_BYTES;
         if (full && !q)
             break;
-        json_t *item = NULL;
-        bool listed = !full && (!q || total >= from);
-        if (!read(d, i, q, listed ? &item : NULL, &bytes))
+        bool wanted = !full && (!q || total >= from);
+        if (!read(d, i, q, wanted ? &items : NULL))
             continue;
         total += q != NULL;
-        if (listed) {
-            json_array_append_new(list, item);
-            used += bytes;
-        }
+        listed += wanted;
     }
-    answer_json(x, 200, json_pack("{s:I, s:o}", "total", (json_int_t)total, member, list));
+    buffer_format(&page, "{\"total\":%zu,\"%s\":", total, member);
+    add_list(&page, &items);
+    buffer_add_text(&page, "}");
+    answer_text(x, &page);
 }
 
 /* ?attributes=. Returns false after it has answered of a word that is neither. */
@@ -164,20 +168,34 @@ static const char owner_text[] = "the graph";
 static void answer_node(exchange *x, const described *d, size_t node, const dims_query *sizes)
 {
     sib_error err = SIB_ERROR_INIT;
-    json_t *detail;
-    if (describe_node_detail(d, node, sizes->n, sizes->dims, &detail, &err) == SIB_OK)
-        answer_json(x, 200, detail);
+    buffer detail = {0};
+    if (write_node_detail(&detail, d, node, sizes->n, sizes->dims, &err) == SIB_OK)
+        answer_text(x, &detail);
     else
         answer_failure(x, &err);
 }
 
-static json_t *all_of(const described *d, size_t n, item_reader read)
+static void add_all(buffer *to, const described *d, size_t n, item_reader read)
 {
-    json_t *list = json_array(), *item;
-    size_t bytes;
-    for (size_t i = 0; i < n && read(d, i, NULL, &item, &bytes); i++)
-        json_array_append_new(list, item);
-    return list;
+    buffer items = {0};
+    for (size_t i = 0; i < n && read(d, i, NULL, &items); i++)
+        continue;
+    add_list(to, &items);
+}
+
+static void answer_all(exchange *x, const described *d)
+{
+    buffer all = {0};
+    buffer_add_text(&all, "{\"inputs\":");
+    numbers_write(&all, d->info.inputs, d->info.n_inputs);
+    buffer_add_text(&all, ",\"outputs\":");
+    numbers_write(&all, d->info.outputs, d->info.n_outputs);
+    buffer_add_text(&all, ",\"nodes\":");
+    add_all(&all, d, d->info.n_nodes, read_node);
+    buffer_add_text(&all, ",\"values\":");
+    add_all(&all, d, d->info.n_values, read_value);
+    buffer_add_text(&all, "}");
+    answer_text(x, &all);
 }
 
 static void answer_milli(exchange *x, const described *of, size_t node, const dims_query *sizes)
@@ -194,11 +212,7 @@ static void answer_milli(exchange *x, const described *of, size_t node, const di
                      "the node is %zu milli-ops for these sizes, more than the %d that are shown",
                      d.info.n_nodes, MILLI_NODES);
     else
-        answer_json(x, 200,
-                    json_pack("{s:o, s:o, s:o, s:o}", "inputs", numbers_json(d.info.inputs, d.info.n_inputs),
-                              "outputs", numbers_json(d.info.outputs, d.info.n_outputs), "nodes",
-                              all_of(&d, d.info.n_nodes, read_node), "values",
-                              all_of(&d, d.info.n_values, read_value)));
+        answer_all(x, &d);
     described_clear(&d);
     sib_graph_free(&g);
 }
@@ -229,6 +243,13 @@ void handle_graph_milli(exchange *x)
     with_node(x, answer_milli);
 }
 
+static void answer_value(exchange *x, const described *d, size_t value)
+{
+    buffer detail = {0};
+    write_value_detail(&detail, d, value);
+    answer_text(x, &detail);
+}
+
 void handle_graph_value(exchange *x)
 {
     graph_set set;
@@ -236,7 +257,7 @@ void handle_graph_value(exchange *x)
     size_t value;
     if (graph_open(x, &set, &d) && path_number(x, "value", owner_text, d.info.n_values, &value) &&
         !graphs_unchanged(x, &set))
-        answer_json(x, 200, describe_value_detail(&d, value));
+        answer_value(x, &d, value);
     described_clear(&d);
     graphs_close(&set);
 }

@@ -73,17 +73,6 @@ void handle_loaders(exchange *x)
 
 /* ---- One model in full ---- */
 
-/* The values of the main graph that `numbers` names. */
-static json_t *describe_values(const described *d, const uint32_t *numbers, size_t n)
-{
-    json_t *list = json_array();
-    sib_value_info info;
-    for (size_t i = 0; i < n; i++)
-        if (sib_graph_value(d->graph, numbers[i], &info))
-            json_array_append_new(list, describe_value(d, numbers[i], &info));
-    return list;
-}
-
 /* Names of dims of the inputs, each once. */
 static json_t *describe_symbols(const sib_model *m)
 {

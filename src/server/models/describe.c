@@ -76,23 +76,22 @@ const char *value_kind_name(sib_value_kind kind)
     return (size_t)kind < sizeof names / sizeof *names ? names[kind] : NULL;
 }
 
-static json_t *kind_json(sib_value_kind kind)
+static void write_dims(buffer *b, const sib_value_info *v)
 {
-    const char *name = value_kind_name(kind);
-    return name ? json_string(name) : json_null();
-}
-
-static json_t *dims_json(const sib_value_info *v)
-{
-    json_t *dims = json_array();
-    for (size_t i = 0; v->ranked && i < v->rank; i++)
-        json_array_append_new(dims, v->dims[i] >= 0 ? json_integer((json_int_t)v->dims[i])
-                                                    : text_or_null(v->dim_names[i], MAX_NAME));
-    return dims;
+    buffer_add_text(b, "[");
+    for (size_t i = 0; v->ranked && i < v->rank; i++) {
+        if (i)
+            buffer_add_text(b, ",");
+        if (v->dims[i] >= 0)
+            integer_write(b, v->dims[i]);
+        else
+            text_or_null_write(b, v->dim_names[i], MAX_NAME);
+    }
+    buffer_add_text(b, "]");
 }
 
 /* Bytes of a tensor of known dims; null for anything else. */
-static json_t *bytes_json(const sib_value_info *v)
+static void write_bytes(buffer *b, const sib_value_info *v)
 {
     uint64_t count = 1, bits = sib_dtype_bits(v->dtype);
     if (v->constant)
@@ -103,28 +102,89 @@ static json_t *bytes_json(const sib_value_info *v)
         if (v->dims[i] < 0 || __builtin_mul_overflow(count, (uint64_t)v->dims[i], &count))
             bits = 0;
     if (!bits || count > INT64_MAX / bits - 7)
-        return json_null();
-    return json_integer((json_int_t)((count * bits + 7) / 8));
+        buffer_add_text(b, "null");
+    else
+        integer_write(b, (int64_t)((count * bits + 7) / 8));
 }
 
-json_t *describe_value(const described *d, size_t i, const sib_value_info *v)
+static const char *flag_text(bool flag)
 {
-    return json_pack("{s:I, s:o, s:o, s:s, s:o, s:b, s:o, s:s, s:o, s:o, s:o}", "i", (json_int_t)i, "name",
-                     text_json(v->name, MAX_NAME), "type", text_json(v->type, MAX_NAME), "dtype",
-                     sib_dtype_name(v->dtype), "dims", dims_json(v), "ranked", v->ranked, "kind",
-                     kind_json(v->kind), "role", role_of(d, i, v), "producer", number_json(v->producer),
-                     "captured", number_json(v->captured), "bytes", bytes_json(v));
+    return flag ? "true" : "false";
 }
 
-json_t *describe_value_detail(const described *d, size_t i)
+/* The object without its end. */
+static void begin_value(buffer *b, const described *d, size_t i, const sib_value_info *v)
+{
+    buffer_add_text(b, "{\"i\":");
+    integer_write(b, (int64_t)i);
+    buffer_add_text(b, ",\"name\":");
+    text_write(b, v->name, MAX_NAME);
+    buffer_add_text(b, ",\"type\":");
+    text_write(b, v->type, MAX_NAME);
+    buffer_add_text(b, ",\"dtype\":");
+    text_write(b, sib_dtype_name(v->dtype), MAX_NAME);
+    buffer_add_text(b, ",\"dims\":");
+    write_dims(b, v);
+    buffer_add_text(b, ",\"ranked\":");
+    buffer_add_text(b, flag_text(v->ranked));
+    buffer_add_text(b, ",\"kind\":");
+    text_or_null_write(b, value_kind_name(v->kind), MAX_NAME);
+    buffer_add_text(b, ",\"role\":");
+    text_write(b, role_of(d, i, v), MAX_NAME);
+    buffer_add_text(b, ",\"producer\":");
+    number_write(b, v->producer);
+    buffer_add_text(b, ",\"captured\":");
+    number_write(b, v->captured);
+    buffer_add_text(b, ",\"bytes\":");
+    write_bytes(b, v);
+}
+
+void write_value(buffer *b, const described *d, size_t i, const sib_value_info *v)
+{
+    begin_value(b, d, i, v);
+    buffer_add_text(b, "}");
+}
+
+void write_value_detail(buffer *b, const described *d, size_t i)
 {
     sib_value_info v;
     const uint32_t *users;
-    if (!sib_graph_value(d->graph, i, &v))
-        return NULL;
+    if (!sib_graph_value(d->graph, i, &v)) {
+        b->failed = true;
+        return;
+    }
     size_t n = sib_graph_users(d->graph, i, &users);
-    return extended(describe_value(d, i, &v), json_pack("{s:o, s:o}", "users", numbers_json(users, n), "doc",
-                                                        text_json(v.doc, MAX_DOC)));
+    begin_value(b, d, i, &v);
+    buffer_add_text(b, ",\"users\":");
+    numbers_write(b, users, n);
+    buffer_add_text(b, ",\"doc\":");
+    text_write(b, v.doc, MAX_DOC);
+    buffer_add_text(b, "}");
+}
+
+/* A list of values, null for one that is not there. */
+static void write_values(buffer *b, const described *d, const uint32_t *values, size_t n)
+{
+    sib_value_info v;
+    buffer_add_text(b, "[");
+    for (size_t k = 0; k < n; k++) {
+        if (k)
+            buffer_add_text(b, ",");
+        if (sib_graph_value(d->graph, values[k], &v))
+            write_value(b, d, values[k], &v);
+        else
+            buffer_add_text(b, "null");
+    }
+    buffer_add_text(b, "]");
+}
+
+json_t *describe_values(const described *d, const uint32_t *numbers, size_t n)
+{
+    buffer b = {0};
+    write_values(&b, d, numbers, n);
+    json_t *list = b.failed ? NULL : json_loadb(b.data, b.size, 0, NULL);
+    buffer_free(&b);
+    return list;
 }
 
 /* ---- Ports of jobs ---- */
@@ -146,24 +206,51 @@ json_t *describe_ports(const sib_job *j, bool (*get)(const sib_job *j, size_t i,
 
 /* ---- Nodes ---- */
 
-/* Appends the graphs of attribute k of node i to list. */
-static void add_inner(const described *d, size_t i, size_t k, json_t *list)
+/* Numbers of the graphs that node i holds. */
+static void write_inner(buffer *b, const described *d, size_t i, size_t n_attributes)
 {
     uint32_t inner;
-    for (size_t item = 0; (inner = sib_graph_inner(d->graph, i, k, item)) != SIB_NONE; item++)
-        json_array_append_new(list, number_json(inner));
+    const char *between = "[";
+    for (size_t k = 0; k < n_attributes; k++)
+        for (size_t item = 0; (inner = sib_graph_inner(d->graph, i, k, item)) != SIB_NONE; item++) {
+            buffer_add_text(b, between);
+            number_write(b, inner);
+            between = ",";
+        }
+    buffer_add_text(b, *between == ',' ? "]" : "[]");
 }
 
-json_t *describe_node(const described *d, size_t i, const sib_node_info *n)
+/* The object without its end. */
+static void begin_node(buffer *b, const described *d, size_t i, const sib_node_info *n)
 {
-    json_t *graphs = json_array();
-    for (size_t k = 0; k < n->n_attributes; k++)
-        add_inner(d, i, k, graphs);
-    return json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b}", "i", (json_int_t)i, "name",
-                     text_json(n->name, MAX_NAME), "type", text_json(n->type, MAX_NAME), "domain",
-                     text_json(n->domain, MAX_NAME), "function", text_or_null(n->function, MAX_NAME), "in",
-                     numbers_json(n->inputs, n->n_inputs), "out", numbers_json(n->outputs, n->n_outputs),
-                     "graphs", graphs, "known", n->known);
+    buffer_add_text(b, "{\"i\":");
+    integer_write(b, (int64_t)i);
+    buffer_add_text(b, ",\"name\":");
+    text_write(b, n->name, MAX_NAME);
+    buffer_add_text(b, ",\"type\":");
+    text_write(b, n->type, MAX_NAME);
+    buffer_add_text(b, ",\"domain\":");
+    text_write(b, n->domain, MAX_NAME);
+    buffer_add_text(b, ",\"function\":");
+    text_or_null_write(b, n->function, MAX_NAME);
+    buffer_add_text(b, ",\"in\":");
+    numbers_write(b, n->inputs, n->n_inputs);
+    buffer_add_text(b, ",\"out\":");
+    numbers_write(b, n->outputs, n->n_outputs);
+    buffer_add_text(b, ",\"graphs\":");
+    write_inner(b, d, i, n->n_attributes);
+    buffer_add_text(b, ",\"known\":");
+    buffer_add_text(b, flag_text(n->known));
+}
+
+void write_node(buffer *b, const described *d, size_t i, const sib_node_info *n, bool attributes)
+{
+    begin_node(b, d, i, n);
+    if (attributes) {
+        buffer_add_text(b, ",\"attributes\":");
+        json_write(b, describe_attributes(d, i));
+    }
+    buffer_add_text(b, "}");
 }
 
 static const char *attribute_kind(sib_attribute_kind kind)
@@ -223,40 +310,42 @@ json_t *describe_attributes(const described *d, size_t i)
     return list;
 }
 
-static json_t *values_json(const described *d, const uint32_t *values, size_t n)
-{
-    json_t *list = json_array();
-    sib_value_info v;
-    for (size_t k = 0; k < n; k++)
-        json_array_append_new(
-            list, sib_graph_value(d->graph, values[k], &v) ? describe_value(d, values[k], &v) : json_null());
-    return list;
-}
-
 static json_t *count_json(int64_t count)
 {
     return count < 0 ? json_null() : json_integer((json_int_t)count);
 }
 
-sib_code describe_node_detail(const described *d, size_t i, size_t n_dims, const sib_dim *dims, json_t **out,
-                              sib_error *err)
+sib_code write_node_detail(buffer *b, const described *d, size_t i, size_t n_dims, const sib_dim *dims,
+                           sib_error *err)
 {
     sib_node_info n;
     int64_t flops = -1, bytes = -1;
-    *out = NULL;
     sib_code code = sib_graph_cost(d->graph, i, n_dims, dims, &flops, &bytes, err);
-    if (code != SIB_OK || !sib_graph_node(d->graph, i, &n))
+    if (code != SIB_OK)
         return code;
-    json_t *cost = flops < 0 && bytes < 0
-                       ? json_null()
-                       : json_pack("{s:o, s:o}", "flops", count_json(flops), "bytes", count_json(bytes));
-    *out =
-        extended(describe_node(d, i, &n),
-                 json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "version", (json_int_t)n.version,
-                           "doc", text_json(n.doc, MAX_DOC), "attributes", describe_attributes(d, i), "flops",
-                           text_or_null(n.flops, MAX_DOC), "bytes", text_or_null(n.bytes, MAX_DOC), "cost",
-                           cost, "inputs", values_json(d, n.inputs, n.n_inputs), "outputs",
-                           values_json(d, n.outputs, n.n_outputs)));
+    b->failed = b->failed || !sib_graph_node(d->graph, i, &n);
+    if (b->failed)
+        return SIB_OK;
+    begin_node(b, d, i, &n);
+    buffer_add_text(b, ",\"version\":");
+    integer_write(b, n.version);
+    buffer_add_text(b, ",\"doc\":");
+    text_write(b, n.doc, MAX_DOC);
+    buffer_add_text(b, ",\"attributes\":");
+    json_write(b, describe_attributes(d, i));
+    buffer_add_text(b, ",\"flops\":");
+    text_or_null_write(b, n.flops, MAX_DOC);
+    buffer_add_text(b, ",\"bytes\":");
+    text_or_null_write(b, n.bytes, MAX_DOC);
+    buffer_add_text(b, ",\"cost\":");
+    json_write(b, flops < 0 && bytes < 0
+                      ? json_null()
+                      : json_pack("{s:o, s:o}", "flops", count_json(flops), "bytes", count_json(bytes)));
+    buffer_add_text(b, ",\"inputs\":");
+    write_values(b, d, n.inputs, n.n_inputs);
+    buffer_add_text(b, ",\"outputs\":");
+    write_values(b, d, n.outputs, n.n_outputs);
+    buffer_add_text(b, "}");
     return SIB_OK;
 }
 

@@ -24,15 +24,19 @@ void described_clear(described *d);
 
 /* Each returns NULL where memory fails. */
 json_t *describe_graph(const described *d, bool with_ports);
-json_t *describe_value(const described *d, size_t i, const sib_value_info *v);
-json_t *describe_node(const described *d, size_t i, const sib_node_info *n);
+/* Of the main graph's values those that `numbers` names. */
+json_t *describe_values(const described *d, const uint32_t *numbers, size_t n);
 /* The attributes of node i. */
 json_t *describe_attributes(const described *d, size_t i);
+
+/* Each writes an object as text, since graphs have thousands of these. A failure stays in b. */
+void write_value(buffer *b, const described *d, size_t i, const sib_value_info *v);
+void write_node(buffer *b, const described *d, size_t i, const sib_node_info *n, bool attributes);
 /* Value i in full, with the nodes that read it. */
-json_t *describe_value_detail(const described *d, size_t i);
+void write_value_detail(buffer *b, const described *d, size_t i);
 /* Node i in full. Its costs for given sizes are there where n_dims is not 0. Errors: those of sib_graph_cost. */
-sib_code describe_node_detail(const described *d, size_t i, size_t n_dims, const sib_dim *dims, json_t **out,
-                              sib_error *err);
+sib_code write_node_detail(buffer *b, const described *d, size_t i, size_t n_dims, const sib_dim *dims,
+                           sib_error *err);
 
 json_t *describe_port(const sib_job_port *p);
 /* The inputs or outputs of a job; none where j is NULL. */

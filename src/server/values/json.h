@@ -2,6 +2,8 @@
 #ifndef SIB_SERVER_JSON_H
 #define SIB_SERVER_JSON_H
 
+#include "server/http/buffer.h"
+
 #include <jansson.h>
 #include <sibyl/sibyl.h>
 
@@ -28,5 +30,15 @@ json_t *text_or_null(const char *text, size_t max);
 /* The numbers of a list, -1 for SIB_NONE. */
 json_t *numbers_json(const uint32_t *numbers, size_t n);
 json_t *number_json(uint32_t number);
+
+/* The same as text, byte for byte what jansson writes of it: for answers of thousands of items, of which the
+   objects take most of the time. A failure stays in b. */
+void text_write(buffer *b, const char *text, size_t max);
+void text_or_null_write(buffer *b, const char *text, size_t max);
+void integer_write(buffer *b, int64_t number);
+void number_write(buffer *b, uint32_t number);
+void numbers_write(buffer *b, const uint32_t *numbers, size_t n);
+/* Takes value. */
+void json_write(buffer *b, json_t *value);
 
 #endif
