@@ -70,6 +70,8 @@ struct gpu_device {
     uint64_t memory, max_range; /* bytes of its own memory, and of a range at most; 0: unknown */
     size_t block_bytes;         /* what buffers are parts of; 0: each is of its own */
     atomic_bool lost;           /* it failed, and what is on it is gone */
+    /* lists of launches that went to the device, and those of them that its driver recorded anew; 0 where it keeps none */
+    atomic_ullong submitted, recorded;
     /* of this layer: */
     unsigned number, users;
     gpu_device *next; /* of those that are open */

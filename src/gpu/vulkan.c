@@ -1,4 +1,4 @@
-/* The driver `vulkan`. Launches and copies are recorded one after another, each behind a barrier, and submitted
+/* The driver `vulkan`. Launches and copies are listed one after another, each behind a barrier, and submitted
    where somebody waits or a slot of the recorder is full. Values are in the device's own memory; where the host
    does not see that, copies go through the recorder's staging buffers. */
 #include "gpu/vulkan_record.h"
@@ -141,10 +141,10 @@ static void vulkan_shut(gpu_device **device)
 {
     vulkan_device *d = of(*device);
     const vulkan *v = &d->v;
+    vulkan_recorder_close(&d->recorder);
     if (v->device && !d->recorder.stuck) {
         for (size_t i = 0; i < GPU_KERNEL_COUNT; i++)
             v->DestroyPipeline(v->device, d->pipelines[i], NULL);
-        vulkan_recorder_close(&d->recorder);
         v->DestroyPipelineLayout(v->device, d->layout, NULL);
         v->DestroyDescriptorSetLayout(v->device, d->set_layout, NULL);
     }
@@ -177,7 +177,8 @@ static sib_code vulkan_start(unsigned number, gpu_device **out, sib_error *err)
     if (code == SIB_OK)
         code = make_layouts(d, err);
     if (code == SIB_OK)
-        code = vulkan_recorder_open(&d->recorder, &d->v, &d->head, d->staging_type, err);
+        code = vulkan_recorder_open(&d->recorder, &d->v, &d->head, d->layout, d->set_layout, d->staging_type,
+                                    err);
     if (code != SIB_OK)
         vulkan_shut(out);
     return code;
@@ -191,6 +192,7 @@ static void vulkan_free(gpu_device *device, gpu_memory **memory)
     pthread_mutex_lock(&d->lock);
     if (!device->lost)
         vulkan_recorder_finish(&d->recorder, NULL);
+    vulkan_recorder_forget(&d->recorder, (*memory)->buffer);
     pthread_mutex_unlock(&d->lock);
     if (!d->recorder.stuck)
         vulkan_memory_free(&d->v, *memory);
@@ -217,15 +219,15 @@ static sib_code copy_piece(vulkan_device *d, gpu_place p, bool in, unsigned char
                            sib_error *err)
 {
     vulkan_slot *s;
-    const sib_code code = vulkan_recorder_begin(&d->recorder, p.bytes, &s, err);
+    const sib_code code = vulkan_recorder_room(&d->recorder, p.bytes, &s, err);
     if (code != SIB_OK)
         return code;
     *bytes = s->staging.bytes + s->staged;
-    const VkBufferCopy region = {in ? s->staged : p.offset, in ? p.offset : s->staged, p.bytes};
+    const VkDescriptorBufferInfo staged = {s->staging.buffer, s->staged, p.bytes},
+                                 own = {p.memory->buffer, p.offset, p.bytes};
     if (in)
         memcpy(*bytes, from, p.bytes);
-    d->v.CmdCopyBuffer(s->command, in ? s->staging.buffer : p.memory->buffer,
-                       in ? p.memory->buffer : s->staging.buffer, 1, &region);
+    vulkan_recorder_add(s, &(vulkan_command){.buffers = {in ? staged : own, in ? own : staged}});
     s->staged += (p.bytes + 3) / 4 * 4;
     return SIB_OK;
 }
@@ -332,47 +334,25 @@ static sib_code make_pipeline(vulkan_device *d, gpu_kernel kernel, sib_error *er
 }
 
 /* Bindings that the kernel does not use show the first range. */
-static sib_code bind(vulkan_device *d, const vulkan_slot *s, size_t n, const gpu_place *places,
-                     VkDescriptorSet *set, sib_error *err)
-{
-    VkDescriptorBufferInfo buffers[GPU_BUFFERS];
-    const VkDescriptorSetAllocateInfo info = {.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_ALLOCATE_INFO,
-                                              .descriptorPool = s->sets,
-                                              .descriptorSetCount = 1,
-                                              .pSetLayouts = &d->set_layout};
-    const VkResult r = d->v.AllocateDescriptorSets(d->v.device, &info, set);
-    for (size_t i = 0; i < GPU_BUFFERS; i++) {
-        const gpu_place *place = &places[i < n ? i : 0];
-        buffers[i] =
-            (VkDescriptorBufferInfo){place->memory->buffer, place->offset, (place->bytes + 3) / 4 * 4};
-    }
-    const VkWriteDescriptorSet write = {.sType = VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET,
-                                        .dstSet = *set,
-                                        .descriptorCount = GPU_BUFFERS,
-                                        .descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
-                                        .pBufferInfo = buffers};
-    if (r == VK_SUCCESS)
-        d->v.UpdateDescriptorSets(d->v.device, 1, &write, 0, NULL);
-    return vulkan_check(r, "the buffers of a kernel", err);
-}
-
-static sib_code record(vulkan_device *d, gpu_kernel kernel, size_t n, const gpu_place *places,
+static sib_code launch(vulkan_device *d, gpu_kernel kernel, size_t n, const gpu_place *places,
                        const void *args, const uint32_t groups[3], sib_error *err)
 {
-    VkDescriptorSet set = VK_NULL_HANDLE;
+    vulkan_command c = {.groups = {groups[0], groups[1], groups[2]},
+                        .args_bytes = (uint32_t)gpu_args_bytes(kernel)};
     vulkan_slot *s;
     sib_code code = d->pipelines[kernel] ? SIB_OK : make_pipeline(d, kernel, err);
     if (code == SIB_OK)
-        code = vulkan_recorder_begin(&d->recorder, 0, &s, err);
-    if (code == SIB_OK)
-        code = bind(d, s, n, places, &set, err);
+        code = vulkan_recorder_room(&d->recorder, 0, &s, err);
     if (code != SIB_OK)
         return code;
-    d->v.CmdBindPipeline(s->command, VK_PIPELINE_BIND_POINT_COMPUTE, d->pipelines[kernel]);
-    d->v.CmdBindDescriptorSets(s->command, VK_PIPELINE_BIND_POINT_COMPUTE, d->layout, 0, 1, &set, 0, NULL);
-    d->v.CmdPushConstants(s->command, d->layout, VK_SHADER_STAGE_COMPUTE_BIT, 0,
-                          (uint32_t)gpu_args_bytes(kernel), args);
-    d->v.CmdDispatch(s->command, groups[0], groups[1], groups[2]);
+    c.pipeline = d->pipelines[kernel];
+    memcpy(c.args, args, c.args_bytes);
+    for (size_t i = 0; i < GPU_BUFFERS; i++) {
+        const gpu_place *place = &places[i < n ? i : 0];
+        c.buffers[i] =
+            (VkDescriptorBufferInfo){place->memory->buffer, place->offset, (place->bytes + 3) / 4 * 4};
+    }
+    vulkan_recorder_add(s, &c);
     return SIB_OK;
 }
 
@@ -381,7 +361,7 @@ static sib_code vulkan_launch(gpu_device *device, gpu_kernel kernel, size_t n, c
 {
     vulkan_device *d = of(device);
     pthread_mutex_lock(&d->lock);
-    sib_code code = record(d, kernel, n, places, args, groups, err);
+    sib_code code = launch(d, kernel, n, places, args, groups, err);
     pthread_mutex_unlock(&d->lock);
     return code;
 }
