@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Measures /v1/embeddings: 64 texts in one request, together and one by one, in turns; an encoder of 6 layers of 384 with random weights.
 
 SIBYL_COMMAND=build/release/cli/sibyl SIBYL_SOURCE=. python tests/server/vectors.py"""
