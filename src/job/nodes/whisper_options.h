@@ -26,8 +26,8 @@
         "seed", SIB_PORT_NUMBER, false, "of sampling (0)"                                                    \
     }
 
-/* The options of those inputs that the node has, and openai-whisper's defaults of all others. What they point to lives as
-   long as the step. Errors: SIB_ERR_ARGUMENT names node and option. */
+/* The options of those inputs that the node has, and openai-whisper's defaults of all others. What they point
+   to lives as long as the step. Errors: SIB_ERR_ARGUMENT names node and option. */
 sib_code whisper_options_read(const job_step *s, whisper_options *o, sib_error *err);
 
 #endif

@@ -13,11 +13,12 @@ bool whisper_detects(const whisper_model *m, const whisper_options *o)
 static sib_code detect(whisper_decoder *d, whisper_language *out, sib_error *err)
 {
     const whisper_model *m = d->model;
+    const size_t first = 0;
     const char *code, *name;
     double top = -INFINITY, sum = 0;
     sib_code failed = whisper_logits_room(d, 1, err);
     if (failed == SIB_OK)
-        failed = m->step(m->self, 1, 1, &d->tokens->sot, 1, &(size_t){0}, d->logits, err);
+        failed = m->step(m->self, 1, 1, &d->tokens->sot, 1, &first, d->logits, err);
     if (failed != SIB_OK)
         return failed;
     for (size_t i = 0; i < WHISPER_LANGUAGES && sib_whisper_language(i, &code, &name); i++) {
