@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { checkAccess, drop, expect, look, root, test } from "./server";
+import { checkAccess, drop, expect, expectPercent, look, root, settled, test } from "./server";
 import type { Page } from "@playwright/test";
 
 const sample = readFileSync(`${root}assets/digits/sample.flac`);
@@ -7,6 +7,7 @@ const map = (page: Page) => page.getByRole("img", { name: "Attention of each tok
 const tokens = (page: Page) => page.locator(".attention-token");
 const card = (page: Page) => page.locator(".attention-card");
 const picture = (page: Page) => map(page).evaluate((element) => (element as HTMLCanvasElement).toDataURL());
+const drawn = (page: Page) => settled(() => picture(page));
 
 interface Answer {
   layers: number;
@@ -24,23 +25,23 @@ test("tokens, what was likely in their place, and what they look at, are shown o
   const [answer] = await Promise.all([page.waitForResponse(/api\/attention/), page.getByLabel("Attention", { exact: true }).check()]);
   const told = (await answer.json()) as Answer;
   await expect(tokens(page)).toHaveCount(told.tokens.length);
-  expect((await tokens(page).allTextContents()).slice(0, 9)).toEqual("four one five two seven one eight two eight".split(" "));
+  await expect.poll(async () => (await tokens(page).allTextContents()).slice(0, 9)).toEqual("four one five two seven one eight two eight".split(" "));
   for (const i of [0, 4]) {
     await tokens(page).nth(i).hover();
     await expect(card(page).locator(".alternative")).toHaveCount(5);
     for (const [k, { token, logprob }] of told.tokens[i]!.top.entries()) {
       await expect(card(page).locator(".alternative code").nth(k)).toHaveText(JSON.stringify(token));
-      expect(Math.abs(Number.parseFloat((await card(page).locator(".alternative .number").nth(k).textContent()) ?? "") - Math.exp(logprob) * 100)).toBeLessThan(0.06);
+      await expectPercent(card(page).locator(".alternative .number").nth(k), logprob);
     }
   }
   await look(page, "attention");
   await page.setViewportSize({ width: 1280, height: 800 });
   await expect(page.getByLabel("Layer")).toHaveValue(String(told.layers - 1)); // the last
-  const mean = await picture(page);
+  const mean = await drawn(page);
   await page.getByLabel(/^Head/).selectOption("1");
   await expect(page).toHaveURL(/head=1/);
   await expect.poll(() => picture(page)).not.toBe(mean);
-  const last = await picture(page);
+  const last = await drawn(page);
   await page.getByLabel("Layer").selectOption("0");
   await expect(page).toHaveURL(/layer=0/);
   await expect(tokens(page)).toHaveCount(told.tokens.length);
@@ -50,12 +51,14 @@ test("tokens, what was likely in their place, and what they look at, are shown o
 test("the map follows the time axis, and says what is below the pointer", async ({ page }) => {
   await page.getByLabel("Attention", { exact: true }).check();
   await expect(tokens(page).first()).toBeVisible();
-  const whole = await picture(page);
+  const whole = await drawn(page);
   const axis = page.getByRole("application", { name: "Recording over time" });
-  const box = (await axis.boundingBox())!;
-  const below = (await map(page).boundingBox())!;
-  expect([below.x, below.width]).toEqual([box.x, box.width]); // one time axis
-  await map(page).hover({ position: { x: below.width / 2, y: 30 } });
+  await expect(axis).toHaveAttribute("data-drawn", /wave.*features/); // its end is known
+  await expect(async () => {
+    const [box, below] = [(await axis.boundingBox())!, (await map(page).boundingBox())!];
+    expect([below.x, below.width]).toEqual([box.x, box.width]); // one time axis
+  }).toPass({ timeout: 60_000 });
+  await map(page).hover({ position: { x: (await map(page).boundingBox())!.width / 2, y: 30 } });
   await expect(page.locator(".attention-said")).toContainText('one" at 0:04.0');
   await axis.focus();
   await page.keyboard.press("+");

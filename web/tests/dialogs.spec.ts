@@ -16,7 +16,7 @@ async function checkForm(page: Page, name: string): Promise<void> {
     await expect(page.locator("html")).toHaveAttribute("data-theme", theme);
     for (const { width, height } of windows) {
       await page.setViewportSize({ width, height });
-      const faults = await dialog(page).evaluate((element) => {
+      const faults = () => dialog(page).evaluate((element) => {
         const fields = element.querySelector(".content")!;
         fields.scrollTop = fields.scrollHeight;
         const found = fields.scrollWidth > fields.clientWidth || element.scrollHeight > element.clientHeight ? ["more than the fields scrolls"] : [];
@@ -30,7 +30,7 @@ async function checkForm(page: Page, name: string): Promise<void> {
         }
         return found;
       });
-      expect(faults, `${width} x ${height}`).toEqual([]);
+      await expect.poll(faults, `${width} x ${height}`).toEqual([]);
       await page.screenshot({ path: `${pictures}/dialog-${name}-${width}-${theme}.png` });
     }
     await checkAccess(page);
@@ -38,10 +38,8 @@ async function checkForm(page: Page, name: string): Promise<void> {
   await page.setViewportSize({ width: 1280, height: 800 });
 }
 
-/** The browser itself reports the refusal. */
-const refused = (said: string[]) => expect(said.splice(0).filter((line) => !line.includes("400"))).toEqual([]);
-
 test("the form of a loader", async ({ page, said }) => {
+  said.refused = /400/;
   await page.goto("/#/models");
   await page.getByRole("button", { name: "Open model…" }).click();
   await dialog(page).getByLabel("Loader").selectOption("Checkpoint on the server");
@@ -51,11 +49,11 @@ test("the form of a loader", async ({ page, said }) => {
   await dialog(page).getByLabel(/^File or folder/).fill(`${"no such folder/".repeat(30)}model`);
   await dialog(page).getByRole("button", { name: "Open", exact: true }).click();
   await expect(dialog(page).getByRole("alert")).toBeVisible();
-  refused(said);
   await checkForm(page, "load-fault");
 });
 
 test("the forms of a run, of two that are compared, and of what is saved", async ({ page, said }) => {
+  said.refused = /400/;
   await page.goto("/#/graph/digits?call=decoder");
   await page.getByRole("button", { name: "Run", exact: true }).click();
   await expect(dialog(page).getByLabel("Size of N")).toBeVisible();
@@ -63,7 +61,6 @@ test("the forms of a run, of two that are compared, and of what is saved", async
   await dialog(page).getByLabel("Size of N").fill("-1");
   await dialog(page).getByRole("button", { name: "Start" }).click();
   await expect(dialog(page).getByRole("alert")).toBeVisible();
-  refused(said);
   await checkForm(page, "run-fault");
   await page.keyboard.press("Escape");
   await page.getByRole("button", { name: "Save…" }).click();

@@ -1,4 +1,4 @@
-import { expect, look, test } from "./server";
+import { expect, look, opened, test } from "./server";
 import type { Page } from "@playwright/test";
 
 const pane = (page: Page, model: string) => page.getByRole("region", { name: `Graph of ${model}` });
@@ -10,7 +10,7 @@ const title = (page: Page) => inspector(page).getByRole("heading", { level: 2 })
 const compareWith = (page: Page) => page.getByRole("combobox", { name: "Compared with" });
 
 async function open(page: Page, ...files: string[]): Promise<void> {
-  for (const file of files) expect((await page.request.post("/api/models", { data: { loader: "file", options: { file } } })).status()).toBe(201);
+  for (const file of files) await opened(page, file);
 }
 
 test("what was changed and added is counted, listed and shown in both graphs", async ({ page }) => {
@@ -140,9 +140,8 @@ test("a model is compared with itself as it runs, and the milli-ops of two nodes
   const [whole, left] = [await count(""), await count("?view=planned")];
   expect(left).toBeLessThan(whole / 2);
   await expect(page.getByText("The graphs have the same nodes.")).toHaveCount(0);
-  const removed = Number(/(\d+)$/.exec((await filter(page, "Removed").textContent())!.replace(",", ""))![1]);
-  const added = Number(/(\d+)$/.exec((await filter(page, "Added").textContent())!)![1]);
-  expect(removed - added).toBe(whole - left);
+  const counted = async (name: string) => Number(/[\d,]+$/.exec((await filter(page, name).textContent()) ?? "")?.[0].replace(",", ""));
+  await expect.poll(async () => (await counted("Removed")) - (await counted("Added"))).toBe(whole - left);
   await look(page, "diff-as-it-runs");
   await page.setViewportSize({ width: 1280, height: 800 });
   await page.getByRole("combobox", { name: "Which graph of short" }).first().selectOption("As it runs");

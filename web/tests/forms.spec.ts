@@ -1,20 +1,10 @@
 import { readFileSync } from "node:fs";
-import { expect, look, test } from "./server";
+import { expect, finished, look, opened, test } from "./server";
 import type { Page } from "@playwright/test";
 
 const main = (page: Page) => page.locator("main");
 const tab = (page: Page, name: string) => page.getByRole("tab", { name, exact: true });
 const said = (page: Page) => page.locator(".raster-said");
-
-async function finished(page: Page, body: object): Promise<string> {
-  const { id } = (await (await page.request.post("/api/runs", { data: { kind: "graph", keep: ["*"], ...body } })).json()) as { id: string };
-  await expect.poll(async () => ((await (await page.request.get(`/api/runs/${id}`)).json()) as { state: string }).state).toBe("done");
-  return id;
-}
-
-async function opened(page: Page, file: string): Promise<void> {
-  expect((await page.request.post("/api/models", { data: { loader: "file", options: { file } } })).status()).toBe(201);
-}
 
 async function floats(page: Page, run: string, name: string, slice: string): Promise<number[]> {
   const bytes = await (await page.request.get(`/api/runs/${run}/data`, { params: { name, slice, format: "raw" } })).body();
@@ -45,7 +35,7 @@ test("shows attention head by head, and the chosen head in exact numbers", async
   await page.keyboard.press("ArrowDown");
   const [share] = await floats(page, run, "shares", "0,2,1,0:1");
   await expect.poll(async () => Math.fround(Number(/\[0, 2, 1, 0\] = (\S+)/.exec((await said(page).textContent()) ?? "")?.[1]))).toBe(share);
-  expect(await coloursOf(page, ".head canvas")).toBeGreaterThan(4);
+  await expect.poll(() => coloursOf(page, ".head canvas")).toBeGreaterThan(4);
   await look(page, "value-attention");
 });
 
@@ -102,6 +92,7 @@ test("draws a heat map on a logarithmic scale and saves it as PNG", async ({ pag
   const run = await finished(page, { model: "logs", inputs: { x: { data: [[1e-3, 1e-2, 1e-1], [1, 10, 1000]] } } });
   await page.goto(`/#/value/logs?run=${run}&name=x&as=cells`);
   await expect(main(page)).toContainText("From -1000 (blue) over 0 to 1000 (orange).");
+  await expect.poll(() => coloursOf(page, ".raster canvas")).toBeGreaterThan(1);
   expect(await coloursOf(page, ".raster canvas")).toBeLessThan(4); // all but one are faint beside 1000
   await page.getByLabel("Logarithmic").check();
   await expect(page).toHaveURL(/log=1/);

@@ -1,4 +1,4 @@
-import { checkAccess, expect, look, test } from "./server";
+import { checkAccess, expect, expectPercent, look, test } from "./server";
 import type { Page } from "@playwright/test";
 
 interface Answer {
@@ -39,18 +39,20 @@ test("shows what each block makes of each token", async ({ page }) => {
     const cell = grid(page).locator(`[data-at="${row}.${column}"]`);
     await cell.hover();
     await expect(card(page).locator(".alternative")).toHaveCount(5);
-    const [at, from] = [(await card(page).boundingBox())!, (await cell.boundingBox())!];
-    expect(Math.min(Math.abs(at.y - from.y - from.height), Math.abs(from.y - at.y - at.height))).toBeLessThan(4); // beside its cell
-    expect(Math.abs(at.x - Math.min(from.x, 983 - at.width))).toBeLessThan(2);
+    await expect(async () => {
+      const [at, from] = [(await card(page).boundingBox())!, (await cell.boundingBox())!];
+      expect(Math.min(Math.abs(at.y - from.y - from.height), Math.abs(from.y - at.y - at.height))).toBeLessThan(4); // beside its cell
+      expect(Math.abs(at.x - Math.min(from.x, 983 - at.width))).toBeLessThan(2);
+    }).toPass({ timeout: 60_000 });
     for (const [i, { token, logprob }] of top.entries()) {
       await expect(card(page).locator(".alternative code").nth(i)).toHaveText(token.startsWith("bytes:") ? token.slice(6) : JSON.stringify(token));
-      expect(Math.abs(Number.parseFloat((await card(page).locator(".alternative .number").nth(i).textContent()) ?? "") - Math.exp(logprob) * 100)).toBeLessThan(0.06);
+      await expectPercent(card(page).locator(".alternative .number").nth(i), logprob);
     }
     if (next) await expect(card(page)).toContainText(`number ${next.rank} in order`);
   }
   // where the last block's likeliest is what was generated, at temperature 0, it stands out
   const generated = rows(page).first().locator("td.right");
-  expect(await generated.count()).toBeGreaterThanOrEqual(8);
+  await expect.poll(() => generated.count()).toBeGreaterThanOrEqual(8);
   await look(page, "lens");
 });
 
@@ -88,6 +90,7 @@ test("works by keyboard alone", async ({ page }) => {
 });
 
 test("a model without blocks is told", async ({ page, said }) => {
+  said.refused = /400/;
   await page.goto("/#/models");
   await page.getByRole("button", { name: "Open chain.onnx" }).click();
   await expect(page).toHaveURL(/#\/graph\/chain/); // where what has been opened is shown
@@ -96,5 +99,4 @@ test("a model without blocks is told", async ({ page, said }) => {
   await page.getByRole("button", { name: "Look at the prompt" }).click();
   await expect(page.getByRole("alert")).toContainText("no values between blocks");
   await look(page, "lens-none");
-  expect(said.splice(0).filter((line) => !line.includes("400"))).toEqual([]); // the browser itself reports the refusal
 });

@@ -8,7 +8,7 @@ plain: nodes without names.
 layers: a transformer of 32 layers in small operators, 6,793, with names as of an exporter; unnamed: the same without names.
 edited: layers with one weight, one attribute and one operator changed, and one more layer. short, short_edited: the same with 8 layers.
 rounds: a job of its own, with a loop in a loop.
-zeros: a checkpoint, which takes a while to import. chain: text, letter by letter. tiny: a decoder of six layers with random weights, imported. loud: finds speech where it is loud.
+zeros, many_zeros: checkpoints, which take a while to import. chain: text, letter by letter. tiny: a decoder of six layers with random weights, imported. loud: finds speech where it is loud.
 """
 import json
 import os
@@ -230,6 +230,7 @@ for make in (identity, branch, branch_edited, nested, nested_edited, tower, logs
     (folder / f"{make.__name__}.onnx").write_bytes(make())
 decoder_model.make(folder, "tiny", layers=6)
 decoder_model.write_zeros(folder / "zeros")
+decoder_model.write_zeros(folder / "many_zeros", layers=80)
 (arrays / "x.npy").write_bytes(npy([2, 3], [1, 2, 4, 8, 16, 32]))
 with zipfile.ZipFile(arrays / "inputs.npz", "w") as archive:
     archive.writestr("x.npy", npy([1, 2], [1, 0.5]))

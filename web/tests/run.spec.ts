@@ -1,4 +1,4 @@
-import { checkFits, expect, look, test } from "./server";
+import { checkFits, expect, look, send, test } from "./server";
 import type { Page } from "@playwright/test";
 
 const canvas = (page: Page) => page.getByRole("application", { name: "Graph" });
@@ -22,9 +22,7 @@ async function start(page: Page, sizes: Record<string, string> = {}): Promise<st
   await page.getByRole("button", { name: "Run", exact: true }).click();
   const dialog = page.getByRole("dialog");
   for (const [name, size] of Object.entries(sizes)) await dialog.getByLabel(`Size of ${name}`).fill(size);
-  await dialog.getByRole("button", { name: "Start" }).click();
-  await expect(dialog).toHaveCount(0);
-  return new URL(page.url().replace("#", "")).searchParams.get("run") ?? "";
+  return send(page);
 }
 
 /** What the inspector shows is what the server has kept of the run. */
@@ -32,7 +30,7 @@ async function sameNumbers(page: Page, run: string, name: string): Promise<void>
   const { shape, dtype, digest } = (await (await page.request.get(`/api/runs/${run}/value`, { params: { name } })).json()) as Answer;
   await expect(fact(page, "Type")).toHaveText(`${dtype} [${shape.join(", ")}]`);
   for (const [label, value] of [["Minimum", digest.min], ["Maximum", digest.max], ["Mean", digest.mean], ["Standard deviation", digest.std]] as const)
-    expect(Math.abs(Number(await fact(page, label).textContent()) - value), label).toBeLessThanOrEqual(1e-6 * Math.abs(value));
+    await expect.poll(async () => Math.abs(Number(await fact(page, label).textContent()) - value), label).toBeLessThanOrEqual(1e-6 * Math.abs(value));
   await expect(fact(page, "Zeros")).toHaveText(digest.zero.toLocaleString("en"));
 }
 
@@ -62,6 +60,7 @@ test("marks what is not finite", async ({ page }) => {
   await open(page, "logs.onnx");
   await page.goto("/#/graph/logs?node=0");
   const run = await start(page, { N: "12", K: "40" });
+  await expect(line(page).getByRole("status")).toHaveText("done");
   const { digest } = (await (await page.request.get(`/api/runs/${run}/value?name=y`)).json()) as Answer;
   expect(digest.nan).toBeGreaterThan(100); // logarithms of numbers below 0
   await expect(fact(page, "NaN")).toHaveText(String(digest.nan));
@@ -81,6 +80,7 @@ test("runs the decoder of a job by keyboard alone", async ({ page }) => {
 });
 
 test("says why a run fails, and why one cannot begin", async ({ page, said }) => {
+  said.refused = /400/;
   await open(page, "reshape.onnx");
   await start(page);
   await expect(line(page).getByRole("status")).toHaveText("failed");
@@ -91,7 +91,6 @@ test("says why a run fails, and why one cannot begin", async ({ page, said }) =>
   await dialog.getByLabel("Size of N").fill("-1");
   await dialog.getByRole("button", { name: "Start" }).click();
   await expect(dialog.getByRole("alert")).toContainText("the size of the dim 'N' must be an integer from 0");
-  expect(said.splice(0).filter((text) => !text.includes("400"))).toEqual([]); // the browser itself reports the refusal
   await dialog.getByLabel("Size of N").fill("6");
   await dialog.getByRole("button", { name: "Start" }).click();
   await expect(line(page).getByRole("status")).toHaveText("done");
@@ -133,7 +132,7 @@ test("follows a loop turn by turn, also over a new connection, and cancels it", 
   await expect(line(page).getByRole("status")).toHaveText("cancelled");
   await expect(line(page).getByRole("button")).toHaveCount(0);
   await look(page, "run-cancelled");
-  expect(await mean()).toBeGreaterThanOrEqual(before); // what the run kept is older
+  await expect.poll(mean).toBeGreaterThanOrEqual(before); // what the run kept is older
 });
 
 test("weights show their numbers without a run", async ({ page }) => {

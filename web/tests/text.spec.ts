@@ -1,4 +1,4 @@
-import { checkAccess, expect, look, test } from "./server";
+import { checkAccess, expect, expectPercent, idle, look, test } from "./server";
 import type { Page } from "@playwright/test";
 
 const tokens = (page: Page) => page.locator(".token");
@@ -10,6 +10,8 @@ const done = /greatest number of tokens/;
 interface Answer {
   choices: { text: string; token_ids: number[]; logprobs: { tokens: string[]; token_logprobs: number[]; top_tokens: { id: number; token: string; logprob: number }[][] } }[];
 }
+
+const expectText = (page: Page, wanted: string) => expect.poll(() => text(page)).toBe(wanted);
 
 /** As the tokens show it: what is no text as its bytes. */
 const shown = (answer: Answer["choices"][0]) => answer.logprobs.tokens.map((token) => token.replace("bytes:", "")).join("");
@@ -45,7 +47,7 @@ test("writes on, and colours tokens by their probability", async ({ page }) => {
     const level = bounds.findIndex((bound) => Math.exp(logprob) >= bound);
     await expect(tokens(page).nth(i)).toHaveClass(new RegExp(`likely-${level}\\b`));
   }
-  expect(await text(page)).toBe(shown(expected));
+  await expectText(page, shown(expected));
   const mean = expected.logprobs.token_logprobs.reduce((sum, x) => sum + x, 0) / 120;
   await expect(status(page)).toContainText(`perplexity ${Math.exp(-mean).toPrecision(3)}`);
   await tokens(page).nth(60).hover();
@@ -59,7 +61,7 @@ test("writes on, and colours tokens by their probability", async ({ page }) => {
   await expect(page.getByLabel("Prompt")).toHaveValue("in the beginning");
   await page.getByRole("button", { name: "Generate", exact: true }).click();
   await expect(status(page)).toHaveText(done);
-  expect(await text(page)).toBe(shown(expected));
+  await expectText(page, shown(expected));
 });
 
 test("a click on a token or on an alternative writes on from there", async ({ page }) => {
@@ -67,29 +69,28 @@ test("a click on a token or on an alternative writes on from there", async ({ pa
   await page.getByRole("button", { name: "Generate", exact: true }).click();
   await expect(status(page)).toHaveText(done);
   const first = await asked(page, { prompt: "in", temperature: 0, max_tokens: 20 });
-  expect(await text(page)).toBe(first.text);
+  await expectText(page, first.text);
   await tokens(page).nth(5).hover();
   const likely = first.logprobs.top_tokens[5]!;
   for (const [i, { token, logprob }] of likely.entries()) {
     await expect(card(page).locator(".alternative").nth(i)).toContainText(JSON.stringify(token));
-    const percent = Math.exp(logprob) * 100;
-    expect(Math.abs(Number.parseFloat((await card(page).locator(".alternative .number").nth(i).textContent()) ?? "") - percent)).toBeLessThan(0.06);
+    await expectPercent(card(page).locator(".alternative .number").nth(i), logprob);
   }
   await card(page).locator(".alternative").nth(2).click();
   await expect(status(page)).toHaveText(done);
   const other = likely[2]!;
   const rest = await asked(page, { prompt: [105, 110, ...first.token_ids.slice(0, 5), other.id], temperature: 0, max_tokens: 20 });
   await expect(tokens(page)).toHaveCount(26);
-  expect(await text(page)).toBe(first.text.slice(0, 5) + other.token + rest.text);
+  await expectText(page, first.text.slice(0, 5) + other.token + rest.text);
   await tokens(page).nth(8).click();
   await expect(tokens(page)).toHaveCount(29);
   await expect(status(page)).toHaveText(done);
   const last = await asked(page, { prompt: [105, 110, ...first.token_ids.slice(0, 5), other.id, ...rest.token_ids.slice(0, 3)], temperature: 0, max_tokens: 20 });
-  expect(await text(page)).toBe(first.text.slice(0, 5) + other.token + rest.text.slice(0, 3) + last.text);
+  await expectText(page, first.text.slice(0, 5) + other.token + rest.text.slice(0, 3) + last.text);
   await page.getByRole("button", { name: "Undo" }).click();
-  expect(await text(page)).toBe(first.text.slice(0, 5) + other.token + rest.text);
+  await expectText(page, first.text.slice(0, 5) + other.token + rest.text);
   await page.getByRole("button", { name: "Undo" }).click();
-  expect(await text(page)).toBe(first.text);
+  await expectText(page, first.text);
   await expect(page.getByRole("button", { name: "Undo" })).toBeDisabled();
 });
 
@@ -118,10 +119,11 @@ test("works by keyboard alone", async ({ page }) => {
   await page.keyboard.press("ArrowDown");
   await page.keyboard.press("Enter");
   await expect(tokens(page)).toHaveCount(68);
-  expect((await text(page)).slice(0, 4)).toBe(before.slice(0, 3) + String(JSON.parse(name.split(",")[0] ?? "")));
+  await expect.poll(async () => (await text(page)).slice(0, 4)).toBe(before.slice(0, 3) + String(JSON.parse(name.split(",")[0] ?? "")));
 });
 
 test("options are sent, and what is wrong is said", async ({ page, said }) => {
+  said.refused = /400/;
   const [first] = await Promise.all([
     page.waitForRequest(/completions/),
     (async () => {
@@ -141,7 +143,6 @@ test("options are sent, and what is wrong is said", async ({ page, said }) => {
   await page.getByRole("button", { name: "Generate", exact: true }).click();
   await expect(page.getByRole("alert")).toContainText("temperature must be a number from 0 to 2");
   await look(page, "text-refused");
-  expect(said.splice(0).filter((line) => !line.includes("400"))).toEqual([]); // the browser itself reports the refusal
 });
 
 test("tokens come one by one, and can be cancelled", async ({ page }) => {
@@ -150,7 +151,7 @@ test("tokens come one by one, and can be cancelled", async ({ page }) => {
   await expect(tokens(page).nth(20)).toBeVisible();
   await page.getByRole("button", { name: "Cancel" }).click();
   await expect(status(page)).toContainText("cancelled");
-  await expect.poll(async () => /^sibyl_queue_running\S* 0$/m.test(await (await page.request.get("/metrics")).text())).toBe(true);
+  await idle(page);
   await expect(page.getByRole("button", { name: "Generate", exact: true })).toBeEnabled();
 });
 
@@ -172,7 +173,7 @@ test("ids and alternatives stand below each token where they are wanted", async 
   const expected = await asked(page, { prompt: "in the beginning", seed: 5, max_tokens: 40, temperature: 1.2 });
   const below = page.locator(".token-below");
   await expect(below).toHaveCount(40);
-  expect((await text(page)).replaceAll("↵", "↵\n")).toBe(plain);
+  await expect.poll(async () => (await text(page)).replaceAll("↵", "↵\n")).toBe(plain);
   for (const i of [0, 17, 39]) {
     await expect(below.nth(i).locator("span").first()).toHaveText(String(expected.token_ids[i]));
     await expect(below.nth(i).locator("span")).toHaveCount(4);

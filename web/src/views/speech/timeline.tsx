@@ -34,6 +34,7 @@ function draw(canvas: HTMLCanvasElement, { width, height, range, wave, spectrum,
   if (spectrum) drawSpectrum(sheet, spectrum, HEIGHTS.wave, spectrumHeight);
   drawWords(sheet, words, active, HEIGHTS.wave + spectrumHeight, HEIGHTS.words);
   drawAxis(sheet, height - HEIGHTS.axis);
+  canvas.dataset["drawn"] = [wave && "wave", spectrum && "features", words.length > 0 && "words"].filter(Boolean).join(" ");
 }
 
 interface Props {
