@@ -1,4 +1,4 @@
-import { Suspense, useEffect, useState } from "react";
+import { Suspense, useEffect, useLayoutEffect, useState } from "react";
 import { faultText } from "./api/client";
 import { Empty, useAsked, Waiting } from "./components/states";
 import { Openings } from "./components/openings";
@@ -45,7 +45,8 @@ function ThemeChoice() {
 /** Takes files dropped anywhere on the page. */
 function DropTarget() {
   const [over, setOver] = useState(false);
-  useEffect(() => {
+  // Before anything is seen: a file that is dropped then would be opened in the place of the page.
+  useLayoutEffect(() => {
     const hasFiles = (event: DragEvent) => event.dataTransfer?.types.includes("Files") ?? false;
     const enter = (event: DragEvent) => {
       if (!hasFiles(event)) return;

@@ -4,7 +4,7 @@ import { api, faultText } from "../api/client";
 import { socket, type SocketState } from "../api/socket";
 import type { AvailableFile, JobRequest, Loader, Model, ModelDetail, Opening, Run, RunRequest, ServerMessage } from "../api/types";
 import { offline } from "../session/answers";
-import { sessionRuns } from "../session/session";
+import { sessionOfRun } from "../session/session";
 import type { Address } from "./address";
 
 export type Theme = "system" | "light" | "dark";
@@ -93,9 +93,14 @@ export async function attempt<T>(action: () => Promise<T>): Promise<T | null> {
   }
 }
 
+let [asks, answered] = [0, 0]; // for the models, of which answers may come in another order
+
 export async function refreshModels(): Promise<void> {
+  const number = ++asks;
   try {
     const { models, available } = await api.models();
+    if (number < answered) return;
+    answered = number;
     set({ models, available, reached: true });
   } catch (fault) {
     set({ reached: false });
@@ -132,9 +137,14 @@ export async function unload(id: string): Promise<void> {
 
 const order = ["queued", "running", "done", "failed", "cancelled"];
 
-/** An answer may come after a message that says more. */
+/** Whether a run is known to be further: an answer may come after a message. Another server's run of the same name began at another time. */
+const isPast = (run: Run, known: Run | undefined): boolean => known?.created === run.created && order.indexOf(run.state) < order.indexOf(known.state);
+
+let told = new Set<string>(); // runs of which the server has said anything since the connection was made
+
 export function keepRun(run: Run): void {
-  set((state) => (order.indexOf(run.state) < order.indexOf(state.runs[run.id]?.state ?? "queued") ? {} : { runs: { ...state.runs, [run.id]: run } }));
+  told.add(run.id);
+  set((state) => (isPast(run, state.runs[run.id]) ? {} : { runs: { ...state.runs, [run.id]: run } }));
 }
 
 export function dropRun(id: string): void {
@@ -203,21 +213,25 @@ export async function forgetRun(id: string): Promise<void> {
   dropRun(id);
 }
 
-/** The runs that the server has, of which others may have taken some away. */
+/** The runs that the server has, of which others may have taken some away; what has begun or was deleted since they were asked for stays so. */
 export async function refreshRuns(): Promise<Run[]> {
+  const before = useStore.getState().runs;
   const runs = await api.runs();
+  for (const { id } of runs) told.add(id);
   set((state) => {
-    const newer = (run: Run) => (order.indexOf(state.runs[run.id]?.state ?? "queued") > order.indexOf(run.state) ? state.runs[run.id]! : run);
-    return { runs: Object.fromEntries(runs.map((run) => [run.id, newer(run)])) };
+    const listed = runs.filter(({ id }) => !(id in before) || id in state.runs).map((run) => (isPast(run, state.runs[run.id]) ? state.runs[run.id]! : run));
+    const begun = Object.values(state.runs).filter(({ id }) => !(id in before));
+    return { runs: Object.fromEntries([...begun, ...listed].map((run) => [run.id, run])) };
   });
   return runs;
 }
 
 function heard(message: ServerMessage): void {
   if (message.op === "hello") {
-    set({ runs: Object.fromEntries(sessionRuns().map((run) => [run.id, run])), progress: {}, runsTold: false, opening: [] }); // another server may answer now
+    told = new Set();
+    set({ progress: {}, runsTold: false, opening: [] }); // another server may answer now
     socket.send({ op: "ping", t: 0 });
-  } else if (message.op === "pong") set({ runsTold: true });
+  } else if (message.op === "pong") set(({ runs }) => ({ runsTold: true, runs: Object.fromEntries(Object.entries(runs).filter(([id]) => told.has(id) || sessionOfRun(id))) }));
   else if (message.op === "run") keepRun(message);
   else if (message.op === "progress") {
     const { run, done, total, node = null } = message;

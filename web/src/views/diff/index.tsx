@@ -1,4 +1,4 @@
-import { useEffect, useMemo } from "react";
+import { useLayoutEffect, useMemo } from "react";
 import type { Model } from "../../api/types";
 import { Panel } from "../../components/panel";
 import { Empty, Progress, Shown, useAsked } from "../../components/states";
@@ -86,7 +86,7 @@ function Jump({ listed, row }: { listed: Row[]; row: Row | undefined }) {
   const go = (by: 1 | -1) => {
     if (listed.length > 0) selectRow(listed[at < 0 ? (by > 0 ? 0 : listed.length - 1) : (at + by + listed.length) % listed.length]);
   };
-  useEffect(() => {
+  useLayoutEffect(() => {
     const key = (event: globalThis.KeyboardEvent) => {
       const typing = event.target instanceof HTMLElement && event.target.matches("input, textarea, select, dialog *");
       if (typing || event.ctrlKey || event.metaKey || event.altKey || (event.key !== "n" && event.key !== "p")) return;

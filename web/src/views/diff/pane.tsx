@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState, type KeyboardEvent } from "react";
+import { useEffect, useLayoutEffect, useRef, useState, type KeyboardEvent } from "react";
 import { texts } from "../../texts";
 import type { Drawn } from "../graph/drawn";
 import { keepPlace } from "../graph";
@@ -35,7 +35,8 @@ export function Pane(props: Props) {
   const before = useRef<{ drawn: Drawn; scene: Scene } | null>(null);
   const [scene, setScene] = useState<Scene | null>(null);
   const [tip, setTip] = useState<{ item: number; x: number; y: number } | null>(null);
-  useEffect(() => {
+  // The scene is there as soon as the canvas is seen: keys and clicks would be lost.
+  useLayoutEffect(() => {
     if (!canvas.current || !minimap.current) return;
     delete canvas.current.dataset["sized"];
     const made = new Scene(canvas.current, minimap.current, drawn, {

@@ -1,4 +1,4 @@
-import { useEffect, useMemo, useRef, useState } from "react";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 import { useThemeCount } from "../../components/size";
 import { Shown } from "../../components/states";
 import { texts } from "../../texts";
@@ -69,7 +69,7 @@ function useStep({ a, b, matched }: Compared, drawn: Pair<Drawn>, row: Row | und
     return one?.drawn === drawn[0] && other?.drawn === drawn[1] ? new Step([one.scene, other.scene], toPartners) : null;
   }, [ready, toPartners]);
   const items: Pair<number> | undefined = row && [drawn[0].holders[row.a] ?? -1, drawn[1].holders[row.b] ?? -1];
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!step) return;
     if (items) step.show(items);
     else step.begin(drawn[0].layout.y);

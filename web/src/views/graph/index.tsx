@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useMemo, useRef, useState, type KeyboardEvent } from "react";
+import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState, type KeyboardEvent } from "react";
 import { api, type GraphView as ApiView } from "../../api/client";
 import type { Graph, Model, Node, NodeDetail, Run, Value } from "../../api/types";
 import { Panel } from "../../components/panel";
@@ -150,7 +150,8 @@ function Canvas({ loaded, chosen, fold, found, live, onRun }: { loaded: Loaded; 
     },
     [drawn, nodes, holder],
   );
-  useEffect(() => {
+  // The scene is there as soon as the canvas is seen: keys and clicks would be lost.
+  useLayoutEffect(() => {
     if (!canvas.current || !minimap.current) return;
     delete canvas.current.dataset["sized"];
     const made = new Scene(canvas.current, minimap.current, drawn, {
@@ -168,7 +169,7 @@ function Canvas({ loaded, chosen, fold, found, live, onRun }: { loaded: Loaded; 
 
   usePainted(scene, loaded, overlay);
   const item = itemOf(drawn, chosen);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!scene) return;
     scene.select(item >= 0 ? item : null);
     if (item >= 0) scene.show(item);

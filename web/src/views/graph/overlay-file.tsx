@@ -1,5 +1,5 @@
 // Colours of nodes from a file: choosing it and its column, and which of its names are in the graph.
-import { useEffect, useMemo, useRef } from "react";
+import { useLayoutEffect, useMemo, useRef } from "react";
 import { goTo, useAddress } from "../../state/address";
 import { texts } from "../../texts";
 import { takeFiles } from "../models/open";
@@ -15,7 +15,7 @@ async function take(file: File): Promise<void> {
 
 /** Tables that are dropped while a graph is shown colour it. */
 export function useDroppedTables(): void {
-  useEffect(() => takeFiles(/\.(json|csv|tsv)$/i, (file) => void take(file)), []);
+  useLayoutEffect(() => takeFiles(/\.(json|csv|tsv)$/i, (file) => void take(file)), []);
 }
 
 /** The cells of the column that an address names, or of the first, by node; a name is that of a node, or else of a value that it makes. */

@@ -58,7 +58,8 @@ function Form({ model, call, nodes, run, reference, listed, weights, onClose }: 
   const [elements, setElements] = useState(false);
   const [planned, setPlanned] = useState(false);
   const [milli, setMilli] = useState(false);
-  const [other, setOther] = useState(others.some(({ id }) => id === reference) ? (reference ?? "") : "");
+  const [chosenOther, setOther] = useState<string | null>(null);
+  const other = chosenOther ?? (others.some(({ id }) => id === reference) ? reference! : ""); // runs may be told later
   const [going, setGoing] = useState<"session" | "report" | null>(null);
   const [fault, setFault] = useState<string | null>(null);
   const [withWeights, setWithWeights] = useState(false);

@@ -1,4 +1,4 @@
-import { useEffect, useId, useRef, useState, type KeyboardEvent } from "react";
+import { useId, useLayoutEffect, useRef, useState, type KeyboardEvent } from "react";
 import type { Node } from "../../api/types";
 import { texts } from "../../texts";
 import { selectNode } from ".";
@@ -12,7 +12,7 @@ export function Search({ nodes, found, query, onQuery }: { nodes: Node[]; found:
   const input = useRef<HTMLInputElement>(null);
   const [at, setAt] = useState(-1);
   const [open, setOpen] = useState(false);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const slash = (event: globalThis.KeyboardEvent) => {
       const typing = event.target instanceof HTMLElement && event.target.matches("input, textarea, select, dialog *");
       if (event.key !== "/" || typing) return;

@@ -4,7 +4,7 @@ import { faultText } from "../../api/client";
 import { Dialog } from "../../components/dialog";
 import { DialogForm } from "../../components/dialog-form";
 import { Openings } from "../../components/openings";
-import { emptyForm, fieldFault, formResult, SchemaForm } from "../../components/form";
+import { emptyForm, fieldFault, formResult, SchemaForm, type FormState } from "../../components/form";
 import { followModels, notify, useStore } from "../../state/store";
 import { texts } from "../../texts";
 
@@ -16,7 +16,7 @@ export function LoadDialog({ onClose }: { onClose: () => void }) {
   const id = useId();
   const [chosen, setChosen] = useState(loaders[0]?.id ?? "");
   const loader = loaders.find((row) => row.id === chosen) ?? loaders[0];
-  const [states, setStates] = useState(() => Object.fromEntries(loaders.map((row) => [row.id, emptyForm(row.fields)])));
+  const [states, setStates] = useState<Record<string, FormState>>({}); // of loaders whose form was touched
   const [strict, setStrict] = useState(false);
   const [going, setGoing] = useState(false);
   const [fault, setFault] = useState<string | null>(null);
@@ -28,7 +28,7 @@ export function LoadDialog({ onClose }: { onClose: () => void }) {
     return () => void (hidden.current = true);
   }, []);
   if (!loader) return null;
-  const state = states[loader.id] ?? {};
+  const state = states[loader.id] ?? emptyForm(loader.fields);
 
   const send = async () => {
     setStrict(true);

@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState, type KeyboardEvent } from "react";
+import { useLayoutEffect, useRef, useState, type KeyboardEvent } from "react";
 import type { ProfileSpan } from "../../api/types";
 import { formatSeconds } from "../../components/format";
 import { texts } from "../../texts";
@@ -22,7 +22,8 @@ export function Timeline({ spans, selected, onSelect, onOpen }: Props) {
   const [tip, setTip] = useState<{ span: number; x: number; y: number } | null>(null);
   const select = useRef(onSelect);
   select.current = onSelect;
-  useEffect(() => {
+  // It is there as soon as the canvas is seen: keys and clicks would be lost.
+  useLayoutEffect(() => {
     if (!canvas.current) return;
     const made = new Flame(canvas.current, spans, {
       select: (span) => select.current(span),
@@ -31,7 +32,7 @@ export function Timeline({ spans, selected, onSelect, onOpen }: Props) {
     setFlame(made);
     return () => made.destroy();
   }, [spans]);
-  useEffect(() => flame?.select(selected), [flame, selected]);
+  useLayoutEffect(() => flame?.select(selected), [flame, selected]);
   const key = (event: KeyboardEvent) => {
     if (!flame || event.ctrlKey || event.metaKey || event.altKey) return;
     const ways = { ArrowUp: "up", ArrowDown: "down", ArrowLeft: "left", ArrowRight: "right" } as const;

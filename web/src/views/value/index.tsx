@@ -241,14 +241,14 @@ function Elements({ source, address }: { source: Source; address: Address }) {
   const run = useStore((state) => (source.of === "run" ? state.runs[source.run] : undefined));
   useEffect(followRuns, []);
   const iteration = numberOf(address, "iteration");
-  const asked = useAsked(JSON.stringify([source, run?.state ?? null, iteration]), async () => ({ value: await describe(source, iteration) }));
-  const { again } = asked;
-  const open = run !== undefined && goesOn(run);
+  const open = run !== undefined && goesOn(run); // false also while nothing is known of the run: what is shown of one that is over stays
+  const asked = useAsked(JSON.stringify([source, open, iteration]), async () => ({ value: await describe(source, iteration) }));
+  const { again, data, fault } = asked;
   useEffect(() => {
-    if (!open) return;
-    const timer = setInterval(again, REFRESH);
-    return () => clearInterval(timer);
-  }, [open, again]);
+    if (!open || (data === null && fault === null)) return;
+    const timer = setTimeout(again, REFRESH); // from the answer on: one that takes longer would never come
+    return () => clearTimeout(timer);
+  }, [open, again, data, fault]);
   return <Shown asked={asked}>{({ value }) => (value ? <ValuePage value={value} address={address} /> : <Empty title={texts.digest.none} />)}</Shown>;
 }
 
