@@ -11,7 +11,7 @@ build="cmake ninja-build gcc libc6-dev pkg-config libavformat-dev libavcodec-dev
        libzip-dev libpng-dev libjpeg-dev libwebp-dev libtiff-dev
        libopenjp2-7-dev libpcre2-dev libutf8proc-dev libjansson-dev zlib1g-dev libwebsockets-dev"
 test="$build libcmocka-dev g++ ffmpeg python3 libonnx-testdata mlir-14-tools"
-python="$test python3-dev python3-venv"
+python="$test python3-dev python3-venv ca-certificates"
 peers="$python libfftw3-single3"
 train="python3 python3-venv ffmpeg libespeak-ng1 espeak-ng"
 check="$build g++ clang-format clang-tidy cppcheck python3"
@@ -109,8 +109,12 @@ install_requirements() {
     name=$(basename "$requirements" .txt)
     if ! fresh "build/venv/$name.stamp" "$requirements"; then
         echo "installing Python packages of $requirements"
-        # Modules are compiled when they are imported, which few of those of the peers are.
-        build/venv/bin/pip install -q --no-compile --disable-pip-version-check -r "$requirements"
+        # uv takes a quarter of pip's time, but knows none of pip's settings (mirrors, certificates): where it fails, pip
+        # has the word. Modules are compiled when they are imported, which few of those of the peers are.
+        pip="build/venv/bin/pip install -q --no-compile --disable-pip-version-check"
+        { $pip uv==0.13.9 && UV_CACHE_DIR=build/uv build/venv/bin/uv pip install -q --system-certs -p build/venv/bin/python -r "$requirements"; } ||
+            $pip -r "$requirements"
+        rm -rf build/uv
         cat "$requirements" | cksum >"build/venv/$name.stamp"
     fi
 }
