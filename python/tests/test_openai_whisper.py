@@ -18,7 +18,6 @@ from conftest import ROOT, loud_noise, peer, save_random_whisper, write_wav
 import sibyl
 import sibyl.whisper as sibyl_whisper
 
-os.environ.setdefault("NUMBA_DISABLE_JIT", "1")  # openai-whisper's alignment of a few words takes less time than to compile it
 DIGITS = ROOT / "assets" / "digits"
 SAMPLE = str(DIGITS / "sample.flac")
 FRAME = 0.02 + 1e-6  # a tie of two alignments moves a word by one
