@@ -99,6 +99,15 @@ sib_code doc_text(const job_doc *d, const json_t *around, const char *path, cons
     return j && !*out ? doc_fault(d, err, SIB_ERR_FORMAT, where, "expected a string") : SIB_OK;
 }
 
+static sib_code unknown_member(const job_doc *d, const char *path, const char *key, const char *const *names,
+                               sib_error *err)
+{
+    char known[256] = "";
+    for (size_t i = 0, used = 0; names[i] && used < sizeof known; i++)
+        used += (size_t)snprintf(known + used, sizeof known - used, "%s%s", i ? ", " : "", names[i]);
+    return doc_fault(d, err, SIB_ERR_FORMAT, path, "unknown member '%s' (known: %s)", key, known);
+}
+
 sib_code doc_only(const job_doc *d, const json_t *object, const char *path, const char *const *names,
                   sib_error *err)
 {
@@ -112,7 +121,7 @@ sib_code doc_only(const job_doc *d, const json_t *object, const char *path, cons
         while (names[i] && strcmp(names[i], key))
             i++;
         if (!names[i])
-            return doc_fault(d, err, SIB_ERR_FORMAT, path, "member '%s' is missing", key);
+            return unknown_member(d, path, key, names, err);
     }
     return SIB_OK;
 }
