@@ -84,16 +84,16 @@ def wav(tmp_path):
 
 
 def save_random_whisper(path):
-    """A small multilingual Whisper of random weights in openai-whisper's format, spread so that no two logits are near."""
+    """A small multilingual Whisper of random weights in openai-whisper's format, scaled so that no two logits are near."""
     torch, whisper = peer("torch"), peer("whisper")
     dims = whisper.model.ModelDimensions(80, 1500, 64, 2, 2, 51865, 448, 64, 2, 2)
     model = whisper.model.Whisper(dims)
-    spread = {"decoder.token_embedding.weight": 0.35, "decoder.positional_embedding": 1.0}
+    scales = {"decoder.token_embedding.weight": 0.35, "decoder.positional_embedding": 1.0}
     random = torch.Generator().manual_seed(3)
     with torch.no_grad():
         for name, p in model.named_parameters():
             if p.dim() > 1:
-                p.copy_(torch.randn(p.shape, generator=random) * spread.get(name, 1.5 / p.shape[-1] ** 0.5))
+                p.copy_(torch.randn(p.shape, generator=random) * scales.get(name, 1.5 / p.shape[-1] ** 0.5))
     torch.save({"dims": vars(dims), "model_state_dict": model.state_dict()}, path)
     return path
 

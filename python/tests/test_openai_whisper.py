@@ -98,11 +98,11 @@ def assert_same(ours, theirs, name=""):
 
 
 def attempt(call):
-    """What it gives, or what it raises."""
+    """What it gives, or the type of what it raises, whose words are each library's own."""
     try:
         return call()
     except Exception as error:
-        return f"{type(error).__name__}: {error}"
+        return type(error).__name__
 
 
 @contextlib.contextmanager
@@ -186,7 +186,8 @@ def prints(scenario):
     def told(world, noise):
         with contextlib.redirect_stdout(io.StringIO()) as text:
             scenario(world, noise)
-        return text.getvalue()
+        lines = text.getvalue().splitlines()
+        return [line for line in lines if not line.startswith("Detecting ")]  # the notice has each library's own words
 
     return told
 
@@ -199,7 +200,7 @@ def audio_functions(world, noise):
     return [[getattr(audio, name) for name in names], audio.load_audio(SAMPLE), audio.load_audio(SAMPLE, 8000),
             whisper.log_mel_spectrogram(SAMPLE, 128), whisper.log_mel_spectrogram(noise, padding=160, device="cpu"),
             whisper.log_mel_spectrogram(tensor), whisper.pad_or_trim(noise, 100), whisper.pad_or_trim(tensor[:50], 60),
-            audio.mel_filters("cpu", 80), attempt(lambda: audio.load_audio("nosuch.flac")).split(":")[:2]]  # fmt: skip
+            audio.mel_filters("cpu", 80), attempt(lambda: audio.load_audio("nosuch.flac"))]  # fmt: skip
 
 
 def tokenizers(world, noise):
@@ -340,7 +341,7 @@ def test_models_are_found(cache, tmp_path):
     (tmp_path / "job.json").write_text(json.dumps(json.loads(sibyl.describe_job(model))))
     with pytest.raises(RuntimeError, match="nothing is downloaded"):
         sibyl_whisper.load_model("base", download_root=str(tmp_path))
-    with pytest.raises(RuntimeError, match="available models"):
+    with pytest.raises(RuntimeError, match="none of the models"):
         sibyl_whisper.load_model("nosuch")
     with pytest.raises(ValueError, match="nosuch"):
         sibyl_whisper.load_model(model, device="nosuch")
@@ -364,7 +365,7 @@ def test_what_is_not_built_says_so():
     mel = np.zeros((80, 3000), np.float32)
     with pytest.raises(NotImplementedError, match="embed_audio"):
         model.decode(np.zeros((1500, 80), np.float32))
-    with pytest.raises(AssertionError, match="incorrect audio shape"):
+    with pytest.raises(AssertionError, match="mel has the shape"):
         model.decode(mel[:, :2000])
     with pytest.raises(TypeError, match="mel"):
         model.decode([1.0])

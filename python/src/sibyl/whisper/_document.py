@@ -23,7 +23,7 @@ _OUTPUTS = ("tokens", "text", "language", "language_probabilities", "avg_logprob
 
 
 def document_of(model: str, tokenizer: str | None) -> tuple[dict[str, Any], str]:
-    """The document that stands beside a model, or that Sibyl has for it, and the folder of its files."""
+    """The job document next to a model, or that Sibyl has for it, and the folder of its files."""
     beside = os.path.splitext(model)[0] + ".job.json"
     if model.endswith(".json"):
         beside = model

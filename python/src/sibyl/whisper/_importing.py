@@ -10,7 +10,7 @@ from typing import Any
 
 import sibyl
 
-from .tokenizer import cache_folder, find_ranks
+from .tokenizer import cache_folder, cache_home, find_ranks
 
 # openai-whisper's names of models, and of their files where those are others.
 MODELS = ("tiny.en", "tiny", "base.en", "base", "small.en", "small", "medium.en", "medium", "large-v1", "large-v2", "large-v3", "large",
@@ -28,7 +28,7 @@ def checkpoint_of(name: str, download_root: str | None) -> str:
         return path
     if os.path.exists(name):
         return name
-    raise RuntimeError(f"Model {name} not found; available models = {list(MODELS)}")
+    raise RuntimeError(f"{name} is no file, and none of the models {', '.join(MODELS)}")
 
 
 def _stamp(path: str | None) -> str:
@@ -62,8 +62,7 @@ def _make(checkpoint: str, tokenizer: str | None, folder: str, name: str) -> Non
 def imported(checkpoint: str, tokenizer: str | None) -> str:
     """The ONNX model made of a checkpoint, in ~/.cache/sibyl/whisper, made there before or now."""
     tokenizer = tokenizer or _tokenizer_beside(checkpoint)
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    parent = os.path.join(base, "sibyl", "whisper")
+    parent = os.path.join(cache_home(), "sibyl", "whisper")
     name = os.path.splitext(os.path.basename(os.path.normpath(checkpoint)))[0]
     key = hashlib.sha256("\n".join([sibyl.__version__, _stamp(checkpoint), _stamp(tokenizer)]).encode()).hexdigest()[:16]
     folder = os.path.join(parent, f"{name}-{key}")

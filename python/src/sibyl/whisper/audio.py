@@ -26,7 +26,7 @@ def load_audio(file: str | os.PathLike[Any], sr: int = SAMPLE_RATE) -> Any:
     try:
         return sibyl.load_audio(file, sr).copy()
     except (OSError, SibylError) as error:
-        raise RuntimeError(f"Failed to load audio: {error}") from error
+        raise RuntimeError(f"the recording cannot be read: {error}") from error
 
 
 def log_mel_spectrogram(audio: Any, n_mels: int = 80, padding: int = 0, device: Any = None) -> Any:

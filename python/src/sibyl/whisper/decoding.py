@@ -69,13 +69,13 @@ class DecodingResult:
 def check(options: DecodingOptions) -> None:
     """The ValueErrors of openai-whisper."""
     if options.beam_size is not None and options.best_of is not None:
-        raise ValueError("beam_size and best_of can't be given together")
+        raise ValueError("beam_size and best_of exclude each other: give one of them")
     if options.temperature == 0 and options.best_of is not None:
-        raise ValueError("best_of with greedy sampling (T=0) is not compatible")
+        raise ValueError("best_of needs a temperature above 0")
     if options.patience is not None and options.beam_size is None:
-        raise ValueError("patience requires beam_size to be given")
+        raise ValueError("patience needs beam_size")
     if options.length_penalty is not None and not 0 <= options.length_penalty <= 1:
-        raise ValueError("length_penalty (alpha) should be a value between 0 and 1")
+        raise ValueError(f"length_penalty is {options.length_penalty}, expected 0 to 1")
     if options.task not in ("transcribe", "translate", "lang_id"):
         raise ValueError(f"task is {options.task!r}, expected 'transcribe', 'translate' or 'lang_id'")
     if options.prefix is not None and not isinstance(options.prefix, str):
@@ -90,7 +90,7 @@ def windows(model: Whisper, mel: Any) -> tuple[list[np.ndarray[Any, Any]], bool]
         raise NotImplementedError("decoding from embed_audio's features is not built: the decoder reads keys and values that are made "
                                   "with them; give the spectrogram")  # fmt: skip
     if features.ndim not in (2, 3) or features.shape[-2:] != (dims.n_mels, 2 * dims.n_audio_ctx):
-        raise AssertionError(f"incorrect audio shape {features.shape}, expected ({dims.n_mels}, {2 * dims.n_audio_ctx}): pad_or_trim the recording")
+        raise AssertionError(f"mel has the shape {features.shape}, expected ({dims.n_mels}, {2 * dims.n_audio_ctx}): pad_or_trim the recording")
     return list(features.reshape(-1, *features.shape[-2:])), features.ndim == 2
 
 
@@ -105,7 +105,7 @@ def _language_probs(model: Whisper, found: Any) -> dict[str, float]:
 def detect_language(model: Whisper, mel: Any, tokenizer: Tokenizer | None = None) -> tuple[Any, Any]:
     """The token of the most probable language, and the probabilities of all; of several windows lists."""
     if not model.is_multilingual or (tokenizer is not None and tokenizer.language is None):
-        raise ValueError("This model doesn't have language tokens so it can't perform lang id")
+        raise ValueError("the model or the tokenizer has no languages to choose from")
     parts, single = windows(model, mel)
     tokens, probs = [], []
     for part in parts:

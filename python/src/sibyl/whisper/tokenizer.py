@@ -13,10 +13,13 @@ LANGUAGES: dict[str, str] = sibyl.whisper_languages()
 TO_LANGUAGE_CODE = {name: code for code, name in LANGUAGES.items()}
 
 
+def cache_home() -> str:
+    return os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+
+
 def cache_folder() -> str:
     """Where openai-whisper keeps what it has downloaded."""
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    return os.path.join(base, "whisper")
+    return os.path.join(cache_home(), "whisper")
 
 
 def find_ranks(multilingual: bool, folders: Sequence[str] = ()) -> str:
@@ -84,13 +87,13 @@ class Tokenizer:
     @property
     def language_token(self) -> int:
         if self.language is None:
-            raise ValueError("This tokenizer does not have language token configured")
+            raise ValueError("the tokenizer was made without a language")
         return self.to_language_token(self.language)
 
     def to_language_token(self, language: str) -> int:
         found = self._tokens.find(f"<|{language}|>")
         if found is None:
-            raise KeyError(f"Language {language} not found in tokenizer.")
+            raise KeyError(f"the tokenizer has no language {language!r}")
         return found
 
     @property
@@ -118,7 +121,7 @@ def get_tokenizer(multilingual: bool, *, num_languages: int = 99, language: str 
         language = language.lower()
         if language not in LANGUAGES:
             if language not in TO_LANGUAGE_CODE:
-                raise ValueError(f"Unsupported language: {language}")
+                raise ValueError(f"{language!r} is no language of Whisper's")
             language = TO_LANGUAGE_CODE[language]
     tokens = sibyl.Tokenizer(find_ranks(multilingual), kind="whisper", n_vocab=51765 + num_languages + int(multilingual))
     if multilingual:

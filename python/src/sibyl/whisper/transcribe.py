@@ -20,7 +20,7 @@ _OPTIONS = {field.name for field in dataclasses.fields(DecodingOptions)} | {"hot
 def _announce_language(model: Whisper, audio: Any, verbose: bool) -> str:
     """Says what language is heard, before anything else is said."""
     if verbose:
-        print("Detecting language using up to the first 30 seconds. Use `--language` to specify the language")
+        print("Detecting the language in the first 30 seconds; language= names it")
     mel = log_mel_spectrogram(audio, model.dims.n_mels, padding=N_SAMPLES)
     _, probs = model.detect_language(pad_or_trim(mel, 2 * model.dims.n_audio_ctx))
     language = max(probs, key=probs.get)

@@ -19,7 +19,7 @@ def compression_ratio(text: str) -> float:
 
 def format_timestamp(seconds: float, always_include_hours: bool = False, decimal_marker: str = ".") -> str:
     if seconds < 0:
-        raise AssertionError("non-negative timestamp expected")
+        raise AssertionError(f"a time of {seconds} s is before the beginning")
     rest, milliseconds = divmod(round(seconds * 1000), 1000)
     minutes, seconds = divmod(rest, 60)
     hours, minutes = divmod(minutes, 60)
