@@ -56,6 +56,27 @@ TEST(test_matmul_bits)
             }
 }
 
+/* Weights of 16 bits that a pass leaves narrow, as MatMul and as Gemm have them; rows of every batch together. */
+TEST(test_matmul_narrow)
+{
+    static const sib_dtype types[] = {SIB_F16, SIB_BF16};
+    enum { K = 70, N = 37 };
+    for (size_t t = 0; t < 4; t++) {
+        const sib_dtype type = types[t % 2];
+        const bool transposed = t & 2;
+        claim_case w = made(
+            "NarrowMatMul", 1, 2,
+            (const tensor[]){{SIB_F32, 3, {2, 3, K}}, {type, 2, {transposed ? N : K, transposed ? K : N}}});
+        w.domain = "ai.sibyl";
+        w.in[0].size = w.in[1].size = 1;
+        w.n_attributes = 1;
+        w.attributes[0] = claim_int("transB", transposed);
+        w.abs = 1e-5;
+        w.rel = 1e-5;
+        check(&w);
+    }
+}
+
 /* ---- Transposed convolutions --------------------------------------------------------------------------- */
 
 /* Over one to three axes, strided and dilated with and without a common factor, in groups. */

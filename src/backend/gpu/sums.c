@@ -61,7 +61,12 @@ static bool product(const node_view *n, gpu_tensor *a, gpu_tensor *b, gpu_matmul
                               .b_column = 1,
                               .a_type = a->dtype,
                               .b_type = b->dtype};
-    return set_batches(args, a, b, &out, batches);
+    if (b->rank > 2)
+        return set_batches(args, a, b, &out, batches);
+    args->m = (uint32_t)(a->count / args->k); /* every batch's rows, which read the same b */
+    args->inner = 1;
+    *batches = 1;
+    return true;
 }
 
 /* Whether the kernel writes this result. */
@@ -101,6 +106,47 @@ static sib_code matmul_plan(const node_view *n, gpu_step *s, sib_error *err)
 }
 
 const gpu_op gpu_matmul = {.claims = matmul_claims, .plan = matmul_plan};
+
+/* ---- Weights of 16 bits -------------------------------------------------------------------------------- */
+
+/* float32 times weights that the kernel widens as it reads them. */
+static bool read_narrow(const node_view *n, gpu_matmul_args *args)
+{
+    gpu_tensor a, b, out;
+    if (n->n_in != 2 || !gpu_tensor_of(n->graph, n->in[0], &a) || !gpu_tensor_of(n->graph, n->in[1], &b) ||
+        !gpu_tensor_of(n->graph, n->out[0], &out) || a.rank < 2 || b.rank != 2 || a.dtype != SIB_F32 ||
+        (b.dtype != SIB_F16 && b.dtype != SIB_BF16))
+        return false;
+    const bool transposed = spec_narrow(n->node).transB;
+    const uint32_t k = (uint32_t)b.dims[transposed], columns = (uint32_t)b.dims[!transposed];
+    *args = (gpu_matmul_args){.type = SIB_F32,
+                              .m = (uint32_t)(a.count / k),
+                              .n = columns,
+                              .k = k,
+                              .inner = 1,
+                              .a_row = k,
+                              .a_column = 1,
+                              .b_row = transposed ? 1 : columns,
+                              .b_column = transposed ? k : 1,
+                              .a_type = a.dtype,
+                              .b_type = b.dtype};
+    return fits(args);
+}
+
+static bool narrow_claims(const node_view *n)
+{
+    gpu_matmul_args args;
+    return read_narrow(n, &args);
+}
+
+static sib_code narrow_plan(const node_view *n, gpu_step *s, sib_error *err)
+{
+    gpu_matmul_args args = {0};
+    read_narrow(n, &args);
+    return add_product(s, &args, 2, (const size_t[]){0, 1}, 1, err);
+}
+
+const gpu_op gpu_matmul_narrow = {.claims = narrow_claims, .plan = narrow_plan};
 
 /* ---- Products of bytes --------------------------------------------------------------------------------- */
 
