@@ -35,6 +35,23 @@ static node_id origin_of(const segment *s, size_t i)
     return i < s->n_steps ? s->graph->nodes[s->step_nodes[i]].origin : NO_NODE;
 }
 
+/* Runs a step and waits for it. costs: receives when it began and ended; worked: how long by the device's clock, 0 where
+   there is none. What the device did before, and how long it waited for this step, is not the step's. */
+static sib_code run_timed(const step *st, buffer **in, buffer **out, const sib_cancel *cancel,
+                          sib_time_span *costs, uint64_t *worked, sib_error *err)
+{
+    sib_code (*const finish)(void *, uint64_t *, sib_error *) = st->backend->finish;
+    sib_code code = finish ? finish(st->self, worked, err) : SIB_OK;
+    *worked = 0;
+    costs->begin = sib_time_ns();
+    if (code == SIB_OK)
+        code = st->backend->run(st, (const buffer *const *)in, out, cancel, err);
+    if (code == SIB_OK && finish)
+        code = finish(st->self, worked, err);
+    costs->end = sib_time_ns();
+    return code;
+}
+
 sib_code watched_step(const frame *f, segment *s, const instance *in, size_t i, watched_node *w,
                       sib_error *err)
 {
@@ -74,13 +91,9 @@ sib_code watched_step(const frame *f, segment *s, const instance *in, size_t i, 
                                   .op_type = n->milli->name,
                                   .backend = st->backend->name,
                                   .kernel = kernel});
-    sib_time_span costs = {.begin = sib_time_ns()};
-    sib_code code =
-        st->backend->run(st, (const buffer *const *)operands, operands + n->inputs.n, cancel, err);
-    uint64_t worked = 0; /* by the device's clock */
-    if (code == SIB_OK && st->backend->finish)
-        code = st->backend->finish(st->self, &worked, err);
-    costs.end = sib_time_ns();
+    sib_time_span costs = {0};
+    uint64_t worked = 0;
+    const sib_code code = run_timed(st, operands, operands + n->inputs.n, cancel, &costs, &worked, err);
     costs.flops = sights ? sights->flops[i] : 0;
     costs.bytes_read = operand_bytes(s, operands, &n->inputs);
     costs.bytes_written = operand_bytes(s, operands + n->inputs.n, &n->outputs);

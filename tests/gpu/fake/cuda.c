@@ -119,6 +119,14 @@ static int run_until(const event *mark)
     return result;
 }
 
+void fake_cuda_rest(double ms)
+{
+    pthread_mutex_lock(&lock);
+    run_until(NULL);
+    clock_ms += ms;
+    pthread_mutex_unlock(&lock);
+}
+
 /* The allocation that holds an address, and how many bytes follow it there; 0: none. */
 static size_t bytes_behind(cuda_address address)
 {

@@ -9,6 +9,9 @@
    on; "": none. */
 typedef void fake_fail(const char *call, int after, int result);
 __attribute__((visibility("default"))) fake_fail fake_cuda_fail;
+/* Of libcuda.so.1: the device does what is queued, and then nothing for so long by its clock. */
+typedef void fake_rest(double ms);
+__attribute__((visibility("default"))) fake_rest fake_cuda_rest;
 /* Of libnvrtc.so.12: how many kernels were compiled. */
 typedef int fake_count(void);
 __attribute__((visibility("default"))) fake_count fake_nvrtc_compiled;
