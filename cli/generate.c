@@ -10,7 +10,7 @@
 #include <string.h>
 
 typedef struct settings {
-    const char *model, *tokenizer, *prompt, *tokens, *trace;
+    const char *model, *tokenizer, *prompt, *tokens, *backend, *trace;
     extension_settings ext;
     cli_list inputs, stops;
     long max_tokens, top_k, seed, threads;
@@ -37,6 +37,7 @@ static const cli_option options[] = {
     OPT_LIST("stop", stops, "TEXT", "text that ends generation; may be given several times"),
     OPT_FLAG("perplexity", perplexity, "print how likely the prompt is, and generate nothing"),
     OPT_JOB_INPUT("another input of the job: min_p=0.05, repetition_penalty=1.1, stop_tokens=0"),
+    OPT_BACKEND,
     OPT_THREADS("0"),
     OPT_TRACE,
     OPT_EXTENSIONS,
@@ -131,6 +132,7 @@ static int go_on(const settings *s, bool input)
 {
     sib_job *job = job_model_open(s->model, &(sib_job_options){.kind = "text-generation",
                                                                .tokenizer = s->tokenizer,
+                                                               .backends = s->backend,
                                                                .threads = (unsigned)s->threads,
                                                                .registry = s->ext.registry,
                                                                .log = verbose_log(s->verbose)});

@@ -11,7 +11,7 @@
 #include <string.h>
 
 typedef struct settings {
-    const char *folder, *tokenizer, *trace;
+    const char *folder, *tokenizer, *backend, *trace;
     cli_list inputs, outputs, taps;
     long threads, max_steps;
     bool confine, describe, ports, json;
@@ -30,6 +30,7 @@ static const cli_option options[] = {
              .more = "A path that matches no value is an error."),
     OPT_TOKENIZER("another tokenizer than the job's"),
     OPT_MAX_SECONDS,
+    OPT_BACKEND,
     OPT_THREADS("0"),
     OPT_TRACE,
     OPT_VERBOSE,
@@ -181,6 +182,7 @@ static int work(const settings *s, const char *path)
         return describe(s, path);
     sib_job *j = strcmp(path, "features")
                      ? job_model_open(path, &(sib_job_options){.tokenizer = s->tokenizer,
+                                                               .backends = s->backend,
                                                                .threads = (unsigned)s->threads,
                                                                .confine = s->confine,
                                                                .registry = s->ext.registry,

@@ -12,7 +12,8 @@
 #include <unistd.h>
 
 typedef struct settings {
-    const char *model, *tokenizer, *language, *folder, *vad, *initial_prompt, *hotwords, *trace;
+    const char *model, *tokenizer, *language, *folder, *vad, *initial_prompt, *hotwords, *backend,
+        *trace;
     extension_settings ext;
     cli_list inputs;
     long beam, best_of, threads;
@@ -46,6 +47,7 @@ static const cli_option options[] = {
         "any other option of openai-whisper by its name: no_speech_threshold=0.5, temperature=0,0.4"),
     OPT_FLAG("picture", picture, "show the features, time to the right, and the words under them"),
     OPT_MAX_SECONDS,
+    OPT_BACKEND,
     OPT_THREADS("0"),
     OPT_TRACE,
     OPT_EXTENSIONS,
@@ -292,10 +294,12 @@ static int open_and_transcribe(const settings *s, int n, char **paths)
         return CLI_FAILED;
     sib_job *job = job_model_open(s->model, &(sib_job_options){.kind = "speech-to-text",
                                                                .tokenizer = s->tokenizer,
+                                                               .backends = s->backend,
                                                                .threads = (unsigned)s->threads,
                                                                .registry = s->ext.registry,
                                                                .log = verbose_log(s->verbose)});
     sib_job *vad = job && s->vad ? job_model_open(s->vad, &(sib_job_options){.kind = "voice-activity",
+                                                                             .backends = s->backend,
                                                                              .threads = 1,
                                                                              .registry = s->ext.registry})
                                  : NULL;

@@ -10,7 +10,7 @@
 #include <string.h>
 
 typedef struct settings {
-    const char *model;
+    const char *model, *backend;
     extension_settings ext;
     cli_list inputs;
     long threads;
@@ -23,6 +23,7 @@ static const cli_option options[] = {
     OPT_MODEL("a model of Silero's, or a job of kind voice-activity"),
     OPT_JOB_INPUT("another input of the job: threshold=0.4, min_silence_duration_ms=300"),
     OPT_MAX_SECONDS,
+    OPT_BACKEND,
     OPT_THREADS("1"),
     OPT_EXTENSIONS,
     OPT_VERBOSE,
@@ -58,6 +59,7 @@ static bool detect_speech(const settings *s, const sib_job *job, const char *pat
 static int listen_all(const settings *s, int n, char **paths)
 {
     sib_job *job = job_model_open(s->model, &(sib_job_options){.kind = "voice-activity",
+                                                               .backends = s->backend,
                                                                .threads = (unsigned)s->threads,
                                                                .registry = s->ext.registry,
                                                                .log = verbose_log(s->verbose)});

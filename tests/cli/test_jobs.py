@@ -138,7 +138,8 @@ class Transcribe(Jobs):
     def setUp(self):
         super().setUp()
         self.digits()
-        self.words = ("transcribe", DIGITS / "sample.flac", "--model", "digits.onnx")
+        self.recording = DIGITS / "sample.flac"
+        self.words = ("transcribe", self.recording, "--model", "digits.onnx")
 
     @staticmethod
     def clock(seconds, hours, point):
@@ -173,6 +174,22 @@ class Transcribe(Jobs):
                 self.assertTrue(any(o["ts"] <= e["ts"] + 0.001 and e["ts"] + e["dur"] <= o["ts"] + o["dur"] + 0.001
                                     for o in around), e)
         self.assertIn(("call", "decoder/step[0]"), names)
+
+    def test_backend(self):
+        """A job's models, and those of transcribe and vad, run on the backends that are named."""
+        self.silero()
+        for command in (("transcribe", "--vad", "v.onnx"), ("vad", "--model", "v.onnx"), ("job", "digits.onnx")):
+            operands = ("-i", f"audio={self.recording}") if command[0] == "job" else (self.recording,)
+            model = ("--model", "digits.onnx") if command[0] == "transcribe" else ()
+            self.fails(1, "no backend 'abacus'", *command, *model, *operands, "--backend", "ref,abacus")
+        texts = [self.done(*self.words, "--format", "json", "--trace", f"{b}.json", *more) for b, more in (
+            ("all", ()), ("ref", ("--backend", "ref")), ("host", ("--backend", "gpu-host,cpu")))]
+        self.assertEqual(len({json.loads(t)["text"] for t in texts}), 1)
+        ran = [{e["args"]["backend"] for e in json.loads((self.folder / f"{b}.json").read_text())["traceEvents"]
+                if e["ph"] == "X" and e["cat"] == "node"} for b in ("all", "ref", "host")]
+        self.assertIn("cpu", ran[0])
+        self.assertEqual(ran[1], {"ref"})
+        self.assertIn("gpu-host", ran[2])
 
     def test_formats(self):
         found = json.loads(self.done(*self.words, "--format", "json", "--quiet"))
@@ -344,6 +361,7 @@ class Generate(Jobs):
         self.fails(2, "'a': give the text with --prompt", "generate", "--model", "r.onnx", "a")
         self.fails(1, "not a list of numbers", "generate", "--model", "r.onnx", "--tokens", "1,x")
         self.fails(1, "not a list of token ids", "generate", "--model", "r.onnx", "--tokens", "1,-2")
+        self.fails(1, "no backend 'abacus'", "generate", "--model", "r.onnx", "-p", "a", "--backend", "abacus")
         self.fails(1, "needs at least two tokens", "generate", "--model", "r.onnx", "-p", "a", "--perplexity")
         self.fails(1, "repetition_penalty is 0", "generate", "--model", "r.onnx", "-p", "a", "-i", "repetition_penalty=0")
 
