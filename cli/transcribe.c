@@ -12,8 +12,7 @@
 #include <unistd.h>
 
 typedef struct settings {
-    const char *model, *tokenizer, *language, *folder, *vad, *initial_prompt, *hotwords, *backend,
-        *trace;
+    const char *model, *tokenizer, *language, *folder, *vad, *initial_prompt, *hotwords, *backend, *trace;
     extension_settings ext;
     cli_list inputs;
     long beam, best_of, threads;
