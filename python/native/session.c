@@ -111,6 +111,39 @@ static PyObject *backend_names(PyObject *module, PyObject *asked)
     return list;
 }
 
+/* A row of sibyl.Device. */
+static PyObject *device_row(const sib_backend_info *b, unsigned number)
+{
+    return Py_BuildValue("sIssKKz", b->name, number, b->device, b->features, (unsigned long long)b->memory,
+                         (unsigned long long)b->max_value, b->available ? NULL : b->problem);
+}
+
+static bool find_device(size_t i, unsigned number, sib_backend_info *out)
+{
+    bool there;
+    Py_BEGIN_ALLOW_THREADS;
+    there = sib_backend_get_device(i, number, out);
+    Py_END_ALLOW_THREADS;
+    return there;
+}
+
+static PyObject *devices(PyObject *module, PyObject *backend)
+{
+    (void)module;
+    const char *only = backend == Py_None ? NULL : PyUnicode_AsUTF8AndSize(backend, NULL);
+    PyObject *list = only || backend == Py_None ? PyList_New(0) : NULL;
+    sib_backend_info b;
+    for (size_t i = 0; list && sib_backend_name(i); i++)
+        for (unsigned k = 0; list && (!only || !strcmp(only, sib_backend_name(i))) && find_device(i, k, &b);
+             k++) {
+            PyObject *row = device_row(&b, k);
+            if (!row || PyList_Append(list, row) != 0)
+                Py_CLEAR(list);
+            Py_XDECREF(row);
+        }
+    return list;
+}
+
 /* ---- Cancelling and profiles ------------------------------------------------------------------------ */
 
 static void cancel_release(PyObject *handle)
@@ -411,6 +444,7 @@ static PyObject *session_edits(PyObject *module, PyObject *handle)
 PyMethodDef SESSION_METHODS[] = {
     {"backend_names", backend_names, METH_O,
      "backend_names(asked) -> list of str: those opened only where they are named, or the others"},
+    {"devices", devices, METH_O, "devices(backend or None) -> list of rows of sibyl.Device"},
     {"session_create", session_create, METH_VARARGS,
      "session_create(model, backends or None, threads, seed, oracle, memory_limit, passes, pass_limit, tune, "
      "tuning_file or None, log, "

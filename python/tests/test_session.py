@@ -3,6 +3,7 @@
 import gc
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -90,13 +91,43 @@ def test_providers():
     for given in (["CPUExecutionProvider"], [("CPUExecutionProvider", {})], ["CPUExecutionProvider", "ref"]):
         assert sibyl.InferenceSession(linear(), providers=given).get_providers() == known
     assert sibyl.InferenceSession(linear(), providers=["ref"]).get_providers() == ["ref"]
-    with pytest.raises(ValueError, match="'CUDAExecutionProvider', expected some of .*'ref'.*'CPUExecutionProvider'"):
-        sibyl.InferenceSession(linear(), providers=["CUDAExecutionProvider"])
+    for known_as in (["CPU"], [("CPU", {})], ["gpu-host", "CPU"], [("gpu-host", {"device_id": 0})]):
+        assert sibyl.InferenceSession(linear(), providers=known_as).get_providers()[-1] in ("ref", "gpu-host")
+    with pytest.raises(ValueError, match="'TensorrtExecutionProvider', expected some of .*'ref'.*'CPUExecutionProvider'"):
+        sibyl.InferenceSession(linear(), providers=["TensorrtExecutionProvider"])
     with pytest.raises(TypeError, match="list of names"):
         sibyl.InferenceSession(linear(), providers="ref")
-    for more in ({"provider_options": [{"device_id": 0}]}, {"providers": [("ref", {"x": 1})]}):
-        with pytest.raises(ValueError, match="no options"):
+    for more, what in (
+        ({"providers": [("ref", {"device_id": 0})]}, "'ref' has no option 'device_id'"),
+        ({"providers": ["gpu-host"], "provider_options": [{"arena": 1}]}, "'gpu-host' has no option 'arena'"),
+        ({"providers": [("cuda", {"device_id": -1})]}, "device_id is -1"),
+        ({"providers": ["ref"], "provider_options": [{}, {}]}, "2 provider_options for 1 providers"),
+        ({"providers": ["ref:1"]}, "no backend 'ref:1'"),
+    ):
+        with pytest.raises(ValueError, match=what):
             sibyl.InferenceSession(linear(), **more)
+
+
+def test_devices():
+    """One row for each device, or one that says why there is none; a provider's number or option chooses the device."""
+    rows = sibyl.get_devices()
+    assert {row.backend for row in rows} == set(sibyl.get_available_providers())
+    (host,) = sibyl.get_devices("gpu-host")
+    assert host.name and host.problem is None and host.number == 0
+    for row in rows:
+        assert (row.problem is None) or row.name == ""
+    for second in (["gpu-host:1"], [("gpu-host", {"device_id": 1})]):
+        with pytest.raises(sibyl.SibylError, match="no number 1"):
+            sibyl.InferenceSession(linear(), providers=second)
+    for name, backend in (("CUDAExecutionProvider", "cuda"), ("CUDA", "cuda"), ("Vulkan", "vulkan")):
+        problem = sibyl.get_devices(backend)[0].problem
+        if problem is None:
+            assert sibyl.InferenceSession(linear(), providers=[name, "CPU"]).get_providers()[0] == backend
+            continue
+        with pytest.raises(sibyl.SibylError, match=re.escape(problem)):
+            sibyl.InferenceSession(linear(), providers=[name, "CPU"])
+    with pytest.raises(ValueError, match="no backend 'tpu', expected some of 'cpu'"):
+        sibyl.get_devices("tpu")
 
 
 # ---- Opening ------------------------------------------------------------------------------------------------

@@ -37,6 +37,7 @@ from .live import LiveSpeech, SpeechEvent
 from ._lowering import Dim, Lowering, TensorSpec, Value
 from .model import inspect, milli_ops
 from .registry import Registry, default_registry, functions, load_plugin
+from .providers import Device, get_available_providers, get_devices
 from .session import (
     InferenceSession,
     ModelMetadata,
@@ -45,7 +46,6 @@ from .session import (
     ProfileRow,
     RunOptions,
     SessionOptions,
-    get_available_providers,
 )
 from .spec import MelSpec
 from .text import Tokenizer, whisper_languages
@@ -62,6 +62,7 @@ __all__ = [
     "N_SAMPLES",
     "SAMPLE_RATE",
     "Backend",
+    "Device",
     "Digest",
     "Dim",
     "InferenceSession",
@@ -104,6 +105,7 @@ __all__ = [
     "digest",
     "functions",
     "get_available_providers",
+    "get_devices",
     "import_model",
     "inspect",
     "load_audio",

@@ -10,7 +10,8 @@ from . import _sibyl, _types
 from ._values import to_value
 from .model import open_model
 from .registry import Registry, default_registry
-from .session import _backends, _number
+from .providers import backends_of
+from .session import _number
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +54,7 @@ def diff(
     """
     handle = open_model(model, registry)
     arrays = [to_value(given, _types.UNKNOWN, name) for name, given in values.items()]
-    backends = ",".join(_backends(providers, None, registry or default_registry()))
+    backends = ",".join(backends_of(providers, None, registry or default_registry()))
     found = _sibyl.diff_nodes(
         handle, [str(name) for name in values], arrays, backends, _number(threads, "threads", 32), float(factor)
     )

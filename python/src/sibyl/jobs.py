@@ -23,7 +23,8 @@ from .audio import load_audio
 from .errors import SibylOSError, SibylValueError, with_path
 from .model import open_model
 from .registry import Registry, default_registry
-from .session import InferenceSession, Profile, _backends, _number
+from .providers import backends_of
+from .session import InferenceSession, Profile, _number
 from .text import Tokenizer
 from .watch import Watch
 
@@ -221,7 +222,7 @@ class Job:
             raise ValueError("folder is for a document that is given as text")
         names = [backends] if isinstance(backends, str) else backends
         known = registry or default_registry()
-        chosen = None if names is None else ",".join(_backends(names, None, known))
+        chosen = None if names is None else ",".join(backends_of(names, None, known))
         number = _number(threads, "threads", 32)
         log = log_function(logger)
         try:

@@ -14,22 +14,11 @@ from ._logging import log_function
 from ._values import from_value, to_value
 from .errors import SibylOSError, SibylValueError, with_path
 from .model import open_model
+from .providers import backends_of
 from .registry import Registry, default_registry
 from .watch import Digest, Span, ValueEvent, Watch, spans_of
 
 # The name under which onnxruntime's users ask for the processor; here it means the default list.
-_CPU = "CPUExecutionProvider"
-
-
-def _default_backends() -> list[str]:
-    return _sibyl.backend_names(False)[::-1]
-
-
-def get_available_providers() -> list[str]:
-    """Names of the backends of this build: those of the processor, which sessions have where nothing else is said, the
-    fastest first and the reference "ref" last, then those of devices, which they have only where they are named."""
-    return _default_backends() + _sibyl.backend_names(True)
-
 
 # ---- Options ----------------------------------------------------------------------------------------------
 
@@ -194,8 +183,9 @@ class InferenceSession:
     """A model, ready to run. Several threads may run one session at once.
 
     path_or_bytes: a file, or what stands in one. providers: names of backends in order of choice, as
-    get_available_providers gives them; "CPUExecutionProvider" stands for all. provider_options is there for
-    onnxruntime's sake: backends have no options. registry: the operators of yours that the model may use; None is the
+    get_available_providers gives them, those of devices also with a number ("cuda:1") or the option device_id, as a tuple
+    ("cuda", {"device_id": 1}) or in provider_options. "CPUExecutionProvider" or "CPU" stands for all that need no device,
+    "CUDAExecutionProvider" or "CUDA" for "cuda", "Vulkan" for "vulkan". registry: the operators of yours that the model may use; None is the
     one that `sibyl.operator` fills.
 
     Inputs are NumPy arrays (or torch tensors) of exactly the model's element type, lists for sequences, None or a value
@@ -216,7 +206,7 @@ class InferenceSession:
         options = sess_options or SessionOptions()
         if not isinstance(options, SessionOptions):
             raise TypeError(f"sess_options must be sibyl.SessionOptions, not {type(options).__name__}")
-        self._providers = _backends(providers, provider_options, registry or default_registry())
+        self._providers = backends_of(providers, provider_options, registry or default_registry())
         model = open_model(path_or_bytes, registry, options.logger, options.external_folder)
         if options.outputs is not None:
             model = _sibyl.model_part(model, [str(name) for name in options.outputs])
@@ -382,26 +372,3 @@ def _number(value: Any, name: str, bits: int) -> int:
     if not 0 <= value < 2**bits:
         raise ValueError(f"{name} is {value}, expected 0 to 2^{bits} - 1")
     return value
-
-
-def _backends(
-    providers: Sequence[Any] | None, provider_options: Sequence[Any] | None, registry: Registry | None = None
-) -> list[str]:
-    """Names of backends in order, none twice."""
-    own = registry.backends if registry else []
-    known = own + get_available_providers()
-    if isinstance(providers, str):
-        raise TypeError(f"providers must be a list of names, not the text {providers!r}")
-    options = list(provider_options or [])
-    names: list[str] = []
-    for provider in providers or [_CPU]:
-        name = provider
-        if isinstance(provider, tuple) and len(provider) == 2:
-            name, given = provider
-            options.append(given)
-        if name != _CPU and name not in known:
-            raise ValueError(f"there is no backend {name!r}, expected some of {', '.join(map(repr, [*known, _CPU]))}")
-        names += [n for n in (own + _default_backends() if name == _CPU else [name]) if n not in names]
-    if any(options):
-        raise ValueError(f"backends have no options, got {next(filter(None, options))!r}")
-    return names

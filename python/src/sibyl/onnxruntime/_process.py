@@ -7,10 +7,11 @@ import operator
 import warnings
 from typing import Any, Mapping, Sequence
 
-import sibyl.session as _base
+import sibyl.providers as _base
 
 # The processor, with every backend of the library that needs no device.
-CPU = "CPUExecutionProvider"
+CPU = _base.CPU
+CUDA = "CUDAExecutionProvider"
 
 LOGGER = "sibyl.onnxruntime"
 _LEVELS = (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL)
@@ -59,18 +60,22 @@ def threads() -> int:
     return _settings["threads"]
 
 
+def _has_cuda() -> bool:
+    return any(device.problem is None for device in _base.get_devices("cuda"))
+
+
 def get_device() -> str:
-    return "CPU"
+    return "GPU" if _has_cuda() else "CPU"
 
 
 def get_available_providers() -> list[str]:
-    """The provider that sessions have where none is named. Devices are never chosen by themselves."""
-    return [CPU]
+    """The processor, which sessions have where none is named, behind CUDA where there is a device of NVIDIA's."""
+    return [CUDA, CPU] if _has_cuda() else [CPU]
 
 
 def get_all_providers() -> list[str]:
     """What may be named: the processor, and Sibyl's own backends by their names ("ref", "vulkan", "cuda")."""
-    return [CPU, *_base.get_available_providers()]
+    return [*get_available_providers(), *_base.get_available_providers()]
 
 
 def _named(provider: Any) -> tuple[str, Mapping[Any, Any]]:
@@ -86,11 +91,11 @@ def providers_of(
     providers: Sequence[Any] | None,
     provider_options: Sequence[Mapping[Any, Any]] | None,
     own: Sequence[str] = (),
-) -> list[str]:
-    """The providers that a session has: those that are known, in order, and the processor at the end.
+) -> dict[str, dict[str, Any]]:
+    """The providers that a session has: those that are known, in order, and the processor at the end, with the option
+    device_id where one has it, of those that run on devices the only one that counts.
 
-    Unknown ones and second mentions are skipped with a warning; options of providers change nothing. own: names of
-    backends of a registry.
+    Unknown ones and second mentions are skipped with a warning. own: names of backends of a registry.
     """
     if isinstance(providers, str):
         raise ValueError(f"providers must be a list of names, not the text {providers!r}")
@@ -98,8 +103,9 @@ def providers_of(
     if provider_options is not None and len(provider_options) != len(named):
         raise ValueError(f"there are {len(provider_options)} provider_options for {len(named)} providers")
     known = [*own, *get_all_providers()]
-    names: list[str] = []
-    for name, _ in named:
+    names: dict[str, dict[str, Any]] = {}
+    for i, (name, options) in enumerate(named):
+        options = {**options, **(provider_options[i] if provider_options else {})}
         if name not in known:
             warnings.warn(
                 f"Sibyl has no provider {name!r}, it is skipped; there are {', '.join(known)}", stacklevel=4
@@ -107,5 +113,5 @@ def providers_of(
         elif name in names:
             warnings.warn(f"provider {name!r} is named twice", stacklevel=4)
         else:
-            names.append(name)
-    return names if CPU in names or "ref" in names else [*names, CPU]
+            names[name] = {"device_id": options["device_id"]} if name != CPU and "device_id" in options else {}
+    return names if CPU in names or "ref" in names else {**names, CPU: {}}

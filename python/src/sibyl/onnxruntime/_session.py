@@ -138,7 +138,7 @@ class InferenceSession(_base.InferenceSession):
         self._profile = self._kept.spans if self._kept else None
         begin = time.monotonic_ns()
         with translated(opening=True):
-            super().__init__(self._source, _base_options(options), self._named, None, self._registry)
+            super().__init__(self._source, _base_options(options), list(self._named.items()), None, self._registry)
         if self._kept:
             self._kept.add("session_initialization", begin)
         infos = [info for info in self._info["inputs"] if not info["has_default"]]
@@ -189,8 +189,8 @@ class InferenceSession(_base.InferenceSession):
         return list(self._named)
 
     def get_provider_options(self) -> dict[str, dict[str, str]]:
-        """Providers have no options."""
-        return {name: {} for name in self._named}
+        """What was chosen: device_id, of providers that run on devices."""
+        return {name: {key: str(value) for key, value in options.items()} for name, options in self._named.items()}
 
     def set_providers(
         self,
