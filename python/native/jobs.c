@@ -495,6 +495,51 @@ static PyObject *job_run(PyObject *module, PyObject *args)
     return result;
 }
 
+/* The outputs of n runs, which are taken over. */
+static PyObject *give_runs(PyObject *module, size_t n, sib_job_result **results)
+{
+    PyObject *list = PyList_New(0);
+    for (size_t i = 0; i < n; i++) {
+        if (list)
+            list_take(&list, give_outputs(module, results[i]));
+        else
+            sib_job_result_free(&results[i]);
+    }
+    return list;
+}
+
+/* inputs: those of each run behind those of the run before, as many each. */
+static PyObject *job_run_many(PyObject *module, PyObject *args)
+{
+    PyObject *handle, *inputs, *outputs, *cancel;
+    Py_ssize_t n;
+    unsigned long long max_steps;
+    sib_error err = SIB_ERROR_INIT;
+    sib_code code = SIB_OK;
+    if (!PyArg_ParseTuple(args, "OnO!OKO:job_run_many", &handle, &n, &PyList_Type, &inputs, &outputs,
+                          &max_steps, &cancel))
+        return NULL;
+    run_call c = {.job = job_of(handle), .options = {.max_steps = max_steps}};
+    if (!c.job || n < 1 || !(c.options.cancel = PyCapsule_GetPointer(cancel, HANDLE_CANCEL)))
+        return NULL;
+    sib_job_result **results = PyMem_Calloc((size_t)n, sizeof *results);
+    bool ok = results ? job_inputs_take(inputs, &c.inputs) : PyErr_NoMemory() != NULL;
+    if (ok && outputs != Py_None)
+        ok = (c.outputs = texts_of(outputs, &c.n_outputs));
+    if (ok) {
+        Py_BEGIN_ALLOW_THREADS;
+        code = sib_job_run_many(c.job, (size_t)n, c.inputs.n / (size_t)n, c.inputs.values, c.n_outputs,
+                                c.outputs, &c.options, results, &err);
+        Py_END_ALLOW_THREADS;
+    }
+    PyObject *given = !ok              ? NULL
+                      : code == SIB_OK ? give_runs(module, (size_t)n, results)
+                                       : error_raise(&err, NULL);
+    run_call_free(&c);
+    PyMem_Free(results);
+    return given;
+}
+
 PyMethodDef JOB_METHODS[] = {
     {"job_sessions", job_sessions, METH_O, "job_sessions(job) -> dict of sessions by call"},
     {"job_open", job_open, METH_VARARGS,
@@ -512,5 +557,8 @@ PyMethodDef JOB_METHODS[] = {
      "job_run(job, inputs, outputs or None, taps or None, on_text, on_segment, on_progress, on_tap, "
      "max_steps,"
      " cancel) -> list of outputs"},
+    {"job_run_many", job_run_many, METH_VARARGS,
+     "job_run_many(job, n, inputs of all runs, outputs or None, max_steps, cancel) -> list of n lists of "
+     "outputs"},
     {NULL, NULL, 0, NULL},
 };

@@ -7,6 +7,7 @@ import signal
 import threading
 
 import numpy as np
+import onnx_writer as w
 import pytest
 from conftest import ROOT, peer, write_wav
 
@@ -242,6 +243,35 @@ def test_documents_of_what_is_given(tmp_path, some_noise):
     with pytest.raises(TypeError, match="a model is given"):
         sibyl.Job(ECHO, models={"a": 3})
     assert sibyl.Job(ECHO, models={}).run({"number": 2}, ["number"]) == {"number": 2.0}
+
+
+def test_runs_at_once():
+    """Texts of several lengths share one call of the model, and each gets what it gets alone."""
+    nodes = [w.node("Gather", ["table", "ids"], ["hidden"], name="embed")]
+    model = w.model(nodes, {"ids": w.tensor_type("int64", ["B", "N"])}, {"hidden": w.tensor_type("float32", ["B", "N", 2])},
+                    [w.floats("table", range(10), [5, 2])])  # fmt: skip
+    document = {
+        "sibyl_job": 1, "kind": "embedding", "models": {"m": "m"}, "inputs": {"ids": "tokens"},
+        "calls": {"embed": {"model": "m", "inputs": {"ids": "ids"}, "outputs": {"hidden": "hidden"}, "batch": {"pad": 0, "cut": ["hidden"]}}},
+        "nodes": [{"name": "embed", "op": "call", "calls": {"model": "embed"}, "inputs": {"ids": "$ids"}}],
+        "outputs": {"hidden": "$embed.hidden", "ids": "$ids"},
+    }  # fmt: skip
+    job = sibyl.Job(document, models={"m": model}, threads=1)
+    runs = [{"ids": list(range(1, 1 + n))} for n in (3, 1, 4)]
+    calls = []
+    with job.watch("embed", on_event=lambda span, begins: calls.append(span) if begins and span.kind == "run" else None):
+        made = job.run_many(iter(runs), ["ids", "hidden"])
+    assert len(calls) == 1
+    for given, found in zip(runs, made, strict=True):
+        assert list(found) == ["ids", "hidden"] and found["ids"] == given["ids"]
+        np.testing.assert_array_equal(found["hidden"], job.run(given)["hidden"])
+    assert [list(found) for found in job.run_many(runs[:1])] == [["hidden", "ids"]] and job.run_many([]) == []
+    with pytest.raises(ValueError, match="run 1 has other inputs than run 0"):
+        job.run_many([{"ids": [1]}, {}])
+    with pytest.raises(sibyl.SibylError, match="index 7 is out of range"):
+        job.run_many([{"ids": [1]}, {"ids": [7]}])
+    with pytest.raises(ValueError, match="max_steps is 0"):
+        job.run_many(runs, max_steps=0)
 
 
 def test_values_of_every_type():

@@ -173,6 +173,14 @@ def job_run(
     cancel: Any,
     profile: Any,
 ) -> list[Any]: ...
+def job_run_many(
+    job: Any,
+    n: int,
+    inputs: list[tuple[str, int, Any]],
+    outputs: list[str] | None,
+    max_steps: int,
+    cancel: Any,
+) -> list[list[Any]]: ...
 def live_create(
     job: Any,
     inputs: list[tuple[str, int, Any]],
