@@ -89,7 +89,7 @@ class _Config(_Fields):
 
     def _get(self, key: str) -> str:
         if key not in self._entries:
-            raise RuntimeError(f"{type(self).__name__} does not have configuration with key: {key}")
+            raise RuntimeError(f"no entry {key!r} was set in these {type(self).__name__}")
         return self._entries[key]
 
 

@@ -214,7 +214,7 @@ class InferenceSession(_base.InferenceSession):
         }
         missing = [name for name in self._required if name not in feed]
         if missing:
-            raise ValueError(f"Required inputs ({missing}) are missing from input feed ({list(feed)}).")
+            raise ValueError(f"no value is given for {missing}: the model needs them, and the feed has {list(feed)}")
         for name in self._optional:
             feed.setdefault(name, None)
         for name, sizes in self._fixed.items():
@@ -424,7 +424,7 @@ class IOBinding:
 
     def _run(self, run_options: RunOptions | None) -> None:
         if not self._outputs:
-            raise RuntimeError("Error in execution: no output is bound")
+            raise RuntimeError("no output is bound: bind_output says where they go")
         try:
             found = self._session.run(list(self._outputs), self._inputs, run_options)
             for output, value in zip(self._outputs.values(), found):
@@ -432,7 +432,7 @@ class IOBinding:
                 if output.value is not None:
                     output.value.update_inplace(value)
         except Exception as error:
-            raise RuntimeError(f"Error in execution: {error}") from error
+            raise RuntimeError(str(error)) from error
 
     def synchronize_inputs(self) -> None:
         """Values lie in the processor's memory, so there is nothing to wait for."""
