@@ -5,6 +5,7 @@
 #include "gpu/kernels/arg.gpu.h"
 #include "gpu/kernels/attention.gpu.h"
 #include "gpu/kernels/attention_merge.gpu.h"
+#include "gpu/kernels/attention_row.gpu.h"
 #include "gpu/kernels/cache.gpu.h"
 #include "gpu/kernels/chain.gpu.h"
 #include "gpu/kernels/conv.gpu.h"

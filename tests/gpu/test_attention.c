@@ -104,20 +104,22 @@ static void fill_case(attended *t, const attention_case *w)
         (w->value ? t->v + w->at * w->dv : t->k + w->at * w->d)[1] = w->spoilt;
 }
 
-/* Runs the kernel into `y`, with parts of `chunk` keys unless that is 0. */
+/* Runs the kernel into `y`, or that of few rows with `chunk` keys a group unless that is 0. */
 static void attend(const attended *t, gpu_range *all, gpu_range y, uint32_t chunk)
 {
     gpu_attention_args args = t->args;
-    const uint32_t rows = args.heads * args.queries, tiles = (rows + ATTENTION_ROWS - 1) / ATTENTION_ROWS;
+    const uint32_t rows = args.heads * args.queries, tiles = (rows + ATTENTION_ROWS - 1) / ATTENTION_ROWS,
+                   parts = chunk ? (args.past + args.keys + chunk - 1) / chunk : 0;
     args.chunk = chunk;
-    if (!chunk) {
-        all[6] = y;
+    all[6] = y;
+    if (!chunk)
         rig_launch(GPU_attention, 8, all, &args, tiles, 2, 2);
+    else if (parts == 1)
+        rig_launch(GPU_attention_row, 8, all, &args, 1, 2, 2);
+    if (parts < 2)
         return;
-    }
-    const uint32_t parts = (args.past + args.keys + chunk - 1) / chunk, count = 4 * rows * args.dv;
     const gpu_attention_merge_args merge = {SIB_F32,
-                                            count,
+                                            4 * rows,
                                             args.heads,
                                             args.queries,
                                             2,
@@ -128,11 +130,9 @@ static void attend(const attended *t, gpu_range *all, gpu_range y, uint32_t chun
                                             args.y_head,
                                             args.y_row};
     all[6] = rig_buffer(4 * (size_t)rows * parts * (ATTENTION_PART_V + args.dv), NULL);
-    rig_launch(GPU_attention, 8, all, &args, parts, 2, 2);
+    rig_launch(GPU_attention_row, 8, all, &args, parts, 2, 2);
     rig_launch(GPU_attention_merge, 2, (const gpu_range[]){all[6], y}, &merge,
-               (count + ATTENTION_MERGE_THREADS * ATTENTION_MERGE_ELEMENTS - 1) /
-                   (ATTENTION_MERGE_THREADS * ATTENTION_MERGE_ELEMENTS),
-               1, 1);
+               4 * rows * ((args.dv + ATTENTION_MERGE_WORDS - 1) / ATTENTION_MERGE_WORDS), 1, 1);
     gpu_free(rig, &all[6].buffer);
 }
 
@@ -152,7 +152,8 @@ static void check_attention(const attention_case *w)
     static attended t;
     fill_case(&t, w);
     const int64_t lengths[] = {w->valid, w->valid};
-    const uint32_t max = w->heads * w->queries > ATTENTION_ROWS ? 0 : 2 * ATTENTION_KEYS;
+    static const uint32_t chunks[] = {0, 32, ATTENTION_ROW_TILE, 100, ATTENTION_ROW_KEYS};
+    const size_t n = w->heads * w->queries > ATTENTION_ROW_ROWS ? 1 : COUNT(chunks);
     gpu_range y = rig_buffer(4 * (size_t)w->heads * w->queries * w->dv, NULL);
     gpu_range all[] = {rig_buffer(COUNT(t.q), t.q),
                        rig_buffer(COUNT(t.k), t.k),
@@ -162,10 +163,10 @@ static void check_attention(const attention_case *w)
                        rig_buffer(COUNT(t.bias), t.bias),
                        {0},
                        rig_buffer(4, lengths)};
-    for (uint32_t chunk = 0; chunk <= max; chunk += ATTENTION_KEYS) {
-        attend(&t, all, y, chunk);
+    for (size_t i = 0; i < n; i++) {
+        attend(&t, all, y, chunks[i]);
         rig_read(y, t.y);
-        check_result(&t, w, chunk);
+        check_result(&t, w, chunks[i]);
     }
     all[6] = y;
     rig_free(8, all);
@@ -177,6 +178,7 @@ TEST(test_attention)
         {"few", 1, 3, 5, 0, 4, 4, .softcap = 0},
         {"causal", 3, 21, 50, 30, 40, 70, ATTENTION_RIGHT, .softcap = 0},
         {"one query", 2, 1, 1, 30, 33, 8, ATTENTION_RIGHT, .softcap = 5},
+        {"wide", 1, 3, 27, 0, 70, 256, .softcap = 0},
         {"biased", 1, 17, 33, 0, 32, 32, ATTENTION_BIAS | ATTENTION_PADDED, .softcap = 0},
     };
     for (size_t i = 0; i < COUNT(cases); i++)
@@ -185,9 +187,9 @@ TEST(test_attention)
 
 #define WINDOW (ATTENTION_RIGHT | ATTENTION_LEFT)
 
-/* Tiles of keys that no row reaches are left out, also where their scores are beyond float32; infinities and NaN of theirs
-   still count. */
-TEST(test_hidden_tiles)
+/* Keys that no row reaches do not count, also where their scores are beyond float32; infinities and NaN of theirs still
+   do. */
+TEST(test_hidden_keys)
 {
     static const attention_case cases[] = {
         {"causal", 1, 21, 100, 0, 8, 8, ATTENTION_RIGHT, 0, .spoilt = 3e38f, .at = 99},
@@ -196,6 +198,9 @@ TEST(test_hidden_tiles)
         {"window at the end", 2, 2, 100, 0, 8, 8, WINDOW | ATTENTION_LAST, .left = 3, .spoilt = 3e38f,
          .at = 63},
         {"length", 1, 5, 100, 0, 8, 8, ATTENTION_LENGTHS, .valid = 33, .spoilt = 3e38f, .at = 70},
+        {"causal, in a tile", 1, 5, 20, 0, 8, 8, ATTENTION_RIGHT, 0, .spoilt = 3e38f, .at = 10},
+        {"beyond the bias", 2, 5, 20, 10, 8, 8, ATTENTION_BIAS | ATTENTION_PADDED, 0, .spoilt = 3e38f,
+         .at = 19},
         {"a key that is NaN", 1, 12, 100, 0, 8, 8, ATTENTION_RIGHT, 0, .spoilt = NAN, .at = 99},
         {"an infinite value", 1, 21, 100, 0, 8, 40, ATTENTION_RIGHT, .spoilt = INFINITY, .value = true,
          .at = 64},

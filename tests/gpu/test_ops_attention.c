@@ -1,6 +1,8 @@
 /* Attentions on a GPU's backend against ref. */
 #include "ops.h"
 
+#include "gpu/kernels/attention_row.gpu.h"
+
 #include <sibyl/plan.h>
 
 TEST_FIXTURE(begin, end)
@@ -216,14 +218,14 @@ static void check_last_kernel(const claim_case *w, const char *expected)
     close_case(&o);
 }
 
-/* One query of many keys, whose groups take some keys each: before the limit and behind it, of keys before and new ones,
+/* One query, whose groups take some keys each: all keys in one and in many, of keys before and new ones,
    with a mask that hides all of them. */
 TEST(test_long_cache)
 {
-    static const int64_t keys[] = {511, 800};
+    static const int64_t keys[] = {ATTENTION_ROW_KEYS, 800};
     for (size_t k = 0; k < 8; k++) {
         const sib_dtype type = k & 1 ? SIB_F16 : SIB_F32, masked = k & 2 ? type : SIB_DTYPE_UNKNOWN;
-        const int64_t all = keys[k / 4], past = 300;
+        const int64_t all = keys[k / 4], past = 70;
         claim_case w = made("Attention", 23, 6,
                             (const tensor[]){{type, 4, {2, 2, 1, 8}},
                                              {type, 4, {2, 1, all - past, 8}},
@@ -243,7 +245,7 @@ TEST(test_long_cache)
         w.abs = type == SIB_F32 ? 1e-5 : 4e-3;
         w.rel = type == SIB_F32 ? 1e-5 : 2e-3;
         check(&w);
-        check_last_kernel(&w, all < 512 ? "attention" : "attention_merge");
+        check_last_kernel(&w, all <= ATTENTION_ROW_KEYS ? "attention_row" : "attention_merge");
     }
 }
 

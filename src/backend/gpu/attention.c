@@ -210,32 +210,31 @@ static sib_code add_present(const node_view *n, gpu_step *s, const attending *a,
 
 /* ---- Launches ------------------------------------------------------------------------------------------ */
 
-/* Keys of a group at least, and groups at most, where rows of one tile have many keys: a group's work must be worth the
-   launch that merges, and fewer keys a group than these no longer find idle units. */
-#define CHUNK_KEYS   256
-#define CHUNK_GROUPS 512
+/* Groups of attention_row that a large device runs at once: two for each of its 132 multiprocessors. */
+#define ROW_GROUPS 264
 
-/* Keys of a group; 0: all. */
-static size_t chunk_of(const gpu_attention_args *a, size_t batches)
+_Static_assert(sizeof(gpu_attention_row_args) == sizeof(gpu_attention_args), "one list of arguments");
+
+/* Keys of a group of attention_row: all where it can, so that nothing is to be merged; else a tile, or two where there
+   are enough groups, as parts cost their writing and reading. */
+static size_t chunk_of(size_t keys, size_t groups)
 {
-    const size_t keys = (size_t)a->past + a->keys, groups = batches * a->kv_heads;
-    const size_t parts = size_min(keys / CHUNK_KEYS, CHUNK_GROUPS / groups);
-    if ((size_t)a->heads * a->queries > ATTENTION_ROWS || parts < 2)
-        return 0;
-    return size_ceil_div(size_ceil_div(keys, parts), ATTENTION_KEYS) * ATTENTION_KEYS;
+    if (keys <= ATTENTION_ROW_KEYS || groups * size_ceil_div(keys, ATTENTION_ROW_KEYS) >= ROW_GROUPS)
+        return ATTENTION_ROW_KEYS;
+    return ATTENTION_ROW_TILE;
 }
 
 sib_code gpu_add_attention(gpu_step *s, gpu_attention_args args, const gpu_operand *operands, size_t batches,
                            sib_error *err)
 {
-    const size_t rows = (size_t)args.heads * args.queries, kv = args.kv_heads,
-                 chunk = chunk_of(&args, batches);
-    if (!chunk)
+    const size_t rows = (size_t)args.heads * args.queries, kv = args.kv_heads, all = batches * kv * rows;
+    const size_t keys = (size_t)args.past + args.keys, chunk = chunk_of(keys, batches * kv);
+    const size_t parts = size_ceil_div(keys, chunk);
+    if (rows > ATTENTION_ROW_ROWS || parts > GPU_MAX_GROUPS)
         return gpu_add(s, GPU_attention, 8, operands, &args, size_ceil_div(rows, ATTENTION_ROWS), kv, batches,
                        err);
-    const size_t parts = size_ceil_div((size_t)args.past + args.keys, chunk), all = batches * kv * rows;
     const gpu_attention_merge_args merge = {.type = args.type,
-                                            .count = (uint32_t)(all * args.dv),
+                                            .rows = (uint32_t)all,
                                             .heads = args.heads,
                                             .queries = args.queries,
                                             .kv_heads = args.kv_heads,
@@ -245,15 +244,16 @@ sib_code gpu_add_attention(gpu_step *s, gpu_attention_args args, const gpu_opera
                                             .y_batch = args.y_batch,
                                             .y_head = args.y_head,
                                             .y_row = args.y_row};
+    const size_t words = args.type == SIB_F32 ? args.dv : args.dv / 2;
     gpu_operand made[8];
     memcpy(made, operands, sizeof made);
-    made[6] = gpu_scratch(s, all * parts * (ATTENTION_PART_V + args.dv));
+    if (parts > 1)
+        made[6] = gpu_scratch(s, all * parts * (ATTENTION_PART_V + args.dv));
     args.chunk = (uint32_t)chunk;
-    sib_code code = gpu_add(s, GPU_attention, 8, made, &args, parts, kv, batches, err);
-    return code == SIB_OK
+    sib_code code = gpu_add(s, GPU_attention_row, 8, made, &args, parts, kv, batches, err);
+    return code == SIB_OK && parts > 1
                ? gpu_add_line(s, GPU_attention_merge, 2, (const gpu_operand[]){made[6], operands[6]}, &merge,
-                              size_ceil_div(merge.count, ATTENTION_MERGE_THREADS * ATTENTION_MERGE_ELEMENTS),
-                              err)
+                              all * size_ceil_div(words, ATTENTION_MERGE_WORDS), err)
                : code;
 }
 

@@ -8,6 +8,7 @@ typedef float f32;
 
 #define FN static __device__ __forceinline__
 #define EXACT
+#define ROLLED _Pragma("unroll 1")
 #define KERNEL_ARGS(name, ...)                                                                               \
     struct gpu_##name##_args {                                                                               \
         __VA_ARGS__                                                                                          \

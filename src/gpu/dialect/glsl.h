@@ -13,7 +13,8 @@
 BUFFER(0) BUFFER(1) BUFFER(2) BUFFER(3) BUFFER(4) BUFFER(5) BUFFER(6) BUFFER(7)
 
 #define FN
-#define EXACT                  precise
+#define EXACT precise
+#define ROLLED
 #define KERNEL_ARGS(name, ...) layout(push_constant) uniform name##_args{__VA_ARGS__} args;
 #define STRUCT(name, ...)                                                                                    \
     struct name {                                                                                            \

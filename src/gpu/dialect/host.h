@@ -107,6 +107,8 @@ static inline u32 host_shared_write(host_group *g, host_mark *marks, u32 n, u32 
 #define FN static inline
 /* Before a variable: it is computed as written, without rearrangement. */
 #define EXACT
+/* Before a loop that devices need not repeat in their code: a long body, or few rounds. */
+#define ROLLED
 #define KERNEL_ARGS(name, ...)                                                                               \
     typedef struct gpu_##name##_args {                                                                       \
         __VA_ARGS__                                                                                          \

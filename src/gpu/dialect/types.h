@@ -100,6 +100,15 @@ FN u32 decode(u32 type, u32 word, u32 i)
     return type == T_I8 && byte >= 0x80u ? byte | 0xffffff00u : byte;
 }
 
+/* Element i of a word of floats. */
+FN f32 float_of(u32 type, u32 word, u32 i)
+{
+    if (type == T_F32)
+        return bits_to_f32(word);
+    u32 half_word = (i & 1u) == 0u ? word & 0xffffu : word >> 16;
+    return type == T_F16 ? f16_to_f32(half_word) : bits_to_f32(half_word << 16);
+}
+
 /* The bits of element i at their place in its word; the other bits are 0. */
 FN u32 encode(u32 type, u32 value, u32 i)
 {

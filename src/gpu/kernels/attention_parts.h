@@ -1,4 +1,4 @@
-/* What attention leaves of some of the keys, for rows one after another: words of float32, then its sums of v. */
+/* What attention_row leaves of some of the keys, for rows one after another: words of float32, then its sums of v. */
 #ifndef GPU_KERNELS_ATTENTION_PARTS_H
 #define GPU_KERNELS_ATTENTION_PARTS_H
 
@@ -7,7 +7,4 @@
 #define ATTENTION_PART_SHOWN   2u /* 0: all of its keys are hidden */
 #define ATTENTION_PART_V       3u
 
-#ifdef GPU_DIALECT
-#define LOWEST bits_to_f32(0xff7fffffu)
-#endif
 #endif
