@@ -114,12 +114,15 @@ gpu-test: need-gpu build
 	for backend in gpu-host vulkan; do sh tests/conform/official.sh build/$(PRESET)/cli/sibyl $$backend,ref || exit 1; done
 	LD_LIBRARY_PATH=build/$(PRESET)/tests/gpu/fake sh tests/conform/official.sh build/$(PRESET)/cli/sibyl cuda,ref
 
-# A GPU's rates and Whisper tiny on it (encoder, prompt, step of the decoder), what it does not take on cpu; the features,
-# which are the processor's. BACKEND names the device: make gpu-bench BACKEND=cuda:1
+# A GPU's rates, Whisper and layers of Llama on it (encoder, prompt, step of the decoder), what it does not take on cpu; the
+# features, which are the processor's. BACKEND names the device: make gpu-bench BACKEND=cuda:1
 BACKEND ?= vulkan
 gpu-bench: build
 	build/$(PRESET)/cli/sibyl devices --bench --only $(firstword $(subst :, ,$(BACKEND)))
 	build/$(PRESET)/cli/sibyl bench whisper --backend $(BACKEND),cpu,ref --claims --error
+	for size in "tiny" "small" "large-v3 --layers 4"; do \
+	  build/$(PRESET)/cli/sibyl bench whisper --size $$size --dtype f16 --batch 16 --backend $(BACKEND),cpu,ref || exit 1; done
+	build/$(PRESET)/cli/sibyl bench llama --backend $(BACKEND),cpu,ref
 	build/$(PRESET)/cli/sibyl bench features
 
 # 10,000 mutated models under the sanitizers: read, and then run to outputs; and mutated job documents.

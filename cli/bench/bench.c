@@ -1,6 +1,7 @@
-/* sibyl bench features|conv1d|peak|costs|layers|models|whisper|first */
+/* sibyl bench features|conv1d|peak|costs|layers|models|whisper|llama|first */
 #include "bench/bench.h"
 
+#include "bench/whisper_model.h"
 #include "command.h"
 #include "shared_options.h"
 
@@ -8,7 +9,7 @@
 
 typedef bench_settings settings;
 
-static const char *const weights[] = {"f32", "f16", "bf16", "int8", NULL};
+static const char *const weights[] = {"f32", "f16", "bf16", "int8", "int4", NULL};
 
 static const cli_option options[] = {
     OPT_INTEGER("threads", threads, "N", 0, 1024,
@@ -20,7 +21,8 @@ static const cli_option options[] = {
     OPT_FLAG("peers", peers,
              "measure peers in the same rounds: FFTW, torch and onnxruntime, where they are installed",
              .more = "torch runs under a Python; onnxruntime is called through its C interface."),
-    OPT_BACKENDS("backend", backend, "models, whisper: backends in order of preference (default: all)"),
+    OPT_BACKENDS("backend", backend,
+                 "models, whisper, llama: backends in order of preference (default: all)"),
     OPT_PASSES,
     OPT_TUNE,
     OPT_EXTENSIONS,
@@ -29,7 +31,9 @@ static const cli_option options[] = {
              "conv1d: a shape of your own instead: batch, input channels, length, output channels, kernel, "
              "stride, padding",
              .more = "May be given several times."),
-    OPT_INTEGER("layers", layers, "N", 1, 1000000, "layers: draw N layers (default: 800)"),
+    OPT_INTEGER(
+        "layers", layers, "N", 1, 1000000,
+        "layers: draw N layers (default: 800); whisper, llama: the first N only (default: all; llama: 2)"),
     OPT_INTEGER("seed", seed, "N", 0, 1000000000, "layers: seed of the draws (default: 0)"),
     OPT_TEXT("only", only, "PATTERN",
              "layers: measure those of which family and name match, such as 'conv *k3 s1*'"),
@@ -50,8 +54,11 @@ static const cli_option options[] = {
             "bfloat16 and int8 are compared with those of the same numbers and with those of the float32 "
             "numbers that these were rounded from. The networks of whisper take some 10 seconds of a core "
             "each."),
-    OPT_CHOICE("dtype", weights, weights, "whisper: type of the weights in the file (default: f32)",
-               .more = "They are widened before each product."),
+    OPT_CHOICE("size", size, whisper_size_names, "whisper: of the model (default: tiny)"),
+    OPT_INTEGER("batch", batch, "N", 1, 1024, "whisper: the encoder on N recordings at once too"),
+    OPT_CHOICE("dtype", weights, weights,
+               "whisper, llama: type of the weights in the file (default: f32; llama: int4)",
+               .more = "They are widened before each product. int4 is in blocks of 32, for products alone."),
     OPT_NUMBER("monitor", monitor, "S", 0.001, 1e6,
                "read CPU and memory every S seconds, for the JSON document"),
     OPT_JSON,
@@ -62,7 +69,9 @@ static const char more[] =
     "both on as many threads: their ratio is shown, the geometric mean of all ratios and the worst, and "
     "where the outputs of the two differ. whisper writes its networks with random weights: the encoder on 30 "
     "s, a prompt of 256 tokens, and a step of the decoder after 100 positions; it shows GFLOP/s and the "
-    "share of what the machine can do, and --peers measures torch in eager mode too. torch and onnxruntime "
+    "share of what the machine, or the device that --backend names first, can do, and --peers measures torch "
+    "in "
+    "eager mode too. llama does the same with layers of a Llama of 8 billion weights. torch and onnxruntime "
     "are searched with $SIBYL_PYTHON, or else with a virtual environment next to the build, or else with "
     "python3; $SIBYL_ONNXRUNTIME names onnxruntime's library.";
 
@@ -79,6 +88,7 @@ static const cli_verb verbs[] = {
     {"layers", "single layers drawn from what networks have, and small graphs", bench_layers, false},
     {"whisper", "Whisper tiny with random weights: encoder, prompt, step of the decoder", bench_whisper,
      false},
+    {"llama", "layers of Llama 8B with random weights in 4 bits: prompt, step", bench_llama, false},
     {"first",
      "sibyl|onnxruntime MODEL: seconds to open and to run once, resident bytes after and at most, on one "
      "line; used by --fresh",
@@ -96,7 +106,7 @@ static unsigned processors(void)
 
 static int bench(const cli_command *self, int argc, char **argv)
 {
-    bench_settings s = {.passes = PASS_DEFAULTS, .threads = -1};
+    bench_settings s = {.passes = PASS_DEFAULTS, .threads = -1, .weights = -1};
     int n, code;
     if (!cli_begin(self, argc, argv, &s, &n, &code))
         return code;
@@ -118,7 +128,7 @@ static int bench(const cli_command *self, int argc, char **argv)
 const cli_command command_bench = {
     .name = "bench",
     .summary = "measure features, convolutions, the machine or models",
-    .operands = "features|conv1d|peak|costs|layers|whisper|models|first [MODEL|DIR...] [options]",
+    .operands = "features|conv1d|peak|costs|layers|whisper|llama|models|first [MODEL|DIR...] [options]",
     .options = options,
     .verbs = verbs,
     .more = more,

@@ -10,7 +10,9 @@ typedef struct bench_settings {
     bool fresh;             /* models: first runs, each in its own process */
     bool claims;            /* models: the share of time spent in claimed operators */
     bool error;             /* conv1d, models: errors against ref in double */
-    int weights;            /* whisper: a whisper_weights */
+    int weights;            /* whisper, llama: a network_weights; -1: the benchmark's own choice */
+    int size;               /* whisper: of whisper_sizes */
+    long batch;             /* whisper: sequences that the encoder takes too; 0 or 1: none */
     long threads;           /* 0: the benchmark's own choice */
     long repeat;            /* rounds; 0: by time */
     double seconds;         /* for all rounds together; 0: the benchmark's own choice */
@@ -20,10 +22,11 @@ typedef struct bench_settings {
     const char *tune;       /* of sessions: a file, or NULL */
     extension_settings ext; /* models: operators and backends of the user's own */
     cli_list dims;          /* T=100, for random inputs */
-    long seed, layers;      /* layers: of the draws, and how many; 0: the benchmark's own choice */
-    const char *only;       /* layers: a pattern of names, or NULL */
-    cli_list shapes;        /* conv1d: "B,Ci,L,Co,k,s,p" in place of the stem's; none: those */
-    char **operands;        /* (n_operands) what follows the benchmark's name */
+    long seed,
+        layers; /* layers: of the draws, and how many; 0: the benchmark's own choice; whisper, llama too */
+    const char *only; /* layers: a pattern of names, or NULL */
+    cli_list shapes;  /* conv1d: "B,Ci,L,Co,k,s,p" in place of the stem's; none: those */
+    char **operands;  /* (n_operands) what follows the benchmark's name */
     int n_operands;
 } bench_settings;
 
@@ -88,6 +91,7 @@ int bench_peak(const void *of);
 int bench_costs(const void *of);
 int bench_models(const void *of);
 int bench_whisper(const void *of);
+int bench_llama(const void *of);
 int bench_first(const void *of);
 int bench_layers(const void *of);
 

@@ -138,6 +138,25 @@ class BenchModels(Cases):
                              [p + stored + form for p in ("encoder", "prompt", "step") for form in ("", "_decomposed")])
             for model in models:
                 self.assertGreater(model["sibyl"]["gflops"], 0, model)
+        document = json.loads(self.done("bench", "whisper", "--size", "small", "--layers", "1", "--batch", "2", "--dtype", "int4", "--repeat", "1",
+                                        "--json", env=dict(os.environ, TMPDIR=str(scratch))))
+        one, two, *rest = document["models"]
+        self.assertEqual([one["name"], two["name"]] + [m["name"] for m in rest], [p + "_int4" for p in ("encoder", "encoder_x2", "prompt", "step")])
+        self.assertEqual((two["flops"], two["bytes"]), (2 * one["flops"], one["bytes"]))
+        self.assertIn("Whisper small, 1 of 12 layers", document["notes"][0])
+        self.assertEqual(list(scratch.iterdir()), [])
+
+    @unittest.skipIf(os.environ.get("SIBYL_QUICK"), "a quick run: a layer of these dims takes minutes in instrumented builds")
+    def test_llama(self):
+        scratch = self.folder / "scratch"
+        scratch.mkdir()
+        document = json.loads(self.done("bench", "llama", "--layers", "1", "--repeat", "1", "--json", env=dict(os.environ, TMPDIR=str(scratch))))
+        prompt, step = document["models"]
+        self.assertEqual((prompt["name"], step["name"]), ("prompt_int4", "step_int4"))
+        weights = 4096 * (2 * 4096 + 2 * 1024 + 3 * 14336 + 8192) * (0.5 + 4 / 32)  # nibbles, and a scale for 32
+        caches = 2 * 4 * 1024 * 1001
+        self.assertAlmostEqual(step["bytes"], weights + caches, delta=0.01 * weights)
+        self.assertGreater(step["sibyl"]["gflops"], 0)
         self.assertEqual(list(scratch.iterdir()), [])
 
     def test_claims(self):

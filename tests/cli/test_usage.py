@@ -68,8 +68,8 @@ class Usage(Case):
         self.fails(2, "empty", "features", "")
         self.fails(2, "empty", "features", "a.wav", "-o", "")
         self.fails(2, "only once", "features", "-", "-")
-        self.fails(2, "one of: features, conv1d, peak, costs, models, layers, whisper, first", "bench")
-        self.fails(2, ["bench has no 'x'", "whisper, first"], "bench", "x")
+        self.fails(2, "one of: features, conv1d, peak, costs, models, layers, whisper, llama, first", "bench")
+        self.fails(2, ["bench has no 'x'", "whisper, llama, first"], "bench", "x")
         self.fails(2, ["--repeat", "'0'"], "bench", "peak", "--repeat", "0")
         self.assertEqual(self.names(), ["a.wav"])
 
@@ -140,7 +140,7 @@ class Documents(Case):
             self.assertEqual(set(lines), options)
         for text in (bash, zsh, fish):
             for words in ("ref cpu", "whisper gpt2 rwkv llama", "txt json srt vtt tsv all", "f32 f16 bf16 int8",
-                          "features conv1d peak costs models layers whisper first", "plan simulate emit"):
+                          "features conv1d peak costs models layers whisper llama first", "plan simulate emit"):
                 self.assertIn(words, text)
 
     def test_bash_completes(self):
@@ -159,7 +159,7 @@ class Documents(Case):
             ("conform --filter ''", []),
             ("conform ''", ["dir"]),
             ("inspect ''", ["a.wav", "dir", "in.onnx"]),
-            ("bench ''", ["features", "conv1d", "peak", "costs", "models", "layers", "whisper", "first"]),
+            ("bench ''", ["features", "conv1d", "peak", "costs", "models", "layers", "whisper", "llama", "first"]),
             ("bench models i", ["in.onnx"]),
             ("help conf", ["conform"]),
             ("c", ["conform"]),
