@@ -12,6 +12,8 @@
 #include "gpu/kernels/gather.gpu.h"
 #include "gpu/kernels/layout.gpu.h"
 #include "gpu/kernels/matmul.gpu.h"
+#include "gpu/kernels/matvec.gpu.h"
+#include "gpu/kernels/matvec_t.gpu.h"
 #include "gpu/kernels/mel.gpu.h"
 #include "gpu/kernels/mel_finish.gpu.h"
 #include "gpu/kernels/quantize.gpu.h"

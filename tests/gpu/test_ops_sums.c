@@ -77,6 +77,44 @@ TEST(test_matmul_narrow)
     }
 }
 
+/* Of few rows: in words and fours of words, of one thread's columns and many groups', with and without batches. */
+TEST(test_matvec)
+{
+    static const int64_t rows[] = {1, 2, 3, 4, 5, 7, 8};
+    static const int64_t sizes[][2] = {{1, 1},   {3, 1},    {1, 6},     {70, 38},
+                                       {64, 64}, {301, 20}, {96, 2200}, {2056, 8}};
+    static const sib_dtype types[] = {SIB_F32, SIB_F16, SIB_BF16};
+    for (size_t s = 0; s < COUNT(sizes); s++)
+        for (size_t i = 0; i < COUNT(rows); i++)
+            for (size_t t = 0; t < 12; t++) {
+                const int64_t k = sizes[s][0], n = sizes[s][1], m = rows[i];
+                const sib_dtype type = types[t % 3];
+                const bool transposed = t >= 6 && type != SIB_F32, batches = t >= 3 && t < 6;
+                claim_case w = made(transposed ? "NarrowMatMul" : "MatMul", transposed ? 1 : 13, 2,
+                                    (const tensor[]){{transposed ? SIB_F32 : type, batches ? 3 : 2, {m, k}},
+                                                     {type, batches ? 3 : 2, {k, n}}});
+                if (t >= 6 && (!transposed || k * m * n > 100000))
+                    continue;
+                if (type != SIB_F32 && !transposed && n % 2)
+                    continue;
+                if (batches) {
+                    memcpy(w.in[0].dims, (const int64_t[]){3, m, k}, 24);
+                    memcpy(w.in[1].dims, (const int64_t[]){3, k, n}, 24);
+                }
+                if (transposed) {
+                    w.domain = "ai.sibyl";
+                    w.n_attributes = 1;
+                    w.attributes[0] = claim_int("transB", t >= 9);
+                    if (t >= 9)
+                        memcpy(w.in[1].dims, (const int64_t[]){n, k}, 16);
+                }
+                w.in[0].size = w.in[1].size = 1;
+                w.abs = type == SIB_F32 || transposed ? 2e-5 : type == SIB_F16 ? 1e-2 : 1e-1;
+                w.rel = type == SIB_F32 || transposed ? 1e-5 : type == SIB_F16 ? 1e-3 : 1e-2;
+                check(&w);
+            }
+}
+
 /* ---- Transposed convolutions --------------------------------------------------------------------------- */
 
 /* Over one to three axes, strided and dilated with and without a common factor, in groups. */

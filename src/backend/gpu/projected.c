@@ -1,6 +1,7 @@
 /* Attention of com.microsoft, whose queries, keys and values are one product, as launches of the kernels `matmul`,
    `chain` for its mask, `cache` where it gives keys and values on, and `attention`. */
 #include "backend/gpu/attention.h"
+#include "backend/gpu/matvec.h"
 
 #include <math.h>
 #include <string.h>
@@ -210,8 +211,10 @@ static sib_code plan(const node_view *n, gpu_step *s, sib_error *err)
     gpu_operand bias = {GPU_IN, gpu_has(n, IN_SCORE_BIAS) ? IN_SCORE_BIAS : IN_X, 0};
     const gpu_operand product[] = {
         x, {GPU_IN, IN_W, 0}, all, x, x, {GPU_IN, gpu_has(n, IN_BIAS) ? IN_BIAS : IN_X, 0}};
-    sib_code code = gpu_add(s, GPU_matmul, 6, product, &p.product, size_ceil_div(p.product.n, TILE_SIDE),
-                            size_ceil_div(p.product.m, TILE_SIDE), 1, err);
+    sib_code code = gpu_is_matvec(&p.product, 1) ? gpu_add_matvec(s, &p.product, product, 1, err)
+                                                 : gpu_add(s, GPU_matmul, 6, product, &p.product,
+                                                           size_ceil_div(p.product.n, TILE_SIDE),
+                                                           size_ceil_div(p.product.m, TILE_SIDE), 1, err);
     for (uint32_t i = 0; i < 2 && p.caches && code == SIB_OK; i++)
         code = add_half(s, &p, i, all, err);
     if (p.masks && code == SIB_OK) {

@@ -1,5 +1,5 @@
 /* Matrix products and reductions. */
-#include "backend/gpu/gpu.h"
+#include "backend/gpu/matvec.h"
 
 /* ---- Products ------------------------------------------------------------------------------------------ */
 
@@ -82,8 +82,10 @@ static sib_code add_product(gpu_step *s, const gpu_matmul_args *args, size_t n_i
                             size_t batches, sib_error *err)
 {
     gpu_operand operands[6] = {{GPU_IN, in[0], 0}, {GPU_IN, in[1], 0}, {GPU_OUT, 0, 0}};
-    for (size_t i = 2; i < n_in; i++)
-        operands[i + 1] = (gpu_operand){GPU_IN, in[i], 0};
+    for (size_t i = 2; i < 5; i++)
+        operands[i + 1] = (gpu_operand){GPU_IN, in[i < n_in ? i : 0], 0};
+    if (gpu_is_matvec(args, batches))
+        return gpu_add_matvec(s, args, operands, batches, err);
     return gpu_add(s, GPU_matmul, n_in + 1, operands, args, size_ceil_div(args->n, TILE_SIDE),
                    size_ceil_div(args->m, TILE_SIDE), batches, err);
 }

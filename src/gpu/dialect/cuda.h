@@ -35,9 +35,20 @@ typedef float f32;
 #define SHARED_SET(name, i, v) (name[i] = (v))
 #define WORD(buffer, i)        words_##buffer[i]
 #define SET_WORD(buffer, i, w) (words_##buffer[i] = (w))
-#define F32(x)                 ((f32)(x))
-#define I32(x)                 ((i32)(x))
-#define U32(x)                 ((u32)(x))
+/* Before a loop: it is unrolled, so that arrays of registers may have its counter as their index. */
+#define UNROLL _Pragma("unroll")
+/* Items at .. at + 3 of an array = words i .. i + 3, i a multiple of 4. */
+#define LOAD_4(to, at, buffer, i)                                                                            \
+    {                                                                                                        \
+        const uint4 four = *(const uint4 *)(words_##buffer + (i));                                           \
+        to[at] = four.x;                                                                                     \
+        to[(at) + 1u] = four.y;                                                                              \
+        to[(at) + 2u] = four.z;                                                                              \
+        to[(at) + 3u] = four.w;                                                                              \
+    }
+#define F32(x) ((f32)(x))
+#define I32(x) ((i32)(x))
+#define U32(x) ((u32)(x))
 /* a b + c, rounded once or twice */
 #define MADD(a, b, c)  __fmaf_rn(a, b, c)
 #define bits_to_f32(x) __uint_as_float(x)
@@ -47,3 +58,19 @@ typedef float f32;
 #define ROUND(x)       rintf(x)
 #define SQRT(x)        sqrtf(x)
 #define ABS(x)         fabsf(x)
+
+/* Between float16 and float32, as types.h has it for other devices. */
+#define NATIVE_F16
+FN f32 f16_to_f32(u32 bits)
+{
+    f32 v;
+    asm("cvt.f32.f16 %0, %1;" : "=f"(v) : "h"((unsigned short)bits));
+    return v;
+}
+
+FN u32 f32_to_f16(f32 v)
+{
+    unsigned short bits;
+    asm("cvt.rn.f16.f32 %0, %1;" : "=h"(bits) : "f"(v));
+    return bits;
+}

@@ -37,9 +37,16 @@ BUFFER(0) BUFFER(1) BUFFER(2) BUFFER(3) BUFFER(4) BUFFER(5) BUFFER(6) BUFFER(7)
 #define SHARED_SET(name, i, v) (name[i] = (v))
 #define WORD(buffer, i)        words_##buffer[i]
 #define SET_WORD(buffer, i, w) (words_##buffer[i] = (w))
-#define F32(x)                 float(x)
-#define I32(x)                 int(x)
-#define U32(x)                 uint(x)
+/* Before a loop: it is unrolled, so that arrays of registers may have its counter as their index. */
+#define UNROLL
+/* Items at .. at + 3 of an array = words i .. i + 3, i a multiple of 4. */
+#define LOAD_4(to, at, buffer, i)                                                                            \
+    for (u32 four = 0u; four < 4u; four++) {                                                                 \
+        to[(at) + four] = WORD(buffer, (i) + four);                                                          \
+    }
+#define F32(x) float(x)
+#define I32(x) int(x)
+#define U32(x) uint(x)
 /* a b + c, rounded once or twice */
 #define MADD(a, b, c)  ((a) * (b) + (c))
 #define bits_to_f32(x) uintBitsToFloat(x)

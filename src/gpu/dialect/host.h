@@ -130,9 +130,16 @@ static inline u32 host_shared_write(host_group *g, host_mark *marks, u32 n, u32 
 #define MINE(name, i)          name[thread][i]
 #define WORD(buffer, i)        host_word(host, buffer, i)
 #define SET_WORD(buffer, i, w) host_set_word(host, buffer, i, w)
-#define F32(x)                 ((f32)(x))
-#define I32(x)                 ((i32)(x))
-#define U32(x)                 ((u32)(x))
+/* Before a loop: it is unrolled, so that arrays of registers may have its counter as their index. */
+#define UNROLL
+/* Items at .. at + 3 of an array = words i .. i + 3, i a multiple of 4. */
+#define LOAD_4(to, at, buffer, i)                                                                            \
+    for (u32 four = 0u; four < 4u; four++) {                                                                 \
+        to[(at) + four] = WORD(buffer, (i) + four);                                                          \
+    }
+#define F32(x) ((f32)(x))
+#define I32(x) ((i32)(x))
+#define U32(x) ((u32)(x))
 /* a b + c, rounded once or twice */
 #define MADD(a, b, c) ((a) * (b) + (c))
 

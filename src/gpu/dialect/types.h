@@ -41,6 +41,7 @@ FN bool is_finite(f32 v)
     return (f32_to_bits(v) & 0x7f800000u) != 0x7f800000u;
 }
 
+#if !defined(NATIVE_F16)
 FN f32 f16_to_f32(u32 bits)
 {
     u32 sign = (bits & 0x8000u) << 16, rest = bits & 0x7fffu;
@@ -64,6 +65,7 @@ FN u32 f32_to_f16(f32 v)
         return sign | (f32_to_bits(bits_to_f32(rest) + 0.5f) - 0x3f000000u);
     return sign | ((rest - 0x38000000u + 0xfffu + ((rest >> 13) & 1u)) >> 13);
 }
+#endif
 
 /* Rounds to the nearest, ties to even. */
 FN u32 f32_to_bf16(f32 v)
@@ -135,8 +137,9 @@ FN u32 joined(u32 type, u32 word, u32 value, u32 i)
     return encode(type, value, i) | (PLACE(type, i) == 0u ? 0u : word);
 }
 
-#define LOAD(buffer, type, i)     decode(type, WORD(buffer, (i) >> type_shift(type)), i)
-#define LOAD_F32(buffer, type, i) bits_to_f32(LOAD(buffer, type, i))
+#define LOAD(buffer, type, i)       decode(type, WORD(buffer, (i) >> type_shift(type)), i)
+#define LOAD_F32(buffer, type, i)   bits_to_f32(LOAD(buffer, type, i))
+#define LOAD_FLOAT(buffer, type, i) float_of(type, WORD(buffer, (i) >> type_shift(type)), i)
 /* Element i of a buffer = what decodes to `bits`, or v, for a thread that makes a word's elements in order: the last
    writes `word`. PUT_WITHIN: of `count` elements, which may end inside of a word. */
 #define PUT(buffer, type, word, i, bits) PUT_WITHIN(buffer, type, 0u, word, i, bits)
