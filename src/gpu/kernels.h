@@ -15,6 +15,8 @@
 #include "gpu/kernels/matvec.gpu.h"
 #include "gpu/kernels/matvec_t.gpu.h"
 #include "gpu/kernels/mel.gpu.h"
+#include "gpu/kernels/mel400.gpu.h"
+#include "gpu/kernels/mel_clamp.gpu.h"
 #include "gpu/kernels/mel_finish.gpu.h"
 #include "gpu/kernels/quantize.gpu.h"
 #include "gpu/kernels/reduce.gpu.h"

@@ -7,6 +7,7 @@ typedef int i32;
 typedef float f32;
 
 #define FN static __device__ __forceinline__
+#define INOUT
 #define EXACT
 #define ROLLED _Pragma("unroll 1")
 #define KERNEL_ARGS(name, ...)                                                                               \
@@ -57,7 +58,15 @@ typedef float f32;
 #define CEIL(x)        ceilf(x)
 #define ROUND(x)       rintf(x)
 #define SQRT(x)        sqrtf(x)
+#define LOG2(x)        log2_of(x)
 #define ABS(x)         fabsf(x)
+
+FN f32 log2_of(f32 v)
+{
+    f32 log;
+    asm("lg2.approx.ftz.f32 %0, %1;" : "=f"(log) : "f"(v));
+    return log;
+}
 
 /* Between float16 and float32, as types.h has it for other devices. */
 #define NATIVE_F16

@@ -13,6 +13,7 @@
 BUFFER(0) BUFFER(1) BUFFER(2) BUFFER(3) BUFFER(4) BUFFER(5) BUFFER(6) BUFFER(7)
 
 #define FN
+#define INOUT inout
 #define EXACT precise
 #define ROLLED
 #define KERNEL_ARGS(name, ...) layout(push_constant) uniform name##_args{__VA_ARGS__} args;
@@ -55,4 +56,5 @@ BUFFER(0) BUFFER(1) BUFFER(2) BUFFER(3) BUFFER(4) BUFFER(5) BUFFER(6) BUFFER(7)
 #define CEIL(x)        ceil(x)
 #define ROUND(x)       roundEven(x)
 #define SQRT(x)        sqrt(x)
+#define LOG2(x)        (is_finite(x) ? log2(x) : (x))
 #define ABS(x)         abs(x)

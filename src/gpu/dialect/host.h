@@ -92,9 +92,9 @@ static inline u32 host_shared_write(host_group *g, host_mark *marks, u32 n, u32 
     static _Thread_local type name[n];                                                                       \
     static _Thread_local host_mark name##_marks[n];
 #define SHARED_GET(name, i)                                                                                  \
-    name[host_shared_read(host, name##_marks, sizeof name / sizeof *name, (i), thread)]
+    name[host_shared_read(host, name##_marks, sizeof name / sizeof *name, (u32)(i), thread)]
 #define SHARED_SET(name, i, value)                                                                           \
-    (name[host_shared_write(host, name##_marks, sizeof name / sizeof *name, (i), thread)] = (value))
+    (name[host_shared_write(host, name##_marks, sizeof name / sizeof *name, (u32)(i), thread)] = (value))
 #else
 #define SHARED(type, name, n)      static _Thread_local type name[n];
 #define SHARED_GET(name, i)        name[i]
@@ -105,6 +105,8 @@ static inline u32 host_shared_write(host_group *g, host_mark *marks, u32 n, u32 
    ------------------------------------------------------------------------------ */
 
 #define FN static inline
+/* Before an array that a function changes. */
+#define INOUT
 /* Before a variable: it is computed as written, without rearrangement. */
 #define EXACT
 /* Before a loop that devices need not repeat in their code: a long body, or few rounds. */
@@ -128,7 +130,7 @@ static inline u32 host_shared_write(host_group *g, host_mark *marks, u32 n, u32 
 #define GROUP                  (GROUP_Y * GROUPS_ALONG_X + GROUP_X)
 #define PRIVATE(type, name, n) type name[THREADS][n]
 #define MINE(name, i)          name[thread][i]
-#define WORD(buffer, i)        host_word(host, buffer, i)
+#define WORD(buffer, i)        host_word(host, buffer, (u32)(i))
 #define SET_WORD(buffer, i, w) host_set_word(host, buffer, i, w)
 /* Before a loop: it is unrolled, so that arrays of registers may have its counter as their index. */
 #define UNROLL
@@ -161,6 +163,8 @@ static inline u32 f32_to_bits(f32 v)
 #define CEIL(x)  ceilf(x)
 #define ROUND(x) rintf(x)
 #define SQRT(x)  sqrtf(x)
-#define ABS(x)   fabsf(x)
+/* Of a normal positive number, to 3 units in the last place, or 2^-21 between 0.5 and 2; infinity and NaN stay. */
+#define LOG2(x) log2f(x)
+#define ABS(x)  fabsf(x)
 
 #endif
