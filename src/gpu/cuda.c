@@ -1,11 +1,12 @@
-/* The driver `cuda`: everything runs on one stream in the order of the calls. Kernels are compiled when they are
+/* The driver `cuda`: everything runs on one stream in the order of the calls. Launches are listed, and go to the stream
+   where somebody waits or copies, or there are enough of them (cuda_graph.h). Kernels are compiled when they are
    launched first, or come from the cache (cuda_cache.h); the compiler is opened only where one is compiled.
    Copies go through a ring of staging buffers that stay where they are in memory. */
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/size.h"
 #include "gpu/cuda_cache.h"
-#include "gpu/device.h"
+#include "gpu/cuda_graph.h"
 
 #include <sibyl/timing.h>
 
@@ -18,10 +19,6 @@
 #define STAGE_BYTES ((size_t)1 << 20)
 #define STAGES      4
 #define SPIN_NS     UINT64_C(100000) /* then the wait sleeps between looks */
-
-struct gpu_memory {
-    cuda_address address;
-};
 
 typedef struct stage {
     void *memory;
@@ -39,7 +36,8 @@ typedef struct cuda_device {
     cuda_stream stream;
     cuda_module modules[GPU_KERNEL_COUNT];
     cuda_function functions[GPU_KERNEL_COUNT]; /* each made when first launched */
-    cuda_event begin, end;                     /* of what was launched since the last finish */
+    cuda_recorder recorder;
+    cuda_event begin, end; /* of what was launched since the last finish */
     bool begun;
     stage stages[STAGES];
     unsigned at; /* the next stage */
@@ -118,11 +116,14 @@ static sib_code make_queue(cuda_device *d, sib_error *err)
         if (r == CUDA_OK)
             r = d->c.event_create(&d->stages[i].free, 0);
     }
-    return check(d, r, "a stream", err);
+    const sib_code code = check(d, r, "a stream", err);
+    return code == SIB_OK ? cuda_recorder_open(&d->recorder, &d->c, &d->head, d->stream, d->functions, err)
+                          : code;
 }
 
 static void free_queue(cuda_device *d)
 {
+    cuda_recorder_close(&d->recorder);
     for (size_t i = 0; i < GPU_KERNEL_COUNT; i++)
         if (d->modules[i])
             d->c.module_unload(d->modules[i]);
@@ -213,14 +214,22 @@ static sib_code begin_work(cuda_device *d, sib_error *err)
     return check(d, d->c.event_record(d->begin, d->stream), "a run", err);
 }
 
+/* What was listed goes to the stream. */
+static sib_code submit(cuda_device *d, sib_error *err)
+{
+    const sib_code code = d->recorder.list.n ? begin_work(d, err) : SIB_OK;
+    return code == SIB_OK ? cuda_recorder_submit(&d->recorder, err) : code;
+}
+
 static sib_code finish(cuda_device *d, uint64_t *ns, sib_error *err)
 {
     float ms = 0;
     *ns = 0;
-    if (!d->begun)
-        return SIB_OK;
-    d->begun = false;
-    sib_code code = check(d, d->c.event_record(d->end, d->stream), "a run", err);
+    sib_code code = submit(d, err);
+    if (code != SIB_OK || !d->begun)
+        return code;
+    d->begun = d->recorder.working = false;
+    code = check(d, d->c.event_record(d->end, d->stream), "a run", err);
     if (code == SIB_OK)
         code = wait_event(d, d->end, err);
     if (code == SIB_OK)
@@ -264,6 +273,9 @@ static void cuda_free(gpu_device *device, gpu_memory **memory)
 {
     cuda_device *d = of(device);
     if (enter(d, NULL) == SIB_OK) {
+        if (!d->head.lost)
+            submit(d, NULL);
+        gpu_records_forget(&d->recorder.records, *memory);
         d->c.mem_free((*memory)->address); /* which waits for what uses it */
         leave(d);
     }
@@ -291,7 +303,9 @@ static sib_code mark_stage(cuda_device *d, stage *s, cuda_result r, sib_error *e
 static sib_code upload(cuda_device *d, gpu_place to, const void *from, sib_error *err)
 {
     stage *s;
-    sib_code code = begin_work(d, err);
+    sib_code code = submit(d, err);
+    if (code == SIB_OK)
+        code = begin_work(d, err);
     for (size_t at = 0, n; at < to.bytes && code == SIB_OK; at += n) {
         n = size_min(to.bytes - at, STAGE_BYTES);
         code = next_stage(d, &s, err);
@@ -308,7 +322,9 @@ static sib_code upload(cuda_device *d, gpu_place to, const void *from, sib_error
 static sib_code download(cuda_device *d, gpu_place from, void *to, sib_error *err)
 {
     stage *s[STAGES];
-    sib_code code = begin_work(d, err);
+    sib_code code = submit(d, err);
+    if (code == SIB_OK)
+        code = begin_work(d, err);
     for (size_t at = 0; at < from.bytes && code == SIB_OK; at += STAGES * STAGE_BYTES) {
         const size_t rest = from.bytes - at, n = size_min(size_ceil_div(rest, STAGE_BYTES), STAGES);
         for (size_t i = 0; i < n && code == SIB_OK; i++) {
@@ -327,6 +343,7 @@ static sib_code download(cuda_device *d, gpu_place from, void *to, sib_error *er
                 memcpy((unsigned char *)to + at + begin, s[i]->memory, size_min(rest - begin, STAGE_BYTES));
         }
     }
+    d->recorder.working = false;
     return code;
 }
 
@@ -403,23 +420,13 @@ static sib_code make_function(cuda_device *d, gpu_kernel kernel, sib_error *err)
 static sib_code launch(cuda_device *d, gpu_kernel kernel, size_t n, const gpu_place *places, const void *args,
                        const uint32_t groups[3], sib_error *err)
 {
-    unsigned char own_args[GPU_ARGS_BYTES];
-    cuda_address buffers[GPU_BUFFERS] = {0};
-    void *parameters[1 + GPU_BUFFERS] = {own_args};
+    const gpu_command c = gpu_command_of(kernel, n, places, args, groups);
     sib_code code = d->functions[kernel] ? SIB_OK : make_function(d, kernel, err);
+    if (code == SIB_OK && cuda_recorder_full(&d->recorder))
+        code = submit(d, err);
     if (code == SIB_OK)
-        code = begin_work(d, err);
-    if (code != SIB_OK)
-        return code;
-    memcpy(own_args, args, gpu_args_bytes(kernel));
-    for (size_t i = 0; i < GPU_BUFFERS; i++) {
-        buffers[i] = i < n ? places[i].memory->address + places[i].offset : 0;
-        parameters[1 + i] = &buffers[i];
-    }
-    return check(d,
-                 d->c.launch(d->functions[kernel], groups[0], groups[1], groups[2],
-                             gpu_kernel_threads(kernel), 1, 1, 0, d->stream, parameters, NULL),
-                 gpu_kernel_name(kernel), err);
+        cuda_recorder_add(&d->recorder, &c);
+    return code;
 }
 
 static sib_code cuda_launch(gpu_device *device, gpu_kernel kernel, size_t n, const gpu_place *places,

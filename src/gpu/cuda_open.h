@@ -15,6 +15,9 @@ typedef struct CUstream_st *cuda_stream;
 typedef struct CUevent_st *cuda_event;
 typedef struct CUmod_st *cuda_module;
 typedef struct CUfunc_st *cuda_function;
+typedef struct CUgraph_st *cuda_graph;
+typedef struct CUgraphExec_st *cuda_graph_exec;
+typedef struct CUgraphNode_st *cuda_node;
 typedef struct _nvrtcProgram *nvrtc_program;
 
 /* Results that mean something to the driver; the numbers of cuda.h. */
@@ -30,6 +33,13 @@ typedef struct _nvrtcProgram *nvrtc_program;
 /* Attributes of devices. */
 #define CUDA_COMPUTE_MAJOR 75
 #define CUDA_COMPUTE_MINOR 76
+
+/* CUDA_KERNEL_NODE_PARAMS, the first version of it */
+typedef struct cuda_kernel_node {
+    cuda_function function;
+    unsigned groups[3], threads[3], shared_bytes;
+    void **parameters, **more;
+} cuda_kernel_node;
 
 /* X(name in the table, function, parameters) */
 #define CUDA_FUNCTIONS(X)                                                                                    \
@@ -63,7 +73,17 @@ typedef struct _nvrtcProgram *nvrtc_program;
     X(module_function, cuModuleGetFunction, (cuda_function * out, cuda_module module, const char *name))     \
     X(launch, cuLaunchKernel,                                                                                \
       (cuda_function f, unsigned x, unsigned y, unsigned z, unsigned threads_x, unsigned threads_y,          \
-       unsigned threads_z, unsigned shared_bytes, cuda_stream stream, void **parameters, void **more))
+       unsigned threads_z, unsigned shared_bytes, cuda_stream stream, void **parameters, void **more))       \
+    X(graph_create, cuGraphCreate, (cuda_graph * out, unsigned flags))                                       \
+    X(graph_destroy, cuGraphDestroy, (cuda_graph graph))                                                     \
+    X(graph_add, cuGraphAddKernelNode,                                                                       \
+      (cuda_node * out, cuda_graph graph, const cuda_node *after, size_t n, const cuda_kernel_node *node))   \
+    X(graph_instantiate, cuGraphInstantiateWithFlags,                                                        \
+      (cuda_graph_exec * out, cuda_graph graph, unsigned long long flags))                                   \
+    X(graph_exec_destroy, cuGraphExecDestroy, (cuda_graph_exec exec))                                        \
+    X(graph_change, cuGraphExecKernelNodeSetParams,                                                          \
+      (cuda_graph_exec exec, cuda_node node, const cuda_kernel_node *to))                                    \
+    X(graph_launch, cuGraphLaunch, (cuda_graph_exec exec, cuda_stream stream))
 
 #define NVRTC_FUNCTIONS(X)                                                                                   \
     X(version, nvrtcVersion, (int *major, int *minor))                                                       \

@@ -177,8 +177,8 @@ static sib_code vulkan_start(unsigned number, gpu_device **out, sib_error *err)
     if (code == SIB_OK)
         code = make_layouts(d, err);
     if (code == SIB_OK)
-        code = vulkan_recorder_open(&d->recorder, &d->v, &d->head, d->layout, d->set_layout, d->staging_type,
-                                    err);
+        code = vulkan_recorder_open(&d->recorder, &d->v, &d->head, d->pipelines, d->layout, d->set_layout,
+                                    d->staging_type, err);
     if (code != SIB_OK)
         vulkan_shut(out);
     return code;
@@ -192,7 +192,7 @@ static void vulkan_free(gpu_device *device, gpu_memory **memory)
     pthread_mutex_lock(&d->lock);
     if (!device->lost)
         vulkan_recorder_finish(&d->recorder, NULL);
-    vulkan_recorder_forget(&d->recorder, (*memory)->buffer);
+    gpu_records_forget(&d->recorder.records, *memory);
     pthread_mutex_unlock(&d->lock);
     if (!d->recorder.stuck)
         vulkan_memory_free(&d->v, *memory);
@@ -223,11 +223,10 @@ static sib_code copy_piece(vulkan_device *d, gpu_place p, bool in, unsigned char
     if (code != SIB_OK)
         return code;
     *bytes = s->staging.bytes + s->staged;
-    const VkDescriptorBufferInfo staged = {s->staging.buffer, s->staged, p.bytes},
-                                 own = {p.memory->buffer, p.offset, p.bytes};
+    const gpu_place staged = {&s->staging, s->staged, p.bytes};
     if (in)
         memcpy(*bytes, from, p.bytes);
-    vulkan_recorder_add(s, &(vulkan_command){.buffers = {in ? staged : own, in ? own : staged}});
+    vulkan_recorder_add(s, &(gpu_command){.kernel = GPU_COPY, .places = {in ? staged : p, in ? p : staged}});
     s->staged += (p.bytes + 3) / 4 * 4;
     return SIB_OK;
 }
@@ -333,27 +332,17 @@ static sib_code make_pipeline(vulkan_device *d, gpu_kernel kernel, sib_error *er
     return vulkan_check(r, gpu_kernel_name(kernel), err);
 }
 
-/* Bindings that the kernel does not use show the first range. */
 static sib_code launch(vulkan_device *d, gpu_kernel kernel, size_t n, const gpu_place *places,
                        const void *args, const uint32_t groups[3], sib_error *err)
 {
-    vulkan_command c = {.groups = {groups[0], groups[1], groups[2]},
-                        .args_bytes = (uint32_t)gpu_args_bytes(kernel)};
+    const gpu_command c = gpu_command_of(kernel, n, places, args, groups);
     vulkan_slot *s;
     sib_code code = d->pipelines[kernel] ? SIB_OK : make_pipeline(d, kernel, err);
     if (code == SIB_OK)
         code = vulkan_recorder_room(&d->recorder, 0, &s, err);
-    if (code != SIB_OK)
-        return code;
-    c.pipeline = d->pipelines[kernel];
-    memcpy(c.args, args, c.args_bytes);
-    for (size_t i = 0; i < GPU_BUFFERS; i++) {
-        const gpu_place *place = &places[i < n ? i : 0];
-        c.buffers[i] =
-            (VkDescriptorBufferInfo){place->memory->buffer, place->offset, (place->bytes + 3) / 4 * 4};
-    }
-    vulkan_recorder_add(s, &c);
-    return SIB_OK;
+    if (code == SIB_OK)
+        vulkan_recorder_add(s, &c);
+    return code;
 }
 
 static sib_code vulkan_launch(gpu_device *device, gpu_kernel kernel, size_t n, const gpu_place *places,

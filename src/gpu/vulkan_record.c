@@ -57,16 +57,10 @@ sib_code vulkan_memory_make(const vulkan *v, size_t bytes, uint32_t memory_type,
 
 /* ---- Opening ------------------------------------------------------------------------------------------- */
 
-static sib_code open_list(vulkan_list *l, sib_error *err)
-{
-    *l = (vulkan_list){.commands = mem_calloc(VULKAN_COMMANDS, sizeof *l->commands)};
-    return l->commands ? SIB_OK : err_memory(err, VULKAN_COMMANDS * sizeof *l->commands, "a queue");
-}
-
 static sib_code open_slot(vulkan_recorder *r, vulkan_slot *s, uint32_t memory_type, sib_error *err)
 {
     const VkFenceCreateInfo fence = {.sType = VK_STRUCTURE_TYPE_FENCE_CREATE_INFO};
-    sib_code code = open_list(&s->list, err);
+    sib_code code = gpu_list_open(&s->list, err);
     if (code == SIB_OK)
         code = vulkan_check(r->v->CreateFence(r->v->device, &fence, NULL, &s->done), "a queue", err);
     return code == SIB_OK ? vulkan_memory_make(r->v, VULKAN_STAGED, memory_type, true, &s->staging, err)
@@ -76,9 +70,9 @@ static sib_code open_slot(vulkan_recorder *r, vulkan_slot *s, uint32_t memory_ty
 static sib_code open_recording(vulkan_recorder *r, vulkan_recording *out, sib_error *err)
 {
     const vulkan *v = r->v;
-    const VkDescriptorPoolSize room = {VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, GPU_BUFFERS * VULKAN_COMMANDS};
+    const VkDescriptorPoolSize room = {VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, GPU_BUFFERS * GPU_COMMANDS};
     const VkDescriptorPoolCreateInfo sets = {.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO,
-                                             .maxSets = VULKAN_COMMANDS,
+                                             .maxSets = GPU_COMMANDS,
                                              .poolSizeCount = 1,
                                              .pPoolSizes = &room};
     const VkQueryPoolCreateInfo stamps = {.sType = VK_STRUCTURE_TYPE_QUERY_POOL_CREATE_INFO,
@@ -88,9 +82,6 @@ static sib_code open_recording(vulkan_recorder *r, vulkan_recording *out, sib_er
                                                  .commandPool = r->commands,
                                                  .level = VK_COMMAND_BUFFER_LEVEL_PRIMARY,
                                                  .commandBufferCount = 1};
-    sib_code code = open_list(&out->list, err);
-    if (code != SIB_OK)
-        return code;
     VkResult result = v->AllocateCommandBuffers(v->device, &command, &out->command);
     if (result == VK_SUCCESS)
         result = v->CreateDescriptorPool(v->device, &sets, NULL, &out->sets);
@@ -99,13 +90,15 @@ static sib_code open_recording(vulkan_recorder *r, vulkan_recording *out, sib_er
     return vulkan_check(result, "a queue", err);
 }
 
-sib_code vulkan_recorder_open(vulkan_recorder *r, vulkan *v, gpu_device *device, VkPipelineLayout layout,
-                              VkDescriptorSetLayout set_layout, uint32_t memory_type, sib_error *err)
+sib_code vulkan_recorder_open(vulkan_recorder *r, vulkan *v, gpu_device *device, const VkPipeline *pipelines,
+                              VkPipelineLayout layout, VkDescriptorSetLayout set_layout, uint32_t memory_type,
+                              sib_error *err)
 {
     const VkCommandPoolCreateInfo commands = {.sType = VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO,
                                               .flags = VK_COMMAND_POOL_CREATE_RESET_COMMAND_BUFFER_BIT,
                                               .queueFamilyIndex = v->family};
-    *r = (vulkan_recorder){.v = v, .device = device, .layout = layout, .set_layout = set_layout};
+    *r = (vulkan_recorder){
+        .v = v, .device = device, .pipelines = pipelines, .layout = layout, .set_layout = set_layout};
     sib_code code =
         vulkan_check(v->CreateCommandPool(v->device, &commands, NULL, &r->commands), "a queue", err);
     for (int i = 0; i < VULKAN_SLOTS && code == SIB_OK; i++)
@@ -117,16 +110,14 @@ void vulkan_recorder_close(vulkan_recorder *r)
 {
     const vulkan *v = r->stuck ? NULL : r->v;
     for (int i = 0; i < VULKAN_SLOTS; i++) {
-        mem_free(r->slots[i].list.commands);
+        gpu_list_close(&r->slots[i].list);
         if (!v)
             continue;
         v->DestroyFence(v->device, r->slots[i].done, NULL);
         vulkan_memory_free(v, &r->slots[i].staging);
     }
-    for (int i = 0; i < VULKAN_RECORDINGS; i++) {
-        mem_free(r->recordings[i].list.commands);
-        if (!v)
-            continue;
+    gpu_records_close(&r->records);
+    for (int i = 0; i < GPU_RECORDS && v; i++) {
         v->DestroyDescriptorPool(v->device, r->recordings[i].sets, NULL);
         v->DestroyQueryPool(v->device, r->recordings[i].stamps, NULL);
     }
@@ -154,7 +145,8 @@ static void read_stamps(vulkan_recorder *r, const vulkan_recording *from)
                             r->v->properties.limits.timestampPeriod);
 }
 
-static VkResult record_launch(vulkan_recorder *r, const vulkan_recording *to, const vulkan_command *c)
+/* Bindings that the kernel does not use show the first range. */
+static VkResult record_launch(vulkan_recorder *r, const vulkan_recording *to, const gpu_command *c)
 {
     const vulkan *v = r->v;
     VkDescriptorSet set = VK_NULL_HANDLE;
@@ -165,37 +157,43 @@ static VkResult record_launch(vulkan_recorder *r, const vulkan_recording *to, co
     const VkResult result = v->AllocateDescriptorSets(v->device, &info, &set);
     if (result != VK_SUCCESS)
         return result;
+    VkDescriptorBufferInfo buffers[GPU_BUFFERS];
+    for (size_t i = 0; i < GPU_BUFFERS; i++) {
+        const gpu_place *p = &c->places[c->places[i].memory ? i : 0];
+        buffers[i] = (VkDescriptorBufferInfo){p->memory->buffer, p->offset, (p->bytes + 3) / 4 * 4};
+    }
     const VkWriteDescriptorSet write = {.sType = VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET,
                                         .dstSet = set,
                                         .descriptorCount = GPU_BUFFERS,
                                         .descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
-                                        .pBufferInfo = c->buffers};
+                                        .pBufferInfo = buffers};
     v->UpdateDescriptorSets(v->device, 1, &write, 0, NULL);
-    v->CmdBindPipeline(to->command, VK_PIPELINE_BIND_POINT_COMPUTE, c->pipeline);
+    v->CmdBindPipeline(to->command, VK_PIPELINE_BIND_POINT_COMPUTE, r->pipelines[c->kernel]);
     v->CmdBindDescriptorSets(to->command, VK_PIPELINE_BIND_POINT_COMPUTE, r->layout, 0, 1, &set, 0, NULL);
-    v->CmdPushConstants(to->command, r->layout, VK_SHADER_STAGE_COMPUTE_BIT, 0, c->args_bytes, c->args);
+    v->CmdPushConstants(to->command, r->layout, VK_SHADER_STAGE_COMPUTE_BIT, 0,
+                        (uint32_t)gpu_args_bytes(c->kernel), c->args);
     v->CmdDispatch(to->command, c->groups[0], c->groups[1], c->groups[2]);
     return VK_SUCCESS;
 }
 
-static VkResult record_command(vulkan_recorder *r, const vulkan_recording *to, const vulkan_command *c)
+static VkResult record_command(vulkan_recorder *r, const vulkan_recording *to, const gpu_command *c)
 {
     const VkAccessFlags any = VK_ACCESS_SHADER_READ_BIT | VK_ACCESS_SHADER_WRITE_BIT |
                               VK_ACCESS_TRANSFER_READ_BIT | VK_ACCESS_TRANSFER_WRITE_BIT;
     const VkPipelineStageFlags stages = VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT | VK_PIPELINE_STAGE_TRANSFER_BIT;
     const VkMemoryBarrier barrier = {
         .sType = VK_STRUCTURE_TYPE_MEMORY_BARRIER, .srcAccessMask = any, .dstAccessMask = any};
-    const VkDescriptorBufferInfo *b = c->buffers;
+    const gpu_place *p = c->places;
     r->v->CmdPipelineBarrier(to->command, stages, stages, 0, 1, &barrier, 0, NULL, 0, NULL);
-    if (c->pipeline)
+    if (c->kernel != GPU_COPY)
         return record_launch(r, to, c);
-    const VkBufferCopy region = {b[0].offset, b[1].offset, b[0].range};
-    r->v->CmdCopyBuffer(to->command, b[0].buffer, b[1].buffer, 1, &region);
+    const VkBufferCopy region = {p[0].offset, p[1].offset, p[0].bytes};
+    r->v->CmdCopyBuffer(to->command, p[0].memory->buffer, p[1].memory->buffer, 1, &region);
     return VK_SUCCESS;
 }
 
-/* Makes the list's command buffer. */
-static VkResult record(vulkan_recorder *r, const vulkan_recording *to)
+/* Makes a list's command buffer. */
+static VkResult record(vulkan_recorder *r, const vulkan_recording *to, const gpu_list *l)
 {
     const VkCommandBufferBeginInfo begin = {.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO};
     /* what was written becomes visible to the host */
@@ -210,8 +208,8 @@ static VkResult record(vulkan_recorder *r, const vulkan_recording *to)
         return result;
     r->device->recorded++;
     add_stamp(r, to, 0);
-    for (size_t i = 0; i < to->list.n && result == VK_SUCCESS; i++)
-        result = record_command(r, to, &to->list.commands[i]);
+    for (size_t i = 0; i < l->n && result == VK_SUCCESS; i++)
+        result = record_command(r, to, &l->commands[i]);
     if (result != VK_SUCCESS)
         return result;
     r->v->CmdPipelineBarrier(to->command,
@@ -227,85 +225,61 @@ static VkResult record(vulkan_recorder *r, const vulkan_recording *to)
 static sib_code wait_slot(vulkan_recorder *r, vulkan_slot *s, sib_error *err)
 {
     const vulkan *v = r->v;
-    vulkan_recording *done = s->recording;
-    if (!done)
+    if (!s->submitted)
         return SIB_OK;
-    s->recording = NULL;
+    s->submitted = false;
     VkResult result = v->WaitForFences(v->device, 1, &s->done, VK_TRUE, gpu_wait_ns);
     if (result == VK_SUCCESS)
         result = v->ResetFences(v->device, 1, &s->done);
     if (result == VK_SUCCESS)
-        read_stamps(r, done);
-    done->pending = false;
+        read_stamps(r, &r->recordings[s->record]);
+    r->records.pending[s->record] = false;
     s->list.n = 0;
     s->staged = 0;
     return check(r, result, "a run", err);
 }
 
-static bool same_list(const vulkan_list *a, const vulkan_list *b)
+/* The slot's list becomes a command buffer, and is kept. */
+static sib_code record_slot(vulkan_recorder *r, vulkan_slot *s, sib_error *err)
 {
-    return a->n == b->n && !memcmp(a->commands, b->commands, a->n * sizeof *a->commands);
+    sib_code code = gpu_records_keep(&r->records, &s->list, &s->record, err);
+    vulkan_recording *made = &r->recordings[s->record];
+    if (code == SIB_OK && !made->command)
+        code = open_recording(r, made, err);
+    if (code == SIB_OK)
+        return check(r, record(r, made, &r->records.lists[s->record]), "a run", err);
+    r->device->lost = true;
+    return code;
 }
 
-/* A recording for another list: a new one, or the one that was not used for longest. */
-static sib_code replace_recording(vulkan_recorder *r, vulkan_recording **out, sib_error *err)
+/* Finds the recording of the slot's list, which no other slot may be using then, or makes it. */
+static sib_code find_recording(vulkan_recorder *r, vulkan_slot *s, sib_error *err)
 {
-    vulkan_recording *oldest = NULL;
-    if (r->n_recordings < VULKAN_RECORDINGS) {
-        *out = &r->recordings[r->n_recordings++];
-        return open_recording(r, *out, err);
-    }
-    for (size_t i = 0; i < r->n_recordings; i++) {
-        vulkan_recording *one = &r->recordings[i];
-        if (!one->pending && (!oldest || one->used < oldest->used))
-            oldest = one;
-    }
-    SIB_ASSERT(oldest); /* there are more than slots */
-    *out = oldest;
-    return SIB_OK;
-}
-
-/* The recording of the slot's list: one that was made before, or a new one, which takes the list. */
-static sib_code find_recording(vulkan_recorder *r, vulkan_slot *s, vulkan_recording **out, sib_error *err)
-{
-    for (size_t i = 0; i < r->n_recordings; i++)
-        if (same_list(&r->recordings[i].list, &s->list)) {
-            *out = &r->recordings[i];
-            sib_code code = SIB_OK;
-            for (int k = 0; k < VULKAN_SLOTS && code == SIB_OK; k++)
-                if (r->slots[k].recording == *out) /* a command buffer is in use once */
-                    code = wait_slot(r, &r->slots[k], err);
-            return code;
-        }
-    const sib_code code = replace_recording(r, out, err);
-    if (code != SIB_OK) {
-        r->device->lost = true;
-        return code;
-    }
-    const vulkan_list spare = (*out)->list;
-    (*out)->list = s->list;
-    s->list = spare;
-    s->list.n = (*out)->list.n;
-    return check(r, record(r, *out), "a run", err);
+    sib_code code = SIB_OK;
+    s->record = gpu_records_find(&r->records, &s->list);
+    if (s->record < 0)
+        return record_slot(r, s, err);
+    for (int i = 0; i < VULKAN_SLOTS && code == SIB_OK; i++)
+        if (r->slots[i].submitted && r->slots[i].record == s->record)
+            code = wait_slot(r, &r->slots[i], err);
+    return code;
 }
 
 /* Submits the slot that is filled; the next one is filled then. */
 static sib_code submit(vulkan_recorder *r, sib_error *err)
 {
     vulkan_slot *s = &r->slots[r->at];
-    vulkan_recording *recording;
-    if (!s->list.n || s->recording)
+    if (!s->list.n || s->submitted)
         return SIB_OK;
-    sib_code code = find_recording(r, s, &recording, err);
+    sib_code code = find_recording(r, s, err);
     if (code != SIB_OK)
         return code;
     const VkSubmitInfo info = {.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO,
                                .commandBufferCount = 1,
-                               .pCommandBuffers = &recording->command};
+                               .pCommandBuffers = &r->recordings[s->record].command};
     const VkResult result = r->v->QueueSubmit(r->v->queue, 1, &info, s->done);
-    recording->pending = result == VK_SUCCESS;
-    recording->used = ++r->device->submitted;
-    s->recording = recording->pending ? recording : NULL;
+    s->submitted = r->records.pending[s->record] = result == VK_SUCCESS;
+    r->records.used[s->record] = ++r->device->submitted;
     r->at = (r->at + 1) % VULKAN_SLOTS;
     return check(r, result, "a run", err);
 }
@@ -314,28 +288,15 @@ sib_code vulkan_recorder_room(vulkan_recorder *r, size_t staged, vulkan_slot **o
 {
     vulkan_slot *s = &r->slots[r->at];
     sib_code code = SIB_OK;
-    if (s->list.n == VULKAN_COMMANDS || staged > VULKAN_STAGED - s->staged)
+    if (s->list.n == GPU_COMMANDS || staged > VULKAN_STAGED - s->staged)
         code = submit(r, err);
     *out = &r->slots[r->at];
     return code == SIB_OK ? wait_slot(r, *out, err) : code;
 }
 
-void vulkan_recorder_add(vulkan_slot *s, const vulkan_command *c)
+void vulkan_recorder_add(vulkan_slot *s, const gpu_command *c)
 {
     s->list.commands[s->list.n++] = *c;
-}
-
-void vulkan_recorder_forget(vulkan_recorder *r, VkBuffer buffer)
-{
-    for (size_t i = 0; i < r->n_recordings; i++) {
-        vulkan_list *l = &r->recordings[i].list;
-        bool used = false;
-        for (size_t k = 0; k < l->n; k++)
-            for (size_t b = 0; b < GPU_BUFFERS; b++)
-                used |= l->commands[k].buffers[b].buffer == buffer;
-        if (used)
-            l->n = 0;
-    }
 }
 
 sib_code vulkan_recorder_finish(vulkan_recorder *r, sib_error *err)
@@ -349,7 +310,7 @@ sib_code vulkan_recorder_finish(vulkan_recorder *r, sib_error *err)
 bool vulkan_recorder_idle(const vulkan_recorder *r)
 {
     for (int i = 0; i < VULKAN_SLOTS; i++)
-        if (r->slots[i].list.n)
+        if (r->slots[i].list.n || r->slots[i].submitted)
             return false;
     return true;
 }

@@ -2,6 +2,7 @@
 #include "check_memory.h"
 #include "gpu/cuda_cache.h"
 #include "gpu/fake/fake.h"
+#include "gpu/record.h"
 #include "rig.h"
 
 #include <dirent.h>
@@ -12,16 +13,19 @@
 
 static fake_fail *make_fail;
 static fake_count *compiled;
+static fake_calls *calls;
 static char cache[] = "/tmp/sibyl-cuda-XXXXXX";
 
 static int find_fakes(void)
 {
     void *cuda = dlopen("libcuda.so.1", RTLD_NOW), *compiler = dlopen("libnvrtc.so.12", RTLD_NOW);
-    void *at[2] = {cuda ? dlsym(cuda, "fake_cuda_fail") : NULL,
-                   compiler ? dlsym(compiler, "fake_nvrtc_compiled") : NULL};
+    void *at[3] = {cuda ? dlsym(cuda, "fake_cuda_fail") : NULL,
+                   compiler ? dlsym(compiler, "fake_nvrtc_compiled") : NULL,
+                   cuda ? dlsym(cuda, "fake_cuda_calls") : NULL};
     memcpy(&make_fail, &at[0], sizeof make_fail);
     memcpy(&compiled, &at[1], sizeof compiled);
-    if (!make_fail || !compiled || !mkdtemp(cache)) {
+    memcpy(&calls, &at[2], sizeof calls);
+    if (!make_fail || !compiled || !calls || !mkdtemp(cache)) {
         fprintf(stderr, "LD_LIBRARY_PATH does not lead to the fake libraries\n");
         exit(77);
     }
@@ -253,7 +257,8 @@ TEST(test_failures)
         {"mem_alloc", 0, 2, SIB_ERR_MEMORY, "the device is out of memory", false},
         {"copy_in", 0, 700, SIB_ERR_UNSUPPORTED, "illegal memory access", true},
         {"launch", 0, 701, SIB_ERR_UNSUPPORTED, "reduce: error 701", true},
-        {"launch", 0, 2, SIB_ERR_MEMORY, "the device is out of memory", false},
+        {"launch", 0, 2, SIB_ERR_MEMORY, "the device is out of memory",
+         true}, /* what was listed with it is gone */
         {"copy_out", 0, 719, SIB_ERR_UNSUPPORTED, "error 719", true},
         {"event_query", 0, 214, SIB_ERR_UNSUPPORTED, "error 214", true},
         {"event_query", 0, 600, SIB_ERR_UNSUPPORTED, "does not answer", true},
@@ -288,12 +293,12 @@ TEST(test_failures)
 
 TEST(test_open)
 {
-    static const char *const calls[] = {"init", "context_retain", "stream_create", "host_alloc"};
+    static const char *const opening[] = {"init", "context_retain", "stream_create", "host_alloc"};
     sib_error err = SIB_ERROR_INIT;
-    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)
+    for (size_t i = 0; i < sizeof opening / sizeof *opening; i++)
         for (int after = 0; after < (i == 3 ? 2 : 1); after++) {
             err = (sib_error)SIB_ERROR_INIT;
-            make_fail(calls[i], after, 999);
+            make_fail(opening[i], after, 999);
             CHECK_FAILS(gpu_open("cuda", &rig, &err), SIB_ERR_UNSUPPORTED, err, "error 999");
             assert_null(rig);
         }
@@ -322,6 +327,144 @@ TEST(test_compiler)
     assert_int_equal(each_file(NULL), 0);
     sum();
     gpu_close(&rig);
+}
+
+/* ---- Graphs -------------------------------------------------------------------------------------------- */
+
+/* Launches of a list: more than make the first graph, and the rest makes one too. */
+#define SUMS 40
+
+static gpu_range numbers, sums[SUMS];
+
+static void make_sums(void)
+{
+    const size_t words = (size_t)17 << 20; /* more than memory has that buffers share */
+    float x[2 * SUMS];
+    sib_error err = SIB_ERROR_INIT;
+    for (int i = 0; i < 2 * SUMS; i++)
+        x[i] = (float)(i + 1);
+    numbers = rig_buffer(words, NULL);
+    CHECK_OK(gpu_upload(rig, (gpu_range){numbers.buffer, 0, sizeof x}, x, &err), err);
+    for (int i = 0; i < SUMS; i++)
+        sums[i] = rig_buffer(1, NULL);
+}
+
+static void free_sums(void)
+{
+    rig_free(1, &numbers);
+    rig_free(SUMS, sums);
+}
+
+/* The numbers that launch i sums: i + 1, and `more` where it is `odd`, or where that is -1. */
+static uint32_t summed(uint32_t i, int odd, uint32_t more)
+{
+    return i + 1 + (odd == -1 || odd == (int)i ? more : 0);
+}
+
+/* Launches the first n of them, and looks at what they gave. */
+static sib_code launch_sums(int odd, uint32_t more, uint32_t n, sib_error *err)
+{
+    const uint32_t one[3] = {1, 1, 1};
+    sib_code code = SIB_OK;
+    for (uint32_t i = 0; i < n && code == SIB_OK; i++)
+        code = gpu_launch(rig, GPU_reduce, 2, (gpu_range[]){numbers, sums[i]},
+                          &(gpu_reduce_args){PAIR_SUM, 1, summed(i, odd, more), 1, 1}, one, err);
+    for (uint32_t i = 0; i < n && code == SIB_OK; i++) {
+        float y = 0;
+        const uint32_t count = summed(i, odd, more);
+        code = gpu_download(rig, sums[i], &y, err);
+        assert_true(code != SIB_OK || y == (float)(count * (count + 1) / 2));
+    }
+    return code;
+}
+
+static void expect_calls(int odd, uint32_t more, uint32_t n, fake_counts expected)
+{
+    sib_error err = SIB_ERROR_INIT;
+    const fake_counts before = calls();
+    CHECK_OK(launch_sums(odd, more, n, &err), err);
+    const fake_counts after = calls();
+    assert_int_equal(after.launches - before.launches, expected.launches);
+    assert_int_equal(after.graphs - before.graphs, expected.graphs);
+    assert_int_equal(after.changes - before.changes, expected.changes);
+    assert_int_equal(after.graph_launches - before.graph_launches, expected.graph_launches);
+}
+
+/* What comes again becomes a graph, once; what changes little is changed in it; short lists are launched as they are. */
+TEST(test_graphs)
+{
+    open_device();
+    for (int k = 0; k < 2; k++) { /* and with memory that lies where the last one was */
+        make_sums();
+        expect_calls(-1, 0, SUMS, (fake_counts){.launches = SUMS});
+        expect_calls(-1, 0, SUMS, (fake_counts){.graphs = 2, .graph_launches = 2});
+        expect_calls(-1, 0, SUMS, (fake_counts){.graph_launches = 2});
+        expect_calls(3, 2, SUMS, (fake_counts){.changes = 1, .graph_launches = 2});
+        expect_calls(3, 2, SUMS, (fake_counts){.graph_launches = 2});
+        expect_calls(30, 1, SUMS, (fake_counts){.changes = 2, .graph_launches = 2});
+        expect_calls(-1, 0, SUMS, (fake_counts){.changes = 1, .graph_launches = 2});
+        for (int again = 0; again < 3; again++)
+            expect_calls(-1, 0, 7, (fake_counts){.launches = 7});
+        assert_true(rig->recorded < rig->submitted);
+        free_sums();
+    }
+    make_sums();
+    for (uint32_t more = 0; more < 2 * GPU_RECORDS; more++) { /* more lists than are kept */
+        expect_calls(-1, more, SUMS, (fake_counts){.launches = SUMS});
+        expect_calls(-1, more, SUMS, (fake_counts){.graphs = 2, .graph_launches = 2});
+    }
+    free_sums();
+    gpu_close(&rig);
+}
+
+/* Where the driver makes no graph, or changes none, the list is launched as it is, now and later. */
+TEST(test_no_graphs)
+{
+    static const char *const refusals[] = {"graph_create", "graph_add", "graph_instantiate", "graph_change"};
+    for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
+        const bool changed = i == 3;
+        open_device();
+        make_sums();
+        expect_calls(-1, 0, 16, (fake_counts){.launches = 16});
+        if (changed)
+            expect_calls(-1, 0, 16, (fake_counts){.graphs = 1, .graph_launches = 1});
+        make_fail(refusals[i], 0, 2);
+        expect_calls(changed ? 5 : -1, changed, 16, (fake_counts){.launches = 16});
+        make_fail("", 0, 0);
+        expect_calls(changed ? 5 : -1, changed, 16, (fake_counts){.launches = 16});
+        assert_false(rig->lost);
+        free_sums();
+        gpu_close(&rig);
+    }
+}
+
+/* A graph that fails takes the device with it, and so does a fault while one is made. */
+TEST(test_lost_graphs)
+{
+    static const struct {
+        const char *call;
+        int result;
+        sib_code code;
+    } cases[] = {{"graph_launch", 2, SIB_ERR_MEMORY},
+                 {"graph_launch", 719, SIB_ERR_UNSUPPORTED},
+                 {"graph_create", 700, SIB_ERR_UNSUPPORTED},
+                 {"graph_add", 700, SIB_ERR_UNSUPPORTED},
+                 {"graph_instantiate", 700, SIB_ERR_UNSUPPORTED},
+                 {"graph_change", 700, SIB_ERR_UNSUPPORTED}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        sib_error err = SIB_ERROR_INIT;
+        open_device();
+        make_sums();
+        for (int k = 0; k < (i == 5 ? 2 : 1); k++)
+            CHECK_OK(launch_sums(-1, 0, SUMS, &err), err);
+        make_fail(cases[i].call, 0, cases[i].result);
+        CHECK_FAILS(launch_sums(i == 5 ? 5 : -1, i == 5, SUMS, &err), cases[i].code, err, "CUDA: ");
+        make_fail("", 0, 0);
+        err = (sib_error)SIB_ERROR_INIT;
+        CHECK_FAILS(launch_sums(-1, 0, SUMS, &err), SIB_ERR_UNSUPPORTED, err, "the device is lost");
+        free_sums();
+        gpu_close(&rig);
+    }
 }
 
 /* ---- Copies -------------------------------------------------------------------------------------------- */

@@ -46,6 +46,7 @@ static struct {
     size_t n;
 } allocations[ALLOCATIONS_MAX];
 static double clock_ms;
+static fake_counts calls;
 
 /* ---- Failures ------------------------------------------------------------------------------------------ */
 
@@ -117,6 +118,11 @@ static int run_until(const event *mark)
             break;
     }
     return result;
+}
+
+fake_counts fake_cuda_calls(void)
+{
+    return calls;
 }
 
 void fake_cuda_rest(double ms)
@@ -391,24 +397,128 @@ cuda_result cuModuleGetFunction(cuda_function *out, cuda_module m, const char *n
     return 500; /* not found */
 }
 
+/* A launch as an operation of the stream; false where the device takes no such one. */
+static bool launch_of(const cuda_kernel_node *n, operation *out)
+{
+    const int kernel = n->function->kernel;
+    *out =
+        (operation){.kind = LAUNCH, .kernel = kernel, .groups = {n->groups[0], n->groups[1], n->groups[2]}};
+    if (n->threads[0] != host_kernels[kernel].threads || n->threads[1] != 1 || n->threads[2] != 1 ||
+        n->groups[1] > 65535 || n->groups[2] > 65535)
+        return false;
+    memcpy(out->args, n->parameters[0], host_kernels[kernel].args_bytes);
+    for (int i = 0; i < HOST_BUFFERS; i++) {
+        const cuda_address address = *(cuda_address *)n->parameters[1 + i];
+        out->group.words[i] = (uint32_t *)(uintptr_t)address;
+        out->group.n_words[i] = address ? bytes_behind(address) / 4 : 0;
+    }
+    return true;
+}
+
 cuda_result cuLaunchKernel(cuda_function f, unsigned x, unsigned y, unsigned z, unsigned threads_x,
                            unsigned threads_y, unsigned threads_z, unsigned shared_bytes, cuda_stream stream,
                            void **parameters, void **more)
 {
-    operation o = {.kind = LAUNCH, .kernel = f->kernel, .groups = {x, y, z}};
-    (void)shared_bytes, (void)stream, (void)more;
+    operation o;
+    (void)stream;
     FAIL_IF("launch");
-    if (threads_x != host_kernels[f->kernel].threads || threads_y != 1 || threads_z != 1 || y > 65535 ||
-        z > 65535)
-        return 1;
-    memcpy(o.args, parameters[0], host_kernels[f->kernel].args_bytes);
     pthread_mutex_lock(&lock);
-    for (int i = 0; i < HOST_BUFFERS; i++) {
-        const cuda_address address = *(cuda_address *)parameters[1 + i];
-        o.group.words[i] = (uint32_t *)(uintptr_t)address;
-        o.group.n_words[i] = address ? bytes_behind(address) / 4 : 0;
-    }
-    push(o);
+    const bool good = launch_of(
+        &(cuda_kernel_node){f, {x, y, z}, {threads_x, threads_y, threads_z}, shared_bytes, parameters, more},
+        &o);
+    if (good)
+        push(o);
+    calls.launches += good;
+    pthread_mutex_unlock(&lock);
+    return good ? CUDA_OK : 1;
+}
+
+/* ---- Graphs: lists of launches, of which an executable one is a copy ---------------------------------- */
+
+#define NODES_MAX 256
+
+typedef struct CUgraphNode_st {
+    size_t number;
+} node;
+
+typedef struct CUgraph_st {
+    size_t n;
+    operation launches[NODES_MAX];
+    node nodes[NODES_MAX];
+} graph;
+
+typedef struct CUgraphExec_st {
+    graph of;
+} graph_exec;
+
+cuda_result cuGraphCreate(cuda_graph *out, unsigned flags)
+{
+    (void)flags;
+    FAIL_IF("graph_create");
+    *out = calloc(1, sizeof **out);
+    return *out ? CUDA_OK : CUDA_OUT_OF_MEMORY;
+}
+
+cuda_result cuGraphDestroy(cuda_graph g)
+{
+    free(g);
+    return CUDA_OK;
+}
+
+/* Each node comes after the last one. */
+cuda_result cuGraphAddKernelNode(cuda_node *out, cuda_graph g, const cuda_node *after, size_t n,
+                                 const cuda_kernel_node *params)
+{
+    FAIL_IF("graph_add");
+    if (g->n == NODES_MAX || n != (g->n > 0) || (n && *after != &g->nodes[g->n - 1]))
+        return 1;
+    pthread_mutex_lock(&lock);
+    const bool good = launch_of(params, &g->launches[g->n]);
+    pthread_mutex_unlock(&lock);
+    g->nodes[g->n].number = g->n;
+    *out = &g->nodes[g->n];
+    g->n += good;
+    return good ? CUDA_OK : 1;
+}
+
+cuda_result cuGraphInstantiateWithFlags(cuda_graph_exec *out, cuda_graph g, unsigned long long flags)
+{
+    (void)flags;
+    FAIL_IF("graph_instantiate");
+    *out = malloc(sizeof **out);
+    if (*out)
+        (*out)->of = *g;
+    calls.graphs++;
+    return *out ? CUDA_OK : CUDA_OUT_OF_MEMORY;
+}
+
+cuda_result cuGraphExecDestroy(cuda_graph_exec x)
+{
+    free(x);
+    return CUDA_OK;
+}
+
+cuda_result cuGraphExecKernelNodeSetParams(cuda_graph_exec x, cuda_node n, const cuda_kernel_node *to)
+{
+    operation o;
+    FAIL_IF("graph_change");
+    pthread_mutex_lock(&lock);
+    const bool good = launch_of(to, &o);
+    if (good)
+        x->of.launches[n->number] = o;
+    calls.changes++;
+    pthread_mutex_unlock(&lock);
+    return good ? CUDA_OK : 1;
+}
+
+cuda_result cuGraphLaunch(cuda_graph_exec x, cuda_stream stream)
+{
+    (void)stream;
+    FAIL_IF("graph_launch");
+    pthread_mutex_lock(&lock);
+    for (size_t i = 0; i < x->of.n; i++)
+        push(x->of.launches[i]);
+    calls.graph_launches++;
     pthread_mutex_unlock(&lock);
     return CUDA_OK;
 }
