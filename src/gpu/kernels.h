@@ -13,6 +13,7 @@
 #include "gpu/kernels/layout.gpu.h"
 #include "gpu/kernels/matmul.gpu.h"
 #include "gpu/kernels/matvec.gpu.h"
+#include "gpu/kernels/matvec_bits.gpu.h"
 #include "gpu/kernels/matvec_t.gpu.h"
 #include "gpu/kernels/mel.gpu.h"
 #include "gpu/kernels/mel400.gpu.h"

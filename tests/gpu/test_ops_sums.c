@@ -20,40 +20,49 @@ TEST(test_matmul_integer)
     }
 }
 
-/* Of few bits, in blocks that K does not fill, with each kind of zero point. */
+/* K weights of N columns in blocks, with each kind of zero point, times `rows` rows. */
+static void check_bits(int64_t rows, int64_t k, int64_t n, int64_t block, int64_t bits, size_t zeros,
+                       sib_dtype type)
+{
+    const int64_t blocks = (k + block - 1) / block;
+    claim_case w = made("MatMulNBits", 1, 6,
+                        (const tensor[]){{type, 3, {1, rows, k}},
+                                         {SIB_U8, 3, {n, blocks, block * bits / 8}},
+                                         {type, 1, {n * blocks}},
+                                         {SIB_U8, 1, {n * ((blocks * bits + 7) / 8)}},
+                                         {SIB_DTYPE_UNKNOWN, 0, {0}},
+                                         {type, 1, {n}}});
+    w.domain = "com.microsoft";
+    w.in[0].size = w.in[2].size = w.in[5].size = 1;
+    w.in[1].size = w.in[3].size = 127;
+    if (zeros == 0)
+        w.in[3].dtype = SIB_DTYPE_UNKNOWN;
+    if (zeros == 1) {
+        w.in[3] = w.in[2];
+        w.in[5].dtype = SIB_DTYPE_UNKNOWN;
+    }
+    w.n_attributes = 4;
+    w.attributes[0] = claim_int("K", k);
+    w.attributes[1] = claim_int("N", n);
+    w.attributes[2] = claim_int("bits", bits);
+    w.attributes[3] = claim_int("block_size", block);
+    w.abs = type == SIB_F32 ? 1e-3 : 1; /* sums of products of up to 200 */
+    w.rel = type == SIB_F32 ? 1e-5 : 2e-3;
+    check(&w);
+}
+
+/* In blocks that K fills and does not, of rows of whole fours of words and of others, by every kernel. */
 TEST(test_matmul_bits)
 {
-    static const sib_dtype types[] = {SIB_F32, SIB_F16};
-    enum { K = 70, N = 38, BLOCK = 16, BLOCKS = 5 };
-    for (int64_t bits = 2; bits <= 8; bits *= 2)
-        for (size_t zeros = 0; zeros < 3; zeros++)
-            for (size_t t = 0; t < 2; t++) {
-                const sib_dtype type = types[t];
-                claim_case w = made("MatMulNBits", 1, 6,
-                                    (const tensor[]){{type, 3, {2, 3, K}},
-                                                     {SIB_U8, 3, {N, BLOCKS, BLOCK * bits / 8}},
-                                                     {type, 1, {N * BLOCKS}},
-                                                     {SIB_U8, 1, {N * ((BLOCKS * bits + 7) / 8)}},
-                                                     {SIB_DTYPE_UNKNOWN, 0, {0}},
-                                                     {type, 1, {N}}});
-                w.domain = "com.microsoft";
-                w.in[0].size = w.in[2].size = w.in[5].size = 1;
-                w.in[1].size = w.in[3].size = 127;
-                if (zeros == 0)
-                    w.in[3].dtype = SIB_DTYPE_UNKNOWN;
-                if (zeros == 1) {
-                    w.in[3] = w.in[2];
-                    w.in[5].dtype = SIB_DTYPE_UNKNOWN;
-                }
-                w.n_attributes = 4;
-                w.attributes[0] = claim_int("K", K);
-                w.attributes[1] = claim_int("N", N);
-                w.attributes[2] = claim_int("bits", bits);
-                w.attributes[3] = claim_int("block_size", BLOCK);
-                w.abs = t ? 1 : 1e-3; /* sums of 70 products of up to 200 */
-                w.rel = t ? 2e-3 : 1e-5;
-                check(&w);
-            }
+    static const int64_t sizes[][3] = {
+        {70, 38, 16}, {136, 38, 16}, {64, 6, 32}, {264, 300, 32}, {1024, 20, 128}};
+    static const int64_t rows[] = {1, 3, 6, 10};
+    for (size_t s = 0; s < COUNT(sizes); s++)
+        for (int64_t bits = 2; bits <= 8; bits *= 2)
+            for (size_t zeros = 0; zeros < 3; zeros++)
+                for (size_t t = 0; t < 8; t++)
+                    check_bits(rows[t / 2], sizes[s][0], sizes[s][1], sizes[s][2], bits, zeros,
+                               t % 2 ? SIB_F16 : SIB_F32);
 }
 
 /* Weights of 16 bits that a pass leaves narrow, as MatMul and as Gemm have them; rows of every batch together. */

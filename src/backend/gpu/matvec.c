@@ -1,5 +1,7 @@
 #include "backend/gpu/matvec.h"
 
+/* Rows up to which the weights are read in the time of one row, or of two where they are of few bits. */
+#define ROWS_MAX 8
 /* Groups that keep the reading of a large GPU's memory busy: two for each of its multiprocessors. */
 #define GROUPS_ENOUGH 264
 /* Neighbouring words of b that a group reads of one of its rows, at least, where they are read singly. */
@@ -7,7 +9,8 @@
 
 typedef struct matvec {
     gpu_kernel kernel;
-    gpu_matvec_args args;
+    gpu_matvec_args args; /* those of the others have the same members */
+    uint32_t rows;        /* of a group */
     size_t groups;
 } matvec;
 
@@ -42,11 +45,34 @@ static void set_units(matvec *v, uint32_t own, size_t pieces, size_t batches)
     v->groups = size_ceil_div(v->args.n, (size_t)own * units);
 }
 
+static bool is_power_of_2(uint32_t n)
+{
+    return n && (n & (n - 1)) == 0;
+}
+
+/* Weights of few bits, in rows of b_row bytes. */
+static bool describe_bits(matvec *v, const gpu_matmul_args *a)
+{
+    v->kernel = GPU_matvec_bits;
+    v->rows = MATVEC_BITS_ROWS;
+    v->args.words = a->b_row % 16 == 0 ? 4 : 1;
+    v->args.b_row = a->b_row / 4;
+    v->args.flags |=
+        (a->flags & MATMUL_B_ZERO ? MATVEC_ZERO : 0) | (a->flags & MATMUL_REAL_ZERO ? MATVEC_REAL_ZERO : 0);
+    v->args.bits = a->bits;
+    v->args.block = a->block;
+    v->args.blocks = a->blocks;
+    v->args.zero_row = a->zero_row;
+    set_units(v, MATVEC_T_WIDTH, v->args.b_row / v->args.words, 1);
+    return a->k % 8 == 0 && a->block >= 16 && is_power_of_2(a->block) && v->groups <= GPU_MAX_GROUPS;
+}
+
 static bool describe(matvec *v, const gpu_matmul_args *a, size_t batches)
 {
     const bool lines = a->b_row == 1 && (a->b_column != 1 || a->n == 1); /* neighbours are along k */
     const uint32_t per_word = a->b_type == SIB_F32 ? 1 : 2;
     *v = (matvec){.kernel = lines ? GPU_matvec_t : GPU_matvec,
+                  .rows = MATVEC_ROWS,
                   .args = {.type = a->type,
                            .m = a->m,
                            .n = a->n,
@@ -62,8 +88,11 @@ static bool describe(matvec *v, const gpu_matmul_args *a, size_t batches)
                            .c_column = 1,
                            .alpha = 1,
                            .beta = 1}};
-    if (a->m > MATVEC_ROWS || (a->flags & ~MATMUL_BIAS) || a->bits || !gpu_is_float((sib_dtype)a->a_type) ||
-        !gpu_is_float((sib_dtype)a->b_type) || (!lines && a->b_column != 1) ||
+    if (a->m > ROWS_MAX || !gpu_is_float((sib_dtype)a->a_type) || !gpu_is_float((sib_dtype)a->b_type))
+        return false;
+    if (a->bits)
+        return describe_bits(v, a);
+    if ((a->flags & ~MATMUL_BIAS) || (!lines && a->b_column != 1) ||
         !set_words(v, a,
                    !lines     ? a->b_row
                    : a->n > 1 ? a->b_column
@@ -88,5 +117,5 @@ sib_code gpu_add_matvec(gpu_step *s, const gpu_matmul_args *args, const gpu_oper
 {
     matvec v;
     describe(&v, args, batches);
-    return gpu_add(s, v.kernel, 6, operands, &v.args, v.groups, 1, batches, err);
+    return gpu_add(s, v.kernel, 6, operands, &v.args, v.groups, size_ceil_div(args->m, v.rows), batches, err);
 }

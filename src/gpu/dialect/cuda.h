@@ -18,8 +18,10 @@ typedef float f32;
     struct name {                                                                                            \
         __VA_ARGS__                                                                                          \
     };
+/* Groups that a multiprocessor's registers hold at least. A kernel may say more. */
+#define GROUPS_AT_ONCE 1
 #define KERNEL(name)                                                                                         \
-    extern "C" __global__ void __launch_bounds__(THREADS)                                                    \
+    extern "C" __global__ void __launch_bounds__(THREADS, GROUPS_AT_ONCE)                                    \
         gpu_##name(const gpu_##name##_args args, u32 *words_0, u32 *words_1, u32 *words_2, u32 *words_3,     \
                    u32 *words_4, u32 *words_5, u32 *words_6, u32 *words_7)
 #define thread threadIdx.x

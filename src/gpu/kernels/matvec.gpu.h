@@ -8,15 +8,16 @@
 KERNEL_ARGS(matvec, MATVEC_ARGS)
 
 #ifdef GPU_DIALECT
-#define THREADS MATVEC_THREADS
-#define WIDTH   8u /* of which float32 has 4 */
+#define THREADS    MATVEC_THREADS
+#define GROUP_ROWS MATVEC_ROWS
+#define WIDTH      8u /* of which float32 has 4 */
 /* Columns that a thread has, and the first one of unit x. */
 #define MATVEC_OWN       (args.words << type_shift(args.b_type))
 #define MATVEC_COLUMN(x) ((GROUP_X * args.units + (x)) * MATVEC_OWN)
 
 KERNEL(matvec)
 {
-    PRIVATE(f32, sums, MATVEC_ROWS * WIDTH);
+    PRIVATE(f32, sums, MATVEC_SUMS);
     u32 a_begin = GROUP_Z / args.inner * args.a_outer + GROUP_Z % args.inner * args.a_inner;
     u32 b_begin = GROUP_Z / args.inner * args.b_outer + GROUP_Z % args.inner * args.b_inner;
     if (args.m == 1u) {
@@ -35,6 +36,7 @@ KERNEL(matvec)
     MATVEC_FINISH(sums, 1u, args.units)
 }
 
+#undef GROUP_ROWS
 #undef WIDTH
 #undef MATVEC_OWN
 #undef MATVEC_COLUMN

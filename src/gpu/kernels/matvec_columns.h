@@ -4,7 +4,7 @@ EACH_THREAD
     u32 x = thread % args.units, column = MATVEC_COLUMN(x), lanes = MATVEC_THREADS / args.units;
     u32 at = b_begin + (GROUP_X * args.units + x) * args.words, piece[4u * DEEP];
     UNROLL
-    for (u32 i = 0u; i < MATVEC_ROWS * WIDTH; i++)
+    for (u32 i = 0u; i < MATVEC_SUMS; i++)
         MINE(sums, i) = 0.0f;
     UNROLL
     for (u32 i = 0u; i < 4u * DEEP; i++)
@@ -28,7 +28,7 @@ EACH_THREAD
                                 args.b_type == T_F32 ? piece[4u * d + i % 4u] : piece[4u * d + i / 2u], i);
             UNROLL
             for (u32 r = 0u; r < ROWS && k < args.k; r++) {
-                u32 row = r < args.m ? r : 0u;
+                u32 row = MATVEC_ROW(r);
                 f32 a = LOAD_FLOAT(0, args.a_type, a_begin + row * args.a_row + k * args.a_column);
                 UNROLL
                 for (u32 i = 0u; i < WIDTH; i++)

@@ -7,7 +7,7 @@ EACH_THREAD
     u32 each = 1u << type_shift(args.b_type), piece[4u * WIDTH], next[4u * WIDTH];
     pieces = column < args.n ? pieces / args.words : 0u;
     UNROLL
-    for (u32 i = 0u; i < MATVEC_ROWS * WIDTH; i++)
+    for (u32 i = 0u; i < MATVEC_SUMS; i++)
         MINE(sums, i) = 0.0f;
     UNROLL
     for (u32 i = 0u; i < 4u * WIDTH; i++)
@@ -39,7 +39,7 @@ EACH_THREAD
                                  args.b_type == T_F32 ? piece[4u * j + i % 4u] : piece[4u * j + i / 2u], i);
                 UNROLL
                 for (u32 r = 0u; r < ROWS; r++) {
-                    u32 row = r < args.m ? r : 0u;
+                    u32 row = MATVEC_ROW(r);
                     f32 a = LOAD_FLOAT(0, args.a_type, a_begin + row * args.a_row + k * args.a_column);
                     UNROLL
                     for (u32 j = 0u; j < WIDTH; j++)

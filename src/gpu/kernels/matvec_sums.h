@@ -1,18 +1,23 @@
 /* Products of few rows, which are as fast as their weights are read: what the kernels `matvec*` share.
 
    A group makes a few columns of the result. Its threads are `units`, each of WIDTH neighbouring columns, times `lanes`,
-   which share k; each thread has sums of its own for up to MATVEC_ROWS rows, WIDTH for a row. The lanes' sums are added
+   which share k; each thread has sums of its own for up to GROUP_ROWS rows, WIDTH for a row. The lanes' sums are added
    in two steps, in an order that the dims alone decide. So a sum is of short sums, and about as exact as one by halves.
 
    Buffers: 0 a, 1 b, 2 out; 3 scales and 4 zero points of b; 5 C, all but b in elements. */
 #ifndef GPU_KERNELS_MATVEC_SUMS_H
 #define GPU_KERNELS_MATVEC_SUMS_H
 
-#define MATVEC_ROWS    8u
-#define MATVEC_THREADS 128u
+/* Rows of a group; fewer where weights are of few bits, since there unpacking takes the time and not memory. */
+#define MATVEC_ROWS      8u
+#define MATVEC_BITS_ROWS 4u
+#define MATVEC_THREADS   128u
 /* Max units of a group, and min lanes. */
 #define MATVEC_UNITS 8u
 #define MATVEC_LANES (MATVEC_THREADS / MATVEC_UNITS)
+
+/* Columns of a unit where neighbours of b are along k. */
+#define MATVEC_T_WIDTH 4u
 
 #define MATVEC_C         1u /* beta C is added */
 #define MATVEC_ZERO      2u /* weights of few bits have zero points, packed like them */
@@ -50,9 +55,14 @@
     f32 beta;
 
 #ifdef GPU_DIALECT
+#undef GROUPS_AT_ONCE
+#define GROUPS_AT_ONCE 4
 /* Sums of each thread that are added at a time: the group adds each by MATVEC_UNITS threads or more. */
 #define MATVEC_AT_ONCE 16u
-#define MATVEC_SUMS    (MATVEC_ROWS * WIDTH)
+#define MATVEC_SUMS    (GROUP_ROWS * WIDTH)
+/* The group's first row, and its row r; one after the last has the first row's place, and is not written. */
+#define FIRST_ROW     (GROUP_Y * GROUP_ROWS)
+#define MATVEC_ROW(r) (FIRST_ROW + (r) < args.m ? FIRST_ROW + (r) : 0u)
 
 /* Without a step, threads that read at once would meet in one bank. */
 #define MATVEC_AT(sum, t) ((sum)*136u + (t) + (t) / 16u)
@@ -69,7 +79,7 @@ SHARED(f32, matvec_parts, MATVEC_THREADS)
 #define MATVEC_FINISH(sums, x_step, y_step)                                                                  \
     UNROLL                                                                                                   \
     for (u32 from = 0u; from < MATVEC_SUMS; from += MATVEC_AT_ONCE)                                          \
-        if (from < args.m * WIDTH) {                                                                         \
+        if (FIRST_ROW + from / WIDTH < args.m) {                                                             \
             EACH_THREAD                                                                                      \
             {                                                                                                \
                 UNROLL                                                                                       \
@@ -90,7 +100,7 @@ SHARED(f32, matvec_parts, MATVEC_THREADS)
             EACH_THREAD                                                                                      \
             {                                                                                                \
                 u32 each = 1u << type_shift(args.type), x = thread % args.units, word = 0u;                  \
-                u32 first = thread / args.units * each, row = (from + first) / WIDTH;                        \
+                u32 first = thread / args.units * each, row = FIRST_ROW + (from + first) / WIDTH;            \
                 u32 column = MATVEC_COLUMN(x) + (from + first) % WIDTH;                                      \
                 bool inside = (from + first) % WIDTH < MATVEC_OWN && column < args.n;                        \
                 for (u32 q = first; q < first + each && inside && q < MATVEC_AT_ONCE && row < args.m; q++) { \

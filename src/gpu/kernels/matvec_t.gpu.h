@@ -7,17 +7,16 @@
 #include "gpu/kernels/matvec_sums.h"
 KERNEL_ARGS(matvec_t, MATVEC_ARGS)
 
-#define MATVEC_T_WIDTH 4u
-
 #ifdef GPU_DIALECT
 #define THREADS          MATVEC_THREADS
+#define GROUP_ROWS       MATVEC_ROWS
 #define WIDTH            MATVEC_T_WIDTH
 #define MATVEC_OWN       WIDTH
 #define MATVEC_COLUMN(x) ((GROUP_X * args.units + (x)) * WIDTH)
 
 KERNEL(matvec_t)
 {
-    PRIVATE(f32, sums, MATVEC_ROWS * WIDTH);
+    PRIVATE(f32, sums, MATVEC_SUMS);
     u32 a_begin = GROUP_Z / args.inner * args.a_outer + GROUP_Z % args.inner * args.a_inner;
     u32 b_begin = GROUP_Z / args.inner * args.b_outer + GROUP_Z % args.inner * args.b_inner;
     u32 lanes = MATVEC_THREADS / args.units;
@@ -34,6 +33,7 @@ KERNEL(matvec_t)
     MATVEC_FINISH(sums, lanes, 1u)
 }
 
+#undef GROUP_ROWS
 #undef WIDTH
 #undef MATVEC_OWN
 #undef MATVEC_COLUMN
