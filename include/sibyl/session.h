@@ -124,6 +124,12 @@ typedef struct sib_run_options {
     sib_profile *profile;     /* filled; NULL: none */
     const sib_cancel *cancel; /* NULL: none */
     bool *tap_matched; /* (n_taps) set to true for each of tap_names that a value matched; may be NULL */
+    /* (n_outputs, or all) true for outputs whose elements stay on the session's device, where a step of it makes them;
+       others, and all of a run with taps or watches of values, come to the host. Runs of any session with the same
+       device of this process take such a value as an input without a copy, and other sessions copy it once; see
+       sib_value_fetch. A run whose outputs all stay does not wait for the device, so a failure of it may show only in a
+       later call. NULL: none */
+    const bool *stay;
 } sib_run_options;
 
 /* Runs the model. inputs: (n_inputs) by name; those with a default may be left out. Names, dtypes and dims

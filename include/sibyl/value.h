@@ -38,6 +38,15 @@ SIB_API sib_code sib_value_clone(const sib_value *v, sib_value **out, sib_error 
 SIB_API bool sib_value_is_sole(const sib_value *v);
 SIB_API void sib_value_free(sib_value **v);
 
+/* Outputs of a run may stay on the session's device (sib_run_options.stay). Whoever reads the elements of such a value,
+   with any function, waits for the device and has them copied to the host, once, into memory that was set aside for them.
+   Where that fails, since the device is lost, the elements are NaN, or have all bits set; who wants the error calls this
+   first. It does nothing for other values. A value on a device keeps the device open, outlives the session, and may be
+   used and freed in any thread. Errors: SIB_ERR_ARGUMENT (NULL), those of the device. */
+SIB_API sib_code sib_value_fetch(const sib_value *v, sib_error *err);
+/* True while the elements are on a device alone. */
+SIB_API bool sib_value_is_away(const sib_value *v);
+
 SIB_API sib_value_kind sib_value_get_kind(const sib_value *v);
 /* The tensor of a tensor value, NULL for other kinds; lives as long as v. */
 SIB_API const sib_tensor *sib_value_tensor(const sib_value *v);

@@ -10,6 +10,8 @@
 #include <sibyl/session.h>
 #include <sibyl/value.h>
 
+struct tensor_away; /* tensor/tensor.h */
+
 /* A node with the types of its inputs and outputs, as a backend sees it. */
 typedef struct node_view {
     const graph *graph; /* that holds the node; for dims and constants */
@@ -41,6 +43,7 @@ typedef struct buffer {
     sib_value *value;
     void *memory; /* NULL: it has no place on the device */
     size_t offset;
+    bool stays; /* the memory is the value's own, from run to run: no step copies it either way */
 } buffer;
 
 /* Alignment of the places of values on a device, in bytes. */
@@ -76,6 +79,10 @@ typedef struct sib_backend {
        for all values of a run, kept from run to run. Errors: SIB_ERR_MEMORY, those of the device. */
     sib_code (*alloc)(void *self, size_t bytes, void **memory, sib_error *err);
     void (*free)(void *self, void **memory);
+    /* Memory for one value that stays on the device: it outlives the session. Errors: those of alloc. */
+    sib_code (*keep)(void *self, size_t bytes, struct tensor_away **out, sib_error *err);
+    /* That memory, where it is of this session's device; else NULL. */
+    void *(*kept)(const void *self, const struct tensor_away *a);
     /* Waits for what its steps began, which others than the device's may be doing still when run returns. ns: receives
        how long the device worked since the last call, by its own clock; 0: unknown. Errors: those of steps. */
     sib_code (*finish)(void *self, uint64_t *ns, sib_error *err);

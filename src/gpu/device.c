@@ -36,11 +36,17 @@ static sib_code alive(gpu_device *d, bool counts, sib_error *err)
 
 /* ---- Calls --------------------------------------------------------------------------------------------- */
 
+static void count(atomic_ullong *of, size_t n)
+{
+    atomic_fetch_add_explicit(of, n, memory_order_relaxed);
+}
+
 sib_code gpu_alloc(gpu_device *d, size_t bytes, gpu_buffer **out, sib_error *err)
 {
     SIB_ASSERT(bytes > 0);
     *out = NULL;
     const sib_code code = alive(d, false, err);
+    count(&d->allocated, 1);
     return code == SIB_OK ? gpu_blocks_get(d->blocks, bytes, out, err) : code;
 }
 
@@ -54,6 +60,7 @@ sib_code gpu_upload(gpu_device *d, gpu_range to, const void *from, sib_error *er
 {
     SIB_ASSERT(to.offset % GPU_ALIGN == 0);
     const sib_code code = alive(d, to.bytes, err);
+    count(&d->uploaded, to.bytes);
     return code == SIB_OK && to.bytes ? d->driver->upload(d, gpu_place_of(to), from, err) : code;
 }
 
@@ -61,6 +68,7 @@ sib_code gpu_download(gpu_device *d, gpu_range from, void *to, sib_error *err)
 {
     SIB_ASSERT(from.offset % GPU_ALIGN == 0);
     const sib_code code = alive(d, from.bytes, err);
+    count(&d->downloaded, from.bytes);
     return code == SIB_OK && from.bytes ? d->driver->download(d, gpu_place_of(from), to, err) : code;
 }
 
@@ -77,6 +85,7 @@ sib_code gpu_launch(gpu_device *d, gpu_kernel kernel, size_t n, const gpu_range 
     const sib_code code = alive(d, !empty, err);
     if (code != SIB_OK || empty)
         return code;
+    count(&d->launched, 1);
     for (size_t i = 0; i < n; i++) {
         places[i] = gpu_place_of(ranges[i]);
         if (d->max_range && ranges[i].bytes > d->max_range)

@@ -72,6 +72,8 @@ struct gpu_device {
     atomic_bool lost;           /* it failed, and what is on it is gone */
     /* lists of launches that went to the device, and those of them that its driver recorded anew; 0 where it keeps none */
     atomic_ullong submitted, recorded;
+    /* what was asked of it so far, for tests: buffers, launches, and bytes copied to it and back */
+    atomic_ullong allocated, launched, uploaded, downloaded;
     /* of this layer: */
     unsigned number, users;
     gpu_device *next; /* of those that are open */
@@ -82,6 +84,8 @@ struct gpu_device {
    it, unless it is lost. Errors: SIB_ERR_ARGUMENT (no such number), SIB_ERR_UNSUPPORTED (no driver of that name
    in this build, or no device for it), SIB_ERR_MEMORY. */
 sib_code gpu_open(const char *name, gpu_device **out, sib_error *err);
+/* Adds a user of an open device, for gpu_close. */
+void gpu_share(gpu_device *d);
 /* The caller's buffers must be freed. *device may be NULL. */
 void gpu_close(gpu_device **device);
 /* Memory of the device, aligned to GPU_ALIGN, not cleared. bytes > 0. Errors: SIB_ERR_MEMORY, those of the

@@ -86,6 +86,13 @@ sib_code gpu_open(const char *name, gpu_device **out, sib_error *err)
     return code;
 }
 
+void gpu_share(gpu_device *d)
+{
+    pthread_mutex_lock(&lock);
+    d->users++;
+    pthread_mutex_unlock(&lock);
+}
+
 void gpu_close(gpu_device **device)
 {
     gpu_device *d = *device, **at = &opened;

@@ -345,8 +345,8 @@ static sib_code copy_output(sib_session *s, uint32_t at, const sib_tensor *t, si
     return code;
 }
 
-/* Copies an output that shares the memory of an input: the caller may free the input. in: (inputs of the
-   graph). */
+/* Copies an output that shares the memory of an input, which the caller may free, unless it is ours, of an earlier run.
+   in: (inputs of the graph). */
 static sib_code part_from_inputs(sib_session *s, uint32_t at, sib_value **v, const sib_value *const *in,
                                  sib_error *err)
 {
@@ -355,7 +355,7 @@ static sib_code part_from_inputs(sib_session *s, uint32_t at, sib_value **v, con
     for (uint32_t i = 0; t && i < g->inputs.n; i++) {
         const sib_tensor *given = in[i] ? sib_value_tensor(in[i]) : NULL;
         sib_value *made = NULL;
-        if (!given || given->storage != t->storage)
+        if (!given || given->storage != t->storage || t->storage->away)
             continue;
         sib_code code = copy_output(s, at, t, &made, err);
         if (code == SIB_OK) {
@@ -379,6 +379,15 @@ static sib_code take_outputs(const graph *g, sib_value **all, size_t n, const ch
             return code;
     }
     return SIB_OK;
+}
+
+/* Says for each output of g whether it stays on the device. outputs, stay: (n) as the caller names them; 0: all. */
+static void mark_staying(const graph *g, size_t n, const char *const *outputs, const bool *stay, bool *all)
+{
+    for (uint32_t i = 0; i < g->outputs.n && !n; i++)
+        all[i] = stay[i];
+    for (size_t i = 0; i < n; i++)
+        all[end_place(g, &g->outputs, outputs[i])] |= stay[i];
 }
 
 static sib_code check_names(const graph *g, size_t n, const char *const *names, sib_error *err)
@@ -468,22 +477,28 @@ sib_code sib_session_run(sib_session *s, size_t n_inputs, const sib_named_value 
     void *few[FEW_ENDS] = {0}, **ends = few;
     bool whole = false; /* dims of one symbol differ, or values of the file's graph are seen */
     sib_code code;
-    if ((size_t)g->inputs.n + g->outputs.n > FEW_ENDS &&
-        !(ends = mem_calloc((size_t)g->inputs.n + g->outputs.n, sizeof *ends)))
-        return err_memory(err, g->inputs.n * sizeof *ends, "a run");
+    const size_t n_ends = (size_t)g->inputs.n + g->outputs.n + g->outputs.n / sizeof *ends + 1;
+    if (n_ends > FEW_ENDS && !(ends = mem_calloc(n_ends, sizeof *ends)))
+        return err_memory(err, n_ends * sizeof *ends, "a run");
     const sib_value **in = (const sib_value **)ends;      /* (g->inputs.n) */
     sib_value **all = (sib_value **)(ends + g->inputs.n); /* (g->outputs.n) */
+    bool *stays = (bool *)(all + g->outputs.n);           /* (g->outputs.n) */
     for (size_t i = 0; i < n; i++)
         out[i] = NULL;
     code = check_names(g, n_outputs, outputs, err);
     if (code == SIB_OK)
         code = inputs_match(s, g, n_inputs, inputs, in, &whole, err);
     set_limits(s, g, in, &run);
+    if (code == SIB_OK && options && options->stay) {
+        mark_staying(g, n_outputs, outputs, options->stay, stays);
+        run.stays = stays;
+    }
     const bool watched = observer_open(&run.observer);
     if (watched)
         run.view = observer_view(&run.observer, &whole);
     if (code == SIB_OK)
         code = choose_graph(s, in, whole, &ex, err);
+    run.graph = ex->g;
     settle(s, &(settling){.keep = 1});
     run.observer.run = atomic_fetch_add_explicit(&s->runs, 1, memory_order_relaxed) + 1;
     pool_hold(s->pool);

@@ -27,6 +27,10 @@ static void storage_release(tensor_storage *s)
     mem_free(s->owned);
     if (s->release)
         s->release(s->context);
+    if (s->away) {
+        pthread_mutex_destroy(&s->away->lock);
+        s->away->release(s->away);
+    }
     mem_free(s);
 }
 

@@ -4,8 +4,20 @@
 
 #include "base/assert.h"
 
+#include <pthread.h>
 #include <sibyl/tensor.h>
 #include <stdatomic.h>
+
+/* Elements on a device: the head of what its backend has of them. */
+typedef struct tensor_away {
+    /* Copies them, bytes, to `to`. Errors: those of the device. */
+    sib_code (*fetch)(const struct tensor_away *a, void *to, sib_error *err);
+    void (*release)(struct tensor_away *a);
+    size_t bytes;
+    /* of the tensor: */
+    pthread_mutex_t lock; /* while they are fetched */
+    bool failed;          /* the host's elements are not theirs, since that failed; guarded by the lock */
+} tensor_away;
 
 /* Memory that one or several tensors share; freed with the last reference. */
 typedef struct tensor_storage {
@@ -20,6 +32,7 @@ typedef struct tensor_storage {
     const char *base;   /* of a storage that waits: its first byte once it is loaded */
     const void *source; /* where unloaded elements are, at any alignment; NULL: in several places */
     bool file_pages;    /* the elements, or their source, are in a file mapped read-only */
+    tensor_away *away;  /* the elements are on a device too, or there alone while it waits; NULL: not */
 } tensor_storage;
 
 /* Invariants: dims are >= 0, and strides reach only elements of the storage; packed types are dense and
@@ -47,6 +60,16 @@ sib_code tensor_create_raw(sib_dtype dtype, size_t rank, const int64_t *dims, si
 sib_code tensor_wrap_waiting(sib_dtype dtype, size_t rank, const int64_t *dims, void *data,
                              void (*fill)(void *context), sib_release release, void *context,
                              sib_tensor **out, sib_error *err);
+
+/* Creates a dense tensor of numbers whose elements are on a device and come to the host on first use. away: taken over,
+   also on failure. Errors: SIB_ERR_MEMORY, SIB_ERR_SIZE. */
+sib_code tensor_create_away(sib_dtype dtype, size_t rank, const int64_t *dims, tensor_away *away,
+                            sib_tensor **out, sib_error *err);
+/* Says that the device has other elements now. Nobody else may hold the tensor's memory. */
+void tensor_send_away(const sib_tensor *t);
+/* Brings elements that are on a device to the host, which first use does without a word of a failure: they are NaN then,
+   or have all bits set. Errors: those of the device. */
+sib_code tensor_fetch(const sib_tensor *t, sib_error *err);
 
 /* Loads the elements if that is still to be done. */
 static inline void tensor_ready(const sib_tensor *t)

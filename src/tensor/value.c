@@ -91,6 +91,8 @@ sib_code sib_value_from_tensor(const sib_tensor *tensor, sib_value **out, sib_er
     sib_code code = check_out(out, err);
     if (code == SIB_OK && !tensor)
         code = err_set(err, SIB_ERR_ARGUMENT, "the tensor is NULL");
+    if (code == SIB_OK)
+        code = tensor_fetch(tensor, err);
     if (code == SIB_OK) {
         tensor_ready(tensor); /* users of a value read its elements */
         code = tensor_view(tensor, tensor->rank, &view, err);
@@ -109,7 +111,11 @@ static sib_code value_around(sib_value_kind kind, size_t n, const sib_value *con
             return err_set(err, SIB_ERR_ARGUMENT, "item %zu is %u values deep, expected fewer than %d", i,
                            items[i]->depth, VALUE_MAX_DEPTH);
     }
-    sib_code code = value_room(kind, n, out, err);
+    sib_code code = SIB_OK;
+    for (size_t i = 0; i < n && code == SIB_OK; i++) /* readers of items do not ask where they are */
+        code = sib_value_fetch(items[i], err);
+    if (code == SIB_OK)
+        code = value_room(kind, n, out, err);
     for (size_t i = 0; i < n && code == SIB_OK; i++)
         value_put(*out, i, value_share(items[i]));
     return code;
@@ -153,6 +159,10 @@ sib_code sib_value_map(const sib_tensor *keys, const sib_tensor *values, sib_val
     if (code == SIB_OK)
         code = check_map(keys, values, err);
     if (code == SIB_OK)
+        code = tensor_fetch(keys, err);
+    if (code == SIB_OK)
+        code = tensor_fetch(values, err);
+    if (code == SIB_OK)
         code = value_new(SIB_VALUE_MAP, &map, err);
     if (code == SIB_OK)
         code = tensor_view(keys, keys->rank, &map->tensor, err);
@@ -178,7 +188,9 @@ sib_code sib_value_copy(const sib_value *v, sib_value **out, sib_error *err)
 static sib_code clone_tensor(const sib_tensor *t, sib_value **out, sib_error *err)
 {
     sib_tensor *copy = NULL;
-    sib_code code = sib_tensor_copy(t, &copy, err);
+    sib_code code = tensor_fetch(t, err);
+    if (code == SIB_OK)
+        code = sib_tensor_copy(t, &copy, err);
     return code == SIB_OK ? value_take_tensor(copy, out, err) : code;
 }
 
@@ -226,7 +238,7 @@ sib_code sib_value_clone(const sib_value *v, sib_value **out, sib_error *err)
 
 static bool tensor_is_sole(const sib_tensor *t)
 {
-    return !t || (t->dense && t->storage->owned &&
+    return !t || (t->dense && t->storage->owned && !t->storage->away &&
                   atomic_load_explicit(&t->storage->references, memory_order_acquire) == 1);
 }
 
@@ -237,6 +249,22 @@ bool sib_value_is_sole(const sib_value *v)
     for (size_t i = 0; sole && i < v->n; i++)
         sole = sib_value_is_sole(v->items[i]);
     return sole;
+}
+
+/* ---- Elements on devices ------------------------------------------------------------------------------ */
+
+bool sib_value_is_away(const sib_value *v)
+{
+    return v && v->kind == SIB_VALUE_TENSOR && v->tensor->storage->away &&
+           atomic_load_explicit(&v->tensor->storage->waits, memory_order_acquire);
+}
+
+sib_code sib_value_fetch(const sib_value *v, sib_error *err)
+{
+    if (!v)
+        return err_set(err, SIB_ERR_ARGUMENT, "the value is NULL");
+    return v->kind == SIB_VALUE_TENSOR ? tensor_fetch(v->tensor, err)
+                                       : SIB_OK; /* items are fetched already */
 }
 
 /* ---- Queries ---------------------------------------------------------------------------------------- */

@@ -188,7 +188,7 @@ static sib_code check_indices(const step *st, const buffer *const *in, sib_error
     const size_t bytes = x->count * x->depth * (x->dtype == SIB_I64 ? 8 : 4);
     if (!x->count || st->view.in[x->input]->constant)
         return SIB_OK;
-    if (st->on_host >> x->input & 1)
+    if (st->on_host >> x->input & 1 && !in[x->input]->stays)
         return gpu_indices_check(x, st->view.node, sib_value_tensor(in[x->input]->value)->data, err);
     void *made = mem_alloc(bytes, 1);
     if (!made)
@@ -230,7 +230,7 @@ static sib_code gpu_run(const step *st, const buffer *const *in, buffer *const *
     sib_code code = check_indices(st, in, err);
     (void)cancel; /* the run asks between steps */
     for (size_t i = 0; i < n->n_in && code == SIB_OK; i++)
-        if (st->arrive >> i & 1 && !is_empty(n->graph, n->in[i])) {
+        if (st->arrive >> i & 1 && !in[i]->stays && !is_empty(n->graph, n->in[i])) {
             const void *from = sib_value_tensor(in[i]->value)->data;
             const gpu_range to = place_of(n, n->in[i], in[i]);
             code = is_wide(n->in[i]) ? gpu_upload_wide(d, to, from, err) : gpu_upload(d, to, from, err);
@@ -238,7 +238,7 @@ static sib_code gpu_run(const step *st, const buffer *const *in, buffer *const *
     if (code == SIB_OK)
         code = launch_all(st, in, out, err);
     for (size_t i = 0; i < n->n_out && code == SIB_OK; i++)
-        if (st->leave >> i & 1) {
+        if (st->leave >> i & 1 && !out[i]->stays) {
             void *to = sib_value_tensor(out[i]->value)->data;
             const gpu_range from = place_of(n, n->out[i], out[i]);
             code = is_wide(n->out[i]) ? gpu_download_wide(d, from, to, err) : gpu_download(d, from, to, err);
@@ -327,6 +327,53 @@ static void free_values(void *self, void **memory)
     *memory = NULL;
 }
 
+/* Values that stay. */
+typedef struct kept {
+    tensor_away head;
+    gpu_device *device; /* shared */
+    gpu_range range;
+} kept;
+
+static sib_code kept_fetch(const tensor_away *a, void *to, sib_error *err)
+{
+    const kept *k = (const kept *)a;
+    return gpu_download(k->device, k->range, to, err);
+}
+
+static void kept_release(tensor_away *a)
+{
+    kept *k = (kept *)a;
+    gpu_free(k->device, &k->range.buffer);
+    gpu_close(&k->device);
+    mem_free(k);
+}
+
+static sib_code keep_value(void *self, size_t bytes, tensor_away **out, sib_error *err)
+{
+    gpu_device *d = ((gpu_self *)self)->device;
+    kept *k = mem_calloc(1, sizeof *k);
+    *out = NULL;
+    if (!k)
+        return err_memory(err, sizeof *k, "a value");
+    k->head = (tensor_away){.fetch = kept_fetch, .release = kept_release, .bytes = bytes};
+    k->range.bytes = bytes;
+    const sib_code code = gpu_alloc(d, bytes, &k->range.buffer, err);
+    if (code != SIB_OK) {
+        mem_free(k);
+        return code;
+    }
+    gpu_share(d);
+    k->device = d;
+    *out = &k->head;
+    return SIB_OK;
+}
+
+static void *kept_memory(const void *self, const tensor_away *a)
+{
+    const kept *k = (const kept *)a;
+    return a->fetch == kept_fetch && k->device == ((const gpu_self *)self)->device ? k->range.buffer : NULL;
+}
+
 static sib_code finish(void *self, uint64_t *ns, sib_error *err)
 {
     return gpu_finish(((gpu_self *)self)->device, ns, err);
@@ -365,6 +412,8 @@ static const char *gpu_step_kernel(const step *st)
         .run = gpu_run,                                                                                      \
         .alloc = alloc_values,                                                                               \
         .free = free_values,                                                                                 \
+        .keep = keep_value,                                                                                  \
+        .kept = kept_memory,                                                                                 \
         .finish = finish,                                                                                    \
         .asked = true,                                                                                       \
         .measure = measure_##driver,                                                                         \

@@ -331,7 +331,8 @@ sib_code job_call_run(job_call *c, job_value *const *in, sib_value **out, sib_er
     const job_watch *w = c->watch;
     bool taps = w && w->tap;
     size_t n;
-    sib_run_options options = {.cancel = w ? w->cancel : NULL, .profile = w ? w->profile : NULL};
+    sib_run_options options = {
+        .cancel = w ? w->cancel : NULL, .profile = w ? w->profile : NULL, .stay = p->stay};
     snprintf(c->path, sizeof c->path, "%s/step[%llu]", p->call->name, (unsigned long long)c->steps++);
     for (size_t i = 0; i < p->outputs.n; i++)
         out[i] = NULL;
@@ -395,7 +396,9 @@ sib_code job_call_reorder(job_call *c, size_t n, const size_t *from, sib_error *
     for (size_t i = 0; i < c->plan->state.n; i++) {
         const sib_tensor *t = c->state[i] ? sib_value_tensor(c->state[i]) : NULL;
         sib_value *made;
-        sib_code code = t ? gather_rows(t, n, from, &made, err) : SIB_OK;
+        sib_code code = t ? sib_value_fetch(c->state[i], err) : SIB_OK;
+        if (code == SIB_OK && t)
+            code = gather_rows(t, n, from, &made, err);
         if (code != SIB_OK)
             return code;
         if (t) {

@@ -159,11 +159,14 @@ static sib_code open_session(call_plan *p, sib_model *whole, const sib_session_o
     const port_list *lists[] = {&p->outputs, &p->state, &p->held};
     size_t n = 0;
     p->names = mem_alloc(p->outputs.n + p->state.n + p->held.n, sizeof *p->names);
-    if (!p->names)
+    p->stay = mem_alloc(p->outputs.n + p->state.n + p->held.n, sizeof *p->stay);
+    if (!p->names || !p->stay)
         return err_memory(err, sizeof *p->names, "names of outputs");
     for (size_t k = 0; k < 3; k++)
-        for (size_t i = 0; i < lists[k]->n; i++)
+        for (size_t i = 0; i < lists[k]->n; i++) {
+            p->stay[n] = lists[k] != &p->outputs;
             p->names[n++] = lists[k]->items[i].value;
+        }
     sib_code code = sib_model_part(whole, p->names, n, &p->model, err);
     return code == SIB_OK ? sib_session_create(p->model, options, &p->session, err) : code;
 }
@@ -294,6 +297,7 @@ void call_plan_free(call_plan **p)
         sib_value_free(&(*p)->fixed[i]);
     mem_free((*p)->fixed);
     mem_free((*p)->names);
+    mem_free((*p)->stay);
     sib_session_free(&(*p)->session);
     sib_model_free(&(*p)->model);
     mem_free(*p);

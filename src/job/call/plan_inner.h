@@ -20,6 +20,7 @@ struct call_plan {
     port_list held;     /* value: outputs that other calls take as context */
     sib_value **fixed;  /* (call->n_fixed) */
     const char **names; /* (outputs, state, held) names of the session's outputs */
+    bool *stay;         /* (likewise) those that calls alone read stay on a device */
 };
 
 /* Index of the fixed value of this name, or NO_INDEX. */

@@ -127,7 +127,7 @@ static sib_code check_memory(const frame *f, const segment *s, sib_error *err)
 static sib_code run_segment(frame *f, segment *s, instance *in, sib_error *err)
 {
     f->run->memory += s->arena_bytes + s->own_bytes;
-    sib_code code = instance_fill(s, in, f->live, err);
+    sib_code code = instance_fill(s, in, f->live, f->run->graph == f->ex->g ? f->run->stays : NULL, err);
     if (code == SIB_OK)
         code = run_steps(f, s, in, err);
     SIB_ASSERT(f->run->memory >= s->arena_bytes + s->own_bytes);
@@ -180,6 +180,9 @@ static sib_code run_control(frame *f, node_id id, instance *in, sib_error *err)
     sib_code code = in->control ? SIB_OK : control_make(n, &in->control, &why);
     control *c = in->control;
     char name[200];
+    for (uint32_t v = 0; v < f->ex->g->n_values && code == SIB_OK; v++) /* it reads elements as it likes */
+        if (f->live[v])
+            code = sib_value_fetch(f->live[v], &why);
     if (code == SIB_OK)
         code = observer_looks(&f->run->observer) ? run_kind_watched(f, n, c, &why)
                                                  : run_kinds[n->op->control](f, n, c, &why);
@@ -227,7 +230,9 @@ static sib_code dense_copy(const sib_value *v, sib_value **out, sib_error *err)
     if (!t || sib_tensor_is_dense(t))
         return sib_value_copy(v, out, err);
     sib_tensor *dense = NULL;
-    sib_code code = sib_tensor_copy(t, &dense, err);
+    sib_code code = tensor_fetch(t, err);
+    if (code == SIB_OK)
+        code = sib_tensor_copy(t, &dense, err);
     if (code == SIB_OK)
         code = sib_value_from_tensor(dense, out, err);
     sib_tensor_free(&dense);

@@ -19,6 +19,8 @@ typedef struct run_state {
     plan_view view;                /* of its plans */
     uint64_t memory_limit, memory; /* in bytes; limit: 0 for none; memory: of live values */
     uint64_t text_limit;           /* max bytes of the strings of one segment; 0: that of memory alone */
+    const graph *graph;            /* of the session: the main one */
+    const bool *stays;             /* (its outputs) those that stay on the device; NULL: none */
 } run_state;
 
 static inline const sib_cancel *run_cancel(const run_state *r)

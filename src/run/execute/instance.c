@@ -37,6 +37,9 @@ void instance_free(const segment *s, instance **ip)
         sib_value_free(&in->buffers[v].value);
     for (size_t i = 0; in->used && i < in->n_changing; i++)
         spares_clear(&in->used[i]);
+    for (uint32_t v = 0; in->places && v < s->graph->n_values; v++)
+        if (in->places[v])
+            s->device->backend->free(s->device->self, &in->places[v]);
     control_free(&in->control);
     mem_free(in->buffers);
     mem_free(in->operands);
@@ -44,6 +47,7 @@ void instance_free(const segment *s, instance **ip)
     mem_free(in->fixed);
     mem_free(in->changing);
     mem_free(in->used);
+    mem_free(in->places);
     mem_free(in->arena);
     if (in->device_memory)
         s->device->backend->free(s->device->self, &in->device_memory);
@@ -66,10 +70,11 @@ static sib_code allocate(const segment *s, instance *in, sib_error *err)
     in->first_operand = mem_calloc(s->n_steps ? s->n_steps : 1, sizeof *in->first_operand);
     in->changing = mem_alloc(in->n_changing ? in->n_changing : 1, sizeof *in->changing);
     in->used = mem_calloc(in->n_changing ? in->n_changing : 1, sizeof *in->used);
+    in->places = mem_calloc(n ? n : 1, sizeof *in->places);
     in->arena = mem_alloc(s->arena_bytes, 1);
     in->n_changing = 0;
     return in->buffers && in->fixed && in->operands && in->first_operand && in->changing && in->used &&
-                   in->arena
+                   in->places && in->arena
                ? SIB_OK
                : err_memory(err, s->arena_bytes, "the values of a run");
 }
@@ -110,14 +115,32 @@ static void point_operands(const segment *s, instance *in)
     }
 }
 
-static sib_code place_on_device(const segment *s, instance *in, sib_error *err)
+/* Gives the root v, which is not in the arena, memory of its own on the device. */
+static sib_code place(const segment *s, instance *in, value_id v, sib_error *err)
 {
-    sib_code code = s->device->backend->alloc(s->device->self, s->device_bytes, &in->device_memory, err);
+    sib_code code = SIB_OK;
+    if (!in->places[v] && s->slots[v].bytes)
+        code = s->device->backend->alloc(s->device->self, s->slots[v].bytes, &in->places[v], err);
+    in->buffers[v].memory = in->places[v];
+    return code;
+}
+
+/* Places on the device of values that stay from run to run: of the arena, and of constants that are read through
+   views. */
+static sib_code place_fixed(const segment *s, instance *in, sib_error *err)
+{
+    sib_code code = SIB_OK;
+    if (s->device_bytes)
+        code = s->device->backend->alloc(s->device->self, s->device_bytes, &in->device_memory, err);
     for (uint32_t v = 0; v < s->graph->n_values && code == SIB_OK; v++) {
-        const slot *root = &s->slots[s->slots[v].kind == SLOT_ALIAS ? s->slots[v].root : v];
-        if (root->on_device) {
+        const value_id at = s->slots[v].kind == SLOT_ALIAS ? s->slots[v].root : v;
+        const slot *root = &s->slots[at];
+        if (root->on_device && root->kind == SLOT_CONSTANT) {
+            code = place(s, in, at, err);
+            in->buffers[v].memory = in->places[at];
+        } else if (root->on_device && root->kind == SLOT_ARENA) {
             in->buffers[v].memory = in->device_memory;
-            in->buffers[v].offset = root->place;
+            in->buffers[v].offset = root->offset;
         }
     }
     return code;
@@ -134,8 +157,8 @@ sib_code instance_make(const segment *s, instance **out, sib_error *err)
     sib_code code = allocate(s, in, err);
     if (code == SIB_OK)
         code = make_fixed(s, in, err);
-    if (code == SIB_OK && s->device_bytes)
-        code = place_on_device(s, in, err);
+    if (code == SIB_OK && s->device)
+        code = place_fixed(s, in, err);
     if (code == SIB_OK)
         point_operands(s, in);
     else
@@ -175,23 +198,90 @@ static sib_code fill_view(const segment *s, value_id v, const sib_value *root, s
     return code;
 }
 
-sib_code instance_fill(const segment *s, instance *in, sib_value *const *live, sib_error *err)
+/* Marks values that stay on the device, since the caller leaves outputs there. */
+static void mark_staying(const segment *s, instance *in, const bool *stays)
+{
+    const id_list *outputs = &s->source->outputs;
+    for (size_t i = 0; i < s->n_exports; i++) {
+        const value_id v = s->exports[i].planned;
+        const value_id root = s->slots[v].kind == SLOT_ALIAS ? s->slots[v].root : v;
+        for (uint32_t k = 0; k < outputs->n && s->slots[root].may_stay; k++)
+            in->buffers[root].stays |= stays[k] && outputs->ids[k] == s->exports[i].source;
+    }
+}
+
+/* Where v is on the device: in memory of its own where it stays, else in the instance's. */
+static sib_code place_changing(const segment *s, instance *in, value_id v, sib_error *err)
+{
+    buffer *b = &in->buffers[v];
+    if (!b->stays)
+        return place(s, in, v, err);
+    b->memory = s->device->backend->kept(s->device->self, sib_value_tensor(b->value)->storage->away);
+    SIB_ASSERT(b->memory);
+    return SIB_OK;
+}
+
+/* Elements of a value that existed before: those that are on a device stay there, or come to the host where they are
+   read there or by another device. */
+static sib_code bring(const segment *s, instance *in, size_t i, sib_error *err)
+{
+    const slot *at = &s->slots[in->changing[i]];
+    buffer *b = &in->buffers[in->changing[i]];
+    const sib_tensor *t = sib_value_tensor(b->value);
+    const tensor_away *away = t ? t->storage->away : NULL;
+    sib_code code = SIB_OK;
+    b->stays = away && at->on_device && t->data == t->storage->owned &&
+               s->device->backend->kept(s->device->self, away);
+    if (away && (!s->device || at->read_on_host || (at->on_device && !b->stays)))
+        code = tensor_fetch(t, err);
+    return code == SIB_OK && at->on_device ? place_changing(s, in, in->changing[i], err) : code;
+}
+
+/* Memory of a value that outlives the segment. */
+static sib_code give_own(const segment *s, instance *in, size_t i, sib_error *err)
+{
+    const value_id v = in->changing[i];
+    const slot *at = &s->slots[v];
+    const sib_dtype dtype = s->graph->values[v].type.dtype;
+    buffer *b = &in->buffers[v];
+    sib_code code = b->stays
+                        ? spares_take_away(&in->used[i], max_spares(s), s->device, at->bytes, dtype, at->rank,
+                                           at->dims, &b->value, err)
+                        : spares_take(&in->used[i], max_spares(s), dtype, at->rank, at->dims, &b->value, err);
+    return code == SIB_OK && at->on_device ? place_changing(s, in, v, err) : code;
+}
+
+/* A view of a value that changes. */
+static sib_code give_view(const segment *s, instance *in, size_t i, sib_error *err)
+{
+    const value_id v = in->changing[i];
+    const buffer *root = &in->buffers[s->slots[v].root];
+    buffer *b = &in->buffers[v];
+    b->memory = root->memory;
+    b->stays = root->stays;
+    return root->value ? fill_view(s, v, root->value, &in->used[i], &b->value, err) : SIB_OK;
+}
+
+sib_code instance_fill(const segment *s, instance *in, sib_value *const *live, const bool *stays,
+                       sib_error *err)
 {
     sib_code code = SIB_OK;
     part_views(s, in);
+    if (stays)
+        mark_staying(s, in, stays);
     for (size_t i = 0; i < in->n_changing && code == SIB_OK; i++) {
         value_id v = in->changing[i];
         const slot *at = &s->slots[v];
         sib_value **to = &in->buffers[v].value;
         SIB_ASSERT(!in->fixed[v] && !*to); /* the previous run released it */
         SIB_ASSERT(at->kind != SLOT_LIVE || (at->source < s->source->n_values && live[at->source]));
-        if (at->kind == SLOT_LIVE)
+        if (at->kind == SLOT_LIVE) {
             *to = value_share(live[at->source]);
-        else if (at->kind == SLOT_OWN && at->sized)
-            code = spares_take(&in->used[i], max_spares(s), s->graph->values[v].type.dtype, at->rank,
-                               at->dims, to, err);
-        else if (at->kind == SLOT_ALIAS && in->buffers[at->root].value)
-            code = fill_view(s, v, in->buffers[at->root].value, &in->used[i], to, err);
+            code = bring(s, in, i, err);
+        } else if (at->kind == SLOT_OWN && at->sized)
+            code = give_own(s, in, i, err);
+        else if (at->kind == SLOT_ALIAS)
+            code = give_view(s, in, i, err);
     }
     return code;
 }
@@ -215,8 +305,10 @@ static bool is_unsettled(const segment *s, const instance *in)
 
 void instance_clear(const segment *s, instance *in)
 {
-    for (size_t i = 0; i < in->n_changing; i++)
+    for (size_t i = 0; i < in->n_changing; i++) {
         sib_value_free(&in->buffers[in->changing[i]].value);
+        in->buffers[in->changing[i]].stays = false;
+    }
     part_views(s, in);
     in->unsettled = in->unsettled || is_unsettled(s, in);
 }

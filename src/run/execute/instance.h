@@ -11,7 +11,7 @@ typedef struct instance {
     struct control
         *control; /* of a segment of one node that runs graphs, which uses no other field; or NULL */
     void *arena;
-    void *device_memory; /* of the segment's device; NULL: none */
+    void *device_memory; /* the arena on the segment's device; NULL: none */
     buffer *buffers;     /* (graph->n_values) */
     buffer **operands;   /* (n_operands) of step i from first_operand[i] on: inputs, outputs; NULL: omitted */
     size_t *first_operand; /* (n_steps) */
@@ -19,7 +19,8 @@ typedef struct instance {
     size_t n_changing;
     value_id *changing; /* (n_changing) the other values of a run, in order */
     spares *used;       /* (n_changing) reusable values; views among them are empty while nobody holds them */
-    bool unsettled;     /* others hold more of `used` than may stay */
+    void **places; /* (graph->n_values) memory there of those outside the arena that needed some; else NULL */
+    bool unsettled; /* others hold more of `used` than may stay */
 } instance;
 
 /* Errors: SIB_ERR_MEMORY. */
@@ -27,8 +28,10 @@ sib_code instance_make(const segment *s, instance **out, sib_error *err);
 void instance_free(const segment *s, instance **ip);
 
 /* Adds the values that existed before (live, by value of the source graph), and memory for those that
-   outlive the segment. After a failure instance_clear must still be called. */
-sib_code instance_fill(const segment *s, instance *in, sib_value *const *live, sib_error *err);
+   outlive the segment. stays: (outputs of the source graph) those that stay on the device where they are made there;
+   NULL: none. After a failure instance_clear must still be called. */
+sib_code instance_fill(const segment *s, instance *in, sib_value *const *live, const bool *stays,
+                       sib_error *err);
 /* Releases what instance_fill added. */
 void instance_clear(const segment *s, instance *in);
 /* What is released between runs of the session. keep: max spares of one value that are in use by others

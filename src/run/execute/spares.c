@@ -39,20 +39,49 @@ void spares_add(spares *s, unsigned max, const sib_value *v)
     s->items[i] = value_share(v);
 }
 
+/* A free one like this, shared, or NULL. */
+static sib_value *find(spares *s, bool away, sib_dtype dtype, size_t rank, const int64_t *dims)
+{
+    for (unsigned i = s->n; i-- > 0;) {
+        if (!is_free(s->items[i]))
+            continue;
+        const sib_tensor *t = s->items[i]->tensor;
+        if (is_like(t, dtype, rank, dims) && away == (t->storage && t->storage->away)) {
+            SIB_ASSERT(value_is_alone(s->items[i]));
+            return value_share(s->items[i]);
+        }
+        drop(s, i); /* of other dims: a leftover of earlier runs */
+    }
+    return NULL;
+}
+
+sib_code spares_take_away(spares *s, unsigned max, const opened_backend *device, size_t bytes,
+                          sib_dtype dtype, size_t rank, const int64_t *dims, sib_value **out, sib_error *err)
+{
+    sib_tensor *t = NULL;
+    tensor_away *memory = NULL;
+    *out = find(s, true, dtype, rank, dims);
+    if (*out) {
+        tensor_send_away((*out)->tensor);
+        return SIB_OK;
+    }
+    sib_code code = device->backend->keep(device->self, bytes, &memory, err);
+    if (code == SIB_OK)
+        code = tensor_create_away(dtype, rank, dims, memory, &t, err);
+    if (code == SIB_OK)
+        code = value_take_tensor(t, out, err);
+    if (code == SIB_OK)
+        spares_add(s, max, *out);
+    return code;
+}
+
 sib_code spares_take(spares *s, unsigned max, sib_dtype dtype, size_t rank, const int64_t *dims,
                      sib_value **out, sib_error *err)
 {
     sib_tensor *t = NULL;
-    for (unsigned i = s->n; i-- > 0;) {
-        if (!is_free(s->items[i]))
-            continue;
-        if (is_like(s->items[i]->tensor, dtype, rank, dims)) {
-            SIB_ASSERT(value_is_alone(s->items[i]));
-            *out = value_share(s->items[i]);
-            return SIB_OK;
-        }
-        drop(s, i); /* of other dims: a leftover of earlier runs */
-    }
+    *out = find(s, false, dtype, rank, dims);
+    if (*out)
+        return SIB_OK;
     sib_code code = tensor_create_raw(dtype, rank, dims, &t, err);
     if (code == SIB_OK)
         code = value_take_tensor(t, out, err);

@@ -3,6 +3,7 @@
 #ifndef RUN_EXECUTE_SPARES_H
 #define RUN_EXECUTE_SPARES_H
 
+#include "run/plan/plan.h"
 #include "tensor/tensor.h"
 #include "tensor/value.h"
 
@@ -26,6 +27,9 @@ static inline bool value_is_alone(const sib_value *v)
    SIB_ERR_SIZE. */
 sib_code spares_take(spares *s, unsigned max, sib_dtype dtype, size_t rank, const int64_t *dims,
                      sib_value **out, sib_error *err);
+/* The same for a value whose elements are to stay on a device. bytes: of them. Errors: those of the device too. */
+sib_code spares_take_away(spares *s, unsigned max, const opened_backend *device, size_t bytes,
+                          sib_dtype dtype, size_t rank, const int64_t *dims, sib_value **out, sib_error *err);
 /* Keeps a reference to v as one of at most `max`. */
 void spares_add(spares *s, unsigned max, const sib_value *v);
 /* Whether others hold more than `keep` spares, or some were dropped for lack of room, so that the rest

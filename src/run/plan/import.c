@@ -62,7 +62,9 @@ sib_code planner_learn_content(planner *p, value_id planned, value_id source, si
     sib_tensor *kept = NULL;
     fact *f = planner_fact(p, source, err);
     /* a copy, since the caller may change the memory of an input before the next run */
-    sib_code code = f ? sib_tensor_copy(t, &kept, err) : SIB_ERR_MEMORY;
+    sib_code code = f ? tensor_fetch(t, err) : SIB_ERR_MEMORY;
+    if (code == SIB_OK)
+        code = sib_tensor_copy(t, &kept, err);
     if (code == SIB_OK)
         code = arena_keep(p->s->memory, kept, err);
     if (code == SIB_OK) {

@@ -77,7 +77,8 @@ typedef struct slot {
     size_t offset, bytes;       /* in the arena; bytes where sized */
     bool on_device;             /* of a root: it has a place there too */
     bool on_host;               /* of a root on the device: the host has its elements too */
-    size_t place;
+    bool read_on_host;          /* of a root: a step of the host reads it, or an observer */
+    bool may_stay;              /* of a root: made by the device for the caller or later nodes alone */
 } slot;
 
 /* A value of the source graph and its counterpart in the plan. */
@@ -117,7 +118,7 @@ typedef struct segment {
     crossing *exports; /* (n_exports) values that later nodes or the caller read */
     size_t arena_bytes, own_bytes;
     const opened_backend *device;     /* whose steps keep values on a device; NULL: none */
-    size_t device_bytes;              /* of values there */
+    size_t device_bytes;              /* of the arena there; 0: no step is the device's */
     const value **views;              /* memory behind the steps' views */
     _Atomic(segment_sights *) sights; /* NULL before an observer looked */
     unsigned users;                   /* runs that hold it; under the session's lock */
@@ -166,8 +167,8 @@ bool segment_fits(const segment *s, sib_value *const *live);
 sib_code plan_pack(segment *s, sib_error *err);
 
 /* Decides which values have places on the session's device, and which steps copy them to it and back. After
-   plan_pack. Errors: SIB_ERR_MEMORY, SIB_ERR_SIZE. */
-sib_code plan_borders(segment *s, sib_error *err);
+   plan_pack. */
+void plan_borders(segment *s);
 
 /* Whether a run executes a node in chunks of steps: an RNN, GRU or LSTM of more than RECURRENT_UNROLLED
    steps, by the type of X. Those of fewer steps are unrolled. */
