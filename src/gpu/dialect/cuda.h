@@ -33,9 +33,10 @@ typedef float f32;
 #define GROUP                  (GROUP_Y * GROUPS_ALONG_X + GROUP_X)
 #define PRIVATE(type, name, n) type name[n]
 #define MINE(name, i)          name[i]
-#define SHARED(type, name, n)  static __shared__ type name[n];
+#define SHARED(type, name, n)  static __shared__ __align__(16) type name[n];
 #define SHARED_GET(name, i)    name[i]
 #define SHARED_SET(name, i, v) (name[i] = (v))
+#define SHARED_OR(name, i, v)  atomicOr(&name[i], v)
 #define WORD(buffer, i)        words_##buffer[i]
 #define SET_WORD(buffer, i, w) (words_##buffer[i] = (w))
 /* Before a loop: it is unrolled, so that arrays of registers may have its counter as their index. */
@@ -85,3 +86,53 @@ FN u32 f32_to_f16(f32 v)
     asm("cvt.rn.f16.f32 %0, %1;" : "=h"(bits) : "f"(v));
     return bits;
 }
+
+/* ---- Products by tensor cores: dialect/product.h ------------------------------------------------------ */
+
+/* Left to the device's compiler, which knows the device. */
+#define TENSOR_CORES (__CUDA_ARCH__ >= 800)
+
+/* sum += a b of 16 x 8 x 8. Operands are float32 whose low 13 bits count for nothing; sums are truncated. */
+FN void mma_add(f32 *sum, const u32 *a, const u32 *b)
+{
+    asm volatile("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, "
+                 "{%8, %9}, {%0, %1, %2, %3};"
+                 : "+f"(sum[0]), "+f"(sum[1]), "+f"(sum[2]), "+f"(sum[3])
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+}
+
+/* x = high + low of 11 and 12 bits, high rounded; what low loses is a 2^-24th of x, as float32's own rounding. */
+FN void mma_split(f32 x, u32 *high, u32 *low)
+{
+    *high = (f32_to_bits(x) + 0x1000u) & 0xffffe000u;
+    *low = f32_to_bits(x - bits_to_f32(*high));
+}
+
+/* Operands are sums of two numbers, unless they are exact; the product of both low ones is lost. */
+#define MMA_PRODUCT(part, high, wide, deep, A, B, exact_a, exact_b)                                          \
+    UNROLL for (u32 i = 0u; i < 4u * (high) * (wide); i++) part[i] = 0.0f;                                   \
+    UNROLL for (u32 k = 0u; k < (deep); k += 8u)                                                             \
+    {                                                                                                        \
+        u32 mma_a[4u * (high)], mma_b[2u * (wide)], low_a[4u * (high)], low_b[2u * (wide)];                  \
+        UNROLL for (u32 i = 0u; i < 4u * (high); i++) mma_split(                                             \
+            A(i / 4u * 16u + FRAGMENT_ROW(i % 4u), k + FRAGMENT_A_K(i % 4u)), mma_a + i, low_a + i);         \
+        UNROLL for (u32 i = 0u; i < 2u * (wide); i++)                                                        \
+            mma_split(B(k + FRAGMENT_B_K(i % 2u), i / 2u * 8u + FRAGMENT_COLUMN), mma_b + i, low_b + i);     \
+        UNROLL for (u32 i = 0u; i < (high) * (wide) && !(exact_a); i++)                                      \
+            mma_add(part + 4u * i, low_a + i / (wide)*4u, mma_b + i % (wide)*2u);                            \
+        UNROLL for (u32 i = 0u; i < (high) * (wide) && !(exact_b); i++)                                      \
+            mma_add(part + 4u * i, mma_a + i / (wide)*4u, low_b + i % (wide)*2u);                            \
+        UNROLL for (u32 i = 0u; i < (high) * (wide); i++)                                                    \
+            mma_add(part + 4u * i, mma_a + i / (wide)*4u, mma_b + i % (wide)*2u);                            \
+    }
+
+#define BLOCK_PRODUCT(part, high, wide, deep, A, B, exact_a, exact_b)                                        \
+    if (!TENSOR_CORES) {                                                                                     \
+        PLAIN_PRODUCT(F32, part, high, wide, deep, A, B, MADD)                                               \
+    } else if ((exact_a) && (exact_b)) {                                                                     \
+        MMA_PRODUCT(part, high, wide, deep, A, B, true, true)                                                \
+    } else if (exact_b) {                                                                                    \
+        MMA_PRODUCT(part, high, wide, deep, A, B, false, true)                                               \
+    } else {                                                                                                 \
+        MMA_PRODUCT(part, high, wide, deep, A, B, false, false)                                              \
+    }

@@ -36,6 +36,7 @@ BUFFER(0) BUFFER(1) BUFFER(2) BUFFER(3) BUFFER(4) BUFFER(5) BUFFER(6) BUFFER(7)
 #define SHARED(type, name, n)  shared type name[n];
 #define SHARED_GET(name, i)    name[i]
 #define SHARED_SET(name, i, v) (name[i] = (v))
+#define SHARED_OR(name, i, v)  atomicOr(name[i], v)
 #define WORD(buffer, i)        words_##buffer[i]
 #define SET_WORD(buffer, i, w) (words_##buffer[i] = (w))
 /* Before a loop: it is unrolled, so that arrays of registers may have its counter as their index. */

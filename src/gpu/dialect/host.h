@@ -87,6 +87,8 @@ static inline u32 host_shared_write(host_group *g, host_mark *marks, u32 n, u32 
     return i;
 }
 
+#define HOST_SEVERAL UINT32_MAX /* a writer that is no thread */
+
 #if defined(SIBYL_ASSERTIONS)
 #define SHARED(type, name, n)                                                                                \
     static _Thread_local type name[n];                                                                       \
@@ -95,10 +97,14 @@ static inline u32 host_shared_write(host_group *g, host_mark *marks, u32 n, u32 
     name[host_shared_read(host, name##_marks, sizeof name / sizeof *name, (u32)(i), thread)]
 #define SHARED_SET(name, i, value)                                                                           \
     (name[host_shared_write(host, name##_marks, sizeof name / sizeof *name, (u32)(i), thread)] = (value))
+#define SHARED_OR(name, i, value)                                                                            \
+    (name[host_shared_write(host, name##_marks, sizeof name / sizeof *name, (u32)(i), HOST_SEVERAL)] |=      \
+     (value))
 #else
 #define SHARED(type, name, n)      static _Thread_local type name[n];
 #define SHARED_GET(name, i)        name[i]
 #define SHARED_SET(name, i, value) (name[i] = (value))
+#define SHARED_OR(name, i, value)  (name[i] |= (value))
 #endif
 
 /* ---- The dialect: docs/gpu.md
