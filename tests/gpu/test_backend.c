@@ -1,4 +1,5 @@
 /* Sessions on a GPU's backend beside ref: gpu-host, or the one that SIBYL_TEST_GPU_BACKEND names. */
+#include "backend/gpu/alike.h"
 #include "backend/gpu/constants.h"
 #include "check_memory.h"
 #include "gpu/fake/fake.h"
@@ -133,7 +134,6 @@ TEST(test_constants)
     gpu_device *d;
     gpu_constants *held[2];
     gpu_range ranges[3];
-    bool owned = true;
     const double values[2] = {3, 4};
     float made[2];
     sib_value *given = tiny_given(SIB_F32, 1, (int64_t[]){2}, values);
@@ -142,14 +142,49 @@ TEST(test_constants)
     for (size_t i = 0; i < 3; i++) {
         if (i < 2)
             CHECK_OK(gpu_constants_create(d, &held[i], &err), err);
-        CHECK_OK(gpu_constants_get(held[i % 2], &v, &ranges[i], &owned, &err), err);
-        assert_false(owned);
+        CHECK_OK(gpu_constants_get(held[i % 2], &v, &ranges[i], &err), err);
         assert_ptr_equal(ranges[i].buffer, ranges[0].buffer);
     }
     gpu_constants_free(&held[0]);
     CHECK_OK(gpu_download(d, ranges[1], made, &err), err);
     assert_true(made[0] == 3 && made[1] == 4);
     gpu_constants_free(&held[1]);
+    gpu_close(&d);
+    sib_value_free(&given);
+    assert_int_equal(check_held(), before);
+}
+
+/* Words that are the same are on the device once, until the last holder puts them back. */
+TEST(test_alike)
+{
+    sib_error err = SIB_ERROR_INIT;
+    const uint64_t before = check_held();
+    const uint32_t words[] = {1, 2, 3, 4}, others[] = {1, 2, 3, 5};
+    const double values[4] = {1, 2, 3, -4};
+    float made[4];
+    gpu_device *d;
+    gpu_alike *a;
+    gpu_same *same[5];
+    sib_value *given = tiny_given(SIB_F64, 1, (int64_t[]){4}, values);
+    CHECK_OK(gpu_open(strcmp(backend(), "gpu-host") ? backend() : "host", &d, &err), err);
+    CHECK_OK(gpu_alike_create(d, &a, &err), err);
+    const unsigned long long uploaded = d->uploaded;
+    CHECK_OK(gpu_alike_get(a, words, 16, &same[0], &err), err);
+    CHECK_OK(gpu_alike_get(a, words, 16, &same[1], &err), err);
+    CHECK_OK(gpu_alike_get(a, others, 16, &same[2], &err), err);
+    CHECK_OK(gpu_alike_get(a, words, 12, &same[3], &err), err);
+    CHECK_OK(gpu_alike_tensor(a, sib_value_tensor(given), &same[4], &err), err);
+    assert_ptr_equal(same[0], same[1]);
+    assert_true(same[0] != same[2] && same[0] != same[3]);
+    assert_int_equal(d->uploaded - uploaded, 16 + 16 + 12 + 16);
+    CHECK_OK(gpu_download(d, (gpu_range){same[4]->buffer, 0, 16}, made, &err), err);
+    assert_true(made[0] == 1 && made[3] == -4);
+    gpu_alike_put(a, &same[0]);
+    CHECK_OK(gpu_download(d, (gpu_range){same[1]->buffer, 0, 16}, made, &err), err);
+    assert_memory_equal(made, words, 16);
+    for (size_t i = 0; i < 5; i++)
+        gpu_alike_put(a, &same[i]);
+    gpu_alike_free(&a);
     gpu_close(&d);
     sib_value_free(&given);
     assert_int_equal(check_held(), before);

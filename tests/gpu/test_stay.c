@@ -85,6 +85,8 @@ TEST(test_cache)
             assert_int_equal(d->downloaded - downloaded, 4 * 4);
             if (sequence && i) /* constants are there, and the first cache */
                 assert_int_equal(d->uploaded - uploaded, 4 * 4);
+            else if (i > 2) /* of what plans read little depends on the length */
+                assert_true(d->uploaded - uploaded < 1024);
             expect_same(y, z);
             sib_value_free(&y);
             sib_value_free(&z);

@@ -117,11 +117,9 @@ static sib_code hold(gpu_constants *c, const sib_tensor *t, gpu_range *out, sib_
     return SIB_OK;
 }
 
-sib_code gpu_constants_get(gpu_constants *c, const value *v, gpu_range *out, bool *owned, sib_error *err)
+sib_code gpu_constants_get(gpu_constants *c, const value *v, gpu_range *out, sib_error *err)
 {
-    *owned = !v->lasting;
-    if (*owned)
-        return upload(c->device, v->constant, out, err);
+    SIB_ASSERT(v->lasting);
     pthread_mutex_lock(&lock);
     const sib_code code = hold(c, v->constant, out, err);
     pthread_mutex_unlock(&lock);

@@ -9,8 +9,8 @@ typedef struct gpu_constants gpu_constants;
 /* Errors: SIB_ERR_MEMORY. */
 sib_code gpu_constants_create(gpu_device *d, gpu_constants **out, sib_error *err);
 void gpu_constants_free(gpu_constants **c);
-/* The elements of the constant v on the device, borrowed where v is lasting; else owned by the caller,
-   *owned. Errors: SIB_ERR_MEMORY, those of the device. */
-sib_code gpu_constants_get(gpu_constants *c, const value *v, gpu_range *out, bool *owned, sib_error *err);
+/* The elements of the constant v, which is lasting, on the device, borrowed. Errors: SIB_ERR_MEMORY, those of the
+   device. */
+sib_code gpu_constants_get(gpu_constants *c, const value *v, gpu_range *out, sib_error *err);
 
 #endif

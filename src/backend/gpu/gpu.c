@@ -15,6 +15,7 @@
 typedef struct gpu_self {
     gpu_device *device;
     gpu_constants *constants;
+    gpu_alike *alike; /* what steps read besides */
 } gpu_self;
 
 static const gpu_op *const milli_ops[MILLI_COUNT] = {
@@ -89,8 +90,11 @@ static sib_code bring_constants(gpu_self *self, const node_view *n, gpu_step *s,
         if (!n->in[i] || !n->in[i]->constant)
             continue;
         st->unread |= UINT64_C(1) << i;
-        if (used)
-            code = gpu_constants_get(self->constants, n->in[i], &s->constants[i], &s->owned[i], err);
+        if (used && n->in[i]->lasting)
+            code = gpu_constants_get(self->constants, n->in[i], &s->constants[i], err);
+        else if (used &&
+                 (code = gpu_alike_tensor(self->alike, n->in[i]->constant, &s->held[i], err)) == SIB_OK)
+            s->constants[i] = (gpu_range){s->held[i]->buffer, 0, s->held[i]->bytes};
     }
     return code;
 }
@@ -99,9 +103,7 @@ static sib_code bring_words(gpu_self *self, gpu_step *s, sib_error *err)
 {
     if (!s->n_words)
         return SIB_OK;
-    sib_code code = gpu_alloc(self->device, 4 * s->n_words, &s->own, err);
-    if (code == SIB_OK)
-        code = gpu_upload(self->device, (gpu_range){s->own, 0, 4 * s->n_words}, s->words, err);
+    const sib_code code = gpu_alike_get(self->alike, s->words, 4 * s->n_words, &s->own, err);
     mem_free(s->words);
     s->words = NULL;
     return code;
@@ -113,14 +115,13 @@ static void gpu_release(step *st)
     gpu_self *self = st->self;
     if (!s)
         return;
-    for (size_t i = 0; i < s->n_in && s->owned; i++)
-        if (s->owned[i])
-            gpu_free(self->device, &s->constants[i].buffer);
-    gpu_free(self->device, &s->own);
+    for (size_t i = 0; i < s->n_in && s->held; i++)
+        gpu_alike_put(self->alike, &s->held[i]);
+    gpu_alike_put(self->alike, &s->own);
     gpu_free(self->device, &s->scratch);
     pthread_mutex_destroy(&s->turn);
     mem_free(s->constants);
-    mem_free(s->owned);
+    mem_free(s->held);
     mem_free(s->words);
     mem_free(s->rows);
     mem_free(s);
@@ -136,10 +137,10 @@ static sib_code gpu_prepare(void *self, const node_view *n, step *st, sib_error 
     pthread_mutex_init(&s->turn, NULL);
     s->n_in = n->n_in;
     s->constants = mem_calloc(n->n_in ? n->n_in : 1, sizeof *s->constants);
-    s->owned = mem_calloc(n->n_in ? n->n_in : 1, sizeof *s->owned);
+    s->held = mem_calloc(n->n_in ? n->n_in : 1, sizeof(gpu_same *));
     const gpu_op *op = op_for(n);
     SIB_ASSERT(op); /* as when it was claimed */
-    sib_code code = s->constants && s->owned ? op->plan(n, s, err) : err_memory(err, n->n_in, "a step");
+    sib_code code = s->constants && s->held ? op->plan(n, s, err) : err_memory(err, n->n_in, "a step");
     if (code == SIB_OK)
         code = bring_constants(self, n, s, st, err);
     if (code == SIB_OK)
@@ -176,7 +177,7 @@ static gpu_range range_of(const step *st, const gpu_operand *o, const buffer *co
     case GPU_OUT:
         return place_of(&st->view, st->view.out[o->at], out[o->at]);
     default:
-        return (gpu_range){o->source == GPU_OWN ? s->own : s->scratch, o->at, o->bytes};
+        return (gpu_range){o->source == GPU_OWN ? s->own->buffer : s->scratch, o->at, o->bytes};
     }
 }
 
@@ -266,7 +267,10 @@ static sib_code open_driver(const char *driver, unsigned number, void **out, sib
     if (code == SIB_OK)
         code = gpu_constants_create(self->device, &self->constants, err);
     if (code == SIB_OK)
+        code = gpu_alike_create(self->device, &self->alike, err);
+    if (code == SIB_OK)
         return SIB_OK;
+    gpu_constants_free(&self->constants);
     gpu_close(&self->device);
     mem_free(self);
     *out = NULL;
@@ -307,6 +311,7 @@ static void gpu_shut(void **selfp)
     if (!self)
         return;
     gpu_constants_free(&self->constants);
+    gpu_alike_free(&self->alike);
     gpu_close(&self->device);
     mem_free(self);
     *selfp = NULL;

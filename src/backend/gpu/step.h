@@ -2,7 +2,7 @@
 #ifndef GPU_STEP_H
 #define GPU_STEP_H
 
-#include "backend/gpu/gpu.h"
+#include "backend/gpu/alike.h"
 #include "backend/gpu/indices.h"
 
 #include <pthread.h>
@@ -20,13 +20,13 @@ struct gpu_step {
     gpu_row *rows; /* (n_rows) */
     uint32_t *words;
     size_t n_words, word_capacity;
-    gpu_buffer *own;     /* words, on the device; NULL: none */
+    gpu_same *own;       /* words, on the device; NULL: none */
     gpu_buffer *scratch; /* NULL: none */
     size_t scratch_words;
     pthread_mutex_t turn; /* a run lists its launches in one go where the step has scratch */
     size_t n_in;
     gpu_range *constants; /* (n_in) buffer NULL: the input is no constant */
-    bool *owned;          /* (n_in) the constant lives as long as the step */
+    gpu_same **held;      /* (n_in) those of plans, not of the model; else NULL */
     gpu_indices indices;  /* that are checked before each run; count 0: none */
 };
 
