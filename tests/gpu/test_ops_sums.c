@@ -20,6 +20,57 @@ TEST(test_matmul_integer)
     }
 }
 
+/* Of few rows and of tiles, each operand transposed, with every form of C. */
+TEST(test_gemm)
+{
+    enum { K = 34, N = 44 };
+    static const int64_t rows[] = {1, 5, 40};
+    static const sib_dtype types[] = {SIB_F32, SIB_F16, SIB_BF16};
+    for (size_t t = 0; t < 3 * 3 * 4 * 7; t++) {
+        const int64_t m = rows[t % 3], a = t / 9 % 2, b = t / 18 % 2;
+        const sib_dtype type = types[t / 3 % 3];
+        const tensor c[] = {{SIB_DTYPE_UNKNOWN, 0, {0}}, {type, 0, {0}},    {type, 1, {1}},   {type, 1, {N}},
+                            {type, 2, {1, N}},           {type, 2, {m, 1}}, {type, 2, {m, N}}};
+        const size_t form = t / 36;
+        claim_case w = made(
+            "Gemm", 13, 3,
+            (const tensor[]){{type, 2, {a ? K : m, a ? m : K}}, {type, 2, {b ? N : K, b ? K : N}}, c[form]});
+        w.in[0].size = w.in[1].size = 1;
+        w.n_attributes = 4;
+        w.attributes[0] = claim_int("transA", a);
+        w.attributes[1] = claim_int("transB", b);
+        w.attributes[2] = claim_float("alpha", form % 2 ? 0.5 : 1);
+        w.attributes[3] = claim_float("beta", form % 3 ? -1.5 : 1);
+        w.abs = type == SIB_F32 ? 2e-5 : type == SIB_F16 ? 1e-2 : 1e-1;
+        w.rel = type == SIB_F32 ? 1e-6 : type == SIB_F16 ? 1e-3 : 1e-2;
+        check(&w);
+    }
+}
+
+/* Transposed operands of batches, which one of them may lack. */
+TEST(test_fused_matmul)
+{
+    for (size_t t = 0; t < 24; t++) {
+        const int64_t m = t / 8 == 2 ? 40 : 2, k = 20, n = t / 8 ? 24 : 23, a = t % 2, b = t / 2 % 2;
+        claim_case w = made("FusedMatMul", 1, 2,
+                            (const tensor[]){{SIB_F32, 3, {3, a ? k : m, a ? m : k}},
+                                             {SIB_F32, 3, {3, b ? n : k, b ? k : n}}});
+        w.domain = "com.microsoft";
+        if (t & 4) {
+            w.in[1].rank = 2;
+            memmove(w.in[1].dims, w.in[1].dims + 1, 16);
+        }
+        w.in[0].size = w.in[1].size = 1;
+        w.n_attributes = 3;
+        w.attributes[0] = claim_int("transA", a);
+        w.attributes[1] = claim_int("transB", b);
+        w.attributes[2] = claim_float("alpha", 0.125);
+        w.abs = 1e-5;
+        w.rel = 1e-6;
+        check(&w);
+    }
+}
+
 /* K weights of N columns in blocks, with each kind of zero point, times `rows` rows. */
 static void check_bits(int64_t rows, int64_t k, int64_t n, int64_t block, int64_t bits, size_t zeros,
                        sib_dtype type)

@@ -85,14 +85,15 @@ static bool describe(matvec *v, const gpu_matmul_args *a, size_t batches)
                            .a_type = a->a_type,
                            .b_type = a->b_type,
                            .flags = a->flags & MATMUL_BIAS ? MATVEC_C : 0,
-                           .c_column = 1,
-                           .alpha = 1,
-                           .beta = 1}};
+                           .c_row = a->c_row,
+                           .c_column = a->c_column,
+                           .alpha = a->flags & MATMUL_SCALED ? a->alpha : 1,
+                           .beta = a->flags & MATMUL_SCALED ? a->beta : 1}};
     if (a->m > ROWS_MAX || !gpu_is_float((sib_dtype)a->a_type) || !gpu_is_float((sib_dtype)a->b_type))
         return false;
     if (a->bits)
         return describe_bits(v, a);
-    if ((a->flags & ~MATMUL_BIAS) || (!lines && a->b_column != 1) ||
+    if ((a->flags & ~(MATMUL_BIAS | MATMUL_SCALED)) || (!lines && a->b_column != 1) ||
         !set_words(v, a,
                    !lines     ? a->b_row
                    : a->n > 1 ? a->b_column

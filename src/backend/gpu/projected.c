@@ -49,7 +49,8 @@ static bool read_product(const node_view *n, const attention_ms_spec *spec, proj
                                    .b_column = 1,
                                    .a_type = x.dtype,
                                    .b_type = x.dtype,
-                                   .flags = gpu_has(n, IN_BIAS) ? MATMUL_BIAS : 0};
+                                   .flags = gpu_has(n, IN_BIAS) ? MATMUL_BIAS : 0,
+                                   .c_column = 1};
     p->args = (gpu_attention_args){.type = x.dtype,
                                    .heads = 1,
                                    .queries = (uint32_t)x.dims[1],

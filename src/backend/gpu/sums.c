@@ -3,6 +3,13 @@
 
 /* ---- Products ------------------------------------------------------------------------------------------ */
 
+enum { IN_C = 2 }; /* of Gemm */
+
+static bool has(const node_view *n, size_t k)
+{
+    return k < n->n_in && n->in[k];
+}
+
 /* Steps of an operand between batches, along an axis of the batch. */
 static size_t batch_step(const gpu_tensor *t, size_t rank, size_t axis)
 {
@@ -48,20 +55,28 @@ static bool set_batches(gpu_matmul_args *args, const gpu_tensor *a, const gpu_te
 static bool product(const node_view *n, gpu_tensor *a, gpu_tensor *b, gpu_matmul_args *args, size_t *batches)
 {
     gpu_tensor out;
+    const bool turns = str_is(n->node->type, "Gemm") || str_is(n->node->type, "FusedMatMul");
+    const gemm_spec spec = turns ? spec_gemm(n->node) : (gemm_spec){.alpha = 1, .beta = 1};
     if (!gpu_tensor_of(n->graph, n->in[0], a) || !gpu_tensor_of(n->graph, n->in[1], b) ||
-        !gpu_tensor_of(n->graph, n->out[0], &out) || a->rank < 2 || b->rank < 2)
+        !gpu_tensor_of(n->graph, n->out[0], &out) || a->rank < 2 || b->rank < 2 || spec.transBatchA ||
+        spec.transBatchB)
         return false;
+    const uint32_t a_dims[] = {(uint32_t)a->dims[a->rank - 2], (uint32_t)a->dims[a->rank - 1]},
+                   b_dims[] = {(uint32_t)b->dims[b->rank - 2], (uint32_t)b->dims[b->rank - 1]};
     *args = (gpu_matmul_args){.type = out.dtype,
-                              .m = (uint32_t)a->dims[a->rank - 2],
-                              .n = (uint32_t)b->dims[b->rank - 1],
-                              .k = (uint32_t)a->dims[a->rank - 1],
-                              .a_row = (uint32_t)a->dims[a->rank - 1],
-                              .a_column = 1,
-                              .b_row = (uint32_t)b->dims[b->rank - 1],
-                              .b_column = 1,
+                              .m = a_dims[spec.transA],
+                              .n = b_dims[!spec.transB],
+                              .k = a_dims[!spec.transA],
+                              .a_row = spec.transA ? 1 : a_dims[1],
+                              .a_column = spec.transA ? a_dims[1] : 1,
+                              .b_row = spec.transB ? 1 : b_dims[1],
+                              .b_column = spec.transB ? b_dims[1] : 1,
                               .a_type = a->dtype,
-                              .b_type = b->dtype};
-    if (b->rank > 2)
+                              .b_type = b->dtype,
+                              .flags = spec.alpha != 1 || spec.beta != 1 ? MATMUL_SCALED : 0,
+                              .alpha = (float)spec.alpha,
+                              .beta = (float)spec.beta};
+    if (b->rank > 2 || spec.transA)
         return set_batches(args, a, b, &out, batches);
     args->m = (uint32_t)(a->count / args->k); /* every batch's rows, which read the same b */
     args->inner = 1;
@@ -90,21 +105,37 @@ static sib_code add_product(gpu_step *s, const gpu_matmul_args *args, size_t n_i
                    size_ceil_div(args->m, TILE_SIDE), batches, err);
 }
 
+/* Of floats of one type. */
+static bool read_matmul(const node_view *n, gpu_matmul_args *args, size_t *batches)
+{
+    gpu_tensor a, b, c;
+    if (!product(n, &a, &b, args, batches) || a.dtype != args->type || b.dtype != args->type || !fits(args))
+        return false;
+    if (!has(n, IN_C))
+        return args->type != SIB_I32 || n->node->milli || str_is(n->node->type, "MatMul");
+    if (!gpu_tensor_of(n->graph, n->in[IN_C], &c) || c.dtype != args->type || c.wide || c.rank > 2)
+        return false;
+    const uint32_t columns = c.rank ? (uint32_t)c.dims[c.rank - 1] : 1,
+                   rows = c.rank > 1 ? (uint32_t)c.dims[0] : 1;
+    args->flags |= MATMUL_BIAS;
+    args->c_row = rows == 1 ? 0 : columns;
+    args->c_column = columns > 1;
+    return gpu_is_float(c.dtype) && (rows == 1 || rows == args->m) && (columns == 1 || columns == args->n);
+}
+
 static bool matmul_claims(const node_view *n)
 {
     gpu_matmul_args args;
-    gpu_tensor a, b;
     size_t batches;
-    return product(n, &a, &b, &args, &batches) && a.dtype == args.type && b.dtype == args.type && fits(&args);
+    return read_matmul(n, &args, &batches);
 }
 
 static sib_code matmul_plan(const node_view *n, gpu_step *s, sib_error *err)
 {
     gpu_matmul_args args = {0};
-    gpu_tensor a, b;
     size_t batches = 0;
-    product(n, &a, &b, &args, &batches);
-    return add_product(s, &args, 2, (const size_t[]){0, 1}, batches, err);
+    read_matmul(n, &args, &batches);
+    return add_product(s, &args, 5, (const size_t[]){0, 1, 0, 0, has(n, IN_C) ? IN_C : 0}, batches, err);
 }
 
 const gpu_op gpu_matmul = {.claims = matmul_claims, .plan = matmul_plan};
@@ -151,11 +182,6 @@ static sib_code narrow_plan(const node_view *n, gpu_step *s, sib_error *err)
 const gpu_op gpu_matmul_narrow = {.claims = narrow_claims, .plan = narrow_plan};
 
 /* ---- Products of bytes --------------------------------------------------------------------------------- */
-
-static bool has(const node_view *n, size_t k)
-{
-    return k < n->n_in && n->in[k];
-}
 
 static bool is_byte(sib_dtype dtype)
 {
@@ -245,6 +271,7 @@ static bool read_bits(const node_view *n, gpu_matmul_args *args)
         .block = (uint32_t)block,
         .blocks = (uint32_t)blocks,
         .zero_row = (uint32_t)zero_row,
+        .c_column = 1,
     };
     return fits(args) && gpu_is_float((sib_dtype)args->b_type) && is_list(n, BITS_B, SIB_U8, rows * row) &&
            is_list(n, BITS_SCALES, (sib_dtype)args->b_type, rows * blocks) &&

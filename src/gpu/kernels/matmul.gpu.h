@@ -2,8 +2,8 @@
    bits modulo 2^32, each less its zero point. b may be of few bits, packed from the lowest on, in rows of k: (q - zero)
    scale, with a scale and a zero point for each block of a row.
 
-   Buffers: 0 a, 1 b, 2 out; 3 scales of b, or zero points of a; 4 zero points of b; 5 what is added to each row of
-   the result. Strides are in elements. Results narrower than a word have an even n. */
+   Buffers: 0 a, 1 b, 2 out; 3 scales of b, or zero points of a; 4 zero points of b; 5 what is added to
+   the result, c_row and c_column apart. Strides are in elements. Results narrower than a word have an even n. */
 #ifndef GPU_KERNELS_MATMUL_H
 #define GPU_KERNELS_MATMUL_H
 
@@ -11,6 +11,7 @@
 #define MATMUL_B_ZERO    2u /* b has, b_zero apart; of few bits they are packed like b */
 #define MATMUL_REAL_ZERO 4u /* those of few bits are floats of the scales' type */
 #define MATMUL_BIAS      8u
+#define MATMUL_SCALED    16u /* the product is times alpha, what is added times beta */
 
 #include "gpu/dialect/args.h"
 #include "gpu/kernels/tile.h"
@@ -19,7 +20,8 @@
    the bytes of its zero points. */
 KERNEL_ARGS(matmul, u32 type; u32 m; u32 n; u32 k; u32 inner; u32 a_outer; u32 a_inner; u32 a_row;
             u32 a_column; u32 b_outer; u32 b_inner; u32 b_row; u32 b_column; u32 a_type; u32 b_type;
-            u32 flags; u32 a_zero; u32 b_zero; u32 bits; u32 block; u32 blocks; u32 zero_row;)
+            u32 flags; u32 a_zero; u32 b_zero; u32 bits; u32 block; u32 blocks; u32 zero_row; u32 c_row;
+            u32 c_column; f32 alpha; f32 beta;)
 
 #ifdef GPU_DIALECT
 #define THREADS TILE_THREADS
@@ -93,8 +95,14 @@ KERNEL(matmul)
             for (u32 j = 0u; j < TILE_OWN && x + j < args.n; j++) {
                 u32 to = (GROUP_Z * args.m + y + i) * args.n + x + j;
                 u32 sum = MINE(sums, i * TILE_OWN + j);
+                bool scaled = (args.flags & MATMUL_SCALED) != 0u;
+                if (scaled)
+                    sum = f32_to_bits(args.alpha * bits_to_f32(sum));
                 if ((args.flags & MATMUL_BIAS) != 0u)
-                    sum = f32_to_bits(bits_to_f32(sum) + LOAD_F32(5, args.type, x + j));
+                    sum = f32_to_bits(
+                        bits_to_f32(sum) +
+                        (scaled ? args.beta : 1.0f) *
+                            LOAD_F32(5, args.type, (y + i) * args.c_row + (x + j) * args.c_column));
                 PUT(2, args.type, word, to, sum);
             }
     }
