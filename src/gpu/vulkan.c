@@ -1,6 +1,7 @@
 /* The driver `vulkan`. Launches and copies are listed one after another, each behind a barrier, and submitted
    where somebody waits or a slot of the recorder is full. Values are in the device's own memory; where the host
    does not see that, copies go through the recorder's staging buffers. */
+#include "gpu/vulkan_modes.h"
 #include "gpu/vulkan_record.h"
 
 #include "base/alloc.h"
@@ -31,6 +32,7 @@ typedef struct vulkan_device {
     bool slow_reads;                    /* or that it reads without a cache */
     VkDescriptorSetLayout set_layout;
     VkPipelineLayout layout;
+    vulkan_modes modes;
     VkPipeline pipelines[GPU_KERNEL_COUNT]; /* each made when first launched */
     vulkan_recorder recorder;
 } vulkan_device;
@@ -92,7 +94,8 @@ static void add_feature(vulkan_device *d, bool has, const char *name)
         snprintf(d->head.features + used, sizeof d->head.features - used, "%s%s", used ? ", " : "", name);
 }
 
-/* What the device says of its arithmetic. The kernels need none of it; `sibyl devices` shows it. */
+/* What the device says of its arithmetic, which `sibyl devices` shows. The kernels ask for what it keeps of float32, and
+   need none of it. */
 static void ask_features(vulkan_device *d)
 {
     VkPhysicalDeviceFloatControlsProperties floats = {
@@ -109,6 +112,13 @@ static void ask_features(vulkan_device *d)
     add_feature(d, narrow.shaderInt8, "int8");
     add_feature(d, features.features.shaderFloat64, "float64");
     add_feature(d, features.features.shaderInt64, "int64");
+    d->modes = (vulkan_modes){
+        floats.shaderSignedZeroInfNanPreserveFloat32,
+        floats.shaderDenormPreserveFloat32 &&
+            floats.denormBehaviorIndependence != VK_SHADER_FLOAT_CONTROLS_INDEPENDENCE_NONE,
+        floats.shaderRoundingModeRTEFloat32 &&
+            floats.roundingModeIndependence != VK_SHADER_FLOAT_CONTROLS_INDEPENDENCE_NONE,
+    };
     add_feature(d, floats.shaderDenormPreserveFloat32, "keeps denormal float32");
     add_feature(d, floats.shaderDenormFlushToZeroFloat32, "flushes denormal float32");
     add_feature(d, floats.shaderRoundingModeRTEFloat32, "rounds float32 to even");
@@ -315,10 +325,14 @@ static sib_code make_pipeline(vulkan_device *d, gpu_kernel kernel, sib_error *er
 #undef GPU_KERNEL
     };
     VkShaderModule module = VK_NULL_HANDLE;
-    const VkShaderModuleCreateInfo text = {.sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO,
-                                           .codeSize = *texts[kernel].bytes,
-                                           .pCode = texts[kernel].words};
+    size_t n;
+    uint32_t *words = vulkan_add_modes(&d->modes, texts[kernel].words, *texts[kernel].bytes / 4, &n);
+    if (!words)
+        return err_memory(err, *texts[kernel].bytes, "a kernel");
+    const VkShaderModuleCreateInfo text = {
+        .sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO, .codeSize = 4 * n, .pCode = words};
     VkResult r = d->v.CreateShaderModule(d->v.device, &text, NULL, &module);
+    mem_free(words);
     const VkComputePipelineCreateInfo info = {
         .sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO,
         .stage = {.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO,

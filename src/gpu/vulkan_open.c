@@ -3,6 +3,7 @@
 #include "base/error.h"
 
 #include <dlfcn.h>
+#include <pthread.h>
 #include <string.h>
 
 #define DEVICES_MAX  16
@@ -26,29 +27,55 @@ sib_code vulkan_check(VkResult r, const char *what, sib_error *err)
     }
 }
 
-static sib_code make_instance(vulkan *v, sib_error *err)
-{
-    v->library = dlopen("libvulkan.so.1", RTLD_NOW | RTLD_LOCAL);
-    if (!v->library)
-        return err_set(err, SIB_ERR_UNSUPPORTED, "Vulkan: there is no loader (libvulkan.so.1)");
+/* The process's instance, which stays: drivers can be loaded a limited number of times. */
+static struct {
+    pthread_mutex_t lock;
     PFN_vkGetInstanceProcAddr get;
-    void *address = dlsym(v->library, "vkGetInstanceProcAddr");
-    memcpy(&get, &address, sizeof get);
-    PFN_vkCreateInstance create = get ? (PFN_vkCreateInstance)get(NULL, "vkCreateInstance") : NULL;
-    if (!create)
-        return err_set(err, SIB_ERR_UNSUPPORTED, "Vulkan: libvulkan.so.1 is no loader");
+    VkInstance instance;
+} process = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static sib_code open_loader(PFN_vkGetInstanceProcAddr *get, sib_error *err)
+{
+    void *library = dlopen("libvulkan.so.1", RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+    if (!library)
+        return err_set(err, SIB_ERR_UNSUPPORTED, "Vulkan: there is no loader (libvulkan.so.1)");
+    void *address = dlsym(library, "vkGetInstanceProcAddr");
+    dlclose(library);
+    memcpy(get, &address, sizeof address);
+    return *get ? SIB_OK : err_set(err, SIB_ERR_UNSUPPORTED, "Vulkan: libvulkan.so.1 is no loader");
+}
+
+static sib_code make_instance(sib_error *err)
+{
     const VkApplicationInfo application = {.sType = VK_STRUCTURE_TYPE_APPLICATION_INFO,
                                            .pEngineName = "sibyl",
                                            .apiVersion = VK_API_VERSION_1_2};
     const VkInstanceCreateInfo info = {.sType = VK_STRUCTURE_TYPE_INSTANCE_CREATE_INFO,
                                        .pApplicationInfo = &application};
-    VkResult r = create(&info, NULL, &v->instance);
-    if (r == VK_ERROR_INCOMPATIBLE_DRIVER)
-        return err_set(err, SIB_ERR_UNSUPPORTED, "Vulkan: there is no driver for any device");
-#define X(name) v->name = r == VK_SUCCESS ? (PFN_vk##name)get(v->instance, "vk" #name) : NULL;
+    sib_code code = open_loader(&process.get, err);
+    if (code != SIB_OK)
+        return code;
+    PFN_vkCreateInstance create = (PFN_vkCreateInstance)process.get(NULL, "vkCreateInstance");
+    if (!create)
+        return err_set(err, SIB_ERR_UNSUPPORTED, "Vulkan: libvulkan.so.1 is no loader");
+    const VkResult r = create(&info, NULL, &process.instance);
+    if (r != VK_SUCCESS)
+        process.instance = VK_NULL_HANDLE;
+    return r == VK_ERROR_INCOMPATIBLE_DRIVER
+               ? err_set(err, SIB_ERR_UNSUPPORTED, "Vulkan: there is no driver for any device")
+               : vulkan_check(r, "an instance", err);
+}
+
+static sib_code take_instance(vulkan *v, sib_error *err)
+{
+    pthread_mutex_lock(&process.lock);
+    const sib_code code = process.instance ? SIB_OK : make_instance(err);
+    v->instance = process.instance;
+    pthread_mutex_unlock(&process.lock);
+#define X(name) v->name = code == SIB_OK ? (PFN_vk##name)process.get(v->instance, "vk" #name) : NULL;
     VULKAN_OF_INSTANCE(X)
 #undef X
-    return vulkan_check(r, "an instance", err);
+    return code;
 }
 
 /* Finds the first family of queues that compute; returns false where there is none. */
@@ -93,7 +120,7 @@ sib_code vulkan_open(vulkan *v, unsigned number, sib_error *err)
 {
     const float priority = 1;
     *v = (vulkan){0};
-    sib_code code = make_instance(v, err);
+    sib_code code = take_instance(v, err);
     if (code == SIB_OK)
         code = choose_device(v, number, err);
     if (code != SIB_OK)
@@ -119,9 +146,5 @@ void vulkan_close(vulkan *v)
 {
     if (v->device)
         v->DestroyDevice(v->device, NULL);
-    if (v->instance)
-        v->DestroyInstance(v->instance, NULL);
-    if (v->library)
-        dlclose(v->library);
     *v = (vulkan){0};
 }

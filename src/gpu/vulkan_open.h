@@ -9,7 +9,6 @@
 
 /* Functions of an instance, and of a device. */
 #define VULKAN_OF_INSTANCE(X)                                                                                \
-    X(DestroyInstance)                                                                                       \
     X(EnumeratePhysicalDevices)                                                                              \
     X(GetPhysicalDeviceProperties)                                                                           \
     X(GetPhysicalDeviceProperties2)                                                                          \
@@ -64,8 +63,7 @@
     X(ResetFences)
 
 typedef struct vulkan {
-    void *library; /* of dlopen */
-    VkInstance instance;
+    VkInstance instance; /* the process's */
     VkPhysicalDevice physical;
     VkDevice device;
     uint32_t family; /* of the queue */
@@ -78,7 +76,7 @@ typedef struct vulkan {
 #undef X
 } vulkan;
 
-/* Opens the loader, an instance of Vulkan 1.2, and device `number` of those that compute, dedicated ones before
+/* Opens the loader and an instance of Vulkan 1.2, which the process keeps, and device `number` of those that compute, dedicated ones before
    others. After a failure too the caller calls vulkan_close. Errors: SIB_ERR_UNSUPPORTED (no loader, no
    device), those of vulkan_check. */
 sib_code vulkan_open(vulkan *v, unsigned number, sib_error *err);

@@ -61,6 +61,8 @@ typedef float f32;
 #define CEIL(x)        ceilf(x)
 #define ROUND(x)       rintf(x)
 #define SQRT(x)        sqrtf(x)
+/* a / b rounded to the nearest */
+#define QUOTIENT(a, b) ((a) / (b))
 #define LOG2(x)        log2_of(x)
 #define ABS(x)         fabsf(x)
 

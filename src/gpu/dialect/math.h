@@ -181,7 +181,9 @@ FN f32 sinh_f32(f32 v)
     f32 size = ABS(v);
     if (size > 20.0f) {
         f32 root = exp_f32(0.5f * size);
-        return with_sign(0.5f * root * root, v);
+        EXACT f32 half_root = 0.5f * root;
+        EXACT f32 large = half_root * root; /* root * root may overflow */
+        return with_sign(large, v);
     }
     f32 e = expm1_f32(size);
     return is_nan(v) ? v : with_sign(0.5f * (e + e / (e + 1.0f)), v);
@@ -190,7 +192,9 @@ FN f32 sinh_f32(f32 v)
 FN f32 cosh_f32(f32 v)
 {
     f32 root = exp_f32(0.5f * ABS(v));
-    return ABS(v) > 20.0f ? 0.5f * root * root : 0.5f * (root * root + 1.0f / (root * root));
+    EXACT f32 half_root = 0.5f * root;
+    EXACT f32 large = half_root * root; /* root * root may overflow */
+    return ABS(v) > 20.0f ? large : 0.5f * (root * root + 1.0f / (root * root));
 }
 
 FN f32 asinh_f32(f32 v)

@@ -168,7 +168,7 @@ FN f32 chain_real_2(u32 op, f32 x, f32 y)
     case CHAIN_MUL:
         return x * y;
     case CHAIN_DIV:
-        return x / y;
+        return QUOTIENT(x, y);
     case CHAIN_POW:
         return pow_f32(x, y);
     case CHAIN_MIN:

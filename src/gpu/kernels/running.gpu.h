@@ -29,9 +29,24 @@ FN f32 running_lost(f32 x, f32 y)
     return lost;
 }
 
-/* a (b + rest) as a product of halves of a and b, which are exact. Returns what a b is short of it. */
-FN f32 running_short(f32 a, f32 b, f32 rest)
+/* The fraction of v, in [1, 2). */
+FN f32 running_fraction(f32 v)
 {
+    return bits_to_f32((f32_to_bits(v) & 0x7fffffu) | 0x3f800000u);
+}
+
+/* Whether v is neither zero, denormal, infinite nor NaN. */
+FN bool running_normal(f32 v)
+{
+    u32 exponent = f32_to_bits(v) & 0x7f800000u;
+    return exponent != 0u && exponent != 0x7f800000u;
+}
+
+/* What x y is short of the product of both, as a share of it: of halves of their fractions, whose products are exact, since
+   what is missing of a small product would be denormal, which a device may not have. */
+FN f32 running_short(f32 x, f32 y)
+{
+    f32 a = running_fraction(x), b = running_fraction(y);
     f32 a_high = bits_to_f32(f32_to_bits(a) & 0xfffff000u),
         b_high = bits_to_f32(f32_to_bits(b) & 0xfffff000u);
     EXACT f32 a_low = a - a_high;
@@ -40,18 +55,30 @@ FN f32 running_short(f32 a, f32 b, f32 rest)
     EXACT f32 high = a_high * b_high - product;
     EXACT f32 middle = high + a_high * b_low;
     EXACT f32 lower = middle + a_low * b_high;
-    EXACT f32 lost = (lower + a_low * b_low) + a * rest;
-    return lost;
+    EXACT f32 lost = lower + a_low * b_low;
+    return lost / product;
 }
 
-/* What pair(op, type, sum, x) is short of the exact one, where sum is short of its own by `rest` and x by `more`. */
+/* What pair(op, type, sum, x) is short of the exact one, where sum is short of its own by `rest` and x by `more`: of
+   products as shares of them. */
 FN f32 running_rest_of(u32 op, u32 type, u32 sum, f32 rest, u32 x, f32 more)
 {
-    f32 a = bits_to_f32(x), b = bits_to_f32(sum), made;
+    f32 a = bits_to_f32(x), b = bits_to_f32(sum), made = rest + more;
     if (!type_is_float(type))
         return 0.0f;
-    made = op == PAIR_SUM ? rest + more + running_lost(b, a) : running_short(a, b, rest) + b * more;
+    if (op == PAIR_SUM)
+        made = made + running_lost(b, a);
+    else if (running_normal(a) && running_normal(b) && running_normal(a * b))
+        made = made + running_short(b, a);
     return is_nan(made) || is_inf(made) ? 0.0f : made;
+}
+
+/* The sum, or product, with what it is short of. */
+FN f32 running_full(u32 op, f32 made, f32 rest)
+{
+    if (op == PAIR_SUM)
+        return made + rest;
+    return rest == 0.0f ? made : made + made * rest; /* infinity times 0 is NaN */
 }
 
 KERNEL(running)
@@ -75,7 +102,8 @@ KERNEL(running)
                 rest = running_rest_of(args.op, args.type, sum, rest, x, 0.0f);
                 sum = pair(args.op, args.type, sum, x);
                 if (pass == 1u && type_is_float(args.type))
-                    SET_WORD(1, begin + i * args.inner, f32_to_bits(bits_to_f32(sum) + rest));
+                    SET_WORD(1, begin + i * args.inner,
+                             f32_to_bits(running_full(args.op, bits_to_f32(sum), rest)));
                 else if (pass == 1u)
                     SET_WORD(1, begin + i * args.inner, sum);
             }
