@@ -5,8 +5,8 @@ TEST_FIXTURE(rig_open, rig_close)
 
 typedef struct attended {
     gpu_attention_args args; /* 2 batches, 2 key heads; all of rank 4 */
-    float q[2 * 6 * 21 * 40], k[2 * 2 * 100 * 40], v[2 * 2 * 100 * 70], past_k[2 * 2 * 30 * 40],
-        past_v[2 * 2 * 30 * 70], bias[21 * 100], y[2 * 6 * 21 * 70];
+    float q[2 * 8 * 21 * 40], k[2 * 2 * 100 * 40], v[2 * 2 * 100 * 70], past_k[2 * 2 * 30 * 40],
+        past_v[2 * 2 * 30 * 70], bias[21 * 100], y[2 * 8 * 21 * 70];
     size_t valid; /* keys that count */
 } attended;
 
@@ -104,35 +104,26 @@ static void fill_case(attended *t, const attention_case *w)
         (w->value ? t->v + w->at * w->dv : t->k + w->at * w->d)[1] = w->spoilt;
 }
 
-/* Runs the kernel into `y`, or that of few rows with `chunk` keys a group unless that is 0. */
-static void attend(const attended *t, gpu_range *all, gpu_range y, uint32_t chunk)
+/* Runs a kernel into `y`, with `chunk` keys a group; 0: all. */
+static void attend(const attended *t, gpu_kernel kernel, gpu_range *all, gpu_range y, uint32_t chunk)
 {
     gpu_attention_args args = t->args;
-    const uint32_t rows = args.heads * args.queries, tiles = (rows + ATTENTION_ROWS - 1) / ATTENTION_ROWS,
-                   parts = chunk ? (args.past + args.keys + chunk - 1) / chunk : 0;
+    const uint32_t rows = args.heads * args.queries, across = 1 + (args.dv - 1) / ATTENTION_COLUMNS;
+    const uint32_t tiles = kernel == GPU_attention_row ? 1 : (1 + (rows - 1) / ATTENTION_ROWS) * across;
+    const uint32_t parts = chunk ? 1 + (args.past + args.keys - 1) / chunk : 1;
+    const uint32_t slices = parts > 2 ? ATTENTION_MERGE_SLICES : 1,
+                   rows_each = ATTENTION_MERGE_SLICES / slices;
+    const gpu_attention_merge_args merge = {
+        SIB_F32, 4 * rows,     args.heads,  args.queries,
+        2,       args.dv,      parts,       args.flags & ATTENTION_EMPTY ? 1 : 0,
+        slices,  args.y_batch, args.y_head, args.y_row};
     args.chunk = chunk;
-    all[6] = y;
-    if (!chunk)
-        rig_launch(GPU_attention, 8, all, &args, tiles, 2, 2);
-    else if (parts == 1)
-        rig_launch(GPU_attention_row, 8, all, &args, 1, 2, 2);
-    if (parts < 2)
+    all[6] = parts > 1 ? rig_buffer(4 * (size_t)rows * parts * (ATTENTION_PART_V + args.dv), NULL) : y;
+    rig_launch(kernel, 8, all, &args, parts * tiles, 2, 2);
+    if (parts == 1)
         return;
-    const gpu_attention_merge_args merge = {SIB_F32,
-                                            4 * rows,
-                                            args.heads,
-                                            args.queries,
-                                            2,
-                                            args.dv,
-                                            parts,
-                                            args.flags & ATTENTION_EMPTY ? 1 : 0,
-                                            args.y_batch,
-                                            args.y_head,
-                                            args.y_row};
-    all[6] = rig_buffer(4 * (size_t)rows * parts * (ATTENTION_PART_V + args.dv), NULL);
-    rig_launch(GPU_attention_row, 8, all, &args, parts, 2, 2);
     rig_launch(GPU_attention_merge, 2, (const gpu_range[]){all[6], y}, &merge,
-               4 * rows * ((args.dv + ATTENTION_MERGE_WORDS - 1) / ATTENTION_MERGE_WORDS), 1, 1);
+               (1 + (4 * rows - 1) / rows_each) * (1 + (args.dv - 1) / ATTENTION_MERGE_WORDS), 1, 1);
     gpu_free(rig, &all[6].buffer);
 }
 
@@ -152,8 +143,9 @@ static void check_attention(const attention_case *w)
     static attended t;
     fill_case(&t, w);
     const int64_t lengths[] = {w->valid, w->valid};
-    static const uint32_t chunks[] = {0, 32, ATTENTION_ROW_TILE, 100, ATTENTION_ROW_KEYS};
-    const size_t n = w->heads * w->queries > ATTENTION_ROW_ROWS ? 1 : COUNT(chunks);
+    static const uint32_t chunks[] = {0, 32, 100},
+                          row_chunks[] = {32, ATTENTION_ROW_TILE, 100, ATTENTION_ROW_KEYS};
+    const bool few = w->heads * w->queries <= ATTENTION_ROW_ROWS;
     gpu_range y = rig_buffer(4 * (size_t)w->heads * w->queries * w->dv, NULL);
     gpu_range all[] = {rig_buffer(COUNT(t.q), t.q),
                        rig_buffer(COUNT(t.k), t.k),
@@ -163,10 +155,15 @@ static void check_attention(const attention_case *w)
                        rig_buffer(COUNT(t.bias), t.bias),
                        {0},
                        rig_buffer(4, lengths)};
-    for (size_t i = 0; i < n; i++) {
-        attend(&t, all, y, chunks[i]);
+    for (size_t i = 0; i < COUNT(chunks); i++) {
+        attend(&t, GPU_attention, all, y, chunks[i]);
         rig_read(y, t.y);
         check_result(&t, w, chunks[i]);
+    }
+    for (size_t i = 0; i < COUNT(row_chunks) && few; i++) {
+        attend(&t, GPU_attention_row, all, y, row_chunks[i]);
+        rig_read(y, t.y);
+        check_result(&t, w, row_chunks[i]);
     }
     all[6] = y;
     rig_free(8, all);
@@ -177,6 +174,7 @@ TEST(test_attention)
     static const attention_case cases[] = {
         {"few", 1, 3, 5, 0, 4, 4, .softcap = 0},
         {"causal", 3, 21, 50, 30, 40, 70, ATTENTION_RIGHT, .softcap = 0},
+        {"two tiles of rows", 4, 21, 50, 30, 40, 70, ATTENTION_RIGHT | ATTENTION_LEFT, .left = 9},
         {"one query", 2, 1, 1, 30, 33, 8, ATTENTION_RIGHT, .softcap = 5},
         {"wide", 1, 3, 27, 0, 70, 256, .softcap = 0},
         {"biased", 1, 17, 33, 0, 32, 32, ATTENTION_BIAS | ATTENTION_PADDED, .softcap = 0},

@@ -147,9 +147,7 @@ static bool read_attention(const node_view *n, attending *a)
         (past && gpu_has(n, a->in.lengths)) || !read_heads(n, IN_Q, spec.q_num_heads, &a->q) ||
         !read_heads(n, IN_K, spec.kv_num_heads, &a->k) || !read_heads(n, IN_V, spec.kv_num_heads, &a->v))
         return false;
-    if (q->b != k->b || q->b != v->b || k->h != v->h || q->h % k->h || k->n != v->n || q->d != k->d ||
-        v->d > ATTENTION_PART * ATTENTION_PARTS || q->b > GPU_MAX_GROUPS || k->h > GPU_MAX_GROUPS ||
-        (v->d % 2 && n->in[IN_Q]->type.dtype != SIB_F32) || (q->d % 2 && n->in[IN_Q]->type.dtype != SIB_F32))
+    if (q->b != k->b || q->b != v->b || k->h != v->h || q->h % k->h || k->n != v->n || q->d != k->d)
         return false;
     if (past &&
         (!read_heads(n, a->in.past_key, 0, &a->past_k) || !read_heads(n, a->in.past_value, 0, &a->past_v) ||
@@ -157,7 +155,8 @@ static bool read_attention(const node_view *n, attending *a)
          a->past_k.d != k->d || a->past_v.d != v->d || a->past_k.n != a->past_v.n))
         return false;
     set_numbers(n, &spec, a);
-    return a->args.scale == a->args.scale && read_hidden(n, &spec, a);
+    return a->args.scale == a->args.scale && gpu_takes_attention(&a->args, (size_t)q->b) &&
+           read_hidden(n, &spec, a);
 }
 
 static bool claims(const node_view *n)
@@ -210,51 +209,92 @@ static sib_code add_present(const node_view *n, gpu_step *s, const attending *a,
 
 /* ---- Launches ------------------------------------------------------------------------------------------ */
 
-/* Groups of attention_row that a large device runs at once: two for each of its 132 multiprocessors. */
-#define ROW_GROUPS 264
+/* Groups that a large device runs at once: of attention_row at least two, and of `attention` four at most, for each of
+   its 132 multiprocessors. */
+#define ROW_GROUPS  264
+#define TILE_GROUPS 528
 
 _Static_assert(sizeof(gpu_attention_row_args) == sizeof(gpu_attention_args), "one list of arguments");
 
+static size_t keys_of(const gpu_attention_args *a)
+{
+    return (size_t)a->past + a->keys;
+}
+
+/* Groups of `attention` for a key head. */
+static size_t tiles_of(const gpu_attention_args *a)
+{
+    return size_ceil_div((size_t)a->heads * a->queries, ATTENTION_ROWS) *
+           size_ceil_div(a->dv, ATTENTION_COLUMNS);
+}
+
+bool gpu_takes_attention(const gpu_attention_args *a, size_t batches)
+{
+    return (a->type == SIB_F32 || (a->d % 2 == 0 && a->dv % 2 == 0)) && batches <= GPU_MAX_GROUPS &&
+           a->kv_heads <= GPU_MAX_GROUPS && tiles_of(a) <= GPU_MAX_GROUPS;
+}
+
+/* Whether the rows of a key head are attention_row's. */
+static bool has_few_rows(const gpu_attention_args *a)
+{
+    return (size_t)a->heads * a->queries <= ATTENTION_ROW_ROWS &&
+           size_ceil_div(keys_of(a), ATTENTION_ROW_TILE) <= GPU_MAX_GROUPS;
+}
+
 /* Keys of a group of attention_row: all where it can, so that nothing is to be merged; else a tile, or two where there
    are enough groups, as parts cost their writing and reading. */
-static size_t chunk_of(size_t keys, size_t groups)
+static size_t row_chunk(size_t keys, size_t groups)
 {
     if (keys <= ATTENTION_ROW_KEYS || groups * size_ceil_div(keys, ATTENTION_ROW_KEYS) >= ROW_GROUPS)
         return ATTENTION_ROW_KEYS;
     return ATTENTION_ROW_TILE;
 }
 
+/* Keys of a group of `attention`: all, or fewer where units would be idle; 64 at least, and whole tiles. */
+static size_t tile_chunk(size_t keys, size_t groups, size_t tiles)
+{
+    const size_t parts = size_min(size_min(TILE_GROUPS / groups, keys / 64), GPU_MAX_GROUPS / tiles);
+    return parts < 2 ? 0 : size_ceil_div(size_ceil_div(keys, parts), 32) * 32;
+}
+
+static sib_code add_merge(gpu_step *s, const gpu_attention_args *a, gpu_operand parts, size_t n,
+                          gpu_operand y, size_t rows, sib_error *err)
+{
+    const gpu_attention_merge_args args = {.type = a->type,
+                                           .rows = (uint32_t)rows,
+                                           .heads = a->heads,
+                                           .queries = a->queries,
+                                           .kv_heads = a->kv_heads,
+                                           .dv = a->dv,
+                                           .parts = (uint32_t)n,
+                                           .empty = a->flags & ATTENTION_EMPTY ? 1 : 0,
+                                           .slices =
+                                               n < 2 * ATTENTION_MERGE_SLICES ? 1 : ATTENTION_MERGE_SLICES,
+                                           .y_batch = a->y_batch,
+                                           .y_head = a->y_head,
+                                           .y_row = a->y_row};
+    const size_t words = a->type == SIB_F32 ? a->dv : a->dv / 2;
+    const size_t groups = size_ceil_div(rows, ATTENTION_MERGE_SLICES / args.slices);
+    return gpu_add_line(s, GPU_attention_merge, 2, (const gpu_operand[]){parts, y}, &args,
+                        groups * size_ceil_div(words, ATTENTION_MERGE_WORDS), err);
+}
+
 sib_code gpu_add_attention(gpu_step *s, gpu_attention_args args, const gpu_operand *operands, size_t batches,
                            sib_error *err)
 {
-    const size_t rows = (size_t)args.heads * args.queries, kv = args.kv_heads, all = batches * kv * rows;
-    const size_t keys = (size_t)args.past + args.keys, chunk = chunk_of(keys, batches * kv);
-    const size_t parts = size_ceil_div(keys, chunk);
-    if (rows > ATTENTION_ROW_ROWS || parts > GPU_MAX_GROUPS)
-        return gpu_add(s, GPU_attention, 8, operands, &args, size_ceil_div(rows, ATTENTION_ROWS), kv, batches,
-                       err);
-    const gpu_attention_merge_args merge = {.type = args.type,
-                                            .rows = (uint32_t)all,
-                                            .heads = args.heads,
-                                            .queries = args.queries,
-                                            .kv_heads = args.kv_heads,
-                                            .dv = args.dv,
-                                            .parts = (uint32_t)parts,
-                                            .empty = args.flags & ATTENTION_EMPTY ? 1 : 0,
-                                            .y_batch = args.y_batch,
-                                            .y_head = args.y_head,
-                                            .y_row = args.y_row};
-    const size_t words = args.type == SIB_F32 ? args.dv : args.dv / 2;
+    const bool few = has_few_rows(&args);
+    const size_t kv = args.kv_heads, rows = batches * kv * args.heads * args.queries, keys = keys_of(&args);
+    const size_t tiles = few ? 1 : tiles_of(&args), groups = tiles * kv * batches;
+    const size_t chunk = few ? row_chunk(keys, groups) : tile_chunk(keys, groups, tiles);
+    const size_t parts = chunk ? size_ceil_div(keys, chunk) : 1;
     gpu_operand made[8];
     memcpy(made, operands, sizeof made);
     if (parts > 1)
-        made[6] = gpu_scratch(s, all * parts * (ATTENTION_PART_V + args.dv));
+        made[6] = gpu_scratch(s, rows * parts * (ATTENTION_PART_V + args.dv));
     args.chunk = (uint32_t)chunk;
-    sib_code code = gpu_add(s, GPU_attention_row, 8, made, &args, parts, kv, batches, err);
-    return code == SIB_OK && parts > 1
-               ? gpu_add_line(s, GPU_attention_merge, 2, (const gpu_operand[]){made[6], operands[6]}, &merge,
-                              all * size_ceil_div(words, ATTENTION_MERGE_WORDS), err)
-               : code;
+    sib_code code =
+        gpu_add(s, few ? GPU_attention_row : GPU_attention, 8, made, &args, parts * tiles, kv, batches, err);
+    return code == SIB_OK && parts > 1 ? add_merge(s, &args, made[6], parts, operands[6], rows, err) : code;
 }
 
 static sib_code plan(const node_view *n, gpu_step *s, sib_error *err)

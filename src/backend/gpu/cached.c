@@ -43,8 +43,7 @@ static bool read_parts(const node_view *n, const gqa_spec *spec, cached *c)
     const bool apart = gpu_has(n, GQA_K);
     const size_t parts = c->heads + (apart ? 0 : 2 * c->kv_heads), d = (size_t)q.dims[2] / parts;
     const size_t dims[] = {(size_t)q.dims[0], (size_t)q.dims[1], c->kv_heads * d};
-    if ((size_t)q.dims[2] != parts * d || d > ATTENTION_PART * ATTENTION_PARTS || d < 1 ||
-        (d % 2 && q.dtype != SIB_F32) || dims[0] > GPU_MAX_GROUPS || c->kv_heads > GPU_MAX_GROUPS)
+    if ((size_t)q.dims[2] != parts * d || d < 1)
         return false;
     for (size_t i = 0; i < 3; i++) {
         c->in[i] = apart ? i : GQA_Q;
@@ -189,7 +188,8 @@ static bool read_group_query(const node_view *n, cached *c)
         !read_positions(n, &spec, c))
         return false;
     set_attention(&spec, c);
-    return c->args.scale == c->args.scale && read_scores(n, &spec, c);
+    return c->args.scale == c->args.scale && gpu_takes_attention(&c->args, c->batches) &&
+           read_scores(n, &spec, c);
 }
 
 static bool claims(const node_view *n)

@@ -58,10 +58,8 @@ static bool read_product(const node_view *n, const attention_ms_spec *spec, proj
                                    .d = (uint32_t)(q / heads),
                                    .dv = (uint32_t)(v / heads),
                                    .kv_heads = (uint32_t)heads};
-    const bool even = p->args.d % 2 == 0 && p->args.dv % 2 == 0;
     return (!gpu_has(n, IN_BIAS) || gpu_is(n, n->in[IN_BIAS], x.dtype, 1, &p->width)) &&
-           (x.dtype == SIB_F32 || even) && p->args.dv <= ATTENTION_PART * ATTENTION_PARTS &&
-           p->batches <= GPU_MAX_GROUPS && p->heads <= GPU_MAX_GROUPS &&
+           gpu_takes_attention(&p->args, p->batches) &&
            size_ceil_div(p->product.m, TILE_SIDE) <= GPU_MAX_GROUPS &&
            size_ceil_div(p->product.n, TILE_SIDE) <= GPU_MAX_GROUPS;
 }

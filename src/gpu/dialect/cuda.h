@@ -34,6 +34,7 @@ typedef float f32;
 #define PRIVATE(type, name, n) type name[n]
 #define MINE(name, i)          name[i]
 #define SHARED(type, name, n)  static __shared__ __align__(16) type name[n];
+#define SHARED_KIB             48u
 #define SHARED_GET(name, i)    name[i]
 #define SHARED_SET(name, i, v) (name[i] = (v))
 #define SHARED_OR(name, i, v)  atomicOr(&name[i], v)

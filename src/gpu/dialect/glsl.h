@@ -34,6 +34,7 @@ BUFFER(0) BUFFER(1) BUFFER(2) BUFFER(3) BUFFER(4) BUFFER(5) BUFFER(6) BUFFER(7)
 #define PRIVATE(type, name, n) type name[n]
 #define MINE(name, i)          name[i]
 #define SHARED(type, name, n)  shared type name[n];
+#define SHARED_KIB             32u
 #define SHARED_GET(name, i)    name[i]
 #define SHARED_SET(name, i, v) (name[i] = (v))
 #define SHARED_OR(name, i, v)  atomicOr(name[i], v)

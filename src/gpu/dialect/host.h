@@ -111,6 +111,8 @@ static inline u32 host_shared_write(host_group *g, host_mark *marks, u32 n, u32 
    ------------------------------------------------------------------------------ */
 
 #define FN static inline
+/* KiB of shared memory that a group may have. */
+#define SHARED_KIB 48u
 /* Before an array that a function changes. */
 #define INOUT
 /* Before a variable: it is computed as written, without rearrangement. */

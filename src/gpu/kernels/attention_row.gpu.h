@@ -19,15 +19,13 @@
 KERNEL_ARGS(attention_row, ATTENTION_ARGS)
 
 #ifdef GPU_DIALECT
-#define THREADS    128u
-#define SIDE       ATTENTION_ROW_TILE
-#define SIDE_SHIFT 6u
-#define ROWS       ATTENTION_ROW_ROWS
-#define PITCH      (SIDE + 1u) /* so that a column of the tile is in as many banks */
-#define SLICES     (THREADS / SIDE)
-#define SLICE      (SIDE / SLICES)
-#define LOADS      8u  /* words that a thread asks for at once */
-#define LANES      32u /* threads of a row of scores, at most */
+#define THREADS 128u
+#define SIDE    ATTENTION_ROW_TILE
+#define ROWS    ATTENTION_ROW_ROWS
+#define PITCH   (SIDE + 1u) /* so that a column of the tile is in as many banks */
+#define SLICES  (THREADS / SIDE)
+#define SLICE   (SIDE / SLICES)
+#define LANES   32u /* threads of a row of scores, at most */
 
 SHARED(f32, row_q, ROWS *SIDE)
 SHARED(f32, row_tile, SIDE *PITCH) /* of k or v, row by row; then sums of slices */
@@ -46,25 +44,6 @@ SHARED(f32, row_sum, THREADS)
         SHARED_SET(row_q, i,                                                                                 \
                    r < rows && c < args.d ? LOAD_F32(0, args.type, ATTENTION_Q_BEGIN(r) + c) : 0.0f);        \
     }
-
-/* The columns [part, + SIDE) of the group's keys or values [tile, + SIDE), by words. */
-#define ROW_LOAD(past_kv, kv, begin, row, width)                                                             \
-    for (u32 first = thread; first < SIDE * across; first += LOADS * THREADS) {                              \
-        u32 held[LOADS];                                                                                     \
-        for (u32 i = 0u; i < LOADS; i++) {                                                                   \
-            u32 j = tile + ROW_WORD_ROW(i), c = part + ROW_WORD_COLUMN(i);                                   \
-            held[i] = j < n && c < width ? ATTENTION_WORD(past_kv, kv, begin, row, width, own + j, c) : 0u;  \
-        }                                                                                                    \
-        for (u32 i = 0u; i < LOADS; i++) {                                                                   \
-            u32 to = ROW_WORD_ROW(i) * PITCH + ROW_WORD_COLUMN(i);                                           \
-            SHARED_SET(row_tile, to, float_of(args.type, held[i], 0u));                                      \
-            if (shift != 0u)                                                                                 \
-                SHARED_SET(row_tile, to + 1u, float_of(args.type, held[i], 1u));                             \
-        }                                                                                                    \
-    }
-/* Where the thread's word i stands in the tile, of SIDE_SHIFT - shift bits' words a row. */
-#define ROW_WORD_ROW(i)    ((first + (i)*THREADS) >> (SIDE_SHIFT - shift))
-#define ROW_WORD_COLUMN(i) (((first + (i)*THREADS) & (across - 1u)) << shift)
 
 /* Adds to the thread's sums a's item (r, i) b's item (i, own) for each i of its slice. */
 #define ROW_PRODUCTS(a, pitch, first, b)                                                                     \
@@ -166,6 +145,7 @@ KERNEL(attention_row)
     u32 past_begin = ATTENTION_PAST_BEGIN, k_begin = ATTENTION_K_BEGIN, v_begin = ATTENTION_V_BEGIN;
     u32 own = GROUP_X * args.chunk < span.all ? GROUP_X * args.chunk : span.all; /* [own, own + n) */
     u32 n = span.all - own < args.chunk ? span.all - own : args.chunk;
+    bool quads = ATTENTION_QUADS;
     u32 lanes = THREADS / taken < LANES ? THREADS / taken : LANES;
     EACH_THREAD
     {
@@ -182,8 +162,10 @@ KERNEL(attention_row)
         }
         BARRIER;
         for (u32 part = 0u; part < args.d; part += SIDE) {
-            EACH_THREAD{ROW_LOAD_Q ROW_LOAD(3, 1, k_begin, args.k_row, args.d)} BARRIER;
+            EACH_THREAD{ROW_LOAD_Q ATTENTION_FILL(row_tile, PITCH, SIDE, 3, 1, k_begin, args.k_row, args.d,
+                                                  own + tile, own + n, part)} BARRIER;
             EACH_THREAD{
+
                 ROW_PRODUCTS(row_q, SIDE, 0u, SHARED_GET(row_tile, thread % SIDE * PITCH + i))} BARRIER;
         }
         EACH_THREAD{ROW_LEAVE} BARRIER;
@@ -217,7 +199,8 @@ KERNEL(attention_row)
         }
         BARRIER;
         for (u32 tile = 0u; tile < n; tile += SIDE) {
-            EACH_THREAD{ROW_LOAD(4, 2, v_begin, args.v_row, args.dv)} BARRIER;
+            EACH_THREAD{ATTENTION_FILL(row_tile, PITCH, SIDE, 4, 2, v_begin, args.v_row, args.dv, own + tile,
+                                       own + n, part)} BARRIER;
             EACH_THREAD{ROW_PRODUCTS(row_p, ATTENTION_ROW_KEYS, tile,
                                      SHARED_GET(row_tile, i * PITCH + thread % SIDE))} BARRIER;
         }
@@ -236,11 +219,9 @@ KERNEL(attention_row)
 #undef THREADS
 #undef SIDE
 #undef ROWS
-#undef SIDE_SHIFT
 #undef PITCH
 #undef SLICES
 #undef SLICE
-#undef LOADS
 #undef LANES
 #endif
 #endif

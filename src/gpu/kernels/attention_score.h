@@ -123,6 +123,83 @@ FN bool attention_hides(u32 flags, i32 left, i32 right, attention_span span, u32
            ((flags & ATTENTION_RIGHT) != 0u && apart < -right);
 }
 
+/* Of the rows [first, last) of a key head: keys that one of them sees are in [begin, end), and those of [open_begin,
+   open_end) are seen by all of them. */
+STRUCT(attention_reach, u32 begin; u32 end; i32 open_begin; i32 open_end;)
+
+FN attention_reach attention_reach_of(u32 flags, i32 left, i32 right, attention_span span, u32 queries,
+                                      u32 first, u32 last)
+{
+    attention_reach reach;
+    bool one_head = first / queries == (last - 1u) / queries;
+    i32 low = I32(one_head ? first % queries : 0u) + span.offset;
+    i32 high = I32(one_head ? (last - 1u) % queries : queries - 1u) + span.offset;
+    i32 all = span.valid < I32(span.all) ? span.valid : I32(span.all), end = all;
+    reach.begin = 0u;
+    reach.open_begin = 0;
+    reach.open_end = all;
+    if ((flags & ATTENTION_RIGHT) != 0u) {
+        end = high + right + 1 < all ? high + right + 1 : all;
+        reach.open_end = low + right + 1 < all ? low + right + 1 : all;
+    }
+    if ((flags & ATTENTION_LEFT) != 0u) {
+        reach.begin = low - left > 0 ? U32(low - left) : 0u;
+        reach.open_begin = high - left;
+    }
+    reach.end = end > 0 ? U32(end) : 0u;
+    return reach;
+}
+
+/* Fills `high` rows of 64 columns in shared memory, `pitch` apart, with columns from `column` on of the keys [from, end)
+   of buffers `past_kv` and `kv`, whose rows of `width` begin at past_begin and `begin`; what is beyond is 0. A thread asks
+   for four pieces at once, of 4 words, or of one where rows begin elsewhere. */
+#define ATTENTION_FILL(array, pitch, high, past_kv, kv, begin, row, width, from, end, column)                \
+    if (quads) {                                                                                             \
+        ATTENTION_FILL_BY(4u, ATTENTION_LOAD_4, array, pitch, high, past_kv, kv, begin, row, width, from,    \
+                          end, column)                                                                       \
+    } else {                                                                                                 \
+        ATTENTION_FILL_BY(1u, ATTENTION_LOAD_1, array, pitch, high, past_kv, kv, begin, row, width, from,    \
+                          end, column)                                                                       \
+    }
+#define ATTENTION_FILL_BY(size, LOAD, array, pitch, high, past_kv, kv, begin, row, width, from, end, column) \
+    ROLLED for (u32 fill = thread; fill < (high)*FILL_PIECES(size); fill += 4u * THREADS) {                         \
+        u32 held[4u * size];                                                                                 \
+        UNROLL for (u32 i = 0u; i < 4u; i++)                                                                 \
+        {                                                                                                    \
+            u32 j = (from) + FILL_ROW(i, size), c = (column) + FILL_COLUMN(i, size);                         \
+            if (FILL_ROW(i, size) >= (high) || j >= (end) || c >= (width)) {                                 \
+                UNROLL for (u32 e = 0u; e < size; e++) held[i * size + e] = 0u;                              \
+            } else if (j < args.past) {                                                                      \
+                LOAD(held, i *size, past_kv, ((past_begin + j) * (width) + c) >> shift)                      \
+            } else {                                                                                         \
+                LOAD(held, i *size, kv, ((begin) + (j - args.past) * (row) + c) >> shift)                    \
+            }                                                                                                \
+        }                                                                                                    \
+        UNROLL for (u32 i = 0u; i < 4u; i++) if (FILL_ROW(i, size) < (high))                                 \
+        {                                                                                                    \
+            u32 to = FILL_ROW(i, size) * (pitch) + FILL_COLUMN(i, size);                                     \
+            if (shift == 0u) {                                                                               \
+                UNROLL for (u32 e = 0u; e < size; e++)                                                       \
+                    SHARED_SET(array, to + e, bits_to_f32(held[i * size + e]));                              \
+            } else {                                                                                         \
+                UNROLL for (u32 e = 0u; e < 2u * size; e++)                                                  \
+                    SHARED_SET(array, to + e, float_of(args.type, held[i * size + e / 2u], e));              \
+            }                                                                                                \
+        }                                                                                                    \
+    }
+#define ATTENTION_LOAD_4(to, at, buffer, i) LOAD_4(to, at, buffer, i)
+#define ATTENTION_LOAD_1(to, at, buffer, i) to[at] = WORD(buffer, i);
+/* Pieces of a row, and where the thread's piece i goes. */
+#define FILL_PIECES(size)    ((64u / (size)) >> shift)
+#define FILL_ROW(i, size)    ((fill + (i)*THREADS) >> ((size) == 4u ? 4u - shift : 6u - shift))
+#define FILL_COLUMN(i, size) (((fill + (i)*THREADS) & (FILL_PIECES(size) - 1u)) * (size) << shift)
+
+/* Whether all rows of keys and values begin at multiples of 4 words. */
+#define ATTENTION_QUADS                                                                                      \
+    (((args.k_first | args.k_batch | args.k_head | args.k_row | args.d | args.v_first | args.v_batch |       \
+       args.v_head | args.v_row | args.dv) &                                                                 \
+      ((4u << type_shift(args.type)) - 1u)) == 0u)
+
 /* Makes the score of the scaled product of row r and key j, and says whether the key is hidden: it has -infinity then,
    also where its product is beyond float32, but NaN where what its query or key holds makes it NaN. */
 #define ATTENTION_SCORE(score, hidden, r, j)                                                                 \
