@@ -1,7 +1,7 @@
 /* The driver `cuda`: everything runs on one stream in the order of the calls. Launches are listed, and go to the stream
    where somebody waits or copies, or there are enough of them (cuda_graph.h). Kernels are compiled when they are
    launched first, or come from the cache (cuda_cache.h); the compiler is opened only where one is compiled.
-   Copies go through a ring of staging buffers that stay where they are in memory. */
+   Copies go through a ring of staging buffers that stay where they are in memory, which several threads fill. */
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/size.h"
@@ -16,7 +16,8 @@
 #include <time.h>
 
 #define BLOCK_BYTES ((size_t)64 << 20)
-#define STAGE_BYTES ((size_t)1 << 20)
+/* Large: each copy of the device's takes some 10 us besides its bytes. */
+#define STAGE_BYTES ((size_t)4 << 20)
 #define STAGES      4
 #define SPIN_NS     UINT64_C(100000) /* then the wait sleeps between looks */
 
@@ -311,7 +312,7 @@ static sib_code upload(cuda_device *d, gpu_place to, const void *from, sib_error
         code = next_stage(d, &s, err);
         if (code != SIB_OK)
             break;
-        memcpy(s->memory, (const unsigned char *)from + at, n);
+        gpu_copy(&d->head, s->memory, (const unsigned char *)from + at, n);
         code =
             mark_stage(d, s, d->c.copy_in(to.memory->address + to.offset + at, s->memory, n, d->stream), err);
     }
@@ -340,7 +341,8 @@ static sib_code download(cuda_device *d, gpu_place from, void *to, sib_error *er
             const size_t begin = i * STAGE_BYTES;
             code = wait_event(d, s[i]->free, err);
             if (code == SIB_OK)
-                memcpy((unsigned char *)to + at + begin, s[i]->memory, size_min(rest - begin, STAGE_BYTES));
+                gpu_copy(&d->head, (unsigned char *)to + at + begin, s[i]->memory,
+                         size_min(rest - begin, STAGE_BYTES));
         }
     }
     d->recorder.working = false;

@@ -116,6 +116,8 @@ static cuda_recording *find(cuda_recorder *r, gpu_list **list, cuda_result *resu
     const bool again = number >= 0;
     if (!again)
         number = gpu_records_similar(&r->records, &r->list, &n);
+    if (2 * n >= r->list.n && !gpu_records_full(&r->records))
+        number = -1; /* both may come again */
     r->device->recorded += !again;
     if (number < 0) { /* new: it is kept, and becomes a graph when it comes again */
         if (gpu_records_keep(&r->records, &r->list, &number, NULL) != SIB_OK)

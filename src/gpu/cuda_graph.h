@@ -1,6 +1,7 @@
 /* Launches of CUDA, listed, and submitted together: one by one where the list is short or new, and as a graph where it
-   came before (record.h). A list that differs from one of before in less than half of its launches changes those in its
-   graph. */
+   came before (record.h). A list with the kernels of one of before that differs in less than half of its launches changes
+   those in its graph; where no more lists can be kept any with these kernels does. A launch takes 2.4 us of the host's time
+   on an H100's, in a graph none, and to change one there 0.2; making a graph takes 4.5 for each. */
 #ifndef GPU_CUDA_GRAPH_H
 #define GPU_CUDA_GRAPH_H
 
@@ -12,7 +13,7 @@ struct gpu_memory {
 };
 
 /* Shorter lists are launched one by one. */
-#define CUDA_GRAPH_MIN 8
+#define CUDA_GRAPH_MIN 4
 /* The list is submitted where it is so long: the first one after a wait soon, so that the device begins; then
    the device works on one while the next is listed. */
 #define CUDA_FIRST 16

@@ -3,8 +3,12 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/pool.h"
+#include "base/size.h"
 #include "gpu/blocks.h"
 #include "gpu/kernels.h"
+
+#include <string.h>
 
 static const struct {
     const char *name;
@@ -101,6 +105,38 @@ sib_code gpu_finish(gpu_device *d, uint64_t *ns, sib_error *err)
     const sib_code code = alive(d, true, err);
     return code == SIB_OK ? d->driver->finish(d, ns, err) : code;
 }
+
+/* ---- Copies of the host's ------------------------------------------------------------------------------- */
+
+/* One thread copies 11 GB/s where an H100's bus takes 54: four do 40. */
+#define COPY_THREADS 4
+#define COPY_GRAIN   ((size_t)256 << 10) /* what a thread copies at once */
+#define COPY_SHARED  ((size_t)1 << 20)   /* smaller copies are over before others have woken */
+
+typedef struct host_copy {
+    unsigned char *to;
+    const unsigned char *from;
+    size_t bytes;
+} host_copy;
+
+static void copy_some(void *context, size_t begin, size_t count, unsigned worker)
+{
+    const host_copy *c = context;
+    const size_t at = begin * COPY_GRAIN;
+    (void)worker;
+    memcpy(c->to + at, c->from + at, size_min(c->bytes - at, count * COPY_GRAIN));
+}
+
+void gpu_copy(gpu_device *d, void *to, const void *from, size_t bytes)
+{
+    host_copy c = {to, from, bytes};
+    const bool shared = bytes >= COPY_SHARED;
+    if (shared && !d->copiers)
+        sib_pool_create(COPY_THREADS, &d->copiers, NULL);
+    pool_run_awake(shared ? d->copiers : NULL, size_ceil_div(bytes, COPY_GRAIN), 1, copy_some, &c);
+}
+
+/* ---- Kernels ------------------------------------------------------------------------------------------- */
 
 const char *gpu_kernel_name(gpu_kernel kernel)
 {

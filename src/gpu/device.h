@@ -76,7 +76,8 @@ struct gpu_device {
     atomic_ullong allocated, launched, uploaded, downloaded;
     /* of this layer: */
     unsigned number, users;
-    gpu_device *next; /* of those that are open */
+    sib_pool *copiers; /* of gpu_copy; NULL before its first large copy, and where there is none to be had */
+    gpu_device *next;  /* of those that are open */
     struct gpu_blocks *blocks;
 };
 
@@ -106,6 +107,8 @@ sib_code gpu_launch(gpu_device *d, gpu_kernel kernel, size_t n, const gpu_range 
 /* Waits for everything before it. ns: receives how long the device worked since the last call, by its own
    clock; 0: unknown. Errors: those of the device, and of earlier launches. */
 sib_code gpu_finish(gpu_device *d, uint64_t *ns, sib_error *err);
+/* For drivers: memcpy, of large copies by several threads. One call at a time for a device. */
+void gpu_copy(gpu_device *d, void *to, const void *from, size_t bytes);
 /* For tests: the device counts as lost from the n-th copy, launch or wait of this process on, the first being
    0; INT64_MAX: never. */
 void gpu_lose_after(int64_t n);

@@ -48,6 +48,7 @@ static gpu_device *shared(const gpu_driver *driver, unsigned number)
 
 static void shut(gpu_device **device)
 {
+    sib_pool_free(&(*device)->copiers);
     gpu_blocks_free(&(*device)->blocks);
     (*device)->driver->close(device);
 }

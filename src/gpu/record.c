@@ -40,14 +40,14 @@ int gpu_records_find(const gpu_records *r, const gpu_list *l)
     return -1;
 }
 
-/* How many commands differ, `most` where there are as many or a kernel does. */
+/* How many commands differ; `most` where there are as many, SIZE_MAX where a kernel does. */
 static size_t differences(const gpu_list *a, const gpu_list *b, size_t most)
 {
     size_t n = 0;
-    for (size_t i = 0; i < a->n && n < most; i++)
+    for (size_t i = 0; i < a->n; i++)
         if (a->commands[i].kernel != b->commands[i].kernel)
-            n = most;
-        else
+            return SIZE_MAX;
+        else if (n < most)
             n += !gpu_commands_same(&a->commands[i], &b->commands[i], 1);
     return n;
 }
@@ -55,15 +55,23 @@ static size_t differences(const gpu_list *a, const gpu_list *b, size_t most)
 int gpu_records_similar(const gpu_records *r, const gpu_list *l, size_t *n)
 {
     int found = -1;
-    *n = (l->n + 1) / 2;
+    *n = l->n + 1;
     for (int i = 0; i < GPU_RECORDS; i++) {
-        const size_t differ = r->lists[i].n == l->n ? differences(&r->lists[i], l, *n) : *n;
-        if (differ < *n) {
+        const size_t differ = r->lists[i].n == l->n ? differences(&r->lists[i], l, *n) : SIZE_MAX;
+        if (differ < *n || (differ == *n && found >= 0 && r->used[i] < r->used[found])) {
             *n = differ;
             found = i;
         }
     }
     return found;
+}
+
+bool gpu_records_full(const gpu_records *r)
+{
+    bool full = true;
+    for (size_t i = 0; i < GPU_RECORDS; i++)
+        full &= r->used[i] > 0;
+    return full;
 }
 
 sib_code gpu_records_keep(gpu_records *r, gpu_list *l, int *number, sib_error *err)

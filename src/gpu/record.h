@@ -41,8 +41,11 @@ bool gpu_commands_same(const gpu_command *a, const gpu_command *b, size_t n);
 
 /* The number of the same list, or -1. */
 int gpu_records_find(const gpu_records *r, const gpu_list *l);
-/* The number of the list with the same kernels that differs in the fewest commands: (*n) of them, fewer than half; or -1. */
+/* The number of the list with the same kernels that differs in the fewest commands, (*n) of them, of several the one
+   that was not used for longest; or -1. */
 int gpu_records_similar(const gpu_records *r, const gpu_list *l, size_t *n);
+/* Whether as many lists are kept as may be, so that the next one takes the place of another. */
+bool gpu_records_full(const gpu_records *r);
 /* Keeps l in place of the list that was not used for longest, and gives l the memory of that. Not all are pending.
    Errors: SIB_ERR_MEMORY. */
 sib_code gpu_records_keep(gpu_records *r, gpu_list *l, int *number, sib_error *err);

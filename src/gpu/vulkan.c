@@ -235,7 +235,7 @@ static sib_code copy_piece(vulkan_device *d, gpu_place p, bool in, unsigned char
     *bytes = s->staging.bytes + s->staged;
     const gpu_place staged = {&s->staging, s->staged, p.bytes};
     if (in)
-        memcpy(*bytes, from, p.bytes);
+        gpu_copy(&d->head, *bytes, from, p.bytes);
     vulkan_recorder_add(s, &(gpu_command){.kernel = GPU_COPY, .places = {in ? staged : p, in ? p : staged}});
     s->staged += (p.bytes + 3) / 4 * 4;
     return SIB_OK;
@@ -254,7 +254,7 @@ static sib_code upload(vulkan_device *d, gpu_place to, const void *from, sib_err
     if (to.memory->bytes && to.bytes > VULKAN_STAGED / 4)
         code = vulkan_recorder_finish(&d->recorder, err);
     if (code == SIB_OK && to.memory->bytes && vulkan_recorder_idle(&d->recorder)) {
-        memcpy(to.memory->bytes + to.offset, from, to.bytes);
+        gpu_copy(&d->head, to.memory->bytes + to.offset, from, to.bytes);
         return SIB_OK;
     }
     for (size_t at = 0; at < to.bytes && code == SIB_OK; at += VULKAN_STAGED)
@@ -269,7 +269,7 @@ static sib_code download(vulkan_device *d, gpu_place from, void *to, sib_error *
     if (from.memory->bytes && !d->slow_reads) {
         code = vulkan_recorder_finish(&d->recorder, err);
         if (code == SIB_OK)
-            memcpy(to, from.memory->bytes + from.offset, from.bytes);
+            gpu_copy(&d->head, to, from.memory->bytes + from.offset, from.bytes);
         return code;
     }
     for (size_t at = 0; at < from.bytes && code == SIB_OK; at += VULKAN_STAGED) {
@@ -278,7 +278,7 @@ static sib_code download(vulkan_device *d, gpu_place from, void *to, sib_error *
         if (code == SIB_OK)
             code = vulkan_recorder_finish(&d->recorder, err);
         if (code == SIB_OK)
-            memcpy((unsigned char *)to + at, staged, piece.bytes);
+            gpu_copy(&d->head, (unsigned char *)to + at, staged, piece.bytes);
     }
     return code;
 }

@@ -336,9 +336,9 @@ TEST(test_compiler)
 
 static gpu_range numbers, sums[SUMS];
 
-static void make_sums(void)
+/* words: of the buffer of numbers. */
+static void make_sums(size_t words)
 {
-    const size_t words = (size_t)17 << 20; /* more than memory has that buffers share */
     float x[2 * SUMS];
     sib_error err = SIB_ERROR_INIT;
     for (int i = 0; i < 2 * SUMS; i++)
@@ -390,12 +390,15 @@ static void expect_calls(int odd, uint32_t more, uint32_t n, fake_counts expecte
     assert_int_equal(after.graph_launches - before.graph_launches, expected.graph_launches);
 }
 
-/* What comes again becomes a graph, once; what changes little is changed in it; short lists are launched as they are. */
+/* What comes again becomes a graph, once; what changes little is changed in it; short lists are launched as they are; where all that may be
+   kept are there, the oldest of those with the same kernels is changed. */
 TEST(test_graphs)
 {
+    const size_t alone =
+        (size_t)17 << 20; /* more than memory has that buffers share, so that it goes with it */
     open_device();
     for (int k = 0; k < 2; k++) { /* and with memory that lies where the last one was */
-        make_sums();
+        make_sums(alone);
         expect_calls(-1, 0, SUMS, (fake_counts){.launches = SUMS});
         expect_calls(-1, 0, SUMS, (fake_counts){.graphs = 2, .graph_launches = 2});
         expect_calls(-1, 0, SUMS, (fake_counts){.graph_launches = 2});
@@ -404,15 +407,23 @@ TEST(test_graphs)
         expect_calls(30, 1, SUMS, (fake_counts){.changes = 2, .graph_launches = 2});
         expect_calls(-1, 0, SUMS, (fake_counts){.changes = 1, .graph_launches = 2});
         for (int again = 0; again < 3; again++)
-            expect_calls(-1, 0, 7, (fake_counts){.launches = 7});
+            expect_calls(-1, 0, 3, (fake_counts){.launches = 3});
         assert_true(rig->recorded < rig->submitted);
         free_sums();
     }
-    make_sums();
-    for (uint32_t more = 0; more < 2 * GPU_RECORDS; more++) { /* more lists than are kept */
-        expect_calls(-1, more, SUMS, (fake_counts){.launches = SUMS});
-        expect_calls(-1, more, SUMS, (fake_counts){.graphs = 2, .graph_launches = 2});
+    make_sums(alone);
+    for (uint32_t more = 0; more < GPU_RECORDS; more++) { /* twice as many lists as are kept */
+        const bool room = more < GPU_RECORDS / 2;
+        expect_calls(-1, more, SUMS,
+                     room ? (fake_counts){.launches = SUMS}
+                          : (fake_counts){.changes = SUMS, .graph_launches = 2});
+        expect_calls(-1, more, SUMS,
+                     room ? (fake_counts){.graphs = 2, .graph_launches = 2}
+                          : (fake_counts){.graph_launches = 2});
     }
+    expect_calls(-1, GPU_RECORDS - 1, 10, (fake_counts){.launches = 10}); /* in place of the oldest */
+    expect_calls(-1, GPU_RECORDS - 1, 10, (fake_counts){.graphs = 1, .graph_launches = 1});
+    expect_calls(-1, GPU_RECORDS - 1, SUMS, (fake_counts){.graph_launches = 2});
     free_sums();
     gpu_close(&rig);
 }
@@ -424,7 +435,7 @@ TEST(test_no_graphs)
     for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
         const bool changed = i == 3;
         open_device();
-        make_sums();
+        make_sums(2 * SUMS);
         expect_calls(-1, 0, 16, (fake_counts){.launches = 16});
         if (changed)
             expect_calls(-1, 0, 16, (fake_counts){.graphs = 1, .graph_launches = 1});
@@ -454,7 +465,7 @@ TEST(test_lost_graphs)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         sib_error err = SIB_ERROR_INIT;
         open_device();
-        make_sums();
+        make_sums(2 * SUMS);
         for (int k = 0; k < (i == 5 ? 2 : 1); k++)
             CHECK_OK(launch_sums(-1, 0, SUMS, &err), err);
         make_fail(cases[i].call, 0, cases[i].result);
