@@ -38,7 +38,7 @@ MAY_INCLUDE = {
     "import/model": ["tensor", "graph", "onnx", "import/read"],
     "import/recipe": ["import/model"],
     "batch": ["graph", "spec", "kernel/attention/attention.h", "run/model.h"],
-    "job": ["text/stream.h", "text/vocab/token_ids.h", "batch/batch.h"],
+    "job": ["text/constrain/constraint.h", "text/stream.h", "text/vocab/token_ids.h", "batch/batch.h"],
     "live": [],
     "diff": ["tensor/float_formats.h"],
     "server": [],

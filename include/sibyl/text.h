@@ -63,6 +63,11 @@ SIB_API bool sib_tokenizer_token(const sib_tokenizer *t, int32_t id, const char 
 /* The id of these bytes as one token, special ones by name; -1 where there is none. */
 SIB_API int32_t sib_tokenizer_find(const sib_tokenizer *t, const char *bytes, size_t size);
 
+/* Whether text can be generated that is JSON of this schema (size bytes), as the input json_schema of jobs
+   takes it. Errors: SIB_ERR_FORMAT (no JSON), SIB_ERR_VALUE (what a keyword says, or no value fits),
+   SIB_ERR_UNSUPPORTED (a keyword, by name and place), SIB_ERR_SIZE, SIB_ERR_MEMORY. */
+SIB_API sib_code sib_json_schema_check(const char *schema, size_t size, sib_error *err);
+
 /* Whisper's languages in the order of their ids, i from 0. *code: "en", whose token is "<|en|>"; *name:
    "english". Static storage. Returns false where i is out of range. large-v3 has all of them, earlier
    versions one fewer. */

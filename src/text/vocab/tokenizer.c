@@ -30,6 +30,7 @@ sib_code tokenizer_create(const tokenizer_kind *kind, const char *name, size_t n
     if (!t)
         return err_memory(err, sizeof *t, "a tokenizer");
     atomic_init(&t->references, 1);
+    atomic_init(&t->order, NULL);
     t->kind = kind;
     sib_code code = fill(t, source, err);
     if (code == SIB_OK && n_vocab && n_vocab < t->vocab.n)
@@ -56,6 +57,7 @@ void sib_tokenizer_free(sib_tokenizer **t)
         one->kind->close(one);
     vocab_free(&one->vocab);
     trie_free(&one->specials);
+    mem_free(atomic_load(&one->order));
     mem_free(one);
 }
 

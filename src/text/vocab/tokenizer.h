@@ -52,8 +52,9 @@ struct sib_tokenizer {
     atomic_size_t references;
     const tokenizer_kind *kind;
     vocab vocab;
-    trie specials; /* names of special tokens */
-    void *state;   /* of the kind */
+    trie specials;                     /* names of special tokens */
+    void *state;                       /* of the kind */
+    struct token_order *_Atomic order; /* of constrained generation, NULL until it is asked for */
 };
 
 extern const tokenizer_kind tokenizer_gpt2, tokenizer_whisper, tokenizer_json, tokenizer_pieces,

@@ -1,0 +1,112 @@
+#include "text/constrain/grammar.h"
+
+#include "base/alloc.h"
+#include "base/array.h"
+#include "base/error.h"
+#include "base/size.h"
+
+#include <string.h>
+
+/* Height of what never returns. */
+#define NEVER 255u
+/* Passes over all nodes in which heights may change: most schemas need 2 or 3. */
+#define MAX_PASSES 500
+
+void grammar_begin(grammar *g, sib_error *err)
+{
+    *g = (grammar){.err = err};
+    grammar_add(g, GRAMMAR_DEAD, 0, 0);
+}
+
+void grammar_free(grammar *g)
+{
+    mem_free(g->nodes);
+    mem_free(g->sets);
+    *g = (grammar){0};
+}
+
+uint32_t grammar_add(grammar *g, grammar_op op, uint32_t a, uint32_t b)
+{
+    if (g->code == SIB_OK && g->n >= GRAMMAR_MAX_NODES)
+        g->code =
+            err_set(g->err, SIB_ERR_SIZE, "the JSON schema needs more than %u states", GRAMMAR_MAX_NODES);
+    if (g->code == SIB_OK)
+        g->code = ARRAY_PUSH(g->nodes, g->n, g->capacity, "a grammar", g->err,
+                             (grammar_node){(uint8_t)op, NEVER, a, b});
+    return g->code == SIB_OK ? (uint32_t)(g->n - 1) : 0;
+}
+
+uint32_t grammar_place(grammar *g)
+{
+    return grammar_add(g, GRAMMAR_SPLIT, 0, 0);
+}
+
+void grammar_set(grammar *g, uint32_t place, uint32_t node)
+{
+    if (g->code == SIB_OK)
+        g->nodes[place].a = node;
+}
+
+uint32_t grammar_either(grammar *g, uint32_t a, uint32_t b)
+{
+    return !a || !b ? a + b : grammar_add(g, GRAMMAR_SPLIT, a, b);
+}
+
+uint32_t grammar_of_set(grammar *g, const byte_set *set, uint32_t next)
+{
+    if (!next || !(set->bits[0] | set->bits[1] | set->bits[2] | set->bits[3]))
+        return 0;
+    if (g->code == SIB_OK)
+        g->code = ARRAY_PUSH(g->sets, g->n_sets, g->sets_capacity, "a grammar", g->err, *set);
+    return grammar_add(g, GRAMMAR_BYTES, (uint32_t)g->n_sets - 1, next);
+}
+
+uint32_t grammar_range(grammar *g, uint8_t lo, uint8_t hi, uint32_t next)
+{
+    byte_set set = {{0}};
+    for (unsigned byte = lo; byte <= hi; byte++)
+        set.bits[byte >> 6] |= UINT64_C(1) << (byte & 63);
+    return grammar_of_set(g, &set, next);
+}
+
+uint32_t grammar_text(grammar *g, const char *text, size_t n, uint32_t next)
+{
+    while (n-- > 0)
+        next = grammar_range(g, (uint8_t)text[n], (uint8_t)text[n], next);
+    return next;
+}
+
+static unsigned height_of(const grammar *g, const grammar_node *n)
+{
+    unsigned a = g->nodes[n->op == GRAMMAR_BYTES ? n->b : n->a].height;
+    if (n->op == GRAMMAR_DEAD || n->op == GRAMMAR_RETURN)
+        return n->op == GRAMMAR_RETURN ? 0 : NEVER;
+    if (n->op == GRAMMAR_SPLIT)
+        return a < g->nodes[n->b].height ? a : g->nodes[n->b].height;
+    if (n->op != GRAMMAR_CALL || g->nodes[n->b].op == GRAMMAR_RETURN) /* a call at the end needs no frame */
+        return a;
+    unsigned after = g->nodes[n->b].height;
+    a = a < GRAMMAR_MAX_DEPTH ? a + 1 : NEVER;
+    return a > after ? a : after;
+}
+
+sib_code grammar_end(grammar *g, uint32_t start, sib_error *err)
+{
+    bool changed = true;
+    for (int pass = 0; changed && g->code == SIB_OK; pass++) {
+        changed = false;
+        for (size_t i = 0; i < g->n; i++) {
+            unsigned height = height_of(g, &g->nodes[i]);
+            changed = changed || height < g->nodes[i].height;
+            g->nodes[i].height = (uint8_t)height;
+        }
+        if (changed && pass == MAX_PASSES)
+            g->code = err_set(err, SIB_ERR_SIZE, "the references of the JSON schema are too entangled");
+    }
+    g->start = start;
+    g->err = NULL;
+    if (g->code == SIB_OK && g->nodes[start].height > GRAMMAR_MAX_DEPTH)
+        g->code = err_set(err, SIB_ERR_VALUE, "the JSON schema allows no value that nests less than %u deep",
+                          GRAMMAR_MAX_DEPTH);
+    return g->code;
+}
