@@ -200,10 +200,10 @@ static sib_code read_uses(nodes_reader *r, const char *path, const json_t *j, jo
     if (n_found != n_given)
         return doc_fault(d, r->err, SIB_ERR_FORMAT, path, "'calls' has names that op '%s' does not use",
                          n->op->name);
-    if (name && !n->op->tokenizer)
+    if (name && !n->op->tokenizer && !n->op->may_tokenize)
         return doc_fault(d, r->err, SIB_ERR_FORMAT, path, "op '%s' does not use a tokenizer", n->op->name);
     n->tokenizer = name ? named_in(name, d->n_tokenizers, tokenizer_name, d) : NO_INDEX;
-    if (n->op->tokenizer && n->tokenizer == NO_INDEX)
+    if ((n->op->tokenizer || name) && n->tokenizer == NO_INDEX)
         return doc_fault(d, r->err, SIB_ERR_FORMAT, path, "there is no tokenizer '%s'", name ? name : "");
     return SIB_OK;
 }

@@ -20,9 +20,10 @@ typedef struct job_op {
     const char *const
         *calls; /* (n_calls) names under "calls" of the node; the first `n_needed` are required */
     size_t n_calls, n_needed;
-    bool tokenizer; /* the node names a tokenizer */
-    bool loop;      /* has a body, which the runner runs */
-    bool call;      /* its ports are those of its call */
+    bool tokenizer;    /* the node names a tokenizer */
+    bool may_tokenize; /* it may name one */
+    bool loop;         /* has a body, which the runner runs */
+    bool call;         /* its ports are those of its call */
     sib_code (*run)(struct job_step *s, sib_error *err);
     void (*forget)(void *memory); /* or NULL */
 } job_op;

@@ -1,9 +1,11 @@
-/* Samples a token from logits: penalties, biases, temperature, top k, top p, then min_p relative to the best, in this
-   order (as Hugging Face's processors and warpers), then one at random. */
+/* Samples a token from logits: penalties, biases, what a JSON schema allows, temperature, top k, top p,
+   then min_p relative to the best, in this order (as Hugging Face's processors and warpers), then one at
+   random. */
 #include "base/alloc.h"
 #include "base/error.h"
 #include "job/nodes/nodes.h"
 #include "job/nodes/random.h"
+#include "text/constrain/constraint.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -23,7 +25,8 @@ enum {
     SAMPLE_BIASES,
     SAMPLE_SEED,
     SAMPLE_STOP,
-    SAMPLE_MAX
+    SAMPLE_MAX,
+    SAMPLE_SCHEMA
 };
 static const job_port sample_inputs[] = {
     {"logits", SIB_PORT_TENSOR, true, "[..., vocabulary], the last row counts"},
@@ -42,19 +45,22 @@ static const job_port sample_inputs[] = {
     {"biases", SIB_PORT_NUMBERS, false, "by how much, one per token"},
     {"seed", SIB_PORT_NUMBER, false, "of the choice (0)"},
     {"stop_tokens", SIB_PORT_TOKENS, false, "tokens that end the text; not part of it"},
-    {"max_tokens", SIB_PORT_NUMBER, false, "max tokens; 0: no limit (0)"}};
+    {"max_tokens", SIB_PORT_NUMBER, false, "max tokens; 0: no limit (0)"},
+    {"json_schema", SIB_PORT_TEXT, false,
+     "the text is JSON of this JSON Schema; needs the node's tokenizer"}};
 enum { SAMPLE_TOKEN, SAMPLE_SHOWN, SAMPLE_END, SAMPLE_LOGPROB };
 static const job_port sample_outputs[] = {
     {"token", SIB_PORT_TOKENS, false, "one id"},
     {"shown", SIB_PORT_TOKENS, false, "the same, but empty for a stop token"},
-    {"end", SIB_PORT_FLAG, false, "a stop token, or max_tokens reached"},
+    {"end", SIB_PORT_FLAG, false, "a stop token, max_tokens reached, or JSON that is complete"},
     {"logprob", SIB_PORT_NUMBER, false, "natural logarithm of its probability in the model's distribution"}};
 
 typedef struct sample_memory {
     bool *seen;      /* (n_vocab) fed or chosen */
     uint32_t *times; /* (n_vocab) chosen */
     size_t n_vocab;
-    uint64_t count; /* tokens chosen */
+    uint64_t count;         /* tokens chosen */
+    constraint *constraint; /* NULL: none */
 } sample_memory;
 
 static void sample_forget(void *memory)
@@ -62,6 +68,7 @@ static void sample_forget(void *memory)
     sample_memory *m = memory;
     mem_free(m->seen);
     mem_free(m->times);
+    constraint_free(&m->constraint);
     mem_free(m);
 }
 
@@ -145,7 +152,7 @@ static int32_t choose(const job_step *s, candidate *c, size_t n, double x)
     for (size_t i = 1; i < n; i++)
         if (likelier(&c[i], &best))
             best = c[i];
-    if (temperature == 0)
+    if (temperature == 0 || isinf(best.logit))
         return best.id;
     for (size_t i = 0; i < n; i++) /* relative to the best: a small temperature then makes no infinite
                                       logits */
@@ -210,8 +217,8 @@ static sib_code add_biases(const job_step *s, candidate *c, size_t n, sib_error 
     return SIB_OK;
 }
 
-/* Fills c with the last row of the logits, penalised and biased; *total: logarithm of the sum of exponentials of the
-   model's logits. */
+/* Fills c with the last row of the logits, penalised and biased; *total: logarithm of the sum of
+   exponentials of the model's logits. */
 static sib_code candidates(const job_step *s, const sample_memory *m, const double *row, candidate *c,
                            double *total, sib_error *err)
 {
@@ -232,8 +239,50 @@ static sib_code candidates(const job_step *s, const sample_memory *m, const doub
     return add_biases(s, c, m->n_vocab, err);
 }
 
+static bool is_stop(const job_step *s, int32_t id)
+{
+    const sib_port_value *stop = s->in[SAMPLE_STOP] ? &s->in[SAMPLE_STOP]->v : NULL;
+    for (size_t i = 0; stop && i < stop->tokens.n; i++)
+        if (stop->tokens.ids[i] == id)
+            return true;
+    return false;
+}
+
+/* Leaves the candidates, *n, that the schema allows; tokens that end the text where its JSON is complete. */
+static sib_code constrain(const job_step *s, const sample_memory *m, candidate *c, size_t *n, sib_error *err)
+{
+    const uint64_t *allowed;
+    size_t n_allowed, kept = 0;
+    if (!m->constraint)
+        return SIB_OK;
+    sib_code code = constraint_allowed(m->constraint, &allowed, &n_allowed, err);
+    if (code != SIB_OK)
+        return code;
+    for (size_t i = 0; i < *n; i++)
+        if (i < n_allowed && allowed[i / 64] >> (i % 64) & 1 && !is_stop(s, (int32_t)i))
+            c[kept++] = c[i];
+        else if (constraint_complete(m->constraint) && is_stop(s, (int32_t)i))
+            c[kept++] = c[i];
+    *n = kept;
+    return kept ? SIB_OK
+                : err_set(err, SIB_ERR_VALUE,
+                          "%s: no token of the vocabulary goes on with JSON of the schema", s->node->name);
+}
+
+static sib_code begin_constraint(const job_step *s, sample_memory *m, sib_error *err)
+{
+    const sib_port_value *schema = s->in[SAMPLE_SCHEMA] ? &s->in[SAMPLE_SCHEMA]->v : NULL;
+    if (!schema)
+        return SIB_OK;
+    if (!s->tokenizer)
+        return err_set(err, SIB_ERR_ARGUMENT,
+                       "%s: json_schema needs a tokenizer: name it in the job's document", s->node->name);
+    return constraint_open(s->tokenizer, schema->text.data, schema->text.size, &m->constraint, err);
+}
+
 static sib_code memory_of(job_step *s, size_t n_vocab, sample_memory **out, sib_error *err)
 {
+    sib_code code = SIB_OK;
     sample_memory *m = *s->memory;
     if (!m) {
         m = *s->memory = mem_calloc(1, sizeof *m);
@@ -241,6 +290,7 @@ static sib_code memory_of(job_step *s, size_t n_vocab, sample_memory **out, sib_
             m->seen = mem_calloc(n_vocab, sizeof *m->seen);
             m->times = mem_calloc(n_vocab, sizeof *m->times);
             m->n_vocab = n_vocab;
+            code = begin_constraint(s, m, err);
         }
     }
     if (!m || !m->seen || !m->times)
@@ -249,24 +299,25 @@ static sib_code memory_of(job_step *s, size_t n_vocab, sample_memory **out, sib_
         return err_set(err, SIB_ERR_ARGUMENT, "%s: there are %zu logits, before %zu", s->node->name, n_vocab,
                        m->n_vocab);
     *out = m;
-    return SIB_OK;
+    return code;
 }
 
 static sib_code give(job_step *s, sample_memory *m, int32_t id, double logprob, sib_error *err)
 {
-    bool stops = false;
+    bool stops = is_stop(s, id);
     double max = step_number(s, SAMPLE_MAX, 0);
-    const sib_port_value *stop = s->in[SAMPLE_STOP] ? &s->in[SAMPLE_STOP]->v : NULL;
-    for (size_t i = 0; stop && i < stop->tokens.n; i++)
-        stops = stops || stop->tokens.ids[i] == id;
     see(m, &id, 1);
     m->times[id]++;
     m->count++;
-    sib_code code = step_give(s, SAMPLE_TOKEN, job_value_tokens(&id, 1), err);
+    sib_code code = m->constraint && !stops ? constraint_take(m->constraint, id, err) : SIB_OK;
+    bool ends = stops || (max > 0 && (double)m->count >= max) ||
+                (code == SIB_OK && m->constraint && constraint_closed(m->constraint));
+    if (code == SIB_OK)
+        code = step_give(s, SAMPLE_TOKEN, job_value_tokens(&id, 1), err);
     if (code == SIB_OK)
         code = step_give(s, SAMPLE_SHOWN, job_value_tokens(&id, !stops), err);
     if (code == SIB_OK)
-        code = step_give(s, SAMPLE_END, job_value_flag(stops || (max > 0 && (double)m->count >= max)), err);
+        code = step_give(s, SAMPLE_END, job_value_flag(ends), err);
     if (code == SIB_OK)
         code = step_give(s, SAMPLE_LOGPROB, job_value_number(logprob), err);
     const job_watch *w = s->watch;
@@ -297,6 +348,8 @@ static sib_code sample_run(job_step *s, sib_error *err)
         see(m, s->in[SAMPLE_TOKENS]->v.tokens.ids, s->in[SAMPLE_TOKENS]->v.tokens.n);
     if (code == SIB_OK)
         code = candidates(s, m, row, c, &total, err);
+    if (code == SIB_OK)
+        code = constrain(s, m, c, &n, err);
     if (code == SIB_OK) {
         int32_t id = choose(s, c, n, random_at((uint64_t)step_number(s, SAMPLE_SEED, 0), m->count));
         code = give(s, m, id, row[id] - total, err);
@@ -312,5 +365,6 @@ const job_op job_op_sample = {.name = "sample",
                               .n_inputs = sizeof sample_inputs / sizeof *sample_inputs,
                               .outputs = sample_outputs,
                               .n_outputs = sizeof sample_outputs / sizeof *sample_outputs,
+                              .may_tokenize = true,
                               .run = sample_run,
                               .forget = sample_forget};

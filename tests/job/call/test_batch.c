@@ -4,6 +4,7 @@
 
 #include <sibyl/batch.h>
 
+#include <jansson.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -19,6 +20,7 @@ typedef struct generation {
     int32_t *ids; /* (n_ids) in place of a prompt, where it is not NULL */
     size_t n_ids;
     double temperature, seed, max_tokens;
+    const char *schema; /* of JSON, or NULL */
     const sib_cancel *cancel;
     void (*at_token)(struct generation *g); /* after each token; may be NULL */
     atomic_size_t n_seen;                   /* tokens so far */
@@ -47,11 +49,11 @@ static void *generate(void *argument)
     generation *g = argument;
     sib_job_value in[] = {g->ids ? tokens("tokens", g->n_ids, g->ids) : a_text("text", g->prompt),
                           a_number("max_tokens", g->max_tokens), a_number("temperature", g->temperature),
-                          a_number("seed", g->seed)};
+                          a_number("seed", g->seed), a_text("json_schema", g->schema ? g->schema : "")};
     sib_job_run_options o = {
         .context = g, .on_tap = on_token, .taps = taps, .n_taps = 1, .cancel = g->cancel, .batch = g->batch};
     g->err = (sib_error)SIB_ERROR_INIT;
-    g->code = sib_job_run(g->job, 4, in, 3, wanted, &o, &g->result, &g->err);
+    g->code = sib_job_run(g->job, g->schema ? 5 : 4, in, 3, wanted, &o, &g->result, &g->err);
     return NULL;
 }
 
@@ -163,6 +165,46 @@ TEST(prompts_in_pieces_and_sequences_in_turns)
 {
     make_llama("llama", "llama", "", NULL);
     check_together("llama", &(sib_batch_options){.max_sequences = 3, .max_tokens = 4});
+}
+
+/* Each sequence has a schema of its own, or none, and comes to its end. */
+TEST(sequences_are_constrained_each_by_its_own)
+{
+    static const char *const schemas[RUNS] = {
+        "{\"enum\": [\"red\", \"green\", 12, [1]]}",
+        NULL,
+        "{\"type\": \"object\", \"properties\": {\"a\": {\"type\": \"boolean\"}}, \"required\": [\"a\"], "
+        "\"additionalProperties\": false}",
+        "{\"type\": \"string\", \"minLength\": 3, \"maxLength\": 6}",
+        NULL,
+        "{\"type\": \"array\", \"items\": {\"type\": \"null\"}, \"minItems\": 2, \"maxItems\": 2}",
+        "{\"const\": {\"x\": \"y\"}}",
+        "{\"type\": \"string\", \"maxLength\": 0}"};
+    make_llama("llama", "llama", "", NULL);
+    sib_job *j = decoder_job("llama", &(sib_job_options){.threads = 2});
+    sib_batch *b = batch_of(j, NULL);
+    generation alone[RUNS], together[RUNS];
+    for (size_t i = 0; i < RUNS; i++) {
+        alone[i] = one(j, NULL, i);
+        alone[i].schema = schemas[i];
+        alone[i].max_tokens = 400;
+        together[i] = alone[i];
+        together[i].batch = b;
+        generate(&alone[i]);
+    }
+    generate_all(together, RUNS);
+    for (size_t i = 0; i < RUNS; i++) {
+        expect_same(&alone[i], &together[i]);
+        const sib_port_value *text = sib_job_result_find(together[i].result, "text");
+        json_t *json = json_loadb(text->text.data, text->text.size, JSON_DECODE_ANY, NULL);
+        if (schemas[i] && !json)
+            fail_msg("%s gave '%s'", schemas[i], text->text.data);
+        json_decref(json);
+    }
+    forget(alone, RUNS);
+    forget(together, RUNS);
+    sib_batch_free(&b);
+    sib_job_free(&j);
 }
 
 /* ---- One and the others -------------------------------------------------------------------------------- */

@@ -444,6 +444,75 @@ TEST(draws_have_the_distribution_that_is_asked_for)
     sib_job_free(&j);
 }
 
+/* Always the same logits, byte i the likelier the greater i is. tokenizer: of the node, "" or as JSON. */
+static sib_job *constrained_job(const char *tokenizer)
+{
+    char text[1000];
+    snprintf(
+        text, sizeof text,
+        "{\"sibyl_job\": 1, \"kind\": \"test\", \"tokenizers\": {\"t\": {\"kind\": \"bytes\"}}, \"inputs\": {"
+        "\"logits\": \"tensor\", \"json_schema\": \"text\", \"stop_tokens\": \"tokens\", \"top_k\": "
+        "\"number\", "
+        "\"temperature\": \"number\"}, \"nodes\": [{\"name\": \"l\", \"op\": \"loop\", \"max_steps\": 50, "
+        "\"body\": "
+        "[{\"name\": \"it\", \"op\": \"sample\"%s, \"inputs\": {\"logits\": \"$logits\", \"json_schema\": "
+        "\"$json_schema\", \"stop_tokens\": \"$stop_tokens\", \"temperature\": \"$temperature\", \"top_k\": "
+        "\"$top_k\", \"max_tokens\": 50}}], \"until\": \"$it.end\", \"collect\": {\"ids\": \"$it.token\", "
+        "\"shown\": \"$it.shown\"}}], \"outputs\": {\"ids\": \"$l.ids\", \"shown\": \"$l.shown\"}}",
+        tokenizer);
+    return job_of(text);
+}
+
+TEST(a_schema_constrains_the_choice)
+{
+    static const struct {
+        const char *schema, *ids, *shown; /* bytes, those of a stop token too */
+        double temperature, top_k;
+        int32_t stop;
+    } cases[] = {
+        {"{\"enum\": [\"ab\", \"ac\", \"b\"]}", "\"b\"", "\"b\"", 0, 0, 0},
+        {"{\"type\": \"object\", \"required\": [\"a\"], \"properties\": {\"a\": {\"maxLength\": 2}}, "
+         "\"additionalProperties\": false}",
+         "{\"a\":\"}}\"}", "{\"a\":\"}}\"}", 0, 0, 0},
+        /* as many digits as there may be; a token that ends it where it is complete, and not before */
+        {"{\"type\": \"integer\"}", "999999999999999999", "999999999999999999", 0, 0, 0},
+        {"{\"type\": \"integer\"}", "9:", "9", 0, 0, ':'},
+        {"{\"type\": \"integer\"}", "9:", "9", 1e-3, 3, ':'},
+        {"{\"enum\": [\"!\", \":\"]}", "\"!\"", "\"!\"", 0, 0, ':'}};
+    double logits[256];
+    for (int i = 0; i < 256; i++)
+        logits[i] = i > '}' ? -1e9 : i;
+    sib_tensor *t = tiny_tensor(SIB_F32, DIMS(1, 256), logits);
+    sib_job *j = constrained_job(", \"tokenizer\": \"t\"");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        sib_job_value in[] = {a_tensor("logits", t), a_text("json_schema", cases[i].schema),
+                              tokens("stop_tokens", 1, &cases[i].stop), a_number("top_k", cases[i].top_k),
+                              a_number("temperature", cases[i].temperature)};
+        sib_job_result *r = run_with(j, 5, in, NULL);
+        int32_t ids[60];
+        for (size_t k = 0; cases[i].ids[k]; k++)
+            ids[k] = cases[i].ids[k];
+        expect_tokens(sib_job_result_find(r, "ids"), strlen(cases[i].ids), ids);
+        expect_tokens(sib_job_result_find(r, "shown"), strlen(cases[i].shown), ids);
+        sib_job_result_free(&r);
+    }
+    sib_job_value in[] = {a_tensor("logits", t), a_text("json_schema", "{\"pattern\": \"a\"}"),
+                          tokens("stop_tokens", 0, NULL), a_number("top_k", 0), a_number("temperature", 0)};
+    run_fails(j, 5, in, NULL, SIB_ERR_UNSUPPORTED, "'pattern' is not supported");
+    sib_job_free(&j);
+    j = constrained_job("");
+    run_fails(j, 5, in, NULL, SIB_ERR_ARGUMENT, "json_schema needs a tokenizer");
+    sib_job_free(&j);
+    sib_tensor_free(&t);
+    t = tiny_tensor(SIB_F32, DIMS(1, 2), OF(1, 2)); /* a vocabulary without what JSON needs */
+    j = constrained_job(", \"tokenizer\": \"t\"");
+    in[0] = a_tensor("logits", t);
+    in[1] = a_text("json_schema", "{}");
+    run_fails(j, 5, in, NULL, SIB_ERR_VALUE, "no token of the vocabulary");
+    sib_job_free(&j);
+    sib_tensor_free(&t);
+}
+
 TEST(the_choice_is_made_by_its_rules)
 {
     sib_job *j = sample_job();
