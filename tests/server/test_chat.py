@@ -167,8 +167,7 @@ class Chat(unittest.TestCase):
         self.fails("line 6: no such chat", None, messages=[{"role": "user", "content": "raise"}])
 
     def test_fields_refused(self):
-        for name, value in {"functions": [{}], "function_call": "auto", "response_format": {"type": "json_object"},
-                            "modalities": ["audio"], "audio": {}}.items():
+        for name, value in {"functions": [{}], "function_call": "auto", "modalities": ["audio"], "audio": {}}.items():
             self.fails("not supported", name, **{name: value})
         for name, value in {"logprobs": 1, "top_logprobs": 21, "max_tokens": 0, "temperature": 3, "n": 0, "presence_penalty": -3, "chat_template_kwargs": []}.items():
             self.fails("must be", name, **{name: value})

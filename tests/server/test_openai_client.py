@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
 """OpenAI's own package for Python against `sibyl serve`. Exits 77, which ctest counts as skipped, where it is not installed."""
+import json
 import pathlib
 import sys
 import tempfile
+import typing
 import unittest
 
 try:
     import openai
+    import pydantic
 except ImportError:
     print("skipped for want of Python's package openai")
     sys.exit(77)
@@ -15,6 +18,11 @@ import embedding_model
 from serving import RECORDING, SPOKEN, Server
 from test_text import chain
 from text_model import TOOL, caller
+
+
+class Answer(pydantic.BaseModel):
+    kind: typing.Literal["a", "b"]
+    last: bool | None
 
 
 class Client(unittest.TestCase):
@@ -92,8 +100,19 @@ class Client(unittest.TestCase):
         self.assertEqual((message.content, message.tool_calls[0].function.arguments), ("Let me see.", '{"city":"Bern"}'))
         options["messages"] += [choice.message, {"role": "tool", "tool_call_id": call.id, "content": "rain"}]
         self.assertGreater(self.client.chat.completions.create(**options).usage.prompt_tokens, 40)
-        with self.assertRaisesRegex(openai.BadRequestError, "tool_choice may be"):
-            self.client.chat.completions.create(**{**options, "tool_choice": "required"})
+
+    def test_constrained(self):
+        """Formats and calls as the package asks for them, of a model that would say something else."""
+        options = {"model": "chain", "messages": [{"role": "user", "content": "hello"}], "seed": 1}
+        got = self.client.chat.completions.parse(**options, response_format=Answer).choices[0].message.parsed
+        self.assertTrue(got.kind in ("a", "b") and got.last in (None, True, False), got)
+        tool = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object", "properties": {"city": {"enum": ["Bern", "Basel"]}}, "required": ["city"],
+                                                                                     "additionalProperties": False}}}
+        for choice in "required", {"type": "function", "function": {"name": "weather"}}:
+            call = self.client.chat.completions.create(**options, tools=[tool], tool_choice=choice).choices[0].message.tool_calls[0]
+            self.assertIn(json.loads(call.function.arguments)["city"], ("Bern", "Basel"))
+        with self.assertRaisesRegex(openai.BadRequestError, "names 'x', which is none of the tools"):
+            self.client.chat.completions.create(**options, tools=[tool], tool_choice={"type": "function", "function": {"name": "x"}})
 
     def test_several_choices(self):
         options = {"model": "chain", "n": 2, "seed": 1, "max_tokens": 9, "presence_penalty": 0.5, "frequency_penalty": 0.5, "logit_bias": {"97": -100}}

@@ -105,12 +105,19 @@ static sib_code send_text(completion *c, const char *text, size_t size, const ch
     return completion_piece(c, c->shape->piece(text ? text_of_bytes(text, size) : NULL, finish), err);
 }
 
-/* "length" where max_tokens ended it, "stop" where a stop token or a stop text did: then fewer tokens are shown, or less
-   than their text. */
+static bool is_json(const sib_port_value *text)
+{
+    json_t *json = json_loadb(text->text.data, text->text.size, JSON_DECODE_ANY, NULL);
+    json_decref(json);
+    return json != NULL;
+}
+
+/* "length" where max_tokens ended it, "stop" where a stop token, a stop text or the end of a JSON schema did: then fewer
+   tokens are shown, less than their text, or all of the JSON. */
 static const char *finish_reason(const completion *c, const sib_port_value *tokens,
                                  const sib_port_value *text)
 {
-    if (tokens->tokens.n < c->max_tokens)
+    if (tokens->tokens.n < c->max_tokens || (c->form->schema && is_json(text)))
         return "stop";
     char *all = NULL;
     size_t size = 0;
@@ -288,8 +295,8 @@ static uint64_t context_of(served *model)
     return 0;
 }
 
-/* How many tokens a choice may have: what is asked for, or what the prompt, whose tokens are known then, leaves of the
-   context. Answers 400 and returns false where it leaves none. */
+/* How many tokens a choice may have: what is asked for, or what the prompt, whose tokens are known then,
+   leaves of the context. Answers 400 and returns false where it leaves none. */
 static bool choose_max_tokens(completion *c)
 {
     uint64_t context = context_of(c->model), n = c->form->prompts[0].n_ids;

@@ -1,5 +1,7 @@
 #include "server/openai/text_form.h"
 
+#include "server/openai/chat_schema.h"
+
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -161,14 +163,14 @@ static bool read_tools(exchange *x, const rule *r, const json_t *value, text_for
 
 static bool read_tool_choice(exchange *x, const rule *r, const json_t *value, text_form *f)
 {
-    const char *choice = json_string_value(value);
-    f->without_calls = choice && !strcmp(choice, "none");
-    if (f->without_calls || (choice && !strcmp(choice, "auto")))
-        return true;
-    answer_error(
-        x, 400, r->name,
-        "tool_choice may be 'auto' or 'none' here: what a model writes is not constrained to a call");
-    return false;
+    (void)r;
+    return chat_choice_read(x, value, f);
+}
+
+static bool read_response_format(exchange *x, const rule *r, const json_t *value, text_form *f)
+{
+    (void)r;
+    return chat_format_read(x, value, f);
 }
 
 static bool read_model(exchange *x, const rule *r, const json_t *value, text_form *f)
@@ -290,7 +292,7 @@ static const rule rules[] = {
     {"parallel_tool_calls", read_flag, NULL, 0, 0, FORM_CHAT, offsetof(text_form, parallel_calls)},
     {"functions", read_only, "[]", 0, 0, FORM_CHAT, 0},
     {"function_call", read_only, "\"none\"", 0, 0, FORM_CHAT, 0},
-    {"response_format", read_only, "{\"type\": \"text\"}", 0, 0, FORM_CHAT, 0},
+    {"response_format", read_response_format, NULL, 0, 0, FORM_CHAT, 0},
     {"modalities", read_only, "[\"text\"]", 0, 0, FORM_CHAT, 0},
     {"audio", read_only, "null", 0, 0, FORM_CHAT, 0},
     {"store", read_only, "false", 0, 0, FORM_CHAT, 0},
@@ -365,9 +367,14 @@ bool text_form_read(exchange *x, const json_t *body, form_kind kind, text_form *
                         value) if (!read_field(x, kind, name, value, out)) return false;
     if (!check(x, kind, out))
         return false;
-    if (out->without_calls)
+    if (out->choice == CHOICE_NONE)
         out->tools = NULL; /* a model that knows of none calls none */
     add_rest(out);
+    if (!chat_schema_make(x, out))
+        return false;
+    if (out->schema)
+        add_input(out, "json_schema",
+                  (sib_port_value){.type = SIB_PORT_TEXT, .text = {out->schema, strlen(out->schema)}});
     return true;
 }
 
@@ -377,6 +384,10 @@ void text_form_clear(text_form *f)
         free(f->prompts[i].owned);
     free(f->biased);
     free(f->biases);
+    json_decref(f->format);
+    free(f->schema);
+    f->format = NULL;
+    f->schema = NULL;
     f->biased = NULL;
     f->biases = NULL;
     f->n_prompts = 0;

@@ -16,6 +16,8 @@
 /* Which route's fields are read. */
 typedef enum form_kind { FORM_TEXT = 1, FORM_CHAT = 2 } form_kind;
 
+typedef enum tool_choice { CHOICE_AUTO, CHOICE_NONE, CHOICE_REQUIRED } tool_choice;
+
 /* A text of (size) bytes, or (n_ids) tokens where ids is not NULL. */
 typedef struct text_prompt {
     const char *text;
@@ -33,9 +35,13 @@ typedef struct text_form {
     uint64_t n_choices;                        /* of each prompt */
     const json_t *messages, *template_options; /* of a chat; the second may be NULL */
     const json_t *tools;                       /* of a chat, which the model may call; NULL: none */
-    bool without_calls, parallel_calls;        /* no tool is to be called; more than one call is answered */
-    uint64_t max_tokens;                       /* 0: as many as the model's context has */
-    double seed;                               /* negative: not given */
+    tool_choice choice;
+    const char *tool;    /* the one that is to be called; NULL: any */
+    json_t *format;      /* the schema of the answer, a reference, or NULL */
+    char *schema;        /* the same, or that of a call, as the job takes it; NULL: the answer is free */
+    bool parallel_calls; /* more than one call is answered */
+    uint64_t max_tokens; /* 0: as many as the model's context has */
+    double seed;         /* negative: not given */
     bool stream, stream_usage, logprobs, token_ids, echo;
     uint64_t n_top; /* alternatives of logprobs */
     const char *stops[MAX_STOPS];
