@@ -10,13 +10,13 @@
 #include <string.h>
 
 typedef struct settings {
-    const char *model, *tokenizer, *prompt, *tokens, *backend, *trace;
+    const char *model, *tokenizer, *prompt, *tokens, *schema, *backend, *trace;
     extension_settings ext;
     cli_list inputs, stops;
     long max_tokens, top_k, seed, threads;
     double temperature, top_p;
     int verbose;
-    bool perplexity, json;
+    bool perplexity, json, object;
 } settings;
 
 static const cli_option options[] = {
@@ -35,6 +35,8 @@ static const cli_option options[] = {
                "sample from the most likely tokens that together reach probability P", .above = true),
     OPT_INTEGER("seed", seed, "S", 0, 1e15, "seed of sampling (default: 0)"),
     OPT_LIST("stop", stops, "TEXT", "text that ends generation; may be given several times"),
+    OPT_TEXT("json-schema", schema, "FILE", "generate JSON of this JSON Schema"),
+    OPT_FLAG("json-object", object, "generate JSON, an object"),
     OPT_FLAG("perplexity", perplexity, "print how likely the prompt is, and generate nothing"),
     OPT_JOB_INPUT("another input of the job: min_p=0.05, repetition_penalty=1.1, stop_tokens=0"),
     OPT_BACKEND,
@@ -69,6 +71,16 @@ static bool add_stops(job_inputs *in, const sib_job *job, const cli_list *stops)
     return true;
 }
 
+/* What the text must be, if anything is said of it. */
+static bool add_schema(job_inputs *in, const sib_job *job, const settings *s)
+{
+    char *file = s->schema ? cli_format("@%s", s->schema) : NULL;
+    bool done = (!s->schema && !s->object) ||
+                job_inputs_add(in, job, "json_schema", file ? file : "{\"type\": \"object\"}");
+    free(file);
+    return done;
+}
+
 /* prompt: (size) or NULL, where there are tokens. */
 static bool add_inputs(job_inputs *in, const sib_job *job, const settings *s, const char *prompt, size_t size)
 {
@@ -82,7 +94,7 @@ static bool add_inputs(job_inputs *in, const sib_job *job, const settings *s, co
            add_number(in, job, "top_k", (double)s->top_k, s->top_k > 0) &&
            add_number(in, job, "top_p", s->top_p, s->top_p > 0) &&
            add_number(in, job, "seed", (double)s->seed, s->seed >= 0) && add_stops(in, job, &s->stops) &&
-           job_inputs_add_list(in, job, &s->inputs);
+           add_schema(in, job, s) && job_inputs_add_list(in, job, &s->inputs);
 }
 
 static sib_code on_text(void *context, const char *text, size_t size, sib_error *err)
@@ -155,6 +167,8 @@ static int generate(const cli_command *self, int argc, char **argv)
         code = cli_usage(self, "'%s': give the text with --prompt, or - for standard input", argv[0]);
     else if (!s.model)
         code = cli_usage(self, "give the model with --model");
+    else if (s.schema && s.object)
+        code = cli_usage(self, "give one of --json-schema and --json-object");
     else if ((s.prompt != NULL) + (s.tokens != NULL) + input != 1)
         code = cli_usage(self, "give one of --prompt, --tokens and - as what comes before");
     else

@@ -485,6 +485,16 @@ def test_generate(writer):
     assert writer.generate('"in', max_tokens=40, temperature=0, stop=stop)["text"] == found["text"][: found["text"].index(stop)]
 
 
+def test_json_schema(writer):
+    schema = {"type": "object", "properties": {"n": {"enum": [1, 2]}, "s": {"type": "string", "maxLength": 4}}, "required": ["n", "s"], "additionalProperties": False}
+    for given in schema, json.dumps(schema):
+        got = json.loads(writer.generate("in", json_schema=given, seed=3)["text"])
+        assert got["n"] in (1, 2) and len(got["s"]) <= 4
+    assert json.loads("".join(writer.stream("in", json_schema=schema, seed=3))) == got
+    with pytest.raises(sibyl.SibylError, match="'pattern' is not supported"):
+        writer.generate("in", json_schema={"pattern": "a"})
+
+
 def test_logits_and_perplexity(writer, data):
     expected = np.fromfile(data / "rwkv" / "expected-logits-5v2-730K.bin", "f4")
     logits = writer.logits(b'"in')

@@ -338,6 +338,20 @@ class Generate(Jobs):
         found = self.made("-p", "in", "-n", 60, "--temperature", 0, "-i", "repetition_penalty=1.05", "-i", f"stop_tokens={token}")["tokens"]
         self.assertEqual(bytes(found), whole[:whole.index(token)])
 
+    def test_json(self):
+        (self.folder / "s.json").write_text('{"type": "object", "properties": {"n": {"enum": [1, 2]}, "s": {"type": "string", "maxLength": 4}}, '
+                                            '"required": ["n", "s"], "additionalProperties": false}')
+        for seed in range(3):
+            text = self.done("generate", "--model", "r.onnx", "-p", "in", "--json-schema", "s.json", "--seed", seed)
+            got = json.loads(text)
+            self.assertEqual(list(got), ["n", "s"])
+            self.assertTrue(got["n"] in (1, 2) and len(got["s"]) <= 4, text)
+        self.assertEqual(self.made("-p", "in", "--json-object", "-n", 3)["text"].strip()[0], "{")
+        (self.folder / "s.json").write_text('{"type": "string", "pattern": "a"}')
+        self.fails(1, "'pattern' is not supported", "generate", "--model", "r.onnx", "-p", "a", "--json-schema", "s.json")
+        self.fails(1, "none.json", "generate", "--model", "r.onnx", "-p", "a", "--json-schema", "none.json")
+        self.fails(2, "one of --json-schema and --json-object", "generate", "--model", "r.onnx", "-p", "a", "--json-schema", "s.json", "--json-object")
+
     def test_perplexity(self):
         words = "the rain in Spain"
         found = float(self.done("generate", "--model", "r.onnx", "-p", words, "--perplexity"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import math
 import os
 import sys
@@ -178,28 +179,31 @@ class TextGeneration(_Model):
 
     A prompt is a str (or bytes), or a list of ids. Options are inputs of the job: max_tokens=128, temperature=0.8 (0: always
     the likeliest), top_k, top_p, min_p, repetition_penalty, presence_penalty, frequency_penalty, seed=0, stop (a text or
-    several), stop_tokens, begin_tokens.
+    several), stop_tokens, begin_tokens, json_schema (a JSON Schema, as a dict or a text: the text is JSON of it).
     """
 
     def generate(self, prompt: str | bytes | Iterable[int], **options: Any) -> dict[str, Any]:
         """What comes behind a prompt: {"text", "tokens", "logprobs"}, a logarithm of a probability for each token."""
-        return self.job.run({**_prompt(prompt), **options}, ["text", "tokens", "logprobs"])
+        return self.job.run(_inputs(prompt, options), ["text", "tokens", "logprobs"])
 
     def stream(self, prompt: str | bytes | Iterable[int], **options: Any) -> Iterator[str]:
         """The same text piece by piece; the next piece is made as it is asked for."""
-        return self.job.stream({**_prompt(prompt), **options}, ["text"])
+        return self.job.stream(_inputs(prompt, options), ["text"])
 
     def logits(self, prompt: str | bytes | Iterable[int], **options: Any) -> Any:
         """float32 (tokens, vocabulary): what the model gives behind each token of the prompt."""
-        return self.job.run({**_prompt(prompt), **options}, ["logits"])["logits"]
+        return self.job.run(_inputs(prompt, options), ["logits"])["logits"]
 
     def perplexity(self, prompt: str | bytes | Iterable[int], **options: Any) -> float:
         """exp of the negative mean of the logarithms of the probabilities of all tokens but the first."""
-        return self.job.run({**_prompt(prompt), **options}, ["perplexity"])["perplexity"]
+        return self.job.run(_inputs(prompt, options), ["perplexity"])["perplexity"]
 
 
-def _prompt(given: str | bytes | Iterable[int]) -> dict[str, Any]:
-    return {"text": given} if isinstance(given, (str, bytes)) else {"tokens": given}
+def _inputs(prompt: str | bytes | Iterable[int], options: dict[str, Any]) -> dict[str, Any]:
+    inputs = {"text" if isinstance(prompt, (str, bytes)) else "tokens": prompt, **options}
+    if isinstance(inputs.get("json_schema"), (dict, bool)):
+        inputs["json_schema"] = json.dumps(inputs["json_schema"])
+    return inputs
 
 
 # ---- Voice activity ------------------------------------------------------------------------------------------------------
