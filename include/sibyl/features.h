@@ -144,6 +144,38 @@ SIB_API sib_code sib_mel_shape(const sib_mel *mel, uint64_t n_samples, uint64_t 
 SIB_API sib_code sib_mel_compute(const sib_mel *mel, sib_pool *pool, const float *samples, size_t n_samples,
                                  size_t padding, float *features, size_t row_stride, sib_error *err);
 
+/* ---- On a device -------------------------------------------------------------------------------- */
+
+/* A front end on a device, for recordings that are in its memory: what it computes stays there, and the host waits for
+   nothing. Several threads may use one. */
+typedef struct sib_mel_device sib_mel_device;
+
+/* device: a backend whose devices have addresses, "cuda", or "cuda:1" for its second one; "gpu-host" takes addresses of
+   this process. mel: borrowed for the call; the device computes in float whether or not it is precise. out: owned by
+   the caller, sib_mel_device_free(&device).
+   Errors: SIB_ERR_UNSUPPORTED (no such backend in this build, no such device, a transform of more than 1,024 samples),
+   SIB_ERR_ARGUMENT (device), SIB_ERR_MEMORY. */
+SIB_API sib_code sib_mel_device_create(const sib_mel *mel, const char *device, sib_mel_device **out,
+                                       sib_error *err);
+/* Waits for what it computes still. */
+SIB_API void sib_mel_device_free(sib_mel_device **device);
+
+typedef struct sib_mel_batch {
+    uint64_t samples;  /* address of (recordings, n_samples) float in the device's memory, a multiple of 4 */
+    uint64_t features; /* address of (recordings, bands, frames) float there; written */
+    size_t recordings, n_samples;
+    size_t padding; /* as that of sib_mel_compute */
+    bool joint;     /* the clamp is to the maximum of all recordings, not of each */
+    void *stream;   /* CUstream (cudaStream_t) of the device's primary context; NULL: its default stream */
+} sib_mel_batch;
+
+/* Puts the computation of a batch in the stream, behind what is there already. Samples that are NaN or infinite are no
+   error, as on the host: nobody looks. Their frames have no meaning, and NaN reaches each frame that the clamp does.
+   Errors: SIB_ERR_ARGUMENT (no recordings, addresses that are not of this device's memory or no multiple of 4), those of
+   sib_mel_shape, SIB_ERR_SIZE (more than 2^29 samples or features), SIB_ERR_UNSUPPORTED (the device failed; make another
+   one), SIB_ERR_MEMORY. */
+SIB_API sib_code sib_mel_compute_device(sib_mel_device *device, const sib_mel_batch *batch, sib_error *err);
+
 /* ---- Streaming ---------------------------------------------------------------------------------- */
 
 /* Push samples as they arrive, pull frames as they are ready. Frames hold (y + offset) * gain before the

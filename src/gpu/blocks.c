@@ -176,6 +176,8 @@ void gpu_blocks_put(gpu_blocks *b, gpu_buffer **buffer)
 gpu_place gpu_place_of(gpu_range r)
 {
     const gpu_buffer *x = r.buffer;
+    if (!x)
+        return (gpu_place){NULL, r.offset, r.bytes};
     SIB_ASSERT(r.offset <= x->bytes && r.bytes <= x->bytes - r.offset);
     return (gpu_place){x->in->memory, x->offset + r.offset, r.bytes};
 }

@@ -1,4 +1,4 @@
-/* The driver `cuda`: everything runs on one stream in the order of the calls. Launches are listed, and go to the stream
+/* The driver `cuda`: everything runs on one stream in the order of the calls, but for gpu_run_on. Launches are listed, and go to the stream
    where somebody waits or copies, or there are enough of them (cuda_graph.h). Kernels are compiled when they are
    launched first, or come from the cache (cuda_cache.h); the compiler is opened only where one is compiled.
    Copies go through a ring of staging buffers that stay where they are in memory, which several threads fill. */
@@ -40,6 +40,9 @@ typedef struct cuda_device {
     cuda_recorder recorder;
     cuda_event begin, end; /* of what was launched since the last finish */
     bool begun;
+    cuda_event others; /* behind what was launched on streams of others */
+    void *last_other;  /* the stream where that was */
+    bool ran_on_others;
     stage stages[STAGES];
     unsigned at; /* the next stage */
 } cuda_device;
@@ -112,6 +115,8 @@ static sib_code make_queue(cuda_device *d, sib_error *err)
         r = d->c.event_create(&d->begin, 0);
     if (r == CUDA_OK)
         r = d->c.event_create(&d->end, 0);
+    if (r == CUDA_OK)
+        r = d->c.event_create(&d->others, 2); /* CU_EVENT_DISABLE_TIMING */
     for (int i = 0; i < STAGES && r == CUDA_OK; i++) {
         r = d->c.host_alloc(&d->stages[i].memory, STAGE_BYTES, 0);
         if (r == CUDA_OK)
@@ -138,6 +143,8 @@ static void free_queue(cuda_device *d)
         d->c.event_destroy(d->begin);
     if (d->end)
         d->c.event_destroy(d->end);
+    if (d->others)
+        d->c.event_destroy(d->others);
     if (d->stream)
         d->c.stream_destroy(d->stream);
 }
@@ -438,7 +445,75 @@ static sib_code cuda_launch(gpu_device *device, gpu_kernel kernel, size_t n, con
     sib_code code = enter(d, err);
     if (code != SIB_OK)
         return code;
-    code = launch(d, kernel, n, places, args, groups, err);
+    code = begin_work(d, err);
+    if (code == SIB_OK)
+        code = launch(d, kernel, n, places, args, groups, err);
+    leave(d);
+    return code;
+}
+
+/* ---- Streams of others --------------------------------------------------------------------------------- */
+
+/* An address is of this device's memory. */
+static sib_code check_address(cuda_device *d, const gpu_place *p, sib_error *err)
+{
+    int ordinal = 0;
+    if (p->memory)
+        return SIB_OK;
+    if (d->c.pointer_attribute(&ordinal, CUDA_ORDINAL, p->offset) != CUDA_OK)
+        return err_set(err, SIB_ERR_ARGUMENT,
+                       "CUDA: 0x%llx is in no device's memory, expected that of device %d",
+                       (unsigned long long)p->offset, d->device);
+    return ordinal == d->device
+               ? SIB_OK
+               : err_set(err, SIB_ERR_ARGUMENT,
+                         "CUDA: 0x%llx is in the memory of device %d, expected that of device %d",
+                         (unsigned long long)p->offset, ordinal, d->device);
+}
+
+/* After what was launched on another such stream, and behind it the event for the next one. */
+static sib_code run_on(cuda_device *d, cuda_stream stream, size_t n, const gpu_work *work,
+                       const gpu_place *places, sib_error *err)
+{
+    sib_code code = SIB_OK;
+    for (size_t k = 0; k < n; k++)
+        for (size_t i = 0; i < work[k].n && code == SIB_OK; i++)
+            code = check_address(d, &places[k * GPU_BUFFERS + i], err);
+    if (code == SIB_OK && d->ran_on_others && d->last_other != stream)
+        code = check(d, d->c.stream_wait(stream, d->others, 0), "a stream", err);
+    for (size_t k = 0; k < n && code == SIB_OK; k++) {
+        const gpu_work *w = &work[k];
+        gpu_command c = gpu_command_of(w->kernel, w->n, places + k * GPU_BUFFERS, w->args, w->groups);
+        code = d->functions[w->kernel] ? SIB_OK : make_function(d, w->kernel, err);
+        if (code == SIB_OK)
+            code = check(d, cuda_recorder_launch(&d->recorder, stream, &c), gpu_kernel_name(w->kernel), err);
+    }
+    if (code == SIB_OK)
+        code = check(d, d->c.event_record(d->others, stream), "a stream", err);
+    d->ran_on_others |= code == SIB_OK;
+    d->last_other = stream;
+    return code;
+}
+
+static sib_code cuda_run_on(gpu_device *device, void *stream, size_t n, const gpu_work *work,
+                            const gpu_place *places, sib_error *err)
+{
+    cuda_device *d = of(device);
+    sib_code code = enter(d, err);
+    if (code != SIB_OK)
+        return code;
+    code = run_on(d, stream, n, work, places, err);
+    leave(d);
+    return code;
+}
+
+static sib_code cuda_settle(gpu_device *device, sib_error *err)
+{
+    cuda_device *d = of(device);
+    sib_code code = enter(d, err);
+    if (code != SIB_OK)
+        return code;
+    code = d->ran_on_others ? wait_event(d, d->others, err) : SIB_OK;
     leave(d);
     return code;
 }
@@ -453,4 +528,6 @@ const gpu_driver gpu_driver_cuda = {
     .download = cuda_download,
     .launch = cuda_launch,
     .finish = cuda_finish,
+    .run_on = cuda_run_on,
+    .settle = cuda_settle,
 };

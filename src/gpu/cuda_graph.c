@@ -52,7 +52,7 @@ static void prepare(const cuda_recorder *r, gpu_command *c, prepared *p)
     p->parameters[0] = c->args;
     for (size_t i = 0; i < GPU_BUFFERS; i++) {
         const gpu_place *place = &c->places[i];
-        p->addresses[i] = place->memory ? place->memory->address + place->offset : 0;
+        p->addresses[i] = (place->memory ? place->memory->address : 0) + place->offset;
         p->parameters[1 + i] = &p->addresses[i];
     }
     p->node = (cuda_kernel_node){.function = r->functions[c->kernel],
@@ -61,16 +61,21 @@ static void prepare(const cuda_recorder *r, gpu_command *c, prepared *p)
                                  .parameters = p->parameters};
 }
 
+cuda_result cuda_recorder_launch(const cuda_recorder *r, cuda_stream stream, gpu_command *c)
+{
+    prepared p;
+    prepare(r, c, &p);
+    return r->c->launch(p.node.function, p.node.groups[0], p.node.groups[1], p.node.groups[2],
+                        p.node.threads[0], 1, 1, 0, stream, p.parameters, NULL);
+}
+
 /* One after another. failed: receives the launch that failed. */
 static cuda_result launch_each(cuda_recorder *r, gpu_list *l, size_t *failed)
 {
     cuda_result result = CUDA_OK;
     for (size_t i = 0; i < l->n && result == CUDA_OK; i++) {
-        prepared p;
-        prepare(r, &l->commands[i], &p);
         *failed = i;
-        result = r->c->launch(p.node.function, p.node.groups[0], p.node.groups[1], p.node.groups[2],
-                              p.node.threads[0], 1, 1, 0, r->stream, p.parameters, NULL);
+        result = cuda_recorder_launch(r, r->stream, &l->commands[i]);
     }
     return result;
 }

@@ -46,6 +46,8 @@ void cuda_recorder_close(cuda_recorder *r);
 /* Whether the next launch finds the list full, so that it is submitted first. */
 bool cuda_recorder_full(const cuda_recorder *r);
 void cuda_recorder_add(cuda_recorder *r, const gpu_command *c);
+/* Launches at once, on any stream; places without memory are addresses. */
+cuda_result cuda_recorder_launch(const cuda_recorder *r, cuda_stream stream, gpu_command *c);
 /* Submits what is listed. A launch that fails takes others' with it: the device is lost then. Errors: those of
    cuda_check. */
 sib_code cuda_recorder_submit(cuda_recorder *r, sib_error *err);

@@ -33,6 +33,8 @@ typedef struct _nvrtcProgram *nvrtc_program;
 /* Attributes of devices. */
 #define CUDA_COMPUTE_MAJOR 75
 #define CUDA_COMPUTE_MINOR 76
+/* Of addresses: the device that they are of. */
+#define CUDA_ORDINAL 9
 
 /* CUDA_KERNEL_NODE_PARAMS, the first version of it */
 typedef struct cuda_kernel_node {
@@ -62,6 +64,8 @@ typedef struct cuda_kernel_node {
     X(event_record, cuEventRecord, (cuda_event event, cuda_stream stream))                                   \
     X(event_query, cuEventQuery, (cuda_event event))                                                         \
     X(event_elapsed, cuEventElapsedTime, (float *ms, cuda_event begin, cuda_event end))                      \
+    X(stream_wait, cuStreamWaitEvent, (cuda_stream stream, cuda_event event, unsigned flags))                \
+    X(pointer_attribute, cuPointerGetAttribute, (void *out, int attribute, cuda_address address))            \
     X(mem_alloc, cuMemAlloc_v2, (cuda_address * out, size_t bytes))                                          \
     X(mem_free, cuMemFree_v2, (cuda_address address))                                                        \
     X(host_alloc, cuMemHostAlloc, (void **out, size_t bytes, unsigned flags))                                \

@@ -106,6 +106,26 @@ sib_code gpu_finish(gpu_device *d, uint64_t *ns, sib_error *err)
     return code == SIB_OK ? d->driver->finish(d, ns, err) : code;
 }
 
+sib_code gpu_run_on(gpu_device *d, void *stream, size_t n, const gpu_work *work, sib_error *err)
+{
+    gpu_place places[GPU_RUN_MAX * GPU_BUFFERS];
+    SIB_ASSERT(n <= GPU_RUN_MAX);
+    if (!d->driver->run_on)
+        return err_set(err, SIB_ERR_UNSUPPORTED, "%s: the driver '%s' takes no memory of others", d->name,
+                       d->driver->name);
+    const sib_code code = alive(d, true, err);
+    for (size_t k = 0; k < n && code == SIB_OK; k++)
+        for (size_t i = 0; i < work[k].n; i++)
+            places[k * GPU_BUFFERS + i] = gpu_place_of(work[k].ranges[i]);
+    return code == SIB_OK ? d->driver->run_on(d, stream, n, work, places, err) : code;
+}
+
+sib_code gpu_settle(gpu_device *d, sib_error *err)
+{
+    const sib_code code = alive(d, true, err);
+    return code == SIB_OK && d->driver->settle ? d->driver->settle(d, err) : code;
+}
+
 /* ---- Copies of the host's ------------------------------------------------------------------------------- */
 
 /* One thread copies 11 GB/s where an H100's bus takes 54: four do 40. */

@@ -33,13 +33,23 @@ typedef struct gpu_device gpu_device;
 typedef struct gpu_buffer gpu_buffer;
 
 /* Bytes [offset, offset + bytes) of a buffer; offset is a multiple of GPU_ALIGN. The bytes after them, up to
-   the next multiple of 4, are the range's too. */
+   the next multiple of 4, are the range's too. In gpu_run_on buffer may be NULL: offset is then an address in the
+   device's memory, of somebody else's, a multiple of 4. */
 typedef struct gpu_range {
     gpu_buffer *buffer;
     size_t offset, bytes;
 } gpu_range;
 
-/* Memory as drivers know it: a block, of which buffers are parts. */
+/* A launch, with the arguments of gpu_launch. */
+typedef struct gpu_work {
+    gpu_kernel kernel;
+    size_t n;
+    gpu_range ranges[GPU_BUFFERS]; /* (n) */
+    const void *args;
+    uint32_t groups[3];
+} gpu_work;
+
+/* Memory as drivers know it: a block, of which buffers are parts; NULL: offset is an address. */
 typedef struct gpu_memory gpu_memory;
 typedef struct gpu_place {
     gpu_memory *memory;
@@ -60,6 +70,10 @@ typedef struct gpu_driver {
     sib_code (*launch)(gpu_device *d, gpu_kernel kernel, size_t n, const gpu_place *places, const void *args,
                        const uint32_t groups[3], sib_error *err);
     sib_code (*finish)(gpu_device *d, uint64_t *ns, sib_error *err);
+    /* NULL where there are no others' streams and addresses. places: of all launches, GPU_BUFFERS each */
+    sib_code (*run_on)(gpu_device *d, void *stream, size_t n, const gpu_work *work, const gpu_place *places,
+                       sib_error *err);
+    sib_code (*settle)(gpu_device *d, sib_error *err);
 } gpu_driver;
 
 /* The head of each driver's device. */
@@ -107,6 +121,15 @@ sib_code gpu_launch(gpu_device *d, gpu_kernel kernel, size_t n, const gpu_range 
 /* Waits for everything before it. ns: receives how long the device worked since the last call, by its own
    clock; 0: unknown. Errors: those of the device, and of earlier launches. */
 sib_code gpu_finish(gpu_device *d, uint64_t *ns, sib_error *err);
+/* Most launches of gpu_run_on. */
+#define GPU_RUN_MAX 4
+/* Launches on a caller's stream, of the driver's kind (CUstream), where they take their place among the caller's own
+   work: nothing waits on the host. Those of several calls come one after another even on different streams, so they may
+   share buffers; what gpu_upload brought before must be finished. Errors: SIB_ERR_UNSUPPORTED (the driver has no streams
+   of others), SIB_ERR_ARGUMENT (an address that is not of this device's memory), those of gpu_launch. */
+sib_code gpu_run_on(gpu_device *d, void *stream, size_t n, const gpu_work *work, sib_error *err);
+/* Waits for what gpu_run_on launched, before its buffers are freed. Errors: those of the device. */
+sib_code gpu_settle(gpu_device *d, sib_error *err);
 /* For drivers: memcpy, of large copies by several threads. One call at a time for a device. */
 void gpu_copy(gpu_device *d, void *to, const void *from, size_t bytes);
 /* For tests: the device counts as lost from the n-th copy, launch or wait of this process on, the first being

@@ -29,12 +29,20 @@ static size_t inset_of(const front_end_task *t)
     return t->spec.smooth == SIB_SMOOTH_VALID;
 }
 
+sib_code gpu_front_end_check(const sib_mel_spec *s, sib_error *err)
+{
+    return s->n_fft <= (int32_t)MEL_SIZE
+               ? SIB_OK
+               : err_set(err, SIB_ERR_UNSUPPORTED, "n_fft is %d, on a device at most %u", (int)s->n_fft,
+                         MEL_SIZE);
+}
+
 bool gpu_front_end_takes(const front_end_task *t)
 {
     const sib_mel_spec *s = &t->spec;
     const size_t most = INT32_MAX / 4, bands = (size_t)s->n_mels, frames = t->columns + 2 * inset_of(t);
     size_t all;
-    return s->n_fft <= (int32_t)MEL_SIZE && t->recordings && t->columns &&
+    return gpu_front_end_check(s, NULL) == SIB_OK && t->recordings && t->columns &&
            t->rows + 2 * inset_of(t) == bands && t->total <= most && t->samples && t->samples <= t->total &&
            size_mul(t->recordings, t->samples, &all) && all <= most && size_mul(bands, frames, &all) &&
            size_mul(all, t->recordings, &all) && all <= most &&
@@ -87,11 +95,18 @@ static bins bins_of(const double *row, uint32_t n)
     return b;
 }
 
-/* Those of mel400, or of mel. weights: (n_mels, n_fft / 2 + 1). Returns the place of the window. */
-static uint32_t fill_400(const sib_mel_spec *s, const double *weights, tables *t)
+/* Where the window begins. */
+static uint32_t window_of(const sib_mel_spec *s)
 {
-    const uint32_t n_bins = (uint32_t)s->n_fft / 2 + 1, bands = (uint32_t)s->n_mels, window = bands + 1;
-    uint32_t at = window + (uint32_t)s->win_length;
+    const uint32_t bands = (uint32_t)s->n_mels;
+    return is_400(s) ? bands + 1 : 3 * bands + 2 * (uint32_t)s->n_fft;
+}
+
+/* Those of mel400, or of mel. weights: (n_mels, n_fft / 2 + 1). */
+static void fill_400(const sib_mel_spec *s, const double *weights, tables *t)
+{
+    const uint32_t n_bins = (uint32_t)s->n_fft / 2 + 1, bands = (uint32_t)s->n_mels;
+    uint32_t at = window_of(s) + (uint32_t)s->win_length;
     for (uint32_t m = 0; m < bands; m++) {
         const bins b = bins_of(weights + m * n_bins, n_bins);
         put(t, at);
@@ -107,14 +122,12 @@ static uint32_t fill_400(const sib_mel_spec *s, const double *weights, tables *t
             put_number(t, weights[m * n_bins + i] * MEL400_PART(i));
         }
     }
-    return window;
 }
 
-static uint32_t fill_general(const sib_mel_spec *s, const double *weights, tables *t)
+static void fill_general(const sib_mel_spec *s, const double *weights, tables *t)
 {
     const uint32_t n = (uint32_t)s->n_fft, n_bins = n / 2 + 1, bands = (uint32_t)s->n_mels;
-    const uint32_t window = 3 * bands + 2 * n;
-    uint32_t at = window + (uint32_t)s->win_length;
+    uint32_t at = window_of(s) + (uint32_t)s->win_length;
     for (uint32_t m = 0; m < bands; m++) {
         const bins b = bins_of(weights + m * n_bins, n_bins);
         put(t, b.first);
@@ -133,35 +146,33 @@ static uint32_t fill_general(const sib_mel_spec *s, const double *weights, table
         for (uint32_t i = b.first; i < b.end; i++)
             put_number(t, weights[m * n_bins + i]);
     }
-    return window;
 }
 
-static uint32_t fill(const sib_mel_spec *s, const double *weights, tables *t)
+static void fill(const sib_mel_spec *s, const double *weights, tables *t)
 {
-    return is_400(s) ? fill_400(s, weights, t) : fill_general(s, weights, t);
+    if (is_400(s))
+        fill_400(s, weights, t);
+    else
+        fill_general(s, weights, t);
 }
 
-static sib_code make_tables(const sib_mel_spec *s, front_end *f, uint32_t *window, sib_error *err)
+sib_code gpu_front_end_tables(const sib_mel *mel, uint32_t **out, size_t *n, sib_error *err)
 {
-    const size_t n_bins = (size_t)s->n_fft / 2 + 1, count = n_bins * (size_t)s->n_mels;
+    const sib_mel_spec *s = sib_mel_get_spec(mel);
+    const size_t count = ((size_t)s->n_fft / 2 + 1) * (size_t)s->n_mels;
     double *weights = mem_alloc(count, sizeof *weights);
-    sib_mel *mel = NULL;
-    sib_code code =
-        weights ? sib_mel_create(s, NULL, &mel, err) : err_memory(err, count * sizeof *weights, "bands");
-    if (code == SIB_OK) {
-        tables t = {0};
-        sib_mel_weights(mel, weights);
-        *window = fill(s, weights, &t);
-        f->words[FRONT_TABLES] = t.n;
-        f->tables = mem_alloc(t.n, sizeof *f->tables);
-        if (f->tables)
-            fill(s, weights, &(tables){f->tables, 0});
-        else
-            code = err_memory(err, t.n * sizeof *f->tables, "a front end");
-    }
-    sib_mel_free(&mel);
+    tables t = {0};
+    *out = NULL;
+    if (!weights)
+        return err_memory(err, count * sizeof *weights, "bands");
+    sib_mel_weights(mel, weights);
+    fill(s, weights, &t);
+    *n = t.n;
+    *out = mem_alloc(t.n, sizeof **out);
+    if (*out)
+        fill(s, weights, &(tables){*out, 0});
     mem_free(weights);
-    return code;
+    return *out ? SIB_OK : err_memory(err, t.n * sizeof **out, "a front end");
 }
 
 /* ---- Launches ------------------------------------------------------------------------------------------ */
@@ -196,6 +207,7 @@ static gpu_mel_args args_of(const front_end_task *t)
         .n = (uint32_t)s->n_fft,
         .n1 = 1,
         .bands = (uint32_t)s->n_mels,
+        .window = window_of(s),
         .turns = 3 * (uint32_t)s->n_mels,
         .preemphasis = (float)s->preemphasis,
         .log_floor = (float)s->log_floor,
@@ -258,13 +270,9 @@ static void add_end(front_end *f, const front_end_task *t, const gpu_mel_args *a
             (const front_end_buffer[]){FRONT_LARGEST, FRONT_SMALLEST, FRONT_FEATURES}, &clamp);
 }
 
-sib_code gpu_front_end_plan(const front_end_task *t, front_end *out, sib_error *err)
+void gpu_front_end_plan(const front_end_task *t, front_end *out)
 {
     gpu_mel_args a = args_of(t);
-    *out = (front_end){0};
-    sib_code code = make_tables(&t->spec, out, &a.window, err);
-    if (code != SIB_OK)
-        return code;
     /* parts of whole steps of the kernel */
     const size_t step = is_400(&t->spec) ? MEL400_FRAMES : 1, steps = size_ceil_div(a.frames, step);
     const size_t most = size_min(PARTS_MAX, size_ceil_div(PARTS_ALL, t->recordings)),
@@ -273,17 +281,18 @@ sib_code gpu_front_end_plan(const front_end_task *t, front_end *out, sib_error *
     a.parts = (uint32_t)size_ceil_div(steps, each);
     a.count = (uint32_t)(a.parts * t->recordings);
     const bool averages = t->spec.smooth != SIB_SMOOTH_NONE;
-    out->words[FRONT_SAMPLES] = t->recordings * t->samples;
-    out->words[FRONT_FEATURES] = t->recordings * t->rows * t->columns;
-    out->words[FRONT_VALUES] = averages ? t->recordings * a.bands * a.frames : 0;
-    out->words[FRONT_LARGEST] = out->words[FRONT_SMALLEST] = a.count;
+    *out = (front_end){.words = {[FRONT_SAMPLES] = t->recordings * t->samples,
+                                 [FRONT_FEATURES] = t->recordings * t->rows * t->columns,
+                                 [FRONT_VALUES] = averages ? t->recordings * a.bands * a.frames : 0,
+                                 [FRONT_LARGEST] = a.count,
+                                 [FRONT_SMALLEST] = a.count}};
     add_values(out, t, &a, averages ? FRONT_VALUES : FRONT_FEATURES);
     add_end(out, t, &a);
-    return SIB_OK;
 }
 
-void gpu_front_end_free(front_end *f)
+void gpu_front_end_groups(const front_end_launch *l, uint32_t groups[3])
 {
-    mem_free(f->tables);
-    f->tables = NULL;
+    groups[0] = (uint32_t)size_min(l->groups, GPU_GROUPS_ALONG_X);
+    groups[1] = (uint32_t)size_ceil_div(l->groups, GPU_GROUPS_ALONG_X);
+    groups[2] = 1;
 }

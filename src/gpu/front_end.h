@@ -36,13 +36,17 @@ typedef struct front_end {
     size_t words[FRONT_BUFFERS]; /* that each buffer has; 0: it is not used */
     size_t n_launches;
     front_end_launch launches[2];
-    uint32_t *tables; /* (words[FRONT_TABLES]) */
 } front_end;
 
+/* Errors: SIB_ERR_UNSUPPORTED names what of a description the kernels do not take. */
+sib_code gpu_front_end_check(const sib_mel_spec *spec, sib_error *err);
 /* Whether the kernels take it. The description holds, as sib_mel_create checks it. */
 bool gpu_front_end_takes(const front_end_task *task);
-/* Plans a task that they take. The caller frees *out with gpu_front_end_free. Errors: SIB_ERR_MEMORY. */
-sib_code gpu_front_end_plan(const front_end_task *task, front_end *out, sib_error *err);
-void gpu_front_end_free(front_end *f);
+/* Plans a task that they take; the tables have no words yet. */
+void gpu_front_end_plan(const front_end_task *task, front_end *out);
+/* The tables of mel's description, *n words, owned by the caller, mem_free. Errors: SIB_ERR_MEMORY. */
+sib_code gpu_front_end_tables(const sib_mel *mel, uint32_t **out, size_t *n, sib_error *err);
+/* Groups along one line, as launches count them. */
+void gpu_front_end_groups(const front_end_launch *l, uint32_t groups[3]);
 
 #endif

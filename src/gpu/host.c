@@ -87,8 +87,9 @@ static sib_code host_launch(gpu_device *d, gpu_kernel kernel, size_t n, const gp
     host_group g = {0};
     const uint64_t begin = sib_time_ns();
     for (size_t i = 0; i < n; i++) {
-        SIB_ASSERT(places[i].offset + places[i].bytes <= places[i].memory->bytes);
-        g.words[i] = places[i].memory->words + places[i].offset / 4;
+        const gpu_place *p = &places[i];
+        SIB_ASSERT(!p->memory || p->offset + p->bytes <= p->memory->bytes);
+        g.words[i] = p->memory ? p->memory->words + p->offset / 4 : (uint32_t *)(uintptr_t)p->offset;
         g.n_words[i] = size_ceil_div(places[i].bytes, 4);
     }
     host_run(&g, kernel, groups, args);
@@ -105,6 +106,18 @@ static sib_code host_finish(gpu_device *d, uint64_t *ns, sib_error *err)
     return SIB_OK;
 }
 
+/* Addresses are the process's, and there is no stream but the calls themselves. */
+static sib_code host_run_on(gpu_device *d, void *stream, size_t n, const gpu_work *work,
+                            const gpu_place *places, sib_error *err)
+{
+    sib_code code = SIB_OK;
+    (void)stream;
+    for (size_t k = 0; k < n && code == SIB_OK; k++)
+        code = host_launch(d, work[k].kernel, work[k].n, places + k * GPU_BUFFERS, work[k].args,
+                           work[k].groups, err);
+    return code;
+}
+
 const gpu_driver gpu_driver_host = {
     .name = "host",
     .open = host_open,
@@ -115,4 +128,5 @@ const gpu_driver gpu_driver_host = {
     .download = host_download,
     .launch = host_launch,
     .finish = host_finish,
+    .run_on = host_run_on,
 };

@@ -25,15 +25,29 @@ static bool claims(const node_view *n)
     return read_task(n, &t);
 }
 
+static sib_code add_tables(const sib_mel_spec *spec, gpu_step *s, gpu_operand *out, sib_error *err)
+{
+    sib_mel *mel = NULL;
+    uint32_t *words = NULL;
+    size_t n = 0;
+    sib_code code = sib_mel_create(spec, NULL, &mel, err);
+    if (code == SIB_OK)
+        code = gpu_front_end_tables(mel, &words, &n, err);
+    if (code == SIB_OK)
+        code = gpu_words(s, words, n, out, err);
+    mem_free(words);
+    sib_mel_free(&mel);
+    return code;
+}
+
 static sib_code plan(const node_view *n, gpu_step *s, sib_error *err)
 {
     front_end_task t;
     front_end f;
     gpu_operand of[FRONT_BUFFERS] = {[FRONT_SAMPLES] = {GPU_IN, 0, 0}, [FRONT_FEATURES] = {GPU_OUT, 0, 0}};
     read_task(n, &t);
-    sib_code code = gpu_front_end_plan(&t, &f, err);
-    if (code == SIB_OK)
-        code = gpu_words(s, f.tables, f.words[FRONT_TABLES], &of[FRONT_TABLES], err);
+    gpu_front_end_plan(&t, &f);
+    sib_code code = add_tables(&t.spec, s, &of[FRONT_TABLES], err);
     for (int b = FRONT_VALUES; b < FRONT_BUFFERS && code == SIB_OK; b++)
         of[b] = gpu_scratch(s, f.words[b]);
     for (size_t k = 0; k < f.n_launches && code == SIB_OK; k++) {
@@ -43,7 +57,6 @@ static sib_code plan(const node_view *n, gpu_step *s, sib_error *err)
             operands[i] = of[l->buffers[i]];
         code = gpu_add_line(s, l->kernel, l->n, operands, l->args, l->groups, err);
     }
-    gpu_front_end_free(&f);
     return code;
 }
 

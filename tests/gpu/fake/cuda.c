@@ -1,6 +1,6 @@
 /* A libcuda for tests: a device in this process's memory, whose kernels are the host's. As on a device, nothing
    of a stream happens before somebody waits, and what was queued after an event not with it; so a driver that
-   reads too early reads nothing. fake_cuda_fail makes calls fail. */
+   reads too early reads nothing. Streams that do not wait for each other run in turns. fake_cuda_fail makes calls fail. */
 #include "gpu/dialect/groups.h"
 
 #include "gpu/cuda_open.h"
@@ -13,9 +13,9 @@
 #define ALLOCATIONS_MAX 256
 
 typedef struct CUevent_st {
-    unsigned looks; /* since it was recorded */
-    bool recorded, passed;
-    double ms; /* of the device's clock */
+    unsigned looks;            /* since it was recorded */
+    unsigned recorded, passed; /* number of the last record, and of the last that the device came to */
+    double ms;                 /* of the device's clock */
 } event;
 
 typedef struct CUmod_st {
@@ -26,9 +26,14 @@ typedef struct CUfunc_st {
     int kernel;
 } function;
 
-/* What waits on the stream. */
+typedef struct CUstream_st {
+    int unused;
+} stream_state;
+
+/* What waits on a stream. */
 typedef struct operation {
-    enum { COPY, LAUNCH, MARK } kind;
+    enum { COPY, LAUNCH, MARK, WAIT } kind;
+    cuda_stream stream;
     void *to, *from; /* COPY: from is owned where it is copied at once, as from pageable memory */
     size_t bytes;
     int kernel;
@@ -36,6 +41,7 @@ typedef struct operation {
     uint32_t groups[3];
     unsigned char args[128];
     event *mark;
+    unsigned number; /* MARK, WAIT: the record */
     struct operation *next;
 } operation;
 
@@ -79,7 +85,7 @@ static int fails(const char *call)
             return failed;                                                                                   \
     } while (0)
 
-/* ---- The stream ---------------------------------------------------------------------------------------- */
+/* ---- Streams ------------------------------------------------------------------------------------------- */
 
 static operation *push(operation value)
 {
@@ -93,31 +99,79 @@ static operation *push(operation value)
     return o;
 }
 
-/* Runs what is queued, up to an event; NULL: everything. */
-static int run_until(const event *mark)
+/* Where the first of a stream stands in the list. */
+static operation **next_of(cuda_stream stream)
+{
+    operation **at = &first;
+    while ((*at)->stream != stream)
+        at = &(*at)->next;
+    return at;
+}
+
+/* The record of an event that the device has not come to; NULL: it has. */
+static const operation *record_of(const event *mark, unsigned number)
+{
+    const operation *o = first;
+    while (o && (o->kind != MARK || o->mark != mark || o->number != number))
+        o = o->next;
+    return o;
+}
+
+/* What the next operation of a stream waits for; NULL: nothing. */
+static const operation *awaited(const operation *o)
+{
+    return o->kind == WAIT ? record_of(o->mark, o->number) : NULL;
+}
+
+/* Runs the next operation of a stream, which waits for nothing. */
+static int run_next(cuda_stream stream)
+{
+    operation **at = next_of(stream), *o = *at;
+    *at = o->next;
+    if (end == &o->next)
+        end = at;
+    clock_ms += 0.001;
+    if (o->kind == COPY)
+        memcpy(o->to, o->from, o->bytes);
+    if (o->kind == LAUNCH)
+        host_run(&o->group, (unsigned)o->kernel, o->groups, o->args);
+    if (o->kind == MARK) {
+        o->mark->passed = o->number;
+        o->mark->ms = clock_ms;
+    }
+    const int result = o->group.fault ? 700 : CUDA_OK; /* an illegal address */
+    free(o);
+    return result;
+}
+
+/* The next operation of another stream may come at any time. */
+static int run_other(cuda_stream stream)
+{
+    const operation *o = first;
+    while (o && o->stream == stream)
+        o = o->next;
+    return !o || awaited(o) ? CUDA_OK : run_next(o->stream);
+}
+
+/* Runs what is queued on an operation's stream, up to it, and on others what that waits for. */
+static int run_to(const operation *last)
 {
     int result = CUDA_OK;
-    while (first) {
-        operation *o = first;
-        clock_ms += 0.001;
-        if (o->kind == COPY)
-            memcpy(o->to, o->from, o->bytes);
-        if (o->kind == LAUNCH)
-            host_run(&o->group, (unsigned)o->kernel, o->groups, o->args);
-        result = result ? result : o->group.fault ? 700 : CUDA_OK; /* an illegal address */
-        if (o->kind == MARK) {
-            o->mark->passed = true;
-            o->mark->ms = clock_ms;
-        }
-        const bool last = o->kind == MARK && o->mark == mark;
-        first = o->next;
-        if (!first)
-            end = &first;
-        free(o);
-        if (last)
-            break;
+    const cuda_stream stream = last->stream;
+    for (bool done = false; !done;) {
+        const operation *o = *next_of(stream), *other = awaited(o);
+        const int before = other ? run_to(other) : CUDA_OK;
+        done = o == last;
+        const int own = run_next(stream), beside = run_other(stream);
+        result = result ? result : before ? before : own ? own : beside;
     }
     return result;
+}
+
+static void run_all(void)
+{
+    while (first)
+        run_to(first);
 }
 
 fake_counts fake_cuda_calls(void)
@@ -128,7 +182,7 @@ fake_counts fake_cuda_calls(void)
 void fake_cuda_rest(double ms)
 {
     pthread_mutex_lock(&lock);
-    run_until(NULL);
+    run_all();
     clock_ms += ms;
     pthread_mutex_unlock(&lock);
 }
@@ -232,16 +286,16 @@ cuda_result cuCtxPopCurrent_v2(cuda_context *out)
 cuda_result cuStreamCreate(cuda_stream *out, unsigned flags)
 {
     (void)flags;
-    *out = (cuda_stream)(void *)&context;
-    return depth ? fails("stream_create") : 201;
+    *out = calloc(1, sizeof **out);
+    return !*out ? CUDA_OUT_OF_MEMORY : depth ? fails("stream_create") : 201;
 }
 
 cuda_result cuStreamDestroy_v2(cuda_stream stream)
 {
-    (void)stream;
     pthread_mutex_lock(&lock);
-    run_until(NULL);
+    run_all();
     pthread_mutex_unlock(&lock);
+    free(stream);
     return CUDA_OK;
 }
 
@@ -255,7 +309,7 @@ cuda_result cuEventCreate(cuda_event *out, unsigned flags)
 cuda_result cuEventDestroy_v2(cuda_event e)
 {
     pthread_mutex_lock(&lock);
-    run_until(NULL);
+    run_all();
     pthread_mutex_unlock(&lock);
     free(e);
     return CUDA_OK;
@@ -263,13 +317,10 @@ cuda_result cuEventDestroy_v2(cuda_event e)
 
 cuda_result cuEventRecord(cuda_event e, cuda_stream stream)
 {
-    (void)stream;
     FAIL_IF("event_record");
     pthread_mutex_lock(&lock);
     e->looks = 0;
-    e->recorded = true;
-    e->passed = false;
-    push((operation){.kind = MARK, .mark = e});
+    push((operation){.kind = MARK, .stream = stream, .mark = e, .number = ++e->recorded});
     pthread_mutex_unlock(&lock);
     return CUDA_OK;
 }
@@ -279,7 +330,8 @@ cuda_result cuEventQuery(cuda_event e)
 {
     FAIL_IF("event_query");
     pthread_mutex_lock(&lock);
-    const int result = !e->recorded || e->passed ? CUDA_OK : e->looks++ ? run_until(e) : CUDA_NOT_READY;
+    const operation *o = record_of(e, e->recorded);
+    const int result = !o ? CUDA_OK : e->looks++ ? run_to(o) : CUDA_NOT_READY;
     pthread_mutex_unlock(&lock);
     return result;
 }
@@ -287,7 +339,28 @@ cuda_result cuEventQuery(cuda_event e)
 cuda_result cuEventElapsedTime(float *ms, cuda_event begin, cuda_event last)
 {
     *ms = (float)(last->ms - begin->ms);
-    return begin->passed && last->passed ? CUDA_OK : CUDA_NOT_READY;
+    return begin->passed == begin->recorded && last->passed == last->recorded ? CUDA_OK : CUDA_NOT_READY;
+}
+
+cuda_result cuStreamWaitEvent(cuda_stream stream, cuda_event e, unsigned flags)
+{
+    (void)flags;
+    FAIL_IF("stream_wait");
+    pthread_mutex_lock(&lock);
+    push((operation){.kind = WAIT, .stream = stream, .mark = e, .number = e->recorded});
+    pthread_mutex_unlock(&lock);
+    return CUDA_OK;
+}
+
+cuda_result cuPointerGetAttribute(void *out, int attribute, cuda_address address)
+{
+    pthread_mutex_lock(&lock);
+    const bool inside = bytes_behind(address) > 0;
+    pthread_mutex_unlock(&lock);
+    if (attribute != CUDA_ORDINAL || !inside)
+        return 1;
+    *(int *)out = 0;
+    return CUDA_OK;
 }
 
 cuda_result cuMemAlloc_v2(cuda_address *out, size_t bytes)
@@ -312,7 +385,7 @@ cuda_result cuMemFree_v2(cuda_address address)
 {
     int result = 1;
     pthread_mutex_lock(&lock);
-    run_until(NULL);
+    run_all();
     for (int i = 0; i < ALLOCATIONS_MAX; i++)
         if (address && (uintptr_t)allocations[i].bytes == address) {
             free(allocations[i].bytes);
@@ -334,7 +407,7 @@ cuda_result cuMemHostAlloc(void **out, size_t bytes, unsigned flags)
 cuda_result cuMemFreeHost(void *memory)
 {
     pthread_mutex_lock(&lock);
-    run_until(NULL);
+    run_all();
     pthread_mutex_unlock(&lock);
     free(memory);
     return CUDA_OK;
@@ -342,25 +415,27 @@ cuda_result cuMemFreeHost(void *memory)
 
 cuda_result cuMemcpyHtoDAsync_v2(cuda_address to, const void *from, size_t bytes, cuda_stream stream)
 {
-    (void)stream;
     FAIL_IF("copy_in");
     pthread_mutex_lock(&lock);
     const bool inside = bytes_behind(to) >= bytes;
     if (inside)
-        push((operation){
-            .kind = COPY, .to = (void *)(uintptr_t)to, .from = (void *)(uintptr_t)from, .bytes = bytes});
+        push((operation){.kind = COPY,
+                         .stream = stream,
+                         .to = (void *)(uintptr_t)to,
+                         .from = (void *)(uintptr_t)from,
+                         .bytes = bytes});
     pthread_mutex_unlock(&lock);
     return inside ? CUDA_OK : 1;
 }
 
 cuda_result cuMemcpyDtoHAsync_v2(void *to, cuda_address from, size_t bytes, cuda_stream stream)
 {
-    (void)stream;
     FAIL_IF("copy_out");
     pthread_mutex_lock(&lock);
     const bool inside = bytes_behind(from) >= bytes;
     if (inside)
-        push((operation){.kind = COPY, .to = to, .from = (void *)(uintptr_t)from, .bytes = bytes});
+        push((operation){
+            .kind = COPY, .stream = stream, .to = to, .from = (void *)(uintptr_t)from, .bytes = bytes});
     pthread_mutex_unlock(&lock);
     return inside ? CUDA_OK : 1;
 }
@@ -420,12 +495,12 @@ cuda_result cuLaunchKernel(cuda_function f, unsigned x, unsigned y, unsigned z, 
                            void **parameters, void **more)
 {
     operation o;
-    (void)stream;
     FAIL_IF("launch");
     pthread_mutex_lock(&lock);
     const bool good = launch_of(
         &(cuda_kernel_node){f, {x, y, z}, {threads_x, threads_y, threads_z}, shared_bytes, parameters, more},
         &o);
+    o.stream = stream;
     if (good)
         push(o);
     calls.launches += good;
@@ -513,11 +588,13 @@ cuda_result cuGraphExecKernelNodeSetParams(cuda_graph_exec x, cuda_node n, const
 
 cuda_result cuGraphLaunch(cuda_graph_exec x, cuda_stream stream)
 {
-    (void)stream;
     FAIL_IF("graph_launch");
     pthread_mutex_lock(&lock);
-    for (size_t i = 0; i < x->of.n; i++)
-        push(x->of.launches[i]);
+    for (size_t i = 0; i < x->of.n; i++) {
+        operation o = x->of.launches[i];
+        o.stream = stream;
+        push(o);
+    }
     calls.graph_launches++;
     pthread_mutex_unlock(&lock);
     return CUDA_OK;
