@@ -61,6 +61,7 @@ typedef struct sample_memory {
     size_t n_vocab;
     uint64_t count;         /* tokens chosen */
     constraint *constraint; /* NULL: none */
+    bool *may;              /* (n_vocab) which tokens it allows in this step; NULL without it */
 } sample_memory;
 
 static void sample_forget(void *memory)
@@ -69,6 +70,7 @@ static void sample_forget(void *memory)
     mem_free(m->seen);
     mem_free(m->times);
     constraint_free(&m->constraint);
+    mem_free(m->may);
     mem_free(m);
 }
 
@@ -251,6 +253,7 @@ static bool is_stop(const job_step *s, int32_t id)
 /* Leaves the candidates, *n, that the schema allows; tokens that end the text where its JSON is complete. */
 static sib_code constrain(const job_step *s, const sample_memory *m, candidate *c, size_t *n, sib_error *err)
 {
+    const sib_port_value *stop = s->in[SAMPLE_STOP] ? &s->in[SAMPLE_STOP]->v : NULL;
     const uint64_t *allowed;
     size_t n_allowed, kept = 0;
     if (!m->constraint)
@@ -258,10 +261,14 @@ static sib_code constrain(const job_step *s, const sample_memory *m, candidate *
     sib_code code = constraint_allowed(m->constraint, &allowed, &n_allowed, err);
     if (code != SIB_OK)
         return code;
+    bool complete = constraint_complete(m->constraint);
     for (size_t i = 0; i < *n; i++)
-        if (i < n_allowed && allowed[i / 64] >> (i % 64) & 1 && !is_stop(s, (int32_t)i))
-            c[kept++] = c[i];
-        else if (constraint_complete(m->constraint) && is_stop(s, (int32_t)i))
+        m->may[i] = i < n_allowed && allowed[i / 64] >> (i % 64) & 1;
+    for (size_t i = 0; stop && i < stop->tokens.n; i++)
+        if (stop->tokens.ids[i] >= 0 && (size_t)stop->tokens.ids[i] < *n)
+            m->may[stop->tokens.ids[i]] = complete;
+    for (size_t i = 0; i < *n; i++)
+        if (m->may[i])
             c[kept++] = c[i];
     *n = kept;
     return kept ? SIB_OK
@@ -277,6 +284,9 @@ static sib_code begin_constraint(const job_step *s, sample_memory *m, sib_error 
     if (!s->tokenizer)
         return err_set(err, SIB_ERR_ARGUMENT,
                        "%s: json_schema needs a tokenizer: name it in the job's document", s->node->name);
+    m->may = mem_alloc(m->n_vocab, sizeof *m->may);
+    if (!m->may)
+        return err_memory(err, m->n_vocab, "tokens that may follow");
     return constraint_open(s->tokenizer, schema->text.data, schema->text.size, &m->constraint, err);
 }
 

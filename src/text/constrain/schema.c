@@ -265,7 +265,7 @@ static bool is_required(const json_t *required, const char *name)
     return false;
 }
 
-/* A name as JSON, without the first `skip` bytes. */
+/* The member of this name: free its key. Returns false after a failure. */
 static bool add_member(compiler *c, const place *p, json_member *m, const char *name, uint32_t value,
                        bool required)
 {
