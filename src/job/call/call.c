@@ -6,6 +6,7 @@
 #include "base/size.h"
 #include "job/call/batch.h"
 #include "job/call/plan_inner.h"
+#include "job/call/rows.h"
 
 #include <sibyl/watch.h>
 
@@ -269,7 +270,10 @@ static sib_code tap_outputs(job_call *c, sib_error *err)
         char path[512];
         const sib_tensor *t = sib_value_tensor(c->made[i]);
         snprintf(path, sizeof path, "%s/%s", c->path, c->plan->outputs.items[i].port);
-        if (t && c->watch->wanted(c->watch->context, path))
+        if (!t || !c->watch->wanted(c->watch->context, path))
+            continue;
+        code = sib_value_fetch(c->made[i], err);
+        if (code == SIB_OK)
             code = c->watch->tap(c->watch->context, path, t, err);
     }
     return code;
@@ -325,7 +329,7 @@ static sib_code run_in_batch(job_call *c, job_value *const *in, sib_value **out,
     return code;
 }
 
-sib_code job_call_run(job_call *c, job_value *const *in, sib_value **out, sib_error *err)
+sib_code job_call_start(job_call *c, job_value *const *in, sib_value **out, sib_error *err)
 {
     const call_plan *p = c->plan;
     const job_watch *w = c->watch;
@@ -365,6 +369,27 @@ sib_code job_call_run(job_call *c, job_value *const *in, sib_value **out, sib_er
     return SIB_OK;
 }
 
+sib_code job_call_run(job_call *c, job_value *const *in, sib_value **out, sib_error *err)
+{
+    const size_t n = c->plan->outputs.n;
+    sib_code code = job_call_start(c, in, out, err);
+    for (size_t i = 0; i < n && code == SIB_OK; i++)
+        code = sib_value_fetch(out[i], err);
+    if (code != SIB_OK)
+        drop(out, n);
+    return code;
+}
+
+static sib_code check_rows(const sib_tensor *t, size_t n, const size_t *from, sib_error *err)
+{
+    const size_t rows = sib_tensor_rank(t) ? (size_t)sib_tensor_dims(t)[0] : 0;
+    for (size_t i = 0; i < n; i++)
+        if (from[i] >= rows)
+            return err_set(err, SIB_ERR_ARGUMENT, "row %zu of a state is out of range, it has %zu", from[i],
+                           rows);
+    return SIB_OK;
+}
+
 /* Gathers rows of t along its first axis. */
 static sib_code gather_rows(const sib_tensor *t, size_t n, const size_t *from, sib_value **out,
                             sib_error *err)
@@ -374,10 +399,6 @@ static sib_code gather_rows(const sib_tensor *t, size_t n, const size_t *from, s
     memcpy(dims, sib_tensor_dims(t), rank * sizeof *dims);
     size_t rows = rank ? (size_t)dims[0] : 0;
     size_t row = rows ? (size_t)(sib_tensor_count(t) / rows) * (sib_dtype_bits(sib_tensor_dtype(t)) / 8) : 0;
-    for (size_t i = 0; i < n; i++)
-        if (from[i] >= rows)
-            return err_set(err, SIB_ERR_ARGUMENT, "row %zu of a state is out of range, it has %zu", from[i],
-                           rows);
     dims[0] = (int64_t)n;
     sib_tensor *made;
     sib_code code = sib_tensor_create(sib_tensor_dtype(t), rank, dims, &made, err);
@@ -393,18 +414,24 @@ static sib_code gather_rows(const sib_tensor *t, size_t n, const size_t *from, s
 
 sib_code job_call_reorder(job_call *c, size_t n, const size_t *from, sib_error *err)
 {
-    for (size_t i = 0; i < c->plan->state.n; i++) {
-        const sib_tensor *t = c->state[i] ? sib_value_tensor(c->state[i]) : NULL;
+    sib_code code = SIB_OK;
+    bool away = c->plan->rows != NULL;
+    for (size_t i = 0; i < c->plan->state.n && code == SIB_OK; i++) {
+        away = away && sib_value_is_away(c->state[i]);
+        if (c->state[i])
+            code = check_rows(sib_value_tensor(c->state[i]), n, from, err);
+    }
+    if (away && code == SIB_OK)
+        return call_rows_take(c->plan->rows, c->plan->state.n, c->state, n, from, err);
+    for (size_t i = 0; i < c->plan->state.n && code == SIB_OK; i++) {
         sib_value *made;
-        sib_code code = t ? sib_value_fetch(c->state[i], err) : SIB_OK;
-        if (code == SIB_OK && t)
-            code = gather_rows(t, n, from, &made, err);
-        if (code != SIB_OK)
-            return code;
-        if (t) {
+        if (!c->state[i] || (code = sib_value_fetch(c->state[i], err)) != SIB_OK)
+            continue;
+        code = gather_rows(sib_value_tensor(c->state[i]), n, from, &made, err);
+        if (code == SIB_OK) {
             sib_value_free(&c->state[i]);
             c->state[i] = made;
         }
     }
-    return SIB_OK;
+    return code;
 }

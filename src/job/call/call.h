@@ -20,6 +20,8 @@ const call_plan *job_call_plan(const job_call *c);
    caller; all NULL after a failure. Errors: SIB_ERR_ARGUMENT naming call and port, and those of the
    session. */
 sib_code job_call_run(job_call *c, job_value *const *in, sib_value **out, sib_error *err);
+/* The same, but outputs may be on a device still: whoever reads one calls sib_value_fetch before. */
+sib_code job_call_start(job_call *c, job_value *const *in, sib_value **out, sib_error *err);
 /* Sets the state to that of a new run: the document's `dims` and `fill`, otherwise zeros, where an open dim
    is 1 on the first axis and 0 on others. */
 void job_call_reset(job_call *c);

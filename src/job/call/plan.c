@@ -1,4 +1,5 @@
 #include "job/call/plan_inner.h"
+#include "job/call/rows.h"
 
 #include "base/alloc.h"
 #include "base/array.h"
@@ -164,7 +165,7 @@ static sib_code open_session(call_plan *p, sib_model *whole, const sib_session_o
         return err_memory(err, sizeof *p->names, "names of outputs");
     for (size_t k = 0; k < 3; k++)
         for (size_t i = 0; i < lists[k]->n; i++) {
-            p->stay[n] = lists[k] != &p->outputs;
+            p->stay[n] = true;
             p->names[n++] = lists[k]->items[i].value;
         }
     sib_code code = sib_model_part(whole, p->names, n, &p->model, err);
@@ -280,6 +281,8 @@ sib_code call_plan_make(const job_doc *d, size_t number, sib_model *const *model
     if (code == SIB_OK)
         code = check_batch(p, err);
     if (code == SIB_OK)
+        code = call_rows_open(&p->state, options, &p->rows, err);
+    if (code == SIB_OK)
         *out = p;
     else
         call_plan_free(&p);
@@ -299,6 +302,7 @@ void call_plan_free(call_plan **p)
     mem_free((*p)->names);
     mem_free((*p)->stay);
     sib_session_free(&(*p)->session);
+    sib_session_free(&(*p)->rows);
     sib_model_free(&(*p)->model);
     mem_free(*p);
     *p = NULL;

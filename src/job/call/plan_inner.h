@@ -14,13 +14,14 @@ struct call_plan {
     const job_call_doc *call;
     sib_model *model;
     sib_session *session;
+    sib_session *rows; /* takes rows of the state on a device; NULL: they are taken on the host */
     port_list inputs, outputs;
     port_list state;    /* port: the model's input, value: its output; info of the input */
     port_list context;  /* port: the model's input, value: the output of call `of` */
     port_list held;     /* value: outputs that other calls take as context */
     sib_value **fixed;  /* (call->n_fixed) */
     const char **names; /* (outputs, state, held) names of the session's outputs */
-    bool *stay;         /* (likewise) those that calls alone read stay on a device */
+    bool *stay;         /* (likewise) all true: they stay on a device until somebody reads them */
 };
 
 /* Index of the fixed value of this name, or NO_INDEX. */

@@ -54,7 +54,7 @@ static sib_code invoke(const job_step *s, size_t call, invocation *v, sib_error 
             in[port] = v->in[i];
     }
     if (code == SIB_OK)
-        code = job_call_run(s->calls[call], in, v->out, err);
+        code = job_call_start(s->calls[call], in, v->out, err);
     mem_free(in);
     return code;
 }
@@ -80,6 +80,9 @@ static sib_code take(const job_step *s, size_t call, const invocation *v, const 
     if (!t || sib_tensor_count(t) < first + n || !sib_tensor_is_dense(t))
         return err_set(err, SIB_ERR_ARGUMENT, "%s: call '%s' must give '%s' of %zu elements", s->node->name,
                        call_names[call], port, first + n);
+    sib_code code = sib_value_fetch(v->out[i], err);
+    if (code != SIB_OK)
+        return code;
     sib_dtype dtype = sib_tensor_dtype(t);
     const char *data = (const char *)sib_tensor_data(t) + first * (sib_dtype_bits(dtype) / 8);
     return sib_convert(dtype, data, SIB_F32, out, n, SIB_OVERFLOW_IEEE, err);
