@@ -10,9 +10,9 @@
 #include <string.h>
 
 /* Parts of a recording, and of all of them, which a launch is divided into: each group of the second one reads those
-   of a recording, and a GPU has about 700 groups of the first one at once. */
+   of a recording, and a GPU has about 800 groups of the first one at once. */
 #define PARTS_MAX 2048
-#define PARTS_ALL 4096
+#define PARTS_ALL 8192
 
 /* ---- Claiming ------------------------------------------------------------------------------------------ */
 
@@ -122,6 +122,8 @@ static void fill_400(const sib_mel_spec *s, const double *weights, tables *t)
             put_number(t, weights[m * n_bins + i] * MEL400_PART(i));
         }
     }
+    put(t, 0);
+    put(t, 0);
 }
 
 static void fill_general(const sib_mel_spec *s, const double *weights, tables *t)

@@ -9,7 +9,7 @@
 
    Buffers: 0 the tables, 1 the samples of the recordings, 2 their values [recordings, bands, frames], 3 and 4 extremes.
    The tables: where the weights of each band begin, and the last ones end; from `window` on the window; the weights,
-   each with the place of its power before it. */
+   each with the place of its power before it, and one more that is 0. */
 #ifndef GPU_KERNELS_MEL400_H
 #define GPU_KERNELS_MEL400_H
 
@@ -37,8 +37,10 @@ KERNEL_ARGS(mel400, u32 flags; u32 count; u32 parts; u32 width; u32 samples; u32
 #define MEL400_PLACE(bin) MEL400_AT(MEL400_FOLDED(bin) % 16u, MEL400_FOLDED(bin) % 25u)
 
 #ifdef GPU_DIALECT
-#define THREADS      MEL_THREADS
-#define MEL_VALUE(e) mel_value(e, true, args.log_floor, args.scale, args.shift)
+#undef GROUPS_AT_ONCE
+#define GROUPS_AT_ONCE 6
+#define THREADS        MEL_THREADS
+#define MEL_VALUE(e)   mel_value(e, true, args.log_floor, args.scale, args.shift)
 
 /* Cosine and sine of parts of a turn. */
 #define MEL400_ROOT  0.707106781f
@@ -236,12 +238,17 @@ KERNEL(mel400)
             for (; m < args.bands; m += THREADS / 8u) {
                 i32 at = I32(WORD(0, m)), next = I32(WORD(0, m + 1u));
                 f32 e = 0.0f, f = 0.0f;
-                ROLLED for (; at < next; at += 2)
+                i32 place = own + I32(WORD(0, at));
+                f32 w = MEL400_TABLE(at + 1);
+                ROLLED for (; at < next;) /* the next weight is on its way while one is used */
                 {
-                    i32 place = own + I32(WORD(0, at));
-                    f32 w = MEL400_TABLE(at + 1);
-                    e = MADD(w, MEL400_GET(place), e);
-                    f = MADD(w, MEL400_GET(place + 8 * I32(MEL400_COLUMN)), f);
+                    i32 now = place;
+                    f32 v = w;
+                    at += 2;
+                    place = own + I32(WORD(0, at));
+                    w = MEL400_TABLE(at + 1);
+                    e = MADD(v, MEL400_GET(now), e);
+                    f = MADD(v, MEL400_GET(now + 8 * I32(MEL400_COLUMN)), f);
                 }
                 if (frame < end) {
                     MEL_KEEP_EXTREMES(e);
