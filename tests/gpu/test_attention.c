@@ -143,9 +143,8 @@ static void check_attention(const attention_case *w)
     static attended t;
     fill_case(&t, w);
     const int64_t lengths[] = {w->valid, w->valid};
-    static const uint32_t chunks[] = {0, 32, 100},
-                          row_chunks[] = {32, ATTENTION_ROW_TILE, 100, ATTENTION_ROW_KEYS};
-    const bool few = w->heads * w->queries <= ATTENTION_ROW_ROWS;
+    static const uint32_t chunks[] = {0, 32, 100}, row_chunks[] = {32, 64, 100, ATTENTION_ROW_KEYS};
+    const bool few = w->heads * w->queries <= ATTENTION_ROW_ROWS && w->d % 4 == 0 && w->dv % 4 == 0;
     gpu_range y = rig_buffer(4 * (size_t)w->heads * w->queries * w->dv, NULL);
     gpu_range all[] = {rig_buffer(COUNT(t.q), t.q),
                        rig_buffer(COUNT(t.k), t.k),
@@ -176,7 +175,9 @@ TEST(test_attention)
         {"causal", 3, 21, 50, 30, 40, 70, ATTENTION_RIGHT, .softcap = 0},
         {"two tiles of rows", 4, 21, 50, 30, 40, 70, ATTENTION_RIGHT | ATTENTION_LEFT, .left = 9},
         {"one query", 2, 1, 1, 30, 33, 8, ATTENTION_RIGHT, .softcap = 5},
-        {"wide", 1, 3, 27, 0, 70, 256, .softcap = 0},
+        {"wide", 1, 3, 27, 0, 140, 256, .softcap = 0},
+        {"of odd rows", 1, 3, 27, 9, 35, 33, ATTENTION_RIGHT, .softcap = 0},
+        {"16 rows", 4, 4, 60, 30, 40, 68, ATTENTION_RIGHT, .softcap = 0},
         {"biased", 1, 17, 33, 0, 32, 32, ATTENTION_BIAS | ATTENTION_PADDED, .softcap = 0},
     };
     for (size_t i = 0; i < COUNT(cases); i++)

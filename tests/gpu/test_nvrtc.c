@@ -35,9 +35,10 @@ typedef struct limit {
     unsigned bytes, registers;
 } limit;
 static const limit limits[] = {
-    {GPU_attention, 0, 168}, /* three groups a multiprocessor */
-    {GPU_chain, 160, 128},   /* registers of the program, index, words */
-    {GPU_layout, 32, 128},   /* places */
+    {GPU_attention, 0, 168},     /* three groups a multiprocessor */
+    {GPU_attention_row, 0, 168}, /* one, whose loads are all under way at once */
+    {GPU_chain, 160, 128},       /* registers of the program, index, words */
+    {GPU_layout, 32, 128},       /* places */
 };
 
 static limit allowed(gpu_kernel kernel)

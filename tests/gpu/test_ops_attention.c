@@ -229,10 +229,10 @@ TEST(test_long_cache)
         claim_case w = made("Attention", 23, 6,
                             (const tensor[]){{type, 4, {2, 2, 1, 8}},
                                              {type, 4, {2, 1, all - past, 8}},
-                                             {type, 4, {2, 1, all - past, 10}},
+                                             {type, 4, {2, 1, all - past, 16}},
                                              {masked, 4, {2, 1, 1, all}},
                                              {type, 4, {2, 1, past, 8}},
-                                             {type, 4, {2, 1, past, 10}}});
+                                             {type, 4, {2, 1, past, 16}}});
         double mask[2 * 800];
         for (int64_t i = 0; i < 2 * all; i++)
             mask[i] = i < all ? -INFINITY : 0;

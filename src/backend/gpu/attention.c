@@ -209,9 +209,7 @@ static sib_code add_present(const node_view *n, gpu_step *s, const attending *a,
 
 /* ---- Launches ------------------------------------------------------------------------------------------ */
 
-/* Groups that a large device runs at once: of attention_row at least two, and of `attention` four at most, for each of
-   its 132 multiprocessors. */
-#define ROW_GROUPS  264
+/* Groups of `attention` that a large device runs at once, four for each of its 132 multiprocessors. */
 #define TILE_GROUPS 528
 
 _Static_assert(sizeof(gpu_attention_row_args) == sizeof(gpu_attention_args), "one list of arguments");
@@ -234,20 +232,30 @@ bool gpu_takes_attention(const gpu_attention_args *a, size_t batches)
            a->kv_heads <= GPU_MAX_GROUPS && tiles_of(a) <= GPU_MAX_GROUPS;
 }
 
-/* Whether the rows of a key head are attention_row's. */
-static bool has_few_rows(const gpu_attention_args *a)
+/* Keys or values of so many columns that a group of attention_row can have. */
+static size_t keys_at_once(const gpu_attention_args *a, size_t columns)
 {
-    return (size_t)a->heads * a->queries <= ATTENTION_ROW_ROWS &&
-           size_ceil_div(keys_of(a), ATTENTION_ROW_TILE) <= GPU_MAX_GROUPS;
+    const size_t shift = a->type == SIB_F32 ? 0 : 1;
+    const size_t pieces = size_min(size_ceil_div(columns, 16) * 4, ATTENTION_ROW_PIECES);
+    return ATTENTION_ROW_THREADS / (pieces >> shift) * (ATTENTION_ROW_LOADS >> shift);
 }
 
-/* Keys of a group of attention_row: all where it can, so that nothing is to be merged; else a tile, or two where there
-   are enough groups, as parts cost their writing and reading. */
-static size_t row_chunk(size_t keys, size_t groups)
+/* Keys of a group of attention_row: all where it can have them, so that nothing is to be merged; else as
+   many where that leaves two groups for each multiprocessor, or half, since parts cost their writing and reading. */
+static size_t row_chunk(const gpu_attention_args *a, size_t groups)
 {
-    if (keys <= ATTENTION_ROW_KEYS || groups * size_ceil_div(keys, ATTENTION_ROW_KEYS) >= ROW_GROUPS)
-        return ATTENTION_ROW_KEYS;
-    return ATTENTION_ROW_TILE;
+    const size_t keys = keys_of(a);
+    const size_t most = size_min(size_min(keys_at_once(a, a->d), keys_at_once(a, a->dv)), ATTENTION_ROW_KEYS);
+    return keys <= most || groups * size_ceil_div(keys, most) >= TILE_GROUPS / 2 ? most : (most + 1) / 2;
+}
+
+/* Whether the rows of a key head are attention_row's: few, of keys and values in pieces of 4 words. */
+static bool has_few_rows(const gpu_attention_args *a, size_t batches)
+{
+    const uint32_t all = a->k_first | a->k_batch | a->k_head | a->k_row | a->d | a->v_first | a->v_batch |
+                         a->v_head | a->v_row | a->dv;
+    return all % (a->type == SIB_F32 ? 4 : 8) == 0 && (size_t)a->heads * a->queries <= ATTENTION_ROW_ROWS &&
+           size_ceil_div(keys_of(a), row_chunk(a, batches * a->kv_heads)) <= GPU_MAX_GROUPS;
 }
 
 /* Keys of a group of `attention`: all, or fewer where units would be idle; 64 at least, and whole tiles. */
@@ -282,10 +290,10 @@ static sib_code add_merge(gpu_step *s, const gpu_attention_args *a, gpu_operand 
 sib_code gpu_add_attention(gpu_step *s, gpu_attention_args args, const gpu_operand *operands, size_t batches,
                            sib_error *err)
 {
-    const bool few = has_few_rows(&args);
+    const bool few = has_few_rows(&args, batches);
     const size_t kv = args.kv_heads, rows = batches * kv * args.heads * args.queries, keys = keys_of(&args);
     const size_t tiles = few ? 1 : tiles_of(&args), groups = tiles * kv * batches;
-    const size_t chunk = few ? row_chunk(keys, groups) : tile_chunk(keys, groups, tiles);
+    const size_t chunk = few ? row_chunk(&args, groups) : tile_chunk(keys, groups, tiles);
     const size_t parts = chunk ? size_ceil_div(keys, chunk) : 1;
     gpu_operand made[8];
     memcpy(made, operands, sizeof made);

@@ -53,7 +53,7 @@ SHARED(f32, attention_shown, ATTENTION_ROWS *SHARERS)
         UNROLL for (u32 i = 0u; i < 4u; i++)                                                                 \
         {                                                                                                    \
             u32 r = first + (fill + i * THREADS) / SIDE, c = part + (fill + i * THREADS) % SIDE;             \
-            held[i] = r < rows && c < args.d ? LOAD_F32(0, args.type, ATTENTION_Q_BEGIN(r) + c) : 0.0f;      \
+            held[i] = r < rows && c < args.d ? LOAD_FLOAT(0, args.type, ATTENTION_Q_BEGIN(r) + c) : 0.0f;    \
         }                                                                                                    \
         UNROLL for (u32 i = 0u; i < 4u; i++)                                                                 \
             SHARED_SET(attention_q, (fill + i * THREADS) / SIDE * PITCH + fill % SIDE, held[i]);             \

@@ -1,17 +1,21 @@
-/* `attention` of few rows of a key head, as a step of a decoder has: the keys and values are read once, by many groups at
-   once. A group takes the keys [GROUP_X * chunk, + chunk) of GROUP_Z = batch and GROUP_Y = key head, and makes y of
-   them, or, where there are more, a part of which the kernel attention_merge makes y.
+/* `attention` of few rows of a key head, as a step of a decoder has. What it takes is time that passes until the keys and
+   values are there, so each group takes few keys, all of which its threads ask for at once, and there are many groups:
+   GROUP_X of `chunk` keys, for GROUP_Z = batch and GROUP_Y = key head. It makes y of them, or, where there are more, a
+   part of which the kernel attention_merge makes y.
 
-   Tiles of k, and then of v, go through shared memory: SLICES threads have a key of a tile of k, or a column of one of v,
-   and leave sums for all rows there. Hidden keys take part, since what they hold may be infinite or NaN.
+   A thread has 4 words of columns (a piece) of every so many-th key, and of every so many-th value; what pieces make of
+   products, and keys of sums of v, is summed through shared memory, for two rows at a time. Hidden keys take part, since
+   what they hold may be infinite or NaN.
 
-   Buffers as `attention` has. */
+   Rows of keys and values begin at multiples of 4 words. Buffers as `attention` has. */
 #ifndef GPU_KERNELS_ATTENTION_ROW_H
 #define GPU_KERNELS_ATTENTION_ROW_H
 
-#define ATTENTION_ROW_ROWS 16u  /* at most */
-#define ATTENTION_ROW_KEYS 128u /* of a group at most */
-#define ATTENTION_ROW_TILE 64u  /* keys, and columns, of a tile */
+#define ATTENTION_ROW_ROWS    16u  /* at most */
+#define ATTENTION_ROW_KEYS    128u /* of a group at most */
+#define ATTENTION_ROW_THREADS 256u
+#define ATTENTION_ROW_LOADS   8u  /* pieces that a thread has at once */
+#define ATTENTION_ROW_PIECES  32u /* of a row at once */
 
 #include "gpu/dialect/args.h"
 #include "gpu/kernels/attention_parts.h"
@@ -19,209 +23,272 @@
 KERNEL_ARGS(attention_row, ATTENTION_ARGS)
 
 #ifdef GPU_DIALECT
-#define THREADS 128u
-#define SIDE    ATTENTION_ROW_TILE
+#define THREADS ATTENTION_ROW_THREADS
 #define ROWS    ATTENTION_ROW_ROWS
-#define PITCH   (SIDE + 1u) /* so that a column of the tile is in as many banks */
-#define SLICES  (THREADS / SIDE)
-#define SLICE   (SIDE / SLICES)
-#define LANES   32u /* threads of a row of scores, at most */
+#define KEYS    ATTENTION_ROW_KEYS
+#define LOADS   ATTENTION_ROW_LOADS
+#define PAIR    2u /* rows at a time */
+#define STRETCH 8u /* scores of a row, of which a thread finds the largest */
+#define SHARE   (KEYS / STRETCH)
+#define SUMS                                                                                                 \
+    2560u /* of a row: pieces of keys, 4 apart from the next key's, or two columns of 4 words a thread */
 
-SHARED(f32, row_q, ROWS *SIDE)
-SHARED(f32, row_tile, SIDE *PITCH) /* of k or v, row by row; then sums of slices */
-SHARED(f32, row_p, ROWS *ATTENTION_ROW_KEYS)
-SHARED(f32, row_largest, THREADS)
-SHARED(f32, row_shown, THREADS)
-SHARED(f32, row_sum, THREADS)
+SHARED(f32, row_sums, PAIR *SUMS)
+SHARED(u32, row_p, ROWS *KEYS) /* bits of scores, then of exponentials */
+SHARED(f32, row_largest, ROWS *SHARE)
+SHARED(f32, row_shown, ROWS *SHARE)
+SHARED(f32, row_total, PAIR *THREADS / 2u)
 
-/* Rows are taken by fours, those behind the last one with queries of 0: whether the four of row i, a constant, are. */
-#define ROW_TAKEN(i) ((i) / 4u * 4u < rows)
+/* Scores that are not as they seem: -infinity of a key that is not hidden, NaN of one that is. */
+#define ROW_HIDDEN     0xff800000u
+#define ROW_LOST       0xfffffffeu
+#define ROW_HIDDEN_NAN 0xffffffffu
 
-/* The columns [part, + SIDE) of the rows. */
-#define ROW_LOAD_Q                                                                                           \
-    for (u32 i = thread; i < taken * SIDE; i += THREADS) {                                                   \
-        u32 r = i / SIDE, c = part + i % SIDE;                                                               \
-        SHARED_SET(row_q, i,                                                                                 \
-                   r < rows && c < args.d ? LOAD_F32(0, args.type, ATTENTION_Q_BEGIN(r) + c) : 0.0f);        \
-    }
+/* The pieces of a row of so many columns that a group has at once: a multiple of 4, of 4 columns each. */
+#define ROW_PIECES(columns)                                                                                  \
+    ((columns) < 4u * ATTENTION_ROW_PIECES ? ((columns) + 15u) / 16u * 4u : ATTENTION_ROW_PIECES)
 
-/* Adds to the thread's sums a's item (r, i) b's item (i, own) for each i of its slice. */
-#define ROW_PRODUCTS(a, pitch, first, b)                                                                     \
-    ROLLED for (u32 block = 0u; block < SLICE; block += 8u) for (u32 e = 0u; e < 8u; e++)                    \
+/* What the thread has of 8 pieces: neighbours where words have two elements. */
+#define ROW_SLOT(pieces)     (thread / ((pieces) >> shift))
+#define ROW_LANE(pieces)     (thread % ((pieces) >> shift))
+#define ROW_KEY(g, pieces)   (slot + ((g) >> shift) * (THREADS / ((pieces) >> shift)))
+#define ROW_PIECE(g, pieces) ((lane << shift) + ((g)&shift))
+#define ROW_HAS(g, pieces)   (slot < THREADS / ((pieces) >> shift) && ROW_KEY(g, pieces) < n)
+
+/* Puts into `to` the thread's pieces of keys or values, from column `column` on; 0 where there is none. */
+#define ROW_FETCH(to, pieces, past_kv, kv, begin, row, width, column)                                        \
     {                                                                                                        \
-        u32 i = thread / SIDE * SLICE + block + e;                                                           \
-        f32 item = b;                                                                                        \
-        for (u32 r = 0u; r < ROWS; r++)                                                                      \
-            if (ROW_TAKEN(r))                                                                                \
-                MINE(sums, r) = MADD(SHARED_GET(a, r * (pitch) + (first) + i), item, MINE(sums, r));         \
-    }
-
-/* The thread's sums stand where ROW_SUM finds them. */
-#define ROW_LEAVE                                                                                            \
-    for (u32 r = 0u; r < ROWS; r++)                                                                          \
-        if (ROW_TAKEN(r))                                                                                    \
-            SHARED_SET(row_tile, (thread / SIDE * ROWS + r) * SIDE + thread % SIDE, MINE(sums, r));
-#define ROW_SUM(sum, r, i)                                                                                   \
-    for (u32 s = 0u; s < SLICES; s++)                                                                        \
-        sum = sum + SHARED_GET(row_tile, (s * ROWS + (r)) * SIDE + (i));
-
-/* The scores of the thread's keys of the tile in its row, the largest, and whether one is not hidden. */
-#define ROW_SCORES                                                                                           \
-    ROLLED for (u32 j = lane; j < SIDE && tile + j < n; j += lanes)                                          \
-    {                                                                                                        \
-        f32 score = 0.0f;                                                                                    \
-        bool hidden = r >= rows;                                                                             \
-        if (hidden)                                                                                          \
-            score = -INFINITE;                                                                               \
-        else {                                                                                               \
-            ROW_SUM(score, r, j)                                                                             \
-            score = score * args.scale;                                                                      \
-            ATTENTION_SCORE(score, hidden, r, own + tile + j)                                                \
+        u32 slot = ROW_SLOT(pieces), lane = ROW_LANE(pieces), c = (column) + (lane << shift) * 4u;           \
+        UNROLL for (u32 i = 0u; i < LOADS; i++) if (i < LOADS >> shift)                                      \
+        {                                                                                                    \
+            u32 got[4], j = own + ROW_KEY(i << shift, pieces);                                               \
+            if (!ROW_HAS(i << shift, pieces) || c >= (width)) {                                              \
+                UNROLL for (u32 e = 0u; e < 4u; e++) got[e] = 0u;                                            \
+            } else if (j < args.past)                                                                        \
+                LOAD_4(got, 0u, past_kv, ((past_begin + j) * (width) + c) >> shift)                          \
+            else                                                                                             \
+                LOAD_4(got, 0u, kv, ((begin) + (j - args.past) * (row) + c) >> shift)                        \
+            if (shift == 0u) {                                                                               \
+                UNROLL for (u32 e = 0u; e < 4u; e++) MINE(to, 4u * i + e) = bits_to_f32(got[e]);             \
+            } else {                                                                                         \
+                UNROLL for (u32 e = 0u; e < 4u; e++)                                                         \
+                {                                                                                            \
+                    MINE(to, (8u * i + 2u * e) % (4u * LOADS)) = float_of(args.type, got[e], 0u);            \
+                    MINE(to, (8u * i + 2u * e + 1u) % (4u * LOADS)) = float_of(args.type, got[e], 1u);       \
+                }                                                                                            \
+            }                                                                                                \
         }                                                                                                    \
-        SHARED_SET(row_p, r *ATTENTION_ROW_KEYS + tile + j, score);                                          \
-        MINE(state, 0) = score > MINE(state, 0) ? score : MINE(state, 0);                                    \
-        MINE(state, 1) = hidden ? MINE(state, 1) : 1.0f;                                                     \
     }
 
-/* What all lanes of row r found. */
-#define ROW_LARGEST(largest, r)                                                                              \
-    ROLLED for (u32 i = 0u; i < lanes; i++)                                                                  \
+/* Products of the thread's pieces of keys with row r. */
+#define ROW_PRODUCTS(r)                                                                                      \
     {                                                                                                        \
-        f32 other = SHARED_GET(row_largest, (r)*lanes + i);                                                  \
+        u32 slot = ROW_SLOT(k_pieces), lane = ROW_LANE(k_pieces);                                            \
+        f32 q[8];                                                                                            \
+        UNROLL for (u32 e = 0u; e < 8u; e++)                                                                 \
+        {                                                                                                    \
+            u32 c = part + (lane << shift) * 4u + e;                                                         \
+            q[e] =                                                                                           \
+                c < args.d && e < 4u << shift ? LOAD_FLOAT(0, args.type, ATTENTION_Q_BEGIN(r) + c) : 0.0f;   \
+        }                                                                                                    \
+        UNROLL for (u32 g = 0u; g < LOADS; g++)                                                              \
+        {                                                                                                    \
+            u32 to = ROW_KEY(g, k_pieces) * (k_pieces + 4u) + ROW_PIECE(g, k_pieces);                        \
+            f32 sum = 0.0f;                                                                                  \
+            UNROLL for (u32 e = 0u; e < 4u; e++) sum =                                                       \
+                MADD((g & shift) == 0u ? q[e] : q[4u + e], MINE(keys, 4u * g + e), sum);                     \
+            if (ROW_HAS(g, k_pieces))                                                                        \
+                SHARED_SET(row_sums, ((r)-pair) * SUMS + to, sum);                                           \
+        }                                                                                                    \
+    }
+
+/* The score of key j and row r, whose pieces are summed; of columns before it stands there. */
+#define ROW_SCORE(r, j)                                                                                      \
+    {                                                                                                        \
+        f32 score = part == 0u ? 0.0f : bits_to_f32(SHARED_GET(row_p, (r)*KEYS + (j)));                      \
+        bool hidden = false;                                                                                 \
+        ROLLED for (u32 p = 0u; p < k_pieces; p += 4u)                                                       \
+        {                                                                                                    \
+            u32 at = ((r)-pair) * SUMS + (j) * (k_pieces + 4u) + p;                                          \
+            score = score + ((SHARED_GET(row_sums, at) + SHARED_GET(row_sums, at + 1u)) +                    \
+                             (SHARED_GET(row_sums, at + 2u) + SHARED_GET(row_sums, at + 3u)));               \
+        }                                                                                                    \
+        if (part + 4u * ATTENTION_ROW_PIECES >= args.d) {                                                    \
+            score = score * args.scale;                                                                      \
+            ATTENTION_SCORE(score, hidden, r, own + (j))                                                     \
+        }                                                                                                    \
+        u32 bits = f32_to_bits(score);                                                                       \
+        if (hidden)                                                                                          \
+            bits = is_nan(score) ? ROW_HIDDEN_NAN : ROW_HIDDEN;                                              \
+        else if (bits == ROW_HIDDEN && part + 4u * ATTENTION_ROW_PIECES >= args.d)                           \
+            bits = ROW_LOST;                                                                                 \
+        SHARED_SET(row_p, (r)*KEYS + (j), bits);                                                             \
+    }
+
+/* The largest of the thread's stretch of scores, and whether one is not hidden. */
+#define ROW_STRETCH                                                                                          \
+    f32 largest = LOWEST, shown = 0.0f;                                                                      \
+    UNROLL for (u32 e = 0u; e < STRETCH; e++)                                                                \
+    {                                                                                                        \
+        u32 j = thread % SHARE * STRETCH + e;                                                                \
+        if (j < n) {                                                                                         \
+            u32 bits = SHARED_GET(row_p, thread / SHARE * KEYS + j);                                         \
+            largest = bits_to_f32(bits) > largest ? bits_to_f32(bits) : largest;                             \
+            shown = bits == ROW_HIDDEN || bits == ROW_HIDDEN_NAN ? shown : 1.0f;                             \
+        }                                                                                                    \
+    }                                                                                                        \
+    SHARED_SET(row_largest, thread, largest);                                                                \
+    SHARED_SET(row_shown, thread, shown);
+
+/* The largest score of row r. */
+#define ROW_LARGEST(largest, r)                                                                              \
+    f32 largest = has_sink ? ATTENTION_SINK_SCORE(r) : LOWEST;                                               \
+    UNROLL for (u32 i = 0u; i < SHARE; i++)                                                                  \
+    {                                                                                                        \
+        f32 other = SHARED_GET(row_largest, (r)*SHARE + i);                                                  \
         largest = other > largest ? other : largest;                                                         \
     }
 
-/* Exponentials of the scores of the thread's keys, and their sum. */
-#define ROW_EXPONENTIALS                                                                                     \
-    f32 largest = LOWEST, sum = 0.0f;                                                                        \
-    ROW_LARGEST(largest, r)                                                                                  \
-    ROLLED for (u32 j = lane; j < ATTENTION_ROW_KEYS; j += lanes)                                            \
-    {                                                                                                        \
-        f32 p = j < n ? exp_f32(SHARED_GET(row_p, r * ATTENTION_ROW_KEYS + j) - largest) : 0.0f;             \
-        SHARED_SET(row_p, r *ATTENTION_ROW_KEYS + j, p);                                                     \
-        sum = sum + p;                                                                                       \
-    }                                                                                                        \
-    if ((args.flags & ATTENTION_SINK) != 0u && GROUP_X == 0u && r < rows && lane == 0u)                      \
-        sum = sum + exp_f32(ATTENTION_SINK_SCORE(r) - largest);                                              \
-    SHARED_SET(row_sum, thread, sum);
+/* The score in row_p becomes its exponential. */
+#define ROW_EXPONENTIAL(item)                                                                                \
+    ROW_LARGEST(largest, item / KEYS)                                                                        \
+    u32 bits = SHARED_GET(row_p, item);                                                                      \
+    bits = bits == ROW_LOST ? ROW_HIDDEN : bits;                                                             \
+    SHARED_SET(row_p, item, f32_to_bits(exp_f32(bits_to_f32(bits) - largest)));
 
-/* Word i of the columns [part, + SIDE) of row r of y, or of the row's part. */
-#define ROW_FINISH(r, i)                                                                                     \
-    u32 to = (((GROUP_Z * args.kv_heads + GROUP_Y) * rows + (r)) * parts + GROUP_X) *                        \
-             (ATTENTION_PART_V + args.dv);                                                                   \
-    f32 largest = LOWEST, total = 0.0f, shown = 0.0f;                                                        \
-    u32 word = 0u;                                                                                           \
-    ROW_LARGEST(largest, r)                                                                                  \
-    ROLLED for (u32 lane = 0u; lane < lanes; lane++)                                                         \
+/* The thread's share of the sums of row r: of values, and of exponentials. */
+#define ROW_VALUES(r)                                                                                        \
     {                                                                                                        \
-        total = total + SHARED_GET(row_sum, (r)*lanes + lane);                                               \
-        shown = shown + SHARED_GET(row_shown, (r)*lanes + lane);                                             \
-    }                                                                                                        \
-    if (parts > 1u && part + (i) == 0u) {                                                                    \
-        SET_WORD(6, to + ATTENTION_PART_LARGEST, f32_to_bits(largest));                                      \
-        SET_WORD(6, to + ATTENTION_PART_SUM, f32_to_bits(total));                                            \
-        SET_WORD(6, to + ATTENTION_PART_SHOWN, f32_to_bits(shown));                                          \
-    }                                                                                                        \
-    ROLLED for (u32 c = (i) << shift; c <= ((i) << shift) + shift && part + c < args.dv; c++)                \
-    {                                                                                                        \
-        f32 v = 0.0f;                                                                                        \
-        ROW_SUM(v, r, c)                                                                                     \
-        if (parts > 1u) {                                                                                    \
-            SET_WORD(6, to + ATTENTION_PART_V + part + c, f32_to_bits(v));                                   \
-            continue;                                                                                        \
+        u32 slot = ROW_SLOT(v_pieces), lane = ROW_LANE(v_pieces);                                            \
+        f32 sum[8], total = 0.0f;                                                                            \
+        UNROLL for (u32 e = 0u; e < 8u; e++) sum[e] = 0.0f;                                                  \
+        UNROLL for (u32 g = 0u; g < LOADS; g++) if (ROW_HAS(g, v_pieces))                                    \
+        {                                                                                                    \
+            f32 p = bits_to_f32(SHARED_GET(row_p, (r)*KEYS + ROW_KEY(g, v_pieces)));                         \
+            if ((g & shift) == 0u) {                                                                         \
+                total = total + p;                                                                           \
+                UNROLL for (u32 e = 0u; e < 4u; e++) sum[e] = MADD(p, MINE(values, 4u * g + e), sum[e]);     \
+            } else {                                                                                         \
+                UNROLL for (u32 e = 0u; e < 4u; e++) sum[4u + e] =                                           \
+                    MADD(p, MINE(values, 4u * g + e), sum[4u + e]);                                          \
+            }                                                                                                \
         }                                                                                                    \
-        v = shown != 0.0f || (args.flags & ATTENTION_EMPTY) == 0u ? v / total : 0.0f;                        \
-        PUT_F32(6, args.type, word, ATTENTION_Y_BEGIN(r) + part + c, v);                                     \
+        UNROLL for (u32 e = 0u; e < 8u; e++) if (e < 4u << shift)                                            \
+            SHARED_SET(row_sums, ((r)-pair) * SUMS + thread * (4u << shift) + e, sum[e]);                    \
+        if (lane == 0u && slot < THREADS / 2u)                                                               \
+            SHARED_SET(row_total, ((r)-pair) * (THREADS / 2u) + slot, total);                                \
+    }
+
+/* Writes word i of the columns [block, ...) of row r of y, or of the row's part. */
+#define ROW_WRITE(r, i)                                                                                      \
+    {                                                                                                        \
+        u32 to = (((GROUP_Z * args.kv_heads + GROUP_Y) * rows + (r)) * parts + GROUP_X) *                    \
+                 (ATTENTION_PART_V + args.dv);                                                               \
+        f32 shown = 0.0f, total = 0.0f;                                                                      \
+        u32 word = 0u;                                                                                       \
+        ROW_LARGEST(largest, r)                                                                              \
+        if (has_sink)                                                                                        \
+            total = exp_f32(ATTENTION_SINK_SCORE(r) - largest);                                              \
+        UNROLL for (u32 s = 0u; s < SHARE; s++) shown = shown + SHARED_GET(row_shown, (r)*SHARE + s);        \
+        for (u32 s = 0u; s < slots; s++)                                                                     \
+            total = total + SHARED_GET(row_total, ((r)-pair) * (THREADS / 2u) + s);                          \
+        if (parts > 1u && block + (i) == 0u) {                                                               \
+            SET_WORD(6, to + ATTENTION_PART_LARGEST, f32_to_bits(largest));                                  \
+            SET_WORD(6, to + ATTENTION_PART_SUM, f32_to_bits(total));                                        \
+            SET_WORD(6, to + ATTENTION_PART_SHOWN, f32_to_bits(shown));                                      \
+        }                                                                                                    \
+        for (u32 e = 0u; e <= shift; e++) {                                                                  \
+            u32 c = block + ((i) << shift) + e;                                                              \
+            f32 v = 0.0f;                                                                                    \
+            for (u32 s = 0u; s < slots; s++)                                                                 \
+                v = v + SHARED_GET(row_sums, ((r)-pair) * SUMS + s * v_pieces * 4u + ((i) << shift) + e);    \
+            if (parts > 1u)                                                                                  \
+                SET_WORD(6, to + ATTENTION_PART_V + c, f32_to_bits(v));                                      \
+            else {                                                                                           \
+                v = shown != 0.0f || (args.flags & ATTENTION_EMPTY) == 0u ? v / total : 0.0f;                \
+                PUT_F32(6, args.type, word, ATTENTION_Y_BEGIN(r) + c, v);                                    \
+            }                                                                                                \
+        }                                                                                                    \
     }
 
 KERNEL(attention_row)
 {
-    PRIVATE(f32, sums, ROWS);
-    PRIVATE(f32, state, 2); /* the largest score, and whether a key is not hidden */
+    PRIVATE(f32, keys, 4u * LOADS);
+    PRIVATE(f32, values, 4u * LOADS);
     attention_span span = ATTENTION_SPAN;
-    u32 rows = args.heads * args.queries, taken = (rows + 3u) / 4u * 4u;
-    u32 shift = type_shift(args.type), across = SIDE >> shift; /* words of a tile's row */
+    u32 rows = args.heads * args.queries, shift = type_shift(args.type);
     u32 parts = (args.past + args.keys - 1u) / args.chunk + 1u;
     u32 past_begin = ATTENTION_PAST_BEGIN, k_begin = ATTENTION_K_BEGIN, v_begin = ATTENTION_V_BEGIN;
     u32 own = GROUP_X * args.chunk < span.all ? GROUP_X * args.chunk : span.all; /* [own, own + n) */
     u32 n = span.all - own < args.chunk ? span.all - own : args.chunk;
-    bool quads = ATTENTION_QUADS;
-    u32 lanes = THREADS / taken < LANES ? THREADS / taken : LANES;
-    EACH_THREAD
-    {
-        bool sink = (args.flags & ATTENTION_SINK) != 0u && GROUP_X == 0u && thread / lanes < rows;
-        MINE(state, 0) = sink ? ATTENTION_SINK_SCORE(thread / lanes) : LOWEST;
-        MINE(state, 1) = 0.0f;
-    }
-    BARRIER;
-    for (u32 tile = 0u; tile < n; tile += SIDE) {
-        EACH_THREAD
-        {
-            for (u32 r = 0u; r < ROWS; r++)
-                MINE(sums, r) = 0.0f;
-        }
-        BARRIER;
-        for (u32 part = 0u; part < args.d; part += SIDE) {
-            EACH_THREAD{ROW_LOAD_Q ATTENTION_FILL(row_tile, PITCH, SIDE, 3, 1, k_begin, args.k_row, args.d,
-                                                  own + tile, own + n, part)} BARRIER;
-            EACH_THREAD{
-
-                ROW_PRODUCTS(row_q, SIDE, 0u, SHARED_GET(row_tile, thread % SIDE * PITCH + i))} BARRIER;
-        }
-        EACH_THREAD{ROW_LEAVE} BARRIER;
-        EACH_THREAD
-        {
-            u32 r = thread / lanes, lane = thread % lanes;
-            if (r < taken)
-                ROW_SCORES
-        }
-        BARRIER;
-    }
-    EACH_THREAD
-    {
-        SHARED_SET(row_largest, thread, MINE(state, 0));
-        SHARED_SET(row_shown, thread, MINE(state, 1));
-    }
-    BARRIER;
-    EACH_THREAD
-    {
-        u32 r = thread / lanes, lane = thread % lanes;
-        if (r < taken) {
-            ROW_EXPONENTIALS
-        }
-    }
-    BARRIER;
-    for (u32 part = 0u; part < args.dv; part += SIDE) {
-        EACH_THREAD
-        {
-            for (u32 r = 0u; r < ROWS; r++)
-                MINE(sums, r) = 0.0f;
-        }
-        BARRIER;
-        for (u32 tile = 0u; tile < n; tile += SIDE) {
-            EACH_THREAD{ATTENTION_FILL(row_tile, PITCH, SIDE, 4, 2, v_begin, args.v_row, args.dv, own + tile,
-                                       own + n, part)} BARRIER;
-            EACH_THREAD{ROW_PRODUCTS(row_p, ATTENTION_ROW_KEYS, tile,
-                                     SHARED_GET(row_tile, i * PITCH + thread % SIDE))} BARRIER;
-        }
-        EACH_THREAD{ROW_LEAVE} BARRIER;
-        EACH_THREAD
-        {
-            ROLLED for (u32 item = thread; item < rows * across; item += THREADS)
+    u32 k_pieces = ROW_PIECES(args.d), v_pieces = ROW_PIECES(args.dv), slots = THREADS / (v_pieces >> shift);
+    bool has_sink = (args.flags & ATTENTION_SINK) != 0u && GROUP_X == 0u;
+    for (u32 block = 0u; block < args.dv; block += 4u * ATTENTION_ROW_PIECES) { /* of columns of v */
+        for (u32 part = 0u; part < (block == 0u ? args.d : 1u); part += 4u * ATTENTION_ROW_PIECES) {
+            EACH_THREAD
             {
-                ROW_FINISH(item / across, item % across)
+                if (block == 0u)
+                    ROW_FETCH(keys, k_pieces, 3, 1, k_begin, args.k_row, args.d, part)
+                if (part == 0u)
+                    ROW_FETCH(values, v_pieces, 4, 2, v_begin, args.v_row, args.dv, block)
+            }
+            BARRIER;
+            for (u32 pair = 0u; pair < rows && block == 0u; pair += PAIR) {
+                EACH_THREAD
+                {
+                    ROLLED for (u32 h = 0u; h < PAIR; h++) if (pair + h < rows) ROW_PRODUCTS(pair + h)
+                }
+                BARRIER;
+                EACH_THREAD
+                {
+                    if (pair + thread / KEYS < rows && thread % KEYS < n)
+                        ROW_SCORE(pair + thread / KEYS, thread % KEYS)
+                }
+                BARRIER;
             }
         }
-        BARRIER;
+        if (block == 0u) {
+            EACH_THREAD
+            {
+                if (thread / SHARE < rows) {
+                    ROW_STRETCH
+                }
+            }
+            BARRIER;
+            EACH_THREAD
+            {
+                ROLLED for (u32 item = thread; item < rows * KEYS; item += THREADS) if (item % KEYS < n)
+                {
+                    ROW_EXPONENTIAL(item)
+                }
+            }
+            BARRIER;
+        }
+        u32 words = (args.dv - block < 4u * v_pieces ? args.dv - block : 4u * v_pieces) >> shift;
+        for (u32 pair = 0u; pair < rows; pair += PAIR) {
+            EACH_THREAD
+            {
+                ROLLED for (u32 h = 0u; h < PAIR; h++) if (pair + h < rows) ROW_VALUES(pair + h)
+            }
+            BARRIER;
+            EACH_THREAD
+            {
+                ROLLED for (u32 item = thread; item < PAIR * words;
+                            item += THREADS) if (pair + item / words < rows)
+                    ROW_WRITE(pair + item / words, item % words)
+            }
+            BARRIER;
+        }
     }
 }
 
 #undef THREADS
-#undef SIDE
 #undef ROWS
-#undef PITCH
-#undef SLICES
-#undef SLICE
-#undef LANES
+#undef KEYS
+#undef LOADS
+#undef PAIR
+#undef STRETCH
+#undef SHARE
+#undef SUMS
 #endif
 #endif

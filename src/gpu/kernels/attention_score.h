@@ -109,11 +109,11 @@ FN attention_span attention_span_of(u32 flags, u32 past, u32 keys, u32 queries, 
     ((j) < args.past ? WORD(past_kv, ((past_begin + (j)) * (width) + (c)) >> type_shift(args.type))          \
                      : WORD(kv, ((begin) + ((j)-args.past) * (row) + (c)) >> type_shift(args.type)))
 #define ATTENTION_LOAD(past_kv, kv, begin, row, width, j, c)                                                 \
-    bits_to_f32(decode(args.type, ATTENTION_WORD(past_kv, kv, begin, row, width, j, c), c))
+    float_of(args.type, ATTENTION_WORD(past_kv, kv, begin, row, width, j, c), c)
 
 /* The score of the key that ATTENTION_SINK adds. */
 #define ATTENTION_SINK_SCORE(r)                                                                              \
-    ((args.flags & ATTENTION_SINKS) != 0u ? LOAD_F32(4, args.type, ATTENTION_HEAD(r)) : 0.0f)
+    ((args.flags & ATTENTION_SINKS) != 0u ? LOAD_FLOAT(4, args.type, ATTENTION_HEAD(r)) : 0.0f)
 
 /* Whether key j is beyond what query i sees. */
 FN bool attention_hides(u32 flags, i32 left, i32 right, attention_span span, u32 i, u32 j)
@@ -162,7 +162,8 @@ FN attention_reach attention_reach_of(u32 flags, i32 left, i32 right, attention_
                           end, column)                                                                       \
     }
 #define ATTENTION_FILL_BY(size, LOAD, array, pitch, high, past_kv, kv, begin, row, width, from, end, column) \
-    ROLLED for (u32 fill = thread; fill < (high)*FILL_PIECES(size); fill += 4u * THREADS) {                         \
+    ROLLED for (u32 fill = thread; fill < (high)*FILL_PIECES(size); fill += 4u * THREADS)                    \
+    {                                                                                                        \
         u32 held[4u * size];                                                                                 \
         UNROLL for (u32 i = 0u; i < 4u; i++)                                                                 \
         {                                                                                                    \
@@ -219,14 +220,14 @@ FN attention_reach attention_reach_of(u32 flags, i32 left, i32 right, attention_
             else if ((args.flags & ATTENTION_BOOL) != 0u)                                                    \
                 hidden = hidden || LOAD(5, T_BOOL, at) == 0u;                                                \
             else {                                                                                           \
-                bias = LOAD_F32(5, args.type, at);                                                           \
+                bias = LOAD_FLOAT(5, args.type, at);                                                         \
                 hidden = hidden || bias == -INFINITE;                                                        \
             }                                                                                                \
         }                                                                                                    \
         if (hidden) {                                                                                        \
             bool finite = !is_finite(score);                                                                 \
             ROLLED for (u32 c = 0u; c < args.d && finite; c++) finite =                                      \
-                is_finite(LOAD_F32(0, args.type, ATTENTION_Q_BEGIN(r) + c)) &&                               \
+                is_finite(LOAD_FLOAT(0, args.type, ATTENTION_Q_BEGIN(r) + c)) &&                             \
                 is_finite(ATTENTION_LOAD(3, 1, k_begin, args.k_row, args.d, j, c));                          \
             score = (finite ? 0.0f : score) + -INFINITE;                                                     \
         }                                                                                                    \
