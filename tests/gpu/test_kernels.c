@@ -42,46 +42,6 @@ TEST(test_layout)
 
 /* ---- Sums ---------------------------------------------------------------------------------------------- */
 
-TEST(test_matmul)
-{
-    static const uint32_t sizes[][3] = {{1, 1, 1},    {5, 7, 3},    {32, 32, 16},
-                                        {33, 65, 40}, {4, 100, 17}, {70, 2, 129}};
-    for (size_t s = 0; s < COUNT(sizes); s++) {
-        const uint32_t m = sizes[s][0], n = sizes[s][1], k = sizes[s][2];
-        static float a[2 * 70 * 129], b[129 * 100], c[2 * 70 * 100];
-        uint32_t seed = 3;
-        /* two batches of a, one b, which is transposed in memory */
-        gpu_matmul_args args = {.type = SIB_F32,
-                                .m = m,
-                                .n = n,
-                                .k = k,
-                                .inner = 2,
-                                .a_inner = m * k,
-                                .a_row = k,
-                                .a_column = 1,
-                                .b_row = 1,
-                                .b_column = k,
-                                .a_type = SIB_F32,
-                                .b_type = SIB_F32};
-        for (size_t i = 0; i < 2 * m * k; i++)
-            a[i] = rig_float(&seed);
-        for (size_t i = 0; i < n * k; i++)
-            b[i] = rig_float(&seed);
-        gpu_range all[] = {rig_buffer(2 * m * k, a), rig_buffer(n * k, b), rig_buffer(2 * m * n, NULL)};
-        rig_launch(GPU_matmul, 3, all, &args, (n + TILE_SIDE - 1) / TILE_SIDE,
-                   (m + TILE_SIDE - 1) / TILE_SIDE, 2);
-        rig_read(all[2], c);
-        for (size_t i = 0; i < 2 * m; i++)
-            for (size_t j = 0; j < n; j++) {
-                double sum = 0;
-                for (size_t q = 0; q < k; q++)
-                    sum += (double)a[i * k + q] * b[j * k + q];
-                assert_true(fabs(c[i * n + j] - sum) <= 1e-5 * (1 + fabs(sum)));
-            }
-        rig_free(3, all);
-    }
-}
-
 TEST(test_reduce)
 {
     enum { OUTER = 3, INNER = 5 };

@@ -21,9 +21,8 @@
 /* part[i] = the sum over k < deep of A(row, k) B(k, column), for each of the thread's sums; ADD(a, b, sum) adds a product. */
 #define PLAIN_PRODUCT(type, part, high, wide, deep, A, B, ADD)                                               \
     UNROLL for (u32 i = 0u; i < 4u * (high) * (wide); i++) part[i] = type(0);                                \
-    for (u32 k = 0u; k < (deep); k++)                                                                        \
-        UNROLL for (u32 i = 0u; i < 4u * (high) * (wide); i++) part[i] =                                     \
-            ADD(A(BLOCK_ROW(i, wide), k), B(k, BLOCK_COLUMN(i, wide)), part[i]);
+    ROLLED for (u32 k = 0u; k < (deep); k++) UNROLL for (u32 i = 0u; i < 4u * (high) * (wide); i++)          \
+        part[i] = ADD(A(BLOCK_ROW(i, wide), k), B(k, BLOCK_COLUMN(i, wide)), part[i]);
 
 /* The same of floats in `f32 part[4 * high * wide]`, of deep % 8 == 0, by all 32 threads together. exact_a, exact_b: all
    of its elements have at most 11 significant bits, as 16-bit floats. Operands that are not finite, or nearly so, may make

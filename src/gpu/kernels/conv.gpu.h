@@ -21,80 +21,105 @@ KERNEL_ARGS(conv, u32 type; u32 m; u32 c; u32 groups; u32 pixels; u32 flags; f32
 #ifdef GPU_DIALECT
 #define THREADS TILE_THREADS
 
+/* A thread fetches CONV_DEEP elements of its window, which follow one another along k. */
+#define CONV_DEEP (TILE_SIDE * TILE_DEEP / THREADS)
+
 KERNEL(conv)
 {
-    PRIVATE(u32, sums, TILE_OWN * TILE_OWN);
+    PRIVATE(u32, sums, TILE_SUMS);
     PRIVATE(i32, corner, CONV_AXES); /* of the thread's window */
-    PRIVATE(u32, tap, CONV_AXES);    /* of the next element that the thread brings, and its channel */
-    PRIVATE(u32, channel, 1);
     u32 row = GROUP_Y * TILE_SIDE, column = GROUP_X * TILE_SIDE;
     u32 plane = args.size[0] * args.size[1] * args.size[2];
     u32 deep = args.c * args.taps[0] * args.taps[1] * args.taps[2];
     u32 w_begin = GROUP_Z % args.groups * args.m * deep, x_begin = GROUP_Z * args.c * plane;
+    u32 shift = type_shift(args.type), stretches = (deep + TILE_DEEP - 1u) / TILE_DEEP;
+    bool plain = false, again = true;
     EACH_THREAD
     {
-        u32 rest = column + thread % TILE_SIDE, k = thread / TILE_SIDE;
-        for (u32 i = 0u; i < TILE_OWN * TILE_OWN; i++)
-            MINE(sums, i) = 0u;
+        u32 rest = column + thread % TILE_SIDE;
         for (u32 d = CONV_AXES; d > 0u; d--) {
             MINE(corner, d - 1u) =
                 I32(rest % args.made[d - 1u] * args.stride[d - 1u]) - I32(args.before[d - 1u]);
             rest = rest / args.made[d - 1u];
-            MINE(tap, d - 1u) = k % args.taps[d - 1u];
-            k = k / args.taps[d - 1u];
         }
-        MINE(channel, 0) = k;
     }
     BARRIER;
-    for (u32 from = 0u; from < deep; from += TILE_DEEP) {
-        EACH_THREAD
-        {
-            u32 j = thread % TILE_SIDE;
-            for (u32 i = thread; i < TILE_SIDE * TILE_DEEP; i += THREADS) {
-                u32 wk = i % TILE_DEEP, wi = i / TILE_DEEP, xk = i / TILE_SIDE;
-                bool has_w = row + wi < args.m && from + wk < deep;
-                bool has_x = column + j < args.pixels && from + xk < deep;
-                u32 w = w_begin + (row + wi) * deep + from + wk, x = MINE(channel, 0);
-                for (u32 d = 0u; d < CONV_AXES; d++) {
-                    i32 place = MINE(corner, d) + I32(MINE(tap, d) * args.dilation[d]);
-                    has_x = has_x && place >= 0 && place < I32(args.size[d]);
-                    x = x * args.size[d] + U32(place);
+    while (again) {
+        TILE_BEGIN(sums)
+        ROLLED
+        for (u32 turn = 0u; turn <= stretches;
+             turn++) { /* fetches stretch `turn` and multiplies the one before */
+            EACH_THREAD
+            {
+                u32 from = turn * TILE_DEEP, w[TILE_RUNS][4], x[CONV_DEEP],
+                    places = 0u; /* a bit for each of x */
+                u32 j = thread % TILE_SIDE, first = thread / TILE_SIDE * CONV_DEEP;
+                UNROLL for (u32 i = 0u; i < TILE_RUNS; i++){TILE_A_RUN(i, args.m, deep) RUN_FETCH(
+                    w[i], 1, shift, w_begin + (row + ay) * deep + from + ak, 1u, an)} u32 rest = from + first,
+                                                                                          tap[CONV_AXES];
+                for (u32 d = CONV_AXES; d > 0u; d--) {
+                    tap[d - 1u] = rest % args.taps[d - 1u];
+                    rest = rest / args.taps[d - 1u];
                 }
-                SHARED_SET(tile_a, wk * TILE_SIDE + wi, has_w ? LOAD(1, args.type, w) : 0u);
-                SHARED_SET(tile_b, i, has_x ? LOAD(0, args.type, x_begin + x) : 0u);
-                MINE(tap, 2) += THREADS / TILE_SIDE;
-                for (u32 d = 2u; d > 0u; d--)
-                    while (MINE(tap, d) >= args.taps[d]) {
-                        MINE(tap, d) -= args.taps[d];
-                        MINE(tap, d - 1u) += 1u;
+                UNROLL for (u32 i = 0u; i < CONV_DEEP; i++)
+                { /* rest: the channel */
+                    u32 at = rest;
+                    bool inside = column + j < args.pixels && from + first + i < deep;
+                    for (u32 d = 0u; d < CONV_AXES; d++) {
+                        u32 place = U32(MINE(corner, d)) + tap[d] * args.dilation[d];
+                        inside = inside && place < args.size[d]; /* what is before 0 is far behind */
+                        at = at * args.size[d] + place;
                     }
-                while (MINE(tap, 0) >= args.taps[0]) {
-                    MINE(tap, 0) -= args.taps[0];
-                    MINE(channel, 0) += 1u;
+                    at = at + x_begin;
+                    x[i] = inside ? WORD(0, at >> shift) : 0u;
+                    places = places | (at & 1u) << i;
+                    tap[2] = tap[2] + 1u;
+                    for (u32 d = 2u; d > 0u; d--)
+                        if (tap[d] == args.taps[d]) {
+                            tap[d] = 0u;
+                            tap[d - 1u] = tap[d - 1u] + 1u;
+                        }
+                    if (tap[0] == args.taps[0]) {
+                        tap[0] = 0u;
+                        rest = rest + 1u;
+                    }
                 }
+                if (turn != 0u && row + TILE_TOP < args.m && column + TILE_LEFT < args.pixels) {
+                    u32 stage = (turn + 1u) % 2u;
+                    TILE_ADD(sums, args.type != T_F32, args.type != T_F32)
+                }
+                u32 stage = turn % 2u;
+                UNROLL for (u32 i = 0u; i < TILE_RUNS; i++)
+                {
+                    TILE_A_PLACE(i)
+                    UNROLL for (u32 e = 0u; e < 4u; e++)
+                        SHARED_SET(tile, TILE_A_AT(ay, ak + e),
+                                   decode(args.type, w[i][e], w_begin + (row + ay) * deep + from + ak + e));
+                }
+                UNROLL for (u32 i = 0u; i < CONV_DEEP; i++)
+                    SHARED_SET(tile, TILE_B_AT(first + i, j), decode(args.type, x[i], places >> i));
             }
+            BARRIER;
         }
-        BARRIER;
-        EACH_THREAD
-        {
-            TILE_PRODUCT(sums);
-        }
-        BARRIER;
+        TILE_END(sums)
     }
+    TILE_SHARE(sums)
     EACH_THREAD
     {
-        u32 y = row + TILE_Y, x = column + TILE_X, word = 0u;
-        for (u32 i = 0u; i < TILE_OWN && y + i < args.m; i++)
-            for (u32 j = 0u; j < TILE_OWN && x + j < args.pixels; j++) {
-                u32 to = (GROUP_Z * args.m + y + i) * args.pixels + x + j;
-                f32 sum = bits_to_f32(MINE(sums, i * TILE_OWN + j));
+        for (u32 i = 2u * thread; i < TILE_SIDE * TILE_SIDE; i += 2u * THREADS) {
+            u32 y = i / TILE_SIDE, word = 0u;
+            for (u32 x = i % TILE_SIDE;
+                 x < i % TILE_SIDE + 2u && row + y < args.m && column + x < args.pixels; x++) {
+                u32 to = (GROUP_Z * args.m + row + y) * args.pixels + column + x;
+                f32 sum = bits_to_f32(TILE_SUM(y, x));
                 if ((args.flags & CONV_BIAS) != 0u)
-                    sum = sum + LOAD_F32(2, args.type, GROUP_Z % args.groups * args.m + y + i);
+                    sum = sum + LOAD_F32(2, args.type, GROUP_Z % args.groups * args.m + row + y);
                 if ((args.flags & CONV_SUM) != 0u)
                     sum = sum + LOAD_F32(3, args.type, to);
                 sum = clamped(sum < 0.0f ? sum * args.slope : sum, args.low, args.high);
                 PUT_F32(4, args.type, word, to, sum);
             }
+        }
     }
     BARRIER;
 }

@@ -26,75 +26,132 @@ KERNEL_ARGS(matmul, u32 type; u32 m; u32 n; u32 k; u32 inner; u32 a_outer; u32 a
 #ifdef GPU_DIALECT
 #define THREADS TILE_THREADS
 
-/* Number i of `bits` bits in the word of its byte `at`. */
+/* `bits` bits of the word of byte `at`, from bit `i` behind that byte's first on. */
 FN u32 matmul_bits(u32 word, u32 at, u32 i, u32 bits)
 {
-    return (word >> (8u * (at & 3u) + i % (8u / bits) * bits)) & ((1u << bits) - 1u);
+    return (word >> (8u * (at & 3u) + i)) & ((1u << bits) - 1u);
 }
+
+/* The thread's run i of b, along k where its columns lie in memory (deep_b): its place in the tile and in memory, and how
+   many elements exist. */
+#define MATMUL_B_RUN(i)                                                                                      \
+    u32 run = thread + (i)*THREADS, bk = deep_b ? run % (TILE_DEEP / 4u) * 4u : run / (TILE_SIDE / 4u);      \
+    u32 bx = deep_b ? run / (TILE_DEEP / 4u) : run % (TILE_SIDE / 4u) * 4u;                                  \
+    bool b_inside = deep_b ? column + bx < args.n : from + bk < args.k;                                      \
+    u32 b_first = deep_b ? from + bk : column + bx;                                                          \
+    u32 bn = b_inside ? run_within(b_first, deep_b ? args.k : args.n) : 0u;
+#define MATMUL_B_AT (b_begin + (from + bk) * args.b_row + (column + bx) * args.b_column)
+/* Of few bits it is in one word and one block: the bytes of its first number and of its zero point, and its scale. */
+#define MATMUL_BITS_RUN                                                                                      \
+    u32 block = (from + bk) / args.block, scale_at = (column + bx) * args.blocks + block;                    \
+    u32 bits_at = (column + bx) * args.b_row + (from + bk) * args.bits / 8u;                                 \
+    u32 zero_at = (column + bx) * args.zero_row + block * args.bits / 8u;
 
 KERNEL(matmul)
 {
-    PRIVATE(u32, sums, TILE_OWN * TILE_OWN); /* bits of float32, or integers */
+    PRIVATE(u32, sums, TILE_SUMS); /* bits of float32, or integers */
     u32 row = GROUP_Y * TILE_SIDE, column = GROUP_X * TILE_SIDE;
     u32 outer = GROUP_Z / args.inner, inner = GROUP_Z % args.inner;
     u32 a_begin = outer * args.a_outer + inner * args.a_inner;
     u32 b_begin = outer * args.b_outer + inner * args.b_inner;
-    bool integers = args.type == T_I32;
-    EACH_THREAD
-    {
-        for (u32 i = 0u; i < TILE_OWN * TILE_OWN; i++)
-            MINE(sums, i) = 0u;
-    }
-    BARRIER;
-    for (u32 from = 0u; from < args.k; from += TILE_DEEP) {
-        EACH_THREAD
-        {
-            for (u32 i = thread; i < TILE_SIDE * TILE_DEEP; i += THREADS) {
-                u32 ak = i % TILE_DEEP, ai = row + i / TILE_DEEP, a = 0u, b = 0u;
-                /* rows of few bits are neighbours along k */
-                u32 bk = args.bits != 0u ? i % TILE_DEEP : i / TILE_SIDE;
-                u32 bj = args.bits != 0u ? i / TILE_DEEP : i % TILE_SIDE, j = column + bj, k = from + bk;
-                if (ai < args.m && from + ak < args.k) {
-                    a = LOAD(0, args.a_type, a_begin + ai * args.a_row + (from + ak) * args.a_column);
-                    if ((args.flags & MATMUL_A_ZERO) != 0u)
-                        a = a - LOAD(3, args.a_type, ai * args.a_zero);
+    u32 stretches = (args.k + TILE_DEEP - 1u) / TILE_DEEP;
+    bool integers = args.type == T_I32, few_bits = args.bits != 0u;
+    bool deep_b = few_bits || args.b_column != 1u;
+    u32 b_step = deep_b ? args.b_row : args.b_column;
+    u32 a_shift = type_shift(args.a_type), b_shift = type_shift(args.b_type);
+    bool plain = integers, again = true;
+    while (again) {
+        TILE_BEGIN(sums)
+        ROLLED
+        for (u32 turn = 0u; turn <= stretches;
+             turn++) { /* fetches stretch `turn` and multiplies the one before */
+            EACH_THREAD
+            {
+                u32 from = turn * TILE_DEEP, a[TILE_RUNS][4], b[TILE_RUNS][4];
+                UNROLL for (u32 i = 0u; i < TILE_RUNS; i++)
+                {
+                    TILE_A_RUN(i, args.m, args.k)
+                    u32 a_at = a_begin + (row + ay) * args.a_row + (from + ak) * args.a_column;
+                    MATMUL_B_RUN(i)
+                    b[i][0] = b[i][1] = b[i][2] = b[i][3] = 0u;
+                    RUN_FETCH(a[i], 0, a_shift, a_at, args.a_column, an)
+                    if (!few_bits) {
+                        RUN_FETCH(b[i], 1, b_shift, MATMUL_B_AT, b_step, bn)
+                    } else if (bn != 0u) {
+                        MATMUL_BITS_RUN
+                        b[i][0] = WORD(1, bits_at >> 2);
+                        b[i][1] = WORD(3, scale_at >> b_shift);
+                        if ((args.flags & MATMUL_REAL_ZERO) != 0u)
+                            b[i][2] = WORD(4, scale_at >> b_shift);
+                        else if ((args.flags & MATMUL_B_ZERO) != 0u)
+                            b[i][2] = WORD(4, zero_at >> 2);
+                    }
                 }
-                if (j < args.n && k < args.k && args.bits == 0u) {
-                    b = LOAD(1, args.b_type, b_begin + k * args.b_row + j * args.b_column);
-                    if ((args.flags & MATMUL_B_ZERO) != 0u)
-                        b = b - LOAD(4, args.b_type, j * args.b_zero);
-                } else if (j < args.n && k < args.k) {
-                    u32 at = j * args.b_row + k * args.bits / 8u, g = k / args.block;
-                    u32 zero_at = j * args.zero_row + g * args.bits / 8u;
-                    f32 zero = F32(1u << (args.bits - 1u));
-                    if ((args.flags & MATMUL_REAL_ZERO) != 0u)
-                        zero = LOAD_F32(4, args.b_type, j * args.blocks + g);
-                    else if ((args.flags & MATMUL_B_ZERO) != 0u)
-                        zero = F32(matmul_bits(WORD(4, zero_at >> 2), zero_at, g, args.bits));
-                    b = f32_to_bits((F32(matmul_bits(WORD(1, at >> 2), at, k, args.bits)) - zero) *
-                                    LOAD_F32(3, args.b_type, j * args.blocks + g));
+                if (turn != 0u && row + TILE_TOP < args.m && column + TILE_LEFT < args.n) {
+                    u32 stage = (turn + 1u) % 2u;
+                    if (integers)
+                        TILE_ADD_WHOLE(sums)
+                    else
+                        TILE_ADD(sums, args.a_type != T_F32, args.b_type != T_F32 && !few_bits)
                 }
-                SHARED_SET(tile_a, ak * TILE_SIDE + i / TILE_DEEP, a);
-                SHARED_SET(tile_b, bk * TILE_SIDE + bj, b);
+                u32 stage = turn % 2u;
+                UNROLL for (u32 i = 0u; i < TILE_RUNS; i++)
+                {
+                    TILE_A_RUN(i, args.m, args.k)
+                    u32 a_at = a_begin + (row + ay) * args.a_row + (from + ak) * args.a_column;
+                    u32 zero = 0u;
+                    if ((args.flags & MATMUL_A_ZERO) != 0u && an != 0u)
+                        zero = LOAD(3, args.a_type, (row + ay) * args.a_zero);
+                    UNROLL for (u32 e = 0u; e < 4u; e++) SHARED_SET(
+                        tile, TILE_A_AT(ay, ak + e),
+                        decode(args.a_type, a[i][e], a_at + e * args.a_column) - (e < an ? zero : 0u));
+                }
+                UNROLL for (u32 i = 0u; i < TILE_RUNS; i++)
+                {
+                    MATMUL_B_RUN(i)
+                    if (few_bits) {
+                        MATMUL_BITS_RUN
+                        f32 zero = F32(1u << (args.bits - 1u));
+                        f32 scale = bits_to_f32(decode(args.b_type, b[i][1], scale_at));
+                        if ((args.flags & MATMUL_REAL_ZERO) != 0u)
+                            zero = bits_to_f32(decode(args.b_type, b[i][2], scale_at));
+                        else if ((args.flags & MATMUL_B_ZERO) != 0u)
+                            zero = F32(matmul_bits(b[i][2], zero_at, block % (8u / args.bits) * args.bits,
+                                                   args.bits));
+                        u32 first = b[i][0];
+                        UNROLL for (u32 e = 0u; e < 4u; e++)
+                        {
+                            f32 number = F32(matmul_bits(first, bits_at, e * args.bits, args.bits));
+                            b[i][e] = e < bn ? f32_to_bits((number - zero) * scale) : 0u;
+                        }
+                    } else {
+                        UNROLL for (u32 e = 0u; e < 4u; e++)
+                        {
+                            u32 x = column + bx + (deep_b ? 0u : e);
+                            b[i][e] = decode(args.b_type, b[i][e], MATMUL_B_AT + e * b_step);
+                            if ((args.flags & MATMUL_B_ZERO) != 0u && e < bn)
+                                b[i][e] = b[i][e] - LOAD(4, args.b_type, x * args.b_zero);
+                        }
+                    }
+                    if (deep_b) {
+                        UNROLL for (u32 e = 0u; e < 4u; e++) SHARED_SET(tile, TILE_B_AT(bk + e, bx), b[i][e]);
+                    } else {
+                        UNROLL for (u32 e = 0u; e < 4u; e++) SHARED_SET(tile, TILE_B_AT(bk, bx + e), b[i][e]);
+                    }
+                }
             }
+            BARRIER;
         }
-        BARRIER;
-        EACH_THREAD
-        {
-            if (integers)
-                TILE_WHOLE_PRODUCT(sums);
-            else
-                TILE_PRODUCT(sums);
-        }
-        BARRIER;
+        TILE_END(sums)
     }
+    TILE_SHARE(sums)
     EACH_THREAD
     {
-        u32 y = row + TILE_Y, x = column + TILE_X, word = 0u;
-        for (u32 i = 0u; i < TILE_OWN && y + i < args.m; i++)
-            for (u32 j = 0u; j < TILE_OWN && x + j < args.n; j++) {
-                u32 to = (GROUP_Z * args.m + y + i) * args.n + x + j;
-                u32 sum = MINE(sums, i * TILE_OWN + j);
+        for (u32 i = 2u * thread; i < TILE_SIDE * TILE_SIDE; i += 2u * THREADS) {
+            u32 y = i / TILE_SIDE, word = 0u;
+            for (u32 x = i % TILE_SIDE; x < i % TILE_SIDE + 2u && row + y < args.m && column + x < args.n;
+                 x++) {
+                u32 sum = TILE_SUM(y, x);
                 bool scaled = (args.flags & MATMUL_SCALED) != 0u;
                 if (scaled)
                     sum = f32_to_bits(args.alpha * bits_to_f32(sum));
@@ -102,9 +159,10 @@ KERNEL(matmul)
                     sum = f32_to_bits(
                         bits_to_f32(sum) +
                         (scaled ? args.beta : 1.0f) *
-                            LOAD_F32(5, args.type, (y + i) * args.c_row + (x + j) * args.c_column));
-                PUT(2, args.type, word, to, sum);
+                            LOAD_F32(5, args.type, (row + y) * args.c_row + (column + x) * args.c_column));
+                PUT(2, args.type, word, (GROUP_Z * args.m + row + y) * args.n + column + x, sum);
             }
+        }
     }
     BARRIER;
 }
