@@ -37,7 +37,7 @@ typedef struct limit {
 static const limit limits[] = {
     {GPU_attention, 0, 168},     /* three groups a multiprocessor */
     {GPU_attention_row, 0, 168}, /* one, whose loads are all under way at once */
-    {GPU_chain, 160, 128},       /* registers of the program, index, words */
+    {GPU_chain, 384, 128},       /* registers of the program */
     {GPU_layout, 32, 128},       /* places */
 };
 

@@ -83,6 +83,7 @@ typedef struct builder {
     gpu_chain_args args;
     uint32_t words[CHAIN_CODE + (NODES + GPU_BUFFERS + VALUES) * CHAIN_WORDS];
 } builder;
+_Static_assert(sizeof((builder *)0)->words <= 4 * CHAIN_PROGRAM_MAX, "the kernel's copy holds every program");
 
 /* ---- Types --------------------------------------------------------------------------------------------- */
 
@@ -356,6 +357,19 @@ static bool take_raised(builder *b, const node *n)
     return false;
 }
 
+/* Gives the result of a cast that changes nothing on the device the register of its operand, which nobody reads
+   afterwards. Returns false for other nodes. */
+static bool keep_register(builder *b, size_t i)
+{
+    const node *n = &b->nodes[i];
+    known *from = find(b, n->inputs.ids[0]), *to = find(b, n->outputs.ids[0]);
+    if (n->milli->kind != MILLI_cast || from->last != i || type_of(b->g, from->id) != type_of(b->g, to->id))
+        return false;
+    to->place = from->place;
+    from->place = -1;
+    return true;
+}
+
 /* Writes the instruction of node i, whose operands are loaded first. */
 static bool write_node(builder *b, size_t i, const gpu_tensor *out)
 {
@@ -367,6 +381,8 @@ static bool write_node(builder *b, size_t i, const gpu_tensor *out)
             return false;
         places[k] = (uint32_t)v->place;
     }
+    if (keep_register(b, i))
+        return true;
     for (uint32_t k = 0; k < n->inputs.n; k++) {
         known *v = find(b, n->inputs.ids[k]);
         if (v->last == i && v->place >= 0) {

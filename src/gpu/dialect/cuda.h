@@ -51,6 +51,9 @@ typedef float f32;
         to[(at) + 2u] = four.z;                                                                              \
         to[(at) + 3u] = four.w;                                                                              \
     }
+/* The other way. */
+#define STORE_4(buffer, i, from, at)                                                                         \
+    *(uint4 *)(words_##buffer + (i)) = make_uint4(from[at], from[(at) + 1u], from[(at) + 2u], from[(at) + 3u])
 #define F32(x) ((f32)(x))
 #define I32(x) ((i32)(x))
 #define U32(x) ((u32)(x))

@@ -47,6 +47,11 @@ BUFFER(0) BUFFER(1) BUFFER(2) BUFFER(3) BUFFER(4) BUFFER(5) BUFFER(6) BUFFER(7)
     for (u32 four = 0u; four < 4u; four++) {                                                                 \
         to[(at) + four] = WORD(buffer, (i) + four);                                                          \
     }
+/* The other way. */
+#define STORE_4(buffer, i, from, at)                                                                         \
+    for (u32 four = 0u; four < 4u; four++) {                                                                 \
+        SET_WORD(buffer, (i) + four, from[(at) + four]);                                                     \
+    }
 #define F32(x) float(x)
 #define I32(x) int(x)
 #define U32(x) uint(x)

@@ -147,6 +147,11 @@ static inline u32 host_shared_write(host_group *g, host_mark *marks, u32 n, u32 
     for (u32 four = 0u; four < 4u; four++) {                                                                 \
         to[(at) + four] = WORD(buffer, (i) + four);                                                          \
     }
+/* The other way. */
+#define STORE_4(buffer, i, from, at)                                                                         \
+    for (u32 four = 0u; four < 4u; four++) {                                                                 \
+        SET_WORD(buffer, (i) + four, from[(at) + four]);                                                     \
+    }
 #define F32(x) ((f32)(x))
 #define I32(x) ((i32)(x))
 #define U32(x) ((u32)(x))

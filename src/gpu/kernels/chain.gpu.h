@@ -1,6 +1,6 @@
 /* Elementwise functions one after another, on elements that stay in registers: a program of instructions that
    all threads read, so that no branch diverges. Each thread has ELEMENTS elements of the result, which are
-   complete words.
+   complete words, and does each instruction for all of them.
 
    Buffers: 0 the program, 1 to 7 operands and results.
    The program: from CHAIN_DIMS on the result's dims, the slowest first; from CHAIN_STRIDES on RANK strides
@@ -10,14 +10,15 @@
 #ifndef GPU_KERNELS_CHAIN_H
 #define GPU_KERNELS_CHAIN_H
 
-#define CHAIN_RANK      6
-#define CHAIN_REGISTERS 24
-#define CHAIN_DIMS      0u
-#define CHAIN_STRIDES   8u
-#define CHAIN_CODE      64u
-#define CHAIN_WORDS     8u
-#define CHAIN_ELEMENTS  4u
-#define CHAIN_THREADS   64u
+#define CHAIN_RANK        6
+#define CHAIN_REGISTERS   24
+#define CHAIN_DIMS        0u
+#define CHAIN_STRIDES     8u
+#define CHAIN_CODE        64u
+#define CHAIN_WORDS       8u
+#define CHAIN_ELEMENTS    4u
+#define CHAIN_THREADS     64u
+#define CHAIN_PROGRAM_MAX 1700u
 
 #define CHAIN_LOAD       0u
 #define CHAIN_STORE      1u
@@ -261,54 +262,147 @@ FN u32 chain_apply(u32 op, u32 type, u32 to, u32 x, u32 y, u32 z)
     DO(case 1u, 1) DO(case 2u, 2) DO(case 3u, 3) DO(case 4u, 4) DO(case 5u, 5) DO(case 6u, 6) DO(default, 7)
 #define CHAIN_READ(when, buffer)                                                                             \
     when:                                                                                                    \
-    w = WORD(buffer, place);                                                                                 \
+    if (whole) {                                                                                             \
+        LOAD_4(x, 0u, buffer, first);                                                                        \
+    } else {                                                                                                 \
+        UNROLL                                                                                               \
+        for (u32 e = 0u; e < CHAIN_ELEMENTS; e++)                                                            \
+            if (e < count)                                                                                   \
+                x[e] = WORD(buffer, place[e] >> shift);                                                      \
+    }                                                                                                        \
     break;
 #define CHAIN_WRITE(when, buffer)                                                                            \
     when:                                                                                                    \
-    SET_WORD(buffer, place, word[a]);                                                                        \
+    if (whole) {                                                                                             \
+        STORE_4(buffer, first, x, 0u);                                                                       \
+    } else {                                                                                                 \
+        UNROLL                                                                                               \
+        for (u32 e = 0u; e < CHAIN_ELEMENTS; e++)                                                            \
+            if (e < count && (PLACE(type, e) == LAST_PLACE(type) || e + 1u == count))                        \
+                SET_WORD(buffer, (first + e) >> shift, x[e]);                                                \
+    }                                                                                                        \
     break;
+/* Of float32: each element of x = expression. */
+#define CHAIN_EACH(expression)                                                                               \
+    UNROLL                                                                                                   \
+    for (u32 e = 0u; e < CHAIN_ELEMENTS; e++) {                                                              \
+        f32 left = bits_to_f32(x[e]), right = bits_to_f32(y[e]);                                             \
+        x[e] = f32_to_bits(expression);                                                                      \
+    }
+
+/* The program, which a thread reads once for all of its elements. */
+SHARED(u32, chain_program, CHAIN_PROGRAM_MAX)
+#define CHAIN_AT(i) SHARED_GET(chain_program, i)
 
 KERNEL(chain)
 {
     EACH_THREAD
     {
-        u32 r[CHAIN_REGISTERS], index[CHAIN_RANK], word[8];
-        u32 first = (GROUP * THREADS + thread) * CHAIN_ELEMENTS;
-        for (u32 e = first; e < first + CHAIN_ELEMENTS && e < args.count; e++) {
-            u32 rest = e;
-            for (u32 d = args.rank; d > 0u && args.broadcasts != 0u; d--) {
-                u32 size = WORD(0, CHAIN_DIMS + d - 1u);
-                index[d - 1u] = rest % size;
-                rest = rest / size;
+        for (u32 i = thread; i < CHAIN_CODE + args.instructions * CHAIN_WORDS; i += THREADS)
+            SHARED_SET(chain_program, i, WORD(0, i));
+    }
+    BARRIER;
+    EACH_THREAD
+    {
+        u32 r[CHAIN_REGISTERS * CHAIN_ELEMENTS], index[CHAIN_RANK];
+        u32 first = (GROUP * THREADS + thread) * CHAIN_ELEMENTS, rest = first, inner = 1u;
+        u32 count = first >= args.count ? 0u : args.count - first;
+        count = count < CHAIN_ELEMENTS ? count : CHAIN_ELEMENTS;
+        /* of the first element; the others follow it along the last axis, or are found one by one */
+        UNROLL
+        for (u32 d = CHAIN_RANK; d > 0u; d--) {
+            u32 size = d <= args.rank && args.broadcasts != 0u ? CHAIN_AT(CHAIN_DIMS + d - 1u) : 1u;
+            index[d - 1u] = rest % size;
+            rest = rest / size;
+            inner = d == args.rank ? size : inner;
+        }
+        ROLLED
+        for (u32 n = 0u; n < args.instructions && count != 0u; n++) {
+            u32 at = CHAIN_CODE + n * CHAIN_WORDS, op = CHAIN_AT(at), type = CHAIN_AT(at + 1u);
+            u32 to = CHAIN_AT(at + 2u), result = CHAIN_AT(at + 3u) * CHAIN_ELEMENTS, a = CHAIN_AT(at + 4u);
+            u32 x[CHAIN_ELEMENTS], y[CHAIN_ELEMENTS], z[CHAIN_ELEMENTS], place[CHAIN_ELEMENTS];
+            u32 shift = type_shift(type);
+            bool broadcast = op == CHAIN_LOAD && ((args.broadcasts >> a) & 1u) != 0u;
+            bool whole = shift == 0u && count == CHAIN_ELEMENTS && !broadcast;
+            if (op == CHAIN_LOAD) {
+                u32 base = 0u,
+                    step = args.rank != 0u ? CHAIN_AT(CHAIN_STRIDES + a * CHAIN_RANK + args.rank - 1u) : 0u;
+                UNROLL
+                for (u32 d = 0u; d < CHAIN_RANK; d++)
+                    if (broadcast && d < args.rank)
+                        base = base + index[d] * CHAIN_AT(CHAIN_STRIDES + a * CHAIN_RANK + d);
+                UNROLL
+                for (u32 e = 0u; e < CHAIN_ELEMENTS; e++) {
+                    x[e] = 0u;
+                    place[e] = broadcast ? base + e * step : first + e;
+                }
+                if (broadcast && inner % CHAIN_ELEMENTS != 0u) {
+                    UNROLL
+                    for (u32 e = 1u; e < CHAIN_ELEMENTS; e++) {
+                        u32 outer = first + e;
+                        place[e] = 0u;
+                        ROLLED
+                        for (u32 d = args.rank; d > 0u && e < count; d--) {
+                            u32 size = CHAIN_AT(CHAIN_DIMS + d - 1u);
+                            place[e] =
+                                place[e] + outer % size * CHAIN_AT(CHAIN_STRIDES + a * CHAIN_RANK + d - 1u);
+                            outer = outer / size;
+                        }
+                    }
+                }
+                switch (a) {
+                    CHAIN_BUFFERS(CHAIN_READ)
+                }
+                UNROLL
+                for (u32 e = 0u; e < CHAIN_ELEMENTS; e++)
+                    x[e] = decode(type, x[e], place[e]);
+            } else if (op == CHAIN_VALUE) {
+                UNROLL
+                for (u32 e = 0u; e < CHAIN_ELEMENTS; e++)
+                    x[e] = a;
+            } else if (op == CHAIN_STORE) {
+                u32 word = 0u;
+                UNROLL
+                for (u32 e = 0u; e < CHAIN_ELEMENTS; e++) {
+                    word = joined(type, word, r[result + e], e);
+                    x[e] = word;
+                }
+                switch (a) {
+                    CHAIN_BUFFERS(CHAIN_WRITE)
+                }
+                continue;
+            } else {
+                u32 second = CHAIN_AT(at + 5u) * CHAIN_ELEMENTS, third = CHAIN_AT(at + 6u) * CHAIN_ELEMENTS;
+                UNROLL
+                for (u32 e = 0u; e < CHAIN_ELEMENTS; e++) {
+                    x[e] = r[a * CHAIN_ELEMENTS + e];
+                    y[e] = r[second + e];
+                    z[e] = r[third + e];
+                }
+                if (type == T_F32 && op == CHAIN_ADD) {
+                    CHAIN_EACH(left + right)
+                } else if (type == T_F32 && op == CHAIN_SUB) {
+                    CHAIN_EACH(left - right)
+                } else if (type == T_F32 && op == CHAIN_MUL) {
+                    CHAIN_EACH(left * right)
+                } else {
+                    /* the operands move on by one, and results follow them: so no index is a variable */
+                    ROLLED
+                    for (u32 e = 0u; e < CHAIN_ELEMENTS; e++) {
+                        u32 made = chain_apply(op, type, to, x[0], y[0], z[0]);
+                        UNROLL
+                        for (u32 k = 0u; k + 1u < CHAIN_ELEMENTS; k++) {
+                            x[k] = x[k + 1u];
+                            y[k] = y[k + 1u];
+                            z[k] = z[k + 1u];
+                        }
+                        x[CHAIN_ELEMENTS - 1u] = made;
+                    }
+                }
             }
-            for (u32 n = 0u; n < args.instructions; n++) {
-                u32 at = CHAIN_CODE + n * CHAIN_WORDS, op = WORD(0, at), type = WORD(0, at + 1u);
-                u32 to = WORD(0, at + 2u), result = WORD(0, at + 3u), a = WORD(0, at + 4u);
-                if (op == CHAIN_LOAD) {
-                    u32 i = e, w = 0u;
-                    if (((args.broadcasts >> a) & 1u) != 0u) {
-                        i = 0u;
-                        for (u32 d = 0u; d < args.rank; d++)
-                            i = i + index[d] * WORD(0, CHAIN_STRIDES + a * CHAIN_RANK + d);
-                    }
-                    u32 place = i >> type_shift(type);
-                    switch (a) {
-                        CHAIN_BUFFERS(CHAIN_READ)
-                    }
-                    r[result] = decode(type, w, i);
-                } else if (op == CHAIN_VALUE)
-                    r[result] = a;
-                else if (op == CHAIN_STORE) {
-                    u32 place = e >> type_shift(type);
-                    word[a] = joined(type, word[a], r[result], e);
-                    if (PLACE(type, e) != LAST_PLACE(type) && e + 1u < args.count)
-                        continue;
-                    switch (a) {
-                        CHAIN_BUFFERS(CHAIN_WRITE)
-                    }
-                } else
-                    r[result] = chain_apply(op, type, to, r[a], r[WORD(0, at + 5u)], r[WORD(0, at + 6u)]);
-            }
+            UNROLL
+            for (u32 e = 0u; e < CHAIN_ELEMENTS; e++)
+                r[result + e] = x[e];
         }
     }
     BARRIER;
