@@ -172,11 +172,11 @@ static inline u32 f32_to_bits(f32 v)
     return bits;
 }
 
-#define FLOOR(x) floorf(x)
-#define CEIL(x)  ceilf(x)
-#define ROUND(x) rintf(x)
+#define FLOOR(x)       floorf(x)
+#define CEIL(x)        ceilf(x)
+#define ROUND(x)       rintf(x)
 #define QUOTIENT(a, b) ((a) / (b))
-#define SQRT(x)  sqrtf(x)
+#define SQRT(x)        sqrtf(x)
 /* Of a normal positive number, to 3 units in the last place, or 2^-21 between 0.5 and 2; infinity and NaN stay. */
 #define LOG2(x) log2f(x)
 #define ABS(x)  fabsf(x)
