@@ -52,20 +52,21 @@ bool dlpack_read(PyObject *capsule, const char *name, ext_array *out);
 
 /* ---- Handles: capsules with the names below ------------------------------------------------------ */
 
-#define HANDLE_MEL       "sibyl.mel"
-#define HANDLE_STREAM    "sibyl.stream"
-#define HANDLE_POOL      "sibyl.pool"
-#define HANDLE_VALUE     "sibyl.value"
-#define HANDLE_MODEL     "sibyl.model"
-#define HANDLE_SESSION   "sibyl.session"
-#define HANDLE_CANCEL    "sibyl.cancel"
-#define HANDLE_PROFILE   "sibyl.profile"
-#define HANDLE_TOKENIZER "sibyl.tokenizer"
-#define HANDLE_JOB       "sibyl.job"
-#define HANDLE_LIVE      "sibyl.live"
-#define HANDLE_REGISTRY  "sibyl.registry"
-#define HANDLE_LOWERING  "sibyl.lowering"
-#define HANDLE_OPS       "sibyl.ops"
+#define HANDLE_MEL        "sibyl.mel"
+#define HANDLE_MEL_DEVICE "sibyl.mel_device"
+#define HANDLE_STREAM     "sibyl.stream"
+#define HANDLE_POOL       "sibyl.pool"
+#define HANDLE_VALUE      "sibyl.value"
+#define HANDLE_MODEL      "sibyl.model"
+#define HANDLE_SESSION    "sibyl.session"
+#define HANDLE_CANCEL     "sibyl.cancel"
+#define HANDLE_PROFILE    "sibyl.profile"
+#define HANDLE_TOKENIZER  "sibyl.tokenizer"
+#define HANDLE_JOB        "sibyl.job"
+#define HANDLE_LIVE       "sibyl.live"
+#define HANDLE_REGISTRY   "sibyl.registry"
+#define HANDLE_LOWERING   "sibyl.lowering"
+#define HANDLE_OPS        "sibyl.ops"
 
 /* The pool in a handle, NULL for None; *ok is false with an exception set where it is neither. */
 sib_pool *pool_of(PyObject *handle, bool *ok);

@@ -177,6 +177,66 @@ static PyObject *mel_compute(PyObject *module, PyObject *args)
     return result;
 }
 
+static void mel_device_release(PyObject *handle)
+{
+    sib_mel_device *device = PyCapsule_GetPointer(handle, HANDLE_MEL_DEVICE);
+    Py_BEGIN_ALLOW_THREADS sib_mel_device_free(&device);
+    Py_END_ALLOW_THREADS
+}
+
+static PyObject *mel_device_create(PyObject *module, PyObject *args)
+{
+    (void)module;
+    PyObject *mel_handle;
+    const char *name;
+    if (!PyArg_ParseTuple(args, "Os:mel_device_create", &mel_handle, &name))
+        return NULL;
+    const sib_mel *mel = mel_of(mel_handle);
+    if (!mel)
+        return NULL;
+    sib_mel_device *device = NULL;
+    sib_error err = SIB_ERROR_INIT;
+    sib_code code;
+    Py_BEGIN_ALLOW_THREADS code = sib_mel_device_create(mel, name, &device, &err);
+    Py_END_ALLOW_THREADS if (code != SIB_OK) return error_raise(&err, NULL);
+    PyObject *handle = PyCapsule_New(device, HANDLE_MEL_DEVICE, mel_device_release);
+    if (!handle)
+        sib_mel_device_free(&device);
+    return handle;
+}
+
+/* Addresses are the caller's: nothing here knows what is behind them. */
+static PyObject *mel_compute_device(PyObject *module, PyObject *args)
+{
+    (void)module;
+    PyObject *handle;
+    unsigned long long samples, features, stream;
+    Py_ssize_t recordings, n_samples, padding;
+    int joint;
+    if (!PyArg_ParseTuple(args, "OKKnnnpK:mel_compute_device", &handle, &samples, &features, &recordings,
+                          &n_samples, &padding, &joint, &stream))
+        return NULL;
+    sib_mel_device *device = PyCapsule_GetPointer(handle, HANDLE_MEL_DEVICE);
+    if (!device)
+        return NULL;
+    if (recordings < 0 || n_samples < 0 || padding < 0) {
+        PyErr_SetString(PyExc_ValueError, "recordings, n_samples and padding must be at least 0");
+        return NULL;
+    }
+    const sib_mel_batch batch = {.samples = samples,
+                                 .features = features,
+                                 .recordings = (size_t)recordings,
+                                 .n_samples = (size_t)n_samples,
+                                 .padding = (size_t)padding,
+                                 .joint = joint,
+                                 .stream = (void *)(uintptr_t)stream};
+    sib_error err = SIB_ERROR_INIT;
+    sib_code code;
+    Py_BEGIN_ALLOW_THREADS code = sib_mel_compute_device(device, &batch, &err);
+    Py_END_ALLOW_THREADS if (code == SIB_OK) Py_RETURN_NONE;
+    return error_raise(&err, NULL);
+}
+
 static PyObject *mel_finish(PyObject *module, PyObject *args)
 {
     (void)module;
@@ -261,6 +321,9 @@ PyMethodDef FEATURE_METHODS[] = {
     {"mel_shape", mel_shape, METH_VARARGS, "mel_shape(mel, n_samples) -> (bands, frames)"},
     {"mel_weights", mel_weights, METH_VARARGS, "mel_weights(mel, weights)"},
     {"mel_compute", mel_compute, METH_VARARGS, "mel_compute(mel, pool, samples, features, padding, joint)"},
+    {"mel_device_create", mel_device_create, METH_VARARGS, "mel_device_create(mel, device) -> mel_device"},
+    {"mel_compute_device", mel_compute_device, METH_VARARGS,
+     "mel_compute_device(mel_device, samples, features, recordings, n_samples, padding, joint, stream)"},
     {"mel_finish", mel_finish, METH_VARARGS, "mel_finish(mel, maximum, frames)"},
     {"mel_write_png", mel_write_png, METH_VARARGS, "mel_write_png(mel, features, title, path)"},
     {"smooth3x3", smooth3x3, METH_VARARGS, "smooth3x3(mode, features, out)"},

@@ -7,6 +7,7 @@ everything else is copied once, here.
 from __future__ import annotations
 
 import sys
+import warnings
 from typing import Any, Iterable
 
 import numpy as np
@@ -52,14 +53,28 @@ def _numpy_samples(audio: np.ndarray, name: str) -> np.ndarray:
 
 
 def _tensor_samples(audio: Any, name: str) -> Any:
+    return _as_float32(audio.detach().cpu(), name).contiguous()
+
+
+def _as_float32(audio: Any, name: str) -> Any:
     import torch
 
-    audio = audio.detach()
     if audio.dtype == torch.int16:
-        audio = audio.cpu().to(torch.float32) / PCM16_SCALE
-    elif not audio.dtype.is_floating_point:
+        return audio.to(torch.float32) / PCM16_SCALE
+    if not audio.dtype.is_floating_point:
         raise _refuse(audio.dtype, name)
-    return audio.cpu().to(torch.float32).contiguous()
+    return audio.to(torch.float32)
+
+
+def as_device_samples(audio: Any, name: str = "audio") -> Any:
+    """A tensor as dense float32 on its own device, itself where it is that already; a copy of gaps is said."""
+    if audio.ndim == 0:
+        raise ValueError(f"{name} has no dimensions, expected (n,) or (..., n) samples")
+    samples = _as_float32(audio.detach(), name)
+    if not samples.is_contiguous():
+        warnings.warn(f"{name} is not contiguous, so it is copied on {audio.device}", UserWarning, stacklevel=4)
+        samples = samples.contiguous()
+    return samples
 
 
 def empty_like(array: Any, shape: tuple[int, ...], dtype: type | None = None) -> Any:

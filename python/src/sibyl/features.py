@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 
 from . import _sibyl
-from ._arrays import as_samples, empty_like, is_tensor, without_gradient
+from ._arrays import as_device_samples, as_samples, empty_like, is_tensor, without_gradient
 from ._threads import pool
 from .audio import load_audio
 from .errors import SibylOSError, with_path
@@ -65,6 +65,33 @@ def whisper_features(samples: Any, n_mels: int, padding: int, threads: int, smoo
     return out
 
 
+@functools.lru_cache(maxsize=16)
+def _device_tables(spec: MelSpec, device: str) -> Any:
+    return _sibyl.mel_device_create(_tables(spec, False), device)
+
+
+def _cuda_features(audio: Any, n_mels: int, padding: int, smooth: str) -> Any:
+    """log_mel_spectrogram of a CUDA tensor, where it is and on torch's current stream; the host waits for nothing."""
+    import torch
+
+    samples = as_device_samples(audio)
+    spec = dataclasses.replace(MelSpec.preset("whisper", n_mels), smooth=smooth)
+    shape = _sibyl.mel_shape(_tables(spec, False), samples.shape[-1] + padding)
+    features = torch.empty((*samples.shape[:-1], *shape), dtype=torch.float32, device=samples.device)
+    stream = torch.cuda.current_stream(samples.device).cuda_stream
+    recordings = samples[..., 0].numel()
+    if recordings:
+        try:
+            tables = _device_tables(spec, f"cuda:{samples.device.index}")
+            _sibyl.mel_compute_device(
+                tables, samples.data_ptr(), features.data_ptr(), recordings, samples.shape[-1], padding, True, stream
+            )
+        except Exception:
+            _device_tables.cache_clear()  # a device that failed is opened anew
+            raise
+    return features
+
+
 @overload
 def log_mel_spectrogram(
     audio: str | bytes | os.PathLike[Any] | NDArray[Any],
@@ -111,7 +138,9 @@ def log_mel_spectrogram(
     by 32,768. n_mels: bands, 80 or 128 for Whisper's models. padding: zeros counted on to the end.
 
     Returns (..., n_mels, (n + padding) // 160), float32: NumPy for files and NumPy arrays, a tensor on the same
-    device for tensors. With `device` the result is a torch tensor there; the work is done on the CPU. As in
+    device for tensors. With `device` the result is a torch tensor there. The work is done on the CPU, that for a CUDA
+    tensor on its device and torch's current stream, without copies to the host; tensors of other devices are a
+    ValueError. There samples that are not finite are no error: nobody looks. As in
     openai-whisper the values of several recordings are clamped to 8 below the maximum of them all (LogMel clamps
     each by itself). There is no gradient: a backward pass through it is a RuntimeError.
 
@@ -137,9 +166,12 @@ def _torch_spectrogram(audio: Any, n_mels: int, padding: int, device: Any, smoot
     if not is_tensor(audio):
         audio = torch.from_numpy(as_samples(audio))
     target = audio.device if device is None else torch.device(device)
-    if audio.device.type not in ("cpu", "meta"):
-        audio = audio.cpu()
-    if threads is None:
+    if audio.device.type not in ("cpu", "meta", "cuda"):
+        raise ValueError(f"audio is on {audio.device}, expected the CPU or a CUDA device")
+    if audio.device.type == "cuda":
+        features = _cuda_features(audio, n_mels, padding, smooth)
+        features = without_gradient("sibyl.log_mel_spectrogram", [audio], [features])[0]
+    elif threads is None:
         features = torch.ops.sibyl.log_mel_spectrogram(audio, n_mels, padding, smooth)
     else:
         features = whisper_features(audio, n_mels, padding, threads, smooth)
