@@ -180,7 +180,8 @@ static sib_code run_control(frame *f, node_id id, instance *in, sib_error *err)
     sib_code code = in->control ? SIB_OK : control_make(n, &in->control, &why);
     control *c = in->control;
     char name[200];
-    for (uint32_t v = 0; v < f->ex->g->n_values && code == SIB_OK; v++) /* it reads elements as it likes */
+    /* It reads elements as it likes; those of its graphs were fetched by the outermost node. */
+    for (uint32_t v = 0; v < f->ex->g->n_values && code == SIB_OK && !f->place; v++)
         if (f->live[v])
             code = sib_value_fetch(f->live[v], &why);
     if (code == SIB_OK)
