@@ -10,11 +10,27 @@
 #define THREADS 4
 
 SHARED(f32, cells, 4)
+SHARED(u32, found, 1)
 
 KERNEL_ARGS(wrong, u32 how;)
 
 KERNEL(wrong)
 {
+    if (args.how >= 5u) {
+        EACH_THREAD
+        {
+            if (thread == 0u)
+                SHARED_SET(found, 0, 0u);
+        }
+        BARRIER;
+        EACH_THREAD
+        {
+            SHARED_OR(found, 0, 1u << thread);
+            if (args.how == 6u)
+                SET_WORD(0, thread, SHARED_GET(found, 0));
+        }
+        BARRIER;
+    }
     if (args.how != 0u) {
         EACH_THREAD
         {
@@ -86,6 +102,13 @@ TEST(test_races)
 {
     expect(1, 30, "writes shared memory that another thread uses before the same barrier");
     expect(2, 40, "reads shared memory that another thread writes before the same barrier");
+}
+
+/* Several threads may add bits to an item, which nobody reads before the barrier. */
+TEST(test_or)
+{
+    expect(5, 70, NULL);
+    expect(6, 80, "reads shared memory that another thread writes before the same barrier");
 }
 
 TEST(test_bounds)
