@@ -32,8 +32,26 @@ static void check_layout(uint32_t shift, uint32_t wide)
     rig_free(4, all);
 }
 
+/* Three rows of 8 words, in fours, to the ends of rows of 16. */
+static void check_fours(void)
+{
+    uint32_t words[LAYOUT_WORDS] = {24, 1, 0}, from[24], to[48] = {0};
+    const gpu_layout_args args = {
+        .count = 6, .wide = 1, .rank = 1, .source_rank = 1, .base = 2, .row = 2, .pitch = 4, .fours = 1};
+    for (uint32_t i = 0; i < 24; i++)
+        from[i] = 100 + i;
+    gpu_range all[] = {rig_buffer(LAYOUT_WORDS, words), rig_buffer(24, from), rig_buffer(48, to),
+                       rig_buffer(1, words)};
+    rig_launch(GPU_layout, 4, all, &args, 1, 1, 1);
+    rig_read(all[2], to);
+    for (uint32_t i = 0; i < 48; i++)
+        assert_int_equal(to[i], i % 16 < 8 ? 0 : from[i / 16 * 8 + i % 8]);
+    rig_free(4, all);
+}
+
 TEST(test_layout)
 {
+    check_fours();
     check_layout(0, 1);
     check_layout(0, 2);
     check_layout(1, 1);

@@ -122,10 +122,17 @@ const gpu_op gpu_move = {.claims = move_claims, .plan = move_plan};
 
 /* ---- concat -------------------------------------------------------------------------------------------- */
 
-/* The elements of t one after another. */
+/* The elements of t one after another, in fours of words where all of what is moved together is so many. */
 static void set_line(moves *m, const gpu_tensor *t)
 {
     const gpu_tensor line = {.dtype = t->dtype, .rank = 1, .dims = {(int64_t)t->count}, .count = t->count};
+    uint32_t *const sizes[] = {&m->args.count, &m->args.base, &m->args.row, &m->args.pitch};
+    m->args.fours = 1;
+    for (size_t i = 0; i < 4; i++)
+        if (*sizes[i] * (size_t)m->args.wide % ((size_t)4 << m->args.shift))
+            m->args.fours = 0;
+    for (size_t i = 0; i < 4 && m->args.fours; i++)
+        *sizes[i] = (uint32_t)(*sizes[i] * (size_t)m->args.wide / ((size_t)4 << m->args.shift));
     add_axis(m, line.dims[0], 1, 0);
     set_source(m, &line, (const int64_t[]){0});
 }
@@ -156,8 +163,9 @@ static bool piece(const node_view *n, size_t k, size_t *base, moves *m)
     m->args.row = (uint32_t)((size_t)from.dims[axis] * inner);
     m->args.pitch = (uint32_t)((size_t)to.dims[axis] * inner);
     *base += m->args.row;
+    const bool whole = ((m->args.base | m->args.row | m->args.pitch) & ((1u << m->args.shift) - 1)) == 0;
     set_line(m, &from);
-    return ((m->args.base | m->args.row | m->args.pitch) & ((1u << m->args.shift) - 1)) == 0;
+    return whole;
 }
 
 static bool concat_claims(const node_view *n)

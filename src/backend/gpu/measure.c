@@ -44,8 +44,9 @@ static sib_code download(const probe *p, size_t bytes, sib_error *err)
 static sib_code copy(const probe *p, size_t bytes, sib_error *err)
 {
     const uint32_t n = (uint32_t)(bytes / 4), words[LAYOUT_WORDS] = {n, 1, 0, [LAYOUT_SOURCE] = n, 1, 0};
-    const gpu_layout_args args = {.count = n, .wide = 1, .rank = 1, .source_rank = 1, .row = n, .pitch = n};
-    const size_t groups = size_ceil_div(n, LAYOUT_THREADS * LAYOUT_ELEMENTS);
+    const gpu_layout_args args = {
+        .count = n / 4, .wide = 1, .rank = 1, .source_rank = 1, .row = n / 4, .pitch = n / 4, .fours = 1};
+    const size_t groups = size_ceil_div(n / 4, LAYOUT_THREADS * LAYOUT_ELEMENTS);
     const uint32_t lines[3] = {(uint32_t)size_min(groups, GPU_GROUPS_ALONG_X),
                                (uint32_t)size_ceil_div(groups, GPU_GROUPS_ALONG_X), 1};
     const gpu_range ranges[] = {p->program, part(p->from, bytes), part(p->to, bytes), part(p->from, 4)};

@@ -17,7 +17,9 @@
 #include "gpu/dialect/args.h"
 /* shift: elements per word as a power of two; wide: words per element where that is 1. Element e goes to
    base + e / row * pitch + e % row of the result; base, row and pitch are multiples of an item of a word. */
-KERNEL_ARGS(layout, u32 count; u32 shift; u32 wide; u32 rank; u32 source_rank; u32 base; u32 row; u32 pitch;)
+/* fours: the source's elements come one after another, and count, base, row and pitch are in fours of words. */
+KERNEL_ARGS(layout, u32 count; u32 shift; u32 wide; u32 rank; u32 source_rank; u32 base; u32 row; u32 pitch;
+            u32 fours;)
 
 #ifdef GPU_DIALECT
 #define THREADS LAYOUT_THREADS
@@ -29,6 +31,18 @@ KERNEL(layout)
         i32 place[LAYOUT_RANK];
         u32 first = (GROUP * THREADS + thread) * LAYOUT_ELEMENTS, word = 0u;
         u32 last = (1u << args.shift) - 1u, bits = 32u >> args.shift, mask = 0xffffffffu >> (32u - bits);
+        if (args.fours != 0u) {
+            UNROLL
+            for (u32 i = 0u; i < LAYOUT_ELEMENTS; i++) {
+                u32 e = (GROUP * LAYOUT_ELEMENTS + i) * THREADS + thread, words[4];
+                if (e < args.count) {
+                    u32 to = args.base + e / args.row * args.pitch + e % args.row;
+                    LOAD_4(words, 0u, 1, 4u * e);
+                    STORE_4(2, 4u * to, words, 0u);
+                }
+            }
+            first = args.count;
+        }
         for (u32 e = first; e < first + LAYOUT_ELEMENTS && e < args.count; e++) {
             u32 rest = e, from = 0u, to = args.base + e / args.row * args.pitch + e % args.row;
             bool inside = true;
