@@ -498,7 +498,7 @@ sib_code sib_session_run(sib_session *s, size_t n_inputs, const sib_named_value 
         run.view = observer_view(&run.observer, &whole);
     if (code == SIB_OK)
         code = choose_graph(s, in, whole, &ex, err);
-    run.graph = ex->g;
+    run.graph = code == SIB_OK ? ex->g : NULL;
     settle(s, &(settling){.keep = 1});
     run.observer.run = atomic_fetch_add_explicit(&s->runs, 1, memory_order_relaxed) + 1;
     pool_hold(s->pool);

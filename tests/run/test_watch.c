@@ -490,6 +490,35 @@ TEST(profiles_without_memory)
     sib_session_free(&s);
 }
 
+static sib_code see_nothing(void *context, const sib_tap_event *event, sib_error *err)
+{
+    (void)context;
+    (void)event;
+    (void)err;
+    return SIB_OK;
+}
+
+/* The failure of any allocation of the first run whose values are seen, for which the file's graph is made. */
+TEST(taps_without_memory)
+{
+    sib_error err = SIB_ERROR_INIT;
+    sib_session *s = tiny_layer("cpu,ref");
+    double numbers[6] = {1, 2, 3, 4, 5, 6};
+    sib_value *given = tiny_given(SIB_F32, 2, (int64_t[]){2, 3}, numbers), *out = NULL;
+    sib_code code = SIB_ERR_MEMORY;
+    for (uint64_t k = 0; code != SIB_OK; k++) {
+        assert_true(code == SIB_ERR_MEMORY && k < 2000);
+        mem_fail_after(k);
+        code = sib_session_run(s, 1, &(sib_named_value){"x", given}, 0, NULL, &out,
+                               &(sib_run_options){.tap = see_nothing}, &err);
+        mem_fail_never();
+        sib_value_free(&out);
+        memset(&err, 0, sizeof err);
+    }
+    sib_value_free(&given);
+    sib_session_free(&s);
+}
+
 /* ---- Logs ------------------------------------------------------------------------------------------------ */
 
 typedef struct logged {
