@@ -26,4 +26,17 @@ static inline int find_device(void)
     return 0;
 }
 
+/* Whether it keeps denormal float32, which Vulkan lets a device leave out (NVIDIA's does). */
+static inline bool keeps_denormals(void)
+{
+    sib_error err = SIB_ERROR_INIT;
+    gpu_device *d = NULL;
+    if (strncmp(backend(), "vulkan", 6) != 0)
+        return true;
+    CHECK_OK(gpu_open(backend(), &d, &err), err);
+    const bool kept = strstr(d->features, "keeps denormal float32") != NULL;
+    gpu_close(&d);
+    return kept;
+}
+
 #endif

@@ -50,6 +50,8 @@ TEST(test_quantize_range)
     double x[5 * 67];
     for (size_t k = 0; k < 40; k++) {
         check_random r = {k};
+        if (k == 5 && !keeps_denormals())
+            continue; /* 1e-42 */
         claim_case w = made("DynamicQuantizeLinear", 11, 1, (const tensor[]){{SIB_F32, 2, {5, 67}}});
         for (size_t i = 0; i < COUNT(x); i++)
             x[i] =
