@@ -138,12 +138,12 @@ class BenchModels(Cases):
                              [p + stored + form for p in ("encoder", "prompt", "step") for form in ("", "_decomposed")])
             for model in models:
                 self.assertGreater(model["sibyl"]["gflops"], 0, model)
-        document = json.loads(self.done("bench", "whisper", "--size", "small", "--layers", "1", "--batch", "2", "--dtype", "int4", "--repeat", "1",
+        document = json.loads(self.done("bench", "whisper", "--size", "tiny", "--layers", "1", "--batch", "2", "--dtype", "int4", "--repeat", "1",
                                         "--json", env=dict(os.environ, TMPDIR=str(scratch))))
         one, two, *rest = document["models"]
         self.assertEqual([one["name"], two["name"]] + [m["name"] for m in rest], [p + "_int4" for p in ("encoder", "encoder_x2", "prompt", "step")])
         self.assertEqual((two["flops"], two["bytes"]), (2 * one["flops"], one["bytes"]))
-        self.assertIn("Whisper small, 1 of 12 layers", document["notes"][0])
+        self.assertIn("Whisper tiny, 1 of 4 layers", document["notes"][0])
         self.assertEqual(list(scratch.iterdir()), [])
 
     @unittest.skipIf(os.environ.get("SIBYL_QUICK"), "a quick run: a layer of these dims takes minutes in instrumented builds")

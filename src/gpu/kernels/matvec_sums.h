@@ -102,7 +102,7 @@ SHARED(f32, matvec_parts, MATVEC_THREADS)
                 u32 each = 1u << type_shift(args.type), x = thread % args.units, word = 0u;                  \
                 u32 first = thread / args.units * each, row = FIRST_ROW + (from + first) / WIDTH;            \
                 u32 column = MATVEC_COLUMN(x) + (from + first) % WIDTH;                                      \
-                bool inside = (from + first) % WIDTH < MATVEC_OWN && column < args.n;                        \
+                bool inside = (from + first) % WIDTH + each <= MATVEC_OWN && column < args.n;                \
                 for (u32 q = first; q < first + each && inside && q < MATVEC_AT_ONCE && row < args.m; q++) { \
                     u32 j = column + q - first, to = (GROUP_Z * args.m + row) * args.n + j;                  \
                     f32 sum = 0.0f;                                                                          \
