@@ -15,12 +15,12 @@ KERNEL_ARGS(matvec_bits, MATVEC_ARGS)
 #define MATVEC_OWN       WIDTH
 #define MATVEC_COLUMN(x) ((GROUP_X * args.units + (x)) * WIDTH)
 
-/* Number i of four bits in the low half of a word, less its zero point, a whole number: behind the bits of 2^23 it is a
+/* Number i of four bits in the low half of a word, less its zero point, an integer: behind the bits of 2^23 it is a
    float32 without being shifted, and every step is exact. */
 FN f32 matvec_four(u32 word, u32 i, f32 zero)
 {
-    f32 step = bits_to_f32((127u - 4u * i) << 23), least = bits_to_f32((150u - 4u * i) << 23);
-    return MADD(bits_to_f32((word & (15u << (4u * i))) | 0x4b000000u), step, -(least + zero));
+    f32 step = bits_to_f32((127u - 4u * i) << 23), base = bits_to_f32((150u - 4u * i) << 23);
+    return MADD(bits_to_f32((word & (15u << (4u * i))) | 0x4b000000u), step, -(base + zero));
 }
 
 /* Zero point g of a row of them that begins at byte `at`. */
