@@ -10,7 +10,8 @@ typedef struct tile_settings {
     char **operands; /* (n_operands) what follows the verb */
     int n_operands;
     long batch, depth, tiles, bands, frames;
-    int out; /* a sib_tile_out */
+    int out;     /* a sib_tile_out */
+    int dialect; /* a sib_tile_dialect */
     const char *memory, *audio, *output, *fault;
     double call_cost, byte_cost, frame_cost; /* us, ns, us */
     bool best, table, json;
@@ -26,8 +27,8 @@ bool tile_plan_of(const tile_settings *s, uint64_t frames, sib_tile_plan *out);
 /* Prints to stderr that a plan does not fit, with the arithmetic. Returns CLI_FAILED. */
 int tile_fails_to_fit(const sib_tile_plan *p);
 
-/* A recording as a tile's DMA reads it: mono int16 at 16 kHz. Another rate, more channels, or samples of
-   another size are refused by name with a line on stderr. */
+/* A recording as a tile's DMA reads it: mono int16 at 16 kHz, to which any file is mixed, resampled and
+   rounded. */
 typedef struct tile_recording {
     int16_t *samples; /* (n); released with free */
     size_t n;

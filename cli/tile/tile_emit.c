@@ -20,7 +20,7 @@ int tile_emit(const void *settings)
             json_pack("{s:o, s:o}", "output", cli_json_text(s->output), "plan", tile_plan_json(&p)));
         return CLI_DONE;
     }
-    printf("%s: aie.mlir, aie_generic.mlir, sibyl_tile.c, sibyl_tile.h, build.sh\n", s->output);
+    printf("%s: aie.mlir, aie_generic.mlir, sibyl_tile.c, sibyl_tile.h, host.cpp, build.sh\n", s->output);
     printf("  %u tile%s of %u frames, depth %u: %s B each, %u transfers per call; read back and equal to the "
            "plan\n",
            (unsigned)p.tiles_used, p.tiles_used == 1 ? "" : "s", (unsigned)p.rows, (unsigned)p.options.depth,

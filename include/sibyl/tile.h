@@ -16,8 +16,15 @@ extern "C" {
 #define SIB_TILE_HOP    160
 /* Compute tiles of the machine: four columns of four. */
 #define SIB_TILE_MAX 16
+/* Bytes of a compute tile's program memory, which is apart from its data memory. */
+#define SIB_TILE_PROGRAM 16384
 
 typedef enum sib_tile_out { SIB_TILE_INT8 = 0, SIB_TILE_INT16 = 1 } sib_tile_out;
+
+/* Forms of MLIR-AIE. That of 2026: aie.runtime_sequence, the function names the object that it is linked
+   from, an acquired element is a memref. That of 2024: aiex.runtime_sequence, cores name the object, acquired
+   elements are accessed through a subview. */
+typedef enum sib_tile_dialect { SIB_TILE_DIALECT_2026 = 0, SIB_TILE_DIALECT_2024 = 1 } sib_tile_dialect;
 
 /* Seconds that work takes on the chip. A call costs `call` once; each byte that a shim channel moves costs
    `byte`; each frame that a tile computes costs `frame`. Channels and tiles work in parallel, so the busiest
@@ -37,10 +44,12 @@ typedef struct sib_tile_options {
     sib_tile_out out;
     uint64_t memory; /* bytes of a compute tile's data memory, up to 16 MiB */
     sib_tile_cost cost;
+    sib_tile_dialect dialect; /* of what sib_tile_emit writes */
 } sib_tile_options;
 
-/* Batch 10, depth 2, one tile, 80 bands, int8, 65,536 bytes; 213 microseconds per call and no other cost,
-   which is the published time of a call of one frame. */
+/* Batch 10, depth 2, one tile, 80 bands, int8, 65,536 bytes, the dialect of 2026; 103 microseconds per call and
+   110 per frame. The one public measurement has 213 for a call of one frame, and 1.10 to 2.37 ms for calls of
+   ten, 110 to 237 microseconds a frame. */
 SIB_API void sib_tile_defaults(sib_tile_options *out);
 
 /* ---- Plans -------------------------------------------------------------------------------------- */
@@ -66,6 +75,9 @@ typedef struct sib_tile_plan {
     uint64_t stack, constants, state; /* of the kernel, measured */
     uint64_t total;
     bool fits;
+    /* of the kernel's code, apart from the others: at most SIB_TILE_PROGRAM. Measured at -O2 for other
+       processors than AIE2 */
+    uint64_t program;
     uint64_t memory_tile; /* bytes that links take in the fullest memory tile */
 
     /* The recording. */
@@ -80,7 +92,7 @@ typedef struct sib_tile_plan {
 /* Plans `frames` frames (0: none; times and transfers are then 0). A plan that does not fit is returned too,
    with `fits` false.
    Errors: SIB_ERR_ARGUMENT (batch 0, a depth other than 1 and 2, no tiles or more than there are, bands other
-   than 80 and 128, more memory than 16 MiB, a cost that is negative or not finite), SIB_ERR_SIZE (memory
+   than 80 and 128, no known dialect, more memory than 16 MiB, a cost that is negative or not finite), SIB_ERR_SIZE (memory
    smaller than the kernel's stack, or than stack, constants and state; a batch whose bytes overflow).
    Thread-safe. */
 SIB_API sib_code sib_tile_plan_make(const sib_tile_options *options, uint64_t frames, sib_tile_plan *out,
@@ -183,19 +195,21 @@ SIB_API sib_code sib_tile_simulate(const sib_tile_plan *plan, const int16_t *sam
 /* ---- Code for the chip ----------------------------------------------------------------------------- */
 
 /* Writes a plan's program into `folder`, which is created if missing:
-     aie.mlir          the design in MLIR-AIE's syntax: device npu1, tiles, object FIFOs, links through memory
+     aie.mlir          the design in MLIR-AIE's syntax, in the plan's dialect: device npu1, tiles, object FIFOs, links through memory
                        tiles where a column has more than two tiles, cores, and the runtime sequence of one
                        call
      aie_generic.mlir  the same in MLIR's generic form, which tools without these dialects can parse
      sibyl_tile.c      the kernel alone, in freestanding C
      sibyl_tile.h      for the host: the inputs and outputs of a call, and the layout of samples
-     build.sh          builds sibyl_tile.xclbin with clang for AIE2 and aiecc.py
+     host.cpp          runs sibyl_tile.xclbin on a recording through XRT. Not run on a chip so far
+     build.sh          builds sibyl_tile.xclbin with clang for AIE2 and aiecc, and the host's program where
+                       there is XRT
    aie.mlir is read back first and must agree with the plan. Either all files appear or none.
    Errors: SIB_ERR_SIZE (a plan that does not fit, or an element of more frames than a DMA can count),
    SIB_ERR_IO names the path, SIB_ERR_MEMORY. */
 SIB_API sib_code sib_tile_emit(const sib_tile_plan *plan, const char *folder, sib_error *err);
 
-/* Checks that a design (the text of an aie.mlir) has the memory and the transfers of a plan, recomputed from
+/* Checks that a design (the text of an aie.mlir, of either dialect) has the memory and the transfers of a plan, recomputed from
    the text.
    Errors: SIB_ERR_FORMAT (a line that cannot be read, or an inconsistency, by line), SIB_ERR_VALUE names the
    figure that differs. */

@@ -16,6 +16,7 @@ void tile_design_write(const tile_program *p, const sib_tile_plan *plan, tile_fo
 
 /* Facts that a design states. */
 typedef struct tile_design {
+    sib_tile_dialect dialect;
     uint32_t tiles;               /* cores */
     uint32_t rows;                /* frames per element, as each core counts them */
     uint32_t stack;               /* bytes */
@@ -26,8 +27,9 @@ typedef struct tile_design {
     uint64_t bytes_in, bytes_out; /* per call */
 } tile_design;
 
-/* Reads a design in the dialects' own syntax; independent of the writer. Checks that the design is
-   consistent: FIFOs end at existing tiles; each shim end is moved once per call, by the number of bytes of
+/* Reads a design in the dialects' own syntax, in either of its forms; independent of the writer. Checks that
+   all of it is of one form, that elements have the types of their FIFOs and of the kernel's arguments, and
+   that the design is consistent: FIFOs end at existing tiles; each shim end is moved once per call, by the number of bytes of
    its element, within its array and the DMA's limits; links are as large as the FIFOs that they join; cores
    loop over the rows of their elements. Errors: SIB_ERR_FORMAT, which names the line. */
 sib_code tile_design_read(const char *text, tile_design *out, sib_error *err);

@@ -8,6 +8,7 @@
 #define NAME 96
 
 #define KERNEL "sibyl_tile_frame"
+#define LINKED "link_with = \"sibyl_tile.o\""
 
 typedef struct writer {
     const tile_program *p;
@@ -32,6 +33,12 @@ static void line(writer *w, const char *format, ...)
 static bool generic(const writer *w)
 {
     return w->form == TILE_GENERIC;
+}
+
+/* The form of 2024: objects linked by cores, elements as subviews, aiex.runtime_sequence. */
+static bool old(const writer *w)
+{
+    return w->plan->options.dialect == SIB_TILE_DIALECT_2024;
 }
 
 /* ---- Types ---- */
@@ -216,27 +223,31 @@ static void close_loop(writer *w)
     line(w, generic(w) ? "}) : (index, index, index) -> ()" : "}");
 }
 
-/* Acquires one element of @kind_C_R; %<name> is its memory. */
+/* Acquires one element of @kind_C_R; %<name> is its memory, of which the form of 2024 makes a view first. */
 static void write_acquire(writer *w, const tile_place *t, const char *kind, const char *name, type element)
 {
     const bool in = kind[0] == 'i';
+    const char *view = old(w) ? "_view" : "", *open = old(w) ? "!aie.objectfifosubview<" : "",
+               *close = old(w) ? ">" : "";
     const unsigned column = t->column, row = t->row;
-    if (generic(w)) {
+    if (generic(w))
         line(w,
-             "%%%s_view = \"aie.objectfifo.acquire\"() {objFifo_name = @%s_%u_%u, port = %d : i32, size = 1 "
-             ": i32} : () "
-             "-> !aie.objectfifosubview<%s>",
-             name, kind, column, row, in, element.text);
+             "%%%s%s = \"aie.objectfifo.acquire\"() {objFifo_name = @%s_%u_%u, port = %d : i32, size = 1 "
+             ": i32} : () -> %s%s%s",
+             name, view, kind, column, row, in, open, element.text, close);
+    else
+        line(w, "%%%s%s = aie.objectfifo.acquire @%s_%u_%u(%s, 1) : %s%s%s", name, view, kind, column, row,
+             in ? "Consume" : "Produce", open, element.text, close);
+    if (!old(w))
+        return;
+    if (generic(w))
         line(w,
              "%%%s = \"aie.objectfifo.subview.access\"(%%%s_view) {index = 0 : i32} : "
              "(!aie.objectfifosubview<%s>) -> %s",
              name, name, element.text, element.text);
-    } else {
-        line(w, "%%%s_view = aie.objectfifo.acquire @%s_%u_%u(%s, 1) : !aie.objectfifosubview<%s>", name,
-             kind, column, row, in ? "Consume" : "Produce", element.text);
+    else
         line(w, "%%%s = aie.objectfifo.subview.access %%%s_view[0] : !aie.objectfifosubview<%s> -> %s", name,
              name, element.text, element.text);
-    }
 }
 
 static void write_release(writer *w, const tile_place *t, const char *kind)
@@ -290,10 +301,8 @@ static void write_core(writer *w, const tile_place *t)
     close_loop(w);
     line(w, generic(w) ? "\"aie.end\"() : () -> ()" : "aie.end");
     w->depth--;
-    if (generic(w))
-        line(w, "}) {link_with = \"sibyl_tile.o\", stack_size = %u : i32} : (index) -> index", stack);
-    else
-        line(w, "} {link_with = \"sibyl_tile.o\", stack_size = %u : i32}", stack);
+    line(w, generic(w) ? "}) {%sstack_size = %u : i32} : (index) -> index" : "} {%sstack_size = %u : i32}",
+         old(w) ? LINKED ", " : "", stack);
 }
 
 /* ---- The runtime sequence ---- */
@@ -336,11 +345,12 @@ static void write_sequence(writer *w)
 {
     const tile_program *p = w->p;
     const type in = host_in_type(w), out = host_out_type(w);
+    const char *dialect = old(w) ? "aiex" : "aie";
     if (generic(w)) {
-        line(w, "\"aiex.runtime_sequence\"() ({");
+        line(w, "\"%s.runtime_sequence\"() ({", dialect);
         line(w, "^bb0(%%samples: %s, %%results: %s):", in.text, out.text);
     } else
-        line(w, "aiex.runtime_sequence(%%samples: %s, %%results: %s) {", in.text, out.text);
+        line(w, "%s.runtime_sequence(%%samples: %s, %%results: %s) {", dialect, in.text, out.text);
     w->depth++;
     for (uint32_t c = 0; c < p->n_channels; c++)
         write_move(w, &p->channels[c], false, 2 * c + 1);
@@ -360,11 +370,12 @@ static void write_kernel_name(writer *w)
     if (generic(w)) {
         line(w, "\"func.func\"() ({");
         line(w,
-             "}) {function_type = (%s, %s, i32) -> (), sym_name = \"" KERNEL
+             "}) {function_type = (%s, %s, i32) -> (), %ssym_name = \"" KERNEL
              "\", sym_visibility = \"private\"} : () -> ()",
-             in.text, out.text);
+             in.text, out.text, old(w) ? "" : LINKED ", ");
     } else
-        line(w, "func.func private @" KERNEL "(%s, %s, i32)", in.text, out.text);
+        line(w, "func.func private @" KERNEL "(%s, %s, i32)%s", in.text, out.text,
+             old(w) ? "" : " attributes {" LINKED "}");
 }
 
 void tile_design_write(const tile_program *p, const sib_tile_plan *plan, tile_form form, byte_buffer *out)

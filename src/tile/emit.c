@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/outfile.h"
 #include "tile/design.h"
+#include "tile/host_text.h"
 #include "tile/kernel_bank_128_text.h"
 #include "tile/kernel_bank_80_text.h"
 #include "tile/kernel_text.h"
@@ -116,12 +117,22 @@ static void write_header(const job *j, byte_buffer *out)
                "#define SIBYL_TILE_SAMPLES %llu /* int16 in */\n"
                "#define SIBYL_TILE_RESULTS %llu /* int%u out: (frames, bands) */\n"
                "#define SIBYL_TILE_BANDS   %u\n"
+               "#define SIBYL_TILE_BITS    %u /* of a result */\n"
+               "#define SIBYL_TILE_WINDOW  %d /* samples of a frame */\n"
+               "#define SIBYL_TILE_HOP     %d /* samples from frame to frame */\n"
                "#define SIBYL_TILE_SCALE   %d /* a result is a feature times this */\n"
                "#define SIBYL_TILE_RANGE   %d /* 2.0 */\n\n#endif\n",
                (unsigned)p->batch, (unsigned)(p->n_tiles * p->rows),
                (unsigned long long)p->batch * SIB_TILE_HOP, (unsigned long long)p->in_samples,
                (unsigned long long)p->out_values, (unsigned)(8 * p->out_size), (unsigned)p->bands,
-               p->out_size == 1 ? 64 : 16384, p->out_size == 1 ? 128 : 32768);
+               (unsigned)(8 * p->out_size), SIB_TILE_WINDOW, SIB_TILE_HOP, p->out_size == 1 ? 64 : 16384,
+               p->out_size == 1 ? 128 : 32768);
+}
+
+static void write_host(const job *j, byte_buffer *out)
+{
+    (void)j;
+    buf_printf(out, NULL, "%s", host_text);
 }
 
 static void write_script(const job *j, byte_buffer *out)
@@ -130,32 +141,50 @@ static void write_script(const job *j, byte_buffer *out)
     buf_printf(
         out, NULL, "%s",
         "#!/bin/sh\n"
-        "# Builds sibyl_tile.xclbin and sibyl_tile_insts.bin. Needs MLIR-AIE's aiecc.py on the path and a "
-        "clang for AIE2:\n"
-        "# $PEANO_INSTALL_DIR/bin/clang, or $CLANG.\n"
+        "# Builds sibyl_tile.xclbin and sibyl_tile_insts.bin. Needs MLIR-AIE's aiecc (or aiecc.py) on the "
+        "path "
+        "and a clang for AIE2:\n"
+        "# $PEANO_INSTALL_DIR/bin/clang, or $CLANG. Where $XILINX_XRT names XRT's folder, sibyl_tile_host "
+        "too.\n"
         "set -eu\n"
         "cd \"$(dirname \"$0\")\"\n"
         "clang=${CLANG:-${PEANO_INSTALL_DIR:?names the folder of clang for AIE2}/bin/clang}\n"
         "\"$clang\" --target=aie2-none-unknown-elf -std=c11 -O2 -ffreestanding -c sibyl_tile.c -o "
         "sibyl_tile.o\n"
-        "aiecc.py --alloc-scheme=basic-sequential --aie-generate-xclbin --aie-generate-npu-insts \\\n"
+        "if command -v \"${clang%clang*}llvm-size\" > /dev/null; then # code must leave room for the core's "
+        "loop\n"
+        "    code=$(\"${clang%clang*}llvm-size\" -A sibyl_tile.o | awk '/^\\.text/ { n += $2 } END { print n "
+        "+ 0 "
+        "}')\n"
+        "    if [ \"$code\" -gt 15360 ]; then\n"
+        "        echo \"sibyl_tile.o has $code bytes of code, of 16384 of program memory: compile it with "
+        "-Os\" "
+        ">&2\n"
+        "        exit 1\n"
+        "    fi\n"
+        "fi\n"
+        "aiecc=$(command -v aiecc || echo aiecc.py)\n"
+        "\"$aiecc\" --alloc-scheme=basic-sequential --aie-generate-xclbin --aie-generate-npu-insts \\\n"
         "    --no-compile-host --no-xchesscc --no-xbridge \\\n"
-        "    --xclbin-name=sibyl_tile.xclbin --npu-insts-name=sibyl_tile_insts.bin aie.mlir\n");
+        "    --xclbin-name=sibyl_tile.xclbin --npu-insts-name=sibyl_tile_insts.bin aie.mlir\n"
+        "if [ -n \"${XILINX_XRT:-}\" ]; then\n"
+        "    \"${CXX:-c++}\" -std=c++17 -O2 -I\"$XILINX_XRT/include\" host.cpp -L\"$XILINX_XRT/lib\" "
+        "-lxrt_coreutil \\\n"
+        "        -o sibyl_tile_host\n"
+        "fi\n");
 }
 
 /* ---- Files ---- */
 
-#define FILES 5
+#define FILES 6
 
 static const struct {
     const char *name;
     void (*write)(const job *j, byte_buffer *out);
     unsigned mode;
-} files[FILES] = {{"aie.mlir", write_design, 0},
-                  {"aie_generic.mlir", write_generic, 0},
-                  {"sibyl_tile.c", write_kernel, 0},
-                  {"sibyl_tile.h", write_header, 0},
-                  {"build.sh", write_script, 0111}};
+} files[FILES] = {{"aie.mlir", write_design, 0},     {"aie_generic.mlir", write_generic, 0},
+                  {"sibyl_tile.c", write_kernel, 0}, {"sibyl_tile.h", write_header, 0},
+                  {"host.cpp", write_host, 0},       {"build.sh", write_script, 0111}};
 
 static sib_code write_aside(const job *j, size_t i, const char *folder, outfile *f, sib_error *err)
 {

@@ -16,7 +16,7 @@ sys.path.insert(0, str(SOURCE / "tests" / "tile"))
 import memory  # noqa: E402
 
 GOLDEN = SOURCE / "tests" / "tile" / "golden"
-FILES = ["aie.mlir", "aie_generic.mlir", "build.sh", "sibyl_tile.c", "sibyl_tile.h"]
+FILES = ["aie.mlir", "aie_generic.mlir", "build.sh", "host.cpp", "sibyl_tile.c", "sibyl_tile.h"]
 
 
 def read_whole(path):
@@ -72,6 +72,11 @@ class Plan(Case):
         self.assertAlmostEqual(self.plan("--batch", 1)["time"]["seconds"], 628163 * 213e-6)
         slow = self.plan("--call-cost", 10, "--byte-cost", 1, "--frame-cost", 2, "--depth", 1, "--frames", 100)
         self.assertAlmostEqual(slow["time"]["seconds"], 10 * (10e-6 + 8800e-9 + 20e-6))
+        published = self.plan("--batch", 10)["time"]["seconds"] / 62817
+        self.assertTrue(1.10e-3 <= published <= 2.37e-3, published)
+        self.assertGreater(self.plan("--best")["time"]["seconds"], 628163 / 16 * 110e-6)
+        text = self.done("tile", "plan", "--best")
+        self.assertRegex(text, r"(?m)^time +4\.\d+ s predicted.*\n +9\.\d+ s where a frame takes 237 us")
         best = self.plan("--best", "--frame-cost", 98.6, "--call-cost", 114.4)
         self.assertTrue(best["fits"])
         for batch, tiles in ((10, 1), (100, 4), (480, 16)):
@@ -154,18 +159,26 @@ class Simulate(Case):
             w.setframerate(rate)
             w.writeframes(data)
 
-    def test_refused(self):
+    def test_any_recording(self):
+        """Other rates, channels and sample sizes: the bits of `sibyl features --fixed`."""
         data = tone(1).tobytes()
-        self.write("stereo.wav", 2, 2, 16000, data)
+        self.write("stereo.wav", 2, 2, 44100, data * 2)
         self.write("bytes.wav", 1, 1, 16000, bytes(range(256)) * 40)
         self.write("wide.wav", 1, 3, 16000, bytes(range(256)) * 3 * 40)
         self.write("slow.wav", 1, 2, 8000, data)
+        for name in ("stereo.wav", "bytes.wav", "wide.wav", "slow.wav", "a.wav"):
+            self.done("tile", "simulate", name, "-o", "tile.npy", "--batch", 7, "--tiles", 2)
+            self.done("features", name, "-o", "fixed.npy", "--fixed=int8")
+            self.assertEqual(read_whole(self.folder / "tile.npy"), read_whole(self.folder / "fixed.npy"), name)
+            frames = json.loads(self.done("tile", "plan", "--audio", name, "--json"))["recording"]["frames"]
+            self.assertEqual(frames, read_whole(self.folder / "fixed.npy")[1][1])
+
+    def test_refused(self):
+        data = tone(1).tobytes()
         self.write("short.wav", 1, 2, 16000, data[:400])
         (self.folder / "cut.wav").write_bytes((self.folder / "a.wav").read_bytes()[:-1001])
         before = self.names()
-        for name, words in (("stereo.wav", "2 channels"), ("bytes.wav", "pcm_u8"), ("wide.wav", "pcm_s24le"),
-                            ("slow.wav", "8000 Hz"), ("short.wav", "200 samples"), ("cut.wav", "truncated"),
-                            ("missing.wav", "missing.wav")):
+        for name, words in (("short.wav", "200 samples"), ("cut.wav", "truncated"), ("missing.wav", "missing.wav")):
             self.fails(1, [name, words], "tile", "simulate", name, "-o", "x.npy")
         self.fails(1, "does not fit", "tile", "simulate", "a.wav", "-o", "x.npy", "--batch", 100)
         self.fails(1, "batch is 0", "tile", "simulate", "a.wav", "-o", "x.npy", "--batch", 0)
@@ -189,7 +202,8 @@ class Emit(Case):
         """Reviewed by eye. To write them anew: SIBYL_GOLDEN=write. The header is no source here, to be formatted."""
         same = (("aie.mlir", "aie.mlir"), ("aie_generic.mlir", "aie_generic.mlir"), ("sibyl_tile.h", "sibyl_tile.h.txt"))
         for name, arguments in (("one", ["--batch", 10]), ("two", ["--batch", 7, "--tiles", 2, "--depth", 1]),
-                                ("nine", ["--batch", 26, "--tiles", 9, "--bands", 128, "--out", "int16"])):
+                                ("nine", ["--batch", 26, "--tiles", 9, "--bands", 128, "--out", "int16"]),
+                                ("of-2024", ["--batch", 10, "--dialect", "2024"])):
             folder = self.emit(name, *arguments)
             if os.environ.get("SIBYL_GOLDEN") == "write":
                 (GOLDEN / name).mkdir(parents=True, exist_ok=True)
@@ -201,8 +215,8 @@ class Emit(Case):
     def test_generic_form_is_parsed(self):
         if not shutil.which("mlir-opt-14"):
             self.skipTest("skipped for want of mlir-opt-14 (Debian's mlir-14-tools)")
-        for tiles in (1, 2, 7, 8, 9, 16):
-            folder = self.emit(f"t{tiles}", "--tiles", tiles, "--batch", 3 * tiles - 1)
+        for tiles, dialect in ((1, "2026"), (2, "2024"), (7, "2026"), (8, "2024"), (9, "2024"), (16, "2026")):
+            folder = self.emit(f"t{tiles}", "--tiles", tiles, "--batch", 3 * tiles - 1, "--dialect", dialect)
             result = subprocess.run(["mlir-opt-14", "--allow-unregistered-dialect", folder / "aie_generic.mlir"],
                                     capture_output=True, text=True)
             self.assertEqual((result.returncode, result.stderr), (0, ""))
@@ -215,9 +229,16 @@ class Emit(Case):
 
     def test_both_forms_say_the_same(self):
         """The statements of one and of the other, by operation, with the numbers in them."""
-        folder = self.emit("both", "--tiles", 11, "--batch", 22)
+        self.check_forms("2026", "aie.runtime_sequence")
+        self.check_forms("2024", "aiex.runtime_sequence", "aie.objectfifo.subview.access")
+
+    def check_forms(self, dialect, *own):
+        folder = self.emit(dialect, "--tiles", 11, "--batch", 22, "--dialect", dialect)
         pretty, generic = ((folder / f).read_text() for f in ("aie.mlir", "aie_generic.mlir"))
-        for operation in ("aie.tile", "aie.objectfifo", "aie.objectfifo.link", "aie.core", "aie.objectfifo.acquire",
+        for text in pretty, generic:
+            self.assertEqual(text.count("link_with"), 1 if dialect == "2026" else 11)
+            self.assertEqual("subview" in text, dialect == "2024")
+        for operation in (*own, "aie.tile", "aie.objectfifo", "aie.objectfifo.link", "aie.core", "aie.objectfifo.acquire",
                           "aie.objectfifo.release", "aiex.npu.dma_memcpy_nd", "aiex.npu.dma_wait", "scf.for", "func.call"):
             plain = sum(operation in line.replace("(", " ").split() for line in pretty.splitlines())
             self.assertEqual(plain, generic.count(f'"{operation}"'), operation)
@@ -263,23 +284,63 @@ class Emit(Case):
                                 "sibyl_tile.c"], cwd=folder, check=True)
                 self.assertLessEqual(memory.deepest((folder / "sibyl_tile.ci").read_text(), "sibyl_tile_frame"), size)
                 self.assertLessEqual(memory.data_bytes(folder / "sibyl_tile.o"), plan["constants"] + plan["state"])
+                if level == "-O2":
+                    self.assertLessEqual(memory.code_bytes(folder / "sibyl_tile.o"), plan["program"])
+                    self.assertLess(plan["program"], plan["program_bytes"])
+
+    def test_host(self):
+        """The host's program against stubs of XRT, which compute with the emitted kernel: the bits of simulate. No chip."""
+        compiler = shutil.which("c++")
+        if not compiler:
+            self.skipTest("skipped for want of a C++ compiler")
+        write_wav(self.folder / "a.wav", tone(1.234, 0.7))
+        (self.folder / "a.raw").write_bytes(tone(1.234, 0.7).tobytes())
+        (self.folder / "odd.raw").write_bytes(b"123")
+        for name, arguments in (("plain", []), ("wide", ["--tiles", 9, "--batch", 26, "--bands", 128, "--out", "int16"])):
+            folder = self.emit(name, *arguments)
+            (folder / "insts.bin").write_bytes(bytes(64))
+            subprocess.run(["cc", "-std=c11", "-O1", "-c", "sibyl_tile.c", "-o", "kernel.o"], cwd=folder, check=True)
+            subprocess.run([compiler, "-std=c++17", "-Wall", "-Wextra", "-Werror", f"-I{SOURCE / 'tests/tile/xrt'}", "-I.",
+                            "host.cpp", "kernel.o", "-o", "host"], cwd=folder, check=True)
+            host = [folder / "host", "x.xclbin", folder / "insts.bin"]
+            result = subprocess.run([*host, "a.raw", "chip.npy"], cwd=self.folder, capture_output=True, text=True)
+            self.assertEqual((result.returncode, result.stderr), (0, ""))
+            self.assertRegex(result.stdout, r"^123 frames in \d+ calls of \d+: \S+ s, \S+ us a call$")
+            self.done("tile", "simulate", "a.wav", "-o", "x.npy", *arguments)
+            self.assertEqual(read_whole(self.folder / "chip.npy"), read_whole(self.folder / "x.npy"))
+            for wrong in ("odd.raw", "missing.raw"):
+                result = subprocess.run([*host, wrong, "y.npy"], cwd=self.folder, capture_output=True, text=True)
+                self.assertEqual((result.returncode, wrong in result.stderr), (1, True), result.stderr)
 
     def test_script(self):
         """build.sh with a compiler and an aiecc.py that only tell how they were called."""
         folder = self.emit("script")
         tools = self.folder / "tools"
         tools.mkdir()
-        for name in ("clang", "aiecc.py"):
+        for name in ("clang", "aiecc.py", "cxx"):
             (tools / name).write_text(f'#!/bin/sh\necho {name} "$@" >> calls\n')
             (tools / name).chmod(0o755)
-        environment = {**os.environ, "PATH": f"{tools}:{os.environ['PATH']}", "CLANG": str(tools / "clang")}
-        subprocess.run([folder / "build.sh"], env=environment, check=True)
+        environment = {**os.environ, "PATH": f"{tools}:{os.environ['PATH']}", "CLANG": str(tools / "clang"),
+                       "CXX": str(tools / "cxx")}
+        environment.pop("XILINX_XRT", None)
+        size = tools / "llvm-size"
+        size.write_text("#!/bin/sh\necho .text 15361 0\n")
+        size.chmod(0o755)
+        result = subprocess.run([folder / "build.sh"], env=environment, capture_output=True, text=True)
+        self.assertEqual((result.returncode, "15361 bytes of code" in result.stderr), (1, True), result.stderr)
+        (folder / "calls").unlink()
+        size.write_text("#!/bin/sh\necho .text 9000 0\n")
+        for more in {}, {"XILINX_XRT": "/xrt"}:
+            subprocess.run([folder / "build.sh"], env={**environment, **more}, check=True)
+            if not more:
+                self.assertNotIn("cxx", (folder / "calls").read_text())
+        self.assertIn("-I/xrt/include host.cpp", (folder / "calls").read_text())
         calls = (folder / "calls").read_text()
         self.assertIn("--target=aie2-none-unknown-elf", calls)
         for flag in ("--alloc-scheme=basic-sequential", "--aie-generate-xclbin", "--aie-generate-npu-insts",
                      "--no-compile-host", "--no-xchesscc", "--no-xbridge"):
             self.assertIn(f"{flag} ", calls)
-        self.assertTrue(calls.rstrip().endswith("aie.mlir"))
+        self.assertIn("sibyl_tile_insts.bin aie.mlir\n", calls)
 
     def test_one_batch(self):
         """The host's header and the design say the same."""

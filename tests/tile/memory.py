@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """What the fixed-point kernel takes of memory, measured: constants and variables from the sections of the compiled
-objects, stack from -fstack-usage summed along the call graph. Each must be at most what src/tile/tile_memory.h says,
-within the project's bars (5 KB of constants and state, 4.5 KB of stack for 80 bands), and the header may not say much more
-than is measured.
+objects, stack from -fstack-usage summed along the call graph, code at -O2. Each must be at most what
+src/tile/tile_memory.h says, within the project's bars (5 KB of constants and state, 4.5 KB of stack for 80 bands), and
+the header may not say much more than is measured.
 
     memory.py SOURCES
 """
@@ -41,6 +41,12 @@ def data_bytes(obj: pathlib.Path) -> int:
     return total
 
 
+def code_bytes(obj: pathlib.Path) -> int:
+    """Bytes of sections that hold code."""
+    out = subprocess.run(["readelf", "-SW", obj], check=True, capture_output=True, text=True).stdout
+    return sum(int(m[2], 16) for m in map(SECTION.match, out.splitlines()) if m and "X" in m[3])
+
+
 def deepest(graph: str, entry: str) -> int:
     """Largest sum of stack along calls from `entry`; -fcallgraph-info lists nodes with their stack, and edges."""
     own, calls = {}, {}
@@ -59,14 +65,17 @@ def deepest(graph: str, entry: str) -> int:
 
 
 def measure(sources: pathlib.Path, command: str, flags: list, level: str, folder: pathlib.Path) -> dict:
-    found = {}
+    found, code = {}, {}
     for name in ["kernel", "tables", "bank_80", "bank_128"]:
         subprocess.run([command, "-std=c11", "-ffreestanding", level, *flags, "-fstack-usage", "-fcallgraph-info=su",
                         f"-I{sources}", "-c", sources / f"tile/tile_{name}.c", "-o", folder / f"{name}.o"],
                        check=True, cwd=folder)
         found[name] = data_bytes(folder / f"{name}.o")
+        code[name] = code_bytes(folder / f"{name}.o")
     graph = (folder / "kernel.ci").read_text()
     result = {f"TILE_CONSTANT_BYTES_{b}": found["kernel"] + found["tables"] + found[f"bank_{b}"] for b in BANKS}
+    if level == "-O2":  # as build.sh compiles
+        result["TILE_PROGRAM_BYTES"] = sum(code.values())
     for width in ["int16", "int8"]:
         result[f"TILE_STACK_BYTES_{width.upper()}"] = deepest(graph, f"tile_frames_{width}")
     return result

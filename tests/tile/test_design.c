@@ -13,6 +13,7 @@ static sib_tile_plan planned(uint32_t batch, uint32_t depth, uint32_t tiles, int
     sib_tile_plan p;
     o.bands = kind & 1 ? 128 : 80;
     o.out = kind & 2 ? SIB_TILE_INT16 : SIB_TILE_INT8;
+    o.dialect = kind & 4 ? SIB_TILE_DIALECT_2024 : SIB_TILE_DIALECT_2026;
     CHECK_OK(sib_tile_plan_make(&o, 12345, &p, &err), err);
     return p;
 }
@@ -27,7 +28,7 @@ static byte_buffer written(const sib_tile_plan *p, tile_form form)
     return text;
 }
 
-/* Every number of tiles, both depths, every kind of output, batches that divide the frames and others. */
+/* Both forms, every number of tiles, both depths, every kind of output, batches that divide the frames and others. */
 TEST(equal_to_the_plan)
 {
     sib_error err = SIB_ERROR_INIT;
@@ -36,9 +37,12 @@ TEST(equal_to_the_plan)
         for (uint32_t depth = 1; depth <= 2; depth++)
             for (int kind = 0; kind < 4; kind++)
                 for (uint32_t batch = 1; batch < 500; batch = batch * 2 + 1) {
-                    const sib_tile_plan p = planned(batch, depth, tiles, kind);
+                    const sib_tile_plan p = planned(batch, depth, tiles, kind | (batch & 2 ? 4 : 0));
                     byte_buffer text = written(&p, TILE_PRETTY);
+                    tile_design d;
                     CHECK_OK(sib_tile_check(text.data, &p, &err), err);
+                    CHECK_OK(tile_design_read(text.data, &d, &err), err);
+                    assert_int_equal(d.dialect, p.options.dialect);
                     buf_free(&text);
                     checked++;
                 }
@@ -58,13 +62,28 @@ static char *changed(const char *text, const char *from, const char *to, int n)
     return out;
 }
 
+typedef struct change {
+    uint32_t tiles;
+    const char *from, *to, *words;
+    int n;
+} change;
+
+static void check_change(const change *c, int kind)
+{
+    sib_error err = SIB_ERROR_INIT;
+    const sib_tile_plan p = planned(c->tiles == 1 ? 5 : 9, 2, c->tiles, kind);
+    byte_buffer text = written(&p, TILE_PRETTY);
+    char *other = changed(text.data, c->from, c->to, c->n);
+    const sib_code code = sib_tile_check(other, &p, &err);
+    if ((code != SIB_ERR_FORMAT && code != SIB_ERR_VALUE) || !strstr(err.message, c->words))
+        fail_msg("'%s' to '%s': %s", c->from, c->to, err.message);
+    free(other);
+    buf_free(&text);
+}
+
 TEST(what_is_changed_is_seen)
 {
-    static const struct {
-        uint32_t tiles;
-        const char *from, *to, *words;
-        int n;
-    } changes[] = {
+    static const change changes[] = {
         {1, "%rows = arith.constant 5", "%rows = arith.constant 4", "another number of frames", 0},
         {1, "[1, 1, 5, 400]", "[1, 1, 4, 400]", "number of bytes that differs", 0},
         {1, "[1, 1, 5, 80]", "[1, 1, 6, 80]", "number of bytes that differs", 0},
@@ -91,18 +110,28 @@ TEST(what_is_changed_is_seen)
         {9, "memref<1x400xi16>>", "memref<2x400xi16>>", "", 1},
         {9, "%rows = arith.constant 1", "%rows = arith.constant 2", "another number of frames", 3},
         {9, "[0, 0, 0, 480]", "[0, 0, 0, 9999]", "is outside its array", 0},
+        {1, "{stack_size", "{link_with = \"sibyl_tile.o\", stack_size", "another form", 0},
+        {1, " attributes {link_with = \"sibyl_tile.o\"}", "", "another form", 0},
+        {1, "{link_with = \"sibyl_tile.o\"}", "{link_with = \"other.o\"}", "not the kernel's function", 0},
+        {1, "aie.runtime_sequence", "aiex.runtime_sequence", "another form", 0},
+        {1, "%pcm = aie.objectfifo.acquire", "%pcm_view = aie.objectfifo.acquire", "another form", 0},
+        {1, "(Consume, 1) : memref<5x400xi16>", "(Consume, 1) : memref<5x400xi8>", "another type", 0},
+        {1, "frame(memref<5x400xi16>", "frame(memref<4x400xi16>", "another type", 0},
+        {1, "%row) : (memref<5x400xi16>", "%row) : (memref<4x400xi16>", "other types", 0},
+        {1, "(Produce, 1) : memref<5x80xi8>", "(Produce, 1)", "another type", 0},
+        {1, "        }\n", "", "", 0},
+        {1, "  }\n}", "}", "inside a region", 0},
     };
-    for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
-        sib_error err = SIB_ERROR_INIT;
-        const sib_tile_plan p = planned(changes[i].tiles == 1 ? 5 : 9, 2, changes[i].tiles, 0);
-        byte_buffer text = written(&p, TILE_PRETTY);
-        char *other = changed(text.data, changes[i].from, changes[i].to, changes[i].n);
-        const sib_code code = sib_tile_check(other, &p, &err);
-        if ((code != SIB_ERR_FORMAT && code != SIB_ERR_VALUE) || !strstr(err.message, changes[i].words))
-            fail_msg("'%s' to '%s': %s", changes[i].from, changes[i].to, err.message);
-        free(other);
-        buf_free(&text);
-    }
+    static const change of_2024[] = {
+        {1, "} {link_with = \"sibyl_tile.o\", ", "} {", "another form", 0},
+        {1, "%pcm_view[0] : !aie.objectfifosubview<memref<5x",
+         "%pcm_view[0] : !aie.objectfifosubview<memref<6x", "another type", 0},
+        {1, "aiex.runtime_sequence", "aie.runtime_sequence", "another form", 0},
+    };
+    for (size_t i = 0; i < sizeof changes / sizeof *changes; i++)
+        check_change(&changes[i], 0);
+    for (size_t i = 0; i < sizeof of_2024 / sizeof *of_2024; i++)
+        check_change(&of_2024[i], 4);
 }
 
 /* A plan other than the one that was written. */
@@ -131,11 +160,12 @@ TEST(another_plan)
 TEST(changed_by_chance)
 {
     check_random r = {99};
-    const sib_tile_plan p = planned(22, 2, 11, 0);
-    byte_buffer text = written(&p, TILE_PRETTY);
-    char *copy = malloc(text.n + 1);
+    const sib_tile_plan p = planned(22, 2, 11, 0), q = planned(22, 2, 11, 4);
+    byte_buffer forms[] = {written(&p, TILE_PRETTY), written(&q, TILE_PRETTY)};
+    char *copy = malloc(forms[0].n + forms[1].n + 1);
     assert_non_null(copy);
     for (int turn = 0; turn < 3000; turn++) {
+        const byte_buffer text = forms[turn % 2];
         sib_error err = SIB_ERROR_INIT;
         memcpy(copy, text.data, text.n + 1);
         for (uint64_t i = check_u64(&r) % 3 + 1; i > 0; i--)
@@ -147,7 +177,8 @@ TEST(changed_by_chance)
         assert_true(code == err.code);
     }
     free(copy);
-    buf_free(&text);
+    buf_free(&forms[0]);
+    buf_free(&forms[1]);
 }
 
 TEST(whole_or_not_at_all)

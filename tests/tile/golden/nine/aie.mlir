@@ -1,7 +1,7 @@
 // Whisper's log-mel features on 9 compute tiles: 26 frames a call, 3 in each element, depth 2.
 module {
   aie.device(npu1) {
-    func.func private @sibyl_tile_frame(memref<3x400xi16>, memref<3x128xi16>, i32)
+    func.func private @sibyl_tile_frame(memref<3x400xi16>, memref<3x128xi16>, i32) attributes {link_with = "sibyl_tile.o"}
     %tile_0_0 = aie.tile(0, 0)
     %tile_0_1 = aie.tile(0, 1)
     %tile_0_2 = aie.tile(0, 2)
@@ -44,10 +44,8 @@ module {
       %rows = arith.constant 3 : index
       %forever = arith.constant 9223372036854775807 : index
       scf.for %call = %c0 to %forever step %c1 {
-        %pcm_view = aie.objectfifo.acquire @in_0_2(Consume, 1) : !aie.objectfifosubview<memref<3x400xi16>>
-        %pcm = aie.objectfifo.subview.access %pcm_view[0] : !aie.objectfifosubview<memref<3x400xi16>> -> memref<3x400xi16>
-        %features_view = aie.objectfifo.acquire @out_0_2(Produce, 1) : !aie.objectfifosubview<memref<3x128xi16>>
-        %features = aie.objectfifo.subview.access %features_view[0] : !aie.objectfifosubview<memref<3x128xi16>> -> memref<3x128xi16>
+        %pcm = aie.objectfifo.acquire @in_0_2(Consume, 1) : memref<3x400xi16>
+        %features = aie.objectfifo.acquire @out_0_2(Produce, 1) : memref<3x128xi16>
         scf.for %frame = %c0 to %rows step %c1 {
           %row = arith.index_cast %frame : index to i32
           func.call @sibyl_tile_frame(%pcm, %features, %row) : (memref<3x400xi16>, memref<3x128xi16>, i32) -> ()
@@ -56,17 +54,15 @@ module {
         aie.objectfifo.release @out_0_2(Produce, 1)
       }
       aie.end
-    } {link_with = "sibyl_tile.o", stack_size = 3072 : i32}
+    } {stack_size = 3072 : i32}
     %core_0_3 = aie.core(%tile_0_3) {
       %c0 = arith.constant 0 : index
       %c1 = arith.constant 1 : index
       %rows = arith.constant 3 : index
       %forever = arith.constant 9223372036854775807 : index
       scf.for %call = %c0 to %forever step %c1 {
-        %pcm_view = aie.objectfifo.acquire @in_0_3(Consume, 1) : !aie.objectfifosubview<memref<3x400xi16>>
-        %pcm = aie.objectfifo.subview.access %pcm_view[0] : !aie.objectfifosubview<memref<3x400xi16>> -> memref<3x400xi16>
-        %features_view = aie.objectfifo.acquire @out_0_3(Produce, 1) : !aie.objectfifosubview<memref<3x128xi16>>
-        %features = aie.objectfifo.subview.access %features_view[0] : !aie.objectfifosubview<memref<3x128xi16>> -> memref<3x128xi16>
+        %pcm = aie.objectfifo.acquire @in_0_3(Consume, 1) : memref<3x400xi16>
+        %features = aie.objectfifo.acquire @out_0_3(Produce, 1) : memref<3x128xi16>
         scf.for %frame = %c0 to %rows step %c1 {
           %row = arith.index_cast %frame : index to i32
           func.call @sibyl_tile_frame(%pcm, %features, %row) : (memref<3x400xi16>, memref<3x128xi16>, i32) -> ()
@@ -75,17 +71,15 @@ module {
         aie.objectfifo.release @out_0_3(Produce, 1)
       }
       aie.end
-    } {link_with = "sibyl_tile.o", stack_size = 3072 : i32}
+    } {stack_size = 3072 : i32}
     %core_0_4 = aie.core(%tile_0_4) {
       %c0 = arith.constant 0 : index
       %c1 = arith.constant 1 : index
       %rows = arith.constant 3 : index
       %forever = arith.constant 9223372036854775807 : index
       scf.for %call = %c0 to %forever step %c1 {
-        %pcm_view = aie.objectfifo.acquire @in_0_4(Consume, 1) : !aie.objectfifosubview<memref<3x400xi16>>
-        %pcm = aie.objectfifo.subview.access %pcm_view[0] : !aie.objectfifosubview<memref<3x400xi16>> -> memref<3x400xi16>
-        %features_view = aie.objectfifo.acquire @out_0_4(Produce, 1) : !aie.objectfifosubview<memref<3x128xi16>>
-        %features = aie.objectfifo.subview.access %features_view[0] : !aie.objectfifosubview<memref<3x128xi16>> -> memref<3x128xi16>
+        %pcm = aie.objectfifo.acquire @in_0_4(Consume, 1) : memref<3x400xi16>
+        %features = aie.objectfifo.acquire @out_0_4(Produce, 1) : memref<3x128xi16>
         scf.for %frame = %c0 to %rows step %c1 {
           %row = arith.index_cast %frame : index to i32
           func.call @sibyl_tile_frame(%pcm, %features, %row) : (memref<3x400xi16>, memref<3x128xi16>, i32) -> ()
@@ -94,17 +88,15 @@ module {
         aie.objectfifo.release @out_0_4(Produce, 1)
       }
       aie.end
-    } {link_with = "sibyl_tile.o", stack_size = 3072 : i32}
+    } {stack_size = 3072 : i32}
     %core_1_2 = aie.core(%tile_1_2) {
       %c0 = arith.constant 0 : index
       %c1 = arith.constant 1 : index
       %rows = arith.constant 3 : index
       %forever = arith.constant 9223372036854775807 : index
       scf.for %call = %c0 to %forever step %c1 {
-        %pcm_view = aie.objectfifo.acquire @in_1_2(Consume, 1) : !aie.objectfifosubview<memref<3x400xi16>>
-        %pcm = aie.objectfifo.subview.access %pcm_view[0] : !aie.objectfifosubview<memref<3x400xi16>> -> memref<3x400xi16>
-        %features_view = aie.objectfifo.acquire @out_1_2(Produce, 1) : !aie.objectfifosubview<memref<3x128xi16>>
-        %features = aie.objectfifo.subview.access %features_view[0] : !aie.objectfifosubview<memref<3x128xi16>> -> memref<3x128xi16>
+        %pcm = aie.objectfifo.acquire @in_1_2(Consume, 1) : memref<3x400xi16>
+        %features = aie.objectfifo.acquire @out_1_2(Produce, 1) : memref<3x128xi16>
         scf.for %frame = %c0 to %rows step %c1 {
           %row = arith.index_cast %frame : index to i32
           func.call @sibyl_tile_frame(%pcm, %features, %row) : (memref<3x400xi16>, memref<3x128xi16>, i32) -> ()
@@ -113,17 +105,15 @@ module {
         aie.objectfifo.release @out_1_2(Produce, 1)
       }
       aie.end
-    } {link_with = "sibyl_tile.o", stack_size = 3072 : i32}
+    } {stack_size = 3072 : i32}
     %core_1_3 = aie.core(%tile_1_3) {
       %c0 = arith.constant 0 : index
       %c1 = arith.constant 1 : index
       %rows = arith.constant 3 : index
       %forever = arith.constant 9223372036854775807 : index
       scf.for %call = %c0 to %forever step %c1 {
-        %pcm_view = aie.objectfifo.acquire @in_1_3(Consume, 1) : !aie.objectfifosubview<memref<3x400xi16>>
-        %pcm = aie.objectfifo.subview.access %pcm_view[0] : !aie.objectfifosubview<memref<3x400xi16>> -> memref<3x400xi16>
-        %features_view = aie.objectfifo.acquire @out_1_3(Produce, 1) : !aie.objectfifosubview<memref<3x128xi16>>
-        %features = aie.objectfifo.subview.access %features_view[0] : !aie.objectfifosubview<memref<3x128xi16>> -> memref<3x128xi16>
+        %pcm = aie.objectfifo.acquire @in_1_3(Consume, 1) : memref<3x400xi16>
+        %features = aie.objectfifo.acquire @out_1_3(Produce, 1) : memref<3x128xi16>
         scf.for %frame = %c0 to %rows step %c1 {
           %row = arith.index_cast %frame : index to i32
           func.call @sibyl_tile_frame(%pcm, %features, %row) : (memref<3x400xi16>, memref<3x128xi16>, i32) -> ()
@@ -132,17 +122,15 @@ module {
         aie.objectfifo.release @out_1_3(Produce, 1)
       }
       aie.end
-    } {link_with = "sibyl_tile.o", stack_size = 3072 : i32}
+    } {stack_size = 3072 : i32}
     %core_2_2 = aie.core(%tile_2_2) {
       %c0 = arith.constant 0 : index
       %c1 = arith.constant 1 : index
       %rows = arith.constant 3 : index
       %forever = arith.constant 9223372036854775807 : index
       scf.for %call = %c0 to %forever step %c1 {
-        %pcm_view = aie.objectfifo.acquire @in_2_2(Consume, 1) : !aie.objectfifosubview<memref<3x400xi16>>
-        %pcm = aie.objectfifo.subview.access %pcm_view[0] : !aie.objectfifosubview<memref<3x400xi16>> -> memref<3x400xi16>
-        %features_view = aie.objectfifo.acquire @out_2_2(Produce, 1) : !aie.objectfifosubview<memref<3x128xi16>>
-        %features = aie.objectfifo.subview.access %features_view[0] : !aie.objectfifosubview<memref<3x128xi16>> -> memref<3x128xi16>
+        %pcm = aie.objectfifo.acquire @in_2_2(Consume, 1) : memref<3x400xi16>
+        %features = aie.objectfifo.acquire @out_2_2(Produce, 1) : memref<3x128xi16>
         scf.for %frame = %c0 to %rows step %c1 {
           %row = arith.index_cast %frame : index to i32
           func.call @sibyl_tile_frame(%pcm, %features, %row) : (memref<3x400xi16>, memref<3x128xi16>, i32) -> ()
@@ -151,17 +139,15 @@ module {
         aie.objectfifo.release @out_2_2(Produce, 1)
       }
       aie.end
-    } {link_with = "sibyl_tile.o", stack_size = 3072 : i32}
+    } {stack_size = 3072 : i32}
     %core_2_3 = aie.core(%tile_2_3) {
       %c0 = arith.constant 0 : index
       %c1 = arith.constant 1 : index
       %rows = arith.constant 3 : index
       %forever = arith.constant 9223372036854775807 : index
       scf.for %call = %c0 to %forever step %c1 {
-        %pcm_view = aie.objectfifo.acquire @in_2_3(Consume, 1) : !aie.objectfifosubview<memref<3x400xi16>>
-        %pcm = aie.objectfifo.subview.access %pcm_view[0] : !aie.objectfifosubview<memref<3x400xi16>> -> memref<3x400xi16>
-        %features_view = aie.objectfifo.acquire @out_2_3(Produce, 1) : !aie.objectfifosubview<memref<3x128xi16>>
-        %features = aie.objectfifo.subview.access %features_view[0] : !aie.objectfifosubview<memref<3x128xi16>> -> memref<3x128xi16>
+        %pcm = aie.objectfifo.acquire @in_2_3(Consume, 1) : memref<3x400xi16>
+        %features = aie.objectfifo.acquire @out_2_3(Produce, 1) : memref<3x128xi16>
         scf.for %frame = %c0 to %rows step %c1 {
           %row = arith.index_cast %frame : index to i32
           func.call @sibyl_tile_frame(%pcm, %features, %row) : (memref<3x400xi16>, memref<3x128xi16>, i32) -> ()
@@ -170,17 +156,15 @@ module {
         aie.objectfifo.release @out_2_3(Produce, 1)
       }
       aie.end
-    } {link_with = "sibyl_tile.o", stack_size = 3072 : i32}
+    } {stack_size = 3072 : i32}
     %core_3_2 = aie.core(%tile_3_2) {
       %c0 = arith.constant 0 : index
       %c1 = arith.constant 1 : index
       %rows = arith.constant 3 : index
       %forever = arith.constant 9223372036854775807 : index
       scf.for %call = %c0 to %forever step %c1 {
-        %pcm_view = aie.objectfifo.acquire @in_3_2(Consume, 1) : !aie.objectfifosubview<memref<3x400xi16>>
-        %pcm = aie.objectfifo.subview.access %pcm_view[0] : !aie.objectfifosubview<memref<3x400xi16>> -> memref<3x400xi16>
-        %features_view = aie.objectfifo.acquire @out_3_2(Produce, 1) : !aie.objectfifosubview<memref<3x128xi16>>
-        %features = aie.objectfifo.subview.access %features_view[0] : !aie.objectfifosubview<memref<3x128xi16>> -> memref<3x128xi16>
+        %pcm = aie.objectfifo.acquire @in_3_2(Consume, 1) : memref<3x400xi16>
+        %features = aie.objectfifo.acquire @out_3_2(Produce, 1) : memref<3x128xi16>
         scf.for %frame = %c0 to %rows step %c1 {
           %row = arith.index_cast %frame : index to i32
           func.call @sibyl_tile_frame(%pcm, %features, %row) : (memref<3x400xi16>, memref<3x128xi16>, i32) -> ()
@@ -189,17 +173,15 @@ module {
         aie.objectfifo.release @out_3_2(Produce, 1)
       }
       aie.end
-    } {link_with = "sibyl_tile.o", stack_size = 3072 : i32}
+    } {stack_size = 3072 : i32}
     %core_3_3 = aie.core(%tile_3_3) {
       %c0 = arith.constant 0 : index
       %c1 = arith.constant 1 : index
       %rows = arith.constant 3 : index
       %forever = arith.constant 9223372036854775807 : index
       scf.for %call = %c0 to %forever step %c1 {
-        %pcm_view = aie.objectfifo.acquire @in_3_3(Consume, 1) : !aie.objectfifosubview<memref<3x400xi16>>
-        %pcm = aie.objectfifo.subview.access %pcm_view[0] : !aie.objectfifosubview<memref<3x400xi16>> -> memref<3x400xi16>
-        %features_view = aie.objectfifo.acquire @out_3_3(Produce, 1) : !aie.objectfifosubview<memref<3x128xi16>>
-        %features = aie.objectfifo.subview.access %features_view[0] : !aie.objectfifosubview<memref<3x128xi16>> -> memref<3x128xi16>
+        %pcm = aie.objectfifo.acquire @in_3_3(Consume, 1) : memref<3x400xi16>
+        %features = aie.objectfifo.acquire @out_3_3(Produce, 1) : memref<3x128xi16>
         scf.for %frame = %c0 to %rows step %c1 {
           %row = arith.index_cast %frame : index to i32
           func.call @sibyl_tile_frame(%pcm, %features, %row) : (memref<3x400xi16>, memref<3x128xi16>, i32) -> ()
@@ -208,8 +190,8 @@ module {
         aie.objectfifo.release @out_3_3(Produce, 1)
       }
       aie.end
-    } {link_with = "sibyl_tile.o", stack_size = 3072 : i32}
-    aiex.runtime_sequence(%samples: memref<4560xi16>, %results: memref<3456xi16>) {
+    } {stack_size = 3072 : i32}
+    aie.runtime_sequence(%samples: memref<4560xi16>, %results: memref<3456xi16>) {
       aiex.npu.dma_memcpy_nd(%results[0, 0, 0, 0][1, 1, 9, 128][0, 0, 128, 1]) {id = 1 : i64, metadata = @out_0, issue_token = true} : memref<3456xi16>
       aiex.npu.dma_memcpy_nd(%results[0, 0, 0, 1152][1, 1, 3, 128][0, 0, 128, 1]) {id = 3 : i64, metadata = @out_1_2, issue_token = true} : memref<3456xi16>
       aiex.npu.dma_memcpy_nd(%results[0, 0, 0, 1536][1, 1, 3, 128][0, 0, 128, 1]) {id = 5 : i64, metadata = @out_1_3, issue_token = true} : memref<3456xi16>

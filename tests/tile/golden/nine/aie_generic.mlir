@@ -2,7 +2,7 @@
 "builtin.module"() ({
   "aie.device"() ({
     "func.func"() ({
-    }) {function_type = (memref<3x400xi16>, memref<3x128xi16>, i32) -> (), sym_name = "sibyl_tile_frame", sym_visibility = "private"} : () -> ()
+    }) {function_type = (memref<3x400xi16>, memref<3x128xi16>, i32) -> (), link_with = "sibyl_tile.o", sym_name = "sibyl_tile_frame", sym_visibility = "private"} : () -> ()
     %tile_0_0 = "aie.tile"() {col = 0 : i32, row = 0 : i32} : () -> index
     %tile_0_1 = "aie.tile"() {col = 0 : i32, row = 1 : i32} : () -> index
     %tile_0_2 = "aie.tile"() {col = 0 : i32, row = 2 : i32} : () -> index
@@ -46,10 +46,8 @@
       %forever = "arith.constant"() {value = 9223372036854775807 : index} : () -> index
       "scf.for"(%c0, %forever, %c1) ({
       ^bb0(%call: index):
-        %pcm_view = "aie.objectfifo.acquire"() {objFifo_name = @in_0_2, port = 1 : i32, size = 1 : i32} : () -> !aie.objectfifosubview<memref<3x400xi16>>
-        %pcm = "aie.objectfifo.subview.access"(%pcm_view) {index = 0 : i32} : (!aie.objectfifosubview<memref<3x400xi16>>) -> memref<3x400xi16>
-        %features_view = "aie.objectfifo.acquire"() {objFifo_name = @out_0_2, port = 0 : i32, size = 1 : i32} : () -> !aie.objectfifosubview<memref<3x128xi16>>
-        %features = "aie.objectfifo.subview.access"(%features_view) {index = 0 : i32} : (!aie.objectfifosubview<memref<3x128xi16>>) -> memref<3x128xi16>
+        %pcm = "aie.objectfifo.acquire"() {objFifo_name = @in_0_2, port = 1 : i32, size = 1 : i32} : () -> memref<3x400xi16>
+        %features = "aie.objectfifo.acquire"() {objFifo_name = @out_0_2, port = 0 : i32, size = 1 : i32} : () -> memref<3x128xi16>
         "scf.for"(%c0, %rows, %c1) ({
         ^bb0(%frame: index):
           %row = "arith.index_cast"(%frame) : (index) -> i32
@@ -61,7 +59,7 @@
         "scf.yield"() : () -> ()
       }) : (index, index, index) -> ()
       "aie.end"() : () -> ()
-    }) {link_with = "sibyl_tile.o", stack_size = 3072 : i32} : (index) -> index
+    }) {stack_size = 3072 : i32} : (index) -> index
     %core_0_3 = "aie.core"(%tile_0_3) ({
       %c0 = "arith.constant"() {value = 0 : index} : () -> index
       %c1 = "arith.constant"() {value = 1 : index} : () -> index
@@ -69,10 +67,8 @@
       %forever = "arith.constant"() {value = 9223372036854775807 : index} : () -> index
       "scf.for"(%c0, %forever, %c1) ({
       ^bb0(%call: index):
-        %pcm_view = "aie.objectfifo.acquire"() {objFifo_name = @in_0_3, port = 1 : i32, size = 1 : i32} : () -> !aie.objectfifosubview<memref<3x400xi16>>
-        %pcm = "aie.objectfifo.subview.access"(%pcm_view) {index = 0 : i32} : (!aie.objectfifosubview<memref<3x400xi16>>) -> memref<3x400xi16>
-        %features_view = "aie.objectfifo.acquire"() {objFifo_name = @out_0_3, port = 0 : i32, size = 1 : i32} : () -> !aie.objectfifosubview<memref<3x128xi16>>
-        %features = "aie.objectfifo.subview.access"(%features_view) {index = 0 : i32} : (!aie.objectfifosubview<memref<3x128xi16>>) -> memref<3x128xi16>
+        %pcm = "aie.objectfifo.acquire"() {objFifo_name = @in_0_3, port = 1 : i32, size = 1 : i32} : () -> memref<3x400xi16>
+        %features = "aie.objectfifo.acquire"() {objFifo_name = @out_0_3, port = 0 : i32, size = 1 : i32} : () -> memref<3x128xi16>
         "scf.for"(%c0, %rows, %c1) ({
         ^bb0(%frame: index):
           %row = "arith.index_cast"(%frame) : (index) -> i32
@@ -84,7 +80,7 @@
         "scf.yield"() : () -> ()
       }) : (index, index, index) -> ()
       "aie.end"() : () -> ()
-    }) {link_with = "sibyl_tile.o", stack_size = 3072 : i32} : (index) -> index
+    }) {stack_size = 3072 : i32} : (index) -> index
     %core_0_4 = "aie.core"(%tile_0_4) ({
       %c0 = "arith.constant"() {value = 0 : index} : () -> index
       %c1 = "arith.constant"() {value = 1 : index} : () -> index
@@ -92,10 +88,8 @@
       %forever = "arith.constant"() {value = 9223372036854775807 : index} : () -> index
       "scf.for"(%c0, %forever, %c1) ({
       ^bb0(%call: index):
-        %pcm_view = "aie.objectfifo.acquire"() {objFifo_name = @in_0_4, port = 1 : i32, size = 1 : i32} : () -> !aie.objectfifosubview<memref<3x400xi16>>
-        %pcm = "aie.objectfifo.subview.access"(%pcm_view) {index = 0 : i32} : (!aie.objectfifosubview<memref<3x400xi16>>) -> memref<3x400xi16>
-        %features_view = "aie.objectfifo.acquire"() {objFifo_name = @out_0_4, port = 0 : i32, size = 1 : i32} : () -> !aie.objectfifosubview<memref<3x128xi16>>
-        %features = "aie.objectfifo.subview.access"(%features_view) {index = 0 : i32} : (!aie.objectfifosubview<memref<3x128xi16>>) -> memref<3x128xi16>
+        %pcm = "aie.objectfifo.acquire"() {objFifo_name = @in_0_4, port = 1 : i32, size = 1 : i32} : () -> memref<3x400xi16>
+        %features = "aie.objectfifo.acquire"() {objFifo_name = @out_0_4, port = 0 : i32, size = 1 : i32} : () -> memref<3x128xi16>
         "scf.for"(%c0, %rows, %c1) ({
         ^bb0(%frame: index):
           %row = "arith.index_cast"(%frame) : (index) -> i32
@@ -107,7 +101,7 @@
         "scf.yield"() : () -> ()
       }) : (index, index, index) -> ()
       "aie.end"() : () -> ()
-    }) {link_with = "sibyl_tile.o", stack_size = 3072 : i32} : (index) -> index
+    }) {stack_size = 3072 : i32} : (index) -> index
     %core_1_2 = "aie.core"(%tile_1_2) ({
       %c0 = "arith.constant"() {value = 0 : index} : () -> index
       %c1 = "arith.constant"() {value = 1 : index} : () -> index
@@ -115,10 +109,8 @@
       %forever = "arith.constant"() {value = 9223372036854775807 : index} : () -> index
       "scf.for"(%c0, %forever, %c1) ({
       ^bb0(%call: index):
-        %pcm_view = "aie.objectfifo.acquire"() {objFifo_name = @in_1_2, port = 1 : i32, size = 1 : i32} : () -> !aie.objectfifosubview<memref<3x400xi16>>
-        %pcm = "aie.objectfifo.subview.access"(%pcm_view) {index = 0 : i32} : (!aie.objectfifosubview<memref<3x400xi16>>) -> memref<3x400xi16>
-        %features_view = "aie.objectfifo.acquire"() {objFifo_name = @out_1_2, port = 0 : i32, size = 1 : i32} : () -> !aie.objectfifosubview<memref<3x128xi16>>
-        %features = "aie.objectfifo.subview.access"(%features_view) {index = 0 : i32} : (!aie.objectfifosubview<memref<3x128xi16>>) -> memref<3x128xi16>
+        %pcm = "aie.objectfifo.acquire"() {objFifo_name = @in_1_2, port = 1 : i32, size = 1 : i32} : () -> memref<3x400xi16>
+        %features = "aie.objectfifo.acquire"() {objFifo_name = @out_1_2, port = 0 : i32, size = 1 : i32} : () -> memref<3x128xi16>
         "scf.for"(%c0, %rows, %c1) ({
         ^bb0(%frame: index):
           %row = "arith.index_cast"(%frame) : (index) -> i32
@@ -130,7 +122,7 @@
         "scf.yield"() : () -> ()
       }) : (index, index, index) -> ()
       "aie.end"() : () -> ()
-    }) {link_with = "sibyl_tile.o", stack_size = 3072 : i32} : (index) -> index
+    }) {stack_size = 3072 : i32} : (index) -> index
     %core_1_3 = "aie.core"(%tile_1_3) ({
       %c0 = "arith.constant"() {value = 0 : index} : () -> index
       %c1 = "arith.constant"() {value = 1 : index} : () -> index
@@ -138,10 +130,8 @@
       %forever = "arith.constant"() {value = 9223372036854775807 : index} : () -> index
       "scf.for"(%c0, %forever, %c1) ({
       ^bb0(%call: index):
-        %pcm_view = "aie.objectfifo.acquire"() {objFifo_name = @in_1_3, port = 1 : i32, size = 1 : i32} : () -> !aie.objectfifosubview<memref<3x400xi16>>
-        %pcm = "aie.objectfifo.subview.access"(%pcm_view) {index = 0 : i32} : (!aie.objectfifosubview<memref<3x400xi16>>) -> memref<3x400xi16>
-        %features_view = "aie.objectfifo.acquire"() {objFifo_name = @out_1_3, port = 0 : i32, size = 1 : i32} : () -> !aie.objectfifosubview<memref<3x128xi16>>
-        %features = "aie.objectfifo.subview.access"(%features_view) {index = 0 : i32} : (!aie.objectfifosubview<memref<3x128xi16>>) -> memref<3x128xi16>
+        %pcm = "aie.objectfifo.acquire"() {objFifo_name = @in_1_3, port = 1 : i32, size = 1 : i32} : () -> memref<3x400xi16>
+        %features = "aie.objectfifo.acquire"() {objFifo_name = @out_1_3, port = 0 : i32, size = 1 : i32} : () -> memref<3x128xi16>
         "scf.for"(%c0, %rows, %c1) ({
         ^bb0(%frame: index):
           %row = "arith.index_cast"(%frame) : (index) -> i32
@@ -153,7 +143,7 @@
         "scf.yield"() : () -> ()
       }) : (index, index, index) -> ()
       "aie.end"() : () -> ()
-    }) {link_with = "sibyl_tile.o", stack_size = 3072 : i32} : (index) -> index
+    }) {stack_size = 3072 : i32} : (index) -> index
     %core_2_2 = "aie.core"(%tile_2_2) ({
       %c0 = "arith.constant"() {value = 0 : index} : () -> index
       %c1 = "arith.constant"() {value = 1 : index} : () -> index
@@ -161,10 +151,8 @@
       %forever = "arith.constant"() {value = 9223372036854775807 : index} : () -> index
       "scf.for"(%c0, %forever, %c1) ({
       ^bb0(%call: index):
-        %pcm_view = "aie.objectfifo.acquire"() {objFifo_name = @in_2_2, port = 1 : i32, size = 1 : i32} : () -> !aie.objectfifosubview<memref<3x400xi16>>
-        %pcm = "aie.objectfifo.subview.access"(%pcm_view) {index = 0 : i32} : (!aie.objectfifosubview<memref<3x400xi16>>) -> memref<3x400xi16>
-        %features_view = "aie.objectfifo.acquire"() {objFifo_name = @out_2_2, port = 0 : i32, size = 1 : i32} : () -> !aie.objectfifosubview<memref<3x128xi16>>
-        %features = "aie.objectfifo.subview.access"(%features_view) {index = 0 : i32} : (!aie.objectfifosubview<memref<3x128xi16>>) -> memref<3x128xi16>
+        %pcm = "aie.objectfifo.acquire"() {objFifo_name = @in_2_2, port = 1 : i32, size = 1 : i32} : () -> memref<3x400xi16>
+        %features = "aie.objectfifo.acquire"() {objFifo_name = @out_2_2, port = 0 : i32, size = 1 : i32} : () -> memref<3x128xi16>
         "scf.for"(%c0, %rows, %c1) ({
         ^bb0(%frame: index):
           %row = "arith.index_cast"(%frame) : (index) -> i32
@@ -176,7 +164,7 @@
         "scf.yield"() : () -> ()
       }) : (index, index, index) -> ()
       "aie.end"() : () -> ()
-    }) {link_with = "sibyl_tile.o", stack_size = 3072 : i32} : (index) -> index
+    }) {stack_size = 3072 : i32} : (index) -> index
     %core_2_3 = "aie.core"(%tile_2_3) ({
       %c0 = "arith.constant"() {value = 0 : index} : () -> index
       %c1 = "arith.constant"() {value = 1 : index} : () -> index
@@ -184,10 +172,8 @@
       %forever = "arith.constant"() {value = 9223372036854775807 : index} : () -> index
       "scf.for"(%c0, %forever, %c1) ({
       ^bb0(%call: index):
-        %pcm_view = "aie.objectfifo.acquire"() {objFifo_name = @in_2_3, port = 1 : i32, size = 1 : i32} : () -> !aie.objectfifosubview<memref<3x400xi16>>
-        %pcm = "aie.objectfifo.subview.access"(%pcm_view) {index = 0 : i32} : (!aie.objectfifosubview<memref<3x400xi16>>) -> memref<3x400xi16>
-        %features_view = "aie.objectfifo.acquire"() {objFifo_name = @out_2_3, port = 0 : i32, size = 1 : i32} : () -> !aie.objectfifosubview<memref<3x128xi16>>
-        %features = "aie.objectfifo.subview.access"(%features_view) {index = 0 : i32} : (!aie.objectfifosubview<memref<3x128xi16>>) -> memref<3x128xi16>
+        %pcm = "aie.objectfifo.acquire"() {objFifo_name = @in_2_3, port = 1 : i32, size = 1 : i32} : () -> memref<3x400xi16>
+        %features = "aie.objectfifo.acquire"() {objFifo_name = @out_2_3, port = 0 : i32, size = 1 : i32} : () -> memref<3x128xi16>
         "scf.for"(%c0, %rows, %c1) ({
         ^bb0(%frame: index):
           %row = "arith.index_cast"(%frame) : (index) -> i32
@@ -199,7 +185,7 @@
         "scf.yield"() : () -> ()
       }) : (index, index, index) -> ()
       "aie.end"() : () -> ()
-    }) {link_with = "sibyl_tile.o", stack_size = 3072 : i32} : (index) -> index
+    }) {stack_size = 3072 : i32} : (index) -> index
     %core_3_2 = "aie.core"(%tile_3_2) ({
       %c0 = "arith.constant"() {value = 0 : index} : () -> index
       %c1 = "arith.constant"() {value = 1 : index} : () -> index
@@ -207,10 +193,8 @@
       %forever = "arith.constant"() {value = 9223372036854775807 : index} : () -> index
       "scf.for"(%c0, %forever, %c1) ({
       ^bb0(%call: index):
-        %pcm_view = "aie.objectfifo.acquire"() {objFifo_name = @in_3_2, port = 1 : i32, size = 1 : i32} : () -> !aie.objectfifosubview<memref<3x400xi16>>
-        %pcm = "aie.objectfifo.subview.access"(%pcm_view) {index = 0 : i32} : (!aie.objectfifosubview<memref<3x400xi16>>) -> memref<3x400xi16>
-        %features_view = "aie.objectfifo.acquire"() {objFifo_name = @out_3_2, port = 0 : i32, size = 1 : i32} : () -> !aie.objectfifosubview<memref<3x128xi16>>
-        %features = "aie.objectfifo.subview.access"(%features_view) {index = 0 : i32} : (!aie.objectfifosubview<memref<3x128xi16>>) -> memref<3x128xi16>
+        %pcm = "aie.objectfifo.acquire"() {objFifo_name = @in_3_2, port = 1 : i32, size = 1 : i32} : () -> memref<3x400xi16>
+        %features = "aie.objectfifo.acquire"() {objFifo_name = @out_3_2, port = 0 : i32, size = 1 : i32} : () -> memref<3x128xi16>
         "scf.for"(%c0, %rows, %c1) ({
         ^bb0(%frame: index):
           %row = "arith.index_cast"(%frame) : (index) -> i32
@@ -222,7 +206,7 @@
         "scf.yield"() : () -> ()
       }) : (index, index, index) -> ()
       "aie.end"() : () -> ()
-    }) {link_with = "sibyl_tile.o", stack_size = 3072 : i32} : (index) -> index
+    }) {stack_size = 3072 : i32} : (index) -> index
     %core_3_3 = "aie.core"(%tile_3_3) ({
       %c0 = "arith.constant"() {value = 0 : index} : () -> index
       %c1 = "arith.constant"() {value = 1 : index} : () -> index
@@ -230,10 +214,8 @@
       %forever = "arith.constant"() {value = 9223372036854775807 : index} : () -> index
       "scf.for"(%c0, %forever, %c1) ({
       ^bb0(%call: index):
-        %pcm_view = "aie.objectfifo.acquire"() {objFifo_name = @in_3_3, port = 1 : i32, size = 1 : i32} : () -> !aie.objectfifosubview<memref<3x400xi16>>
-        %pcm = "aie.objectfifo.subview.access"(%pcm_view) {index = 0 : i32} : (!aie.objectfifosubview<memref<3x400xi16>>) -> memref<3x400xi16>
-        %features_view = "aie.objectfifo.acquire"() {objFifo_name = @out_3_3, port = 0 : i32, size = 1 : i32} : () -> !aie.objectfifosubview<memref<3x128xi16>>
-        %features = "aie.objectfifo.subview.access"(%features_view) {index = 0 : i32} : (!aie.objectfifosubview<memref<3x128xi16>>) -> memref<3x128xi16>
+        %pcm = "aie.objectfifo.acquire"() {objFifo_name = @in_3_3, port = 1 : i32, size = 1 : i32} : () -> memref<3x400xi16>
+        %features = "aie.objectfifo.acquire"() {objFifo_name = @out_3_3, port = 0 : i32, size = 1 : i32} : () -> memref<3x128xi16>
         "scf.for"(%c0, %rows, %c1) ({
         ^bb0(%frame: index):
           %row = "arith.index_cast"(%frame) : (index) -> i32
@@ -245,8 +227,8 @@
         "scf.yield"() : () -> ()
       }) : (index, index, index) -> ()
       "aie.end"() : () -> ()
-    }) {link_with = "sibyl_tile.o", stack_size = 3072 : i32} : (index) -> index
-    "aiex.runtime_sequence"() ({
+    }) {stack_size = 3072 : i32} : (index) -> index
+    "aie.runtime_sequence"() ({
     ^bb0(%samples: memref<4560xi16>, %results: memref<3456xi16>):
       "aiex.npu.dma_memcpy_nd"(%results) {id = 1 : i64, issue_token = true, metadata = @out_0, static_offsets = [0, 0, 0, 0], static_sizes = [1, 1, 9, 128], static_strides = [0, 0, 128, 1]} : (memref<3456xi16>) -> ()
       "aiex.npu.dma_memcpy_nd"(%results) {id = 3 : i64, issue_token = true, metadata = @out_1_2, static_offsets = [0, 0, 0, 1152], static_sizes = [1, 1, 3, 128], static_strides = [0, 0, 128, 1]} : (memref<3456xi16>) -> ()

@@ -1,7 +1,7 @@
 // Whisper's log-mel features on 2 compute tiles: 7 frames a call, 4 in each element, depth 1.
 module {
   aie.device(npu1) {
-    func.func private @sibyl_tile_frame(memref<4x400xi16>, memref<4x80xi8>, i32)
+    func.func private @sibyl_tile_frame(memref<4x400xi16>, memref<4x80xi8>, i32) attributes {link_with = "sibyl_tile.o"}
     %tile_0_0 = aie.tile(0, 0)
     %tile_0_2 = aie.tile(0, 2)
     %tile_1_0 = aie.tile(1, 0)
@@ -16,10 +16,8 @@ module {
       %rows = arith.constant 4 : index
       %forever = arith.constant 9223372036854775807 : index
       scf.for %call = %c0 to %forever step %c1 {
-        %pcm_view = aie.objectfifo.acquire @in_0_2(Consume, 1) : !aie.objectfifosubview<memref<4x400xi16>>
-        %pcm = aie.objectfifo.subview.access %pcm_view[0] : !aie.objectfifosubview<memref<4x400xi16>> -> memref<4x400xi16>
-        %features_view = aie.objectfifo.acquire @out_0_2(Produce, 1) : !aie.objectfifosubview<memref<4x80xi8>>
-        %features = aie.objectfifo.subview.access %features_view[0] : !aie.objectfifosubview<memref<4x80xi8>> -> memref<4x80xi8>
+        %pcm = aie.objectfifo.acquire @in_0_2(Consume, 1) : memref<4x400xi16>
+        %features = aie.objectfifo.acquire @out_0_2(Produce, 1) : memref<4x80xi8>
         scf.for %frame = %c0 to %rows step %c1 {
           %row = arith.index_cast %frame : index to i32
           func.call @sibyl_tile_frame(%pcm, %features, %row) : (memref<4x400xi16>, memref<4x80xi8>, i32) -> ()
@@ -28,17 +26,15 @@ module {
         aie.objectfifo.release @out_0_2(Produce, 1)
       }
       aie.end
-    } {link_with = "sibyl_tile.o", stack_size = 3328 : i32}
+    } {stack_size = 3328 : i32}
     %core_1_2 = aie.core(%tile_1_2) {
       %c0 = arith.constant 0 : index
       %c1 = arith.constant 1 : index
       %rows = arith.constant 4 : index
       %forever = arith.constant 9223372036854775807 : index
       scf.for %call = %c0 to %forever step %c1 {
-        %pcm_view = aie.objectfifo.acquire @in_1_2(Consume, 1) : !aie.objectfifosubview<memref<4x400xi16>>
-        %pcm = aie.objectfifo.subview.access %pcm_view[0] : !aie.objectfifosubview<memref<4x400xi16>> -> memref<4x400xi16>
-        %features_view = aie.objectfifo.acquire @out_1_2(Produce, 1) : !aie.objectfifosubview<memref<4x80xi8>>
-        %features = aie.objectfifo.subview.access %features_view[0] : !aie.objectfifosubview<memref<4x80xi8>> -> memref<4x80xi8>
+        %pcm = aie.objectfifo.acquire @in_1_2(Consume, 1) : memref<4x400xi16>
+        %features = aie.objectfifo.acquire @out_1_2(Produce, 1) : memref<4x80xi8>
         scf.for %frame = %c0 to %rows step %c1 {
           %row = arith.index_cast %frame : index to i32
           func.call @sibyl_tile_frame(%pcm, %features, %row) : (memref<4x400xi16>, memref<4x80xi8>, i32) -> ()
@@ -47,8 +43,8 @@ module {
         aie.objectfifo.release @out_1_2(Produce, 1)
       }
       aie.end
-    } {link_with = "sibyl_tile.o", stack_size = 3328 : i32}
-    aiex.runtime_sequence(%samples: memref<1520xi16>, %results: memref<640xi8>) {
+    } {stack_size = 3328 : i32}
+    aie.runtime_sequence(%samples: memref<1520xi16>, %results: memref<640xi8>) {
       aiex.npu.dma_memcpy_nd(%results[0, 0, 0, 0][1, 1, 4, 80][0, 0, 80, 1]) {id = 1 : i64, metadata = @out_0_2, issue_token = true} : memref<640xi8>
       aiex.npu.dma_memcpy_nd(%results[0, 0, 0, 320][1, 1, 4, 80][0, 0, 80, 1]) {id = 3 : i64, metadata = @out_1_2, issue_token = true} : memref<640xi8>
       aiex.npu.dma_memcpy_nd(%samples[0, 0, 0, 0][1, 1, 4, 400][0, 0, 160, 1]) {id = 0 : i64, metadata = @in_0_2} : memref<1520xi16>

@@ -2,7 +2,7 @@
 "builtin.module"() ({
   "aie.device"() ({
     "func.func"() ({
-    }) {function_type = (memref<4x400xi16>, memref<4x80xi8>, i32) -> (), sym_name = "sibyl_tile_frame", sym_visibility = "private"} : () -> ()
+    }) {function_type = (memref<4x400xi16>, memref<4x80xi8>, i32) -> (), link_with = "sibyl_tile.o", sym_name = "sibyl_tile_frame", sym_visibility = "private"} : () -> ()
     %tile_0_0 = "aie.tile"() {col = 0 : i32, row = 0 : i32} : () -> index
     %tile_0_2 = "aie.tile"() {col = 0 : i32, row = 2 : i32} : () -> index
     %tile_1_0 = "aie.tile"() {col = 1 : i32, row = 0 : i32} : () -> index
@@ -18,10 +18,8 @@
       %forever = "arith.constant"() {value = 9223372036854775807 : index} : () -> index
       "scf.for"(%c0, %forever, %c1) ({
       ^bb0(%call: index):
-        %pcm_view = "aie.objectfifo.acquire"() {objFifo_name = @in_0_2, port = 1 : i32, size = 1 : i32} : () -> !aie.objectfifosubview<memref<4x400xi16>>
-        %pcm = "aie.objectfifo.subview.access"(%pcm_view) {index = 0 : i32} : (!aie.objectfifosubview<memref<4x400xi16>>) -> memref<4x400xi16>
-        %features_view = "aie.objectfifo.acquire"() {objFifo_name = @out_0_2, port = 0 : i32, size = 1 : i32} : () -> !aie.objectfifosubview<memref<4x80xi8>>
-        %features = "aie.objectfifo.subview.access"(%features_view) {index = 0 : i32} : (!aie.objectfifosubview<memref<4x80xi8>>) -> memref<4x80xi8>
+        %pcm = "aie.objectfifo.acquire"() {objFifo_name = @in_0_2, port = 1 : i32, size = 1 : i32} : () -> memref<4x400xi16>
+        %features = "aie.objectfifo.acquire"() {objFifo_name = @out_0_2, port = 0 : i32, size = 1 : i32} : () -> memref<4x80xi8>
         "scf.for"(%c0, %rows, %c1) ({
         ^bb0(%frame: index):
           %row = "arith.index_cast"(%frame) : (index) -> i32
@@ -33,7 +31,7 @@
         "scf.yield"() : () -> ()
       }) : (index, index, index) -> ()
       "aie.end"() : () -> ()
-    }) {link_with = "sibyl_tile.o", stack_size = 3328 : i32} : (index) -> index
+    }) {stack_size = 3328 : i32} : (index) -> index
     %core_1_2 = "aie.core"(%tile_1_2) ({
       %c0 = "arith.constant"() {value = 0 : index} : () -> index
       %c1 = "arith.constant"() {value = 1 : index} : () -> index
@@ -41,10 +39,8 @@
       %forever = "arith.constant"() {value = 9223372036854775807 : index} : () -> index
       "scf.for"(%c0, %forever, %c1) ({
       ^bb0(%call: index):
-        %pcm_view = "aie.objectfifo.acquire"() {objFifo_name = @in_1_2, port = 1 : i32, size = 1 : i32} : () -> !aie.objectfifosubview<memref<4x400xi16>>
-        %pcm = "aie.objectfifo.subview.access"(%pcm_view) {index = 0 : i32} : (!aie.objectfifosubview<memref<4x400xi16>>) -> memref<4x400xi16>
-        %features_view = "aie.objectfifo.acquire"() {objFifo_name = @out_1_2, port = 0 : i32, size = 1 : i32} : () -> !aie.objectfifosubview<memref<4x80xi8>>
-        %features = "aie.objectfifo.subview.access"(%features_view) {index = 0 : i32} : (!aie.objectfifosubview<memref<4x80xi8>>) -> memref<4x80xi8>
+        %pcm = "aie.objectfifo.acquire"() {objFifo_name = @in_1_2, port = 1 : i32, size = 1 : i32} : () -> memref<4x400xi16>
+        %features = "aie.objectfifo.acquire"() {objFifo_name = @out_1_2, port = 0 : i32, size = 1 : i32} : () -> memref<4x80xi8>
         "scf.for"(%c0, %rows, %c1) ({
         ^bb0(%frame: index):
           %row = "arith.index_cast"(%frame) : (index) -> i32
@@ -56,8 +52,8 @@
         "scf.yield"() : () -> ()
       }) : (index, index, index) -> ()
       "aie.end"() : () -> ()
-    }) {link_with = "sibyl_tile.o", stack_size = 3328 : i32} : (index) -> index
-    "aiex.runtime_sequence"() ({
+    }) {stack_size = 3328 : i32} : (index) -> index
+    "aie.runtime_sequence"() ({
     ^bb0(%samples: memref<1520xi16>, %results: memref<640xi8>):
       "aiex.npu.dma_memcpy_nd"(%results) {id = 1 : i64, issue_token = true, metadata = @out_0_2, static_offsets = [0, 0, 0, 0], static_sizes = [1, 1, 4, 80], static_strides = [0, 0, 80, 1]} : (memref<640xi8>) -> ()
       "aiex.npu.dma_memcpy_nd"(%results) {id = 3 : i64, issue_token = true, metadata = @out_1_2, static_offsets = [0, 0, 0, 320], static_sizes = [1, 1, 4, 80], static_strides = [0, 0, 80, 1]} : (memref<640xi8>) -> ()
