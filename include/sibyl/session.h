@@ -130,6 +130,10 @@ typedef struct sib_run_options {
        sib_value_fetch. A run whose outputs all stay does not wait for the device, so a failure of it may show only in a
        later call. NULL: none */
     const bool *stay;
+    /* (n_inputs) true for inputs that the caller has no use for afterwards, and which no other run reads: an output of
+       TensorScatter may take over the memory of the cache that it continues, so that only the new rows are written. Its
+       value then is, or shares memory with, the input's; after a failure the rows may have been written. NULL: none */
+    const bool *overwrite;
 } sib_run_options;
 
 /* Runs the model. inputs: (n_inputs) by name; those with a default may be left out. Names, dtypes and dims

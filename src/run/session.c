@@ -327,6 +327,11 @@ sib_code sib_watch_add(sib_session *s, const sib_watch_options *options, sib_wat
     return watch_set_add(s->watches, options, out, err);
 }
 
+bool sib_session_is_watched(const sib_session *s)
+{
+    return watch_set_active(s->watches);
+}
+
 /* Copies t, which is dense, into reusable memory of output `at` of the session. */
 static sib_code copy_output(sib_session *s, uint32_t at, const sib_tensor *t, sib_value **out, sib_error *err)
 {
@@ -345,17 +350,17 @@ static sib_code copy_output(sib_session *s, uint32_t at, const sib_tensor *t, si
     return code;
 }
 
-/* Copies an output that shares the memory of an input, which the caller may free, unless it is ours, of an earlier run.
-   in: (inputs of the graph). */
+/* Copies an output that shares the memory of an input, which the caller may free, unless it is ours, of an earlier run,
+   or the caller gave it. in, given_up: (inputs of the graph); given_up may be NULL. */
 static sib_code part_from_inputs(sib_session *s, uint32_t at, sib_value **v, const sib_value *const *in,
-                                 sib_error *err)
+                                 const bool *given_up, sib_error *err)
 {
     const sib_tensor *t = sib_value_tensor(*v);
     const graph *g = s->running.items->g;
     for (uint32_t i = 0; t && i < g->inputs.n; i++) {
         const sib_tensor *given = in[i] ? sib_value_tensor(in[i]) : NULL;
         sib_value *made = NULL;
-        if (!given || given->storage != t->storage || t->storage->away)
+        if (!given || given->storage != t->storage || t->storage->away || (given_up && given_up[i]))
             continue;
         sib_code code = copy_output(s, at, t, &made, err);
         if (code == SIB_OK) {
@@ -477,12 +482,13 @@ sib_code sib_session_run(sib_session *s, size_t n_inputs, const sib_named_value 
     void *few[FEW_ENDS] = {0}, **ends = few;
     bool whole = false; /* dims of one symbol differ, or values of the file's graph are seen */
     sib_code code;
-    const size_t n_ends = (size_t)g->inputs.n + g->outputs.n + g->outputs.n / sizeof *ends + 1;
+    const size_t n_flags = (size_t)g->inputs.n + g->outputs.n, n_ends = n_flags + n_flags / sizeof *ends + 1;
     if (n_ends > FEW_ENDS && !(ends = mem_calloc(n_ends, sizeof *ends)))
         return err_memory(err, n_ends * sizeof *ends, "a run");
     const sib_value **in = (const sib_value **)ends;      /* (g->inputs.n) */
     sib_value **all = (sib_value **)(ends + g->inputs.n); /* (g->outputs.n) */
     bool *stays = (bool *)(all + g->outputs.n);           /* (g->outputs.n) */
+    bool *given = stays + g->outputs.n;                   /* (g->inputs.n) */
     for (size_t i = 0; i < n; i++)
         out[i] = NULL;
     code = check_names(g, n_outputs, outputs, err);
@@ -491,7 +497,12 @@ sib_code sib_session_run(sib_session *s, size_t n_inputs, const sib_named_value 
     set_limits(s, g, in, &run);
     if (code == SIB_OK && options && options->stay) {
         mark_staying(g, n_outputs, outputs, options->stay, stays);
-        run.stays = stays;
+        run.ends.stays = stays;
+    }
+    if (code == SIB_OK && options && options->overwrite) {
+        for (size_t i = 0; i < n_inputs; i++)
+            given[end_place(g, &g->inputs, inputs[i].name)] = options->overwrite[i];
+        run.ends.given = given;
     }
     const bool watched = observer_open(&run.observer);
     if (watched)
@@ -507,7 +518,7 @@ sib_code sib_session_run(sib_session *s, size_t n_inputs, const sib_named_value 
                        : execute_graph(ex, &run, NULL, in, NULL, all, err);
     pool_release(s->pool);
     for (uint32_t i = 0; i < g->outputs.n && code == SIB_OK; i++)
-        code = part_from_inputs(s, i, &all[i], in, err);
+        code = part_from_inputs(s, i, &all[i], in, run.ends.given, err);
     if (code == SIB_OK && n_outputs)
         code = take_outputs(g, all, n, outputs, out, err);
     else if (code == SIB_OK)

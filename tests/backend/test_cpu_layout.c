@@ -301,6 +301,33 @@ TEST(test_gather)
             }
 }
 
+/* New rows of a cache, from places that sequences do not share, around its end too. */
+TEST(test_tensor_scatter)
+{
+    static const double places[] = {3, 0}, around[] = {5, -2};
+    for (size_t d = 0; d < COUNT(dtypes); d++)
+        for (int64_t axis = 1; axis < 3; axis++)
+            for (int k = 0; k < 6; k++) {
+                claim_case w = {.domain = "",
+                                .type = "TensorScatter",
+                                .version = 24,
+                                .n_in = k > 3 ? 2 : 3,
+                                .n_out = 1,
+                                .n_attributes = 2};
+                int64_t dims[] = {2, 6, 6, 3};
+                w.in[0] = tensor(dtypes[d], 4, dims);
+                dims[axis] = 3;
+                w.in[1] = tensor(dtypes[d], 4, dims);
+                w.in[2] = (claim_input){.dtype = k & 1 ? SIB_I32 : SIB_I64,
+                                        .rank = 1,
+                                        .dims = {2},
+                                        .values = k & 2 ? around : places};
+                w.attributes[0] = claim_int("axis", axis == 2 && k == 0 ? -2 : axis);
+                w.attributes[1] = claim_text("mode", k & 2 ? "circular" : "linear");
+                claim_check(&w, "TensorScatter");
+            }
+}
+
 TEST(test_elements)
 {
     static const char *const types[] = {"GatherElements", "ScatterElements"};

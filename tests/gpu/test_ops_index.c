@@ -99,6 +99,26 @@ TEST(test_scatter_elements)
     }
 }
 
+/* New rows of a cache, and places out of range. */
+TEST(test_cache_rows)
+{
+    static const double places[] = {3, 0};
+    static const tensor inputs[] = {
+        {SIB_F32, 4, {2, 3, 6, 4}}, {SIB_F32, 4, {2, 3, 3, 4}}, {SIB_I64, 1, {2}}};
+    claim_case w = made("TensorScatter", 24, 3, inputs);
+    w.in[2].values = places;
+    for (size_t t = 0; t < COUNT(moved); t++) {
+        w.in[0].dtype = w.in[1].dtype = moved[t];
+        w.in[2].dtype = t % 2 ? SIB_I32 : SIB_I64;
+        check(&w);
+    }
+    w.n_attributes = 1;
+    w.attributes[0] = claim_int("axis", 1);
+    w.in[0] = w.in[1] = (claim_input){.dtype = SIB_F32, .rank = 3, .dims = {2, 5, 4}};
+    w.in[1].dims[1] = 2;
+    check(&w);
+}
+
 /* y = data[ArgMax(x)]: the indices never were on the host. */
 static sib_session *chosen(int64_t rows, bool constant, const char *backends)
 {

@@ -100,6 +100,72 @@ static sib_code count_tap(void *context, const sib_tap_event *event, sib_error *
     return SIB_OK;
 }
 
+/* present = TensorScatter(past [1, 4, 2], rows, at), and y = Neg(present); seen: and z = Neg(past). */
+static sib_session *cache_session(const char *backends, bool seen)
+{
+    tiny t = tiny_begin();
+    value_id in[] = {tiny_input(&t, "past", SIB_F32, "B C 2"), tiny_input(&t, "rows", SIB_F32, "B N 2"),
+                     tiny_input(&t, "at", SIB_I64, "B")},
+             present = tiny_made(&t, "present");
+    const node_id id = tiny_node(&t, "TensorScatter", "write", 3, in, 1, &present, 0, NULL);
+    t.g->nodes[id].version = 24;
+    tiny_output(&t, present);
+    tiny_output(&t, tiny_op(&t, "Neg", present, NO_VALUE, "y"));
+    if (seen)
+        tiny_output(&t, tiny_op(&t, "Neg", in[0], NO_VALUE, "z"));
+    return tiny_session(&t, &(sib_session_options){.backends = backends, .threads = 1});
+}
+
+/* One row of ones at place `at`; *past becomes present. */
+static void write_row(sib_session *s, sib_value **past, const sib_value *rows, const sib_value *at,
+                      bool given)
+{
+    const bool overwrite[] = {false, given, false};
+    sib_error err = SIB_ERROR_INIT;
+    sib_value *out[3] = {NULL};
+    sib_named_value in[] = {{"at", at}, {"past", *past}, {"rows", rows}};
+    CHECK_OK(sib_session_run(s, 3, in, 0, NULL, out, &(sib_run_options){.overwrite = overwrite}, &err), err);
+    sib_value_free(past);
+    *past = out[0];
+    sib_value_free(&out[1]);
+    sib_value_free(&out[2]);
+}
+
+TEST(a_cache_is_written_where_it_is)
+{
+    static const double ones[] = {1, 1};
+    const char *const backends[] = {"cpu,ref", "ref"};
+    sib_value *rows = tiny_given(SIB_F32, 3, (int64_t[]){1, 1, 2}, ones);
+    for (int k = 0; k < 4; k++) { /* given or not, seen by others or not */
+        sib_session *s = cache_session(backends[k == 3], k == 2);
+        sib_value *past = tiny_given(SIB_F32, 3, (int64_t[]){1, 4, 2}, (double[8]){0});
+        const void *was = sib_tensor_data(sib_value_tensor(past));
+        sib_alloc_counters before, after;
+        sib_error err = SIB_ERROR_INIT;
+        for (int i = 0; i < 4; i++) {
+            sib_value *at = tiny_given(SIB_I64, 1, (int64_t[]){1}, (double[]){i}), *kept = NULL;
+            sib_alloc_counters_get(&before);
+            if (!k && !i)
+                CHECK_OK(sib_value_copy(past, &kept, &err), err);
+            write_row(s, &past, rows, at, k > 0);
+            sib_alloc_counters_get(&after);
+            if (k == 1) {
+                assert_ptr_equal(sib_tensor_data(sib_value_tensor(past)), was);
+                assert_int_equal(i > 1 ? after.allocations - before.allocations : 0, 0);
+            } else if (!i)
+                assert_ptr_not_equal(sib_tensor_data(sib_value_tensor(past)), was);
+            if (kept)
+                tiny_expect(kept, SIB_F32, 3, (int64_t[]){1, 4, 2}, (double[8]){0});
+            sib_value_free(&kept);
+            sib_value_free(&at);
+        }
+        tiny_expect(past, SIB_F32, 3, (int64_t[]){1, 4, 2}, (double[]){1, 1, 1, 1, 1, 1, 1, 1});
+        sib_value_free(&past);
+        sib_session_free(&s);
+    }
+    sib_value_free(&rows);
+}
+
 /* Nodes that are one step without a tap show every value with one, and give the same results. */
 TEST(fused_steps_are_open_to_taps)
 {

@@ -266,3 +266,66 @@ static sib_code add_scatter(const node_view *n, gpu_step *s, scattering *x, sib_
     const gpu_op gpu_##name = {.claims = name##_claims, .plan = name##_plan};
 SCATTER(scatter_nd)
 SCATTER(scatter_elements)
+
+/* ---- New rows of a cache ------------------------------------------------------------------------------- */
+
+enum { IN_CACHE, IN_ROWS, IN_PLACES };
+
+/* Reads TensorScatter, each element of whose rows is a line: the cache is [B, n, room, row], the rows [B, n, fresh, row],
+   and the places of their first ones [B]. */
+static bool read_cache_rows(const node_view *n, scattering *s)
+{
+    const tensor_scatter_spec spec = spec_tensor_scatter(n->node);
+    gpu_tensor *data = &s->data, *rows = &s->updates;
+    size_t axis;
+    *s = (scattering){.args = {.op = SCATTER_PUT, .each = 1, .n = 1, .depth = 1, .index_apart = 1}};
+    if (n->n_in != 3 || !n->in[IN_PLACES] || spec.mode != CACHE_LINEAR ||
+        !gpu_tensor_of(n->graph, n->in[IN_CACHE], data) || !gpu_tensor_of(n->graph, n->in[IN_ROWS], rows) ||
+        data->dtype != rows->dtype || data->wide || data->rank != rows->rank ||
+        !spec_axis(spec.axis, data->rank, &axis) || !axis ||
+        !gpu_indices_of(n, IN_PLACES, axis, 1, data, &s->indices))
+        return false;
+    for (size_t i = 0; i < data->rank; i++)
+        if (i == axis ? rows->dims[i] > data->dims[i] : rows->dims[i] != data->dims[i])
+            return false;
+    const int64_t batch = data->dims[0], fresh = rows->dims[axis];
+    const uint32_t row = product(data->dims + axis + 1, data->rank - axis - 1), words[] = {0, row},
+                   room = (uint32_t)data->dims[axis], each = product(data->dims + 1, axis - 1);
+    const gpu_items items = gpu_items_of(data);
+    s->indices.wraps = false;
+    s->indices.sizes[0] = data->dims[axis] - fresh + 1;
+    s->args.type = data->dtype;
+    s->args.shift = items.shift;
+    s->args.wide = items.wide;
+    s->args.lines = (uint32_t)rows->count;
+    add_line_axis(s, batch, each * room * row, 1, each * (uint32_t)fresh * row);
+    add_line_axis(s, each, room * row, 0, (uint32_t)fresh * row);
+    add_line_axis(s, fresh, row, 0, row);
+    add_line_axis(s, row, 1, 0, 1);
+    memcpy(s->words + SCATTER_AXES, words, sizeof words);
+    return s->indices.count == (size_t)batch && set_each(s, row, row);
+}
+
+static bool cache_rows_claims(const node_view *n)
+{
+    scattering s;
+    return read_cache_rows(n, &s) && gpu_indices_hold(&s.indices, n);
+}
+
+static sib_code cache_rows_plan(const node_view *n, gpu_step *s, sib_error *err)
+{
+    gpu_operand operands[] = {{0}, {GPU_IN, IN_ROWS, 0}, {GPU_OUT, 0, 0}, {GPU_IN, IN_PLACES, 0}};
+    scattering x;
+    read_cache_rows(n, &x);
+    s->indices = x.indices;
+    x.args.index_words = index_words(&x.indices);
+    sib_code code = gpu_add_copy(n, s, IN_CACHE, err);
+    s->n_copies = s->n_rows;
+    if (code == SIB_OK)
+        code = gpu_words(s, x.words, SCATTER_WORDS, &operands[0], err);
+    return code == SIB_OK ? gpu_add_line(s, GPU_scatter, 4, operands, &x.args,
+                                         size_ceil_div(x.args.lines, SCATTER_THREADS * x.args.each), err)
+                          : code;
+}
+
+const gpu_op gpu_cache_rows = {.claims = cache_rows_claims, .plan = cache_rows_plan};

@@ -17,7 +17,8 @@ typedef struct gpu_row {
 
 struct gpu_step {
     size_t n_rows, capacity;
-    gpu_row *rows; /* (n_rows) */
+    gpu_row *rows;   /* (n_rows) */
+    size_t n_copies; /* the first of them, which make output 0 a copy of input 0: none where it is there */
     uint32_t *words;
     size_t n_words, word_capacity;
     gpu_same *own;       /* words, on the device; NULL: none */

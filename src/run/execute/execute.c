@@ -127,7 +127,8 @@ static sib_code check_memory(const frame *f, const segment *s, sib_error *err)
 static sib_code run_segment(frame *f, segment *s, instance *in, sib_error *err)
 {
     f->run->memory += s->arena_bytes + s->own_bytes;
-    sib_code code = instance_fill(s, in, f->live, f->run->graph == f->ex->g ? f->run->stays : NULL, err);
+    sib_code code =
+        instance_fill(s, in, f->live, f->run->graph == f->ex->g ? &f->run->ends : &(run_ends){0}, err);
     if (code == SIB_OK)
         code = run_steps(f, s, in, err);
     SIB_ASSERT(f->run->memory >= s->arena_bytes + s->own_bytes);

@@ -20,7 +20,7 @@ typedef struct run_state {
     uint64_t memory_limit, memory; /* in bytes; limit: 0 for none; memory: of live values */
     uint64_t text_limit;           /* max bytes of the strings of one segment; 0: that of memory alone */
     const graph *graph;            /* of the session: the main one */
-    const bool *stays;             /* (its outputs) those that stay on the device; NULL: none */
+    run_ends ends;                 /* of that graph */
 } run_state;
 
 static inline const sib_cancel *run_cancel(const run_state *r)

@@ -237,6 +237,27 @@ static sib_code bring(const segment *s, instance *in, size_t i, sib_error *err)
     return code == SIB_OK && at->on_device ? place_changing(s, in, in->changing[i], err) : code;
 }
 
+/* Whether a value may be written where the input that it continues is: there on the device, or on the host, both. */
+static bool takes_over(const segment *s, const instance *in, value_id v, const bool *given)
+{
+    const slot *at = &s->slots[v];
+    if (!at->continues || !given || !given[at->over_input])
+        return false;
+    const buffer *from = &in->buffers[at->over];
+    const sib_tensor *t = sib_value_tensor(from->value);
+    return at->on_device ? in->buffers[v].stays && from->stays : t->dense && !t->storage->away;
+}
+
+static void take_over(const segment *s, instance *in, value_id v)
+{
+    const buffer *from = &in->buffers[s->slots[v].over];
+    buffer *b = &in->buffers[v];
+    b->value = value_share(from->value);
+    b->memory = from->memory;
+    if (b->stays)
+        tensor_send_away(b->value->tensor);
+}
+
 /* Memory of a value that outlives the segment. */
 static sib_code give_own(const segment *s, instance *in, size_t i, sib_error *err)
 {
@@ -262,13 +283,13 @@ static sib_code give_view(const segment *s, instance *in, size_t i, sib_error *e
     return root->value ? fill_view(s, v, root->value, &in->used[i], &b->value, err) : SIB_OK;
 }
 
-sib_code instance_fill(const segment *s, instance *in, sib_value *const *live, const bool *stays,
+sib_code instance_fill(const segment *s, instance *in, sib_value *const *live, const run_ends *ends,
                        sib_error *err)
 {
     sib_code code = SIB_OK;
     part_views(s, in);
-    if (stays)
-        mark_staying(s, in, stays);
+    if (ends->stays)
+        mark_staying(s, in, ends->stays);
     for (size_t i = 0; i < in->n_changing && code == SIB_OK; i++) {
         value_id v = in->changing[i];
         const slot *at = &s->slots[v];
@@ -278,7 +299,9 @@ sib_code instance_fill(const segment *s, instance *in, sib_value *const *live, c
         if (at->kind == SLOT_LIVE) {
             *to = value_share(live[at->source]);
             code = bring(s, in, i, err);
-        } else if (at->kind == SLOT_OWN && at->sized)
+        } else if (takes_over(s, in, v, ends->given))
+            take_over(s, in, v);
+        else if (at->kind == SLOT_OWN && at->sized)
             code = give_own(s, in, i, err);
         else if (at->kind == SLOT_ALIAS)
             code = give_view(s, in, i, err);

@@ -27,10 +27,15 @@ typedef struct instance {
 sib_code instance_make(const segment *s, instance **out, sib_error *err);
 void instance_free(const segment *s, instance **ip);
 
+/* What a run's caller says of the inputs and outputs of the main graph. */
+typedef struct run_ends {
+    const bool *stays; /* (outputs) those that stay on the device where they are made there; NULL: none */
+    const bool *given; /* (inputs) those whose memory outputs may take over; NULL: none */
+} run_ends;
+
 /* Adds the values that existed before (live, by value of the source graph), and memory for those that
-   outlive the segment. stays: (outputs of the source graph) those that stay on the device where they are made there;
-   NULL: none. After a failure instance_clear must still be called. */
-sib_code instance_fill(const segment *s, instance *in, sib_value *const *live, const bool *stays,
+   outlive the segment. ends: all NULL but for the main graph. After a failure instance_clear must still be called. */
+sib_code instance_fill(const segment *s, instance *in, sib_value *const *live, const run_ends *ends,
                        sib_error *err);
 /* Releases what instance_fill added. */
 void instance_clear(const segment *s, instance *in);

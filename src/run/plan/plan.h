@@ -79,6 +79,9 @@ typedef struct slot {
     bool on_host;               /* of a root on the device: the host has its elements too */
     bool read_on_host;          /* of a root: a step of the host reads it, or an observer */
     bool may_stay;              /* of a root: made by the device for the caller or later nodes alone */
+    bool continues;             /* SLOT_OWN: it may take over the memory of `over`, which nobody else reads */
+    value_id over;              /* SLOT_LIVE, given as `over_input` of the source */
+    uint32_t over_input;
 } slot;
 
 /* A value of the source graph and its counterpart in the plan. */

@@ -95,6 +95,42 @@ static void place_shared(planner *p, const bool *node_needed)
     }
 }
 
+/* The one of the source's inputs that v is, which nobody reads but node `reader`; n_inputs where it is none. */
+static uint32_t input_for_one(const planner *p, const bool *node_needed, value_id v, uint32_t reader)
+{
+    const graph *g = p->s->graph;
+    const id_list *inputs = &p->g->inputs;
+    const value_id source = p->s->slots[v].source;
+    uint32_t at = 0;
+    if (p->s->slots[v].kind != SLOT_LIVE || source == NO_VALUE || p->uses->last[source] >= p->s->end)
+        return inputs->n;
+    for (uint32_t i = 0; i < g->n_nodes; i++)
+        for (uint32_t k = 0; k < g->nodes[i].inputs.n && node_needed[i]; k++)
+            if (g->nodes[i].inputs.ids[k] == v && (i != reader || k))
+                return inputs->n;
+    while (at < inputs->n && inputs->ids[at] != source)
+        at++;
+    return at;
+}
+
+/* Finds outputs that may be written where an input is: what TensorScatter makes of a cache. */
+static void find_continued(planner *p, const bool *node_needed)
+{
+    const graph *g = p->s->graph;
+    for (uint32_t i = 0; i < g->n_nodes; i++) {
+        const node *n = &g->nodes[i];
+        if (!node_needed[i] || n->milli || n->domain.length || !str_is(n->type, "TensorScatter"))
+            continue;
+        const slot *from = &p->s->slots[n->inputs.ids[0]];
+        slot *to = &p->s->slots[n->outputs.ids[0]];
+        const uint32_t at = input_for_one(p, node_needed, n->inputs.ids[0], i);
+        to->continues = to->kind == SLOT_OWN && to->sized && from->sized && to->bytes == from->bytes &&
+                        p->s->view == PLAN_CLOSED && at < p->g->inputs.n;
+        to->over = n->inputs.ids[0];
+        to->over_input = at;
+    }
+}
+
 /* Gives values that later nodes or the caller read memory of their own. */
 static sib_code place_exports(planner *p, sib_error *err)
 {
@@ -127,5 +163,7 @@ sib_code planner_place(planner *p, const bool *node_needed, sib_error *err)
     if (code != SIB_OK)
         return code;
     place_shared(p, node_needed);
-    return place_exports(p, err);
+    code = place_exports(p, err);
+    find_continued(p, node_needed);
+    return code;
 }

@@ -8,7 +8,7 @@
 
 sib_code attention_measure(attention_state *a, sib_error *err)
 {
-    a->call.small = attention_is_small(&a->call);
+    a->call.small = a->lengths == ATTENTION_NONE && attention_is_small(&a->call); /* else each run asks */
     a->each = a->call.small ? 0 : attention_scratch(&a->call);
     if (!a->each && !a->call.small)
         return err_set(err, SIB_ERR_SIZE, "attention over %zu keys of %zu numbers is too large", a->call.keys,
@@ -61,6 +61,16 @@ static attention_rows rows_of(const going *g, const attention_source *s)
     return (attention_rows){.at = data + s->first, .batch = s->batch, .head = s->head, .row = s->row};
 }
 
+/* Leaves out keys beyond all lengths, so that the same kernel computes the same as without them. */
+static void leave_out(attention_call *o, const int64_t *lengths)
+{
+    size_t longest = 1;
+    for (size_t b = 0; b < o->batch; b++)
+        longest = size_max(longest, (size_t)lengths[b]);
+    o->keys = longest;
+    o->small = attention_is_small(o);
+}
+
 /* Sets g->places. Errors: SIB_ERR_VALUE where a past exceeds its buffer. */
 static sib_code set_places(going *g)
 {
@@ -93,6 +103,8 @@ static sib_code set_places(going *g)
     }
     o->offset = first;
     o->lengths = counted || ended ? lengths : NULL;
+    if (counted)
+        leave_out(o, lengths);
     return SIB_OK;
 }
 
