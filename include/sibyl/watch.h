@@ -89,6 +89,8 @@ SIB_API sib_code sib_watch_add(sib_session *s, const sib_watch_options *options,
    and none will be called. Thread-safe; a callback may remove its own watch. Two callbacks that run at the same time
    in two threads must not remove the same watch, nor each other's: each would wait for the other. */
 SIB_API void sib_watch_remove(sib_watch **w);
+/* Whether the session has watches. Thread-safe. */
+SIB_API bool sib_session_is_watched(const sib_session *s);
 
 /* ---- Timelines -------------------------------------------------------------------------------------- */
 

@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "base/size.h"
 #include "job/call/batch.h"
-#include "job/call/plan_inner.h"
+#include "job/call/buffers.h"
 #include "job/call/rows.h"
 
 #include <sibyl/watch.h>
@@ -19,8 +19,10 @@ struct job_call {
     const call_plan *plan;
     job_call *of;
     const job_watch *watch;
-    uint64_t steps;         /* calls made in this run */
-    sib_value **state;      /* (plan->state.n) NULL before the first call */
+    uint64_t steps;    /* calls made in this run */
+    sib_value **state; /* (plan->state.n) NULL before the first call */
+    call_buffers buffers;
+    bool *overwrite;        /* (likewise) the buffers */
     sib_value **held;       /* (plan->held.n) of the last call, NULL before it */
     sib_value **made;       /* (all outputs) of the session, during its run */
     sib_named_value *feeds; /* (number of inputs) */
@@ -33,6 +35,11 @@ struct job_call {
 static size_t count_outputs(const call_plan *p)
 {
     return p->outputs.n + p->state.n + p->held.n;
+}
+
+static size_t max_feeds(const call_plan *p)
+{
+    return p->inputs.n + p->state.n + p->context.n + p->call->n_fixed + CALL_BUFFERS_FEEDS;
 }
 
 /* Whether nobody asks for values inside the model, which a batch does not show. */
@@ -50,7 +57,7 @@ sib_code job_call_begin(const call_plan *p, job_call *of, const job_watch *watch
     job_call *c = mem_calloc(1, sizeof *c);
     if (!c)
         return err_memory(err, sizeof *c, "a call");
-    size_t feeds = p->inputs.n + p->state.n + p->context.n + p->call->n_fixed;
+    const size_t feeds = max_feeds(p);
     c->plan = p;
     c->of = of;
     c->watch = watch;
@@ -59,7 +66,9 @@ sib_code job_call_begin(const call_plan *p, job_call *of, const job_watch *watch
     c->made = mem_calloc(count_outputs(p) + 1, sizeof *c->made);
     c->feeds = mem_calloc(feeds + 1, sizeof *c->feeds);
     c->own = mem_calloc(p->inputs.n + p->state.n + 1, sizeof *c->own);
-    sib_code code = c->state && c->held && c->made && c->feeds && c->own
+    c->overwrite = mem_calloc(feeds + 1, sizeof *c->overwrite);
+    call_buffers_reset(&c->buffers, p);
+    sib_code code = c->state && c->held && c->made && c->feeds && c->own && c->overwrite
                         ? SIB_OK
                         : err_memory(err, feeds * sizeof *c->feeds, "a call");
     if (code == SIB_OK && batch && batch->plan == p && unwatched(p, watch)) {
@@ -82,6 +91,7 @@ static void drop(sib_value **list, size_t n)
 void job_call_reset(job_call *c)
 {
     drop(c->state, c->plan->state.n);
+    call_buffers_reset(&c->buffers, c->plan);
     if (c->sequence)
         sequence_rewind(c->sequence);
 }
@@ -98,6 +108,8 @@ void job_call_end(job_call **c)
     mem_free((*c)->made);
     mem_free((*c)->feeds);
     mem_free((*c)->own);
+    mem_free((*c)->overwrite);
+    call_buffers_end(&(*c)->buffers);
     mem_free(*c);
     *c = NULL;
 }
@@ -216,6 +228,7 @@ static sib_code feed(job_call *c, job_value *const *in, size_t *n, sib_error *er
     const call_plan *p = c->plan;
     sib_code code = SIB_OK;
     *n = 0;
+    memset(c->overwrite, 0, max_feeds(p) * sizeof *c->overwrite);
     for (size_t i = 0; i < p->inputs.n && code == SIB_OK; i++) {
         const call_port *port = &p->inputs.items[i];
         if (in[i] && (code = input_value(c, port, &in[i]->v, &c->own[i], err)) == SIB_OK)
@@ -234,6 +247,11 @@ static sib_code feed(job_call *c, job_value *const *in, size_t *n, sib_error *er
     for (size_t i = 0; i < p->state.n && code == SIB_OK; i++) {
         if (!c->state[i])
             code = first_state(c, &p->state.items[i], &c->state[i], err);
+    }
+    if (c->buffers.on && code == SIB_OK)
+        code = call_buffers_feed(&c->buffers, p, c->state, n, c->feeds, err);
+    for (size_t i = 0; i < p->state.n && code == SIB_OK; i++) {
+        c->overwrite[*n] = c->buffers.on;
         c->feeds[(*n)++] = (sib_named_value){p->state.items[i].port, c->state[i]};
     }
     for (size_t i = 0; i < p->context.n && code == SIB_OK; i++) {
@@ -335,14 +353,21 @@ sib_code job_call_start(job_call *c, job_value *const *in, sib_value **out, sib_
     const job_watch *w = c->watch;
     bool taps = w && w->tap;
     size_t n;
-    sib_run_options options = {
-        .cancel = w ? w->cancel : NULL, .profile = w ? w->profile : NULL, .stay = p->stay};
+    sib_run_options options = {.cancel = w ? w->cancel : NULL,
+                               .profile = w ? w->profile : NULL,
+                               .stay = p->stay,
+                               .overwrite = c->overwrite};
     snprintf(c->path, sizeof c->path, "%s/step[%llu]", p->call->name, (unsigned long long)c->steps++);
     for (size_t i = 0; i < p->outputs.n; i++)
         out[i] = NULL;
     if (c->sequence)
         return run_in_batch(c, in, out, err);
-    sib_code code = feed(c, in, &n, err);
+    sib_code code = SIB_OK;
+    if (c->buffers.on && (!unwatched(p, w) || sib_session_is_watched(p->session)))
+        code =
+            call_buffers_leave(&c->buffers, p, c->state, err); /* values are seen as the model names them */
+    if (code == SIB_OK)
+        code = feed(c, in, &n, err);
     if (code == SIB_OK && taps) {
         char below[300];
         snprintf(below, sizeof below, "%s/model/", c->path);
@@ -353,7 +378,8 @@ sib_code job_call_start(job_call *c, job_value *const *in, sib_value **out, sib_
     }
     const uint64_t span = options.profile ? sib_profile_begin(options.profile, SIB_SPAN_CALL, c->path) : 0;
     if (code == SIB_OK)
-        code = sib_session_run(p->session, n, c->feeds, count_outputs(p), p->names, c->made, &options, err);
+        code = sib_session_run(c->buffers.on ? p->buffered : p->session, n, c->feeds, count_outputs(p),
+                               p->names, c->made, &options, err);
     if (options.profile)
         sib_profile_end(options.profile, span);
     if (code == SIB_OK && taps)
@@ -365,6 +391,7 @@ sib_code job_call_start(job_call *c, job_value *const *in, sib_value **out, sib_
     }
     take_over(out, c->made, p->outputs.n);
     take_over(c->state, c->made + p->outputs.n, p->state.n);
+    call_buffers_step(&c->buffers);
     take_over(c->held, c->made + p->outputs.n + p->state.n, p->held.n);
     return SIB_OK;
 }
@@ -427,7 +454,8 @@ sib_code job_call_reorder(job_call *c, size_t n, const size_t *from, sib_error *
         sib_value *made;
         if (!c->state[i] || (code = sib_value_fetch(c->state[i], err)) != SIB_OK)
             continue;
-        code = gather_rows(sib_value_tensor(c->state[i]), n, from, &made, err);
+        code = c->buffers.on ? call_buffers_take(&c->buffers, c->state[i], n, from, &made, err)
+                             : gather_rows(sib_value_tensor(c->state[i]), n, from, &made, err);
         if (code == SIB_OK) {
             sib_value_free(&c->state[i]);
             c->state[i] = made;

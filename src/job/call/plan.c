@@ -1,4 +1,4 @@
-#include "job/call/plan_inner.h"
+#include "job/call/buffers.h"
 #include "job/call/rows.h"
 
 #include "base/alloc.h"
@@ -281,6 +281,8 @@ sib_code call_plan_make(const job_doc *d, size_t number, sib_model *const *model
     if (code == SIB_OK)
         code = check_batch(p, err);
     if (code == SIB_OK)
+        code = call_buffers_open(p, options, err);
+    if (code == SIB_OK)
         code = call_rows_open(&p->state, options, &p->rows, err);
     if (code == SIB_OK)
         *out = p;
@@ -302,6 +304,8 @@ void call_plan_free(call_plan **p)
     mem_free((*p)->names);
     mem_free((*p)->stay);
     sib_session_free(&(*p)->session);
+    sib_session_free(&(*p)->buffered);
+    sib_model_free(&(*p)->form.model);
     sib_session_free(&(*p)->rows);
     sib_model_free(&(*p)->model);
     mem_free(*p);

@@ -2,6 +2,7 @@
 #ifndef JOB_CALL_PLAN_INNER_H
 #define JOB_CALL_PLAN_INNER_H
 
+#include "batch/buffered.h"
 #include "job/call/plan.h"
 
 typedef struct port_list {
@@ -14,7 +15,9 @@ struct call_plan {
     const job_call_doc *call;
     sib_model *model;
     sib_session *session;
-    sib_session *rows; /* takes rows of the state on a device; NULL: they are taken on the host */
+    sib_session *buffered; /* of `form`, in which the state is buffers; NULL: there is none */
+    buffered_model form;   /* its model is the session's */
+    sib_session *rows;     /* takes rows of the state on a device; NULL: they are taken on the host */
     port_list inputs, outputs;
     port_list state;    /* port: the model's input, value: its output; info of the input */
     port_list context;  /* port: the model's input, value: the output of call `of` */
