@@ -16,12 +16,13 @@ typedef struct settings {
     extension_settings ext;
     cli_list inputs;
     long beam, best_of, threads;
-    int task, format, verbose;
+    int task, format, features, verbose;
     bool word_timestamps, picture, quiet;
     double max_seconds; /* 0: the default */
 } settings;
 
 static const char *const task_names[] = {"transcribe", "translate", NULL};
+static const char *const feature_names[] = {"float", "fixed", "int16", "int8", NULL};
 /* Words of --format: those of sib_transcript_format in their order, and each of them. */
 enum { FORMAT_ALL = SIB_TRANSCRIPT_LINES };
 static const char *const format_names[] = {"txt", "json", "srt", "vtt", "tsv", "all", NULL};
@@ -41,6 +42,9 @@ static const cli_option options[] = {
     OPT_INTEGER("best-of", best_of, "N", 1, 100, "samples drawn at temperatures above 0 (default: 5)"),
     OPT_TEXT("initial-prompt", initial_prompt, "TEXT", "text before the first window"),
     OPT_TEXT("hotwords", hotwords, "WORDS", "words to expect in every window"),
+    OPT_CHOICE("features", features, feature_names,
+               "arithmetic of the features that the model hears (default: float)",
+               .more = "fixed is int16: what 'sibyl features --fixed' and a compute tile make."),
     OPT_FILE("vad", vad, "MODEL", "transcribe only what this voice-activity model finds to be speech"),
     OPT_JOB_INPUT(
         "any other option of openai-whisper by its name: no_speech_threshold=0.5, temperature=0,0.4"),
@@ -115,7 +119,8 @@ static bool add_options(job_inputs *in, const settings *s, const sib_job *job, b
                  {"beam_size", s->beam > 1 ? beam : NULL},
                  {"best_of", best},
                  {"initial_prompt", s->initial_prompt},
-                 {"hotwords", s->hotwords}};
+                 {"hotwords", s->hotwords},
+                 {"arithmetic", s->features ? feature_names[s->features] : NULL}};
     bool done = true;
     for (size_t i = 0; i < sizeof given / sizeof *given && done; i++)
         done = !given[i].text || job_inputs_add(in, job, given[i].name, given[i].text);

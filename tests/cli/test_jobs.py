@@ -214,6 +214,13 @@ class Transcribe(Jobs):
             self.assertEqual((self.folder / "out" / f"sample.{form}").read_text(), self.expected(form, found["segments"]), form)
         self.assertEqual(json.loads((self.folder / "out" / "sample.json").read_text()), found)
 
+    def test_features_in_fixed_point(self):
+        """The same words from the features of a chip as from those in floating point."""
+        texts = [self.done(*self.words, "--features", f, "--format", "txt", "--quiet") for f in ("float", "fixed", "int8")]
+        self.assertRegex(texts[0], r"\A[a-z \n]{20,}\Z")
+        self.assertEqual(texts, texts[:1] * 3)
+        self.fails(2, "float|fixed|int16|int8", *self.words, "--features", "int4")
+
     def test_words(self):
         found = json.loads(self.done(*self.words, "--format", "json", "--word-timestamps"))
         for s in found["segments"]:

@@ -3,7 +3,7 @@
 #include "base/error.h"
 #include "base/size.h"
 #include "job/nodes/nodes.h"
-#include <sibyl/features.h>
+#include "job/whisper/mel.h"
 
 #include <string.h>
 
@@ -24,12 +24,13 @@ static sib_code give_floats(job_step *s, size_t i, size_t rank, const int64_t *d
 
 /* ---- features ------------------------------------------------------------------------------------------ */
 
-enum { FEATURES_AUDIO, FEATURES_PRESET, FEATURES_BANDS, FEATURES_PADDING };
+enum { FEATURES_AUDIO, FEATURES_PRESET, FEATURES_BANDS, FEATURES_PADDING, FEATURES_ARITHMETIC };
 static const job_port features_inputs[] = {
     {"audio", SIB_PORT_AUDIO, true, "samples [n] at the preset's rate"},
     {"preset", SIB_PORT_TEXT, false, "whisper (default), librosa or kaldi"},
     {"n_mels", SIB_PORT_NUMBER, false, "bands (the preset's own)"},
-    {"padding", SIB_PORT_NUMBER, false, "zeros appended, in samples (0)"}};
+    {"padding", SIB_PORT_NUMBER, false, "zeros appended, in samples (0)"},
+    {"arithmetic", SIB_PORT_TEXT, false, "float (default), or of the preset whisper fixed or int16, int8"}};
 static const job_port features_outputs[] = {{"features", SIB_PORT_TENSOR, false, "float32 [bands, frames]"}};
 
 static sib_code features_run(job_step *s, sib_error *err)
@@ -39,6 +40,7 @@ static sib_code features_run(job_step *s, sib_error *err)
     uint64_t bands, frames;
     sib_mel_spec spec;
     sib_mel *mel = NULL;
+    sib_dtype arithmetic;
     sib_code code = step_samples(s, FEATURES_AUDIO, &samples, &n, err);
     if (code == SIB_OK)
         code = step_count(s, FEATURES_BANDS, 0, 0, 4096, &bands_wanted, err);
@@ -48,6 +50,9 @@ static sib_code features_run(job_step *s, sib_error *err)
         code =
             sib_mel_spec_preset(step_text(s, FEATURES_PRESET, "whisper"), (int32_t)bands_wanted, &spec, err);
     if (code == SIB_OK)
+        code =
+            whisper_arithmetic(s->node->name, step_text(s, FEATURES_ARITHMETIC, "float"), &arithmetic, err);
+    if (code == SIB_OK)
         code = sib_mel_create(&spec, NULL, &mel, err);
     if (code == SIB_OK)
         code = sib_mel_shape(mel, n + padding, &bands, &frames, err);
@@ -55,7 +60,7 @@ static sib_code features_run(job_step *s, sib_error *err)
     if (code == SIB_OK)
         code = give_floats(s, 0, 2, (const int64_t[]){(int64_t)bands, (int64_t)frames}, &out, err);
     if (code == SIB_OK) /* out: [bands, frames] */
-        code = sib_mel_compute(mel, s->pool, samples, n, padding, out, (size_t)frames, err);
+        code = whisper_mel(arithmetic, mel, s->pool, samples, n, padding, out, (size_t)frames, err);
     sib_mel_free(&mel);
     return code;
 }

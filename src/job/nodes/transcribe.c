@@ -29,7 +29,9 @@ static const job_port transcribe_inputs[] = {
     {"clip_timestamps", SIB_PORT_NUMBERS, false,
      "start, end, start, ... of what is transcribed, seconds (all)"},
     {"hallucination_silence_threshold", SIB_PORT_NUMBER, false,
-     "skip longer silence around doubtful words, seconds"}};
+     "skip longer silence around doubtful words, seconds"},
+    {"arithmetic", SIB_PORT_TEXT, false,
+     "arithmetic of the features: float (default), fixed or int16, int8"}};
 enum { OUT_TEXT, OUT_SEGMENTS, OUT_LANGUAGE, OUT_LANGUAGE_PROBABILITY };
 static const job_port transcribe_outputs[] = {
     {"text", SIB_PORT_TEXT, false, "all of it"},

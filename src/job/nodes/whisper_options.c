@@ -1,6 +1,7 @@
 #include "job/nodes/whisper_options.h"
 
 #include "base/error.h"
+#include "job/whisper/mel.h"
 
 #include <math.h>
 #include <stddef.h>
@@ -69,7 +70,8 @@ static sib_code read_option(const job_step *s, size_t i, size_t port, whisper_op
 sib_code whisper_options_read(const job_step *s, whisper_options *o, sib_error *err)
 {
     const size_t task = given(s, "task"), temperature = given(s, "temperature"),
-                 clips = given(s, "clip_timestamps"), seed = given(s, "seed");
+                 clips = given(s, "clip_timestamps"), seed = given(s, "seed"),
+                 features = given(s, "arithmetic");
     whisper_options_default(o);
     o->translate = task != NO_INDEX && !strcmp(step_text(s, task, ""), "translate");
     if (task != NO_INDEX && !o->translate && strcmp(step_text(s, task, ""), "transcribe"))
@@ -81,6 +83,9 @@ sib_code whisper_options_read(const job_step *s, whisper_options *o, sib_error *
         step_numbers(s, clips, &o->clip_timestamps, &o->n_clips);
     if (seed != NO_INDEX)
         o->seed = (uint64_t)fmax(0, fmin(step_number(s, seed, 0), 0x1p53));
+    if (features != NO_INDEX &&
+        whisper_arithmetic(s->node->name, step_text(s, features, "float"), &o->arithmetic, err) != SIB_OK)
+        return SIB_ERR_ARGUMENT;
     for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
         size_t port = given(s, options[i].name);
         sib_code code = port == NO_INDEX ? SIB_OK : read_option(s, i, port, o, err);

@@ -75,7 +75,8 @@ static sib_code encode(attending *a, sib_pool *pool, const float *samples, size_
     const size_t size = whisper_window_frames(a->m);
     size_t n_frames = 0;
     double start = rint(a->request->start * WHISPER_FRAME_RATE);
-    sib_code code = whisper_features(a->m, pool, samples, n_samples, &a->mel, &n_frames, a->err);
+    sib_code code =
+        whisper_features(a->m, SIB_DTYPE_UNKNOWN, pool, samples, n_samples, &a->mel, &n_frames, a->err);
     if (code != SIB_OK)
         return code;
     size_t content = n_frames - size;

@@ -6,10 +6,10 @@
 #include "job/whisper/detect.h"
 #include "job/whisper/hallucinate.h"
 #include "job/whisper/letters.h"
+#include "job/whisper/mel.h"
 #include "job/whisper/words.h"
 
 #include <math.h>
-#include <sibyl/features.h>
 #include <string.h>
 
 /* Windows in a row without progress before one is skipped: the text before a window may change its result,
@@ -340,8 +340,8 @@ sib_code whisper_transcribe_features(const whisper_model *m, const sib_tokenizer
     return code;
 }
 
-sib_code whisper_features(const whisper_model *m, sib_pool *pool, const float *samples, size_t n_samples,
-                          float **out, size_t *n_frames, sib_error *err)
+sib_code whisper_features(const whisper_model *m, sib_dtype arithmetic, sib_pool *pool, const float *samples,
+                          size_t n_samples, float **out, size_t *n_frames, sib_error *err)
 {
     const size_t padding = whisper_window_frames(m) * WHISPER_HOP;
     sib_mel_spec spec;
@@ -359,8 +359,7 @@ sib_code whisper_features(const whisper_model *m, sib_pool *pool, const float *s
             code = err_memory(err, (size_t)(bands * frames) * sizeof *features, "features");
     }
     if (code == SIB_OK)
-        code = sib_mel_compute(mel, pool, n_samples > 0 ? samples : &(float){0}, n_samples, padding, features,
-                               (size_t)frames, err);
+        code = whisper_mel(arithmetic, mel, pool, samples, n_samples, padding, features, (size_t)frames, err);
     sib_mel_free(&mel);
     if (code != SIB_OK) {
         mem_free(features);
@@ -378,7 +377,7 @@ sib_code whisper_transcribe(const whisper_model *m, const sib_tokenizer *t, sib_
     float *features;
     size_t n_frames;
     *out = (whisper_transcript){0};
-    sib_code code = whisper_features(m, pool, samples, n_samples, &features, &n_frames, err);
+    sib_code code = whisper_features(m, o->arithmetic, pool, samples, n_samples, &features, &n_frames, err);
     if (code == SIB_OK)
         code = whisper_transcribe_features(m, t, features, n_frames, o, watch, out, err);
     mem_free(features);

@@ -5,6 +5,7 @@
 #define JOB_WHISPER_WHISPER_H
 
 #include "job/watch.h"
+#include <sibyl/tensor.h>
 #include <sibyl/text.h>
 
 /* The model that the procedure calls, from one thread and in order. A window is 2 * n_audio_ctx frames of 10
@@ -66,6 +67,7 @@ typedef struct whisper_options {
     size_t n_clips;
     double hallucination_silence_threshold; /* seconds; only with word_timestamps */
     uint64_t seed;                          /* of sampling above temperature 0 */
+    sib_dtype arithmetic; /* of the features: SIB_DTYPE_UNKNOWN in floating point, SIB_I16, SIB_I8 */
 } whisper_options;
 void whisper_options_default(whisper_options *o);
 
@@ -89,8 +91,8 @@ sib_code whisper_transcribe(const whisper_model *m, const sib_tokenizer *t, sib_
                             const job_watch *watch, whisper_transcript *out, sib_error *err);
 
 /* The features of samples (n_samples) followed by a window of silence: *out (n_mels, *n_frames), mem_free it. */
-sib_code whisper_features(const whisper_model *m, sib_pool *pool, const float *samples, size_t n_samples,
-                          float **out, size_t *n_frames, sib_error *err);
+sib_code whisper_features(const whisper_model *m, sib_dtype arithmetic, sib_pool *pool, const float *samples,
+                          size_t n_samples, float **out, size_t *n_frames, sib_error *err);
 
 /* The same as whisper_transcribe from features of the recording followed by a window of silence: mel (n_mels, n_frames), where
    n_frames is at least 2 * n_audio_ctx and the last 2 * n_audio_ctx frames are that silence. */

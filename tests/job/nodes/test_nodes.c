@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <sibyl/features.h>
+#include <sibyl/fixed.h>
 
 static const int64_t vocabulary = 5;
 
@@ -60,6 +61,40 @@ static sib_tensor *sound(size_t n)
     for (size_t i = 0; i < n; i++)
         ((float *)sib_tensor_data(t))[i] = (float)(0.5 * check_uniform(&r));
     return t;
+}
+
+/* In fixed point: those of the fixed front end, divided by what 1.0 is; another word is refused. */
+TEST(features_in_fixed_point)
+{
+    sib_error err = SIB_ERROR_INIT;
+    sib_job *j =
+        node_job("features", "", "\"audio\": \"audio\", \"a\": \"text\"",
+                 "\"audio\": \"$audio\", \"arithmetic\": \"$a\", \"padding\": 900", "\"f\": \"$it\"");
+    enum { N = 5000, PADDED = N + 900, FRAMES = PADDED / 160 };
+    sib_tensor *x = sound(N);
+    static const char *const words[] = {"fixed", "int16", "int8"};
+    static int16_t pcm[PADDED], wide[80 * FRAMES];
+    static int8_t narrow[80 * FRAMES];
+    for (size_t i = 0; i < N; i++)
+        pcm[i] = (int16_t)lrintf(((const float *)sib_tensor_data(x))[i] * 32768);
+    CHECK_OK(sib_fixed_int16(80, SIB_FIXED_CLAMP_WHOLE, NULL, pcm, N, PADDED - N, wide, FRAMES, &err), err);
+    CHECK_OK(sib_fixed_int8(80, SIB_FIXED_CLAMP_WHOLE, NULL, pcm, N, PADDED - N, narrow, FRAMES, &err), err);
+    for (size_t k = 0; k < 3; k++) {
+        sib_job_value in[] = {audio("audio", x), a_text("a", words[k])};
+        sib_job_result *r = run_with(j, 2, in, NULL);
+        const sib_tensor *f = sib_job_result_find(r, "f")->tensor;
+        const float *found = sib_tensor_data(f);
+        assert_int_equal(sib_tensor_count(f), 80 * FRAMES);
+        for (size_t i = 0; i < 80 * FRAMES; i++)
+            assert_true(found[i] == (k < 2 ? (float)wide[i] / 16384 : (float)narrow[i] / 64));
+        sib_job_result_free(&r);
+    }
+    sib_job_value in[] = {audio("audio", x), a_text("a", "int4")};
+    sib_job_result *r = NULL;
+    CHECK_FAILS(sib_job_run(j, 2, in, 0, NULL, NULL, &r, &err), SIB_ERR_ARGUMENT, err,
+                "it: features in 'int4', expected float, fixed, int16 or int8");
+    sib_tensor_free(&x);
+    sib_job_free(&j);
 }
 
 TEST(features_are_those_of_sib_mel_compute)
