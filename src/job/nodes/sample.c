@@ -151,8 +151,8 @@ static int32_t choose(const job_step *s, candidate *c, size_t n, double x)
     double temperature = step_number(s, SAMPLE_TEMPERATURE, 0.8), top_k = step_number(s, SAMPLE_TOP_K, 0);
     candidate best = c[0];
     double all = 0, below;
-    for (size_t i = 1; i < n; i++)
-        if (likelier(&c[i], &best))
+    for (size_t i = 1; i < n; i++) /* ids ascend */
+        if (c[i].logit > best.logit)
             best = c[i];
     if (temperature == 0 || isinf(best.logit))
         return best.id;
@@ -225,13 +225,15 @@ static sib_code candidates(const job_step *s, const sample_memory *m, const doub
                            double *total, sib_error *err)
 {
     double penalty = step_number(s, SAMPLE_PENALTY, 1), presence = step_number(s, SAMPLE_PRESENCE, 0),
-           frequency = step_number(s, SAMPLE_FREQUENCY, 0), max = -INFINITY, sum = 0;
-    for (size_t i = 0; i < m->n_vocab; i++) {
+           frequency = step_number(s, SAMPLE_FREQUENCY, 0), max = row[0], sum = 0;
+    for (size_t i = 0; i < m->n_vocab; i++) { /* few tokens have been seen */
         if (isnan(row[i]))
             return err_set(err, SIB_ERR_VALUE, "%s: the logit of token %zu is NaN", s->node->name, i);
-        max = fmax(max, row[i]);
-        double x = m->seen[i] ? row[i] > 0 ? row[i] / penalty : row[i] * penalty : row[i];
-        c[i] = (candidate){x - (m->times[i] > 0) * presence - m->times[i] * frequency, (int32_t)i};
+        max = max < row[i] ? row[i] : max;
+        c[i] = (candidate){row[i], (int32_t)i};
+        if (m->seen[i])
+            c[i].logit = (row[i] > 0 ? row[i] / penalty : row[i] * penalty) - (m->times[i] > 0) * presence -
+                         m->times[i] * frequency;
     }
     if (isinf(max))
         return err_set(err, SIB_ERR_VALUE, "%s: the largest logit is infinite", s->node->name);
