@@ -30,6 +30,8 @@ KNOWN = {
         "milli-ops built of milli-ops",
     frozenset(("onnx/functions.c", "onnx/read_attribute.c", "onnx/read_graph.c")):
         "graphs hold attributes and calls, both of which hold graphs",
+    frozenset(("text/constrain/schema.c", "text/constrain/schema_lists.c")):
+        "objects and arrays hold schemas",
     frozenset(("text/template/evaluate.c", "text/template/execute.c")):
         "expressions call macros, which hold statements, which hold expressions",
     frozenset(("text/template/filters.c", "text/template/list_filters.c")):

@@ -108,8 +108,12 @@ static void check_walk(const sib_tokenizer *t, const char *schema, uint64_t seed
 TEST(tokens_are_allowed_as_their_bytes)
 {
     static const char *const schemas[] = {
-        "{}", "{\"type\":\"object\"}", of_text, "{\"type\":\"string\",\"minLength\":2,\"maxLength\":5}",
-        "{\"type\":\"array\",\"items\":{\"enum\":[true,1,12,\"ab\"]},\"minItems\":1,\"maxItems\":3}"};
+        "{}",
+        "{\"type\":\"object\"}",
+        of_text,
+        "{\"type\":\"string\",\"minLength\":2,\"maxLength\":5}",
+        "{\"type\":\"array\",\"items\":{\"enum\":[true,1,12,\"ab\"]},\"minItems\":1,\"maxItems\":3}",
+        "{\"type\":[\"string\",\"integer\"],\"pattern\":\"^a[^n]b?$\",\"minimum\":3,\"maximum\":1210}"};
     const struct {
         const char *text, *kind;
     } kinds[] = {{crossing, NULL}, {byte_bpe, NULL}, {llama, NULL},
@@ -199,6 +203,9 @@ static sib_code generate(const sib_tokenizer *t, const char *schema, size_t size
 
 TEST(memory_may_fail)
 {
+    static const char of_several[] =
+        "{\"prefixItems\":[{\"allOf\":[{\"pattern\":\"^[^b]a?$\"},{\"maxLength\":3}]},"
+        "{\"minimum\":2.5,\"multipleOf\":2}]}";
     static const char schema[] =
         "{\"properties\":{\"a\":{\"$ref\":\"#/$defs/b\"}},\"required\":[\"c\"],\"$defs\":{"
         "\"b\":{\"enum\":[1,\"x\",[2.5]]}}}";
@@ -208,6 +215,8 @@ TEST(memory_may_fail)
     CHECK_EVERY_ALLOCATION(token_order_of(t, &order, &err), { break; });
     CHECK_SOME_ALLOCATIONS(check_k + 1,
                            generate(t, schema, sizeof schema - 1, "{\"a\":[2.5],\"c\":{}}", &err), {});
+    CHECK_SOME_ALLOCATIONS(check_k + 1, generate(t, of_several, sizeof of_several - 1, "[\"ca\",12]", &err),
+                           {});
     sib_tokenizer_free(&t);
 }
 
@@ -217,7 +226,8 @@ TEST(damaged_schemas)
     static const char schema[] =
         "{\"type\":\"object\",\"properties\":{\"a\":{\"$ref\":\"#/$defs/"
         "b\"},\"c\":{\"type\":[\"string\",\"null\"],"
-        "\"maxLength\":12}},\"required\":[\"c\",\"a\"],\"additionalProperties\":{\"anyOf\":[{\"$ref\":\"#\"},"
+        "\"maxLength\":12,\"pattern\":\"^a(b|[c-e]){2}$|\\\\d\"}},\"required\":[\"c\",\"a\"],"
+        "\"additionalProperties\":{\"anyOf\":[{\"$ref\":\"#\"},"
         "{\"enum\":[1,"
         "12,\"x\\\\\"]}]},\"$defs\":{\"b\":{\"type\":\"array\",\"items\":{\"$ref\":\"#\"},\"minItems\":1}}}";
     const char *count = getenv("SIBYL_MUTATIONS");

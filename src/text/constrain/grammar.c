@@ -95,7 +95,8 @@ sib_code grammar_end(grammar *g, uint32_t start, sib_error *err)
     bool changed = true;
     for (int pass = 0; changed && g->code == SIB_OK; pass++) {
         changed = false;
-        for (size_t i = 0; i < g->n; i++) {
+        for (size_t k = 0; k < g->n; k++) { /* what follows a node may stand before it or behind it */
+            size_t i = pass % 2 ? g->n - 1 - k : k;
             unsigned height = height_of(g, &g->nodes[i]);
             changed = changed || height < g->nodes[i].height;
             g->nodes[i].height = (uint8_t)height;

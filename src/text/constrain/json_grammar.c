@@ -145,7 +145,8 @@ static uint32_t make_blank(json_grammar *j)
 
 /* ---- Arrays, objects, values --------------------------------------------------------------------------- */
 
-uint32_t json_array_of(json_grammar *j, uint32_t item, uint32_t min, uint32_t max)
+/* min to max items, where there is one at all; before them the bracket *may_close may stand, or nothing. */
+static uint32_t more_items(json_grammar *j, uint32_t item, uint32_t min, uint32_t max, uint32_t *may_close)
 {
     grammar *g = j->g;
     bool counts = min || max != JSON_NO_MAX;
@@ -160,7 +161,26 @@ uint32_t json_array_of(json_grammar *j, uint32_t item, uint32_t min, uint32_t ma
     if (one && counts)
         one = grammar_add(g, GRAMMAR_COUNT, one, max != JSON_NO_MAX ? max : min);
     grammar_set(g, items, one);
-    return byte(g, '[', json_blank(j, grammar_either(g, min ? 0 : close, one ? items : 0)));
+    *may_close = min ? 0 : close;
+    return one ? items : 0;
+}
+
+uint32_t json_array_of(json_grammar *j, const uint32_t *first, size_t n, uint32_t item, uint32_t min,
+                       uint32_t max)
+{
+    grammar *g = j->g;
+    uint32_t close = byte(g, ']', j->end), may_close;
+    uint32_t n_first = n < max ? (uint32_t)n : max;
+    uint32_t items = more_items(j, item, min > n_first ? min - n_first : 0,
+                                max == JSON_NO_MAX ? max : max - n_first, &may_close);
+    for (uint32_t i = n_first;
+         i-- > 0;) { /* from the last: what may stand behind a comma, and behind item i */
+        uint32_t comma = items ? byte(g, ',', json_blank(j, items)) : 0;
+        uint32_t after = json_blank(j, grammar_either(g, may_close, comma));
+        items = first[i] && after ? grammar_add(g, GRAMMAR_CALL, first[i], after) : 0;
+        may_close = i < min ? 0 : close;
+    }
+    return byte(g, '[', json_blank(j, grammar_either(g, may_close, items)));
 }
 
 /* Behind a key: its value, then `next`. */
@@ -206,7 +226,7 @@ void json_grammar_begin(json_grammar *j, grammar *g)
     j->boolean = grammar_either(g, grammar_text(g, "true", 4, j->end), grammar_text(g, "false", 5, j->end));
     j->null = grammar_text(g, "null", 4, j->end);
     j->value = grammar_place(g);
-    j->array = json_array_of(j, j->value, 0, JSON_NO_MAX);
+    j->array = json_array_of(j, NULL, 0, j->value, 0, JSON_NO_MAX);
     j->object = json_object_of(j, NULL, 0, j->key, j->value);
     uint32_t simple =
         grammar_either(g, grammar_either(g, j->string, j->number), grammar_either(g, j->boolean, j->null));

@@ -26,8 +26,9 @@ void json_grammar_begin(json_grammar *j, grammar *g);
 uint32_t json_blank(json_grammar *j, uint32_t next);
 /* A string of min to max characters. */
 uint32_t json_string_of(json_grammar *j, uint32_t min, uint32_t max);
-/* An array of min to max items, each as `item`. */
-uint32_t json_array_of(json_grammar *j, uint32_t item, uint32_t min, uint32_t max);
+/* An array of min to max items, the first n as `first`, the others as `item`. */
+uint32_t json_array_of(json_grammar *j, const uint32_t *first, size_t n, uint32_t item, uint32_t min,
+                       uint32_t max);
 
 /* One of these texts, sorted; equal ones count once. */
 uint32_t json_one_of(json_grammar *j, const sib_str *texts, size_t n);
