@@ -16,7 +16,7 @@
        vf_select_less(a, b, yes, no)    a < b ? yes : no by lane
        vf_select_nan(a, yes, no)        a is NaN ? yes : no
        vf_power_of_2(v)                 the float whose biased exponent is the low bits of v
-       vf_scale(v, n)                   v * 2^n for an integer n in -300 .. 300, rounded once
+       vf_scale(v, n)                   v * 2^n for v in 0.5 .. 2 and an integer n in -300 .. 300, rounded once
        vf_split(v, &n)                  m from sqrt(1/2) to sqrt(2) and an integer n with m * 2^n = v > 0; for
                                         other v a finite m and n = inf, -inf (v = 0) or NaN such that log(m) +
                                         n = log(v); or m is NaN
