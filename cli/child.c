@@ -1,6 +1,10 @@
 #include "child.h"
 
+#include "interrupt.h"
+
+#include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -32,5 +36,12 @@ int child_end(FILE *out, pid_t pid)
 {
     int status = 0;
     fclose(out);
-    return waitpid(pid, &status, 0) == pid ? status : -1;
+    if (interrupt_came()) /* else it may be waited for in vain */
+        kill(pid, SIGTERM);
+    pid_t ended = waitpid(pid, &status, 0);
+    while (ended < 0 && errno == EINTR) {
+        kill(pid, SIGTERM);
+        ended = waitpid(pid, &status, 0);
+    }
+    return ended == pid ? status : -1;
 }

@@ -9,7 +9,7 @@
 /* Starts a program, looked for in $PATH, whose standard output is *out. quiet: its standard error is
    discarded. Returns false where it cannot be started. */
 bool child_start(const char *program, char *const argv[], bool quiet, FILE **out, pid_t *pid);
-/* Closes `out` and waits. Returns the status of waitpid, -1 where that fails. */
+/* Closes `out` and waits; where a signal has come (interrupt.h), ends the program first. Returns the status of waitpid, -1 where that fails. */
 int child_end(FILE *out, pid_t pid);
 
 #endif

@@ -7,6 +7,7 @@
 /* Global, since a signal handler has no context. */
 static sib_cancel *interrupted;
 static volatile sig_atomic_t came;
+static int begun; /* calls of interrupt_begin that have not ended: the first has the flag for all */
 
 #define N_SIGNALS 2
 static const int signals[N_SIGNALS] = {SIGINT, SIGTERM};
@@ -30,16 +31,26 @@ void interrupt_watch(void)
 const sib_cancel *interrupt_begin(void)
 {
     sib_error err = SIB_ERROR_INIT;
+    if (begun) {
+        begun++;
+        return interrupted;
+    }
     if (sib_cancel_create(&interrupted, &err) != SIB_OK) {
         cli_fail("%s", err.message);
         return NULL;
     }
     interrupt_watch();
+    begun = 1;
     return interrupted;
 }
 
 void interrupt_end(void)
 {
+    if (begun > 1) {
+        begun--;
+        return;
+    }
+    begun = 0;
     for (size_t i = 0; i < N_SIGNALS; i++)
         sigaction(signals[i], &before[i], NULL);
     sib_cancel_free(&interrupted);

@@ -5,7 +5,7 @@
 #include <sibyl/sibyl.h>
 
 /* Returns a flag that the first such signal sets from now on; the next one ends the process. NULL, with a
-   line on stderr, on failure. One at a time. */
+   line on stderr, on failure. Calls nest: all get the same flag, which the last interrupt_end ends. */
 const sib_cancel *interrupt_begin(void);
 /* The same without a flag, for interrupt_came alone. */
 void interrupt_watch(void);

@@ -1,5 +1,6 @@
 /* sibyl diff MODEL: where two backends, or Sibyl and another runtime, differ. */
 #include "command.h"
+#include "interrupt.h"
 #include "messages.h"
 #include "model/compare_runs.h"
 #include "model/model_inputs.h"
@@ -18,6 +19,7 @@ typedef struct settings {
     double rtol, atol;
     double factor;
     int peer; /* index into peer_names, -1: none */
+    const sib_cancel *cancel;
     bool inside, all, oracle, local, json;
 } settings;
 
@@ -70,13 +72,14 @@ static const char more[] = "Feeds each node with the values of the reference sid
                            "tolerance.";
 
 /* Runs the model with every value recorded. passes: NULL for the graph as the file has it. */
-static bool record(sib_model *m, const char *backends, bool oracle, bool inside, const pass_settings *passes,
-                   const model_inputs *in, recording *out)
+static bool record(sib_model *m, const settings *s, const char *backends, bool oracle, bool inside,
+                   const pass_settings *passes, const model_inputs *in, recording *out)
 {
     sib_session *session = NULL;
     sib_error err = SIB_ERROR_INIT;
     sib_session_options o = {.backends = backends, .oracle = oracle};
-    sib_run_options run = {.tap = recording_tap,
+    sib_run_options run = {.cancel = s->cancel,
+                           .tap = recording_tap,
                            .tap_context = out,
                            .tap_inside = inside,
                            .tap_optimised = passes && passes_named(passes)};
@@ -113,8 +116,8 @@ static int compare(sib_model *m, const settings *s, const model_inputs *in, cons
     sib_tolerance tolerance = {.atol = s->atol < 0 ? 1e-5 : s->atol, .rtol = s->rtol < 0 ? 1e-3 : s->rtol};
     recording a = {0}, b = {0};
     comparison c = {0};
-    bool ok = record(m, s->b, false, s->inside, &s->passes, in, &b) &&
-              (theirs || record(m, s->a, s->oracle, s->inside, NULL, in, &a));
+    bool ok = record(m, s, s->b, false, s->inside, &s->passes, in, &b) &&
+              (theirs || record(m, s, s->a, s->oracle, s->inside, NULL, in, &a));
     int code = CLI_FAILED;
     if (ok) {
         if (!theirs)
@@ -178,7 +181,7 @@ static bool reference_values(const sib_model *m, const reference *r, const model
 
 static int compare_nodes(sib_model *m, const settings *s, const model_inputs *in, const dump *theirs)
 {
-    const sib_diff_options how = {.backends = s->b, .factor = s->factor};
+    const sib_diff_options how = {.backends = s->b, .factor = s->factor, .cancel = s->cancel};
     reference r = {.theirs = theirs};
     sib_diff *d = NULL;
     comparison c = {0};
@@ -188,7 +191,7 @@ static int compare_nodes(sib_model *m, const settings *s, const model_inputs *in
     sib_named_value *values = cli_alloc(info.n_values + 1, sizeof *values);
     size_t n = 0;
     int code = CLI_FAILED;
-    if ((theirs || record(m, s->a, false, false, NULL, in, &r.a)) &&
+    if ((theirs || record(m, s, s->a, false, false, NULL, in, &r.a)) &&
         reference_values(m, &r, in, values, &n)) {
         if (n && sib_diff_create(m, n, values, &how, &d, &err) != SIB_OK)
             cli_fail("%s", err.message);
@@ -254,8 +257,13 @@ static int diff(const cli_command *self, int argc, char **argv)
 {
     settings s = {.passes = PASS_DEFAULTS, .a = "ref", .rtol = -1, .atol = -1, .factor = 64, .peer = -1};
     int n, code;
-    if (cli_begin(self, argc, argv, &s, &n, &code))
-        code = extensions_load(&s.ext) ? diff_named(self, &s, n, argv) : CLI_FAILED;
+    if (cli_begin(self, argc, argv, &s, &n, &code)) {
+        code = CLI_FAILED;
+        if (extensions_load(&s.ext) && (s.cancel = interrupt_begin())) { /* files are removed at the end */
+            code = diff_named(self, &s, n, argv);
+            interrupt_end();
+        }
+    }
     extensions_free(&s.ext);
     free(s.in.inputs.items);
     free(s.in.dims.items);

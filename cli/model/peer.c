@@ -3,6 +3,7 @@
 #include "child.h"
 #include "dumps_script.h"
 #include "files.h"
+#include "interrupt.h"
 #include "messages.h"
 #include "model/dump.h"
 #include "peer_python.h"
@@ -59,16 +60,18 @@ bool peer_dump(int peer, const char *model, const model_inputs *in, const char *
     const size_t n = ok ? peer_pythons(paths) : 0;
     int code = ABSENT;
     for (size_t i = 0; i < n; i++) {
-        if (code == ABSENT) {
+        if (code == ABSENT && !interrupt_came()) {
             code = run_python(paths[i], model, inputs, out, said, sizeof said);
             free(tried);
             tried = cli_format("%s", paths[i]);
         }
         free(paths[i]);
     }
-    if (ok && code == ABSENT)
+    if (ok && code == ABSENT && !interrupt_came())
         cli_fail("%s has no %s (%s): '%s -m pip install %s' gets it; SIBYL_PYTHON names another Python",
                  tried, peer_names[peer], said, tried, peer_names[peer]);
+    else if (ok && code && interrupt_came())
+        cli_fail("%s: interrupted", model);
     else if (ok && code)
         cli_fail("%s: %s: %s", model, peer_names[peer], said);
     free(tried);

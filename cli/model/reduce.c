@@ -1,6 +1,7 @@
 /* sibyl reduce MODEL: the smallest part of a model that still shows a fault. */
 #include "command.h"
 #include "files.h"
+#include "interrupt.h"
 #include "messages.h"
 #include "model/dump.h"
 #include "model/model_inputs.h"
@@ -23,8 +24,11 @@ typedef struct settings {
 
 static const cli_option options[] = {
     OPT_INPUTS,
-    OPT_TEXT("check", check, "'diff ...'",
-             "how the fault shows: 'diff' with its options, without model and inputs"),
+    OPT_TEXT(
+        "check", check, "'diff ...'",
+        "how the fault shows: 'diff' with its options, without model and inputs; or a command",
+        .more = "A command is run by the shell with two more arguments: the model, and a .npz of its inputs. "
+                "The fault shows where it ends as it does for the entire model, which is not with 0."),
     OPT_FOLDER("out", out, "DIR", "where the case goes: model.onnx, test_data_set_0", .letter = 'o',
                .more = FOLDER_IS_MADE),
     OPT_INTEGER("checks", checks, "N", 1, 1000000, "make at most N checks (default: 500)"),
@@ -36,7 +40,8 @@ static const char more[] = "Runs the check on the model, takes the first value t
                            "the fewest nodes with which the "
                            "check still names it: the node that makes the value alone, else nodes are left "
                            "out in halves, quarters and so on, "
-                           "one by one in the end. What the left out nodes made is given as inputs: values "
+                           "one by one in the end; a command names no value, so all nodes are tried. What "
+                           "the left out nodes made is given as inputs: values "
                            "of --against where the check has "
                            "them, else those of the run on ref. Then dims of inputs are halved as long as "
                            "the fault shows, but not with "
@@ -119,7 +124,7 @@ static sib_model *part_of(const search *x, const bool *set)
         const uint32_t *users;
         const size_t n = sib_graph_users(x->g, i, &users);
         const bool inside = v.producer != SIB_NONE && set[v.producer];
-        bool read_inside = false, leaves = !strcmp(v.name, x->check.fault);
+        bool read_inside = false, leaves = x->check.fault && !strcmp(v.name, x->check.fault);
         for (size_t k = 0; k < n; k++)
             *(set[users[k]] ? &read_inside : &leaves) = true;
         for (size_t k = 0; k < graph.n_outputs; k++)
@@ -138,7 +143,7 @@ static sib_model *part_of(const search *x, const bool *set)
 /* Whether the nodes in set show the fault; then they are the best so far. */
 static bool try_nodes(search *x, const bool *set)
 {
-    reduced r = {.model = set[x->node] ? part_of(x, set) : NULL};
+    reduced r = {.model = x->check.command || set[x->node] ? part_of(x, set) : NULL};
     if (r.model)
         r.in = inputs_of(x, r.model);
     const bool shown = r.model && reduce_check_shows(&x->check, r.model, &r.in);
@@ -192,6 +197,13 @@ static void leave_out(search *x, bool *set)
 static void reduce_nodes(search *x)
 {
     bool *set = cli_alloc(x->n_nodes, sizeof *set);
+    if (x->check.command) {
+        memset(set, true, x->n_nodes * sizeof *set);
+        if (try_nodes(x, set))
+            leave_out(x, set);
+        free(set);
+        return;
+    }
     set[x->node] = true;
     if (!try_nodes(x, set)) {
         mark_needed(x, set);
@@ -269,7 +281,8 @@ static void reduce_dims(search *x)
     int64_t limit = INT64_MAX, size;
     while (x->check.done < x->check.limit && (size = largest_size(&now.in, limit)) > 1) {
         model_inputs in;
-        const bool shown = halve(&now.in, size, &in) && reduce_check_shows(&x->check, now.model, &in);
+        const bool shown = halve(&now.in, size, &in) && (!x->check.command || reduce_runs(now.model, &in)) &&
+                           reduce_check_shows(&x->check, now.model, &in);
         if (shown) {
             const model_inputs before = now.in;
             now.in = in;
@@ -287,18 +300,25 @@ static void reduce_dims(search *x)
     reduced_free(&now);
 }
 
+/* value, node and operator are null of a command, which names none. */
 static void tell(const search *x)
 {
-    sib_node_info node;
+    sib_node_info node = {.name = NULL};
     sib_model_info info;
-    sib_graph_node(x->g, x->node, &node);
+    const bool command = x->check.command;
+    if (!command)
+        sib_graph_node(x->g, x->node, &node);
     sib_model_get_info(x->best.model, &info);
     if (x->s->json)
-        cli_json_print(
-            json_pack("{s:o, s:o, s:o, s:I, s:I, s:I, s:o}", "value", cli_json_text(x->check.fault), "node",
-                      cli_json_text(node.name ? node.name : ""), "operator", cli_json_text(node.type),
-                      "nodes", (json_int_t)info.n_nodes, "of", (json_int_t)x->n_nodes, "checks",
-                      (json_int_t)x->check.done, "case", cli_json_text(x->s->out)));
+        cli_json_print(json_pack("{s:o, s:o, s:o, s:I, s:I, s:I, s:o}", "value",
+                                 command ? json_null() : cli_json_text(x->check.fault), "node",
+                                 command ? json_null() : cli_json_text(node.name ? node.name : ""),
+                                 "operator", command ? json_null() : cli_json_text(node.type), "nodes",
+                                 (json_int_t)info.n_nodes, "of", (json_int_t)x->n_nodes, "checks",
+                                 (json_int_t)x->check.done, "case", cli_json_text(x->s->out)));
+    else if (command)
+        printf("%s: %zu of %zu nodes show the fault, after %ld checks\n", x->s->out, info.n_nodes, x->n_nodes,
+               x->check.done);
     else
         printf("%s: %zu of %zu nodes show the fault in '%s' of node '%s' (%s), after %ld checks\n", x->s->out,
                info.n_nodes, x->n_nodes, x->check.fault, node.name ? node.name : "", node.type,
@@ -312,8 +332,9 @@ static bool reduce_model(search *x)
     x->n_nodes = info.n_nodes;
     sib_value **outputs = cli_alloc(info.n_outputs + 1, sizeof(sib_value *));
     const char *against = reduce_check_option(&x->check, "against");
-    x->node = reduce_check_find(&x->check, x->path, x->g, x->in);
-    bool ok = x->node != SIB_NONE && reduce_run(x->m, x->in, recording_tap, &x->ref, outputs);
+    x->node = x->check.command ? SIB_NONE : reduce_check_find(&x->check, x->path, x->g, x->in);
+    bool ok = x->check.command ? reduce_check_command(&x->check, x->path, x->in) : x->node != SIB_NONE;
+    ok = ok && reduce_run(x->m, x->in, recording_tap, &x->ref, false, outputs);
     for (size_t i = 0; i < info.n_outputs; i++)
         sib_value_free(&outputs[i]);
     free(outputs);
@@ -322,9 +343,14 @@ static bool reduce_model(search *x)
     if (!ok)
         return false;
     reduce_nodes(x);
+    if (x->best.model)
+        reduce_dims(x);
+    if (interrupt_came())
+        return cli_fail("%s: interrupted", x->path), false;
     if (!x->best.model)
-        return cli_fail("%s: no part of it shows the fault in '%s'", x->path, x->check.fault), false;
-    reduce_dims(x);
+        return cli_fail("%s: no part of it shows the fault in '%s'", x->path,
+                        x->check.command ? x->s->check : x->check.fault),
+               false;
     if (!reduce_case_write(x->s->out, x->best.model, &x->best.in, reduce_check_option(&x->check, "peer"),
                            x->against ? &x->theirs : NULL))
         return false;
@@ -339,7 +365,7 @@ static int reduce_named(const cli_command *self, const settings *s, int n, char 
     if (!s->check || !s->out)
         return cli_usage(self, "--check and --out must be given");
     sib_error err = SIB_ERROR_INIT;
-    char *folder = temporary_folder();
+    char *folder = interrupt_begin() ? temporary_folder() : NULL; /* removed at the end */
     search x = {.s = s, .path = names[0], .check = {.ext = &s->ext, .folder = folder, .limit = s->checks}};
     model_inputs in = {0};
     bool ok = folder && reduce_check_read(s->check, &x.check);
@@ -356,6 +382,7 @@ static int reduce_named(const cli_command *self, const settings *s, int n, char 
     sib_model_free(&x.m);
     reduce_check_free(&x.check);
     free(folder);
+    interrupt_end();
     return ok ? CLI_DONE : CLI_FAILED;
 }
 

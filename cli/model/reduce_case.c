@@ -9,16 +9,29 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool reduce_run(sib_model *m, const model_inputs *in, sib_tap tap, void *context, sib_value **outputs)
+bool reduce_run(sib_model *m, const model_inputs *in, sib_tap tap, void *context, bool quiet,
+                sib_value **outputs)
 {
     sib_session *session = NULL;
     sib_error err = SIB_ERROR_INIT;
     bool ok = sib_session_create(m, &(sib_session_options){.backends = "ref"}, &session, &err) == SIB_OK &&
               sib_session_run(session, in->n, in->items, 0, NULL, outputs,
                               &(sib_run_options){.tap = tap, .tap_context = context}, &err) == SIB_OK;
-    if (!ok)
+    if (!ok && !quiet)
         cli_fail("%s", err.message);
     sib_session_free(&session);
+    return ok;
+}
+
+bool reduce_runs(sib_model *m, const model_inputs *in)
+{
+    sib_model_info info;
+    sib_model_get_info(m, &info);
+    sib_value **outputs = cli_alloc(info.n_outputs + 1, sizeof(sib_value *));
+    const bool ok = reduce_run(m, in, NULL, NULL, true, outputs);
+    for (size_t i = 0; i < info.n_outputs; i++)
+        sib_value_free(&outputs[i]);
+    free(outputs);
     return ok;
 }
 
@@ -81,7 +94,8 @@ bool reduce_case_write(const char *folder, sib_model *m, const model_inputs *in,
     bool ok = file_folder_ready(folder) && file_folder_ready(set);
     if (ok && !reduce_save(m, path, &err))
         ok = (cli_fail("%s", err.message), false);
-    ok = ok && reduce_run(m, in, NULL, NULL, outputs) && take_theirs(path, m, in, peer, theirs, outputs);
+    ok = ok && reduce_run(m, in, NULL, NULL, false, outputs) &&
+         take_theirs(path, m, in, peer, theirs, outputs);
     for (size_t i = 0; ok && sib_model_input(m, i, &v); i++)
         ok = save_input(set, i, &v, in);
     for (size_t i = 0; ok && sib_model_output(m, i, &v); i++)

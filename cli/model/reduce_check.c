@@ -3,6 +3,7 @@
 #include "child.h"
 #include "command.h"
 #include "files.h"
+#include "interrupt.h"
 #include "messages.h"
 #include "model/dump.h"
 
@@ -15,6 +16,7 @@
 bool reduce_check_read(const char *text, reduce_check *c)
 {
     char *at = c->text = cli_format("%s", text);
+    c->shell = text;
     c->words = cli_alloc(MAX_WORDS, sizeof *c->words);
     while (*at) {
         while (*at == ' ' || *at == '\t' || *at == '\n')
@@ -32,8 +34,11 @@ bool reduce_check_read(const char *text, reduce_check *c)
         if (quote)
             *at++ = '\0';
     }
-    if (!c->n_words || strcmp(c->words[0], "diff") != 0)
-        return cli_fail("--check '%s': expected diff and its options", text), false;
+    if (!c->n_words)
+        return cli_fail("--check '%s': expected diff and its options, or a command", text), false;
+    c->command = strcmp(c->words[0], "diff") != 0;
+    if (c->command)
+        c->n_words = 0;
     return true;
 }
 
@@ -87,6 +92,25 @@ static json_t *run_check(reduce_check *c, const char *model, const char *inputs,
     return found;
 }
 
+/* Runs the command on a model. Returns the status of waitpid, -1 where it cannot be run. */
+static int run_command(reduce_check *c, const char *model, const char *inputs)
+{
+    char *text = cli_format("%s \"$@\"", c->shell), said[4096];
+    char *const argv[] = {(char *)"sh",  (char *)"-c",   text, (char *)"sh",
+                          (char *)model, (char *)inputs, NULL};
+    FILE *f;
+    pid_t pid;
+    int status = -1;
+    c->done++;
+    if (child_start("/bin/sh", argv, true, &f, &pid)) {
+        while (fgets(said, sizeof said, f))
+            ;
+        status = child_end(f, pid);
+    }
+    free(text);
+    return status;
+}
+
 /* The row of a value in the document, or NULL. */
 static const json_t *row_of(const json_t *document, const char *name)
 {
@@ -126,15 +150,21 @@ bool reduce_save(const sib_model *m, const char *path, sib_error *err)
 
 bool reduce_check_shows(reduce_check *c, const sib_model *m, const model_inputs *in)
 {
-    if (c->done >= c->limit)
+    if (c->done >= c->limit || interrupt_came())
         return false;
     sib_error err = SIB_ERROR_INIT;
     char *model = file_join(c->folder, "model.onnx"), *inputs = write_inputs(c, in);
-    json_t *document = inputs && reduce_save(m, model, &err) ? run_check(c, model, inputs, true) : NULL;
-    const json_t *row = row_of(document, c->fault);
-    const bool shown =
-        row && !json_is_true(json_object_get(row, "equal")) && !!json_object_get(row, "why") == c->unrun;
-    json_decref(document);
+    const bool saved = inputs && reduce_save(m, model, &err);
+    bool shown = false;
+    if (saved && c->command)
+        shown = run_command(c, model, inputs) == c->status;
+    else if (saved) {
+        json_t *document = run_check(c, model, inputs, true);
+        const json_t *row = row_of(document, c->fault);
+        shown =
+            row && !json_is_true(json_object_get(row, "equal")) && !!json_object_get(row, "why") == c->unrun;
+        json_decref(document);
+    }
     free(model);
     free(inputs);
     return shown;
@@ -174,6 +204,22 @@ uint32_t reduce_check_find(reduce_check *c, const char *path, const sib_graph *g
     json_decref(document);
     free(inputs);
     return c->fault ? node : SIB_NONE;
+}
+
+bool reduce_check_command(reduce_check *c, const char *path, const model_inputs *in)
+{
+    char *inputs = write_inputs(c, in);
+    c->status = inputs ? run_command(c, path, inputs) : 0;
+    const int code = WIFEXITED(c->status) ? WEXITSTATUS(c->status) : 0;
+    free(inputs);
+    if (!inputs)
+        return cli_fail("%s: the check could not be made: inputs that are no tensors", path), false;
+    if (c->status == -1 || code == 126 || code == 127)
+        return cli_fail("--check '%s': cannot be run: expected diff and its options, or a command", c->shell),
+               false;
+    if (!c->status)
+        return cli_fail("%s: '%s' shows no fault: it ends with 0", path, c->shell), false;
+    return true;
 }
 
 void reduce_check_free(reduce_check *c)

@@ -4,12 +4,14 @@ import json
 import os
 import shutil
 import struct
+import subprocess
 import sys
+import time
 import unittest
 import warnings
 import zipfile
 
-from command import sibyl, read_npy, npy_bytes, Case, Model, w
+from command import COMMAND, sibyl, read_npy, npy_bytes, Case, Model, w
 
 
 class Diff(Model):
@@ -116,6 +118,24 @@ class Peer(Model):
                          {"x": {"file": "x.npy", "dtype": "float32", "dims": [1, 3]}})
         self.assertEqual(tuple(read_npy(keep / "x.npy")[1]), (1, 2, 3))
 
+    def test_interrupts_leave_nothing(self):
+        """Neither files nor the Python, also where the signal comes to the command alone."""
+        python = self.script("echo $$ > pid; exec sleep 60")
+        for arguments in self.ARGUMENTS, ("reduce", *self.ARGUMENTS[1:4], "--check", "diff --peer onnxruntime", "-o", "case"):
+            process = subprocess.Popen([COMMAND, *arguments], cwd=self.folder, stderr=subprocess.PIPE,
+                                       env={**os.environ, "SIBYL_PYTHON": str(python), "TMPDIR": str(self.tmp)})
+            while process.poll() is None and not (self.folder / "pid").exists():
+                time.sleep(0.01)
+            time.sleep(0.1)
+            self.assertTrue(list(self.tmp.iterdir()))
+            process.terminate()
+            self.assertIn(b"m.onnx", process.communicate(timeout=30)[1])
+            self.assertEqual((process.returncode, list(self.tmp.iterdir())), (1, []))
+            with self.assertRaises(ProcessLookupError):
+                os.kill(int((self.folder / "pid").read_text()), 0)
+            (self.folder / "pid").unlink()
+        self.assertFalse((self.folder / "case").exists())
+
     def test_misuse(self):
         self.fails(2, "--against and --peer", *self.ARGUMENTS, "--against", ".")
         self.fails(2, ["--peer", "onnxruntime"], "diff", "m.onnx", "--peer", "tensorflow")
@@ -195,6 +215,18 @@ class Reduce(Model):
                            env={**os.environ, "SIBYL_PYTHON": str(python)})
         self.assertIn("case: 1 of 3 nodes show the fault in 'sum' of node 'layer/add' (Add)", result)
         self.assertEqual(sibyl("conform", "case", folder=self.folder).returncode, 1)
+
+    def test_any_command(self):
+        """Its status counts: here, that of whether the model has an operator, and that of a signal."""
+        for check, operator in (("f() { grep -q Add $1 && test -s $2 && exit 3; exit 0; }; f", "Add"),
+                                ("f() { grep -q Relu $1 && kill -9 $$; exit 0; }; f", "Relu")):
+            found, nodes = self.reduced(check, "-i", "x=1,2,3")
+            self.assertEqual((found["value"], found["node"], found["nodes"], nodes), (None, None, 1, [operator]), check)
+            self.assertIn("1 passed", self.done("conform", "case", "--backend", "ref"))
+        arguments = ("reduce", "m.onnx", "-i", "x=1,2,3", "-o", "case", "--check")
+        self.assertIn("case: 1 of 3 nodes show the fault, after ", self.done(*arguments, "! grep -q Add"))
+        shutil.rmtree(self.folder / "case")
+        self.fails(1, "shows no fault: it ends with 0", *arguments, "true")
 
     def test_misuse(self):
         arguments = ("reduce", "m.onnx", "-i", "x=1,2,3", "-o", "case", "--check")
