@@ -198,6 +198,17 @@ static void lanes_largest(trial *t)
     lanes(t, true);
 }
 
+static void shift(trial *t)
+{
+    size_t n = trial_length(t);
+    float *y = trial_out(t, sizeof *y, 1, n, n, TRIAL_VALUES), by = -0.3f;
+    trial_fill_floats(t, y, n, trial_fill_of(t));
+    CALL(t, n, conv2d.shift(by, n, y));
+    const float *before = trial_before(t, y);
+    for (size_t i = 0; i < n; i++)
+        trial_expect(t, i, y[i], before[i] + by, 0);
+}
+
 static void clamp(trial *t)
 {
     size_t n = trial_length(t);
@@ -447,6 +458,7 @@ static const trial_row rows[] = {
     ENTRY(conv2d.largest, largest),
     ENTRY(conv2d.total, total),
     ENTRY(conv2d.clamp, clamp),
+    ENTRY(conv2d.shift, shift),
     ENTRY(conv2d.divide, divide),
     ENTRY(conv2d.from_u8, from_u8),
     ENTRY(conv2d.from_s8, from_s8),

@@ -115,7 +115,7 @@ static sib_code check_arrays(const sib_conv1d_spec *s, int64_t out_length, size_
    LONG_SUM terms are added up in double: equal terms round the same way each time, so 960,000 of them in one
    float are off by 4e-3. */
 #define LONG_SUM    8192
-#define BLOCK_TERMS 320
+#define BLOCK_TERMS 384
 
 /* One call's state. */
 typedef struct conv1d {
@@ -137,10 +137,8 @@ static void add_bias(const conv1d *c, size_t begin, size_t n, float *sums)
     size_t length = c->plan.out_plane;
     for (size_t i = 0, end; i < n; i = end) {
         size_t row = (begin + i) / length;
-        float bias = c->bias[row % c->out_channels];
         end = size_min((row + 1) * length - begin, n);
-        for (; i < end; i++)
-            sums[i] += bias;
+        c->kernels->conv2d.shift(c->bias[row % c->out_channels], end - i, sums + i);
     }
 }
 

@@ -444,9 +444,8 @@ static void pack_rows(const conv2d_plan *p, const conv2d_weights *w, size_t row,
                 const char *from = (const char *)w->elements + ((row + i) * p->k + k) * element;
                 conv2d_widen(p, w->dtype, from, zero, n, piece[i]);
             }
-            for (size_t j = 0; j < n; j++)
-                for (size_t i = 0; i < rows; i++)
-                    dst[(k + j) * apart + i] = piece[i][j];
+            p->table->layout.transpose[2]((const char *)piece, sizeof *piece, (char *)(dst + k * apart),
+                                          (ptrdiff_t)(apart * sizeof *dst), rows, n);
         }
 }
 

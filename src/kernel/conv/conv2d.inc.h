@@ -14,6 +14,7 @@
 
 #define UNROLL _Pragma("GCC unroll 32")
 #define MAX_NV 8
+#define AHEAD  64 /* terms whose weights are brought into the cache meanwhile */
 
 /* Operands of a tile. */
 typedef struct tile_args {
@@ -28,9 +29,19 @@ typedef struct tile_args {
     size_t last; /* floats of the last vector */
 } tile_args;
 
+/* Brings y, which is read and written once the sums are there, into the cache meanwhile. */
+static inline __attribute__((always_inline)) void fetch_result(const tile_args *t, int m, int nv)
+{
+    UNROLL for (int i = 0; i < m; i++)
+    {
+        UNROLL for (int j = 0; j < nv; j++) __builtin_prefetch(t->y + (size_t)i * t->ldy + j * VF_LANES, 1);
+    }
+}
+
 /* m rows by nv vectors, the last of which has t->last floats where `cut`. All three are constants. */
 static inline __attribute__((always_inline)) void tile(const tile_args *t, int m, int nv, bool cut)
 {
+    fetch_result(t, m, nv);
     vf sum[CONV2D_MR][MAX_NV];
     const float *a = t->a, *x = t->x;
     size_t last = t->last;
@@ -40,6 +51,7 @@ static inline __attribute__((always_inline)) void tile(const tile_args *t, int m
         UNROLL for (int j = 0; j < nv; j++) sum[i][j] = first;
     }
     for (size_t p = 0; p < t->k; p++, a += m) {
+        __builtin_prefetch(a + AHEAD * m); /* at its end what follows, which mostly is the next panel's */
         const float *row = x + t->offset[p];
         vf right[MAX_NV];
         UNROLL for (int j = 0; j < nv; j++) right[j] =
@@ -214,6 +226,16 @@ static void conv2d_divide(const float *by, float factor, size_t n, float *y)
         vf_store_n(y + i, vf_div(vf_load_n(y + i, n - i), vf_mul(vf_load_n(by + i, n - i), times)), n - i);
 }
 
+static void conv2d_shift(float by, size_t n, float *y)
+{
+    vf all = vf_set1(by);
+    size_t i = 0;
+    for (; i + VF_LANES <= n; i += VF_LANES)
+        vf_store(y + i, vf_add(vf_load(y + i), all));
+    if (i < n)
+        vf_store_n(y + i, vf_add(vf_load_n(y + i, n - i), all), n - i);
+}
+
 static void conv2d_clamp(float low, float high, size_t n, float *y)
 {
     vf min = vf_set1(low), max = vf_set1(high);
@@ -247,6 +269,7 @@ void SIMD_NAME(conv2d_init)(conv2d_kernels *k)
     k->lanes_largest = conv2d_lanes_largest;
     k->largest = conv2d_largest;
     k->total = conv2d_total;
+    k->shift = conv2d_shift;
     k->clamp = conv2d_clamp;
     k->divide = conv2d_divide;
     k->from_u8 = conv2d_from_u8;

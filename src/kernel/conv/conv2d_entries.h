@@ -106,6 +106,8 @@ typedef struct conv2d_kernels {
        sum. */
     void (*largest)(size_t n, size_t k, const float *x, const int32_t *offset, float *y);
     void (*total)(size_t n, size_t k, const float *x, const int32_t *offset, float *y);
+    /* y[j] += by for j < n */
+    void (*shift)(float by, size_t n, float *y);
     /* y[j] = min(high, max(low, y[j])) for j < n; NaN stays NaN */
     void (*clamp)(float low, float high, size_t n, float *y);
     /* y[j] /= by[j] * factor for j < n */
