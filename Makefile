@@ -11,7 +11,7 @@ PYTEST  = OMP_NUM_THREADS=1 PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 $(PYTHON) -m pytest
 CTEST   = ctest -j $$(($(JOBS) + 2)) --no-tests=error
 SHELL   = /bin/bash
 
-.PHONY: all build setup demo test test-c test-python compare compare-gpu compare-python bench asan tsan portable debug neon cortex gpu-test gpu-bench mutate mutate-checkpoints mutate-tokenizers faults fuzz-http load random-graphs page serve test-web check check-paths format operators digits tile-tables install example clean
+.PHONY: all build build-tests setup demo test test-c test-python compare compare-gpu compare-python bench asan tsan portable debug neon cortex gpu-test gpu-bench mutate mutate-checkpoints mutate-tokenizers faults fuzz-http load random-graphs page serve test-web check check-paths format operators digits tile-tables install example clean
 
 all: build
 	@if [ $(PRESET) = release ]; then ln -sf release/cli/sibyl build/sibyl; fi
@@ -58,11 +58,17 @@ test:
 	@tools/setup.sh install python
 	@$(MAKE) --no-print-directory -k test-c test-python; code=$$?; tools/skipped.sh $(PRESET); exit $$code
 
-# A build folder configured before cmocka was installed has no tests: configure it again.
 test-c: need-test
-	@test -f build/$(PRESET)/tests/CTestTestfile.cmake || cmake --preset $(PRESET)
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory build-tests all
 	$(CTEST) --preset $(PRESET)
+
+# What the tests of a build need: of arm64 the kernels' tests, and random graphs, alone. A build folder configured before
+# cmocka was installed has no tests: configure it again.
+arm64_targets = $(if $(filter arm64,$(PRESET)),--target tests_base tests_kernel test_backend_cpu_attention \
+	test_backend_cpu_recurrent test_backend_random_graphs)
+build-tests:
+	@test -f build/$(PRESET)/tests/CTestTestfile.cmake || cmake --preset $(PRESET)
+	@cmake --build --preset $(PRESET) -j $(JOBS) $(arm64_targets)
 
 test-python: need-python all
 	@set -o pipefail; $(PYTEST) -rfEs python/tests | tee build/pytest.log
@@ -95,9 +101,7 @@ asan tsan portable debug: need-test
 # The arm64 kernels, cross-compiled and run under qemu, and random graphs on them; the other tests of that build take
 # minutes each: cmake --build --preset arm64, ctest --preset arm64-all -R NAME.
 neon: need-arm64
-	@test -f build/arm64/build.ninja || cmake --preset arm64
-	@cmake --build --preset arm64 -j $(JOBS) --target tests_base tests_kernel \
-		test_backend_cpu_attention test_backend_cpu_recurrent test_backend_random_graphs
+	@$(MAKE) --no-print-directory build-tests PRESET=arm64
 	SIBYL_QUICK=1 $(CTEST) --preset arm64
 
 # The fixed-point kernel with every compiler and on every processor that it is for, bare Cortex-M4 and M33 among
