@@ -53,7 +53,9 @@ static void simplify(conv2d_shape *s)
 
 /* Max floats of the image that an item reads, and of the output that it writes: both stay in the L2 cache. */
 #define IMAGE_FLOATS  (96 * 1024)
-#define OUTPUT_FLOATS (64 * 1024)
+#define OUTPUT_FLOATS (128 * 1024)
+/* Max channels of the output of an item with pixels in the lanes, so that what it writes of each is long. */
+#define OUTPUT_CHANNELS 256
 /* Min terms of a block of channels: with fewer, sums are read and written too often. */
 #define BLOCK_TERMS 256
 /* Floats of the image that all panels process at once, from the L1 cache. */
@@ -64,6 +66,9 @@ static void simplify(conv2d_shape *s)
 #define MIN_COLUMNS 240
 /* Min columns of a row of a phase that is padded to entire cache lines. */
 #define LONG_ROW 128
+/* Channels whose pixels are copied rather than read in place: their min floats, and how many of them still matter. */
+#define MIN_PLANE 256
+#define MAX_PAGES 512
 /* Min items per thread, so that threads end together. */
 #define ITEMS_PER_THREAD 4
 
@@ -94,6 +99,14 @@ static size_t channel_floats(const conv2d_plan *p, size_t rows, size_t columns)
     return a[0].kernel * p->phases[1] * p->phases[2] * reach(p, 1, rows) * pitch_of(p, columns);
 }
 
+/* Whether single pixels are copied although they could be read in place: many panels read each channel, and a
+   channel's pixels are a page apart from the next one's. */
+static bool copy_pays(const conv2d_plan *p)
+{
+    return p->s.kind == CONV2D_PRODUCT && p->taps == 1 && !p->features && p->in_plane >= MIN_PLANE &&
+           (double)(p->panels * size_min(p->s.c, MAX_PAGES)) >= p->table->costs->pixels_pages;
+}
+
 /* Whether the image is read in place: no window leaves it, and neighbours are where the kernels expect
    them. */
 static bool is_direct(const conv2d_plan *p)
@@ -104,7 +117,7 @@ static bool is_direct(const conv2d_plan *p)
         if (a->before || (a->out - 1) * a->stride + (a->kernel - 1) * a->dilation >= a->in)
             return false;
     }
-    return p->step[2] == 1 && s->x == SIB_F32;
+    return p->step[2] == 1 && s->x == SIB_F32 && !copy_pays(p);
 }
 
 /* Vectors that n pixels take. */
@@ -114,14 +127,14 @@ static size_t vectors(const conv2d_plan *p, size_t n)
 }
 
 /* Modelled time of a band as one run, which computes the gaps too and is copied once more, beside that of separate
-   rows, which waste lanes of their last vectors. */
+   rows, which waste lanes of their last vectors. Rows without gaps are not copied. */
 static double joined_ratio(const conv2d_plan *p, size_t pitch)
 {
     const kernel_costs *costs = p->table->costs;
     const conv2d_axis *a = p->s.axis;
     if (a[1].out == 1 || (p->direct && a[1].stride != 1))
         return INFINITY;
-    double each = costs->joined_term * (double)p->k, copy = costs->joined_copy;
+    double each = costs->joined_term * (double)p->k, copy = pitch == a[2].out ? 0 : costs->joined_copy;
     if (p->s.m == 1)
         each *= 2;
     double apart = each * (double)(a[1].out * vectors(p, a[2].out));
@@ -139,7 +152,9 @@ static void choose_bands(conv2d_plan *p, unsigned threads)
 {
     const conv2d_axis *a = p->s.axis;
     size_t rows = a[1].out, columns = a[2].out;
-    size_t max = size_max(1, OUTPUT_FLOATS / size_max(1, p->s.m * columns));
+    size_t blocks = p->features || !plain(p) ? 1 : size_ceil_div(p->s.m, OUTPUT_CHANNELS);
+    size_t channels = size_ceil_div(p->s.m, blocks);
+    size_t max = size_max(1, OUTPUT_FLOATS / size_max(1, channels * columns));
     rows = size_min(rows, max);
     /* features in the lanes copy the image block by block of channels */
     size_t image =
@@ -148,7 +163,7 @@ static void choose_bands(conv2d_plan *p, unsigned threads)
         rows = (rows + 1) / 2;
     if (a[1].out == 1) {
         while (columns > MIN_COLUMNS &&
-               (p->s.c * channel_floats(p, 1, columns) > IMAGE_FLOATS || p->s.m * columns > OUTPUT_FLOATS))
+               (p->s.c * channel_floats(p, 1, columns) > IMAGE_FLOATS || channels * columns > OUTPUT_FLOATS))
             columns = (columns + 1) / 2;
     }
     size_t others = p->s.batch * p->s.groups * a[0].out;
@@ -172,7 +187,7 @@ static void choose_bands(conv2d_plan *p, unsigned threads)
         p->columns = size_ceil_div(p->columns, p->kernels->nr) * p->kernels->nr;
     p->column_bands = size_ceil_div(a[2].out, p->columns);
     size_t items = others * p->row_bands * p->column_bands;
-    p->m_blocks = items < wanted ? size_min(p->panels, size_ceil_div(wanted, items)) : 1;
+    p->m_blocks = size_min(p->panels, size_max(blocks, items < wanted ? size_ceil_div(wanted, items) : 1));
     p->items = items * p->m_blocks;
     p->planes = 1;
     if (conv2d_planes_pay(p))

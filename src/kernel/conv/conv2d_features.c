@@ -9,7 +9,7 @@
 /* Pixels whose sums are kept until all terms are added, and max floats of a panel's weights that they are
    multiplied with before the next: sums, these weights and the part of the image that is read share the L2
    cache. */
-#define PIXELS       224
+#define PIXELS       672
 #define PANEL_FLOATS (56 * 1024)
 /* Max floats of the sums of all panels, where all are kept, and of the image that a block of terms meets: with a block
    of weights they share the L2 cache. */

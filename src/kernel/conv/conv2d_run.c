@@ -44,12 +44,15 @@ static void panel_of(const product *o, size_t panel, size_t n, const float *x, f
         p->kernels->total(n, p->k, x, p->offset, y);
 }
 
-/* Pixels begin .. begin + n - 1 of a run, for all panels, stored without change of layout. */
-static void chunk_straight(const product *o, const float *x, size_t n, float *y)
+/* n pixels of each of `rows` rows, for all panels, stored without change of layout. A panel's rows follow one
+   another, since some processors write long pieces of a channel twice as fast as short ones. */
+static void rows_straight(const product *o, const float *x, size_t n, size_t rows, float *y)
 {
     const conv2d_plan *p = o->p;
     for (size_t panel = o->at->panel0; panel < o->at->panel1; panel++)
-        panel_of(o, panel, n, x, y + conv2d_panel_row(p, panel) * o->y_plane, o->y_plane);
+        for (size_t row = 0; row < rows; row++)
+            panel_of(o, panel, n, x + row * p->row_step,
+                     y + conv2d_panel_row(p, panel) * o->y_plane + row * o->y_row, o->y_plane);
 }
 
 /* Copies the pixels of a run that belong to the output: columns below `columns` of rows `pitch` apart. */
@@ -131,14 +134,17 @@ static void multiply(const product *o)
             if (gaps)
                 chunk_flat(o, begin, n);
             else
-                chunk_straight(o, o->image + begin, n, o->y + begin);
+                rows_straight(o, o->image + begin, n, 1, o->y + begin);
         }
         return;
     }
-    for (size_t row = 0; row < at->rows; row++)
-        for (size_t begin = 0; begin < at->columns; begin += size_min(p->chunk, at->columns - begin))
-            chunk_straight(o, o->image + row * p->row_step + begin, size_min(p->chunk, at->columns - begin),
-                           o->y + row * o->y_row + begin);
+    size_t together = size_min(at->rows, size_max(1, p->chunk / at->columns));
+    for (size_t row = 0; row < at->rows; row += together)
+        for (size_t begin = 0, n; begin < at->columns; begin += n) {
+            n = size_min(p->chunk, at->columns - begin);
+            rows_straight(o, o->image + row * p->row_step + begin, n, size_min(together, at->rows - row),
+                          o->y + row * o->y_row + begin);
+        }
 }
 
 /* Divides sums of windows to get averages. */
