@@ -27,6 +27,7 @@ typedef struct sib_diff_options {
    are moved by one representable number of their type (all up, all down, and at random), and on the backend ref; the
    largest of these differences, and half a step of the result's type. A value differs where one element's difference is
    more than `factor` times that, or the norm of all differences is.
+   Of a sequence the numbers of all its tensors are judged, one tensor after the other; of complex ones both parts.
    Random operators explain any result; the mask of a Dropout below opset 12, which nothing defines, never differs. The
    values must outlive *out, which is owned by the caller: sib_diff_free(&d).
    Errors: SIB_ERR_ARGUMENT (no value of that name, a name twice, an input that is missing), SIB_ERR_CANCELLED,

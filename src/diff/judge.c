@@ -8,26 +8,52 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool same_shape(const sib_tensor *a, const sib_tensor *b)
+/* Tensor i of a value: itself, an item of a sequence, of what an optional holds; NULL where there are no more. */
+static const sib_tensor *tensor_at(const sib_value *v, size_t i)
 {
-    const size_t rank = sib_tensor_rank(a);
-    return rank == sib_tensor_rank(b) &&
-           !memcmp(sib_tensor_dims(a), sib_tensor_dims(b), rank * sizeof(int64_t));
+    while (v && sib_value_get_kind(v) == SIB_VALUE_OPTIONAL)
+        v = sib_value_item(v, 0);
+    if (v && sib_value_get_kind(v) == SIB_VALUE_SEQUENCE)
+        v = sib_value_item(v, i);
+    else if (i)
+        return NULL;
+    return v ? sib_value_tensor(v) : NULL;
 }
 
-/* Elements in double, owned by the caller. NULL where memory fails. */
-static double *doubles_of(const sib_tensor *t)
+/* Whether both have as many tensors, of the same dims, at least one. */
+static bool same_shape(const sib_value *v, const sib_value *w)
 {
-    sib_tensor *dense = NULL;
-    const size_t n = (size_t)sib_tensor_count(t);
-    double *out = mem_alloc(n, sizeof *out);
-    if (out && sib_tensor_convert(t, SIB_F64, SIB_OVERFLOW_IEEE, &dense, NULL) == SIB_OK)
-        memcpy(out, sib_tensor_data(dense), n * sizeof *out);
-    else {
+    for (size_t i = 0;; i++) {
+        const sib_tensor *a = tensor_at(v, i), *b = tensor_at(w, i);
+        if (!a || !b)
+            return i && !a && !b;
+        const size_t rank = sib_tensor_rank(a);
+        if (rank != sib_tensor_rank(b) ||
+            memcmp(sib_tensor_dims(a), sib_tensor_dims(b), rank * sizeof(int64_t)) != 0)
+            return false;
+    }
+}
+
+/* Numbers in double, one tensor after the other, owned by the caller. NULL where memory fails. */
+static double *doubles_of(const judge *j, const sib_value *v)
+{
+    double *out = mem_alloc((size_t)j->n, sizeof *out), *to = out;
+    const sib_dtype wide = j->parts == 2 ? SIB_C128 : SIB_F64;
+    const sib_tensor *t;
+    for (size_t i = 0; to && (t = tensor_at(v, i)); i++) {
+        sib_tensor *dense = NULL;
+        const size_t n = (size_t)(sib_tensor_count(t) * j->parts);
+        if (sib_tensor_convert(t, wide, SIB_OVERFLOW_IEEE, &dense, NULL) == SIB_OK) {
+            memcpy(to, sib_tensor_data(dense), n * sizeof *to);
+            to += n;
+        } else
+            to = NULL;
+        sib_tensor_free(&dense);
+    }
+    if (!to) {
         mem_free(out);
         out = NULL;
     }
-    sib_tensor_free(&dense);
     return out;
 }
 
@@ -59,33 +85,40 @@ static void set_range(judge *j, const char *op_type, const sib_tensor *t)
 sib_code judge_begin(judge *j, const char *op_type, const sib_value *ours, const sib_value *theirs,
                      sib_error *err)
 {
-    const sib_tensor *a = sib_value_tensor(ours), *b = sib_value_tensor(theirs);
+    const sib_tensor *a = tensor_at(ours, 0), *b = tensor_at(theirs, 0), *t;
     *j = (judge){.ours = ours, .theirs = theirs};
-    if (!a || !b || sib_tensor_dtype(a) != sib_tensor_dtype(b) || !same_shape(a, b))
+    if (!same_shape(ours, theirs) || sib_tensor_dtype(a) != sib_tensor_dtype(b))
         return SIB_OK;
-    const sib_dtype_kind kind = sib_dtype_get_kind(sib_tensor_dtype(a));
-    if (kind == SIB_KIND_STRING || kind == SIB_KIND_COMPLEX)
+    const sib_dtype dtype = part_of(sib_tensor_dtype(a), &j->parts);
+    if (sib_dtype_get_kind(dtype) == SIB_KIND_STRING)
         return SIB_OK;
-    j->n = sib_tensor_count(a);
-    j->integers = kind != SIB_KIND_FLOAT;
-    j->step = j->integers ? 0 : step_of(sib_tensor_dtype(a));
+    for (size_t i = 0; (t = tensor_at(ours, i)); i++)
+        j->n += sib_tensor_count(t) * j->parts;
+    j->integers = sib_dtype_get_kind(dtype) != SIB_KIND_FLOAT;
+    j->step = j->integers ? 0 : step_of(dtype);
     j->half = j->step > 0x1p-20;
     set_range(j, op_type, a);
     j->around = mem_calloc((size_t)j->n, sizeof *j->around);
     return j->around ? SIB_OK : err_memory(err, (size_t)j->n * sizeof *j->around, "what rounding explains");
 }
 
+/* Whether both are complex, or neither. */
+static bool is_like(const judge *j, const sib_value *v)
+{
+    uint64_t parts;
+    part_of(sib_tensor_dtype(tensor_at(v, 0)), &parts);
+    return parts == j->parts;
+}
+
 void judge_exact(judge *j, const sib_value *v)
 {
-    const sib_tensor *t = sib_value_tensor(v);
-    if (j->n && t && same_shape(t, sib_value_tensor(j->ours)))
-        j->exact = doubles_of(t);
+    if (j->n && same_shape(v, j->ours) && is_like(j, v))
+        j->exact = doubles_of(j, v);
 }
 
 void judge_sample(judge *j, const sib_value *v)
 {
-    const sib_tensor *t = sib_value_tensor(v);
-    double *x = j->exact && t && same_shape(t, sib_value_tensor(j->ours)) ? doubles_of(t) : NULL;
+    double *x = j->exact && same_shape(v, j->ours) && is_like(j, v) ? doubles_of(j, v) : NULL;
     for (uint64_t i = 0; x && i < j->n; i++) {
         const double away = fabs(x[i] - j->exact[i]);
         if (x[i] == j->exact[i] || (isnan(x[i]) && isnan(j->exact[i])))
@@ -180,6 +213,7 @@ static void judge_elements(const judge *j, const double *ours, const double *the
     least = fmax(least, j->step / 2 * (double)j->positions / 16 * sqrt(s.theirs / n));
     out->figures.n_different = out->figures.n_nan_mismatch = 0;
     out->figures.first = UINT64_MAX;
+    uint64_t counted = UINT64_MAX;
     for (uint64_t i = 0; i < j->n; i++) {
         if (alike(ours[i], theirs[i]))
             continue;
@@ -190,9 +224,14 @@ static void judge_elements(const judge *j, const double *ours, const double *the
             out->figures.worst_a = ours[i];
             out->figures.worst_b = theirs[i];
         }
-        if (far > most)
+        if (far > most && i / j->parts != counted) {
             count_element(&out->figures, i, ours[i], theirs[i]);
+            counted = i / j->parts;
+        }
     }
+    out->figures.worst /= j->parts;
+    if (out->figures.first != UINT64_MAX)
+        out->figures.first /= j->parts;
     const double together = s.differences > 0 ? sqrt(s.differences / fmax(s.noise, 1e-300)) : 0;
     out->error = s.theirs > 0 ? sqrt(s.differences / s.theirs) : s.differences > 0 ? INFINITY : 0;
     out->cosine = s.products / (sqrt(s.ours) * sqrt(s.theirs));
@@ -205,21 +244,25 @@ static void judge_elements(const judge *j, const double *ours, const double *the
 static void count_distances(const judge *j, sib_diff_row *out)
 {
     static const uint64_t most[SIB_DIFF_DISTANCES] = {0, 1, 4, 16, 64, 256, 4096, UINT64_MAX};
-    const float_format *f = moved_format(sib_tensor_dtype(sib_value_tensor(j->ours)));
-    sib_tensor *a = NULL, *b = NULL;
-    if (f && sib_tensor_copy(sib_value_tensor(j->ours), &a, NULL) == SIB_OK &&
-        sib_tensor_copy(sib_value_tensor(j->theirs), &b, NULL) == SIB_OK)
-        for (uint64_t i = 0; i < j->n; i++) {
-            const int64_t x = format_order(f, code_at(sib_tensor_data(a), f, i)),
-                          y = format_order(f, code_at(sib_tensor_data(b), f, i));
-            const uint64_t away = x > y ? (uint64_t)x - (uint64_t)y : (uint64_t)y - (uint64_t)x;
-            size_t k = 0;
-            while (away > most[k])
-                k++;
-            out->distances[k]++;
-        }
-    sib_tensor_free(&a);
-    sib_tensor_free(&b);
+    uint64_t parts;
+    const float_format *f = moved_format(part_of(sib_tensor_dtype(tensor_at(j->ours, 0)), &parts));
+    const sib_tensor *t;
+    for (size_t k = 0; f && (t = tensor_at(j->ours, k)); k++) {
+        sib_tensor *a = NULL, *b = NULL;
+        if (sib_tensor_copy(t, &a, NULL) == SIB_OK &&
+            sib_tensor_copy(tensor_at(j->theirs, k), &b, NULL) == SIB_OK)
+            for (uint64_t i = 0; i < sib_tensor_count(t) * parts; i++) {
+                const int64_t x = format_order(f, code_at(sib_tensor_data(a), f, i)),
+                              y = format_order(f, code_at(sib_tensor_data(b), f, i));
+                const uint64_t away = x > y ? (uint64_t)x - (uint64_t)y : (uint64_t)y - (uint64_t)x;
+                size_t d = 0;
+                while (away > most[d])
+                    d++;
+                out->distances[d]++;
+            }
+        sib_tensor_free(&a);
+        sib_tensor_free(&b);
+    }
 }
 
 sib_code judge_end(const judge *j, double factor, sib_diff_row *out, char *problem, sib_error *err)
@@ -236,7 +279,7 @@ sib_code judge_end(const judge *j, double factor, sib_diff_row *out, char *probl
     out->cosine = 1;
     if (!j->n || out->figures.equal)
         return SIB_OK;
-    double *ours = doubles_of(sib_value_tensor(j->ours)), *theirs = doubles_of(sib_value_tensor(j->theirs));
+    double *ours = doubles_of(j, j->ours), *theirs = doubles_of(j, j->theirs);
     sib_code code = ours && theirs ? SIB_OK : err_memory(err, (size_t)j->n * sizeof *ours, "elements");
     if (code == SIB_OK) {
         judge_elements(j, ours, theirs, factor, out);

@@ -22,6 +22,12 @@ typedef enum movement {
 /* The format of the types whose elements are moved, which have whole bytes: float16, bfloat16, float32,
    float64; NULL of others. */
 const float_format *moved_format(sib_dtype dtype);
+/* The type of the real and imaginary parts of a complex one, *parts 2; else the type itself, *parts 1. */
+static inline sib_dtype part_of(sib_dtype dtype, uint64_t *parts)
+{
+    *parts = dtype == SIB_C64 || dtype == SIB_C128 ? 2 : 1;
+    return dtype == SIB_C64 ? SIB_F32 : dtype == SIB_C128 ? SIB_F64 : dtype;
+}
 static inline size_t format_bytes(const float_format *f)
 {
     return (1 + f->exponent_bits + f->mantissa_bits) / 8;
@@ -29,13 +35,17 @@ static inline size_t format_bytes(const float_format *f)
 /* Element i of dense data. */
 uint64_t code_at(const void *data, const float_format *f, uint64_t i);
 
-/* A copy of v whose float16, bfloat16, float32 and float64 elements are moved, but for integers, zeros, NaN
+/* A copy of v, a tensor or a sequence of them, whose float16, bfloat16, float32 and float64 elements and parts of
+   complex ones are moved, but for integers, zeros, NaN
    and infinities, which are mostly exact. key: differs between values, so that they are not moved alike. */
 sib_code move_value(const sib_value *v, movement m, uint32_t key, sib_value **out, sib_error *err);
 
 typedef struct judge {
     const sib_value *ours, *theirs; /* borrowed */
-    uint64_t n;                     /* elements that are judged one by one; 0: exact equality alone counts */
+    /* numbers that are judged one by one: elements, of all tensors of a sequence, and both parts of complex
+       ones; 0: exact equality alone counts */
+    uint64_t n;
+    uint64_t parts; /* numbers of an element: 2 of complex ones */
     bool integers;
     double step;        /* from 1 to the next number of the dtype; 0 of integers */
     double range;       /* of the operator's results, to which implementations are exact; 0: to each result */

@@ -1,6 +1,7 @@
 /* Inputs moved by one representable number: how far a result depends on the last bit. */
 #include "diff/judge.h"
 
+#include "base/alloc.h"
 #include "base/error.h"
 
 #include <string.h>
@@ -48,18 +49,18 @@ static bool is_fraction(const float_format *f, uint64_t code)
                          (mantissa << whole & ((UINT64_C(1) << f->mantissa_bits) - 1)));
 }
 
-sib_code move_value(const sib_value *v, movement m, uint32_t key, sib_value **out, sib_error *err)
+static sib_code move_tensor(const sib_tensor *t, movement m, uint32_t key, sib_value **out, sib_error *err)
 {
-    const sib_tensor *t = sib_value_tensor(v);
-    const float_format *f = t ? moved_format(sib_tensor_dtype(t)) : NULL;
+    uint64_t parts;
+    const float_format *f = moved_format(part_of(sib_tensor_dtype(t), &parts));
     sib_tensor *copy = NULL;
     if (!f)
-        return sib_value_copy(v, out, err);
+        return sib_value_from_tensor(t, out, err);
     sib_code done = sib_tensor_copy(t, &copy, err);
     if (done != SIB_OK)
         return done;
     char *data = sib_tensor_data(copy);
-    const uint64_t n = sib_tensor_count(copy);
+    const uint64_t n = sib_tensor_count(copy) * parts;
     for (uint64_t i = 0; i < n; i++) {
         uint64_t code = code_at(data, f, i);
         if (is_fraction(f, code))
@@ -69,4 +70,31 @@ sib_code move_value(const sib_value *v, movement m, uint32_t key, sib_value **ou
     done = sib_value_from_tensor(copy, out, err);
     sib_tensor_free(&copy);
     return done;
+}
+
+static sib_code move_sequence(const sib_value *v, movement m, uint32_t key, sib_value **out, sib_error *err)
+{
+    const size_t n = sib_value_count(v);
+    sib_value **items = mem_calloc(n ? n : 1, sizeof *items);
+    sib_code code = items ? SIB_OK : err_memory(err, n * sizeof *items, "a sequence");
+    for (size_t i = 0; i < n && code == SIB_OK; i++) {
+        const sib_value *item = sib_value_item(v, i);
+        const sib_tensor *t = sib_value_tensor(item);
+        code =
+            t ? move_tensor(t, m, key + (uint32_t)i, &items[i], err) : sib_value_copy(item, &items[i], err);
+    }
+    if (code == SIB_OK)
+        code = sib_value_sequence(n, (const sib_value *const *)items, out, err);
+    for (size_t i = 0; items && i < n; i++)
+        sib_value_free(&items[i]);
+    mem_free(items);
+    return code;
+}
+
+sib_code move_value(const sib_value *v, movement m, uint32_t key, sib_value **out, sib_error *err)
+{
+    if (sib_value_get_kind(v) == SIB_VALUE_SEQUENCE)
+        return move_sequence(v, m, key, out, err);
+    const sib_tensor *t = sib_value_tensor(v);
+    return t ? move_tensor(t, m, key, out, err) : sib_value_copy(v, out, err);
 }

@@ -1,7 +1,7 @@
 /* Nodes on the values of another run: a fault shows in its node alone, rounding in none. */
 #include "../run/tiny.h"
 
-#include <sibyl/diff.h>
+#include "diff/judge.h"
 
 #include <math.h>
 
@@ -312,4 +312,96 @@ TEST(arguments)
     sib_cancel_free(&c);
     free_values(&theirs);
     sib_model_free(&m);
+}
+
+/* ---- Values of several tensors, and complex ones ---- */
+
+/* (n) float32 or complex64 of the numbers, which begin at `at`. */
+static sib_value *numbers(sib_dtype dtype, int64_t n, const float *at)
+{
+    sib_error err = SIB_ERROR_INIT;
+    sib_tensor *t;
+    sib_value *v;
+    CHECK_OK(sib_tensor_create(dtype, 1, &n, &t, &err), err);
+    memcpy(sib_tensor_data(t), at, (size_t)n * (dtype == SIB_C64 ? 8 : 4));
+    CHECK_OK(sib_value_from_tensor(t, &v, &err), err);
+    sib_tensor_free(&t);
+    return v;
+}
+
+/* A sequence of six numbers in two tensors, or three complex ones. */
+static sib_value *several(bool sequence, const float *at)
+{
+    sib_error err = SIB_ERROR_INIT;
+    if (!sequence)
+        return numbers(SIB_C64, 3, at);
+    sib_value *items[] = {numbers(SIB_F32, 4, at), numbers(SIB_F32, 2, at + 4)}, *v;
+    CHECK_OK(sib_value_sequence(2, (const sib_value *const *)items, &v, &err), err);
+    sib_value_free(&items[0]);
+    sib_value_free(&items[1]);
+    return v;
+}
+
+/* Judged with a sample that is one step away in each number, but for the last, which no sample moves. */
+static sib_diff_row judged(bool sequence, const float ours[6], const float theirs[6], const float sample[6])
+{
+    sib_error err = SIB_ERROR_INIT;
+    sib_value *a = several(sequence, ours), *b = several(sequence, theirs), *s = several(sequence, sample);
+    sib_diff_row r = {.name = NULL};
+    char problem[PROBLEM_SIZE] = "";
+    judge j;
+    CHECK_OK(judge_begin(&j, "Loop", a, b, &err), err);
+    assert_int_equal(j.n, 6);
+    judge_exact(&j, a);
+    judge_sample(&j, s);
+    CHECK_OK(judge_end(&j, 64, &r, problem, &err), err);
+    assert_string_equal(problem, "");
+    judge_free(&j);
+    sib_value_free(&a);
+    sib_value_free(&b);
+    sib_value_free(&s);
+    return r;
+}
+
+TEST(sequences_and_complex_numbers_within_rounding)
+{
+    const float ours[6] = {1, -2, 3, -4, 5, 6};
+    float sample[6], theirs[6];
+    for (int i = 0; i < 6; i++)
+        theirs[i] = sample[i] = nextafterf(ours[i], 99);
+    for (int sequence = 0; sequence < 2; sequence++) {
+        sib_diff_row r = judged(sequence, ours, theirs, sample);
+        assert_false(r.differs);
+        assert_int_equal(r.distances[1], 6);
+        theirs[4] = 5.01f;
+        r = judged(sequence, ours, theirs, sample);
+        assert_true(r.differs && r.excess > 64);
+        assert_int_equal(r.figures.first, sequence ? 4 : 2);
+        assert_int_equal(r.figures.n_different, 1);
+        theirs[5] = -6;
+        r = judged(sequence, ours, theirs, sample);
+        assert_int_equal(r.figures.n_different, sequence ? 2 : 1);
+        theirs[4] = sample[4];
+        theirs[5] = sample[5];
+    }
+}
+
+TEST(sequences_and_complex_numbers_move)
+{
+    const float ours[6] = {0.1f, -0.2f, 0.3f, -0.4f, 0.5f, 1};
+    sib_error err = SIB_ERROR_INIT;
+    for (int sequence = 0; sequence < 2; sequence++) {
+        sib_value *v = several(sequence, ours), *moved;
+        CHECK_OK(move_value(v, MOVE_AWAY, 1, &moved, &err), err);
+        for (size_t k = 0, i = 0; k < 2; k++) {
+            const sib_value *one = sequence ? sib_value_item(moved, k) : moved;
+            const sib_tensor *t = sib_value_tensor(one);
+            const size_t n = sequence ? (size_t)sib_tensor_count(t) : k ? 0 : 6;
+            for (size_t e = 0; e < n; e++, i++) /* the integer stays */
+                assert_true(((const float *)sib_tensor_data(t))[e] ==
+                            (i == 5 ? 1 : nextafterf(ours[i], ours[i] > 0 ? 99 : -99)));
+        }
+        sib_value_free(&moved);
+        sib_value_free(&v);
+    }
 }
