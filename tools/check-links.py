@@ -24,6 +24,8 @@ from cycles import cycles, folder_edge
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 # Files of one folder that call each other, and why.
 KNOWN = {
+    frozenset(("backend/gpu/claim.c", "backend/gpu/elementwise.c")):
+        "a group is claimed by what runs its first node",
     frozenset(("milli/build.c", "milli/elements.c")):
         "the builder follows elements of each node that it adds; they fail as the builder does",
     frozenset(("milli/build_constant.c", "milli/build_element.c", "milli/build_layout.c")):

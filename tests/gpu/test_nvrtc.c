@@ -38,7 +38,9 @@ static const limit limits[] = {
     {GPU_attention, 0, 168},     /* three groups a multiprocessor */
     {GPU_attention_row, 0, 168}, /* one, whose loads are all under way at once */
     {GPU_chain, 384, 128},       /* registers of the program */
+    {GPU_conv, 128, 128},        /* of the program that follows */
     {GPU_layout, 32, 128},       /* places */
+    {GPU_matmul, 128, 128},      {GPU_matvec, 64, 128}, {GPU_matvec_bits, 64, 128}, {GPU_matvec_t, 64, 128},
 };
 
 static limit allowed(gpu_kernel kernel)

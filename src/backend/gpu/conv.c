@@ -158,6 +158,36 @@ static bool conv_claims(const node_view *n)
     return read_conv(n, &args);
 }
 
+static size_t pixels_of(const window_args *args)
+{
+    return (size_t)args->made[0] * args->made[1] * args->made[2];
+}
+
+/* Whether the convolution is made by tiles. */
+static bool is_tiled(const window_args *args)
+{
+    const size_t pixels = pixels_of(args), per_word = args->type == SIB_F32 ? 1 : 2;
+    const size_t deep = (size_t)args->c * args->taps[0] * args->taps[1] * args->taps[2];
+    SIB_ASSERT(pixels && args->m); /* what is claimed has elements */
+    return args->op == WINDOW_PRODUCT && pixels % per_word == 0 && deep >= DEEP_MIN &&
+           args->m >= FEATURES_MIN && size_ceil_div(pixels, TILE_SIDE) <= GPU_MAX_GROUPS &&
+           size_ceil_div(args->m, TILE_SIDE) <= GPU_MAX_GROUPS &&
+           args->count / (pixels * args->m) <= GPU_MAX_GROUPS;
+}
+
+static bool conv_room(const node_view *n, gpu_finish_room *out)
+{
+    window_args args = {0};
+    if (!read_conv(n, &args) || !is_tiled(&args))
+        return false;
+    const size_t pixels = pixels_of(&args);
+    *out = (gpu_finish_room){.out = 4, .buffers = 1 << 5 | 1 << 6};
+    out->buffers |= args.flags & CONV_BIAS ? 0 : 1 << 2;
+    out->buffers |= args.flags & CONV_SUM ? 0 : 1 << 3;
+    out->per_word = pixels % 4 == 0 ? 4 : pixels % 2 == 0 ? 2 : 1;
+    return true;
+}
+
 static sib_code add_windows(const node_view *n, gpu_step *s, const window_args *args, sib_error *err)
 {
     const gpu_operand x = {GPU_IN, 0, 0};
@@ -166,13 +196,8 @@ static sib_code add_windows(const node_view *n, gpu_step *s, const window_args *
         if (has(n, k))
             operands[k].at = k;
     const size_t per_word = args->type == SIB_F32 ? 1 : gpu_is_float(args->type) ? 2 : 4;
-    const size_t pixels = (size_t)args->made[0] * args->made[1] * args->made[2];
-    const size_t deep = (size_t)args->c * args->taps[0] * args->taps[1] * args->taps[2];
-    SIB_ASSERT(pixels && args->m); /* what is claimed has elements */
-    const size_t z = args->count / (pixels * args->m);
-    if (args->op != WINDOW_PRODUCT || pixels % per_word || deep < DEEP_MIN || args->m < FEATURES_MIN ||
-        size_ceil_div(pixels, TILE_SIDE) > GPU_MAX_GROUPS ||
-        size_ceil_div(args->m, TILE_SIDE) > GPU_MAX_GROUPS || z > GPU_MAX_GROUPS)
+    const size_t pixels = pixels_of(args);
+    if (!is_tiled(args))
         return gpu_add_line(s, GPU_window, 5, operands, args,
                             size_ceil_div(args->count, WINDOW_THREADS * per_word), err);
     gpu_conv_args tiled = {args->type,  args->m,     args->c,   args->groups, (uint32_t)pixels,
@@ -184,7 +209,7 @@ static sib_code add_windows(const node_view *n, gpu_step *s, const window_args *
     memcpy(tiled.before, args->before, sizeof tiled.before);
     memcpy(tiled.made, args->made, sizeof tiled.made);
     return gpu_add(s, GPU_conv, 5, operands, &tiled, size_ceil_div(pixels, TILE_SIDE),
-                   size_ceil_div(args->m, TILE_SIDE), z, err);
+                   size_ceil_div(args->m, TILE_SIDE), args->count / (pixels * args->m), err);
 }
 
 static sib_code conv_plan(const node_view *n, gpu_step *s, sib_error *err)
@@ -194,7 +219,7 @@ static sib_code conv_plan(const node_view *n, gpu_step *s, sib_error *err)
     return add_windows(n, s, &args, err);
 }
 
-const gpu_op gpu_conv = {.claims = conv_claims, .plan = conv_plan};
+const gpu_op gpu_conv = {.claims = conv_claims, .plan = conv_plan, .room = conv_room};
 
 /* ---- Pools --------------------------------------------------------------------------------------------- */
 

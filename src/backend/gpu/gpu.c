@@ -1,4 +1,5 @@
-/* The backends of GPUs: looks nodes up in the table, plans their launches, runs them. */
+/* The backends of GPUs: plan the launches of nodes and run them. */
+#include "backend/gpu/claim.h"
 #include "backend/gpu/constants.h"
 #include "backend/gpu/measure.h"
 #include "backend/gpu/step.h"
@@ -9,72 +10,18 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Max inputs and outputs, each, of a node: bits of step.arrive. */
-#define OPERANDS_MAX 64
-
 typedef struct gpu_self {
     gpu_device *device;
     gpu_constants *constants;
     gpu_alike *alike; /* what steps read besides */
 } gpu_self;
 
-static const gpu_op *const milli_ops[MILLI_COUNT] = {
-#define GPU_OP(domain, name, op)
-#define GPU_MILLI(name, op) [MILLI_##name] = &op,
-#include "backend/gpu/gpu.def"
-#undef GPU_OP
-#undef GPU_MILLI
-};
-
-#define DOMAIN_ONNX  ""
-#define DOMAIN_MS    "com.microsoft"
-#define DOMAIN_SIBYL "ai.sibyl"
-
-static const struct {
-    const char *domain, *name;
-    const gpu_op *op;
-} op_rows[] = {
-#define GPU_OP(domain, name, op) {DOMAIN_##domain, #name, &op},
-#define GPU_MILLI(name, op)
-#include "backend/gpu/gpu.def"
-#undef GPU_OP
-#undef GPU_MILLI
-};
-
 /* ---- Claiming ------------------------------------------------------------------------------------------ */
-
-/* Whether v is a tensor without elements. */
-static bool is_empty(const graph *g, const value *v)
-{
-    int64_t dims[SIB_MAX_RANK];
-    bool empty = false;
-    if (v->type.depth || v->type.leaf != TYPE_TENSOR || !dim_shape_const(g->dims, &v->type.shape, dims))
-        return false;
-    for (int i = 0; i < v->type.shape.rank; i++)
-        empty |= dims[i] == 0;
-    return empty;
-}
-
-static const gpu_op *op_for(const node_view *n)
-{
-    gpu_tensor t;
-    const gpu_op *op = n->node->milli ? milli_ops[n->node->milli->kind] : NULL;
-    for (size_t i = 0; !n->node->milli && !op && i < sizeof op_rows / sizeof *op_rows; i++)
-        if (str_is(n->node->type, op_rows[i].name) && str_is(n->node->domain, op_rows[i].domain))
-            op = op_rows[i].op;
-    bool holds = op && n->n_in <= OPERANDS_MAX && n->n_out <= OPERANDS_MAX;
-    for (size_t i = 0; i < n->n_in && holds; i++)
-        holds = !n->in[i] || (op->takes_empty && is_empty(n->graph, n->in[i])) ||
-                (gpu_tensor_of(n->graph, n->in[i], &t) && (!n->in[i]->constant || n->in[i]->constant->dense));
-    for (size_t i = 0; i < n->n_out && holds; i++)
-        holds = !n->out[i] || gpu_tensor_of(n->graph, n->out[i], &t);
-    return holds && op->claims(n) ? op : NULL;
-}
 
 static bool gpu_claims(const void *self, const node_view *n)
 {
     (void)self;
-    return op_for(n) != NULL;
+    return gpu_op_for(n) != NULL;
 }
 
 /* ---- Planning ------------------------------------------------------------------------------------------ */
@@ -138,7 +85,7 @@ static sib_code gpu_prepare(void *self, const node_view *n, step *st, sib_error 
     s->n_in = n->n_in;
     s->constants = mem_calloc(n->n_in ? n->n_in : 1, sizeof *s->constants);
     s->held = mem_calloc(n->n_in ? n->n_in : 1, sizeof(gpu_same *));
-    const gpu_op *op = op_for(n);
+    const gpu_op *op = gpu_op_for(n);
     SIB_ASSERT(op); /* as when it was claimed */
     sib_code code = s->constants && s->held ? op->plan(n, s, err) : err_memory(err, n->n_in, "a step");
     if (code == SIB_OK)
@@ -232,7 +179,7 @@ static sib_code gpu_run(const step *st, const buffer *const *in, buffer *const *
     sib_code code = check_indices(st, in, err);
     (void)cancel; /* the run asks between steps */
     for (size_t i = 0; i < n->n_in && code == SIB_OK; i++)
-        if (st->arrive >> i & 1 && !in[i]->stays && !is_empty(n->graph, n->in[i])) {
+        if (st->arrive >> i & 1 && !in[i]->stays && !gpu_is_empty(n->graph, n->in[i])) {
             const void *from = sib_value_tensor(in[i]->value)->data;
             const gpu_range to = place_of(n, n->in[i], in[i]);
             code = is_wide(n->in[i]) ? gpu_upload_wide(d, to, from, err) : gpu_upload(d, to, from, err);

@@ -23,6 +23,14 @@ typedef struct gpu_operand {
 
 typedef struct gpu_step gpu_step;
 
+/* What a kernel leaves to a program that follows its result: kernels/finish.h. */
+typedef struct gpu_finish_room {
+    unsigned out, buffers; /* the result's buffer; a bit for each that the kernel does not use itself */
+    unsigned per_word;     /* elements in a word of what is written, at most */
+} gpu_finish_room;
+/* Max inputs of a node whose result programs may follow. */
+#define FINISH_INPUTS 8
+
 /* One way to run nodes. */
 typedef struct gpu_op {
     /* True if it runs this node with these dtypes and dims. No side effects. Every
@@ -30,6 +38,8 @@ typedef struct gpu_op {
     bool (*claims)(const node_view *n);
     /* Lists the launches of a claimed node. Errors: SIB_ERR_MEMORY. */
     sib_code (*plan)(const node_view *n, gpu_step *s, sib_error *err);
+    /* Of a claimed node whose plan is one launch: whether a program may follow, and where. NULL: none. */
+    bool (*room)(const node_view *n, gpu_finish_room *out);
     bool takes_empty; /* inputs may be without elements: no launch reads them, and they have no gpu_tensor */
 } gpu_op;
 

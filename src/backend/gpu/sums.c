@@ -105,6 +105,17 @@ static sib_code add_product(gpu_step *s, const gpu_matmul_args *args, size_t n_i
                    size_ceil_div(args->m, TILE_SIDE), batches, err);
 }
 
+/* What the product's kernels have no use for. */
+static void set_room(const gpu_matmul_args *args, size_t batches, gpu_finish_room *out)
+{
+    const unsigned per_word = args->type == SIB_F16 || args->type == SIB_BF16 ? 2 : 1;
+    *out = (gpu_finish_room){.out = 2, .buffers = 1 << 6};
+    out->buffers |= args->flags & MATMUL_A_ZERO || args->bits ? 0 : 1 << 3;
+    out->buffers |= args->flags & (MATMUL_B_ZERO | MATMUL_REAL_ZERO) ? 0 : 1 << 4;
+    out->buffers |= args->flags & MATMUL_BIAS ? 0 : 1 << 5;
+    out->per_word = gpu_is_matvec(args, batches) ? per_word : args->n % 4 == 0 ? 4 : args->n % 2 == 0 ? 2 : 1;
+}
+
 /* Of floats of one type. */
 static bool read_matmul(const node_view *n, gpu_matmul_args *args, size_t *batches)
 {
@@ -138,7 +149,16 @@ static sib_code matmul_plan(const node_view *n, gpu_step *s, sib_error *err)
     return add_product(s, &args, 5, (const size_t[]){0, 1, 0, 0, has(n, IN_C) ? IN_C : 0}, batches, err);
 }
 
-const gpu_op gpu_matmul = {.claims = matmul_claims, .plan = matmul_plan};
+static bool matmul_room(const node_view *n, gpu_finish_room *out)
+{
+    gpu_matmul_args args = {0};
+    size_t batches = 0;
+    const bool claimed = read_matmul(n, &args, &batches);
+    set_room(&args, batches, out);
+    return claimed;
+}
+
+const gpu_op gpu_matmul = {.claims = matmul_claims, .plan = matmul_plan, .room = matmul_room};
 
 /* ---- Weights of 16 bits -------------------------------------------------------------------------------- */
 
@@ -179,7 +199,15 @@ static sib_code narrow_plan(const node_view *n, gpu_step *s, sib_error *err)
     return add_product(s, &args, 2, (const size_t[]){0, 1}, 1, err);
 }
 
-const gpu_op gpu_matmul_narrow = {.claims = narrow_claims, .plan = narrow_plan};
+static bool narrow_room(const node_view *n, gpu_finish_room *out)
+{
+    gpu_matmul_args args = {0};
+    const bool claimed = read_narrow(n, &args);
+    set_room(&args, 1, out);
+    return claimed;
+}
+
+const gpu_op gpu_matmul_narrow = {.claims = narrow_claims, .plan = narrow_plan, .room = narrow_room};
 
 /* ---- Products of bytes --------------------------------------------------------------------------------- */
 
@@ -228,7 +256,16 @@ static sib_code bytes_plan(const node_view *n, gpu_step *s, sib_error *err)
                        err);
 }
 
-const gpu_op gpu_matmul_integer = {.claims = bytes_claims, .plan = bytes_plan};
+static bool bytes_room(const node_view *n, gpu_finish_room *out)
+{
+    gpu_matmul_args args = {0};
+    size_t batches = 0;
+    const bool claimed = read_bytes(n, &args, &batches);
+    set_room(&args, batches, out);
+    return claimed;
+}
+
+const gpu_op gpu_matmul_integer = {.claims = bytes_claims, .plan = bytes_plan, .room = bytes_room};
 
 /* ---- Weights of few bits ------------------------------------------------------------------------------- */
 
@@ -295,7 +332,15 @@ static sib_code bits_plan(const node_view *n, gpu_step *s, sib_error *err)
     return add_product(s, &args, 5, (const size_t[]){BITS_A, BITS_B, BITS_SCALES, zeros, bias}, 1, err);
 }
 
-const gpu_op gpu_matmul_bits = {.claims = bits_claims, .plan = bits_plan};
+static bool bits_room(const node_view *n, gpu_finish_room *out)
+{
+    gpu_matmul_args args = {0};
+    const bool claimed = read_bits(n, &args);
+    set_room(&args, 1, out);
+    return claimed;
+}
+
+const gpu_op gpu_matmul_bits = {.claims = bits_claims, .plan = bits_plan, .room = bits_room};
 
 /* ---- Reductions ---------------------------------------------------------------------------------------- */
 

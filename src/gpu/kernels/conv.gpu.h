@@ -2,7 +2,8 @@
    memory: k counts channels and taps. Tiles as those of `matmul`; a group of threads is for GROUP_Z = image * groups
    + group. y = clamp(w x + bias + z) where what is below 0 is times `slope` first.
 
-   Buffers: 0 x, 1 w, 2 bias, 3 z, 4 y, of one type. Narrower than a word, pixels fill words. */
+   Buffers: 0 x, 1 w, 2 bias, 3 z, 4 y, of one type. Narrower than a word, pixels fill words. What
+   follows: finish.h. */
 #ifndef GPU_KERNELS_CONV_H
 #define GPU_KERNELS_CONV_H
 
@@ -13,13 +14,16 @@
 #define CONV_AXES 3u
 
 #include "gpu/dialect/args.h"
+#include "gpu/kernels/finish.h"
 #include "gpu/kernels/tile.h"
 /* m: features of a group; c: its channels. Of each axis, the slowest first: x has `size` elements, y `made`. */
 KERNEL_ARGS(conv, u32 type; u32 m; u32 c; u32 groups; u32 pixels; u32 flags; f32 slope; f32 low; f32 high;
-            u32 size[3]; u32 taps[3]; u32 stride[3]; u32 dilation[3]; u32 before[3]; u32 made[3];)
+            u32 size[3]; u32 taps[3]; u32 stride[3]; u32 dilation[3]; u32 before[3]; u32 made[3]; u32 finish;)
 
 #ifdef GPU_DIALECT
-#define THREADS TILE_THREADS
+#define THREADS          TILE_THREADS
+#define RUN              4u
+#define FINISH_SET(i, w) SET_WORD(4, i, w)
 
 /* A thread fetches CONV_DEEP elements of its window, which follow one another along k. */
 #define CONV_DEEP (TILE_SIDE * TILE_DEEP / THREADS)
@@ -103,27 +107,32 @@ KERNEL(conv)
         }
         TILE_END(sums)
     }
+    FINISH_LOAD
     TILE_SHARE(sums)
     EACH_THREAD
     {
-        for (u32 i = 2u * thread; i < TILE_SIDE * TILE_SIDE; i += 2u * THREADS) {
-            u32 y = i / TILE_SIDE, word = 0u;
-            for (u32 x = i % TILE_SIDE;
-                 x < i % TILE_SIDE + 2u && row + y < args.m && column + x < args.pixels; x++) {
-                u32 to = (GROUP_Z * args.m + row + y) * args.pixels + column + x;
-                f32 sum = bits_to_f32(TILE_SUM(y, x));
-                if ((args.flags & CONV_BIAS) != 0u)
-                    sum = sum + LOAD_F32(2, args.type, GROUP_Z % args.groups * args.m + row + y);
-                if ((args.flags & CONV_SUM) != 0u)
-                    sum = sum + LOAD_F32(3, args.type, to);
-                sum = clamped(sum < 0.0f ? sum * args.slope : sum, args.low, args.high);
-                PUT_F32(4, args.type, word, to, sum);
+        ROLLED
+        for (u32 i = RUN * thread; i < TILE_SIDE * TILE_SIDE; i += RUN * THREADS) {
+            u32 y = row + i / TILE_SIDE, x = column + i % TILE_SIDE, made[RUN];
+            u32 count = y < args.m ? run_within(x, args.pixels) : 0u,
+                first = (GROUP_Z * args.m + y) * args.pixels + x;
+            UNROLL
+            for (u32 e = 0u; e < RUN; e++) {
+                f32 sum = bits_to_f32(TILE_SUM(i / TILE_SIDE, i % TILE_SIDE + e));
+                if ((args.flags & CONV_BIAS) != 0u && e < count)
+                    sum = sum + LOAD_F32(2, args.type, GROUP_Z % args.groups * args.m + y);
+                if ((args.flags & CONV_SUM) != 0u && e < count)
+                    sum = sum + LOAD_F32(3, args.type, first + e);
+                made[e] = f32_to_bits(clamped(sum < 0.0f ? sum * args.slope : sum, args.low, args.high));
             }
+#include "gpu/kernels/finish_run.h"
         }
     }
     BARRIER;
 }
 
+#undef RUN
+#undef FINISH_SET
 #undef THREADS
 #endif
 #endif

@@ -3,7 +3,8 @@
    scale, with a scale and a zero point for each block of a row.
 
    Buffers: 0 a, 1 b, 2 out; 3 scales of b, or zero points of a; 4 zero points of b; 5 what is added to
-   the result, c_row and c_column apart. Strides are in elements. Results narrower than a word have an even n. */
+   the result, c_row and c_column apart. Strides are in elements. Results narrower than a word have an even n. What
+   follows: finish.h. */
 #ifndef GPU_KERNELS_MATMUL_H
 #define GPU_KERNELS_MATMUL_H
 
@@ -14,6 +15,7 @@
 #define MATMUL_SCALED    16u /* the product is times alpha, what is added times beta */
 
 #include "gpu/dialect/args.h"
+#include "gpu/kernels/finish.h"
 #include "gpu/kernels/tile.h"
 /* Batch z is batch (z / inner, z % inner), for two levels of leading dims that either operand may repeat. bits: of
    an element of b, 0 where it has b_type; b_row is then bytes of a row, blocks the blocks in it, and zero_row
@@ -21,10 +23,12 @@
 KERNEL_ARGS(matmul, u32 type; u32 m; u32 n; u32 k; u32 inner; u32 a_outer; u32 a_inner; u32 a_row;
             u32 a_column; u32 b_outer; u32 b_inner; u32 b_row; u32 b_column; u32 a_type; u32 b_type;
             u32 flags; u32 a_zero; u32 b_zero; u32 bits; u32 block; u32 blocks; u32 zero_row; u32 c_row;
-            u32 c_column; f32 alpha; f32 beta;)
+            u32 c_column; f32 alpha; f32 beta; u32 finish;)
 
 #ifdef GPU_DIALECT
-#define THREADS TILE_THREADS
+#define THREADS          TILE_THREADS
+#define RUN              4u
+#define FINISH_SET(i, w) SET_WORD(2, i, w)
 
 /* `bits` bits of the word of byte `at`, from bit `i` behind that byte's first on. */
 FN u32 matmul_bits(u32 word, u32 at, u32 i, u32 bits)
@@ -144,29 +148,34 @@ KERNEL(matmul)
         }
         TILE_END(sums)
     }
+    FINISH_LOAD
     TILE_SHARE(sums)
     EACH_THREAD
     {
-        for (u32 i = 2u * thread; i < TILE_SIDE * TILE_SIDE; i += 2u * THREADS) {
-            u32 y = i / TILE_SIDE, word = 0u;
-            for (u32 x = i % TILE_SIDE; x < i % TILE_SIDE + 2u && row + y < args.m && column + x < args.n;
-                 x++) {
-                u32 sum = TILE_SUM(y, x);
-                bool scaled = (args.flags & MATMUL_SCALED) != 0u;
+        ROLLED
+        for (u32 i = RUN * thread; i < TILE_SIDE * TILE_SIDE; i += RUN * THREADS) {
+            u32 y = row + i / TILE_SIDE, x = column + i % TILE_SIDE, made[RUN];
+            u32 count = y < args.m ? run_within(x, args.n) : 0u, first = (GROUP_Z * args.m + y) * args.n + x;
+            bool scaled = (args.flags & MATMUL_SCALED) != 0u;
+            UNROLL
+            for (u32 e = 0u; e < RUN; e++) {
+                made[e] = TILE_SUM(i / TILE_SIDE, i % TILE_SIDE + e);
                 if (scaled)
-                    sum = f32_to_bits(args.alpha * bits_to_f32(sum));
-                if ((args.flags & MATMUL_BIAS) != 0u)
-                    sum = f32_to_bits(
-                        bits_to_f32(sum) +
-                        (scaled ? args.beta : 1.0f) *
-                            LOAD_F32(5, args.type, (row + y) * args.c_row + (column + x) * args.c_column));
-                PUT(2, args.type, word, (GROUP_Z * args.m + row + y) * args.n + column + x, sum);
+                    made[e] = f32_to_bits(args.alpha * bits_to_f32(made[e]));
+                if ((args.flags & MATMUL_BIAS) != 0u && e < count)
+                    made[e] =
+                        f32_to_bits(bits_to_f32(made[e]) +
+                                    (scaled ? args.beta : 1.0f) *
+                                        LOAD_F32(5, args.type, y * args.c_row + (x + e) * args.c_column));
             }
+#include "gpu/kernels/finish_run.h"
         }
     }
     BARRIER;
 }
 
+#undef RUN
+#undef FINISH_SET
 #undef THREADS
 #endif
 #endif

@@ -33,7 +33,9 @@ KERNEL(matvec)
 #define DEEP 2u
 #include "gpu/kernels/matvec_columns.h"
     }
-    MATVEC_FINISH(sums, 1u, args.units)
+#define X_STEP 1u
+#define Y_STEP args.units
+#include "gpu/kernels/matvec_finish.h"
 }
 
 #undef GROUP_ROWS

@@ -41,7 +41,9 @@ KERNEL(matvec_bits)
 #define ROWS 4u
 #include "gpu/kernels/matvec_blocks.h"
     }
-    MATVEC_FINISH(sums, lanes, 1u)
+#define X_STEP lanes
+#define Y_STEP 1u
+#include "gpu/kernels/matvec_finish.h"
 }
 
 #undef GROUP_ROWS

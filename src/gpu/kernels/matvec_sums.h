@@ -4,9 +4,12 @@
    which share k; each thread has sums of its own for up to GROUP_ROWS rows, WIDTH for a row. The lanes' sums are added
    in two steps, in an order that the dims alone decide. So a sum is of short sums, and about as exact as one by halves.
 
-   Buffers: 0 a, 1 b, 2 out; 3 scales and 4 zero points of b; 5 C, all but b in elements. */
+   Buffers: 0 a, 1 b, 2 out; 3 scales and 4 zero points of b; 5 C, all but b in elements. What
+   follows: finish.h. */
 #ifndef GPU_KERNELS_MATVEC_SUMS_H
 #define GPU_KERNELS_MATVEC_SUMS_H
+
+#include "gpu/kernels/finish.h"
 
 /* Rows of a group; fewer where weights are of few bits, since there unpacking takes the time and not memory. */
 #define MATVEC_ROWS      8u
@@ -52,7 +55,8 @@
     u32 blocks;                                                                                              \
     u32 zero_row;                                                                                            \
     f32 alpha;                                                                                               \
-    f32 beta;
+    f32 beta;                                                                                                \
+    u32 finish;
 
 #ifdef GPU_DIALECT
 #undef GROUPS_AT_ONCE
@@ -73,48 +77,5 @@ SHARED(f32, matvec_parts, MATVEC_THREADS)
 #define MATVEC_ADD_C(sum, row, column)                                                                       \
     if ((args.flags & MATVEC_C) != 0u)                                                                       \
     sum = sum + args.beta * LOAD_F32(5, args.type, (row)*args.c_row + (column)*args.c_column)
-
-/* Adds the sums of all lanes, and writes the results: `sums` of each thread, x_step and y_step from a unit's first thread
-   to those of the next unit and the next lane. */
-#define MATVEC_FINISH(sums, x_step, y_step)                                                                  \
-    UNROLL                                                                                                   \
-    for (u32 from = 0u; from < MATVEC_SUMS; from += MATVEC_AT_ONCE)                                          \
-        if (FIRST_ROW + from / WIDTH < args.m) {                                                             \
-            EACH_THREAD                                                                                      \
-            {                                                                                                \
-                UNROLL                                                                                       \
-                for (u32 q = 0u; q < MATVEC_AT_ONCE; q++)                                                    \
-                    SHARED_SET(matvec_all, MATVEC_AT(q, thread), MINE(sums, from + q));                      \
-            }                                                                                                \
-            BARRIER;                                                                                         \
-            EACH_THREAD                                                                                      \
-            {                                                                                                \
-                u32 q = thread / MATVEC_UNITS, u = thread % MATVEC_UNITS, parts = MATVEC_UNITS / args.units; \
-                u32 first = u % args.units * (x_step) + u / args.units * (y_step);                           \
-                f32 sum = 0.0f;                                                                              \
-                for (u32 i = 0u; i < MATVEC_LANES; i++)                                                      \
-                    sum = sum + SHARED_GET(matvec_all, MATVEC_AT(q, first + i * parts * (y_step)));          \
-                SHARED_SET(matvec_parts, thread, sum);                                                       \
-            }                                                                                                \
-            BARRIER;                                                                                         \
-            EACH_THREAD                                                                                      \
-            {                                                                                                \
-                u32 each = 1u << type_shift(args.type), x = thread % args.units, word = 0u;                  \
-                u32 first = thread / args.units * each, row = FIRST_ROW + (from + first) / WIDTH;            \
-                u32 column = MATVEC_COLUMN(x) + (from + first) % WIDTH;                                      \
-                bool inside = (from + first) % WIDTH + each <= MATVEC_OWN && column < args.n;                \
-                for (u32 q = first; q < first + each && inside && q < MATVEC_AT_ONCE && row < args.m; q++) { \
-                    u32 j = column + q - first, to = (GROUP_Z * args.m + row) * args.n + j;                  \
-                    f32 sum = 0.0f;                                                                          \
-                    for (u32 s = x; s < MATVEC_UNITS; s += args.units)                                       \
-                        sum = sum + SHARED_GET(matvec_parts, q * MATVEC_UNITS + s);                          \
-                    sum = args.alpha * sum;                                                                  \
-                    MATVEC_ADD_C(sum, row, j);                                                               \
-                    PUT_F32(2, args.type, word, to, sum);                                                    \
-                }                                                                                            \
-            }                                                                                                \
-            BARRIER;                                                                                         \
-        }
-
 #endif
 #endif

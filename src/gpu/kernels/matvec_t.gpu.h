@@ -30,7 +30,9 @@ KERNEL(matvec_t)
 #define ROWS 8u
 #include "gpu/kernels/matvec_lines.h"
     }
-    MATVEC_FINISH(sums, lanes, 1u)
+#define X_STEP lanes
+#define Y_STEP 1u
+#include "gpu/kernels/matvec_finish.h"
 }
 
 #undef GROUP_ROWS

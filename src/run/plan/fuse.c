@@ -115,21 +115,69 @@ static bool may_wait(const fuser *f, uint32_t at, const uint32_t *joined, size_t
     return true;
 }
 
-/* Whether the session has a device that runs node i. What it does not is no member of a group that it may run. */
-static bool on_device(const fuser *f, node_id i)
+static bool has_device(const fuser *f)
+{
+    bool has = false;
+    for (size_t b = 0; b < f->options->n_backends; b++)
+        has |= f->options->backends[b].backend->alloc != NULL;
+    return has;
+}
+
+static bool device_claims(const fuser *f, const node_view *view)
+{
+    bool runs = false;
+    for (size_t b = 0; b < f->options->n_backends; b++) {
+        const opened_backend *o = &f->options->backends[b];
+        runs |= o->backend->alloc && o->backend->claims(o->self, view);
+    }
+    return runs;
+}
+
+/* Whether the session has a device that runs both nodes as one, of which b reads a. */
+static sib_code device_takes_pair(const fuser *f, node_id a, node_id b, bool *takes, sib_error *err)
+{
+    fuse_body body;
+    sib_code code =
+        fuse_body_make(&body, f->g, (const node_id[]){a, b}, 2, f->leaves, f->readers, f->readers_at, err);
+    if (code == SIB_OK && body.n_out <= FUSE_OUTPUTS) {
+        const node_view view = fuse_body_view(&body);
+        *takes = device_claims(f, &view);
+    }
+    fuse_body_clear(&body, false);
+    return code;
+}
+
+/* The only node that reads what node i makes; NO_NODE: there is none. */
+static node_id only_reader(const fuser *f, node_id i)
+{
+    const value_id v = f->g->nodes[i].outputs.ids[0];
+    return f->readers_at[v + 1] - f->readers_at[v] == 1 && !f->leaves[v] ? f->readers[f->readers_at[v]]
+                                                                         : NO_NODE;
+}
+
+/* Whether the session has a device that runs node i, alone or as one half of a pair (erf and 1 + it, in a lowering's
+   float64). What it does not is no member of a group that it may run. */
+static sib_code on_device(const fuser *f, node_id i, bool *runs, sib_error *err)
 {
     const graph *g = f->g;
     const node *n = &g->nodes[i];
     const value *in[FUSE_INPUTS], *out = &g->values[n->outputs.ids[0]];
     const node_view view = {g, n, n->inputs.n, 1, in, &out};
-    bool runs = false;
     for (uint32_t k = 0; k < n->inputs.n && k < FUSE_INPUTS; k++)
         in[k] = &g->values[n->inputs.ids[k]];
-    for (size_t b = 0; b < f->options->n_backends && n->inputs.n <= FUSE_INPUTS; b++) {
-        const opened_backend *o = &f->options->backends[b];
-        runs |= o->backend->alloc && o->backend->claims(o->self, &view);
+    *runs = n->inputs.n <= FUSE_INPUTS && device_claims(f, &view);
+    sib_code code = SIB_OK;
+    if (*runs || !has_device(f))
+        return SIB_OK;
+    const node_id next = only_reader(f, i);
+    if (next != NO_NODE && is_elementwise(g, &g->nodes[next]))
+        code = device_takes_pair(f, i, next, runs, err);
+    for (uint32_t k = 0; k < n->inputs.n && code == SIB_OK && !*runs; k++) {
+        const node_id before = g->values[n->inputs.ids[k]].producer;
+        if (before != NO_NODE && is_elementwise(g, &g->nodes[before]) && only_reader(f, before) == i)
+            code = device_takes_pair(f, before, i, runs, err);
     }
-    return runs;
+    return code;
 }
 
 static sib_code new_group(fuser *f, node_id i, bool device, sib_error *err)
@@ -159,7 +207,8 @@ static sib_code join(fuser *f, node_id i, sib_error *err)
     const graph *g = f->g;
     const node *n = &g->nodes[i];
     uint32_t joined[4], n_joined = 0, members = 1;
-    const bool device = on_device(f, i);
+    bool device;
+    sib_code code = on_device(f, i, &device, err);
     for (uint32_t k = 0; k < n->inputs.n && n_joined < 4; k++) {
         node_id made_by = g->values[n->inputs.ids[k]].producer;
         uint32_t its = made_by == NO_NODE ? NO_GROUP : f->group_of[made_by];
@@ -173,8 +222,8 @@ static sib_code join(fuser *f, node_id i, sib_error *err)
         members += f->groups[its].n;
         joined[n_joined++] = its;
     }
-    if (!n_joined)
-        return new_group(f, i, device, err);
+    if (code != SIB_OK || !n_joined)
+        return code == SIB_OK ? new_group(f, i, device, err) : code;
     for (uint32_t j = 1; j < n_joined; j++)
         merge(f, joined[0], joined[j]);
     group *q = &f->groups[joined[0]];
@@ -248,6 +297,12 @@ static int claimed_alone(const fuser *f, const node *n)
     return claimed_by(f->options, &view);
 }
 
+/* Whether that backend is of a device. */
+static bool is_devices(const fuser *f, int backend)
+{
+    return backend >= 0 && f->options->backends[backend].backend->alloc;
+}
+
 /* The backend for a fused node, as far forward as that of its first member: what a device takes alone does not leave
    it because another backend fuses more. -1: none. */
 static int backend_for(const fuser *f, const node *first, const fuse_body *b)
@@ -279,17 +334,34 @@ static sib_code replace(fuser *f, const node_id *members, size_t n, pass_run *r,
     return code;
 }
 
+/* The same with a head before them; NO_NODE: none. */
+static sib_code replace_with(fuser *f, node_id head, const node_id *members, size_t n, pass_run *r, patch *p,
+                             fusions *out, bool *done, sib_error *err)
+{
+    node_id all[FUSE_MEMBERS + 1] = {head};
+    sib_code code = SIB_OK;
+    *done = false;
+    if (head != NO_NODE) {
+        memcpy(all + 1, members, n * sizeof *all);
+        code = replace(f, all, n + 1, r, p, out, done, err);
+    }
+    return code == SIB_OK && !*done && n > 1 ? replace(f, members, n, r, p, out, done, err) : code;
+}
+
 /* The same for members of a group that the device runs, which has few buffers: in halves where it does not take
    them together. */
-static sib_code replace_parts(fuser *f, const node_id *members, size_t n, pass_run *r, patch *p, fusions *out,
-                              sib_error *err)
+static sib_code replace_parts(fuser *f, node_id head, const node_id *members, size_t n, pass_run *r, patch *p,
+                              fusions *out, sib_error *err)
 {
     bool done = false;
-    sib_code code = n > 1 ? replace(f, members, n, r, p, out, &done, err) : SIB_OK;
-    if (code != SIB_OK || done || n < 3)
+    sib_code code = replace_with(f, head, members, n, r, p, out, &done, err);
+    if (code != SIB_OK || done || n < 2)
         return code;
-    code = replace_parts(f, members, n / 2, r, p, out, err);
-    return code == SIB_OK ? replace_parts(f, members + n / 2, n - n / 2, r, p, out, err) : code;
+    const size_t half = n / 2;
+    const bool first = head != NO_NODE && head < members[half - 1]; /* has the head, which is there by then */
+    code = replace_parts(f, first ? head : NO_NODE, members, half, r, p, out, err);
+    return code == SIB_OK ? replace_parts(f, first ? NO_NODE : head, members + half, n - half, r, p, out, err)
+                          : code;
 }
 
 static int by_number(const void *a, const void *b)
@@ -301,23 +373,16 @@ static int by_number(const void *a, const void *b)
 static sib_code fuse_group(fuser *f, uint32_t at, pass_run *r, patch *p, fusions *out, sib_error *err)
 {
     group *q = &f->groups[at];
-    node_id all[FUSE_MEMBERS + 1];
     bool done = false;
-    sib_code code = SIB_OK;
     if (!q->n)
         return SIB_OK;
     qsort(q->members, q->n, sizeof *q->members, by_number);
-    if (q->on_device)
-        return replace_parts(f, q->members, q->n, r, p, out, err);
     node_id head = find_head(f, at);
-    if (head != NO_NODE) {
-        all[0] = head;
-        memcpy(all + 1, q->members, q->n * sizeof *all);
-        code = replace(f, all, (size_t)q->n + 1, r, p, out, &done, err);
-    }
-    if (code == SIB_OK && !done && q->n > 1)
-        code = replace(f, q->members, q->n, r, p, out, &done, err);
-    return code;
+    if (!q->on_device)
+        return replace_with(f, head, q->members, q->n, r, p, out, &done, err);
+    if (head != NO_NODE && !is_devices(f, claimed_alone(f, &f->g->nodes[head])))
+        head = NO_NODE;
+    return replace_parts(f, head, q->members, q->n, r, p, out, err);
 }
 
 sib_code fuse_elementwise(const graph *g, const bool *needed, const bool *leaves, const plan_options *options,
