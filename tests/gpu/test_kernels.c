@@ -166,6 +166,8 @@ TEST(test_rows)
     for (uint32_t op = ROWS_SOFTMAX; op <= ROWS_RMS; op++) {
         check_rows(op, 7, 1, 1, true);
         check_rows(op, 300, 1, 64, true);
+        check_rows(op, 130, 1, 16, true);
+        check_rows(op, 257, 1, 32, false);
         check_rows(op, 2999, 1, 128, false);
         check_rows(op, 37, 5, 2, false);
         check_rows(op, 37, 5, 8, true);

@@ -25,6 +25,8 @@
 
 #define ROWS_THREADS 128u
 #define ROWS_CACHE   2048u
+#define ROWS_FEW     16u
+#define ROWS_PARTS   (ROWS_THREADS / ROWS_FEW)
 
 #include "gpu/dialect/args.h"
 KERNEL_ARGS(rows, u32 op; u32 type; u32 lines; u32 n; u32 inner; u32 lanes; u32 flags; u32 groups;
@@ -34,8 +36,9 @@ KERNEL_ARGS(rows, u32 op; u32 type; u32 lines; u32 n; u32 inner; u32 lanes; u32 
 #define THREADS ROWS_THREADS
 
 SHARED(f32, rows_cache, ROWS_CACHE)
-SHARED(f32, rows_partial,
-       3u * ROWS_THREADS) /* first sums, second sums, and sums of what is apart from the mean */
+/* Numbers of each thread, in three areas: first sums, second sums, and sums of what is apart from the mean; and behind
+   them those of up to ROWS_FEW threads of a line, of which each is the sum of `parts`. */
+SHARED(f32, rows_partial, 6u * ROWS_THREADS)
 
 FN f32 rows_larger(f32 x, f32 y)
 {
@@ -60,6 +63,30 @@ FN f32 rows_pair(u32 op, u32 pass, f32 x, f32 y)
     return pass == 0u && op <= ROWS_LOG_SOFTMAX ? rows_larger(x, y) : x + y;
 }
 
+/* What changes no sum, and no largest. */
+FN f32 rows_nothing(u32 op, u32 pass)
+{
+    return pass == 0u && op <= ROWS_LOG_SOFTMAX ? -INFINITE : 0.0f;
+}
+
+/* `to` = the sum, or the largest, of n numbers of area `area` from `at` on, `step` apart, by halves. Two barriers for a
+   line's sum (one of short lines) in place of one for each halving: each thread adds the last ROWS_FEW itself. */
+#define ROWS_ADD(to, max, pass, area, at, step, n)                                                           \
+    {                                                                                                        \
+        f32 part[2u * max];                                                                                  \
+        UNROLL                                                                                               \
+        for (u32 i = 0u; i < max; i++)                                                                       \
+            part[i] = i < (n) ? SHARED_GET(rows_partial, (area)*THREADS + (at) + i * (step))                 \
+                              : rows_nothing(args.op, pass);                                                 \
+        UNROLL                                                                                               \
+        for (u32 i = 0u; i + 1u < max; i++)                                                                  \
+            part[max + i] = rows_pair(args.op, pass, part[2u * i], part[2u * i + 1u]);                       \
+        to = part[2u * max - 2u];                                                                            \
+    }
+/* What all threads of a line find in an area. */
+#define ROWS_FOUND(to, pass, area)                                                                           \
+    ROWS_ADD(to, ROWS_FEW, pass, (area) + apart_areas, own * args.lanes, 1u, few)
+
 /* Element `at`, the line's k-th. */
 #define ROWS_X(at, k)                                                                                        \
     ((args.flags & ROWS_SKIP) == 0u                                                                          \
@@ -71,14 +98,19 @@ KERNEL(rows)
 {
     u32 at_once = THREADS / args.lanes, unit = 1u << type_shift(args.type);
     bool cached = (args.flags & ROWS_CACHED) != 0u, soft = args.op <= ROWS_LOG_SOFTMAX;
+    u32 few = args.lanes < ROWS_FEW ? args.lanes : ROWS_FEW, parts = args.lanes / few;
+    u32 apart_areas = parts > 1u ? 3u : 0u; /* where a line's last numbers are */
+    PRIVATE(f32, found, 1);                 /* in the first pass */
     for (u32 pass = 0u; pass < (args.op == ROWS_RMS ? 1u : 2u); pass++) {
         EACH_THREAD
         {
             u32 own = thread / args.lanes, line = GROUP * at_once + own;
             u32 begin = line / args.inner * args.n * args.inner + line % args.inner;
-            f32 sum = pass == 0u && soft ? -INFINITE : 0.0f, centre = 0.0f, apart = 0.0f;
-            if (pass == 1u)
-                centre = SHARED_GET(rows_partial, own * args.lanes) / (soft ? 1.0f : F32(args.n));
+            f32 sum = rows_nothing(args.op, pass), centre = 0.0f, apart = 0.0f;
+            if (pass == 1u) {
+                ROWS_FOUND(MINE(found, 0), 0u, 0u)
+                centre = MINE(found, 0) / (soft ? 1.0f : F32(args.n));
+            }
             for (u32 i = thread % args.lanes * unit; i < args.n && line < args.lines; i += args.lanes * unit)
                 for (u32 k = i; k < i + unit; k++) {
                     f32 x;
@@ -96,18 +128,18 @@ KERNEL(rows)
                 SHARED_SET(rows_partial, 2u * THREADS + thread, apart);
         }
         BARRIER;
-        for (u32 left = args.lanes / 2u; left > 0u; left = left / 2u) {
+        if (parts > 1u) {
             EACH_THREAD
             {
-                u32 at = pass * THREADS + thread;
-                if (thread % args.lanes < left)
-                    SHARED_SET(rows_partial, at,
-                               rows_pair(args.op, pass, SHARED_GET(rows_partial, at),
-                                         SHARED_GET(rows_partial, at + left)));
-                if (thread % args.lanes < left && pass == 1u)
-                    SHARED_SET(rows_partial, at + THREADS,
-                               SHARED_GET(rows_partial, at + THREADS) +
-                                   SHARED_GET(rows_partial, at + THREADS + left));
+                if (thread % args.lanes < few) {
+                    f32 sum, apart = 0.0f;
+                    ROWS_ADD(sum, ROWS_PARTS, pass, pass, thread, few, parts)
+                    SHARED_SET(rows_partial, (3u + pass) * THREADS + thread, sum);
+                    if (pass == 1u) {
+                        ROWS_ADD(apart, ROWS_PARTS, pass, 2u, thread, few, parts)
+                        SHARED_SET(rows_partial, 5u * THREADS + thread, apart);
+                    }
+                }
             }
             BARRIER;
         }
@@ -116,15 +148,22 @@ KERNEL(rows)
     {
         u32 own = thread / args.lanes, line = GROUP * at_once + own;
         u32 begin = line / args.inner * args.n * args.inner + line % args.inner;
-        f32 first = SHARED_GET(rows_partial, own * args.lanes), second = first, rest = 0.0f, factor;
-        if (args.op != ROWS_RMS)
-            second = SHARED_GET(rows_partial, THREADS + own * args.lanes);
+        f32 first, second, rest = 0.0f, factor;
+        if (args.op == ROWS_RMS) {
+            ROWS_FOUND(first, 0u, 0u)
+            second = first;
+        } else {
+            first = MINE(found, 0);
+            ROWS_FOUND(second, 1u, 1u)
+        }
         if (soft) {
             factor = args.op == ROWS_SOFTMAX ? second : log_f32(second);
         } else {
             /* the mean is first + rest: float32 rounds away much of that of large numbers close to one another */
-            if (args.op == ROWS_NORM)
-                rest = SHARED_GET(rows_partial, 2u * THREADS + own * args.lanes) / F32(args.n);
+            if (args.op == ROWS_NORM) {
+                ROWS_FOUND(rest, 1u, 2u)
+                rest = rest / F32(args.n);
+            }
             first = args.op == ROWS_NORM ? first / F32(args.n) : 0.0f;
             factor = 1.0f / SQRT(second / F32(args.n) - rest * rest + args.epsilon);
         }
