@@ -138,6 +138,22 @@ SIB_API void sib_pool_free(sib_pool **pool);
 /* Threads that work in the pool, the caller's included; 1 for NULL. */
 SIB_API unsigned sib_pool_threads(const sib_pool *pool);
 
+/* ---- Hashes ------------------------------------------------------------------------------------- */
+
+#define SIB_SHA256_TEXT 65 /* in hex, with its NUL */
+
+/* SHA-256 (FIPS 180-4) of bytes that come in parts. The fields are private. */
+typedef struct sib_sha256 {
+    uint32_t state[8];
+    uint64_t size; /* bytes so far */
+    unsigned char block[64];
+} sib_sha256;
+SIB_API void sib_sha256_begin(sib_sha256 *h);
+/* data: (size) bytes; may be NULL where size is 0. */
+SIB_API void sib_sha256_add(sib_sha256 *h, const void *data, size_t size);
+/* h is of no use afterwards. */
+SIB_API void sib_sha256_end(sib_sha256 *h, char text[SIB_SHA256_TEXT]);
+
 /* ---- Cancelling --------------------------------------------------------------------------------- */
 
 /* A flag that ends long calls, which then return SIB_ERR_CANCELLED. It must outlive the calls that it is given to. */

@@ -17,7 +17,7 @@ struct file_hash {
     struct stat opened;   /* the file as it was opened */
     pthread_mutex_t lock; /* held while the file is read */
     atomic_bool known;    /* text is there, and stays */
-    char text[SHA256_TEXT];
+    char text[SIB_SHA256_TEXT];
 };
 
 static file_hash *make(const char *path)
@@ -44,12 +44,12 @@ file_hash *file_hash_create(const char *path)
 file_hash *file_hash_of_bytes(const void *data, size_t size)
 {
     file_hash *h = make(NULL);
-    sha256 sum;
+    sib_sha256 sum;
     if (!h)
         return NULL;
-    sha256_begin(&sum);
-    sha256_add(&sum, data, size);
-    sha256_end(&sum, h->text);
+    sib_sha256_begin(&sum);
+    sib_sha256_add(&sum, data, size);
+    sib_sha256_end(&sum, h->text);
     atomic_store(&h->known, true);
     return h;
 }
@@ -80,7 +80,7 @@ static bool unchanged(const file_hash *h, int file)
 }
 
 /* Reads the file to its end. Returns SIB_OK where all of it could be read. */
-static sib_code add_file(int file, const struct exchange *x, sha256 *sum, sib_error *err)
+static sib_code add_file(int file, const struct exchange *x, sib_sha256 *sum, sib_error *err)
 {
     unsigned char *piece = malloc(PIECE);
     sib_code code = piece ? SIB_OK : server_fail(err, SIB_ERR_MEMORY, "the server has too little memory");
@@ -91,7 +91,7 @@ static sib_code add_file(int file, const struct exchange *x, sha256 *sum, sib_er
         else if (x && exchange_cancelled(x))
             code = server_fail(err, SIB_ERR_CANCELLED, "cancelled");
         else
-            sha256_add(sum, piece, (size_t)n);
+            sib_sha256_add(sum, piece, (size_t)n);
     }
     free(piece);
     return code;
@@ -102,8 +102,8 @@ static sib_code read_file(file_hash *h, const struct exchange *x, sib_error *err
 {
     if (S_ISDIR(h->opened.st_mode))
         return server_fail(err, SIB_ERR_UNSUPPORTED, "the model is a folder, which has no hash");
-    sha256 sum;
-    sha256_begin(&sum);
+    sib_sha256 sum;
+    sib_sha256_begin(&sum);
     int file = open(h->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     bool same = file >= 0 && unchanged(h, file);
     sib_code code = same ? add_file(file, x, &sum, err) : SIB_OK;
@@ -114,7 +114,7 @@ static sib_code read_file(file_hash *h, const struct exchange *x, sib_error *err
         close(file);
     if (code != SIB_OK)
         return code;
-    sha256_end(&sum, h->text);
+    sib_sha256_end(&sum, h->text);
     atomic_store(&h->known, true);
     return SIB_OK;
 }

@@ -2,7 +2,7 @@
 #ifndef SIB_SERVER_FILE_HASH_H
 #define SIB_SERVER_FILE_HASH_H
 
-#include "server/values/sha256.h"
+#include <sibyl/base.h>
 
 #include <sibyl/sibyl.h>
 

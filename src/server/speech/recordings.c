@@ -95,13 +95,13 @@ static bool make_room(recordings *all, size_t size)
 static recording *make(part *file, double seconds)
 {
     recording *r = calloc(1, sizeof *r);
-    sha256 hash;
+    sib_sha256 hash;
     struct timespec now;
     if (!r)
         return NULL;
-    sha256_begin(&hash);
-    sha256_add(&hash, file->data.data, file->data.size);
-    sha256_end(&hash, r->id);
+    sib_sha256_begin(&hash);
+    sib_sha256_add(&hash, file->data.data, file->data.size);
+    sib_sha256_end(&hash, r->id);
     clock_gettime(CLOCK_REALTIME, &now);
     r->created = (double)now.tv_sec + (double)now.tv_nsec / 1e9;
     r->seconds = seconds;

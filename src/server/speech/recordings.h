@@ -3,7 +3,7 @@
 #define SIB_SERVER_RECORDINGS_H
 
 #include "server/http/exchange.h"
-#include "server/values/sha256.h"
+#include <sibyl/base.h>
 
 #include <stdatomic.h>
 
@@ -13,7 +13,7 @@ typedef struct recordings recordings;
 
 /* Does not change. */
 typedef struct recording {
-    char id[SHA256_TEXT];
+    char id[SIB_SHA256_TEXT];
     part file;      /* with the name that the client gave, or NULL */
     double seconds; /* of audio */
     double created; /* Unix time, seconds */

@@ -1,4 +1,5 @@
-#include "server/values/sha256.h"
+/* SHA-256 (FIPS 180-4). */
+#include <sibyl/base.h>
 
 #include <stdio.h>
 #include <string.h>
@@ -55,14 +56,14 @@ static void mix(uint32_t state[8], const unsigned char *block)
         state[i] += more[i];
 }
 
-void sha256_begin(sha256 *h)
+void sib_sha256_begin(sib_sha256 *h)
 {
     /* of the square roots of the first 8 primes */
-    *h = (sha256){.state = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c,
-                            0x1f83d9ab, 0x5be0cd19}};
+    *h = (sib_sha256){.state = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c,
+                                0x1f83d9ab, 0x5be0cd19}};
 }
 
-void sha256_add(sha256 *h, const void *data, size_t size)
+void sib_sha256_add(sib_sha256 *h, const void *data, size_t size)
 {
     const unsigned char *at = data;
     size_t filled = h->size % sizeof h->block;
@@ -84,7 +85,7 @@ void sha256_add(sha256 *h, const void *data, size_t size)
     }
 }
 
-void sha256_end(sha256 *h, char text[SHA256_TEXT])
+void sib_sha256_end(sib_sha256 *h, char text[SIB_SHA256_TEXT])
 {
     unsigned char end[72] = {0x80};
     uint64_t bits = h->size * 8;
@@ -92,7 +93,7 @@ void sha256_end(sha256 *h, char text[SHA256_TEXT])
         (119 - h->size % 64) % 64 + 1; /* with the 1 before them, up to 8 bytes before a block's end */
     for (int i = 0; i < 8; i++)
         end[zeros + (size_t)i] = (unsigned char)(bits >> (56 - 8 * i));
-    sha256_add(h, end, zeros + 8);
+    sib_sha256_add(h, end, zeros + 8);
     for (int i = 0; i < 8; i++)
         snprintf(text + 8 * i, 9, "%08x", (unsigned)h->state[i]);
 }
