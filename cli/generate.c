@@ -20,8 +20,10 @@ typedef struct settings {
 } settings;
 
 static const cli_option options[] = {
-    OPT_MODEL(
-        "an ONNX model that 'sibyl import' made, a job's document, a folder with one, or an installed model"),
+    OPT_MODEL("an ONNX model, a checkpoint (safetensors, PyTorch, GGUF, rwkv.cpp, a Hugging Face folder), a "
+              "job's document, "
+              "a folder with one, or an installed model",
+              .more = CHECKPOINT_IS_KEPT),
     OPT_TOKENIZER("the model's tokenizer, where there is none in its folder"),
     OPT_TEXT("prompt", prompt, "TEXT", "text to continue (the operand - reads it from standard input)",
              .letter = 'p'),

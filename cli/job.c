@@ -149,7 +149,7 @@ static int describe(const settings *s, const char *model)
     sib_error err = SIB_ERROR_INIT;
     sib_job_options o = {.tokenizer = s->tokenizer, .registry = s->ext.registry};
     const bool features = !strcmp(model, "features");
-    char *path = features ? NULL : job_model_path(model), *text = NULL;
+    char *path = features ? NULL : job_model_path(model, s->tokenizer), *text = NULL;
     bool done = features || path;
     if (done && sib_job_describe(path, &o, &text, &err) != SIB_OK) {
         cli_fail("%s", err.message);

@@ -1,6 +1,7 @@
 #include "job_model.h"
 
 #include "files.h"
+#include "interrupt.h"
 #include "messages.h"
 
 #include <stdlib.h>
@@ -45,10 +46,38 @@ static char *installed(const char *name)
     return found;
 }
 
-char *job_model_path(const char *model)
+static void show_progress(void *progress, double part, const char *what)
+{
+    cli_progress_show(progress, part, "importing", what);
+}
+
+/* The model in the cache that a checkpoint makes. Returns NULL, with a line on stderr, on failure. */
+static char *imported(const char *checkpoint, const char *tokenizer)
+{
+    sib_error err = SIB_ERROR_INIT;
+    cli_progress progress;
+    char *model = NULL, *path = NULL;
+    const sib_cancel *interrupted = interrupt_begin();
+    if (!interrupted)
+        return NULL;
+    cli_progress_begin(&progress, 1);
+    sib_import_options o = {
+        .tokenizer = tokenizer, .on_progress = show_progress, .context = &progress, .cancel = interrupted};
+    sib_code code = sib_import_cached(checkpoint, &o, &model, NULL, &err);
+    cli_progress_clear(&progress);
+    interrupt_end();
+    if (code == SIB_OK)
+        path = cli_format("%s", model);
+    else
+        cli_fail("%s", err.message);
+    sib_free(model);
+    return path;
+}
+
+char *job_model_path(const char *model, const char *tokenizer)
 {
     if (strchr(model, '/') || !access(model, F_OK))
-        return cli_format("%s", model);
+        return sib_import_takes(model) ? imported(model, tokenizer) : cli_format("%s", model);
     char *path = installed(model);
     if (!path)
         cli_fail("there is no file '%s', and no model of that name is installed", model);
@@ -59,7 +88,7 @@ sib_job *job_model_open(const char *model, const sib_job_options *options)
 {
     sib_error err = SIB_ERROR_INIT;
     sib_job *job = NULL;
-    char *path = job_model_path(model);
+    char *path = job_model_path(model, options->tokenizer);
     if (path && sib_job_open(path, options, &job, &err) != SIB_OK)
         cli_fail("%s", err.message);
     free(path);

@@ -104,7 +104,7 @@ static bool open_models(sib_server *s, int n, char **names)
 {
     for (int i = 0; i < n; i++) {
         sib_error err = SIB_ERROR_INIT;
-        char *path = job_model_path(names[i]);
+        char *path = job_model_path(names[i], NULL);
         bool opened = path && sib_server_open(s, path, &err) == SIB_OK;
         if (path && !opened)
             cli_fail("%s%s%s", tells(&err, path) ? "" : names[i], tells(&err, path) ? "" : ": ", err.message);

@@ -149,7 +149,13 @@ typedef struct input_settings {
 /* ---- Jobs
    ------------------------------------------------------------------------------------------------ */
 
-#define OPT_MODEL(help)     OPT_FILE("model", model, "MODEL", help)
+/* help: text, and further members of cli_option. */
+#define OPT_MODEL(...) OPT_FILE("model", model, "MODEL", __VA_ARGS__)
+/* .more of options that take checkpoints. */
+#define CHECKPOINT_IS_KEPT                                                                                   \
+    "A checkpoint is imported once, into $XDG_CACHE_HOME/sibyl/models (~/.cache), of which the models not "  \
+    "used for "                                                                                              \
+    "longest go where they take more than $SIBYL_CACHE_MB (default: 20000)."
 #define OPT_TOKENIZER(help) OPT_FILE("tokenizer", tokenizer, "FILE", help)
 /* Returns false, with a line on stderr for each value of --tap that matched nothing. matched: (taps->n). */
 bool taps_all_matched(const cli_list *taps, const bool *matched);

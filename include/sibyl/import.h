@@ -17,14 +17,15 @@ typedef struct sib_import_options {
     sib_dtype dtype;
     int opset; /* of ai.onnx, 20 to 23 [23]: below 23, Attention, RMSNormalization and RotaryEmbedding do not
                   exist and are written as smaller operators, for runtimes that know no newer opset */
-    /* file to copy next to the model [the checkpoint's own, or a tokenizer.json next to it] */
+    /* file to copy next to the model, or a folder with OpenAI's multilingual.tiktoken and gpt2.tiktoken [the checkpoint's own, or a tokenizer.json next to it] */
     const char *tokenizer;
     /* file with the chat template (chat.h) for the model's metadata [GGUF's own; chat_template.jinja or
        tokenizer_config.json next to the checkpoint] */
     const char *chat_template;
-    uint64_t max_bytes; /* most bytes of weights that the model may have: more is refused before any is
+    uint64_t max_bytes;  /* most bytes of weights that the model may have: more is refused before any is
                            written [no limit] */
-    bool check;         /* compute statistics of every weight, and refuse NaN and infinities */
+    bool need_tokenizer; /* a checkpoint without a tokenizer is refused (SIB_ERR_IO), with what to fetch */
+    bool check;          /* compute statistics of every weight, and refuse NaN and infinities */
     /* Called from the calling thread with the fraction of the work done, 0 to 1, and what is being done. May
        be NULL. */
     void (*on_progress)(void *context, double fraction, const char *what);
@@ -50,6 +51,21 @@ typedef struct sib_import_report sib_import_report;
    SIB_ERR_MEMORY. */
 SIB_API sib_code sib_import(const char *const *paths, size_t n, const char *out,
                             const sib_import_options *options, sib_import_report **report, sib_error *err);
+
+/* Whether `path` is a checkpoint by its first bytes, or a folder with one and no job.json. */
+SIB_API bool sib_import_takes(const char *path);
+
+/* The model that a checkpoint makes, imported now or before: `path` is a file or a folder, of which the model is kept in
+   $XDG_CACHE_HOME/sibyl/models (~/.cache) under a hash of all that the import reads, so that a new name or place makes no
+   other. It appears complete or not at all. Where the folder then has more than $SIBYL_CACHE_MB [20000], the models not used
+   for longest are removed, but for this one. A file of safetensors or named .bin is read with the config.json next to it.
+   options: may be NULL; need_tokenizer is set: OpenAI's tokenizers are also looked for as STEM.tiktoken,
+   multilingual.tiktoken and gpt2.tiktoken next to the checkpoint, and in ~/.cache/whisper.
+   *model: the path of an .onnx, release with sib_free. report: may be NULL; *report is NULL where nothing was imported now,
+   otherwise as in sib_import. Several threads and processes may call it.
+   Errors: those of sib_import; SIB_ERR_IO (the cache's folder cannot be written), SIB_ERR_ARGUMENT (SIBYL_CACHE_MB). */
+SIB_API sib_code sib_import_cached(const char *path, const sib_import_options *options, char **model,
+                                   sib_import_report **report, sib_error *err);
 
 /* Name of recipe i, and in *meaning what it builds. NULL where i is out of range. */
 SIB_API const char *sib_recipe_name(size_t i, const char **meaning);

@@ -5,11 +5,14 @@
 #include "base/mapping.h"
 #include "base/path.h"
 #include "import/beside.h"
+#include "import/cache.h"
 #include <sibyl/text.h>
 
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 /* Suffix of the file name per kind, appended to the model's name. */
 static const struct {
@@ -270,6 +273,31 @@ static sib_code add_end_tokens(build *b, const char *kind, sib_error *err)
 
 /* ---- Finding ------------------------------------------------------------------------------------------- */
 
+/* Whisper's ranks as openai-whisper names them: by its rule, models of 99 languages have this vocabulary. */
+static const char *ranks_name(const build *b)
+{
+    return build_metadata_int(b, "n_vocab", 0) >= 51865 ? "multilingual.tiktoken" : "gpt2.tiktoken";
+}
+
+/* The file of ranks next to a Whisper's checkpoint, or of openai-whisper's cache. NULL: none. Release with mem_free. */
+static char *find_ranks(const build *b)
+{
+    char *home = NULL, *path = path_with_extension(checkpoint_file(b->c, 0), ".tiktoken");
+    if (path && !access(path, R_OK))
+        return path;
+    mem_free(path);
+    if ((path = beside_path(b->c, ranks_name(b))))
+        return path;
+    if (cache_path("whisper", &home, NULL) == SIB_OK)
+        path = path_join(home, ranks_name(b));
+    mem_free(home);
+    if (path && access(path, R_OK)) {
+        mem_free(path);
+        path = NULL;
+    }
+    return path;
+}
+
 static sib_code take_own(import_tokenizer *t, build *b, const char *out, sib_error *err)
 {
     const fact *words = list_fact(b->c, "vocab", FACT_STRING, 0),
@@ -284,6 +312,8 @@ static sib_code take_own(import_tokenizer *t, build *b, const char *out, sib_err
         return ranks ? write_ranks(t, words, err) : write_pieces(t, b->c, tokens, err);
     }
     char *path = beside_path(b->c, "tokenizer.json");
+    if (!path && b->work->options->need_tokenizer && !strcmp(b->report->recipe, "whisper"))
+        path = find_ranks(b);
     sib_code code = path ? take_file(t, b, path, out, err) : SIB_OK;
     mem_free(path);
     if (!t->kind && build_metadata_int(b, "n_vocab", 0) == 256)
@@ -291,10 +321,62 @@ static sib_code take_own(import_tokenizer *t, build *b, const char *out, sib_err
     return code;
 }
 
+/* ---- Missing and damaged ------------------------------------------------------------------------------- */
+
+/* What to fetch for the model. */
+static void write_advice(const build *b, char *out, size_t size)
+{
+    const char *recipe = b->report->recipe;
+    if (!strcmp(recipe, "rwkv"))
+        snprintf(out, size,
+                 "fetch rwkv_vocab_v20230424.txt of github.com/BlinkDL/ChatRWKV and name it as tokenizer");
+    else if (!strcmp(recipe, "whisper") && strcmp(checkpoint_format_name(b->c), "safetensors") != 0)
+        snprintf(out, size, "fetch whisper/assets/%s of github.com/openai/whisper and put it next to it",
+                 ranks_name(b));
+    else
+        snprintf(out, size, "fetch tokenizer.json of the same model and put it next to it");
+}
+
+/* Refuses a model without a tokenizer, where one is needed. */
+static sib_code check_found(const import_tokenizer *t, const build *b, sib_error *err)
+{
+    char advice[160];
+    if (t->kind || !b->work->options->need_tokenizer)
+        return SIB_OK;
+    write_advice(b, advice, sizeof advice);
+    return err_set(err, SIB_ERR_IO, "%.120s: has no tokenizer: %s", checkpoint_file(b->c, 0), advice);
+}
+
+/* Says of a tokenizer that cannot be read what would be one. */
+static sib_code damaged(const build *b, const sib_error *why, sib_error *err)
+{
+    char advice[160];
+    write_advice(b, advice, sizeof advice);
+    return err_set_at(err, why->code, why->offset, "%.150s: %s", why->message, advice);
+}
+
+static sib_code take_given(import_tokenizer *t, build *b, const char *given, const char *out, sib_error *err)
+{
+    struct stat st;
+    const bool folder = !stat(given, &st) && S_ISDIR(st.st_mode);
+    char *path = folder ? path_join(given, ranks_name(b)) : NULL;
+    sib_code code = path || !folder ? take_file(t, b, path ? path : given, out, err)
+                                    : err_memory(err, strlen(given), "a path");
+    mem_free(path);
+    return code;
+}
+
 sib_code tokenizer_begin(import_tokenizer *t, build *b, const char *given, const char *out, sib_error *err)
 {
+    sib_error why = SIB_ERROR_INIT;
     *t = (import_tokenizer){0};
-    sib_code code = given ? take_file(t, b, given, out, err) : take_own(t, b, out, err);
+    sib_code code = given ? take_given(t, b, given, out, &why) : take_own(t, b, out, &why);
+    if (code == SIB_ERR_FORMAT && !given)
+        damaged(b, &why, err);
+    else if (code != SIB_OK)
+        err_set_at(err, code, why.offset, "%s", why.message);
+    else
+        code = check_found(t, b, err);
     if (code != SIB_OK) {
         tokenizer_abort(t);
         return code;

@@ -13,10 +13,12 @@ typedef struct import_tokenizer {
 } import_tokenizer;
 
 /* Finds the tokenizer: the file `given` (NULL: none), the checkpoint's own (GGUF's pieces, whisper.cpp's
-   vocabulary), a tokenizer.json next to the checkpoint, or single bytes where the vocabulary has 256 entries
+   vocabulary), a tokenizer.json next to the checkpoint, for a Whisper
+   OpenAI's ranks (STEM.tiktoken, multilingual.tiktoken or gpt2.tiktoken, next to the checkpoint or in ~/.cache/whisper) where
+   the import needs a tokenizer, or single bytes where the vocabulary has 256 entries
    and no tokenizer. Adds "tokenizer" to the model's metadata, and "begin_tokens" and "stop_tokens" where the
    checkpoint has them, and writes a temporary file for the one next to `out` (NULL: no file). A checkpoint
-   without a tokenizer is no failure. t: tokenizer_commit or tokenizer_abort.
+   without a tokenizer is a failure only where the import needs one. t: tokenizer_commit or tokenizer_abort.
    Stop tokens are all of GGUF's eos, eot and eom tokens; or those of config.json and generation_config.json.
    Errors: SIB_ERR_IO, those of sib_tokenizer_open, and SIB_ERR_FORMAT (a generation_config.json that cannot be read). */
 sib_code tokenizer_begin(import_tokenizer *t, build *b, const char *given, const char *out, sib_error *err);

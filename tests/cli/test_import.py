@@ -3,11 +3,14 @@
 import array
 import json
 import math
+import os
+import shutil
 import signal
 import struct
 import subprocess
 import time
 import unittest
+from pathlib import Path
 
 from command import COMMAND, Case, sibyl
 
@@ -18,6 +21,8 @@ for _name, _in, _out in (("attn.c_attn", WIDTH, 3 * WIDTH), ("attn.c_proj", WIDT
     SHAPES |= {f"h.0.{_name}.weight": [_in, _out], f"h.0.{_name}.bias": [_out]}
 for _name in ("ln_1", "ln_2"):
     SHAPES |= {f"h.0.{_name}.weight": [WIDTH], f"h.0.{_name}.bias": [WIDTH]}
+
+TOKENIZER = {"model": {"type": "BPE", "vocab": {c: i for i, c in enumerate("abcdefghijklmnop")}, "merges": []}}
 
 
 def safetensors(shapes, change=None):
@@ -53,7 +58,7 @@ def gguf(facts, shapes):
     return head + bytes(-len(head) % 32) + array.array("f", (math.sin(i) for i in range(at // 4))).tobytes()
 
 
-class Import(Case):
+class Small(Case):
     def setUp(self):
         super().setUp()
         self.wav.unlink()
@@ -63,6 +68,8 @@ class Import(Case):
     def write(self, name, *arguments):
         (self.folder / name).write_bytes(safetensors(*arguments))
 
+
+class Import(Small):
     def test_files(self):
         text = self.done("import", "g.safetensors", "config.json", "-o", "g.onnx")
         self.assertRegex(text, r"\Agpt2\n  checkpoint  safetensors, 16 weights, 5\d{4} parameters, .*\n  written     g.onnx and g.onnx.data, .* as f32\n  tokenizer   none found; give one with --tokenizer\n\Z")
@@ -223,6 +230,104 @@ class Import(Case):
             made.unlink()  # it was done before it could be interrupted
         self.assertEqual((process.returncode, line), (1, "sibyl: the import was cancelled\n"))
         self.assertEqual(self.names(), before)
+
+
+class Cached(Small):
+    """Checkpoints where a model is expected: imported once."""
+
+    def setUp(self):
+        super().setUp()
+        self.home = self.folder / "cache"
+        self.models = self.home / "sibyl" / "models"
+        self.there = {"env": dict(os.environ, XDG_CACHE_HOME=str(self.home))}
+        (self.folder / "g").mkdir()
+        for name in ("g.safetensors", "config.json"):
+            (self.folder / name).rename(self.folder / "g" / name)
+        (self.folder / "g" / "tokenizer.json").write_text(json.dumps(TOKENIZER))
+
+    def describe(self, checkpoint, **env):
+        return self.done("job", checkpoint, "--describe", env=self.there["env"] | env)
+
+    def kept(self):
+        """Folders of models: what has another name is a link or of an import that goes on."""
+        found = [p for p in self.models.iterdir() if not p.is_symlink()]
+        self.assertFalse([p for p in found if len(p.name) != 64])
+        return set(found)
+
+    def test_once_by_content(self):
+        first = self.describe("g")
+        self.assertIn('"kind": "text-generation"', first)
+        made = self.kept()
+        self.assertEqual(len(made), 1)
+        model, = (p / "model.onnx" for p in made)
+        stamp = model.stat()
+        self.assertEqual(self.describe("g/g.safetensors"), first)  # with the config.json beside it
+        shutil.copytree(self.folder / "g", self.folder / "copy")
+        self.assertEqual(self.describe("copy"), first)
+        self.assertEqual((self.kept(), model.stat().st_mtime_ns, model.stat().st_ino), (made, stamp.st_mtime_ns, stamp.st_ino))
+        self.assertEqual(self.done("generate", "--model", "g", "-p", "ab", "-n", 2, "--temperature", 0, **self.there),
+                         self.done("generate", "--model", model, "-p", "ab", "-n", 2, "--temperature", 0))
+        (self.folder / "g" / "g.safetensors").write_bytes(safetensors(SHAPES, {("ln_f.bias", 3): 4.0}))
+        self.describe("g")
+        self.assertEqual(len(self.kept()), 2)
+        shutil.rmtree(next(iter(made)))  # somebody cleans up
+        self.describe("copy")
+        self.assertEqual(len(self.kept()), 2)
+
+    def test_limit(self):
+        """The model that was not used for longest goes, and what an import left that was ended a day ago."""
+        left = self.models / "making-abcdef"
+        left.mkdir(parents=True)
+        (left / "model.onnx.data").write_bytes(bytes(100))
+        os.utime(left, (time.time() - 90000,) * 2)
+        used = []
+        for k in range(3):
+            (self.folder / "g" / "g.safetensors").write_bytes(safetensors(SHAPES, {("ln_f.bias", 3): float(k)}))
+            before = set(self.models.iterdir())
+            self.describe("g")
+            used.append(next(p for p in set(self.models.iterdir()) - before if not p.is_symlink()))
+            os.utime(used[k], (1e9 + k,) * 2)
+            shutil.copytree(self.folder / "g", self.folder / f"g{k}")
+        self.assertFalse(left.exists())
+        self.describe("g0")  # the oldest is used again
+        (self.folder / "g" / "g.safetensors").write_bytes(safetensors(SHAPES, {("ln_f.bias", 3): 9.0}))
+        self.describe("g", SIBYL_CACHE_MB="1")  # each takes 0.24 MB
+        self.assertEqual(len(self.kept()), 4)
+        (self.folder / "g" / "g.safetensors").write_bytes(safetensors(SHAPES, {("ln_f.bias", 3): 10.0}))
+        self.describe("g", SIBYL_CACHE_MB="0")
+        self.assertEqual(len(self.kept()), 1)
+        self.assertTrue(all(p.exists() for p in self.models.iterdir()))  # no link to what is gone
+        self.fails(1, "SIBYL_CACHE_MB is 'much'", "job", "g", "--describe", env=self.there["env"] | {"SIBYL_CACHE_MB": "much"})
+
+    def test_tokenizers(self):
+        """Missing and damaged ones are told at once, with what to fetch."""
+        (self.folder / "g" / "tokenizer.json").unlink()
+        self.fails(1, ["has no tokenizer", "fetch tokenizer.json"], "job", "g", "--describe", **self.there)
+        self.assertEqual(self.kept() if self.models.exists() else set(), set())
+        (self.folder / "other.json").write_text(json.dumps(TOKENIZER))
+        self.done("job", "g", "--describe", "--tokenizer", "other.json", **self.there)
+        (self.folder / "g" / "tokenizer.json").write_text(json.dumps(TOKENIZER)[:60])
+        self.fails(1, ["tokenizer.json", "fetch tokenizer.json"], "job", "g", "--describe", **self.there)
+        whisper = Path(os.environ["SIBYL_SOURCE"]) / "assets" / "digits"
+        shutil.copy(whisper / "digits.pt", self.folder / "d.pt")
+        self.fails(1, ["d.pt: has no tokenizer", "whisper/assets/gpt2.tiktoken", "github.com/openai/whisper"],
+                   "transcribe", "--model", "d.pt", "x.wav", **self.there)
+        ranks = (whisper / "digits.tiktoken").read_bytes()
+        for name in ("d.tiktoken", "gpt2.tiktoken", "cache/whisper/gpt2.tiktoken"):
+            (self.folder / name).parent.mkdir(exist_ok=True)
+            (self.folder / name).write_bytes(ranks)
+            self.assertIn("speech-to-text", self.describe("d.pt"))
+            (self.folder / name).write_bytes(ranks[:100])
+            self.fails(1, [Path(name).name, "whisper/assets/gpt2.tiktoken"], "job", "d.pt", "--describe", **self.there)
+            (self.folder / name).unlink()
+
+    def test_unknown_models_are_named(self):
+        (self.folder / "g" / "config.json").write_text('{"model_type": "wav2vec2"}')
+        (self.folder / "g" / "g.safetensors").write_bytes(safetensors({"wav2vec2.masked_spec_embed": [4]}))
+        self.fails(1, ["'wav2vec2'", "model_type", "whisper, gpt2, rwkv, llama, mistral, qwen2, qwen3"], "job", "g", "--describe", **self.there)
+        (self.folder / "x.pt").write_bytes(b"PK\x03\x04 no archive")
+        self.fails(1, "x.pt", "transcribe", "--model", "x.pt", "a.wav", **self.there)
+        self.assertFalse(self.models.exists() and self.kept())
 
 
 if __name__ == "__main__":

@@ -75,6 +75,14 @@ static sib_code open_folder(checkpoint *c, const char *folder, sib_error *err)
     return code;
 }
 
+bool checkpoint_recognises(byte_span bytes)
+{
+    for (size_t i = 0; i < N_FORMATS; i++)
+        if (formats[i]->recognises(bytes))
+            return formats[i]->weights;
+    return false;
+}
+
 /* ---- The checkpoint ------------------------------------------------------------------------------- */
 
 static sib_code checkpoint_new(checkpoint **out, sib_error *err)

@@ -35,6 +35,9 @@ struct checkpoint {
 sib_code checkpoint_open_bytes(const char *label, const void *data, size_t n, checkpoint **out,
                                sib_error *err);
 
+/* Whether a file of these bytes is in a format that may hold weights. */
+bool checkpoint_recognises(byte_span bytes);
+
 typedef struct ckpt_file {
     checkpoint *c;
     const char *path; /* for messages */

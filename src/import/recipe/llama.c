@@ -118,10 +118,11 @@ static void check_kind(build *b, const config *t)
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         known |= str_is(t->kind, kinds[i].name);
     if (!known)
-        build_fail(b, SIB_ERR_UNSUPPORTED,
-                   "%s: a model of kind '%.*s' has weight names like Llama's, but is not supported by the "
-                   "recipe llama",
-                   checkpoint_file(b->c, 0), (int)t->kind.length, t->kind.data);
+        build_fail(
+            b, SIB_ERR_UNSUPPORTED,
+            "%s: models of the type '%.*s' (model_type) have weight names like Llama's, but the recipe "
+            "is for llama, mistral, qwen2 and qwen3",
+            checkpoint_file(b->c, 0), (int)t->kind.length, t->kind.data);
     sib_str act = build_fact_text(b, "hidden_act", "silu");
     if (!str_is(act, "silu"))
         build_fail(b, SIB_ERR_UNSUPPORTED, "%s: the activation '%.*s' is not supported by the recipe llama",

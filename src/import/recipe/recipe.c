@@ -8,10 +8,11 @@
 static const recipe recipes[] = {
     {"whisper",
      "speech to text: an encoder of audio and a decoder of tokens (OpenAI, Hugging Face, whisper.cpp)",
-     recipe_is_whisper, recipe_whisper},
-    {"gpt2", "text: GPT-2 (Hugging Face)", recipe_is_gpt2, recipe_gpt2},
-    {"rwkv", "text: RWKV 4, 5.2, 6 and 7 (BlinkDL, rwkv.cpp)", recipe_is_rwkv, recipe_rwkv},
-    {"llama", "text: Llama, Mistral, Qwen2, Qwen3 (Hugging Face, GGUF)", recipe_is_llama, recipe_llama},
+     "whisper", recipe_is_whisper, recipe_whisper},
+    {"gpt2", "text: GPT-2 (Hugging Face)", "gpt2", recipe_is_gpt2, recipe_gpt2},
+    {"rwkv", "text: RWKV 4, 5.2, 6 and 7 (BlinkDL, rwkv.cpp)", "rwkv", recipe_is_rwkv, recipe_rwkv},
+    {"llama", "text: Llama, Mistral, Qwen2, Qwen3 (Hugging Face, GGUF)", "llama, mistral, qwen2, qwen3",
+     recipe_is_llama, recipe_llama},
 };
 #define N_RECIPES (sizeof recipes / sizeof *recipes)
 
@@ -24,26 +25,52 @@ const char *sib_recipe_name(size_t i, const char **meaning)
     return recipes[i].name;
 }
 
+/* "whisper, gpt2, rwkv, ...": names, or types of models. */
+static void list_recipes(char out[200], bool types)
+{
+    size_t used = 0;
+    for (size_t i = 0; i < N_RECIPES && used < 200; i++)
+        used += (size_t)snprintf(out + used, 200 - used, "%s%s", i ? ", " : "",
+                                 types ? recipes[i].types : recipes[i].name);
+}
+
 static sib_code no_such_recipe(const char *name, sib_error *err)
 {
-    char names[200] = "";
-    size_t used = 0;
-    for (size_t i = 0; i < N_RECIPES && used < sizeof names; i++)
-        used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", i ? ", " : "", recipes[i].name);
+    char names[200];
+    list_recipes(names, false);
     return err_set(err, SIB_ERR_ARGUMENT, "'%s' is not a recipe; the recipes are %s", name, names);
+}
+
+/* The kind of model that the checkpoint says it is, of no length where it says nothing. */
+static sib_str model_type(const checkpoint *c)
+{
+    static const char *const keys[] = {"model_type", "general.architecture"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        const fact *f = checkpoint_fact(c, keys[i]);
+        if (f && !f->list && f->kind == FACT_STRING)
+            return f->strings[0];
+    }
+    return str_of("");
 }
 
 static sib_code not_recognised(const checkpoint *c, sib_error *err)
 {
-    char names[200] = "";
+    char names[200] = "", known[200];
     size_t used = 0, n = checkpoint_weights(c);
+    const sib_str type = model_type(c);
+    list_recipes(known, true);
+    if (type.length)
+        return err_set(err, SIB_ERR_UNSUPPORTED,
+                       "%s: no recipe is for models of the type '%.*s' (model_type); known are %s",
+                       checkpoint_file(c, 0), (int)(type.length < 60 ? type.length : 60), type.data, known);
     for (size_t i = 0; i < n && i < 3 && used < sizeof names; i++) {
         sib_str s = checkpoint_weight(c, i)->name;
         used += (size_t)snprintf(names + used, sizeof names - used, "%s%.*s", i ? ", " : "",
                                  (int)(s.length < 60 ? s.length : 60), s.data);
     }
-    return err_set(err, SIB_ERR_UNSUPPORTED, "%s: no recipe is for a model with these %zu weights (%s%s)",
-                   checkpoint_file(c, 0), n, names, n > 3 ? ", ..." : "");
+    return err_set(err, SIB_ERR_UNSUPPORTED,
+                   "%s: no recipe is for a model with these %zu weights (%s%s); known are %s",
+                   checkpoint_file(c, 0), n, names, n > 3 ? ", ..." : "", known);
 }
 
 sib_code recipe_find(const checkpoint *c, const char *name, const recipe **out, sib_error *err)

@@ -7,14 +7,15 @@
 
 typedef struct recipe {
     const char *name, *meaning;
+    const char *types; /* model_type of config.json, general.architecture of GGUF: those that it is for */
     bool (*recognise)(const checkpoint *c);
     /* Builds inputs, nodes and outputs; errors stay in b. */
     void (*make)(build *b);
 } recipe;
 
 /* Finds the recipe called name, or the first that recognises c where name is NULL. Errors: SIB_ERR_ARGUMENT
-   (unknown name, with the known ones), SIB_ERR_UNSUPPORTED (no recipe recognises c, with the names of some
-   weights). */
+   (unknown name, with the known ones), SIB_ERR_UNSUPPORTED (no recipe recognises c: its model_type, or the names of some
+   weights, and the known types). */
 sib_code recipe_find(const checkpoint *c, const char *name, const recipe **out, sib_error *err);
 
 bool recipe_is_whisper(const checkpoint *c);
