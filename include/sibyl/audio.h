@@ -19,7 +19,8 @@ typedef struct sib_audio_options {
     int32_t sample_rate; /* Hz of the result, up to 1,000,000; 0 means 16,000 */
     bool keep_float; /* false: round to 16 bits and divide by 32,768, exactly as OpenAI Whisper's load_audio
                         does (it takes `ffmpeg -f s16le -ac 1`); true: skip the rounding */
-    sib_pcm pcm;     /* format of raw PCM when the path is "-": mono, already at sample_rate */
+    sib_pcm
+        pcm; /* format of raw PCM where the path is "-" and no container begins there: mono, already at sample_rate */
     bool allow_truncated; /* take what a truncated or damaged file still holds, as the ffmpeg command does,
                              instead of refusing it */
     /* a longer recording is refused (SIB_ERR_SIZE) at this point; 0: 86,400 (a day); INFINITY: no limit */
@@ -29,7 +30,7 @@ typedef struct sib_audio_options {
 
 /* Properties that the file declares. Strings are static or live in the struct. */
 typedef struct sib_audio_info {
-    char container[64];  /* FFmpeg's short name: "flac", "mov,mp4,m4a,3gp,3g2,mj2", "pcm" for stdin */
+    char container[64];  /* FFmpeg's short name: "flac", "mov,mp4,m4a,3gp,3g2,mj2", "pcm" for raw samples */
     char codec[32];      /* "flac", "aac", "pcm_s16le" */
     int32_t source_rate; /* Hz */
     int32_t channels;
@@ -39,8 +40,9 @@ typedef struct sib_audio_info {
 /* A recording being decoded, block by block. One thread at a time per reader. */
 typedef struct sib_audio_reader sib_audio_reader;
 
-/* Opens a file, or standard input as raw PCM where path is "-" (input that is a file in a known format is
-   refused: open it as /dev/stdin). Chooses the stream that the ffmpeg command would choose; libswresample
+/* Opens a file, or standard input where path is "-": a recording in a container, told by its first bytes and decoded as
+   it comes, also through a pipe (where a container cannot be read without seeking, as an MP4 file whose index is at
+   the end, that is an error); otherwise raw PCM. Chooses the stream that the ffmpeg command would choose; libswresample
    mixes the channels and changes the rate with its defaults. A path is always a plain file: "http:x" and
    "concat:x" are files of those names, and playlists, which name other files, are refused.
    Limits, so that a small file cannot cost much: the formats and codecs listed in src/audio/formats.c, rates
@@ -53,6 +55,13 @@ typedef struct sib_audio_reader sib_audio_reader;
    listed), SIB_ERR_ARGUMENT (an option out of range), SIB_ERR_MEMORY. Thread-safe. */
 SIB_API sib_code sib_audio_open(const char *path, const sib_audio_options *options, sib_audio_reader **out,
                                 sib_error *err);
+/* Opens a microphone, of which samples are read as they are recorded, without an end but for options->cancel, which is heeded
+   between blocks. device: "alsa:NAME" or "pulse:NAME", with names as `arecord -L` and `pactl list sources` give them; NULL:
+   PulseAudio's default, or else ALSA's. Others of FFmpeg's devices are refused.
+   Errors: SIB_ERR_ARGUMENT (no such kind), SIB_ERR_IO (it cannot be opened), SIB_ERR_UNSUPPORTED (FFmpeg without
+   libavdevice or this device), SIB_ERR_MEMORY. out, options and threads: as sib_audio_open. */
+SIB_API sib_code sib_audio_open_device(const char *device, const sib_audio_options *options,
+                                       sib_audio_reader **out, sib_error *err);
 SIB_API void sib_audio_close(sib_audio_reader **reader);
 SIB_API const sib_audio_info *sib_audio_get_info(const sib_audio_reader *reader);
 

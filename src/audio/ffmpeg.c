@@ -12,7 +12,7 @@
 ffmpeg_functions ffmpeg;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static bool opened;
+static bool opened, with_devices;
 
 typedef struct libraries {
     void *avutil, *swresample, *avcodec, *avformat;
@@ -54,6 +54,46 @@ static sib_code open_all(sib_error *err)
     /* One setting of the process: the library does not print, errors carry what FFmpeg reports. */
     ffmpeg.av_log_set_level(AV_LOG_QUIET);
     return SIB_OK;
+}
+
+static void say_nothing(const char *file, int line, const char *function, int err, const char *format, ...)
+{
+    (void)file, (void)line, (void)function, (void)err, (void)format;
+}
+
+/* ALSA's library, which libavdevice has opened, prints its failures where nobody says otherwise (alsa/error.h). */
+static void silence_alsa(void)
+{
+    int (*set_handler)(void (*)(const char *, int, const char *, int, const char *, ...));
+    void *library = dlopen("libasound.so.2", RTLD_LAZY | RTLD_NOLOAD),
+         *address = library ? dlsym(library, "snd_lib_error_set_handler") : NULL;
+    memcpy(&set_handler, &address, sizeof address);
+    if (address)
+        set_handler(say_nothing);
+}
+
+/* libavdevice has the version of libavformat since FFmpeg 2, and no header is needed for its one function. */
+static sib_code open_devices(sib_error *err)
+{
+    void (*register_all)(void);
+    void *library;
+    if (!open_library(FILE_OF(avdevice, LIBAVFORMAT_VERSION_MAJOR), &library, err) ||
+        !find(library, "avdevice_register_all", &register_all, err))
+        return SIB_ERR_UNSUPPORTED;
+    register_all();
+    silence_alsa();
+    return SIB_OK;
+}
+
+sib_code ffmpeg_open_devices(sib_error *err)
+{
+    sib_code code = ffmpeg_open(err);
+    pthread_mutex_lock(&lock);
+    if (code == SIB_OK && !with_devices)
+        code = open_devices(err);
+    with_devices = with_devices || code == SIB_OK;
+    pthread_mutex_unlock(&lock);
+    return code;
 }
 
 sib_code ffmpeg_open(sib_error *err)

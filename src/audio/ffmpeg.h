@@ -14,6 +14,7 @@
 
 /* (library, function) */
 #define FFMPEG_FUNCTIONS(X)                                                                                  \
+    X(avformat, av_find_input_format)                                                                        \
     X(avformat, av_probe_input_buffer2)                                                                      \
     X(avformat, av_read_frame)                                                                               \
     X(avformat, avformat_alloc_context)                                                                      \
@@ -74,5 +75,7 @@ extern ffmpeg_functions ffmpeg;
 /* Opens the libraries, of the version whose headers this was built with, and silences them; nothing where that is done.
    Any thread. Errors: SIB_ERR_UNSUPPORTED, with what is missing; a later call tries again. */
 sib_code ffmpeg_open(sib_error *err);
+/* The same with libavdevice, whose devices avformat then knows. */
+sib_code ffmpeg_open_devices(sib_error *err);
 
 #endif

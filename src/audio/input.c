@@ -5,6 +5,7 @@
 #include "audio/ffmpeg.h"
 #include "audio/formats.h"
 #include "base/error.h"
+#include "base/size.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -54,9 +55,15 @@ static int io_read(void *opaque, uint8_t *out, int bytes)
     ssize_t got;
     if (errno == ENOMEM) /* since the caller's call began: some formats would retry for ever */
         return AVERROR(ENOMEM);
-    do
-        got = read(in->fd, out, (size_t)bytes);
-    while (got < 0 && errno == EINTR);
+    if (in->n_head > 0) {
+        got = (ssize_t)size_min(in->n_head, (size_t)bytes);
+        memcpy(out, in->head, (size_t)got);
+        in->head += got;
+        in->n_head -= (size_t)got;
+    } else
+        do
+            got = read(in->fd, out, (size_t)bytes);
+        while (got < 0 && errno == EINTR);
     if (got < 0) {
         in->read_errno = in->read_errno ? in->read_errno : errno;
         return AVERROR(errno);
@@ -94,9 +101,9 @@ static sib_code open_descriptor(audio_input *in, const char *path, sib_error *er
         return err_set(err, SIB_ERR_IO, "%s: cannot be opened: %s", in->name, strerror(errno));
     if (S_ISDIR(st.st_mode))
         return err_set(err, SIB_ERR_IO, "%s: is a folder, expected a file", in->name);
-    if (S_ISREG(st.st_mode) && st.st_size == 0)
+    if (S_ISREG(st.st_mode) && st.st_size == 0 && !in->n_head)
         return err_set(err, SIB_ERR_FORMAT, "%s: is empty (0 bytes)", in->name);
-    in->size = S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
+    in->size = S_ISREG(st.st_mode) && !in->n_head ? (uint64_t)st.st_size : 0;
     return SIB_OK;
 }
 
@@ -229,6 +236,34 @@ static sib_code choose(audio_input *in, const double *declared, unsigned n_decla
 /* ---- Open and close ------------------------------------------------------------------------------ */
 
 #define INPUT_MAX_HEADERS 64
+
+/* Devices by FFmpeg's names; no other is opened, and lavfi, which runs programs of filters, is none. */
+static const char *const devices[] = {"alsa", "pulse"};
+
+sib_code audio_input_open_device(audio_input *in, const char *kind, const char *name, sib_error *err)
+{
+    snprintf(in->name, sizeof in->name, "%s:%s", kind, name);
+    in->fd = -1;
+    bool known = false;
+    for (size_t i = 0; i < sizeof devices / sizeof *devices; i++)
+        known = known || !strcmp(kind, devices[i]);
+    if (!known)
+        return err_set(err, SIB_ERR_ARGUMENT, "'%s' is no kind of device; there are alsa and pulse", kind);
+    sib_code code = ffmpeg_open_devices(err);
+    if (code)
+        return code;
+    in->bytes_read = UINT64_MAX / 2; /* the length of a recording has no limit by its bytes */
+    const AVInputFormat *device = ffmpeg.av_find_input_format(kind);
+    if (!device)
+        return err_set(err, SIB_ERR_UNSUPPORTED, "%s: FFmpeg was built without this device", in->name);
+    int av_code = ffmpeg.avformat_open_input(&in->format, name, device, NULL);
+    if (av_code < 0)
+        return audio_input_fail(in, SIB_ERR_IO, av_code, "cannot be opened", err);
+    av_code = ffmpeg.avformat_find_stream_info(in->format, NULL);
+    if (av_code < 0)
+        return audio_input_fail(in, SIB_ERR_IO, av_code, "gives no sound", err);
+    return choose(in, NULL, 0, err);
+}
 
 sib_code audio_input_open(audio_input *in, const char *path, int fd, sib_error *err)
 {

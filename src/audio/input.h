@@ -11,6 +11,9 @@ typedef struct audio_input {
     int fd;
     uint64_t size; /* bytes; 0 where it is not a regular file */
     uint64_t bytes_read;
+    const uint8_t
+        *head; /* (n_head) bytes that were read from fd before, and come first; then nothing is sought */
+    size_t n_head;
     int read_errno;         /* errno of the first read that failed, 0 for none */
     bool refused_reference; /* the file refers to others, which were not opened */
     char name[176];         /* the path for messages, or its end where it is long */
@@ -22,8 +25,11 @@ typedef struct audio_input {
 } audio_input;
 
 /* Opens `path` as a plain file, never as a protocol; where fd is not -1, that file, which is taken, under the name `path`.
-   in: all zero, fd -1; ends with audio_input_close, after failures too. Errors: those of sib_audio_open. */
+   in: all zero but for head, fd -1; ends with audio_input_close, after failures too. Errors: those of sib_audio_open. */
 sib_code audio_input_open(audio_input *in, const char *path, int fd, sib_error *err);
+
+/* Opens a device that records, "alsa" or "pulse", by its name there. in: as above. Errors: those of sib_audio_open_device. */
+sib_code audio_input_open_device(audio_input *in, const char *kind, const char *name, sib_error *err);
 
 void audio_input_close(audio_input *in);
 

@@ -1,5 +1,6 @@
 #include "audio/rawpcm.h"
 
+#include "audio/containers.h"
 #include "base/error.h"
 #include "base/size.h"
 
@@ -13,38 +14,10 @@ size_t audio_rawpcm_sample_bytes(sib_pcm pcm)
     return pcm == SIB_PCM_F32LE ? 4 : 2;
 }
 
-/* Beginnings of files that are not raw samples. "...." stands for any four bytes. */
-static const struct {
-    const char *bytes, *name;
-} containers[] = {{"RIFF....WAVE", "a WAV file"},   {"RF64....WAVE", "a WAV file"},
-                  {"FORM....AIFF", "an AIFF file"}, {"fLaC", "a FLAC file"},
-                  {"OggS", "an Ogg file"},          {"ID3", "an MP3 file"},
-                  {"....ftyp", "an MP4 file"},      {"\x1A\x45\xDF\xA3", "a Matroska or WebM file"},
-                  {"caff", "a Core Audio file"},    {".snd", "an AU file"},
-                  {"#!AMR", "an AMR file"}};
-#define CONTAINER_BYTES 12 /* of the longest */
-
-/* The container that begins with the bytes b (n), or NULL. */
-static const char *container_of(const uint8_t *b, size_t n)
-{
-    for (size_t i = 0; i < sizeof containers / sizeof *containers; i++) {
-        const char *at = containers[i].bytes;
-        size_t k = 0, length = strlen(at);
-        while (n >= length && k < length &&
-               (b[k] == (uint8_t)at[k] || !strncmp(at + (k & ~(size_t)3), "....", 4)))
-            k++;
-        if (k == length)
-            return containers[i].name;
-    }
-    return NULL;
-}
-
-/* Reads until there is a sample or the input ends; at first, until a container can be recognised. */
-static sib_code fill(audio_rawpcm *p, sib_error *err)
+/* Reads until there are `wanted` bytes or the input ends. */
+static sib_code fill(audio_rawpcm *p, size_t wanted, sib_error *err)
 {
     size_t left = p->filled - p->begin;
-    const bool first = p->bytes == 0;
-    const size_t wanted = first ? CONTAINER_BYTES : audio_rawpcm_sample_bytes(p->pcm);
     memmove(p->buffer, p->buffer + p->begin, left);
     p->begin = 0;
     p->filled = left;
@@ -58,13 +31,16 @@ static sib_code fill(audio_rawpcm *p, sib_error *err)
         p->filled += (size_t)got;
         p->bytes += (uint64_t)got;
     }
-    const char *container = first ? container_of(p->buffer, p->filled) : NULL;
-    if (container)
-        return err_set(
-            err, SIB_ERR_FORMAT,
-            "-: standard input holds %s, expected raw samples: name it /dev/stdin to have it decoded",
-            container);
     return SIB_OK;
+}
+
+sib_code audio_rawpcm_begin(audio_rawpcm *p, bool *container, sib_error *err)
+{
+    sib_code code = fill(p, CONTAINER_BYTES, err);
+    if (code == SIB_OK && container_may_be_frames(p->buffer, p->filled))
+        code = fill(p, CONTAINER_FRAMES, err);
+    *container = code == SIB_OK && container_begins(p->buffer, p->filled);
+    return code;
 }
 
 static float sample_at(const uint8_t *b, sib_pcm pcm)
@@ -83,7 +59,7 @@ sib_code audio_rawpcm_take(audio_rawpcm *p, bool lenient, float *samples, size_t
     size_t each = audio_rawpcm_sample_bytes(p->pcm);
     *got = 0;
     if (p->filled - p->begin < each) {
-        sib_code code = fill(p, err);
+        sib_code code = fill(p, each, err);
         if (code)
             return code;
     }

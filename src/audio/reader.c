@@ -12,6 +12,7 @@
 #include "base/size.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sibyl/audio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -86,15 +87,59 @@ static void describe_file(sib_audio_reader *r)
         r->info.duration = (double)stream->duration * av_q2d(stream->time_base);
 }
 
-static sib_code open_file(sib_audio_reader *r, const char *path, int fd, sib_error *err)
+static sib_code begin_decoding(sib_audio_reader *r, sib_error *err)
 {
-    sib_code code = audio_input_open(&r->input, path, fd, err);
+    sib_code code = audio_decoder_open(&r->decoder, &r->input, &r->options, err);
     if (code)
-        return code;
-    if ((code = audio_decoder_open(&r->decoder, &r->input, &r->options, err)))
         return code;
     audio_mono_init(&r->mono, r->options.sample_rate, r->options.keep_float);
     describe_file(r);
+    return SIB_OK;
+}
+
+static sib_code open_file(sib_audio_reader *r, const char *path, int fd, sib_error *err)
+{
+    sib_code code = audio_input_open(&r->input, path, fd, err);
+    return code ? code : begin_decoding(r, err);
+}
+
+/* Opens standard input: raw samples, or a container by its first bytes. A file that is read from its beginning can be
+   sought in; of a pipe the bytes come once. */
+static sib_code open_standard_input(sib_audio_reader *r, sib_error *err)
+{
+    bool container;
+    const off_t begin = lseek(STDIN_FILENO, 0, SEEK_CUR);
+    sib_code code = audio_rawpcm_begin(&r->raw, &container, err);
+    if (code != SIB_OK || !container) {
+        r->is_raw = true;
+        describe_raw(r);
+        return code;
+    }
+    if (begin != 0 || lseek(STDIN_FILENO, 0, SEEK_SET)) {
+        r->input.head = r->raw.buffer;
+        r->input.n_head = r->raw.filled;
+    }
+    const int fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
+    if (fd < 0)
+        return err_set(err, SIB_ERR_IO, "-: standard input cannot be read: %s", strerror(errno));
+    return open_file(r, "-", fd, err);
+}
+
+static sib_code make_reader(const char *name, const sib_audio_options *options, sib_audio_reader **out,
+                            sib_error *err)
+{
+    sib_audio_options taken = {0};
+    char shown[176];
+    *out = NULL;
+    audio_short_name(name, shown, sizeof shown);
+    sib_code code = take_options(&taken, options, shown, err);
+    sib_audio_reader *r = code ? NULL : mem_calloc(1, sizeof *r);
+    if (!r)
+        return code ? code : err_memory(err, sizeof *r, "an audio reader");
+    r->options = taken;
+    r->input.fd = -1;
+    r->raw.pcm = taken.pcm;
+    *out = r;
     return SIB_OK;
 }
 
@@ -102,29 +147,48 @@ static sib_code open_file(sib_audio_reader *r, const char *path, int fd, sib_err
 static sib_code open_reader(const char *path, int fd, const sib_audio_options *options,
                             sib_audio_reader **out, sib_error *err)
 {
-    *out = NULL;
-    sib_audio_options taken = {0};
-    char name[176];
-    audio_short_name(path, name, sizeof name);
-    sib_code code = take_options(&taken, options, name, err);
-    sib_audio_reader *r = code ? NULL : mem_calloc(1, sizeof *r);
-    if (!r) {
-        if (fd >= 0)
-            close(fd);
-        return code ? code : err_memory(err, sizeof *r, "an audio reader");
-    }
-    r->options = taken;
-    r->input.fd = -1;
-    r->is_raw = fd < 0 && strcmp(path, "-") == 0;
-    r->raw.pcm = taken.pcm;
-    if (r->is_raw)
-        describe_raw(r);
-    else
-        code = open_file(r, path, fd, err);
+    sib_code code = make_reader(path, options, out, err);
+    if (code && fd >= 0)
+        close(fd);
+    if (!code)
+        code = fd < 0 && strcmp(path, "-") == 0 ? open_standard_input(*out, err)
+                                                : open_file(*out, path, fd, err);
     if (code)
-        sib_audio_close(&r);
-    *out = r;
+        sib_audio_close(out);
     return code;
+}
+
+/* Opens a device of one kind. */
+static sib_code open_device(const char *kind, const char *name, const sib_audio_options *options,
+                            sib_audio_reader **out, sib_error *err)
+{
+    sib_code code = make_reader(name, options, out, err);
+    if (!code)
+        code = audio_input_open_device(&(*out)->input, kind, name, err);
+    if (!code)
+        code = begin_decoding(*out, err);
+    if (code)
+        sib_audio_close(out);
+    return code;
+}
+
+sib_code sib_audio_open_device(const char *device, const sib_audio_options *options, sib_audio_reader **out,
+                               sib_error *err)
+{
+    char kind[16];
+    const char *colon = device ? strchr(device, ':') : NULL;
+    if (device && (!colon || (size_t)(colon - device) >= sizeof kind || !colon[1]))
+        return err_set(err, SIB_ERR_ARGUMENT, "'%.60s' is no device, expected alsa:NAME or pulse:NAME",
+                       device);
+    if (device) {
+        snprintf(kind, sizeof kind, "%.*s", (int)(colon - device), device);
+        return open_device(kind, colon + 1, options, out, err);
+    }
+    sib_error first = SIB_ERROR_INIT, second = SIB_ERROR_INIT;
+    if (!open_device("pulse", "default", options, out, &first) ||
+        !open_device("alsa", "default", options, out, &second))
+        return SIB_OK;
+    return err_set(err, second.code, "there is no microphone: %.140s; %.140s", first.message, second.message);
 }
 
 sib_code sib_audio_open(const char *path, const sib_audio_options *options, sib_audio_reader **out,

@@ -337,13 +337,29 @@ class BadInput(Case):
         self.assertEqual(self.names(), ["a.wav"])
 
     def test_a_container_on_standard_input(self):
-        """It is no raw PCM, which it would be read as in silence; under its name it is decoded."""
-        for data, name in ((self.wav.read_bytes(), "a WAV file"), (b"fLaC" + bytes(400), "a FLAC file"),
-                           (b"\0\0\0\x20ftypisom" + bytes(400), "an MP4 file")):
-            self.fails(1, [name, "/dev/stdin"], "features", "-", stdin=data)
-        self.done("features", "-", "-o", "raw.npy", stdin=self.wav.read_bytes()[44:])
-        self.done("features", "/dev/stdin", "-o", "named.npy", stdin=self.wav.read_bytes())
-        self.assertEqual(read_npy(self.folder / "raw.npy"), read_npy(self.folder / "named.npy"))
+        """It is decoded as it comes: through a pipe, from a file, and where a header does not say how long it is."""
+        data = self.wav.read_bytes()
+        self.done("features", "a.wav", "-o", "named.npy")
+        expected = read_npy(self.folder / "named.npy")
+        endless = data[:4] + b"\xff" * 4 + data[8:40] + b"\xff" * 4 + data[44:]  # as ffmpeg writes it to a pipe
+        for name, given in (("raw", data[44:]), ("wav", data), ("endless", endless)):
+            self.done("features", "-", "-o", f"{name}.npy", stdin=given)
+            self.assertEqual(read_npy(self.folder / f"{name}.npy"), expected, name)
+        with self.wav.open("rb") as file:
+            done = subprocess.run([COMMAND, "features", "-", "-o", "file.npy"], stdin=file, capture_output=True, cwd=self.folder)
+        self.assertEqual((done.returncode, done.stderr), (0, b""))
+        self.assertEqual(read_npy(self.folder / "file.npy"), expected)
+        told = json.loads(self.done("features", "-", "--json", stdin=data))
+        self.assertEqual((told["container"], told["codec"]), ("wav", "pcm_s16le"))
+        self.fails(1, "-: ", "features", "-", stdin=b"fLaC" + bytes(400))
+        self.fails(1, "-: ", "features", "-", stdin=b"\0\0\0\x20ftypisom" + bytes(400))
+
+    def test_frames_without_a_mark_on_standard_input(self):
+        """MPEG audio is told from samples by three headers at the distances that they state."""
+        frame = b"\xff\xfb\x90\x00" + bytes(413)  # MPEG 1 layer III, 128 kbit/s, 44.1 kHz: 417 bytes of silence
+        self.assertEqual(json.loads(self.done("features", "-", "--json", "-o", "m.npy", stdin=40 * frame))["container"], "mp3")
+        for raw in (frame + bytes(40000), b"\xff\xfb" * 20000):
+            self.assertEqual(json.loads(self.done("features", "-", "--json", "-o", "r.npy", stdin=raw + bytes(len(raw) % 2)))["container"], "pcm")
 
     def test_a_picture_is_png(self):
         self.fails(2, ["'x.jpg'", ".png"], "features", "a.wav", "--png", "x.jpg")
