@@ -6,7 +6,9 @@
 #include "job_values.h"
 #include "picture.h"
 #include "shared_options.h"
+#include "transcribe_live.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -15,9 +17,9 @@ typedef struct settings {
     const char *model, *tokenizer, *language, *folder, *vad, *initial_prompt, *hotwords, *backend, *trace;
     extension_settings ext;
     cli_list inputs;
-    long beam, best_of, threads;
+    long beam, best_of, threads, batch; /* beam 0: 5, or greedy where text is wanted while somebody speaks */
     int task, format, features, verbose;
-    bool word_timestamps, picture, quiet;
+    bool word_timestamps, picture, quiet, live;
     double max_seconds; /* 0: the default */
 } settings;
 
@@ -28,9 +30,9 @@ enum { FORMAT_ALL = SIB_TRANSCRIPT_LINES };
 static const char *const format_names[] = {"txt", "json", "srt", "vtt", "tsv", "all", NULL};
 
 static const cli_option options[] = {
-    OPT_MODEL("an ONNX model that 'sibyl import' made, a job's document, a folder with one, or the name of "
-              "an installed "
-              "model (default: digits)"),
+    OPT_MODEL("an ONNX model, a checkpoint (.pt, safetensors, ggml, GGUF, a Hugging Face folder), a job's "
+              "document, a folder with one, or the name of an installed model (default: digits)",
+              .more = CHECKPOINT_IS_KEPT),
     OPT_TOKENIZER("the model's tokenizer, where there is none in its folder"),
     OPT_TEXT("language", language, "L", "spoken language, as de or german (default: detected)"),
     OPT_CHOICE("task", task, task_names, "transcribe (default), or translate into English"),
@@ -38,6 +40,19 @@ static const cli_option options[] = {
                "format to write; without it, lines with their times are shown as they are recognised"),
     OPT_OUT_FOLDER("write DIR/NAME.FORMAT for each recording (default format: txt)"),
     OPT_FLAG("word-timestamps", word_timestamps, "find the times of words"),
+    OPT_FLAG(
+        "live", live, "transcribe while somebody speaks: from a microphone, or from IN as it comes",
+        .more =
+            "IN is alsa:NAME or pulse:NAME (default: the microphone that the system names), - or a pipe, or "
+            "a file, which is heard at the pace of its playing. A pause ends a segment, whose text does not "
+            "change any more; on a terminal the line under it shows what is being said. --format txt writes "
+            "a line for each segment, json one for each event: started, stopped, partial, final. Ctrl-C "
+            "ends it. Greedy unless --beam is given."),
+    OPT_INTEGER(
+        "batch", batch, "N", 1, 64, "recordings that are transcribed side by side (default: 1)",
+        .more =
+            "The threads are divided among them. Each recording has the text that it has alone; lines are "
+            "shown when it is done, in the order given."),
     OPT_INTEGER("beam", beam, "N", 1, 100, "hypotheses of the beam search; 1: greedy (default: 5)"),
     OPT_INTEGER("best-of", best_of, "N", 1, 100, "samples drawn at temperatures above 0 (default: 5)"),
     OPT_TEXT("initial-prompt", initial_prompt, "TEXT", "text before the first window"),
@@ -62,7 +77,9 @@ static const char more[] =
     "Follows Whisper's procedure: windows of 30 s, timestamps, prompts, beam search, fallback to higher "
     "temperatures, silence left out. Lines with their times appear as they are recognised. 'sibyl job "
     "--ports MODEL' lists all options of a model; those without a row here are given with -i, and "
-    "default to openai-whisper's. digits, the small model that comes with Sibyl, knows ten English "
+    "default to openai-whisper's. IN is any file that FFmpeg reads, or - for standard input: a recording, or "
+    "raw "
+    "mono samples of 16 kHz and 16 bits. digits, the small model that comes with Sibyl, knows ten English "
     "words, zero to nine.";
 
 /* ---- One recording
@@ -75,7 +92,8 @@ typedef struct listener {
     sib_profile *profile; /* for the trace, or NULL */
     cli_progress progress;
     const char *title;
-    bool live; /* lines are shown as they come */
+    FILE *out;  /* where texts go */
+    bool shows; /* lines are shown as they come */
     bool cancelled;
     double seconds, took;
 } listener;
@@ -85,13 +103,13 @@ static sib_code on_segment(void *context, const sib_segment *segment, sib_error 
     listener *l = context;
     sib_transcript t = {"", "", segment, 1};
     char *line = NULL;
-    if (!l->live)
+    if (!l->shows)
         return SIB_OK;
     sib_code code = sib_transcript_text(&t, SIB_TRANSCRIPT_LINES, &line, NULL, err);
     if (code == SIB_OK) {
         cli_progress_clear(&l->progress);
-        fputs(line, stdout);
-        fflush(stdout);
+        fputs(line, l->out);
+        fflush(l->out);
     }
     sib_free(line);
     return code;
@@ -101,7 +119,8 @@ static sib_code on_progress(void *context, double done, double total, sib_error 
 {
     listener *l = context;
     (void)err;
-    cli_progress_show(&l->progress, total > 0 ? done / total : 0, "hearing", l->title);
+    if (l->s->batch == 1)
+        cli_progress_show(&l->progress, total > 0 ? done / total : 0, "hearing", l->title);
     return SIB_OK;
 }
 
@@ -109,14 +128,15 @@ static sib_code on_progress(void *context, double done, double total, sib_error 
 static bool add_options(job_inputs *in, const settings *s, const sib_job *job, bool clips)
 {
     char beam[24], best[24];
-    snprintf(beam, sizeof beam, "%ld", s->beam);
+    const long width = s->beam ? s->beam : s->live ? 1 : 5;
+    snprintf(beam, sizeof beam, "%ld", width);
     snprintf(best, sizeof best, "%ld", s->best_of);
     const struct {
         const char *name, *text;
     } given[] = {{"language", s->language},
                  {"task", task_names[s->task]},
                  {"word_timestamps", s->word_timestamps || s->picture ? "true" : NULL},
-                 {"beam_size", s->beam > 1 ? beam : NULL},
+                 {"beam_size", width > 1 ? beam : NULL},
                  {"best_of", best},
                  {"initial_prompt", s->initial_prompt},
                  {"hotwords", s->hotwords},
@@ -158,8 +178,14 @@ static char *speech_clips(listener *l, const sib_port_value *audio)
     return text;
 }
 
-/* Writes DIR/NAME.FORMAT, or to stdout where folder is NULL. */
-static bool write_one(const char *folder, const char *recording, const sib_transcript *t,
+/* Name of a recording's files, without an ending. Release with free. */
+static char *stem_of(const char *recording)
+{
+    return strcmp(recording, "-") == 0 ? cli_format("stdin") : file_stem(recording);
+}
+
+/* Writes DIR/NAME.FORMAT, or to `out` where folder is NULL. */
+static bool write_one(const char *folder, FILE *out, const char *recording, const sib_transcript *t,
                       sib_transcript_format format)
 {
     sib_error err = SIB_ERROR_INIT;
@@ -171,7 +197,7 @@ static bool write_one(const char *folder, const char *recording, const sib_trans
     }
     bool done = true;
     if (folder) {
-        char *stem = file_stem(recording),
+        char *stem = stem_of(recording),
              *name = cli_format("%s.%s", stem, sib_transcript_format_name(format));
         char *path = file_join(folder, name);
         done = file_put(path, text, size);
@@ -179,12 +205,12 @@ static bool write_one(const char *folder, const char *recording, const sib_trans
         free(name);
         free(stem);
     } else
-        fwrite(text, 1, size, stdout);
+        fwrite(text, 1, size, out);
     sib_free(text);
     return done;
 }
 
-static bool write_all(const settings *s, const char *recording, const sib_transcript *t)
+static bool write_all(const settings *s, FILE *out, const char *recording, const sib_transcript *t)
 {
     bool done = true;
     int first = s->format < 0 ? SIB_TRANSCRIPT_TXT : s->format == FORMAT_ALL ? 0 : s->format;
@@ -192,7 +218,7 @@ static bool write_all(const settings *s, const char *recording, const sib_transc
     if (!s->folder && s->format < 0)
         return true;
     for (int f = first; f <= last && done; f++)
-        done = write_one(s->folder, recording, t, (sib_transcript_format)f);
+        done = write_one(s->folder, out, recording, t, (sib_transcript_format)f);
     return done;
 }
 
@@ -216,11 +242,11 @@ static bool transcribe_recording(listener *l, job_inputs *in, const char *record
         sib_transcript t = {sib_job_result_find(r, "text")->text.data,
                             sib_job_result_find(r, "language")->text.data, segments->segments.data,
                             segments->segments.n};
-        done = write_all(l->s, recording, &t);
+        done = write_all(l->s, l->out, recording, &t);
         if (done && l->s->picture) {
             const sib_tensor *audio = in->items[0].value.tensor; /* [n] */
             done = picture_show(sib_tensor_data(audio), (size_t)sib_tensor_count(audio), t.segments,
-                                t.n_segments, picture_columns(stdout), isatty(STDOUT_FILENO), stdout);
+                                t.n_segments, picture_columns(stdout), isatty(STDOUT_FILENO), l->out);
         }
     }
     sib_job_result_free(&r);
@@ -263,7 +289,7 @@ static bool transcribe_all(const settings *s, listener *l, int n, char **paths)
     cli_progress_begin(&l->progress, (size_t)n);
     for (int i = 0; i < n && !l->cancelled; i++) {
         l->progress.item = (size_t)i;
-        if (l->live && n > 1)
+        if (l->shows && n > 1)
             printf("%s\n", paths[i]);
         if (transcribe_one(l, paths[i])) {
             seconds += l->seconds;
@@ -283,7 +309,7 @@ static bool names_differ(int n, char **paths)
     bool differ = true;
     for (int i = 1; i < n && differ; i++)
         for (int k = 0; k < i && differ; k++) {
-            char *a = file_stem(paths[k]), *b = file_stem(paths[i]);
+            char *a = stem_of(paths[k]), *b = stem_of(paths[i]);
             if (!(differ = strcmp(a, b) != 0))
                 cli_fail("%s and %s would be written to the same file, '%s'", paths[k], paths[i], a);
             free(a);
@@ -292,14 +318,121 @@ static bool names_differ(int n, char **paths)
     return differ;
 }
 
+/* ---- Several at once
+   --------------------------------------------------------------------------------------- */
+
+/* Recordings and what was written of each, shown in order. */
+typedef struct together {
+    const listener *base;
+    char **paths; /* (n) */
+    struct transcribed {
+        char *text;
+        size_t size;
+        bool done;
+    } * results; /* (n) under the lock */
+    pthread_mutex_t lock;
+    size_t n, next, shown; /* under the lock: to be begun, and shown */
+    size_t failed;
+    double seconds;
+} together;
+
+/* Transcribes recording i into memory, then shows all that are done in the order given. */
+static bool transcribe_aside(together *t, listener *l, size_t i)
+{
+    char *text = NULL;
+    size_t size = 0;
+    l->out = open_memstream(&text, &size);
+    if (!l->out)
+        return !cli_fail("%s: out of memory", t->paths[i]);
+    if (l->shows && t->n > 1)
+        fprintf(l->out, "%s\n", t->paths[i]);
+    bool done = transcribe_one(l, t->paths[i]);
+    fclose(l->out);
+    pthread_mutex_lock(&t->lock);
+    t->results[i] = (struct transcribed){text, size, true};
+    t->seconds += done ? l->seconds : 0;
+    t->failed += !done;
+    for (; t->shown < t->n && t->results[t->shown].done; t->shown++) {
+        fwrite(t->results[t->shown].text, 1, t->results[t->shown].size, stdout);
+        fflush(stdout);
+        free(t->results[t->shown].text);
+    }
+    pthread_mutex_unlock(&t->lock);
+    return !l->cancelled;
+}
+
+static void *transcribe_some(void *context)
+{
+    together *t = context;
+    for (bool going = true; going;) {
+        listener l = *t->base;
+        pthread_mutex_lock(&t->lock);
+        size_t i = t->next < t->n ? t->next++ : t->n;
+        pthread_mutex_unlock(&t->lock);
+        going = i < t->n && transcribe_aside(t, &l, i);
+    }
+    return NULL;
+}
+
+/* Threads for each of the recordings that are transcribed at once. */
+static long threads_of_each(const settings *s)
+{
+    sib_pool *pool = NULL;
+    if (s->batch == 1 || sib_pool_create((unsigned)s->threads, &pool, NULL) != SIB_OK)
+        return s->threads;
+    long threads = (long)sib_pool_threads(pool) / s->batch;
+    sib_pool_free(&pool);
+    return threads > 1 ? threads : 1;
+}
+
+static bool transcribe_together(const listener *l, size_t n, char **paths)
+{
+    together t = {.base = l, .paths = paths, .n = n};
+    size_t n_workers = (size_t)l->s->batch < n ? (size_t)l->s->batch : n, begun = 0;
+    sib_timer timer = sib_timer_start();
+    pthread_t workers[64];
+    t.results = cli_alloc(n, sizeof *t.results);
+    pthread_mutex_init(&t.lock, NULL);
+    while (begun + 1 < n_workers && !pthread_create(&workers[begun], NULL, transcribe_some, &t))
+        begun++;
+    transcribe_some(&t);
+    for (size_t i = 0; i < begun; i++)
+        pthread_join(workers[i], NULL);
+    pthread_mutex_destroy(&t.lock);
+    double took = sib_timer_seconds(&timer);
+    bool all = t.shown == n && !t.failed;
+    if (!l->s->quiet)
+        fprintf(stderr, "%zu of %zu recordings, %.1f s transcribed in %.2f s, %.1f x real time\n",
+                t.shown - t.failed, n, t.seconds, took, took > 0 ? t.seconds / took : 0);
+    for (size_t i = t.shown; i < n; i++) /* behind one that was cancelled */
+        free(t.results[i].text);
+    free(t.results);
+    return all;
+}
+
+/* ---- While somebody speaks
+   --------------------------------------------------------------------------------- */
+
+static bool hear(const listener *l, const char *source)
+{
+    static const live_form forms[] = {LIVE_TEXT, LIVE_JSON};
+    const settings *s = l->s;
+    job_inputs in = {0};
+    live_hearing h = {l->job, l->vad, &in, s->max_seconds, s->format < 0 ? LIVE_LINES : forms[s->format]};
+    bool done = add_options(&in, s, l->job, false) && live_transcribe(&h, source);
+    job_inputs_free(&in);
+    return done;
+}
+
 static int open_and_transcribe(const settings *s, int n, char **paths)
 {
     if (s->folder && !(names_differ(n, paths) && file_folder_ready(s->folder)))
         return CLI_FAILED;
+    const long threads = threads_of_each(s);
     sib_job *job = job_model_open(s->model, &(sib_job_options){.kind = "speech-to-text",
                                                                .tokenizer = s->tokenizer,
                                                                .backends = s->backend,
-                                                               .threads = (unsigned)s->threads,
+                                                               .threads = (unsigned)threads,
                                                                .registry = s->ext.registry,
                                                                .log = verbose_log(s->verbose)});
     sib_job *vad = job && s->vad ? job_model_open(s->vad, &(sib_job_options){.kind = "voice-activity",
@@ -308,9 +441,13 @@ static int open_and_transcribe(const settings *s, int n, char **paths)
                                                                              .registry = s->ext.registry})
                                  : NULL;
     bool ready = job && (!s->vad || vad);
-    listener l = {.s = s, .job = job, .vad = vad, .live = !s->quiet && (s->format < 0 || s->folder)};
-    l.cancel = ready ? interrupt_begin() : NULL;
-    bool done = l.cancel && trace_begin(s->trace, &l.profile) && transcribe_all(s, &l, n, paths);
+    listener l = {
+        .s = s, .job = job, .vad = vad, .out = stdout, .shows = !s->quiet && (s->format < 0 || s->folder)};
+    l.cancel = ready && !s->live ? interrupt_begin() : NULL;
+    bool done = s->live ? ready && hear(&l, n ? paths[0] : NULL)
+                        : l.cancel && trace_begin(s->trace, &l.profile) &&
+                              (s->batch > 1 ? transcribe_together(&l, (size_t)n, paths)
+                                            : transcribe_all(s, &l, n, paths));
     done = trace_end(s->trace, &l.profile) && done;
     if (l.cancel)
         interrupt_end();
@@ -321,12 +458,20 @@ static int open_and_transcribe(const settings *s, int n, char **paths)
 
 static int transcribe(const cli_command *self, int argc, char **argv)
 {
-    settings s = {.model = "digits", .beam = 5, .best_of = 5, .format = -1, .verbose = -1};
+    settings s = {.model = "digits", .batch = 1, .best_of = 5, .format = -1, .verbose = -1};
     int n, code;
     if (!cli_begin(self, argc, argv, &s, &n, &code))
         return code;
-    if (!n)
+    if (!n && !s.live)
         code = cli_usage(self, "no recording is given");
+    else if (s.live && (n > 1 || s.folder || s.picture || s.trace || s.batch > 1 || s.word_timestamps))
+        code =
+            cli_usage(self, "--live takes one source, and neither --%s",
+                      n > 1 ? "batch nor several" : "out, --picture, --trace, --batch nor --word-timestamps");
+    else if (s.live && s.format > SIB_TRANSCRIPT_JSON)
+        code = cli_usage(self, "--live writes --format txt and json alone");
+    else if (s.batch > 1 && s.trace)
+        code = cli_usage(self, "--trace takes recordings one after another, without --batch");
     else if (s.format == FORMAT_ALL && !s.folder)
         code = cli_usage(self, "all formats need a folder, -o DIR");
     else
@@ -338,7 +483,7 @@ static int transcribe(const cli_command *self, int argc, char **argv)
 
 const cli_command command_transcribe = {.name = "transcribe",
                                         .summary = "speech to text",
-                                        .operands = "IN... [--model M] [options]",
+                                        .operands = "IN... [--model M] [options] | --live [IN]",
                                         .options = options,
                                         .more = more,
                                         .run = transcribe};

@@ -249,8 +249,55 @@ class Transcribe(Jobs):
         self.assertEqual(sorted(p.name for p in (self.folder / "out").iterdir()), ["a.txt", "sample.txt"])
         self.fails(1, "would be written to the same file", "transcribe", "a.wav", "out/a.flac", "--model", "digits.onnx", "-o", "out")
 
+    def test_standard_input(self):
+        expected = self.done(*self.words, "--format", "json")
+        given = self.recording.read_bytes()
+        self.assertEqual(self.done("transcribe", "-", "--model", "digits.onnx", "--format", "json", stdin=given), expected)
+        self.done("transcribe", "-", "--model", "digits.onnx", "-o", "out", "--format", "json", stdin=given)
+        self.assertEqual((self.folder / "out" / "stdin.json").read_text(), expected)
+
+    def test_several_at_once(self):
+        """Each has the text that it has alone, in the order given; a failure is that of one."""
+        shutil.copy(self.recording, self.folder / "b.flac")
+        write_wav(self.folder / "a.wav", tone(1))
+        (self.folder / "c.wav").write_bytes(b"no sound")
+        names = ("a.wav", "b.flac", "c.wav", "b.flac")
+        alone = sibyl("transcribe", *names, "--model", "digits.onnx", folder=self.folder)
+        together = sibyl("transcribe", *names, "--model", "digits.onnx", "--batch", "3", folder=self.folder)
+        self.assertEqual((together.returncode, together.stdout), (1, alone.stdout))
+        self.assertIn(b"3 of 4 recordings", together.stderr)
+        self.assertIn(b"c.wav", together.stderr)
+
+    def test_live(self):
+        """Through a pipe at the pace of speech: partial texts before the final one, which is what comes last."""
+        given = self.recording.read_bytes()
+        piece = len(given) // 82 + 1  # of a tenth of a second
+        process = subprocess.Popen([COMMAND, "transcribe", "--live", "-", "--model", "digits.onnx", "--format", "json"], cwd=self.folder,
+                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        for at in range(0, len(given), piece):
+            process.stdin.write(given[at:at + piece])
+            process.stdin.flush()
+            time.sleep(0.03)  # three times as fast as it was spoken
+        out, err = process.communicate()
+        self.assertEqual((process.returncode, err), (0, b""))
+        events = [json.loads(line) for line in out.decode().splitlines()]
+        kinds = [e["event"] for e in events]
+        self.assertEqual(kinds[0], "started")
+        self.assertEqual(kinds[-1], "final")
+        self.assertIn("partial", kinds)
+        finals = [e for e in events if e["event"] == "final"]
+        self.assertEqual([e["segment"] for e in finals], list(range(len(finals))))
+        self.assertTrue(finals[0]["text"])
+        text = self.done("transcribe", "--live", "-", "--model", "digits.onnx", "--format", "txt", stdin=given)
+        self.assertEqual(text.split(), " ".join(e["text"] for e in finals).split())
+        self.assertRegex(self.done("transcribe", "--live", "-", "--model", "digits.onnx", stdin=given), r"\A\[00:0")
+
     def test_misuse(self):
         self.fails(2, "no recording is given", "transcribe")
+        self.fails(2, "--live takes one source", "transcribe", "--live", "a.wav", "b.wav")
+        self.fails(2, "--format txt and json", "transcribe", "--live", "-", "--format", "srt")
+        self.fails(1, "lavfi", "transcribe", "--live", "lavfi:sine", "--model", "digits.onnx")
+        self.fails(1, "alsa:no_such_card", "transcribe", "--live", "alsa:no_such_card", "--model", "digits.onnx")
         self.fails(2, "need a folder", *self.words, "--format", "all")
         self.fails(2, ["txt|json|srt|vtt|tsv|all", "'docx'"], *self.words, "--format", "docx")
         self.fails(2, "sing", *self.words, "--task", "sing")
