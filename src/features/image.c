@@ -36,6 +36,7 @@
 #define MAX_LABEL    24
 #define TIME_SPACING 110 /* min pixels from one label to the next */
 #define BAND_SPACING 44
+#define MAX_LABELS   1000 /* multiples of a step that are tried */
 #define BAR_SPACING  56
 
 typedef struct {
@@ -134,19 +135,39 @@ static void time_axis(canvas *c, const image *p)
     text_centred(c, LEFT + p->width / 2, y + TICK + GAP + LINE_HEIGHT, "time (s)");
 }
 
-static void frequency_axis(canvas *c, const image *p)
+/* Marks a frequency where no label is near. taken: (height of the plot) rows of pixels that labels need. */
+static void frequency_tick(canvas *c, const image *p, double hz, bool *taken)
 {
-    size_t every = size_max(1, size_ceil_div(BAND_SPACING, p->y_scale));
+    char label[MAX_LABEL];
+    const double row = mel_hz_band(p->spec, hz) - p->first_band;
+    if (!(row >= 0 && row <= (double)p->cells->bands - 1))
+        return;
+    size_t up = (size_t)(row * (double)p->y_scale) + (p->y_scale + 1) / 2, y = TOP + p->height - up;
+    for (size_t i = up - size_min(up, BAND_SPACING / 2); i < size_min(up + BAND_SPACING / 2, p->height); i++)
+        if (taken[i])
+            return;
+    for (size_t i = up - size_min(up, BAND_SPACING / 2); i < size_min(up + BAND_SPACING / 2, p->height); i++)
+        taken[i] = true;
+    snprintf(label, sizeof label, "%.0f", hz);
+    fill(c, LEFT - TICK, y, TICK, 1, PALETTE_BLACK);
+    text_ending(c, LEFT - TICK - GAP / 2, y - size_min(y, FONT_CAPITAL * ZOOM / 2), label);
+}
+
+/* Round numbers of Hz, the roundest first, as many as have room. */
+static sib_code frequency_axis(canvas *c, const image *p, sib_error *err)
+{
+    static const double steps[] = {10000, 5000, 2000, 1000, 500, 200, 100, 50, 20, 10};
+    const double top = mel_band_hz(p->spec, p->first_band + (double)p->cells->bands - 1);
+    bool *taken = mem_calloc(p->height, sizeof *taken);
+    if (!taken)
+        return err_memory(err, p->height, "an image");
     fill(c, LEFT - 1, TOP, 1, p->height, PALETTE_BLACK);
-    for (size_t row = 0; row < p->cells->bands; row += every) {
-        char label[MAX_LABEL];
-        double hz = mel_band_hz(p->spec, p->first_band + (double)row);
-        size_t y = TOP + p->height - row * p->y_scale - (p->y_scale + 1) / 2;
-        snprintf(label, sizeof label, "%.0f", hz);
-        fill(c, LEFT - TICK, y, TICK, 1, PALETTE_BLACK);
-        text_ending(c, LEFT - TICK - GAP / 2, y - size_min(y, FONT_CAPITAL * ZOOM / 2), label);
-    }
+    for (size_t i = 0; i < sizeof steps / sizeof *steps && top / steps[i] < MAX_LABELS; i++)
+        for (double hz = steps[i]; hz <= top; hz += steps[i])
+            frequency_tick(c, p, hz, taken);
     text_ending(c, LEFT - TICK, TOP - LINE_HEIGHT - GAP, "Hz");
+    mem_free(taken);
+    return SIB_OK;
 }
 
 static const char *value_name(const sib_mel_spec *spec)
@@ -393,11 +414,12 @@ sib_code image_write(const sib_mel *mel, const image_cells *cells, const char *t
     memset(c.pixels, PALETTE_WHITE, c.width * c.height);
     plot(&c, &p);
     time_axis(&c, &p);
-    frequency_axis(&c, &p);
+    code = frequency_axis(&c, &p, err);
     colour_bar(&c, &p);
     heading(&c, title ? title : "");
     c_locale_leave(&locale);
-    code = write_png(&c, path, err);
+    if (code == SIB_OK)
+        code = write_png(&c, path, err);
     mem_free(c.pixels);
     return code;
 }

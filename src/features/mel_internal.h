@@ -173,6 +173,8 @@ void mel_dense_weights(const sib_mel_spec *spec, double *weights, double *energy
 
 /* Centre of a band in Hz; band may be fractional. */
 double mel_band_hz(const sib_mel_spec *spec, double band);
+/* Its inverse: the band, between bands too, whose centre is at a frequency. */
+double mel_hz_band(const sib_mel_spec *spec, double hz);
 
 /* Makes segments (n_mels + 1) and, unless it is NULL, their weights; returns the number of pairs of
    weights. */

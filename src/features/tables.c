@@ -77,6 +77,13 @@ double mel_band_hz(const sib_mel_spec *spec, double band)
     return hz_from_mel(spec->scale, low + step * (band + 1));
 }
 
+double mel_hz_band(const sib_mel_spec *spec, double hz)
+{
+    double low;
+    const double step = band_step(spec, &low);
+    return (mel_from_hz(spec->scale, hz) - low) / step - 1;
+}
+
 /* The edges of the bands: n_mels + 2 equal steps on the scale. */
 typedef struct {
     const sib_mel_spec *spec;
