@@ -15,13 +15,22 @@ enum { BATCH, HEADS, ROWS, SIZE, RANK }; /* axes of a cache */
 
 /* ---- The form ------------------------------------------------------------------------------------------ */
 
-/* Whether all states are caches that begin without rows. */
+static bool gives(const port_list *l, const char *value)
+{
+    size_t i = 0;
+    while (i < l->n && strcmp(l->items[i].value, value))
+        i++;
+    return i < l->n;
+}
+
+/* Whether all states are caches that begin without rows, and that nobody else is given. */
 static bool begins_empty(const call_plan *p)
 {
     bool empty = p->state.n > 0;
     for (size_t i = 0; i < p->state.n; i++) {
         const call_port *s = &p->state.items[i];
-        empty = empty && !s->pair->n_dims && s->info.ranked && s->info.rank == RANK && s->info.dims[ROWS] < 0;
+        empty = empty && !s->pair->n_dims && s->info.ranked && s->info.rank == RANK &&
+                s->info.dims[ROWS] < 0 && !gives(&p->outputs, s->value) && !gives(&p->held, s->value);
     }
     return empty;
 }
@@ -64,6 +73,18 @@ static size_t row_bytes(const sib_tensor *t)
     return (size_t)sib_tensor_dims(t)[SIZE] * (sib_dtype_bits(sib_tensor_dtype(t)) / 8);
 }
 
+/* Copies `length` rows of each head of sequence `from` of one cache to sequence `to` of another. */
+static void copy_rows(const sib_tensor *source, size_t from, sib_tensor *target, size_t to, size_t length)
+{
+    const size_t heads = (size_t)sib_tensor_dims(source)[HEADS], row = row_bytes(source),
+                 had = (size_t)sib_tensor_dims(source)[ROWS] * row,
+                 has = (size_t)sib_tensor_dims(target)[ROWS] * row;
+    const char *data = sib_tensor_data(source);
+    char *made = sib_tensor_data(target);
+    for (size_t h = 0; h < heads && length > 0; h++)
+        memcpy(made + (to * heads + h) * has, data + (from * heads + h) * had, length * row);
+}
+
 /* A cache like t with `room` rows, of sequences from[i] (n; NULL: those of t) and `length` rows of theirs; the others
    are 0, since what is multiplied by weights of 0 must be finite. */
 static sib_code like(const sib_tensor *t, size_t n, const size_t *from, size_t room, size_t length,
@@ -71,18 +92,14 @@ static sib_code like(const sib_tensor *t, size_t n, const size_t *from, size_t r
 {
     int64_t dims[RANK];
     memcpy(dims, sib_tensor_dims(t), sizeof dims);
-    const size_t heads = (size_t)dims[HEADS], row = row_bytes(t), had = (size_t)dims[ROWS] * row;
     dims[BATCH] = (int64_t)n;
     dims[ROWS] = (int64_t)room;
     sib_tensor *made;
     sib_code code = sib_tensor_create(sib_tensor_dtype(t), RANK, dims, &made, err);
     if (code != SIB_OK)
         return code;
-    char *to = sib_tensor_data(made);
-    const char *data = sib_tensor_data(t);
-    for (size_t b = 0; b < n && length > 0; b++)
-        for (size_t h = 0; h < heads; h++, to += room * row)
-            memcpy(to, data + ((from ? from[b] : b) * heads + h) * had, length * row);
+    for (size_t b = 0; b < n; b++)
+        copy_rows(t, from ? from[b] : b, made, b, length);
     code = sib_value_from_tensor(made, out, err);
     sib_tensor_free(&made);
     return code;
@@ -193,15 +210,57 @@ sib_code call_buffers_leave(call_buffers *b, const call_plan *p, sib_value **sta
     return code;
 }
 
-sib_code call_buffers_take(const call_buffers *b, const sib_value *v, size_t n, const size_t *from,
-                           sib_value **out, sib_error *err)
+/* Sequences of t, by way of rows alone: `spare` has those that move. */
+static void take_within(sib_tensor *t, const size_t *from, size_t length, sib_tensor *spare)
 {
-    const sib_tensor *t = sib_value_tensor(v);
-    return like(t, n, from, (size_t)sib_tensor_dims(t)[ROWS], b->length, out, err);
+    const size_t n = (size_t)sib_tensor_dims(t)[BATCH];
+    for (size_t b = 0; b < n; b++)
+        if (from[b] != b)
+            copy_rows(t, from[b], spare, b, length);
+    for (size_t b = 0; b < n; b++)
+        if (from[b] != b)
+            copy_rows(spare, b, t, b, length);
+}
+
+/* within: the buffer may be written, since no device has another copy of it. */
+static sib_code take(const call_buffers *b, bool within, sib_value **state, size_t n, const size_t *from,
+                     sib_value **spare, sib_error *err)
+{
+    const sib_tensor *t = sib_value_tensor(*state), *has = *spare ? sib_value_tensor(*spare) : NULL;
+    sib_value *made = NULL;
+    sib_code code = SIB_OK;
+    if (!within || (size_t)sib_tensor_dims(t)[BATCH] != n) {
+        code = like(t, n, from, (size_t)sib_tensor_dims(t)[ROWS], b->length, &made, err);
+        if (code == SIB_OK)
+            sib_value_free(state);
+        *state = code == SIB_OK ? made : *state;
+        return code;
+    }
+    if (!has || memcmp(sib_tensor_dims(has), sib_tensor_dims(t), RANK * sizeof(int64_t)) ||
+        sib_tensor_dtype(has) != sib_tensor_dtype(t)) {
+        sib_value_free(spare);
+        code = like(t, n, NULL, (size_t)sib_tensor_dims(t)[ROWS], 0, spare, err);
+    }
+    if (code == SIB_OK)
+        take_within((sib_tensor *)t, from, b->length, (sib_tensor *)sib_value_tensor(*spare));
+    return code;
+}
+
+sib_code call_buffers_take(call_buffers *b, const call_plan *p, sib_value **state, size_t n,
+                           const size_t *from, sib_error *err)
+{
+    sib_code code = SIB_OK;
+    for (size_t i = 0; i < p->state.n && code == SIB_OK; i++) {
+        code = state[i] ? sib_value_fetch(state[i], err) : SIB_OK;
+        if (state[i] && code == SIB_OK)
+            code = take(b, !p->rows, &state[i], n, from, &b->spare, err);
+    }
+    return code;
 }
 
 void call_buffers_end(call_buffers *b)
 {
     for (size_t i = 0; i < CALL_BUFFERS_FEEDS; i++)
         sib_value_free(&b->feeds[i]);
+    sib_value_free(&b->spare);
 }

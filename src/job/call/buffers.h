@@ -12,6 +12,7 @@ typedef struct call_buffers {
     bool on;                              /* the state is buffers; else as the model names it */
     size_t length, step;                  /* rows that count, in all of them, and those of the step to come */
     sib_value *feeds[CALL_BUFFERS_FEEDS]; /* positions, begins, ends; NULL before the first step */
+    sib_value *spare;                     /* a buffer for sequences that move; NULL: none moved yet */
 } call_buffers;
 
 /* Makes the form of the plan's model with its session, where it can have one: p->buffered and p->form. p->names and
@@ -29,10 +30,10 @@ void call_buffers_reset(call_buffers *b, const call_plan *p);
 /* Cuts the states to what the model names, which the rest of the run goes on with. Errors: SIB_ERR_MEMORY, those of
    devices. */
 sib_code call_buffers_leave(call_buffers *b, const call_plan *p, sib_value **state, sib_error *err);
-/* A buffer of as many rows of sequences, from[i] < those of v, with the rows that count. from: (n). v is on the host.
-   Errors: SIB_ERR_MEMORY. */
-sib_code call_buffers_take(const call_buffers *b, const sib_value *v, size_t n, const size_t *from,
-                           sib_value **out, sib_error *err);
+/* Sequence i of every state becomes the former sequence from[i], of those that there are. from: (n). Errors: SIB_ERR_MEMORY,
+   those of devices. */
+sib_code call_buffers_take(call_buffers *b, const call_plan *p, sib_value **state, size_t n,
+                           const size_t *from, sib_error *err);
 void call_buffers_end(call_buffers *b);
 
 #endif

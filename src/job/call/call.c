@@ -450,12 +450,13 @@ sib_code job_call_reorder(job_call *c, size_t n, const size_t *from, sib_error *
     }
     if (away && code == SIB_OK)
         return call_rows_take(c->plan->rows, c->plan->state.n, c->state, n, from, err);
+    if (c->buffers.on && code == SIB_OK)
+        return call_buffers_take(&c->buffers, c->plan, c->state, n, from, err);
     for (size_t i = 0; i < c->plan->state.n && code == SIB_OK; i++) {
         sib_value *made;
         if (!c->state[i] || (code = sib_value_fetch(c->state[i], err)) != SIB_OK)
             continue;
-        code = c->buffers.on ? call_buffers_take(&c->buffers, c->state[i], n, from, &made, err)
-                             : gather_rows(sib_value_tensor(c->state[i]), n, from, &made, err);
+        code = gather_rows(sib_value_tensor(c->state[i]), n, from, &made, err);
         if (code == SIB_OK) {
             sib_value_free(&c->state[i]);
             c->state[i] = made;

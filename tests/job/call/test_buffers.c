@@ -1,4 +1,6 @@
 /* Caches as buffers of rows give what caches that grow give, bit for bit, and steps that plan and allocate nothing. */
+#include "check_memory.h"
+#include "gpu/device.h"
 #include "job/call/call.h"
 #include "job/call/plan_inner.h"
 #include "job/nodes/nodes.h"
@@ -49,19 +51,26 @@ static void decoding_end(decoding *d)
     job_doc_free(&d->d);
 }
 
-/* The logits of a step of n tokens for each of `rows` sequences. */
-static sib_value *stepped(decoding *d, size_t rows, size_t n, int first)
+static job_value *tokens_value(size_t rows, size_t n, int first)
 {
     const int64_t dims[] = {(int64_t)rows, (int64_t)n};
     sib_error err = SIB_ERROR_INIT;
     sib_tensor *t = NULL;
-    sib_value *v = NULL, *out = NULL;
+    sib_value *v = NULL;
     CHECK_OK(sib_tensor_create(SIB_I64, 2, dims, &t, &err), err);
     for (size_t i = 0; i < rows * n; i++)
         ((int64_t *)sib_tensor_data(t))[i] = (first + 7 * (int)i) % DECODER_VOCAB;
     CHECK_OK(sib_value_from_tensor(t, &v, &err), err);
     sib_tensor_free(&t);
-    job_value *in = job_value_tensor(v, SIB_PORT_TENSOR);
+    return job_value_tensor(v, SIB_PORT_TENSOR);
+}
+
+/* The logits of a step of n tokens for each of `rows` sequences. */
+static sib_value *stepped(decoding *d, size_t rows, size_t n, int first)
+{
+    sib_error err = SIB_ERROR_INIT;
+    sib_value *out = NULL;
+    job_value *in = tokens_value(rows, n, first);
     CHECK_OK(job_call_run(d->call, &in, &out, &err), err);
     job_value_release(in);
     return out;
@@ -140,6 +149,38 @@ TEST(buffers_give_the_same_bits)
     check_model("window.onnx", "cpu,ref", 40, 1e-4);
 }
 
+TEST(memory_may_fail_anywhere)
+{
+    sib_error err = SIB_ERROR_INIT;
+    make_llama("llama", "llama", "", NULL);
+    decoding d = decoding_of("llama.onnx", "cpu,ref", false);
+    sib_code code = SIB_ERR_MEMORY;
+    for (uint64_t allowed = 0; code != SIB_OK; allowed += 1 + allowed / 40) {
+        const sib_session_options o = {.threads = 1, .backends = "cpu,ref"};
+        const size_t from[] = {0, 0};
+        job_value *in = tokens_value(1, 70, 0);
+        call_plan *plan = NULL;
+        job_call *call = NULL;
+        sib_value *out = NULL;
+        mem_fail_after(allowed);
+        code = call_plan_make(d.d, 0, &d.m, &o, &plan, &err);
+        if (code == SIB_OK)
+            code = job_call_begin(plan, NULL, NULL, NULL, &call, &err);
+        if (code == SIB_OK)
+            code = job_call_run(call, &in, &out, &err);
+        if (code == SIB_OK)
+            code = job_call_reorder(call, 2, from, &err);
+        mem_fail_never();
+        assert_true(code == SIB_OK || code == SIB_ERR_MEMORY);
+        err = (sib_error)SIB_ERROR_INIT;
+        sib_value_free(&out);
+        job_call_end(&call);
+        call_plan_free(&plan);
+        job_value_release(in);
+    }
+    decoding_end(&d);
+}
+
 /* With opset 21 attention is many operators, and the caches grow. */
 TEST(other_decoders_grow_their_caches)
 {
@@ -172,4 +213,28 @@ TEST(steady_steps_plan_nothing)
     }
     assert_true(each[0] < 16);
     decoding_end(&d);
+}
+
+/* On a device the buffers stay: a step brings a token, the row of its logits, a position and two lengths there, and
+   logits come back. */
+TEST(steady_steps_on_a_device_bring_numbers_alone)
+{
+    sib_error err = SIB_ERROR_INIT;
+    gpu_device *g;
+    make_llama("llama", "llama", "", NULL);
+    CHECK_OK(gpu_open("host", &g, &err), err);
+    decoding d = decoding_of("llama.onnx", "gpu-host,cpu,ref", false),
+             expected = decoding_of("llama.onnx", "cpu,ref", false);
+    for (int i = 0; i < 5; i++) {
+        const unsigned long long allocated = g->allocated, uploaded = g->uploaded, downloaded = g->downloaded;
+        expect_within(1e-4, stepped(&d, 1, 1, i), stepped(&expected, 1, 1, i));
+        assert_int_equal(g->downloaded - downloaded, DECODER_VOCAB * sizeof(float));
+        if (i) {
+            assert_int_equal(g->allocated - allocated, 0);
+            assert_true(g->uploaded - uploaded <= 5 * sizeof(int64_t));
+        }
+    }
+    decoding_end(&d);
+    decoding_end(&expected);
+    gpu_close(&g);
 }
