@@ -70,6 +70,8 @@ FN attention_span attention_span_of(u32 flags, u32 past, u32 keys, u32 queries, 
         i32 given = I32(length);
         span.valid = given < 0 ? 0 : given > 0x20000000 ? 0x20000000 : given;
         span.offset = span.valid - I32(queries);
+        u32 first = span.valid < 1 ? 1u : U32(span.valid); /* those behind do not count, and are not read */
+        span.all = first < span.all ? first : span.all;
     }
     if ((flags & ATTENTION_ENDS) != 0u) {
         span.valid = I32(length) + 1;

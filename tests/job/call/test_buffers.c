@@ -115,7 +115,7 @@ static void check_model(const char *file, const char *backends, int steps, doubl
         size_t rows = 1;
         expect_within(tolerance, stepped(&buffered, 1, 1, 5), stepped(&grown, 1, 1, 5));
         for (int k = 0; k < steps; k++) {
-            const size_t n = k % 4 ? 1 : 9;
+            const size_t n = k % 4 ? 1 : 13;
             expect_within(tolerance, stepped(&buffered, rows, n, k), stepped(&grown, rows, n, k));
             if (k % 7 == 3) {
                 static const size_t from[] = {0, 0, 1};
@@ -141,12 +141,12 @@ TEST(buffers_give_the_same_bits)
     make_llama("llama", "llama", "", NULL);
     make_llama("window", "qwen2", WINDOW, NULL);
     make_decoder("gpt2", decoder_weights_gpt2, GPT2_CONFIG, NULL);
-    check_model("gpt2.onnx", "cpu,ref", 40, 0);
-    check_model("llama.onnx", "ref", 24, 0);
-    check_model("window.onnx", "ref", 24, 0);
+    check_model("gpt2.onnx", "cpu,ref", 24, 0);
+    check_model("llama.onnx", "ref", 22, 0);
+    check_model("window.onnx", "ref", 22, 0);
     /* angles of positions that a plan does not know are turned to cosines by cpu, not by ref when it is made */
-    check_model("llama.onnx", "cpu,ref", 40, 1e-4);
-    check_model("window.onnx", "cpu,ref", 40, 1e-4);
+    check_model("llama.onnx", "cpu,ref", 24, 1e-4);
+    check_model("window.onnx", "cpu,ref", 24, 1e-4);
 }
 
 TEST(memory_may_fail_anywhere)
@@ -155,7 +155,7 @@ TEST(memory_may_fail_anywhere)
     make_llama("llama", "llama", "", NULL);
     decoding d = decoding_of("llama.onnx", "cpu,ref", false);
     sib_code code = SIB_ERR_MEMORY;
-    for (uint64_t allowed = 0; code != SIB_OK; allowed += 1 + allowed / 40) {
+    for (uint64_t allowed = 0; code != SIB_OK; allowed += 1 + allowed / 12) {
         const sib_session_options o = {.threads = 1, .backends = "cpu,ref"};
         const size_t from[] = {0, 0};
         job_value *in = tokens_value(1, 70, 0);
