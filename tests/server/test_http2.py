@@ -3,6 +3,7 @@
 skipped, where Python's package h2 or openssl is not installed."""
 import json
 import pathlib
+import random
 import shutil
 import socket
 import ssl
@@ -25,6 +26,8 @@ if not shutil.which("openssl"):
 
 from serving import RECORDING, SPOKEN, Server, form
 from text_model import chain
+
+UPLOAD = 2 << 20
 
 
 class Connection:
@@ -148,6 +151,31 @@ class Http2(unittest.TestCase):
         self.assertEqual(self.connection.answer(self.connection.request("GET", "/v1/models"))[0], 200)
         texts = [json.loads(self.connection.answer(stream)[1])["choices"][0]["text"] for stream in streams]
         self.assertEqual(texts, [json.loads(self.complete(json.loads(ask)))["choices"][0]["text"] for ask in asks])
+
+    def test_uploads_side_by_side(self):
+        """Much larger than the windows at the beginning, in frames of all sizes, of both in turns."""
+        ask = json.dumps({"model": "chain", "prompt": "in", "max_tokens": 3, "seed": 1}).encode()
+        c, left, random_frames = self.connection, {}, random.Random(3)
+        for _ in range(2):
+            stream = c.h2.get_next_available_stream_id()
+            c.h2.send_headers(stream, [(":method", "POST"), (":scheme", "https"), (":authority", c.authority), (":path", "/v1/completions"),
+                                       ("content-length", str(UPLOAD)), ("content-type", "application/json")])
+            left[stream] = memoryview(ask + b" " * (UPLOAD - len(ask)))
+        c.socket.settimeout(20)
+        while any(left.values()):
+            before = sum(map(len, left.values()))
+            for stream, body in left.items():
+                room = min(c.h2.local_flow_control_window(stream), random_frames.randrange(1, 16384), len(body))
+                if room > 0:  # a stream that began before the server told its windows may have less than none
+                    c.h2.send_data(stream, bytes(body[:room]), end_stream=room == len(body))
+                    left[stream] = body[room:]
+            c.flush()
+            if sum(map(len, left.values())) == before:
+                c.receive()
+        expected = json.loads(self.complete(json.loads(ask)))["choices"][0]["text"]
+        for stream in left:
+            status, text = c.answer(stream)
+            self.assertEqual((status, json.loads(text)["choices"][0]["text"]), (200, expected))
 
     def test_a_stream_that_is_reset(self):
         """Another is answered while it goes on, and resetting it ends its work alone."""

@@ -32,9 +32,11 @@ struct exchange {
     buffer body;
     part parts[MAX_PARTS];
     size_t n_parts;
-    bool head;     /* HEAD: the body is not sent */
-    bool http2;    /* no chunks */
-    uint64_t held; /* bytes counted in the server's total of bodies */
+    bool head;          /* HEAD: the body is not sent */
+    bool http2;         /* no chunks */
+    uint64_t held;      /* bytes counted in the server's total of bodies */
+    uint64_t body_size; /* that the client has announced */
+    uint64_t granted;   /* bytes of it that a client of HTTP/2 may send, or has sent */
 
     sib_cancel *cancel;
     atomic_bool cancelled, timed_out;

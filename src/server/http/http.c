@@ -10,6 +10,7 @@
 #include <strings.h>
 
 #define PIECE         (32 * 1024) /* bytes given to libwebsockets at once */
+#define H2_WINDOW     (1 << 20)   /* bytes of a body that a client may send before they are read */
 #define H2_FRAME      16384 /* bytes of a frame that every client of HTTP/2 takes; libwebsockets splits none */
 #define WRITE_SECONDS 40    /* for a client that takes no bytes */
 #define HEADER_ROOM   4096
@@ -230,6 +231,8 @@ static int on_request(listener *l, struct lws *wsi, connection *c)
     else if (size != UINT64_MAX && held + size > l->server->options.max_bodies)
         answer_error(x, 503, NULL, "the server holds as many uploads as it takes; try again soon");
     else {
+        x->body_size = size;
+        x->granted = x->http2 ? (uint64_t)lws_h2_get_peer_txcredit_estimate(wsi) : 0;
         x->close_after = x->in_chunks; /* libwebsockets does not see where the body ends */
         if (!size) {
             lws_set_timeout(wsi, NO_PENDING_TIMEOUT,
@@ -279,6 +282,8 @@ static int on_body(listener *l, connection *c, const void *data, size_t size)
     exchange *x = c->x;
     if (!x)
         return 0;
+    if (x->http2)
+        window_open(x, size);
     if (!x->dispatched && !x->begun && x->in_chunks)
         take_chunks(l, x, data, size);
     else if (!x->dispatched && !x->begun) /* else refused already: what still comes is thrown away */

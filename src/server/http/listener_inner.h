@@ -54,6 +54,8 @@ char *header_copy(struct lws *wsi, enum lws_token_indexes token);
 char *query_copy(struct lws *wsi, const char *name);
 /* Whether the request may be answered at all; else its status and *why. writes: it may change something. */
 unsigned request_refused(listener *l, struct lws *wsi, bool open, bool writes, const char **why);
+/* Has the client of HTTP/2 send on, behind a piece of x's body. */
+void window_open(exchange *x, size_t size);
 /* Cancels an exchange whose client has gone, and forgets it. */
 void http_drop(listener *l, connection *c);
 
