@@ -2,7 +2,7 @@
 #include "command.h"
 #include "interrupt.h"
 #include "messages.h"
-#include "model/compare_runs.h"
+#include "model/compare_nodes.h"
 #include "model/model_inputs.h"
 #include "model/peer.h"
 #include "shared_options.h"
@@ -131,80 +131,16 @@ static int compare(sib_model *m, const settings *s, const model_inputs *in, cons
     return code;
 }
 
-/* ---- Every node on the values of the reference side ---- */
-
-/* The reference side: a recording of --a, or the values of another runtime. */
-typedef struct reference {
-    recording a;
-    const dump *theirs; /* or NULL */
-} reference;
-
-/* What it has for a value, owned by the caller; NULL: nothing, or a weight. Returns false where that cannot
-   be read. */
-static bool reference_of(const reference *r, const model_inputs *in, const sib_value_info *value,
-                         sib_value **out)
-{
-    *out = NULL;
-    for (size_t i = 0; i < in->n; i++)
-        if (!strcmp(in->items[i].name, value->name))
-            sib_value_copy(in->items[i].value, out, NULL);
-    if (*out || !value->name || !value->name[0] || (value->constant && value->producer == SIB_NONE))
-        return true;
-    if (r->theirs)
-        return dump_value(r->theirs, value->name, out);
-    const recorded *found = recording_find(&r->a, value->name);
-    if (found)
-        sib_value_copy(found->value, out, NULL);
-    return true;
-}
-
-/* Values of the main graph that the reference side has. out: (values of the model), owned by the caller, *n
-   of them used; 0 where a node makes none of them. Returns false where one cannot be read. */
-static bool reference_values(const sib_model *m, const reference *r, const model_inputs *in,
-                             sib_named_value *out, size_t *n)
-{
-    bool any = false, ok = true;
-    const sib_graph *g = sib_model_graph(m, 0);
-    sib_value_info v;
-    *n = 0;
-    for (size_t i = 0; ok && sib_graph_value(g, i, &v); i++) {
-        sib_value *value;
-        ok = reference_of(r, in, &v, &value);
-        if (value)
-            out[(*n)++] = (sib_named_value){v.name, value};
-        any = any || (value && v.producer != SIB_NONE);
-    }
-    for (; !any && *n; --*n)
-        sib_value_free((sib_value **)&out[*n - 1].value);
-    return ok;
-}
-
-static int compare_nodes(sib_model *m, const settings *s, const model_inputs *in, const dump *theirs)
+/* Every node on the values of the reference side. */
+static int compare_by_node(sib_model *m, const settings *s, const model_inputs *in, const dump *theirs)
 {
     const sib_diff_options how = {.backends = s->b, .factor = s->factor, .cancel = s->cancel};
     reference r = {.theirs = theirs};
-    sib_diff *d = NULL;
     comparison c = {0};
-    sib_error err = SIB_ERROR_INIT;
-    sib_model_info info;
-    sib_model_get_info(m, &info);
-    sib_named_value *values = cli_alloc(info.n_values + 1, sizeof *values);
-    size_t n = 0;
     int code = CLI_FAILED;
-    if ((theirs || record(m, s, s->a, false, false, NULL, in, &r.a)) &&
-        reference_values(m, &r, in, values, &n)) {
-        if (n && sib_diff_create(m, n, values, &how, &d, &err) != SIB_OK)
-            cli_fail("%s", err.message);
-        else {
-            comparison_of_nodes(d, &c);
-            code = show(s, &c);
-        }
-    }
+    if ((theirs || record(m, s, s->a, false, false, NULL, in, &r.a)) && compare_nodes(m, &how, in, &r, &c))
+        code = show(s, &c);
     comparison_free(&c);
-    sib_diff_free(&d);
-    for (size_t i = 0; i < n; i++)
-        sib_value_free((sib_value **)&values[i].value);
-    free(values);
     recording_free(&r.a);
     return code;
 }
@@ -246,7 +182,7 @@ static int diff_named(const cli_command *self, const settings *s, int n, char **
     model_inputs in;
     int code = CLI_FAILED;
     if (model_inputs_read(m, &s->in, &in) && open_theirs(s, names[0], &in, &theirs))
-        code = (is_whole(s) ? compare : compare_nodes)(m, s, &in, other ? &theirs : NULL);
+        code = (is_whole(s) ? compare : compare_by_node)(m, s, &in, other ? &theirs : NULL);
     dump_close(&theirs);
     model_inputs_free(&in);
     sib_model_free(&m);

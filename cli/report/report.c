@@ -2,6 +2,7 @@
 #include "command.h"
 #include "files.h"
 #include "messages.h"
+#include "model/compare_nodes.h"
 #include "model/model_inputs.h"
 #include "model/value_text.h"
 #include "report/parts.h"
@@ -37,13 +38,15 @@ static const cli_option options[] = {
     OPT_OPEN_MEMORY,
     OPT_END};
 
-static const char more[] = "Runs the model once with every value looked at, and then five times for its "
-                           "profile, and writes one HTML file that needs "
-                           "neither a server nor a network: what was found (NaN, values out of tolerance, "
-                           "the slowest node), the model, its graph, each "
-                           "node with time, range, mean and image of its output, differences and a timeline. "
-                           "It stays below 5 MB. Inputs are those of "
-                           "'sibyl run'.";
+static const char more[] =
+    "Runs the model once with every value looked at, and then five times for its "
+    "profile, and writes one HTML file that needs "
+    "neither a server nor a network: what was found (NaN, values out of tolerance, "
+    "the slowest node), the model, its graph, each "
+    "node with time, range, mean and image of its output, differences and a timeline. "
+    "It stays below 5 MB. Inputs are those of "
+    "'sibyl run'. Values are judged as by 'sibyl diff': each node on the other side's values, by "
+    "what rounding explains; with --oracle, --rtol or --atol complete runs are compared.";
 
 /* ---- Values ------------------------------------------------------------------------------------------ */
 
@@ -130,6 +133,12 @@ static bool run_timed(sib_model *m, const sib_session_options *o, const model_in
     return run_with(m, o, in, 1 + RUNS, how);
 }
 
+/* Whether options ask for a comparison of complete runs, not of each node on the other side's values. */
+static bool is_whole(const settings *s)
+{
+    return s->rtol >= 0 || s->atol >= 0 || s->oracle;
+}
+
 /* The values of the reference, unless they are files. */
 static bool run_reference(sib_model *m, const settings *s, sib_session_options o, const model_inputs *in,
                           recording *out)
@@ -146,7 +155,7 @@ static bool run_all(sib_model *m, const settings *s, const model_inputs *in, con
     sib_error err = SIB_ERROR_INIT;
     sib_pool *pool = NULL;
     sib_profile *profile = NULL;
-    recording reference = {0};
+    reference refer = {.theirs = s->against ? theirs : NULL};
     bool referred = s->reference || s->oracle;
     looking look = {r, referred || s->against ? values : NULL};
     bool ok = sib_pool_create((unsigned)s->threads, &pool, &err) == SIB_OK &&
@@ -156,15 +165,17 @@ static bool run_all(sib_model *m, const settings *s, const model_inputs *in, con
     sib_session_options o = {
         .backends = s->backend, .pool = pool, .seed = s->in.random ? strtoull(s->in.random, NULL, 10) : 0};
     ok = ok && run_with(m, &o, in, 1, &(sib_run_options){.tap = on_value, .tap_context = &look}) &&
-         run_timed(m, &o, in, profile) && (!referred || run_reference(m, s, o, in, &reference));
+         run_timed(m, &o, in, profile) && (!referred || run_reference(m, s, o, in, &refer.a));
     sort_values(r);
     r->profile =
         (profile_of){.profile = profile, .runs = RUNS, .peak.threads = ok ? sib_pool_threads(pool) : 0};
-    if (ok && s->against)
+    if (ok && (referred || s->against) && !is_whole(s))
+        ok = compare_nodes(m, &(sib_diff_options){.backends = s->backend}, in, &refer, &r->compared);
+    else if (ok && s->against)
         ok = compare_with_dump(theirs, values, &r->tolerance, &r->compared);
     else if (ok && referred)
-        compare_recordings(&reference, values, &r->tolerance, &r->compared);
-    recording_free(&reference);
+        compare_recordings(&refer.a, values, &r->tolerance, &r->compared);
+    recording_free(&refer.a);
     sib_pool_free(&pool);
     return ok;
 }
@@ -200,7 +211,7 @@ static bool report_model_file(sib_model *m, const settings *s, const char *path,
                 .against = s->against  ? s->against
                            : s->oracle ? oracle
                                        : s->reference,
-                .tolerance = {.atol = s->atol, .rtol = s->rtol}};
+                .tolerance = {.atol = s->atol < 0 ? 1e-5 : s->atol, .rtol = s->rtol < 0 ? 1e-3 : s->rtol}};
     bool ok = run_all(m, s, in, theirs, &r, &values) && write_file(s->out, &r);
     for (size_t i = 0; i < r.n_values; i++) {
         free(r.values[i].name);
@@ -242,7 +253,7 @@ static int report_named(const cli_command *self, const settings *s, int n, char 
 
 static int report_run(const cli_command *self, int argc, char **argv)
 {
-    settings s = {.out = "report.html", .rtol = 1e-3, .atol = 1e-5};
+    settings s = {.out = "report.html", .rtol = -1, .atol = -1};
     int n, code;
     if (cli_begin(self, argc, argv, &s, &n, &code))
         code = extensions_load(&s.ext) ? report_named(self, &s, n, argv) : CLI_FAILED;

@@ -66,8 +66,15 @@ void report_findings(FILE *f, const report *r)
         put_value(f, r, r->compared.first->name);
         fputs("</li>\n", f);
     } else if (r->against) {
-        fprintf(f, "<li>All of %zu values within tolerance (%.3g absolute, %.3g relative) against ",
-                r->compared.n, r->tolerance.atol, r->tolerance.rtol);
+        if (r->compared.by_node)
+            fprintf(
+                f,
+                "<li>All of %zu values within tolerance (64 times what rounding explains, each node on the "
+                "other side's values) against ",
+                r->compared.n);
+        else
+            fprintf(f, "<li>All of %zu values within tolerance (%.3g absolute, %.3g relative) against ",
+                    r->compared.n, r->tolerance.atol, r->tolerance.rtol);
         html_text(f, r->against);
         fputs(".</li>\n", f);
     }

@@ -97,6 +97,14 @@ class Report(Model):
         self.assertIn("22.5, expected 23.5", page.sections["differences"])
         (dump / "y.npy").write_bytes(npy_bytes((3,), [1, 2, 3]))
         self.assertIn("not alike", self.page("-i", "x=[[1,2,3]]", "--against", "dump").sections["nodes"])
+        # of a fault, the node that has it alone is named, and not what lies behind it; unless complete runs are asked for
+        (dump / "sum.npy").write_bytes(npy_bytes((1, 2), [23.5, -72]))
+        (dump / "y.npy").write_bytes(npy_bytes((1, 2), [23.5, 0]))
+        page = self.page("-i", "x=[[1,2,3]]", "--against", "dump")
+        self.assertIn("1 of 2 values out of tolerance against dump, the first: sum", page.sections["found"])
+        page = self.page("-i", "x=[[1,2,3]]", "--against", "dump", "--rtol", "1e-3")
+        self.assertIn("2 of 2 values out of tolerance against dump, the first: sum", page.sections["found"])
+        self.assertIn("64 times what rounding explains", self.page("-i", "x=[[1,2,3]]", "--reference", "ref").sections["found"])
 
     def test_names_are_text(self):
         row = w.tensor_type("float32", [1])
