@@ -2,10 +2,13 @@
 """A `sibyl serve` of its own under load, on the loopback interface.
 
     load.py [--seconds 60] [--transcriptions 32] [--watchers 64]
+    load.py --cost [--rounds 5]
 
 Clients transcribe a recording, one request after the other, and follow every value of runs that go on; beside them one
 client reads nothing, one sends garbage frames, one disconnects in mid-upload, and 1,000 connections stay half open. Prints
 answers and latencies, memory, and the throughput beside the command's on the same cores. Ends with 1 where an answer is wrong.
+
+With --cost nothing else is asked of the server: processor time of a recording, of the server (two clients) and of the command in turns.
 """
 import argparse
 import collections
@@ -17,6 +20,7 @@ import os
 import random
 import resource
 import socket
+import statistics
 import subprocess
 import sys
 import threading
@@ -165,7 +169,7 @@ def guarded(load, act):
         load.fault(f"{act.__name__}: {type(e).__name__}: {e}")
 
 
-def command_seconds():
+def command_seconds(recordings=100):
     """Seconds, and seconds of processors, that `sibyl transcribe` takes for a recording, the start of the process and of the
     model left out."""
     def seconds(n):
@@ -173,7 +177,7 @@ def command_seconds():
         subprocess.run([COMMAND, "transcribe", "--model", "digits", *[str(RECORDING)] * n], check=True, stdout=subprocess.DEVNULL,
                        stderr=subprocess.DEVNULL)
         return time.monotonic() - began, sum(os.times()[2:4]) - children
-    few, many = 2, 102
+    few, many = 2, 2 + recordings
     return [(a - b) / (many - few) for a, b in zip(seconds(many), seconds(few))]
 
 
@@ -182,12 +186,45 @@ def processor_seconds(pid):
         return sum(map(int, line.read().rpartition(")")[2].split()[11:13])) / os.sysconf("SC_CLK_TCK")
 
 
+def cost(rounds, recordings=32):
+    """Processor seconds of a recording in the server and in the command, in turns."""
+    found = []
+    body, headers = form({"model": "whisper-1", "response_format": "json"}, {"file": ("a.flac", RECORDING.read_bytes())})
+    with Server("digits") as server:
+        def transcribe(n):
+            for _ in range(n):
+                status, _, text = server.ask("POST", "/v1/audio/transcriptions", body, headers)
+                if status != 200 or json.loads(text)["text"].strip() != SPOKEN:
+                    raise AssertionError(f"transcription: {status} {text[:200]}")
+
+        for k in range(rounds + 1):
+            before = processor_seconds(server.process.pid)
+            threads = [threading.Thread(target=transcribe, args=(recordings // 2,)) for _ in range(2)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            used = (processor_seconds(server.process.pid) - before) / recordings
+            if k:  # the first opens and packs
+                found.append((used, command_seconds(recordings)[1]))
+    of_server, of_command = zip(*found)
+    ratios = [a / b for a, b in found]
+    print(f"processors of a recording, ms, median and least of {rounds}: the server {statistics.median(of_server) * 1e3:.1f}, {min(of_server) * 1e3:.1f}; "
+          f"the command {statistics.median(of_command) * 1e3:.1f}, {min(of_command) * 1e3:.1f}; ratio {statistics.median(ratios):.3f}, "
+          f"of the least {min(of_server) / min(of_command):.3f}")
+    return 0
+
+
 def main():
     options = argparse.ArgumentParser()
     options.add_argument("--seconds", type=float, default=60)
     options.add_argument("--transcriptions", type=int, default=32)
     options.add_argument("--watchers", type=int, default=64)
+    options.add_argument("--cost", action="store_true")
+    options.add_argument("--rounds", type=int, default=5)
     options = options.parse_args()
+    if options.cost:
+        return cost(options.rounds)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, 4096)), hard))
     alone, alone_processor = command_seconds()
