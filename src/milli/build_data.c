@@ -48,6 +48,68 @@ mval m_string_case(lowering *l, mval x, bool upper)
     return per_string(l, MILLI_string_case, x, attribute_int("upper", upper), SIB_STRING);
 }
 
+mval m_ascii_upper(lowering *l, mval x)
+{
+    if (!is_of(l, x, MILLI_string_case, SIB_STRING, "strings"))
+        return MVAL_NONE;
+    attribute attributes[] = {attribute_int("upper", 1), attribute_int("ascii", 1)};
+    return types_emit(l, MILLI_string_case, 1, &x, 2, attributes, *m_type(l, x));
+}
+
+mval m_string_length(lowering *l, mval x)
+{
+    if (!is_of(l, x, MILLI_string_length, SIB_STRING, "strings"))
+        return MVAL_NONE;
+    value_type type = *m_type(l, x);
+    type.dtype = SIB_I64;
+    return types_emit(l, MILLI_string_length, 1, &x, 0, NULL, type);
+}
+
+mval m_murmur3(lowering *l, mval x, int64_t seed)
+{
+    attribute a = attribute_int("seed", seed);
+    value_type type = *m_type(l, x);
+    type.dtype = SIB_U32;
+    return l_ok(l) ? types_emit(l, MILLI_murmur3, 1, &x, 1, &a, type) : MVAL_NONE;
+}
+
+mval m_regex_replace(lowering *l, mval x, sib_str pattern, sib_str rewrite, bool all)
+{
+    if (!is_of(l, x, MILLI_regex_replace, SIB_STRING, "strings"))
+        return MVAL_NONE;
+    attribute attributes[] = {attribute_str("pattern", pattern), attribute_str("rewrite", rewrite),
+                              attribute_int("global_replace", all)};
+    return types_emit(l, MILLI_regex_replace, 1, &x, 3, attributes, *m_type(l, x));
+}
+
+void m_regex_split(lowering *l, mval x, sib_str pattern, sib_str keep, mval out[4])
+{
+    dim dims[SIB_MAX_RANK] = {DIM_NONE};
+    for (int i = 0; i < 4; i++)
+        out[i] = MVAL_NONE;
+    if (!is_of(l, x, MILLI_regex_split, SIB_STRING, "strings") || !has_rank(l, x, MILLI_regex_split, 1, 1) ||
+        m_dims(l, x, dims) != 1)
+        return;
+    dim words = dim_fresh(l->graph->dims), starts = d_add(l, dims[0], d_const(l, 1));
+    attribute attributes[] = {attribute_str("pattern", pattern), attribute_str("keep", keep)};
+    value_type types[4] = {m_tensor_type(l, SIB_STRING, 1, &words), m_tensor_type(l, SIB_I64, 1, &words),
+                           m_tensor_type(l, SIB_I64, 1, &words), m_tensor_type(l, SIB_I64, 1, &starts)};
+    m_emit(l, MILLI_regex_split, 1, &x, 2, attributes, 4, types, out);
+}
+
+mval m_tokenize(lowering *l, mval x, size_t n_attributes, attribute *attributes)
+{
+    dim dims[SIB_MAX_RANK + 1];
+    if (!is_of(l, x, MILLI_tokenize, SIB_STRING, "strings") || !has_rank(l, x, MILLI_tokenize, 1, 2))
+        return MVAL_NONE;
+    int rank = m_dims(l, x, dims);
+    if (!l_ok(l))
+        return MVAL_NONE;
+    dims[rank] = DIM_NONE;
+    return types_emit(l, MILLI_tokenize, 1, &x, n_attributes, attributes,
+                      m_tensor_type(l, SIB_STRING, (size_t)rank + 1, dims));
+}
+
 void m_string_split(lowering *l, mval x, sib_str delimiter, int64_t max, mval out[2])
 {
     dim dims[SIB_MAX_RANK + 1];

@@ -36,6 +36,14 @@ mval m_regex_match(lowering *l, mval x, sib_str pattern);
 /* out: the parts, their number. No delimiter: at white space. max -1: no limit. */
 void m_string_split(lowering *l, mval x, sib_str delimiter, int64_t max, mval out[2]);
 mval m_string_case(lowering *l, mval x, bool upper);
+mval m_ascii_upper(lowering *l, mval x);
+mval m_string_length(lowering *l, mval x);
+mval m_murmur3(lowering *l, mval x, int64_t seed); /* of strings or numbers */
+mval m_regex_replace(lowering *l, mval x, sib_str pattern, sib_str rewrite, bool all);
+/* x [n]. out: words [m], their first bytes, the bytes after them, first words [n + 1]. No keep: no matches. */
+void m_regex_split(lowering *l, mval x, sib_str pattern, sib_str keep, mval out[4]);
+/* attributes: those of com.microsoft Tokenizer, checked. */
+mval m_tokenize(lowering *l, mval x, size_t n_attributes, attribute *attributes);
 /* attributes: those of ONNX TfIdfVectorizer, checked. */
 mval m_tfidf(lowering *l, mval x, size_t n_attributes, attribute *attributes);
 /* format: RGB, BGR or Grayscale. empty: what cannot be decoded gives no pixels. */

@@ -51,6 +51,25 @@ typedef enum fused_activation {
     FUSED_CLIP,
     FUSED_HARD_SIGMOID
 } fused_activation;
+/* What the experts of a mixture apply to their first product. */
+typedef enum expert_activation {
+    EXPERT_RELU,
+    EXPERT_GELU,
+    EXPERT_SILU,
+    EXPERT_SWIGLU,
+    EXPERT_IDENTITY
+} expert_activation;
+typedef enum gate_activation { GATE_SILU, GATE_SIGMOID } gate_activation;
+/* Rounding modes of QONNX; UP is away from 0, DOWN toward 0, halves by their magnitude. */
+typedef enum quant_rounding {
+    QUANT_HALF_EVEN,
+    QUANT_CEIL,
+    QUANT_FLOOR,
+    QUANT_UP,
+    QUANT_DOWN,
+    QUANT_HALF_UP,
+    QUANT_HALF_DOWN
+} quant_rounding;
 typedef enum silu_activation { SILU_NONE, SILU } silu_activation;
 
 typedef enum resize_filter { RESIZE_NEAREST, RESIZE_LINEAR, RESIZE_CUBIC } resize_filter;

@@ -1,4 +1,4 @@
-/* string_case, string_split and regex_match: bytes that are not UTF-8, and random patterns. */
+/* Milli-ops of text: bytes that are not UTF-8, random patterns, and what is defined elsewhere: hashes. */
 #include "check.h"
 
 #include "backend/milli.h"
@@ -74,5 +74,66 @@ TEST(test_random_patterns)
         case_free(&c);
     }
     assert_true(matched > 1000 && refused > 1000);
+    sib_tensor_free(&x);
+}
+
+/* The same of what searches: outputs or a message, quickly. */
+TEST(test_random_searches)
+{
+    static const char signs[] = "aab()[]{}*+?|\\^$.,-:1 bsSdDwW\n\xc3\xa9\xff";
+    static const milli_kind kinds[] = {MILLI_regex_replace, MILLI_regex_split, MILLI_tokenize};
+    check_random r = {78};
+    sib_tensor *x = strings(1, (int64_t[]){4},
+                            (const char *const[]){"", "aabaab \xc3\xa9", "aaaaaaaaaaaaaaaaab", "a\xff"});
+    unsigned ran = 0, refused = 0;
+    for (int round = 0; round < 6000; round++) {
+        char text[16], rewrite[6];
+        size_t n = check_u64(&r) % sizeof text, k = check_u64(&r) % 3, m = check_u64(&r) % sizeof rewrite;
+        sib_error err = SIB_ERROR_INIT;
+        milli_case c;
+        for (size_t i = 0; i < n; i++)
+            text[i] = signs[check_u64(&r) % (sizeof signs - 1)];
+        for (size_t i = 0; i < m; i++)
+            rewrite[i] = "a\\012"[check_u64(&r) % 5];
+        sib_str pattern = {text, n};
+        attribute a[5] = {attribute_str("pattern", pattern), attribute_str("rewrite", (sib_str){rewrite, m}),
+                          attribute_str("keep", str_of("a+"))};
+        if (kinds[k] == MILLI_tokenize) {
+            a[0] = attribute_str("tokenexp", pattern);
+            a[1] = attribute_str("pad_value", str_of("#"));
+            a[2] = attribute_int("mincharnum", 1);
+            a[3] = attribute_int("mark", 1);
+        }
+        out_spec outs[] = {
+            {SIB_STRING, k ? -1 : 1, {4}}, {SIB_I64, -1, {0}}, {SIB_I64, -1, {0}}, {SIB_I64, 1, {5}}};
+        case_make(&c, kinds[k], 1, (const sib_tensor *[]){x}, kinds[k] == MILLI_tokenize ? 4 : 3, a,
+                  k == 1 ? 4 : 1, outs);
+        sib_code code = case_run(&c, &err);
+        ran += code == SIB_OK;
+        refused += code != SIB_OK;
+        assert_true(code == SIB_OK || code == SIB_ERR_VALUE);
+        case_free(&c);
+    }
+    assert_true(ran > 500 && refused > 500);
+    sib_tensor_free(&x);
+}
+
+/* Values of Appleby's code, of every length of a tail; and characters of what is no UTF-8. */
+TEST(test_hashes_and_lengths)
+{
+    static const char *const given[] = {"", "a", "ab", "abc", "abcd", "abcde", "\xff\xc3\xa9"};
+    static const uint32_t hashes[] = {0, 0x3c2569b2, 0x9bbfd75f, 0xb3dd93fa, 0x43ed676a, 0xe89b9af6};
+    static const int64_t lengths[] = {0, 1, 2, 3, 4, 5, 2};
+    sib_tensor *x = strings(1, (int64_t[]){7}, given);
+    attribute seed = attribute_int("seed", 0);
+    sib_tensor *out =
+        run_milli(MILLI_murmur3, 1, (const sib_tensor *[]){x}, 1, &seed, (out_spec){SIB_U32, 1, {7}});
+    for (size_t i = 0; i < sizeof hashes / sizeof *hashes; i++)
+        assert_int_equal(((const uint32_t *)sib_tensor_data(out))[i], hashes[i]);
+    sib_tensor_free(&out);
+    out = run_milli(MILLI_string_length, 1, (const sib_tensor *[]){x}, 0, NULL, (out_spec){SIB_I64, 1, {7}});
+    for (size_t i = 0; i < 7; i++)
+        assert_int_equal(((const int64_t *)sib_tensor_data(out))[i], lengths[i]);
+    sib_tensor_free(&out);
     sib_tensor_free(&x);
 }

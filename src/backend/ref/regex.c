@@ -3,16 +3,13 @@
    The two differ, so a pattern is translated first. What only PCRE2 supports (backreferences, lookaround,
    possessive repeats, verbs and the like) is rejected, as RE2 rejects it; \v and \s have RE2's meaning,
    one character and five; octal escapes are expanded; a brace that is no repeat is literal. Not supported:
-   \C, a single byte. Matching uses PCRE2's DFA algorithm, which follows all alternatives in parallel: its
-   time cannot explode as that of backtracking can. */
-#include "backend/ref/kernel.h"
-#include "tensor/utf8.h"
+   \C, a single byte. Whether an entire string matches is found by PCRE2's DFA algorithm, which follows all
+   alternatives in parallel: its time cannot explode as that of backtracking can; so are the longest matches.
+   Other searches need the first alternative and its groups, so they backtrack, within limits. */
+#include "backend/ref/regex.h"
 
 #include <stdio.h>
 #include <string.h>
-
-#define PCRE2_CODE_UNIT_WIDTH 8
-#include <pcre2.h>
 
 /* Max bytes that one byte of a pattern becomes. */
 #define GROWTH 12
@@ -302,36 +299,28 @@ static void translate(translation *t)
 
 /* ---- Matching ------------------------------------------------------------------------------------------ */
 
-typedef struct matcher {
-    pcre2_code *code;
-    pcre2_compile_context *compile;
-    pcre2_match_context *limits;
-    pcre2_match_data *data;
-    int *work; /* (n_work) */
-    size_t n_work;
-} matcher;
-
-static void matcher_free(matcher *m)
+void regex_free(regex *m)
 {
     pcre2_code_free(m->code);
     pcre2_compile_context_free(m->compile);
     pcre2_match_context_free(m->limits);
     pcre2_match_data_free(m->data);
     mem_free(m->work);
+    *m = (regex){0};
 }
 
-static sib_code matcher_make(const ref_call *c, matcher *m, sib_str pattern)
+sib_code regex_make(const ref_call *c, regex *m, sib_str pattern, regex_use use)
 {
     size_t room, place;
     int number;
-    *m = (matcher){.n_work = WORK_FIRST};
+    *m = (regex){.use = use, .n_work = WORK_FIRST};
     if (!size_mul(pattern.length, GROWTH, &room) || !size_add(room, 1, &room))
         return ref_fail(c, SIB_ERR_SIZE, "a pattern of %zu bytes is too long", pattern.length);
     translation t = {.in = pattern, .out = mem_alloc(room, 1)};
     m->work = mem_alloc(m->n_work, sizeof *m->work);
     m->compile = pcre2_compile_context_create(NULL);
     m->limits = pcre2_match_context_create(NULL);
-    m->data = pcre2_match_data_create(2, NULL);
+    m->data = pcre2_match_data_create(REGEX_GROUPS, NULL);
     if (!t.out || !m->work || !m->compile || !m->limits || !m->data) {
         mem_free(t.out);
         return ref_no_memory(c, room);
@@ -347,10 +336,10 @@ static sib_code matcher_make(const ref_call *c, matcher *m, sib_str pattern)
     pcre2_set_match_limit(m->limits, 1000000);
     pcre2_set_depth_limit(m->limits, 1000);
     pcre2_set_heap_limit(m->limits, 65536); /* KiB */
-    m->code = pcre2_compile((PCRE2_SPTR)t.out, t.n,
-                            PCRE2_UTF | PCRE2_ANCHORED | PCRE2_ENDANCHORED | PCRE2_NEVER_BACKSLASH_C |
-                                PCRE2_NO_AUTO_CAPTURE,
-                            &number, &place, m->compile);
+    uint32_t options = PCRE2_UTF | PCRE2_NEVER_BACKSLASH_C;
+    if (use == REGEX_ENTIRE)
+        options |= PCRE2_ANCHORED | PCRE2_ENDANCHORED | PCRE2_NO_AUTO_CAPTURE;
+    m->code = pcre2_compile((PCRE2_SPTR)t.out, t.n, options, &number, &place, m->compile);
     mem_free(t.out);
     if (m->code)
         return SIB_OK;
@@ -360,39 +349,79 @@ static sib_code matcher_make(const ref_call *c, matcher *m, sib_str pattern)
                     why);
 }
 
-static sib_code match_one(const ref_call *c, matcher *m, sib_str s, bool *matches)
+/* Whether PCRE2's result is a match; no text matches where it is not UTF-8. */
+static sib_code result_of(const ref_call *c, int found, size_t length, bool *matches)
 {
-    int found;
-    while ((found = pcre2_dfa_match(m->code, (PCRE2_SPTR)(s.length ? s.data : ""), s.length, 0, 0, m->data,
-                                    m->limits, m->work, m->n_work)) == PCRE2_ERROR_DFA_WSSIZE) {
-        int *more = m->n_work < WORK_MAX ? mem_realloc(m->work, 2 * m->n_work, sizeof *more) : NULL;
-        if (!more)
-            return ref_no_memory(c, 2 * m->n_work * sizeof *more);
-        m->work = more;
-        m->n_work *= 2;
-    }
     *matches = found >= 0;
     bool not_text = found <= PCRE2_ERROR_UTF8_ERR1 && found >= PCRE2_ERROR_UTF8_ERR21;
     if (found >= 0 || found == PCRE2_ERROR_NOMATCH || not_text)
         return SIB_OK;
     char why[160] = "";
     pcre2_get_error_message(found, (PCRE2_UCHAR *)why, sizeof why);
-    return ref_fail(c, SIB_ERR_VALUE, "matching a string of %zu bytes: %s", s.length, why);
+    return ref_fail(c, SIB_ERR_VALUE, "matching a string of %zu bytes: %s", length, why);
+}
+
+/* pcre2_dfa_match, with as much workspace as it needs. */
+static sib_code dfa_match(const ref_call *c, regex *m, sib_str s, size_t from, uint32_t options,
+                          bool *matches)
+{
+    int found;
+    while ((found = pcre2_dfa_match(m->code, (PCRE2_SPTR)(s.length ? s.data : ""), s.length, from, options,
+                                    m->data, m->limits, m->work, m->n_work)) == PCRE2_ERROR_DFA_WSSIZE) {
+        int *more = m->n_work < WORK_MAX ? mem_realloc(m->work, 2 * m->n_work, sizeof *more) : NULL;
+        if (!more)
+            return ref_no_memory(c, 2 * m->n_work * sizeof *more);
+        m->work = more;
+        m->n_work *= 2;
+    }
+    return result_of(c, found, s.length, matches);
+}
+
+sib_code regex_matches(const ref_call *c, regex *m, sib_str s, bool *matches)
+{
+    return dfa_match(c, m, s, 0, 0, matches);
+}
+
+sib_code regex_search(const ref_call *c, regex *m, sib_str s, size_t from, bool known_utf8, bool *matches)
+{
+    uint32_t options = known_utf8 ? PCRE2_NO_UTF_CHECK : 0;
+    if (m->use == REGEX_LONGEST)
+        return dfa_match(c, m, s, from, options, matches);
+    int found = pcre2_match(m->code, (PCRE2_SPTR)(s.length ? s.data : ""), s.length, from, options, m->data,
+                            m->limits);
+    return result_of(c, found, s.length, matches);
+}
+
+size_t regex_groups(const regex *m)
+{
+    uint32_t n = 0;
+    pcre2_pattern_info(m->code, PCRE2_INFO_CAPTURECOUNT, &n);
+    return n;
+}
+
+bool regex_span(const regex *m, size_t group, size_t *begin, size_t *end)
+{
+    if (group >= REGEX_GROUPS || group > regex_groups(m))
+        return false;
+    const PCRE2_SIZE *places = pcre2_get_ovector_pointer(m->data);
+    *begin = places[2 * group];
+    *end = places[2 * group + 1];
+    return *begin != PCRE2_UNSET && *begin <= *end;
 }
 
 sib_code ref_regex_match(const ref_call *c)
 {
     const sib_tensor *x = ref_in(c, 0);
     sib_tensor *out = ref_out(c, 0);
-    matcher m;
+    regex m;
     if (!out)
         return SIB_OK;
-    sib_code code = matcher_make(c, &m, spec_regex(c->node).pattern);
+    sib_code code = regex_make(c, &m, spec_regex(c->node).pattern, REGEX_ENTIRE);
     for (size_t i = 0; i < x->count && code == SIB_OK; i++) {
         bool matches = false;
-        code = match_one(c, &m, ((const sib_str *)x->data)[i], &matches);
+        code = regex_matches(c, &m, ((const sib_str *)x->data)[i], &matches);
         ((uint8_t *)out->data)[i] = matches;
     }
-    matcher_free(&m);
+    regex_free(&m);
     return code;
 }

@@ -1,4 +1,4 @@
-/* Splits strings and changes their case. */
+/* Splits strings, changes their case, counts and hashes them. */
 #include "backend/ref/kernel.h"
 #include "backend/ref/text_case.h"
 #include "tensor/utf8.h"
@@ -20,15 +20,91 @@ static sib_code case_one(const ref_call *c, sib_str from, bool upper, sib_str *t
     return code;
 }
 
+/* The letters of ASCII alone. */
+static sib_code ascii_case_one(const ref_call *c, sib_str from, bool upper, sib_str *to)
+{
+    char first = upper ? 'a' : 'A';
+    sib_code code = tensor_put_string(to, from, c->err);
+    char *text = code == SIB_OK ? (char *)to->data : NULL;
+    for (size_t i = 0; text && i < from.length; i++)
+        if (text[i] >= first && text[i] <= first + 25)
+            text[i] = (char)(text[i] ^ 0x20);
+    return code;
+}
+
 sib_code ref_string_case(const ref_call *c)
 {
     const sib_tensor *x = ref_in(c, 0);
     sib_tensor *out = ref_out(c, 0);
-    bool upper = spec_milli_string_case(c->node).upper;
+    milli_string_case_spec spec = spec_milli_string_case(c->node);
     sib_code code = SIB_OK;
     for (size_t i = 0; out && i < x->count && code == SIB_OK; i++)
-        code = case_one(c, ((const sib_str *)x->data)[i], upper, (sib_str *)out->data + i);
+        code = (spec.ascii ? ascii_case_one : case_one)(c, ((const sib_str *)x->data)[i], spec.upper,
+                                                        (sib_str *)out->data + i);
     return code;
+}
+
+/* ---- Lengths and hashes -------------------------------------------------------------------------------- */
+
+sib_code ref_string_length(const ref_call *c)
+{
+    const sib_tensor *x = ref_in(c, 0);
+    sib_tensor *out = ref_out(c, 0);
+    uint32_t character;
+    for (size_t i = 0; out && i < x->count; i++) {
+        sib_str s = ((const sib_str *)x->data)[i];
+        int64_t count = 0;
+        for (size_t at = 0, n; at < s.length; at += n ? n : 1, count++)
+            n = utf8_read(s.data + at, s.length - at, &character);
+        ((int64_t *)out->data)[i] = count;
+    }
+    return SIB_OK;
+}
+
+static uint32_t rotated(uint32_t x, int by)
+{
+    return x << by | x >> (32 - by);
+}
+
+static uint32_t mixed(uint32_t block)
+{
+    return rotated(block * 0xcc9e2d51u, 15) * 0x1b873593u;
+}
+
+/* MurmurHash3_x86_32: Appleby 2011. */
+static uint32_t murmur3(const uint8_t *data, size_t n, uint32_t seed)
+{
+    uint32_t hash = seed, tail = 0;
+    size_t blocks = n / 4;
+    for (size_t i = 0; i < blocks; i++) {
+        const uint8_t *at = data + 4 * i;
+        uint32_t block =
+            (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
+        hash = rotated(hash ^ mixed(block), 13) * 5 + 0xe6546b64u;
+    }
+    for (size_t i = n; i > 4 * blocks; i--)
+        tail = tail << 8 | data[i - 1];
+    hash ^= mixed(tail) ^ (uint32_t)n;
+    hash = (hash ^ hash >> 16) * 0x85ebca6bu;
+    hash = (hash ^ hash >> 13) * 0xc2b2ae35u;
+    return hash ^ hash >> 16;
+}
+
+sib_code ref_murmur3(const ref_call *c)
+{
+    const sib_tensor *x = ref_in(c, 0);
+    sib_tensor *out = ref_out(c, 0);
+    uint32_t seed = (uint32_t)spec_murmur(c->node).seed;
+    size_t bits = sib_dtype_bits(x->dtype);
+    if (x->dtype != SIB_STRING && (bits < 8 || bits % 8))
+        return ref_fail(c, SIB_ERR_VALUE, "of %s, expected strings or numbers of bytes",
+                        sib_dtype_name(x->dtype));
+    for (size_t i = 0; out && i < x->count; i++) {
+        sib_str s = x->dtype == SIB_STRING ? ((const sib_str *)x->data)[i]
+                                           : (sib_str){(const char *)x->data + i * (bits / 8), bits / 8};
+        ((uint32_t *)out->data)[i] = murmur3((const uint8_t *)s.data, s.length, seed);
+    }
+    return SIB_OK;
 }
 
 /* ---- Splitting ----------------------------------------------------------------------------------------- */
