@@ -37,6 +37,8 @@ DOMAINS = {  # as ops.def writes them: (as files write them, as the page does)
     "PREVIEW": ("ai.onnx.preview", "ai.onnx.preview"),
     "MS": ("com.microsoft", "com.microsoft"),
     "SIBYL": ("ai.sibyl", "ai.sibyl"),
+    "QONNX": ("qonnx.custom_op.general", "qonnx"),
+    "CONTRIB": ("ai.onnx.contrib", "ai.onnx.contrib"),
 }
 SHORT = {  # dtypes as `sibyl inspect` names them, and as the page does; in the page's order
     "float16": "f16", "bfloat16": "bf16", "float32": "f32", "float64": "f64",

@@ -25,6 +25,9 @@ static const struct {
     {"com.microsoft", "QLinearReduceMean", 1u << 2},
     {"com.microsoft", "EmbedLayerNormalization", 1u << 1 | 1u << 4},
     {"com.microsoft", "GroupQueryAttention", 1u << 1 | 1u << 2 | 1u << 3 | 1u << 4},
+    {"com.microsoft", "MoE", 1u << 3},
+    {"com.microsoft", "QMoE", 1u << 3 | 1u << 4},
+    {"com.microsoft", "MulInteger", 1u << 1},
     {"com.microsoft", "PackedMultiHeadAttention", 1u << 1 | 1u << 2 | 1u << 3},
 };
 

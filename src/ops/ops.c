@@ -10,6 +10,8 @@
 #define DOMAIN_PREVIEW  "ai.onnx.preview"
 #define DOMAIN_MS       "com.microsoft"
 #define DOMAIN_SIBYL    "ai.sibyl"
+#define DOMAIN_QONNX    "qonnx.custom_op.general"
+#define DOMAIN_CONTRIB  "ai.onnx.contrib"
 
 static const op_def rows[] = {
 #define SIB_CONTROL(domain, name, family, since, in_min, in_max, out_min, out_max, control, attributes)      \
@@ -32,10 +34,21 @@ static const op_def rows[] = {
 #undef SIB_CONTROL
 };
 
+/* Other names of domains: QONNX's quantizers as Brevitas and FINN write them. */
+static const struct {
+    const char *other, *domain;
+} aliases[] = {
+    {"ai.onnx", DOMAIN_ONNX},
+    {"onnx.brevitas", DOMAIN_QONNX},
+    {"finn.custom_op.general", DOMAIN_QONNX},
+    {"com.microsoft.extensions", DOMAIN_CONTRIB},
+};
+
 const op_def *ops_find(sib_str domain, sib_str type)
 {
-    if (str_is(domain, "ai.onnx"))
-        domain.length = 0;
+    for (size_t i = 0; i < sizeof aliases / sizeof *aliases; i++)
+        if (str_is(domain, aliases[i].other))
+            domain = str_of(aliases[i].domain);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (str_is(type, rows[i].name) && str_is(domain, rows[i].domain))
             return &rows[i];

@@ -109,3 +109,18 @@ void lower_MS_RotaryEmbedding(lowering *l, const node *n)
     mval y = attention_rotate(l, x, cosine, sine, rotated, spec.interleaved);
     l_out(l, 0, rank == 3 ? m_reshape(l, y, 3, dims) : y);
 }
+
+/* q cos(emb) + q_rot sin(emb), and the same of k; emb [B, S, D] for every head of q and k [B, H, S, D].
+   com.microsoft GemmaRotaryEmbedding-1. */
+void lower_MS_GemmaRotaryEmbedding(lowering *l, const node *n)
+{
+    (void)n;
+    mval emb = l_in(l, 0), q = l_in(l, 1);
+    if (l_ok(l) && (m_rank(l, emb) != 3 || m_rank(l, q) != 4))
+        l_fail(l, SIB_ERR_ARGUMENT, "emb and q have ranks %d and %d, expected 3 and 4", m_rank(l, emb),
+               m_rank(l, q));
+    mval angle = m_unsqueeze(l, m_cast(l, emb, SIB_F64), 1);
+    mval cosine = m_cast_like(l, m_cos(l, angle), q), sine = m_cast_like(l, m_sin(l, angle), q);
+    for (size_t i = 0; i < 2 && l_ok(l); i++)
+        l_out(l, i, m_add(l, m_mul(l, l_in(l, 1 + 2 * i), cosine), m_mul(l, l_in(l, 2 + 2 * i), sine)));
+}

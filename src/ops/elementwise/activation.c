@@ -143,21 +143,6 @@ void lower_ONNX_Mish(lowering *l, const node *n)
     elem_out(l, m_mul(l, x, m_tanh(l, softplus(l, x))), l_in(l, 0));
 }
 
-/* x / 2 * (1 + erf(x / sqrt 2)), or with by_tanh x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x^3))).
-   Hendrycks & Gimpel 2016. */
-static mval elem_gelu(lowering *l, mval x, bool by_tanh)
-{
-    mval wide = elem_wide(l, x), s;
-    if (by_tanh) {
-        mval cube = m_mul_number(l, m_mul(l, m_square(l, wide), wide), 0.044715);
-        s = m_tanh(l, m_mul_number(l, m_add(l, wide, cube), 0.79788456080286535588));
-    } else {
-        s = m_erf(l, m_mul_number(l, wide, 0.70710678118654752440));
-    }
-    mval y = m_mul(l, m_mul_number(l, wide, 0.5), m_add_number(l, s, 1));
-    return m_cast_like(l, y, x);
-}
-
 /* Y = Gelu(X), exact or by tanh. ONNX Gelu-20. */
 void lower_ONNX_Gelu(lowering *l, const node *n)
 {
@@ -300,4 +285,15 @@ void lower_MS_FastGelu(lowering *l, const node *n)
 void lower_MS_QuickGelu(lowering *l, const node *n)
 {
     elem_out(l, swish(l, wide_in(l, ELEM_FLOATS), spec_activation(n).alpha), l_in(l, 0));
+}
+
+/* Y = Z * sigmoid(Z) with Z = scale * X, scale being input 1 or else alpha; Z and the sigmoid are rounded to
+   the dtype of X. com.microsoft ScaledSiLU-1. */
+void lower_MS_ScaledSiLU(lowering *l, const node *n)
+{
+    mval x = wide_in(l, ELEM_FLOATS), like = l_in(l, 0);
+    mval factor = l_has(l, 1) ? elem_wide(l, elem_scalar(l, l_in(l, 1), "scale"))
+                              : elem_number(l, spec_activation(n).alpha);
+    mval z = m_cast_like(l, m_mul(l, x, factor), like);
+    l_out(l, 0, m_mul(l, z, m_sigmoid(l, z)));
 }

@@ -145,3 +145,16 @@ mval elem_round(lowering *l, mval wide, sib_dtype dtype)
         return m_cast_saturating(l, m_round(l, wide), dtype);
     return m_cast(l, wide, dtype);
 }
+
+mval elem_gelu(lowering *l, mval x, bool by_tanh)
+{
+    mval wide = elem_wide(l, x), s;
+    if (by_tanh) {
+        mval cube = m_mul_number(l, m_mul(l, m_square(l, wide), wide), 0.044715);
+        s = m_tanh(l, m_mul_number(l, m_add(l, wide, cube), 0.79788456080286535588));
+    } else {
+        s = m_erf(l, m_mul_number(l, wide, 0.70710678118654752440));
+    }
+    mval y = m_mul(l, m_mul_number(l, wide, 0.5), m_add_number(l, s, 1));
+    return m_cast_like(l, y, x);
+}

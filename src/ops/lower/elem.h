@@ -64,4 +64,8 @@ void elem_declare_like(lowering *l, mval x, const dim *dims);
 /* float64 averages as dtype: floats are rounded, integers rounded half to even and saturated. */
 mval elem_round(lowering *l, mval wide, sib_dtype dtype);
 
+/* x / 2 * (1 + erf(x / sqrt 2)), or with by_tanh x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x^3))).
+   Hendrycks & Gimpel 2016. */
+mval elem_gelu(lowering *l, mval x, bool by_tanh);
+
 #endif

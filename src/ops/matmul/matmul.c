@@ -98,8 +98,8 @@ static mval fused_operand(lowering *l, mval v, bool batch, bool trans)
     return rank >= 2 && trans ? m_swap(l, v, -2, -1) : v;
 }
 
-/* Y = alpha * A' * B'. com.microsoft FusedMatMul-1. */
-void lower_MS_FusedMatMul(lowering *l, const node *n)
+/* activation(alpha * A' * B'). */
+static void fused_matmul(lowering *l, const node *n)
 {
     gemm_spec spec = spec_gemm(n);
     mval a = l_in(l, 0), b = l_in(l, 1);
@@ -107,7 +107,46 @@ void lower_MS_FusedMatMul(lowering *l, const node *n)
     elem_declare(l, m_dtype(l, a));
     mval left = fused_operand(l, nn_single(l, a), spec.transBatchA, spec.transA);
     mval right = fused_operand(l, nn_single(l, b), spec.transBatchB, spec.transB);
-    elem_out(l, scaled(l, matmul_any_rank(l, left, right), spec.alpha), a);
+    mval y = scaled(l, matmul_any_rank(l, left, right), spec.alpha);
+    elem_out(l, nn_activation(l, spec.activation, spec.activation_alpha, spec.activation_beta, y), a);
+}
+
+/* Y = alpha * A' * B'. com.microsoft FusedMatMul-1. */
+void lower_MS_FusedMatMul(lowering *l, const node *n)
+{
+    fused_matmul(l, n);
+}
+
+/* FusedMatMul by its former name. com.microsoft TransposeMatMul-1. */
+void lower_MS_TransposeMatMul(lowering *l, const node *n)
+{
+    fused_matmul(l, n);
+}
+
+/* Y = activation(alpha * A' * B'). com.microsoft FusedMatMulActivation-1. */
+void lower_MS_FusedMatMulActivation(lowering *l, const node *n)
+{
+    fused_matmul(l, n);
+}
+
+/* FusedMatMul by a sparse A, which files give dense. com.microsoft SparseToDenseMatMul-1. */
+void lower_MS_SparseToDenseMatMul(lowering *l, const node *n)
+{
+    fused_matmul(l, n);
+}
+
+/* Y = Gelu by tanh of X W + bias. com.microsoft GemmFastGelu-1. */
+void lower_MS_GemmFastGelu(lowering *l, const node *n)
+{
+    (void)n;
+    mval x = l_in(l, 0);
+    if (!elem_takes(l, x, "X", ELEM_FLOATS))
+        return;
+    elem_declare(l, m_dtype(l, x));
+    mval y = elem_wide(l, matmul_any_rank(l, nn_single(l, x), nn_single(l, l_in(l, 1))));
+    if (l_has(l, 2))
+        y = m_add(l, y, elem_wide(l, l_in(l, 2)));
+    elem_out(l, elem_gelu(l, y, true), x);
 }
 
 /* ---- Weights of few bits ------------------------------------------------------------------------------- */
@@ -222,4 +261,50 @@ void lower_SIBYL_NarrowMatMul(lowering *l, const node *n)
     if (l_has(l, 2))
         w = m_mul(l, w, weight_parameter(l, l_in(l, 2), w, transposed, block));
     elem_out(l, matmul_any_rank(l, x, transposed ? m_swap(l, w, 0, 1) : w), a);
+}
+
+/* ---- Four bits of bitsandbytes ------------------------------------------------------------------------- */
+
+/* The values of a code: Dettmers et al. 2023 (QLoRA), and bitsandbytes' FP4, whose bit 3 is the sign. */
+static const float bnb4_values[2][16] = {
+    {0, 0.00520833333F, 0.66666667F, 1, 0.33333333F, 0.5F, 0.16666667F, 0.25F, -0.0F, -0.00520833333F,
+     -0.66666667F, -1, -0.33333333F, -0.5F, -0.16666667F, -0.25F},
+    {-1, -0.6961928009986877F, -0.5250730514526367F, -0.39491748809814453F, -0.28444138169288635F,
+     -0.18477343022823334F, -0.09105003625154495F, 0, 0.07958029955625534F, 0.16093020141124725F,
+     0.24611230194568634F, 0.33791524171829224F, 0.44070982933044434F, 0.5626170039176941F,
+     0.7229568362236023F, 1}};
+
+/* Y = A W with the transpose [N, K] of W given as codes, two in a byte, the first in the high bits: the code's
+   value times the absmax of its block of block_size codes. With transB 0, Y = A W' of [N, K]. com.microsoft
+   MatMulBnb4-1. */
+void lower_MS_MatMulBnb4(lowering *l, const node *n)
+{
+    matmul_bnb4_spec spec = spec_matmul_bnb4(n);
+    mval a = l_in(l, 0), bytes = l_in(l, 1), scale = l_in(l, 2);
+    int64_t count, given;
+    if (!elem_takes(l, a, "A", ELEM_FLOATS) || !elem_takes(l, bytes, "B", ELEM(SIB_U8)) ||
+        !elem_takes(l, scale, "absmax", ELEM_FLOATS))
+        return;
+    elem_declare(l, m_dtype(l, a));
+    if (m_rank(l, bytes) != 1 || m_rank(l, scale) != 1)
+        l_fail(l, SIB_ERR_ARGUMENT, "B and absmax have ranks %d and %d, expected 1", m_rank(l, bytes),
+               m_rank(l, scale));
+    if (!l_ok(l) || __builtin_mul_overflow(spec.N, spec.K, &count))
+        return;
+    int64_t blocks = (count - 1) / spec.block_size + 1, halves = (count - 1) / 2 + 1;
+    if ((dim_is_const(l->graph->dims, m_dim(l, bytes, 0), &given) && given != halves) ||
+        (dim_is_const(l->graph->dims, m_dim(l, scale, 0), &given) && given != blocks)) {
+        l_fail(l, SIB_ERR_ARGUMENT, "K %lld and N %lld need %lld bytes of B and %lld of absmax",
+               (long long)spec.K, (long long)spec.N, (long long)halves, (long long)blocks);
+        return;
+    }
+    mval codes[2] = {m_binary(l, MILLI_shift_right, bytes, m_scalar_int(l, SIB_U8, 4)),
+                     m_and(l, bytes, m_scalar_int(l, SIB_U8, 15))};
+    mval flat = m_slice_numbers(l, m_flatten(l, m_stack(l, 2, codes, 1), 0, 2), 0, 0, count);
+    mval values = m_gather(l, m_floats(l, 16, bnb4_values[spec.quant_type]), flat, 0);
+    mval block = m_div(l, m_iota(l, SIB_I64, d_const(l, count)), m_scalar_int(l, SIB_I64, spec.block_size));
+    values = m_mul(l, values, m_gather(l, m_cast(l, scale, SIB_F32), block, 0));
+    mval x = nn_single(l, a);
+    mval w = m_cast_like(l, m_reshape_numbers(l, values, 2, (int64_t[]){spec.N, spec.K}), x);
+    elem_out(l, matmul_any_rank(l, x, spec.transB ? m_swap(l, w, 0, 1) : w), a);
 }

@@ -28,7 +28,6 @@ static mval conv(lowering *l, const node *n, mval x, mval w)
 {
     spatial s;
     conv_spec spec = spec_conv(n);
-    declare_conv(l, m_dtype(l, x), x, w);
     if (!spatial_read(l, &spec.spatial, x, w, &s) || !spatial_place(l, &s, false))
         return MVAL_NONE;
     return nn_conv(l, nn_single(l, x), nn_single(l, w), &s, spec.group);
@@ -40,6 +39,7 @@ void lower_ONNX_Conv(lowering *l, const node *n)
 {
     mval x = l_in(l, 0), w = l_in(l, 1);
     elem_takes(l, x, "X", ELEM_FLOATS);
+    declare_conv(l, m_dtype(l, x), x, w);
     elem_out(l, add_bias(l, conv(l, n, x, w), l_in_or_none(l, 2)), x);
 }
 
@@ -195,7 +195,7 @@ void lower_ONNX_ConvInteger(lowering *l, const node *n)
     mval x = l_in(l, 0), w = l_in(l, 1);
     elem_takes(l, x, "x", BYTES);
     elem_takes(l, w, "w", BYTES);
-    elem_declare(l, SIB_I32);
+    declare_conv(l, SIB_I32, x, w);
     mval centre_x = centred(l, x, elem_scalar(l, l_in_or_none(l, 2), "x_zero_point"), 1);
     l_out(l, 0, conv(l, n, centre_x, centred(l, w, l_in_or_none(l, 3), 0)));
 }
@@ -265,15 +265,41 @@ static mval activate(lowering *l, const node *n, mval x)
     return nn_activation(l, spec.activation, a, b, x);
 }
 
-/* Y = activation(Conv(X, W) + B + Z). com.microsoft FusedConv-1. */
+/* Y = activation(Conv(X, W) + B + Z); with channels_last X, Z and Y are [N, D..., C]. */
+static void fused_conv(lowering *l, const node *n, bool channels_last)
+{
+    mval x = l_in(l, 0), w = l_in(l, 1), z = l_in_or_none(l, 3), y;
+    elem_takes(l, x, "X", ELEM_FLOATS);
+    if (channels_last) {
+        elem_declare(l, m_dtype(l, x));
+        y = conv(l, n, channels_first(l, x), w);
+    } else {
+        declare_conv(l, m_dtype(l, x), x, w);
+        y = conv(l, n, x, w);
+    }
+    y = add_bias(l, y, l_in_or_none(l, 2));
+    if (z.id != NO_VALUE)
+        y = m_add(l, y, m_cast_like(l, channels_last ? channels_first(l, z) : z, y));
+    y = activate(l, n, y);
+    elem_out(l, channels_last ? m_move(l, y, 1, -1) : y, x);
+}
+
+/* com.microsoft FusedConv-1. */
 void lower_MS_FusedConv(lowering *l, const node *n)
 {
-    mval x = l_in(l, 0), w = l_in(l, 1);
-    elem_takes(l, x, "X", ELEM_FLOATS);
-    mval y = add_bias(l, conv(l, n, x, w), l_in_or_none(l, 2));
-    if (l_has(l, 3))
-        y = m_add(l, y, m_cast_like(l, l_in(l, 3), y));
-    elem_out(l, activate(l, n, y), x);
+    fused_conv(l, n, false);
+}
+
+/* Conv of X [N, D..., C]; W is [M, C / group, kernel...] as there. com.microsoft NhwcConv-1. */
+void lower_MS_NhwcConv(lowering *l, const node *n)
+{
+    fused_conv(l, n, true);
+}
+
+/* FusedConv of X and Z [N, D..., C]. com.microsoft NhwcFusedConv-1. */
+void lower_MS_NhwcFusedConv(lowering *l, const node *n)
+{
+    fused_conv(l, n, true);
 }
 
 /* Each channel of [past_state, input] convolved with its own kernel of k elements, without padding: output[t]

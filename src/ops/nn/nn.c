@@ -73,6 +73,25 @@ mval nn_standardize(lowering *l, mval x, size_t n, const int64_t *axes, double e
     return m_div(l, d, deviation);
 }
 
+mval nn_branches(lowering *l, mval x, int64_t branches)
+{
+    dim dims[SIB_MAX_RANK + 1];
+    int64_t width;
+    int rank = m_dims(l, x, dims), needed = branches ? 1 : 2;
+    if (l_ok(l) && (rank < needed || rank >= SIB_MAX_RANK))
+        return l_fail(l, SIB_ERR_ARGUMENT, "X has rank %d, expected %d to %d", rank, needed,
+                      SIB_MAX_RANK - 1);
+    if (!l_ok(l) || !branches)
+        return x;
+    dim c = d_const(l, branches);
+    if (dim_is_const(l->graph->dims, dims[rank - 1], &width) && width % branches)
+        return l_fail(l, SIB_ERR_ARGUMENT, "the last dim is %lld, which num_branches %lld does not divide",
+                      (long long)width, (long long)branches);
+    dims[rank] = d_floor_div(l, dims[rank - 1], c);
+    dims[rank - 1] = c;
+    return m_reshape(l, x, (size_t)rank + 1, dims);
+}
+
 mval nn_activation(lowering *l, fused_activation f, double alpha, double beta, mval x)
 {
     switch (f) {

@@ -50,6 +50,9 @@ mval nn_conv(lowering *l, mval x, mval w, const spatial *s, int64_t group);
 mval nn_standardize(lowering *l, mval x, size_t n, const int64_t *axes, double epsilon, bool centred,
                     mval *mean, mval *inverse);
 
+/* x [..., C, H]; with branches C > 0 from [..., C * H]. Fails where the rank or the last dim does not fit. */
+mval nn_branches(lowering *l, mval x, int64_t branches);
+
 /* Applies the activation of a fused operator. alpha, beta: its parameters. */
 mval nn_activation(lowering *l, fused_activation f, double alpha, double beta, mval x);
 

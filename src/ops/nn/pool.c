@@ -66,10 +66,8 @@ static mval max_indices(lowering *l, bool columns_first, mval x, mval windows, c
     return columns_first ? column_major(l, index, s) : index;
 }
 
-/* Y[n, c, p] = max over k of X[n, c, p * stride + k * dilation - before], padding excluded. Indices: where in
-   X, as an index into all of it, the spatial axes row-major (storage_order 0) or column-major. ONNX
-   MaxPool-1, 8, 10, 11, 12, 22. */
-void lower_ONNX_MaxPool(lowering *l, const node *n)
+/* With channels_last X and Y are [N, D..., C], and there are no indices. */
+static void max_pool(lowering *l, const node *n, bool channels_last)
 {
     mval x = l_in(l, 0);
     spatial s;
@@ -77,12 +75,29 @@ void lower_ONNX_MaxPool(lowering *l, const node *n)
     elem_declare(l, m_dtype(l, x));
     l_declare(l, 1, SIB_I64, 0, NULL);
     pool_spec spec = spec_pool(n);
+    if (channels_last)
+        x = m_move(l, x, -1, 1);
     if (!spatial_read(l, &spec.spatial, x, MVAL_NONE, &s) || !spatial_place(l, &s, spec.ceil_mode))
         return;
     mval windows = spatial_windows(l, x, &s, lowest(l, x));
-    l_out(l, 0, placed(l, over_kernel(l, MILLI_reduce_max, windows, &s), x, &s));
+    mval y = placed(l, over_kernel(l, MILLI_reduce_max, windows, &s), x, &s);
+    l_out(l, 0, channels_last ? m_move(l, y, 1, -1) : y);
     if (l_wants(l, 1))
         l_out(l, 1, placed(l, max_indices(l, spec.storage_order, x, windows, &s), x, &s));
+}
+
+/* Y[n, c, p] = max over k of X[n, c, p * stride + k * dilation - before], padding excluded. Indices: where in
+   X, as an index into all of it, the spatial axes row-major (storage_order 0) or column-major. ONNX
+   MaxPool-1, 8, 10, 11, 12, 22. */
+void lower_ONNX_MaxPool(lowering *l, const node *n)
+{
+    max_pool(l, n, false);
+}
+
+/* MaxPool of X [N, D..., C]. com.microsoft NhwcMaxPool-1. */
+void lower_MS_NhwcMaxPool(lowering *l, const node *n)
+{
+    max_pool(l, n, true);
 }
 
 /* How many elements each window averages over, float64 [out...]: those of X; if with_padding those of the

@@ -289,3 +289,45 @@ void lower_ONNX_STFT(lowering *l, const node *n)
     mval y = joined_parts(l, transform(l, frames, -1)); /* [B, frames, frame_length, 2] */
     elem_out(l, onesided ? m_slice_numbers(l, y, -2, 0, length / 2 + 1) : y, x);
 }
+
+/* True for what Rfft and Irfft support: one axis, one side, not scaled. x: whose dtype output 0 has. */
+static bool rfft_fits(lowering *l, const node *n, mval x)
+{
+    rfft_spec spec = spec_rfft(n);
+    if (!elem_takes(l, x, "X", ELEM_FLOATS))
+        return false;
+    elem_declare(l, m_dtype(l, x));
+    if (spec.signal_ndim != 1 || !spec.onesided || spec.normalized)
+        l_fail(l, SIB_ERR_UNSUPPORTED,
+               "signal_ndim other than 1, onesided 0 and normalized are not supported");
+    if (l_ok(l) && m_rank(l, x) < 1)
+        l_fail(l, SIB_ERR_ARGUMENT, "X is a scalar, expected a signal");
+    return l_ok(l);
+}
+
+/* X[..., k] = sum over n < N of x[..., n] e^(-2 pi i n k / N) for k <= N / 2. com.microsoft Rfft-1. */
+void lower_MS_Rfft(lowering *l, const node *n)
+{
+    mval x = l_in(l, 0);
+    if (!rfft_fits(l, n, x))
+        return;
+    dim bins = d_add(l, d_floor_div(l, m_dim(l, x, -1), d_const(l, 2)), d_const(l, 1));
+    complex_mval y = transform(l, (complex_mval){nn_single(l, x), MVAL_NONE}, -1);
+    elem_out(l, m_slice(l, joined_parts(l, y), -2, d_const(l, 0), bins, 1), x);
+}
+
+/* The inverse, divided by N = 2 (K - 1) for spectra [..., K, 2]. com.microsoft Irfft-1. */
+void lower_MS_Irfft(lowering *l, const node *n)
+{
+    mval x = l_in(l, 0);
+    if (!rfft_fits(l, n, x))
+        return;
+    if (m_rank(l, x) < 2 || m_size(l, x, -1) != 2) {
+        if (l_ok(l))
+            l_fail(l, SIB_ERR_ARGUMENT, "X must be [..., bins, 2]");
+        return;
+    }
+    dim length = d_mul(l, d_const(l, 2), d_sub(l, m_dim(l, x, -2), d_const(l, 1)));
+    complex_mval y = transform(l, mirrored_spectrum(l, parts_of(l, x), length), 1);
+    elem_out(l, divided(l, y, length).re, x);
+}

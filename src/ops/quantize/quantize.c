@@ -290,6 +290,32 @@ void lower_ONNX_MatMulInteger(lowering *l, const node *n)
     l_out(l, 0, product(l, a, b));
 }
 
+/* Y = A B of 16 bit integers in int32 or uint32, which wrap. com.microsoft MatMulInteger16-1. */
+void lower_MS_MatMulInteger16(lowering *l, const node *n)
+{
+    (void)n;
+    mval a = l_in(l, 0), b = l_in(l, 1);
+    elem_set words = ELEM(SIB_I16) | ELEM(SIB_U16);
+    if (!elem_takes(l, a, "A", words) || !elem_takes(l, b, "B", words))
+        return;
+    sib_dtype wide = m_dtype(l, a) == SIB_U16 && m_dtype(l, b) == SIB_U16 ? SIB_U32 : SIB_I32;
+    elem_declare(l, wide);
+    l_out(l, 0, product(l, m_cast(l, a, wide), m_cast(l, b, wide)));
+}
+
+/* C = (A - A_zero_point) * (B - B_zero_point) in int32. com.microsoft MulInteger-1. */
+void lower_MS_MulInteger(lowering *l, const node *n)
+{
+    (void)n;
+    mval a = l_in(l, 0), b = l_in(l, 2);
+    if (!elem_takes(l, a, "A", QUANT_BYTES) || !elem_takes(l, b, "B", QUANT_BYTES))
+        return;
+    elem_declare(l, SIB_I32);
+    l_out(l, 0,
+          m_mul(l, centred(l, a, parameter(l, l_in_or_none(l, 1))),
+                centred(l, b, parameter(l, l_in_or_none(l, 3)))));
+}
+
 /* y = saturate(round((a - a_zero_point) (b - b_zero_point) * a_scale * b_scale / y_scale) + y_zero_point).
    Scales and zero points: one element, one per row of a and y, or one per column of b. ONNX QLinearMatMul-10,
    21 (floats). */

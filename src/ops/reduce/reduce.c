@@ -107,6 +107,17 @@ void lower_ONNX_ReduceL2(lowering *l, const node *n)
         elem_out(l, m_sqrt(l, over_axes(l, MILLI_reduce_sum, m_square(l, elem_wide(l, r.x)), &r)), r.x);
 }
 
+/* Sum of 8 bit integers in int32 or uint32. com.microsoft ReduceSumInteger-1. */
+void lower_MS_ReduceSumInteger(lowering *l, const node *n)
+{
+    reduction r;
+    if (!read_reduction(l, n, ELEM(SIB_I8) | ELEM(SIB_U8), &r))
+        return;
+    sib_dtype wide = m_is(l, r.x, SIB_KIND_INT) ? SIB_I32 : SIB_U32;
+    elem_declare(l, wide);
+    l_out(l, 0, over_axes(l, MILLI_reduce_sum, m_cast(l, r.x, wide), &r));
+}
+
 /* Sum of x^2. ONNX ReduceSumSquare-1, 11, 13, 18. */
 void lower_ONNX_ReduceSumSquare(lowering *l, const node *n)
 {

@@ -95,3 +95,18 @@ void lower_ONNX_TfIdfVectorizer(lowering *l, const node *n)
     l_declare(l, 0, SIB_F32, 0, NULL);
     l_out(l, 0, m_tfidf(l, l_in(l, 0), n->n_attributes, n->attributes));
 }
+
+/* Tokens of each string of X [n] or [n, m], padded to the longest row. The separators split one after the
+   other, "" into characters; or the tokens are the matches of tokenexp, both of RE2's syntax. Tokens of fewer
+   than mincharnum characters are left out; with mark each row is between \x02 and \x03. com.microsoft
+   Tokenizer-1. */
+void lower_MS_Tokenizer(lowering *l, const node *n)
+{
+    tokenizer_spec spec = spec_tokenizer(n);
+    l_declare(l, 0, SIB_STRING, 0, NULL);
+    if ((spec.separators.n > 0) == (spec.tokenexp.length > 0)) {
+        l_fail(l, SIB_ERR_ARGUMENT, "one of separators and tokenexp is needed");
+        return;
+    }
+    l_out(l, 0, m_tokenize(l, strings_in(l, 0), n->n_attributes, n->attributes));
+}

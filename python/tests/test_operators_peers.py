@@ -1,0 +1,351 @@
+"""Operators beyond ai.onnx beside those that define them: one-node models of random inputs, run here and by
+onnxruntime, onnxruntime-extensions or qonnx; by a definition in NumPy where onnxruntime has it on GPUs alone."""
+
+import warnings
+
+import numpy as np
+import pytest
+from conftest import peer
+
+import sibyl.onnxruntime as sibyl_ort
+
+MS, CONTRIB, QONNX = "com.microsoft", "ai.onnx.contrib", "qonnx.custom_op.general"
+RNG = np.random.default_rng(7)
+
+
+def f(*shape, low=-2, high=2):
+    return RNG.uniform(low, high, shape).astype(np.float32)
+
+
+def i(low, high, *shape, dtype=np.int64):
+    return RNG.integers(low, high, shape).astype(dtype)
+
+
+def s(*words):
+    return np.array(words, dtype=object)
+
+
+def one(x, dtype=np.float32):
+    return np.array(x, dtype=dtype)
+
+
+# (domain, operator, opset, attributes, inputs (None: omitted), which of them are initializers, outputs)
+def case(domain, op, inputs, consts=(), n_out=1, opset=1, **attributes):
+    return domain, op, opset, attributes, inputs, consts, n_out
+
+
+def model(domain, op, opset, attributes, inputs, consts, n_out):
+    onnx = peer("onnx")
+    helper = onnx.helper
+    names = ["" if x is None else f"x{k}" for k, x in enumerate(inputs)]
+    outs = [f"y{k}" for k in range(n_out)]
+    node = helper.make_node(op, names, outs, domain=domain, **attributes)
+
+    def kind(x):
+        return onnx.TensorProto.STRING if x.dtype == object else helper.np_dtype_to_tensor_dtype(x.dtype)
+
+    given = [helper.make_tensor_value_info(n, kind(x), x.shape) for k, (n, x) in enumerate(zip(names, inputs))
+             if x is not None and k not in consts]  # fmt: skip
+    known = [onnx.numpy_helper.from_array(inputs[k], names[k]) for k in consts]
+    graph = helper.make_graph([node], "g", given, [onnx.ValueInfoProto(name=n) for n in outs], known)
+    opsets = [helper.make_opsetid("", opset if not domain else 17)]
+    if domain:
+        opsets.append(helper.make_opsetid(domain, opset))
+    return helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString()
+
+
+def run(runtime, c, library=None):
+    options = runtime.SessionOptions()
+    options.log_severity_level = 4
+    if library:
+        options.register_custom_ops_library(library)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        session = runtime.InferenceSession(model(*c), options, providers=["CPUExecutionProvider"])
+    inputs, consts = c[4], c[5]
+    return session.run(None, {f"x{k}": x for k, x in enumerate(inputs) if x is not None and k not in consts})
+
+
+def agree(got, want, tolerance):
+    assert len(got) == len(want)
+    for a, b in zip(got, want):
+        a, b = np.asarray(a), np.asarray(b)
+        assert a.shape == b.shape
+        if b.dtype == object or b.dtype.kind == "U" or b.dtype.kind not in "fc":
+            assert a.tolist() == b.tolist()
+        else:
+            scale = np.abs(b[np.isfinite(b)]).max(initial=1)
+            np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance * scale)
+
+
+def name_of(c):
+    return c[1] if isinstance(c, tuple) else ""
+
+
+# ---- onnxruntime --------------------------------------------------------------------------------------------
+
+X4, V = f(2, 3, 5, 6), f(7)
+EXPERTS, ROUTER = f(3, 4), f(3, 5)
+CODES = i(0, 256, 48, dtype=np.uint8)
+IDS = np.array([[1, 2, 3, 1, 2], [4, 4, 4, 4, 4], [0, 1, 0, 1, 0]])
+
+
+def bytes_of(*shape):
+    return i(0, 256, *shape, dtype=np.uint8)
+
+
+def qmoe(bits, block=0, zeros=False, k=2, fused=False, **more):
+    """16 to 32 columns: `block` divides both."""
+    wide, rows = 32, 64 if fused else 32
+    scales = [f(4, n, *([wide // block] if block else []), low=0.01, high=0.1) for n in (rows, wide)]
+    inputs = [f(5, wide), f(5, 4), bytes_of(4, rows, wide * bits // 8), scales[0], None,
+              bytes_of(4, wide, wide * bits // 8), scales[1]]  # fmt: skip
+    consts = [2, 3, 5, 6]
+    if zeros:
+        inputs += [None] * 4
+        for n in (rows, wide):
+            inputs.append(bytes_of(4, n, wide // block * bits // 8) if block else bytes_of(4, n * bits // 8))
+        consts += [11, 12]
+    if block:
+        more["block_size"] = block
+    return case(MS, "QMoE", inputs, consts, k=k, expert_weight_bits=bits, **more)
+
+
+ORIGINAL = [
+    case("", "Affine", [V], alpha=2.5, beta=-1.0),
+    case("", "Affine", [V], opset=9),
+    case("", "Scale", [V], scale=0.5),
+    case("", "ScaledTanh", [V], alpha=2.0, beta=0.5),
+    case("", "ParametricSoftplus", [V], alpha=2.0, beta=0.5),
+    case("", "ThresholdedRelu", [V], alpha=0.5),
+    case("", "ImageScaler", [X4], scale=2.0, bias=[1.0, -2.0, 3.0]),
+    case("", "Crop", [X4], border=[1, 2, 0, 1]),
+    case("", "Crop", [X4], border=[1, 2, 0, 0], scale=[3, 2]),
+    case("", "DynamicSlice", [X4, np.array([1, -3]), np.array([3, 100]), np.array([1, 3])]),
+    case(MS, "SampleOp", [V]),
+    case(MS, "TransposeMatMul", [f(2, 4, 3), f(2, 4, 5)], transA=1, alpha=0.5),
+    case(MS, "MatMulInteger16", [i(-99, 99, 2, 3, dtype=np.int16), i(-99, 99, 3, 4, dtype=np.int16)]),
+    case(MS, "MatMulBnb4", [f(2, 32), CODES, f(3, low=0.1)], (1, 2), K=32, N=3, block_size=32, quant_type=0),
+    case(MS, "MatMulBnb4", [f(2, 32), CODES, f(6, low=0.1)], (1, 2), K=32, N=3, block_size=16, quant_type=1),
+    case(MS, "NhwcMaxPool", [i(-99, 99, 2, 5, 6, 3, dtype=np.int8)], kernel_shape=[2, 3], strides=[2, 1]),
+    case(MS, "NhwcMaxPool", [bytes_of(1, 5, 6, 2)], kernel_shape=[3, 3], pads=[1, 1, 1, 1], dilations=[1, 2]),
+    case(MS, "UnfoldTensor", [f(2, 7, 3)], dim=1, size=3, step=2),
+    case(MS, "UnfoldTensor", [i(0, 9, 2, 5)], size=2),
+    case(MS, "NGramRepeatBlock", [IDS, f(3, 6)], ngram_size=3),
+    case(MS, "NGramRepeatBlock", [IDS, f(3, 6)], ngram_size=1),
+    case(MS, "NGramRepeatBlock", [IDS, f(3, 6)], ngram_size=9),
+    case(MS, "CropAndResize", [X4, f(3, 4, low=-0.2, high=1.2), np.array([1, 0, 1], np.int32),
+                               np.array([3, 4], np.int32)], (3,), extrapolation_value=-7.0),
+    case(MS, "CropAndResize", [X4, f(3, 4, low=0, high=1), np.array([1, 0, 1], np.int32),
+                               np.array([1, 3], np.int32)], (3,), mode="nearest"),
+    case(MS, "MurmurHash3", [s("a", "bcé", "", "abcdefgh")]),
+    case(MS, "MurmurHash3", [i(-9, 9, 5)], positive=0, seed=3),
+    case(MS, "MurmurHash3", [f(4)], seed=2**31),
+    case(MS, "GatedAdd", [f(2, 3, 4), f(2, 3, 4), f(2, 3, 1)]),
+    case(MS, "ScaledSiLU", [f(2, 3)], alpha=0.5),
+    case(MS, "ScaledSiLU", [f(2, 3), one(1.5)]),
+    case(MS, "GatedRMSNorm", [f(2, 3, 8), f(4), f(2, 3, 8)]),
+    case(MS, "GatedRMSNorm", [f(2, 8), f(8), f(2, 8)], activation="sigmoid", epsilon=0.01),
+    case(MS, "BranchwiseRMSNorm", [f(2, 3, 4), f(3, 4)]),
+    case(MS, "BranchwiseRMSNorm", [f(2, 12), f(12)], num_branches=3),
+    case(MS, "BranchwiseRMSNorm", [f(2, 12), f(4)], num_branches=3),
+    case(MS, "HyperConnectionPreMix", [f(2, 3, 4), f(2, 3)], reduction_scale=0.5),
+    case(MS, "HyperConnectionPreMix", [f(2, 12), f(2, 12)], num_branches=3),
+    case(MS, "HyperConnectionPostMix", [f(2, 3, 4), f(2, 4), f(2, 3)]),
+    case(MS, "HyperConnectionPostMix", [f(2, 12), f(2, 4), f(2, 3, 1), f(2, 3, 3)], num_branches=3),
+    case(MS, "LinearAttentionGate", [f(2, 3, 4), f(4), f(4), f(2, 3, 4)], n_out=2),
+    case(MS, "Tokenizer", [s("ab c,de  fg", "x", "")], mark=1, mincharnum=1, pad_value="#", separators=[" ", ","]),
+    case(MS, "Tokenizer", [s("ab c,de  fg", "x", "")], mark=0, mincharnum=2, pad_value="#", separators=[" ", ","]),
+    case(MS, "Tokenizer", [s("abé", "x", "", "日本").reshape(2, 2)], mark=1, mincharnum=1, pad_value="", separators=[""]),
+    case(MS, "Tokenizer", [s("ab c,de  fg", "x")], mark=0, mincharnum=1, pad_value="#", tokenexp="[a-c]+|,"),
+    case(MS, "Tokenizer", [s(" ", "")], mark=1, mincharnum=1, pad_value="#", separators=[" "]),
+    case(MS, "Tokenizer", [s("abcdbe", "bb")], mark=0, mincharnum=1, pad_value="#", separators=["b|bc", "e"]),
+    *[case(MS, "MoE", [EXPERTS, ROUTER, f(5, 6, 4), f(5, 6), f(5, 4, 6), f(5, 4)], k=k, activation_type=kind,
+           normalize_routing_weights=k % 2) for k, kind in enumerate(("relu", "gelu", "silu", "identity"), 1)],
+    case(MS, "MoE", [f(2, 3, 4), f(6, 5), f(5, 6, 4), None, f(5, 4, 6)], k=2),
+    case(MS, "MoE", [EXPERTS, ROUTER, f(5, 12, 4), f(5, 12), f(5, 4, 6), f(5, 4)], k=2, activation_type="swiglu",
+         swiglu_fusion=1, activation_alpha=1.7, activation_beta=0.5, swiglu_limit=1.0),
+    qmoe(4),
+    qmoe(8, normalize_routing_weights=1, activation_type="silu"),
+    qmoe(4, block=16, zeros=True),
+    qmoe(8, block=32, zeros=True, k=1),
+    qmoe(4, zeros=True, activation_type="swiglu", swiglu_fusion=1, fused=True),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("c", ORIGINAL, ids=name_of)
+def test_beside_onnxruntime(c):
+    agree(run(sibyl_ort, c), run(peer("onnxruntime"), c), 2e-3 if c[1] == "QMoE" else 2e-5)
+
+
+# ---- NumPy: onnxruntime has these on GPUs alone -------------------------------------------------------------
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def group_norm(x, gamma, beta, groups, epsilon, silu, last):
+    x = np.moveaxis(x, -1, 1) if last else x
+    parts = x.reshape(x.shape[0], groups, -1).astype(np.float64)
+    parts = (parts - parts.mean(2, keepdims=True)) / np.sqrt(parts.var(2, keepdims=True) + epsilon)
+    wide = (1, -1) + (1,) * (x.ndim - 2)
+    y = parts.reshape(x.shape) * gamma.reshape(wide) + beta.reshape(wide)
+    y = y * sigmoid(y) if silu else y
+    return np.moveaxis(y, 1, -1) if last else y
+
+
+def skip_group_norm(x, gamma, beta, skip, bias, **more):
+    total = x + (skip if skip.ndim == 4 else skip[:, None, None]) + bias
+    return [group_norm(total, gamma, beta, **more), total]
+
+
+def conv(x, w, b=None, z=None, relu=False, **attributes):
+    """Conv of onnxruntime on channels first."""
+    inputs = [np.moveaxis(x, -1, 1).copy(), w] + ([b] if b is not None else [])
+    y = np.moveaxis(run(peer("onnxruntime"), case("", "Conv", inputs, opset=17, **attributes))[0], 1, -1)
+    y = y if z is None else y + z
+    return np.maximum(y, 0) if relu else y
+
+
+def gelu_tanh(x):
+    return 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)))
+
+
+def gemma(emb, q, q_rot, k, k_rot):
+    angle = emb.astype(np.float64)[:, None]
+    return [q * np.cos(angle) + q_rot * np.sin(angle), k * np.cos(angle) + k_rot * np.sin(angle)]
+
+
+X_LAST, W, B, Z = f(2, 5, 6, 4), f(6, 2, 3, 3), f(6), f(2, 5, 6, 6)
+GAMMA, BETA = f(4), f(4)
+Q8, Q8B = i(-128, 128, 2, 3, dtype=np.int8), i(0, 256, 3, dtype=np.uint8)
+DEFINED = [
+    (case(MS, "GroupNorm", [X_LAST, GAMMA, BETA], groups=2, activation=1),
+     lambda x, g, b: group_norm(x, g, b, 2, 1e-5, True, True)),
+    (case(MS, "GroupNorm", [f(2, 4, 3, 3), GAMMA, BETA], groups=4, activation=0, channels_last=0, epsilon=0.1),
+     lambda x, g, b: group_norm(x, g, b, 4, 0.1, False, False)),
+    (case(MS, "SkipGroupNorm", [X_LAST, GAMMA, BETA, f(2, 4), f(4)], n_out=2, groups=2, activation=0),
+     lambda *x: skip_group_norm(*x, groups=2, epsilon=1e-5, silu=False, last=True)),
+    (case(MS, "SkipGroupNorm", [X_LAST, GAMMA, BETA, f(2, 5, 6, 4), f(4)], n_out=2, groups=1, activation=1),
+     lambda *x: skip_group_norm(*x, groups=1, epsilon=1e-5, silu=True, last=True)),
+    (case(MS, "NhwcConv", [X_LAST, W, B], group=2, pads=[1, 1, 1, 1], strides=[2, 1]),
+     lambda *x: conv(*x, group=2, pads=[1, 1, 1, 1], strides=[2, 1])),
+    (case(MS, "NhwcFusedConv", [X_LAST, W, B, Z], group=2, pads=[1, 1, 1, 1], activation="Relu"),
+     lambda *x: conv(*x, relu=True, group=2, pads=[1, 1, 1, 1])),
+    (case(MS, "GemmFastGelu", [f(2, 3, 4), f(4, 5), f(5)]), lambda x, w, b: gelu_tanh(x @ w + b)),
+    (case(MS, "FusedMatMulActivation", [f(2, 3), f(4, 3)], transB=1, alpha=0.5, activation="Relu"),
+     lambda a, b: np.maximum(0.5 * (a @ b.T), 0)),
+    (case(MS, "SparseToDenseMatMul", [f(2, 3), f(4, 3)], transB=1), lambda a, b: a @ b.T),
+    (case(MS, "BiasDropout", [f(2, 4), f(4), f(2, 4)], n_out=2), lambda x, b, r: [x + b + r, np.ones((2, 4), bool)]),
+    (case(MS, "IsAllFinite", [f(3), one([1, np.inf])]), lambda *x: np.array(False)),
+    (case(MS, "IsAllFinite", [f(3), one([1, np.inf])], isnan_only=1), lambda *x: np.array(True)),
+    (case(MS, "MulInteger", [Q8, one(3, np.int8), Q8B, one(9, np.uint8)]),
+     lambda a, az, b, bz: (a.astype(np.int32) - az) * (b.astype(np.int32) - bz)),
+    (case(MS, "ReduceSumInteger", [Q8], axes=[1], keepdims=0), lambda a: a.sum(1, dtype=np.int32)),
+    (case(MS, "Rfft", [f(2, 6)], signal_ndim=1),
+     lambda x: np.stack([np.fft.rfft(x).real, np.fft.rfft(x).imag], -1)),
+    (case(MS, "Irfft", [f(2, 4, 2)], signal_ndim=1), lambda x: np.fft.irfft(x[..., 0] + 1j * x[..., 1])),
+    (case(MS, "GemmaRotaryEmbedding", [f(1, 3, 4)] + [f(1, 2, 3, 4) for _ in range(4)], n_out=2), gemma),
+    (case("", "GivenTensorFill", [], values=[1.0, 2.0, 3.0, 4.0], shape=[2, 2]),
+     lambda: np.array([[1, 2], [3, 4]], np.float32)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("c, definition", DEFINED, ids=name_of)
+def test_beside_definitions(c, definition):
+    want = definition(*c[4])
+    agree(run(sibyl_ort, c), want if isinstance(want, list) else [want], 2e-5)
+
+
+# ---- onnxruntime-extensions ---------------------------------------------------------------------------------
+
+WORDS = s("Hello World", "", "straße, ΟΔΟΣ! ", "  a-b_c \t", "日本語 text", "aaa")
+MAP = "a\t1 2\nbé\t3 4\n\nc\t-5 6\n"
+SPLITS = np.array([0, 2, 2, 5])
+EXTENSIONS = [
+    *[case(CONTRIB, "StringRegexReplace", [WORDS, s(pattern), s(rewrite)], (1, 2), global_replace=all_of)
+      for all_of in (0, 1)
+      for pattern, rewrite in ((r"(\w)(\w)", r"\2\1"), (r"a*", "x"), (r"[^a-z]+", r"<\0>"), (r"^", "_"), ("aa|a", r"\\"))],
+    case(CONTRIB, "StringRegexSplitWithOffsets", [WORDS, s(r"(\s)"), s()], (1, 2), n_out=4),
+    case(CONTRIB, "StringRegexSplitWithOffsets", [WORDS, s(r"([\s,!-])"), s("[,!]")], (1, 2), n_out=4),
+    case(CONTRIB, "StringRegexSplitWithOffsets", [WORDS, s(r"\s"), s()], (1, 2), n_out=4),
+    case(CONTRIB, "StringJoin", [WORDS.reshape(2, 3), s(", ").reshape(1), np.array([1])], (1, 2)),
+    case(CONTRIB, "StringJoin", [WORDS.reshape(2, 3), s("").reshape(1), np.array([0])], (1, 2)),
+    case(CONTRIB, "StringJoin", [WORDS, s("-").reshape(1), np.array([0])], (1, 2)),
+    *[case(CONTRIB, "StringSplit", [WORDS, s(sep), np.array([skip])], (1, 2), n_out=3)
+      for sep in (" ", " ,-") for skip in (False, True)],
+    case(CONTRIB, "StringConcat", [WORDS, WORDS[::-1].copy()]),
+    case(CONTRIB, "StringEqual", [WORDS, np.where(np.arange(6) % 2, WORDS, "x").astype(object)]),
+    case(CONTRIB, "StringUpper", [WORDS]),
+    case(CONTRIB, "StringLower", [s("Hello", "ÄÖÜ", "ABC日")]),
+    case(CONTRIB, "StringStrip", [WORDS]),
+    case(CONTRIB, "StringLength", [WORDS]),
+    case(CONTRIB, "StringMapping", [s("a", "b", "c", "")], map="a\tx y\n\nc\tz\na\tw\n"),
+    case(CONTRIB, "StringToVector", [s("a", "bé", "?", "c")], map=MAP, unk="7 8"),
+    case(CONTRIB, "VectorToString", [np.array([[[1, 2], [3, 4]], [[-5, 6], [0, 0]]])], map=MAP, unk="?"),
+    case(CONTRIB, "VectorToString", [np.array([1, 2, 3])], map="a\t1\nb\t2\n", unk="?"),
+    case(CONTRIB, "MaskedFill", [WORDS, np.array([True, False, True, True, False, False])]),
+    case(CONTRIB, "NegPos", [V], n_out=2),
+    case(CONTRIB, "SegmentSum", [f(5, 2), np.array([0, 0, 1, 2, 2])]),
+    case(CONTRIB, "RaggedTensorToSparse", [SPLITS], n_out=2),
+    case(CONTRIB, "RaggedTensorToDense", [SPLITS, i(0, 9, 5), np.array([-1]), SPLITS]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("c", EXTENSIONS, ids=name_of)
+def test_beside_extensions(c):
+    library = peer("onnxruntime_extensions").get_library_path()
+    agree(run(sibyl_ort, c), run(peer("onnxruntime"), c, library), 2e-6)
+
+
+# ---- QONNX --------------------------------------------------------------------------------------------------
+
+TIES = one([[-9.5, -2.5, -1.5, -0.5, -0.3, 0.0], [0.5, 1.5, 2.5, 3.49, 130.0, 9.5]]) * 0.25
+MODES = ["ROUND", "CEIL", "FLOOR", "UP", "DOWN", "HALF_UP", "HALF_DOWN"]
+
+
+def qonnx_says(c):
+    quant, trunc = peer("qonnx.custom_op.general.intquant"), peer("qonnx.custom_op.general.trunc")
+    x, a = c[4], c[3]
+    if c[1] in ("Quant", "IntQuant"):
+        return quant.int_quant(*x, a.get("signed", 1), a.get("narrow", 0), a.get("rounding_mode", "ROUND"))
+    if c[1] == "BipolarQuant":
+        return peer("qonnx.custom_op.general.bipolar_quant").binary_quant(*x)
+    if c[1] == "Trunc" and len(x) == 5:
+        return trunc.trunc_v1(*x, a.get("rounding_mode", "FLOOR"))
+    if c[1] == "Trunc":
+        return trunc.trunc_v2(*x[:4], a.get("narrow", 0), a.get("signed", 1), *x[4:], a.get("rounding_mode", "FLOOR"))
+    if c[1] == "FloatQuant":
+        more = {k: a[k] for k in ("has_inf", "has_nan", "rounding_mode", "saturation") if k in a}
+        return peer("qonnx.custom_op.general.floatquant").float_quant(*x[:5], True, x[5], **more)
+    layout = a.get("data_layout", "NCHW")
+    multithreshold = peer("qonnx.custom_op.general.multithreshold").multithreshold
+    return multithreshold(*x, a.get("out_scale", 1.0), a.get("out_bias", 0.0), layout[-1] == "C")
+
+
+QUANTIZERS = [
+    *[case(QONNX, "Quant", [TIES, one(0.25), one(1), one(4)], signed=sign, narrow=narrow, rounding_mode=mode)
+      for mode in MODES for sign, narrow in ((1, 0), (1, 1), (0, 0), (0, 1))],
+    case("onnx.brevitas", "Quant", [f(2, 3, 4), f(3, 1, low=0.1), one(0), one(8)], signed=1, narrow=1),
+    case("finn.custom_op.general", "IntQuant", [f(2, 3), one(0.1), one(0), one(1)], signed=1, narrow=0),
+    case(QONNX, "BipolarQuant", [f(2, 3), f(3, low=0.1)]),
+    *[case(QONNX, "Trunc", [TIES, one(0.25), one(1), one(8), one(6)], rounding_mode=mode) for mode in MODES],
+    *[case(QONNX, "Trunc", [TIES, one(0.25), one(2), one(8), one(1), one(3)], rounding_mode="ROUND", signed=sign)
+      for sign in (0, 1)],
+    *[case(QONNX, "FloatQuant", [f(40, low=-300, high=300), one(0.5), one(4), one(3), one(7), one(240)],
+           rounding_mode=mode) for mode in MODES[:3]],
+    case(QONNX, "FloatQuant", [f(40, low=-0.02, high=0.02), one(1), one(4), one(3), one(7), one(1e9)]),
+    case(QONNX, "FloatQuant", [f(20, low=-900, high=900), one(1), one(4), one(3), one(7), one(240)], has_inf=1,
+         saturation=0),
+    case(QONNX, "FloatQuant", [f(20, low=-900, high=900), one(1), one(4), one(3), one(7), one(240)], has_nan=1,
+         saturation=0),
+    case(QONNX, "MultiThreshold", [f(2, 3, 4), np.sort(f(3, 7), 1)], out_scale=0.5, out_bias=-1.0),
+    case(QONNX, "MultiThreshold", [f(2, 4, 3), np.sort(f(1, 7), 1)], data_layout="NHWC"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("c", QUANTIZERS, ids=name_of)
+def test_beside_qonnx(c):
+    want = np.asarray(qonnx_says(c), np.float32)
+    agree(run(sibyl_ort, c), [want], 1e-6)
