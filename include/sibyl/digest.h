@@ -11,7 +11,7 @@ extern "C" {
 #define SIB_DIGEST_BINS 64
 #define SIB_DIGEST_SIDE 32
 /* Max elements that a histogram counts unless it is exact. */
-#define SIB_DIGEST_SAMPLE 4096
+#define SIB_DIGEST_SAMPLE 1024
 
 /* Statistics of all elements of a value. Complex numbers count by their modulus, strings by their length in
    bytes, false and true as 0 and 1. Elements that are not finite are counted and change nothing else. */

@@ -46,6 +46,12 @@ static inline void vf_store_bf16(uint16_t *p, vf v)
     _mm256_storeu_si256((__m256i *)p, _mm512_cvtepi32_epi16(all));
 }
 
+static inline vf vf_count_zeros(vf count, vf v)
+{
+    return _mm512_mask_add_ps(count, _mm512_cmp_ps_mask(v, _mm512_setzero_ps(), _CMP_EQ_OQ), count,
+                              _mm512_set1_ps(1.0f));
+}
+
 static inline vf vf_select_nan(vf a, vf yes, vf no)
 {
     return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q), no, yes);

@@ -15,6 +15,7 @@
        vf_abs(v) vf_copysign(size, sign)
        vf_select_less(a, b, yes, no)    a < b ? yes : no by lane
        vf_select_nan(a, yes, no)        a is NaN ? yes : no
+       vf_count_zeros(count, v)         v is 0 ? count + 1 : count
        vf_power_of_2(v)                 the float whose biased exponent is the low bits of v
        vf_scale(v, n)                   v * 2^n for v in 0.5 .. 2 and an integer n in -300 .. 300, rounded once
        vf_split(v, &n)                  m from sqrt(1/2) to sqrt(2) and an integer n with m * 2^n = v > 0; for
@@ -170,6 +171,11 @@ static inline vf vf_copysign(vf size, vf sign)
 static inline vf vf_select_less(vf a, vf b, vf yes, vf no)
 {
     return a < b ? yes : no;
+}
+
+static inline vf vf_count_zeros(vf count, vf v)
+{
+    return count + (v == 0.0f ? 1.0f : 0.0f);
 }
 
 static inline vf vf_select_nan(vf a, vf yes, vf no)

@@ -159,6 +159,12 @@ static inline vf vf_trunc(vf v)
     return vrndq_f32(v);
 }
 
+static inline vf vf_count_zeros(vf count, vf v)
+{
+    const uint32x4_t one = vreinterpretq_u32_f32(vdupq_n_f32(1.0f));
+    return vaddq_f32(count, vreinterpretq_f32_u32(vandq_u32(vceqzq_f32(v), one)));
+}
+
 static inline vf vf_select_nan(vf a, vf yes, vf no)
 {
     return vbslq_f32(vceqq_f32(a, a), no, yes);

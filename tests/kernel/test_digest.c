@@ -234,6 +234,23 @@ TEST(the_histogram_is_in_order)
     sib_tensor_free(&t);
 }
 
+/* Shares of bins of a sample are near those of all elements. */
+TEST(samples_have_the_shape_of_all)
+{
+    static const sib_dtype types[] = {SIB_F32, SIB_F16, SIB_I32, SIB_F64};
+    for (size_t k = 0; k < sizeof types / sizeof *types; k++) {
+        double *x;
+        sib_tensor *t = draw(types[k], (const int64_t[]){1, 100, 150}, 11 + (unsigned)k, k % 2, &x);
+        sib_digest some = digest_of(t, NULL), all = digest_of(t, &(sib_digest_options){.exact = true});
+        assert_true(some.n_histogram >= SIB_DIGEST_SAMPLE / 4 && some.n_histogram <= SIB_DIGEST_SAMPLE);
+        for (size_t i = 0; i < SIB_DIGEST_BINS; i++)
+            expect_near("the share of a bin", (double)some.histogram[i] / (double)some.n_histogram,
+                        (double)all.histogram[i] / (double)all.n_histogram, 0.04);
+        free(x);
+        sib_tensor_free(&t);
+    }
+}
+
 TEST(threads_change_nothing)
 {
     sib_error err = SIB_ERROR_INIT;

@@ -28,7 +28,7 @@ def digest(value: Any, exact: bool = False) -> Digest:
     """What is in an array (or a list of arrays), at a glance; NaN and infinities are counted and spoil nothing else.
 
     count, nan, plus_infinity, minus_infinity, zero: numbers of elements. min, max, mean, std: of the finite ones. histogram:
-    64 equal bins from min to max, of `counted` elements: a sample of 4,096 where there are more, unless exact. cells: the last
+    64 equal bins from min to max, of `counted` elements: a sample of 1,024 at most where there are more, unless exact. cells: the last
     two axes as the means of up to 32 x 32 cells over all other axes, NaN where a cell has no finite element; not_finite: the
     cells in which some element is not.
     """

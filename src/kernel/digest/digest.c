@@ -10,6 +10,7 @@
 #include "base/pool.h"
 #include "base/size.h"
 #include "kernel/digest/digest_cells.h"
+#include "kernel/digest/digest_statistics.h"
 #include "tensor/convert.h"
 #include "tensor/tensor.h"
 #include "tensor/walk.h"
@@ -18,138 +19,8 @@
 #include <math.h>
 #include <string.h>
 
-#define GROUP  16 /* consecutive elements of a sample */
-#define GROUPS (SIB_DIGEST_SAMPLE / GROUP)
-
 #define PART_MIN  32768 /* min elements of a part, where there are several */
 #define MAX_PARTS 8
-
-/* ---- Moments ----------------------------------------------------------------------------------------- */
-
-typedef struct moments {
-    uint64_t n, n_nan, n_plus, n_minus, n_zero; /* n: finite elements */
-    double min, max, mean, squares;             /* squares: sum of squared deviations from the mean */
-} moments;
-
-/* Chan, Golub, LeVeque 1979, "Updating formulae and a pairwise algorithm for computing sample variances". */
-static void join_moments(moments *m, const moments *b)
-{
-    const double n = (double)m->n + (double)b->n, apart = b->mean - m->mean;
-    m->n_nan += b->n_nan;
-    m->n_plus += b->n_plus;
-    m->n_minus += b->n_minus;
-    m->n_zero += b->n_zero;
-    if (!b->n)
-        return;
-    m->min = m->n ? fmin(m->min, b->min) : b->min;
-    m->max = m->n ? fmax(m->max, b->max) : b->max;
-    m->squares =
-        m->n ? m->squares + b->squares + apart * apart * ((double)m->n * (double)b->n / n) : b->squares;
-    m->mean = m->n ? m->mean * ((double)m->n / n) + b->mean * ((double)b->n / n) : b->mean;
-    m->n += b->n;
-}
-
-static void add_element(moments *m, double x)
-{
-    if (isnan(x))
-        m->n_nan++;
-    else if (isinf(x))
-        *(x > 0 ? &m->n_plus : &m->n_minus) += 1;
-    else {
-        m->min = m->n && m->min < x ? m->min : x;
-        m->max = m->n && m->max > x ? m->max : x;
-        m->n++;
-        m->n_zero += x == 0;
-        /* halves: the difference of two finite numbers may overflow */
-        const double apart = x / 2 - m->mean / 2;
-        m->mean += 2 * (apart / (double)m->n);
-        m->squares += 2 * apart * (x - m->mean);
-    }
-}
-
-/* ---- Samples ------------------------------------------------------------------------------------------- */
-
-/* Groups of GROUP elements: group `pick_of(k)` of each stretch of `stretch` groups. */
-typedef struct sample {
-    uint64_t count;   /* elements of the value */
-    uint64_t stretch; /* 1: all groups */
-    float *x;         /* (SIB_DIGEST_SAMPLE); NULL: nothing is taken */
-} sample;
-
-static void sample_begin(sample *s, uint64_t count, float *x)
-{
-    *s = (sample){count, ((count + GROUP - 1) / GROUP + GROUPS - 1) / GROUPS, x};
-}
-
-/* Weyl's sequence with the golden ratio distributes the places evenly. */
-static uint64_t pick_of(const sample *s, uint64_t k)
-{
-    return k * s->stretch + ((k * UINT64_C(0x9E3779B97F4A7C15)) >> 32) * s->stretch / (UINT64_C(1) << 32);
-}
-
-/* Takes what belongs to the sample of the elements from `at`, a multiple of GROUP, on. */
-static void sample_take(const sample *s, uint64_t at, const float *x, size_t n)
-{
-    const uint64_t begin = at / GROUP, end = (at + n + GROUP - 1) / GROUP;
-    for (uint64_t k = begin / s->stretch; s->x && k * s->stretch < end; k++) {
-        const uint64_t group = pick_of(s, k);
-        if (group >= begin && group < end) {
-            const size_t from = (size_t)(group - begin) * GROUP;
-            float *to = s->x + k * GROUP;
-            if (n - from >= GROUP)
-                memcpy(to, x + from, GROUP * sizeof *x); /* inline */
-            else
-                memcpy(to, x + from, (n - from) * sizeof *x);
-        }
-    }
-}
-
-/* The elements that were taken, finite ones alone, at the front of s->x. finite: all elements are. */
-static size_t sample_end(const sample *s, bool finite)
-{
-    size_t n = 0;
-    if (finite && s->stretch == 1)
-        return (size_t)s->count;
-    for (uint64_t k = 0; k < GROUPS && pick_of(s, k) * GROUP < s->count; k++) {
-        const uint64_t left = s->count - pick_of(s, k) * GROUP;
-        if (finite && left >= GROUP)
-            n += GROUP; /* they are in place */
-        for (size_t i = 0; i < GROUP && i < left && !(finite && left >= GROUP); i++)
-            if (isfinite(s->x[k * GROUP + i]))
-                s->x[n++] = s->x[k * GROUP + i];
-    }
-    return n;
-}
-
-/* ---- Histograms ---------------------------------------------------------------------------------------- */
-
-static void count_doubles(sib_digest *out, const double *x, size_t n)
-{
-    const double width = (out->max / SIB_DIGEST_BINS) - (out->min / SIB_DIGEST_BINS);
-    for (size_t i = 0; i < n; i++) {
-        if (!isfinite(x[i]))
-            continue;
-        const double place = x[i] / width - out->min / width; /* NaN and inf where width is 0 or nearly */
-        out->histogram[place >= 0 && place < SIB_DIGEST_BINS ? (size_t)place : SIB_DIGEST_BINS - 1]++;
-        out->n_histogram++;
-    }
-}
-
-/* Finite floats. */
-static void count_floats(sib_digest *out, const digest_kernels *k, const float *x, size_t n)
-{
-    const float low = (float)out->min, scale = (float)(SIB_DIGEST_BINS / (out->max - out->min));
-    if (isnormal(scale)) {
-        uint32_t counts[SIB_DIGEST_BINS] = {0};
-        k->bins(x, n, low, scale, counts);
-        for (size_t i = 0; i < SIB_DIGEST_BINS; i++)
-            out->histogram[i] += counts[i];
-        out->n_histogram += n;
-        return;
-    }
-    for (size_t i = 0; i < n; i++)
-        count_doubles(out, &(double){(double)x[i]}, 1);
-}
 
 /* ---- Dense tensors ------------------------------------------------------------------------ */
 
@@ -164,8 +35,8 @@ typedef struct reading {
     const kernel_table *k;
     bool wide; /* floats may not hold every element */
     grid g;
-    sample s;
-    size_t part_elements; /* a multiple of DIGEST_BLOCK */
+    size_t block;         /* elements that are converted at once */
+    size_t part_elements; /* a multiple of it */
     part *parts;
 } reading;
 
@@ -180,36 +51,35 @@ static bool reads_as_floats(const sib_tensor *t)
 #define INTEGER_PLACE(x) ((uint64_t)(x) + (1 << 24))
 
 /* Integers of 32 or 64 bits as floats. Returns whether all are exact; false for other types. */
-static bool integers_at(const reading *r, uint64_t at, size_t n, float *room)
+static bool integers_of(sib_dtype dtype, const void *from, size_t n, float *room)
 {
     uint64_t places = 0;
-    if (r->t->dtype == SIB_I32)
+    if (dtype == SIB_I32)
         for (size_t i = 0; i < n; i++) {
-            const int32_t x = ((const int32_t *)r->data)[at + i];
+            const int32_t x = ((const int32_t *)from)[i];
             places |= INTEGER_PLACE((int64_t)x);
             room[i] = (float)x;
         }
-    else if (r->t->dtype == SIB_I64)
+    else if (dtype == SIB_I64)
         for (size_t i = 0; i < n; i++) {
-            const int64_t x = ((const int64_t *)r->data)[at + i];
+            const int64_t x = ((const int64_t *)from)[i];
             places |= INTEGER_PLACE(x);
-            room[i] = (float)x;
+            room[i] = (float)(int32_t)x;
         }
     else
         return false;
     return places < 1 << 25;
 }
 
-/* Elements at .. at + n - 1 as floats, in the tensor or in room: (DIGEST_BLOCK). NULL where these are not exact. */
-static const float *floats_at(const reading *r, uint64_t at, size_t n, float *room)
+/* n elements as floats, where they are or in room: (n). NULL where these are not exact. */
+static const float *floats_of(const reading *r, const void *from, size_t n, float *room)
 {
-    if (r->wide)
-        return integers_at(r, at, n, room) ? room : NULL;
     const sib_dtype dtype = r->t->dtype;
-    const char *from = r->data + at * (sib_dtype_bits(dtype) / 8);
     const float one = 1.0f, zero = 0.0f;
+    if (r->wide)
+        return integers_of(dtype, from, n, room) ? room : NULL;
     if (dtype == SIB_F32)
-        return (const float *)from;
+        return from;
     if (dtype == SIB_F16)
         r->k->widen_f16(from, room, n);
     else if (dtype == SIB_BF16)
@@ -219,49 +89,74 @@ static const float *floats_at(const reading *r, uint64_t at, size_t n, float *ro
     return room;
 }
 
-static void read_one_by_one(const reading *r, part *p, uint64_t at, const float *x, size_t n, bool with_cells)
+/* Element `at`, of types of bytes. */
+static const char *element_at(const reading *r, uint64_t at)
 {
-    moments m = {0};
-    for (size_t i = 0; i < n; i++) {
-        add_element(&m, (double)x[i]);
-        if (with_cells)
-            add_to_cell(&r->g, &p->c, at + i, (double)x[i]);
-    }
-    join_moments(&p->m, &m);
+    return r->data + at * (sib_dtype_bits(r->t->dtype) / 8);
 }
 
-static void read_block(const reading *r, part *p, gatherer *a, uint64_t at, const float *x, size_t n)
+static void add_one_by_one(moments *m, const float *x, size_t n)
 {
-    const digest_kernels *k = &r->k->digest;
-    digest_scan scan;
-    k->scan(x, n, &scan);
-    sample_take(&r->s, at, x, n);
-    if (!scan.finite || scan.max > 1e30f || scan.min < -1e30f) { /* sums of cells may overflow */
-        read_one_by_one(r, p, at, x, n, true);
-        return;
-    }
-    gather(a, at, x, n);
-    const float range = scan.max - scan.min, mean = scan.sum / (float)n;
+    moments own = {0};
+    for (size_t i = 0; i < n; i++)
+        add_element(&own, (double)x[i]);
+    join_moments(m, &own);
+}
+
+/* Sum of squared deviations of n floats, from their squares unless their mean is so large that these say little. */
+static double deviations(const digest_kernels *k, const float *x, size_t n, const digest_scan *s)
+{
+    const double mean = (double)s->sum / (double)n, common = (double)s->sum * mean,
+                 apart = (double)s->squares - common;
+    if (s->max == s->min)
+        return 0;
+    return common < 4 * apart ? apart : (double)k->squares(x, n, (float)mean);
+}
+
+/* Adds what a scan has found. */
+static void add_scan(moments *to, const digest_kernels *k, const float *x, size_t n, const digest_scan *s)
+{
+    const float range = s->max - s->min;
     /* squares of other deviations overflow or underflow */
     if (!(range < 1e17f && (range > 1e-15f || range == 0.0f))) {
-        read_one_by_one(r, p, at, x, n, false);
+        add_one_by_one(to, x, n);
         return;
     }
     const moments m = {.n = n,
-                       .n_zero = scan.zeros,
-                       .min = (double)scan.min,
-                       .max = (double)scan.max,
-                       .mean = (double)scan.sum / (double)n,
-                       .squares = (double)k->squares(x, n, mean)};
-    join_moments(&p->m, &m);
+                       .n_zero = s->zeros,
+                       .min = (double)s->min,
+                       .max = (double)s->max,
+                       .mean = (double)s->sum / (double)n,
+                       .squares = deviations(k, x, n, s)};
+    join_moments(to, &m);
 }
 
-/* A block of doubles of other types; the cells and the sample take them as floats. */
-static void read_wide(const reading *r, part *p, gatherer *a, uint64_t at, size_t n)
+/* Takes n elements. Returns false where a gatherer that is not careful met some that do not fit. */
+static bool read_floats(const reading *r, part *p, gatherer *a, uint64_t at, const float *x, size_t n)
+{
+    digest_scan scan;
+    for (size_t many; n; x += many, at += many, n -= many) {
+        many = gather(a, at, x, n, &scan);
+        if (scan_fits(&scan))
+            add_scan(&p->m, &r->k->digest, x, many, &scan);
+        else if (!a->careful)
+            return false;
+        else {
+            add_one_by_one(&p->m, x, many);
+            for (size_t i = 0; i < many; i++)
+                add_to_cell(&r->g, &p->c, at + i, (double)x[i]);
+        }
+    }
+    return true;
+}
+
+/* Elements of other types as doubles; the cells take them as floats. */
+static bool read_doubles_of(const reading *r, part *p, gatherer *a, uint64_t at, size_t n)
 {
     double x[CONVERT_BLOCK], odd = 0, sum = 0;
     float rounded[CONVERT_BLOCK];
     moments m = {.n = n};
+    digest_scan scan;
     convert_to_doubles(r->t->dtype, r->data, (size_t)at, n, CONVERT_MODULUS, x);
     for (size_t i = 0; i < n; i++) {
         rounded[i] = (float)x[i];
@@ -269,15 +164,20 @@ static void read_wide(const reading *r, part *p, gatherer *a, uint64_t at, size_
         sum += x[i];
         m.n_zero += x[i] == 0;
     }
-    sample_take(&r->s, at, rounded, n);
     if (odd != 0 || fabs(sum) > 1e100) { /* so are numbers that no float holds */
         for (size_t i = 0; i < n; i++) {
             add_element(&p->m, x[i]);
             add_to_cell(&r->g, &p->c, at + i, x[i]);
         }
-        return;
+        return true;
     }
-    gather(a, at, rounded, n);
+    for (size_t i = 0, many; i < n; i += many) {
+        many = gather(a, at + i, rounded + i, n - i, &scan);
+        if (!scan_fits(&scan) && !a->careful)
+            return false;
+        for (size_t k = i; !scan_fits(&scan) && k < i + many; k++)
+            add_to_cell(&r->g, &p->c, at + k, x[k]);
+    }
     m.min = m.max = x[0];
     m.mean = sum / (double)n;
     for (size_t i = 0; i < n; i++) {
@@ -286,40 +186,66 @@ static void read_wide(const reading *r, part *p, gatherer *a, uint64_t at, size_
         m.squares += (x[i] - m.mean) * (x[i] - m.mean);
     }
     join_moments(&p->m, &m);
+    return true;
 }
 
+static bool read_part(const reading *r, part *p, gatherer *a, uint64_t first, uint64_t end)
+{
+    float room[DIGEST_BLOCK];
+    bool fits = true;
+    for (uint64_t at = first; at < end && fits; at += r->block) {
+        const size_t n = end - at < r->block ? (size_t)(end - at) : r->block;
+        const float *x = floats_of(r, element_at(r, at), n, room);
+        if (x)
+            fits = read_floats(r, p, a, at, x, n);
+        for (size_t k = 0; !x && k < n && fits; k += CONVERT_BLOCK)
+            fits = read_doubles_of(r, p, a, at + k, size_min(n - k, CONVERT_BLOCK));
+    }
+    return fits;
+}
+
+/* Parts with elements that do not fit are read a second time, carefully. */
 static void read_parts(void *context, size_t begin, size_t count, unsigned worker)
 {
     const reading *r = context;
     gatherer a;
-    float room[DIGEST_BLOCK];
     (void)worker;
     for (size_t i = begin; i < begin + count; i++) {
         const uint64_t first = (uint64_t)i * r->part_elements,
                        end = r->t->count - first < r->part_elements ? r->t->count : first + r->part_elements;
-        gather_begin(&a, &r->g, &r->k->digest, &r->parts[i].c);
-        for (uint64_t at = first; at < end; at += DIGEST_BLOCK) {
-            const size_t n = end - at < DIGEST_BLOCK ? (size_t)(end - at) : DIGEST_BLOCK;
-            const float *x = floats_at(r, at, n, room);
-            if (x)
-                read_block(r, &r->parts[i], &a, at, x, n);
-            for (size_t k = 0; !x && k < n; k += CONVERT_BLOCK)
-                read_wide(r, &r->parts[i], &a, at + k, size_min(n - k, CONVERT_BLOCK));
+        part *p = &r->parts[i];
+        bool done = false;
+        for (int careful = 0; careful < 2 && !done; careful++) {
+            p->m = (moments){0};
+            clear_cells(&r->g, &p->c);
+            gather_begin(&a, &r->g, r->t->count, &r->k->digest, &p->c, careful);
+            done = read_part(r, p, &a, first, end);
         }
         gather_end(&a);
     }
 }
 
-static void finish_moments(const moments *m, sib_digest *out)
+/* The elements that the histogram counts, where they are or in room: (SIB_DIGEST_SAMPLE). */
+static const float *read_sample(const reading *r, float *room)
 {
-    out->n_nan = m->n_nan;
-    out->n_plus_inf = m->n_plus;
-    out->n_minus_inf = m->n_minus;
-    out->n_zero = m->n_zero;
-    out->min = m->n ? m->min : NAN;
-    out->max = m->n ? m->max : NAN;
-    out->mean = m->n ? fmin(fmax(m->mean, m->min), m->max) : NAN;
-    out->std = m->n ? sqrt(m->squares / (double)m->n) : NAN;
+    char narrow[SIB_DIGEST_SAMPLE * 2], *raw = r->t->dtype == SIB_F32 ? (char *)room : narrow;
+    double wide[GROUP];
+    const sample s = sample_of(r->t->count);
+    const size_t bytes = sib_dtype_bits(r->t->dtype) / 8 * GROUP;
+    if (!r->wide && s.stretch == 1)
+        return floats_of(r, r->data, (size_t)s.count, room);
+    for (uint64_t k = 0; k < GROUPS && pick_of(&s, k) * GROUP < s.count; k++) {
+        const uint64_t at = pick_of(&s, k) * GROUP, left = s.count - at;
+        if (!r->wide) {
+            memcpy(raw + k * bytes, element_at(r, at), left < GROUP ? left * bytes / GROUP : bytes);
+            continue;
+        }
+        const size_t n = left < GROUP ? (size_t)left : GROUP;
+        convert_to_doubles(r->t->dtype, r->data, (size_t)at, n, CONVERT_MODULUS, wide);
+        for (size_t i = 0; i < n; i++)
+            room[k * GROUP + i] = (float)wide[i];
+    }
+    return r->wide ? room : floats_of(r, raw, sample_count(&s), room);
 }
 
 static void count_all(const reading *r, sib_digest *out)
@@ -330,40 +256,57 @@ static void count_all(const reading *r, sib_digest *out)
         convert_to_doubles(r->t->dtype, r->data, (size_t)at, n, CONVERT_MODULUS, wide);
         count_doubles(out, wide, n);
     }
-    float room[DIGEST_BLOCK], finite[DIGEST_BLOCK];
+    float room[DIGEST_BLOCK];
     for (uint64_t at = 0; at < r->t->count && !r->wide; at += DIGEST_BLOCK) {
         const size_t n = r->t->count - at < DIGEST_BLOCK ? (size_t)(r->t->count - at) : DIGEST_BLOCK;
-        const float *x = floats_at(r, at, n, room);
-        size_t kept = 0;
-        for (size_t i = 0; i < n; i++) {
-            finite[kept] = x[i];
-            kept += isfinite(x[i]) != 0;
-        }
-        count_floats(out, &r->k->digest, finite, kept);
+        count_finite(out, &r->k->digest, floats_of(r, element_at(r, at), n, room), n);
     }
+}
+
+/* A tensor whose cells are its elements. Returns false where others or some that are not finite are to be read. */
+static bool digest_small(const reading *r, sib_digest *out)
+{
+    const sib_tensor *t = r->t;
+    const size_t width = t->rank ? (size_t)t->dims[t->rank - 1] : 1, n = (size_t)t->count;
+    float room[SIDE * SIDE];
+    digest_scan scan;
+    moments m = {0};
+    if (t->count > SIDE * SIDE || width > SIDE ||
+        (t->rank > 1 && (uint64_t)t->dims[t->rank - 2] * width != t->count))
+        return false;
+    const float *x = n / width > SIDE ? NULL : floats_of(r, r->data, n, room);
+    if (!x)
+        return false;
+    r->k->digest.scan(x, 1, n, NULL, &scan);
+    if (!scan_fits(&scan))
+        return false;
+    add_scan(&m, &r->k->digest, x, n, &scan);
+    finish_moments(&m, out);
+    out->columns = (uint32_t)width;
+    out->rows = (uint32_t)(n / width);
+    for (size_t i = 0; i < out->rows; i++)
+        memcpy(out->cells[i], x + i * width, width * sizeof *x);
+    count_floats(out, &r->k->digest, x, n);
+    return true;
 }
 
 static sib_code digest_dense(const sib_tensor *t, const sib_digest_options *o, sib_digest *out,
                              sib_error *err)
 {
-    float taken[SIB_DIGEST_SAMPLE];
+    float room[SIB_DIGEST_SAMPLE];
     part one;
-    const uint64_t n_parts = size_min(MAX_PARTS, size_max(1, (size_t)(t->count / PART_MIN)));
+    const size_t n_parts = size_min(MAX_PARTS, size_max(1, (size_t)(t->count / PART_MIN)));
     reading r = {.t = t,
                  .data = sib_tensor_data((sib_tensor *)t),
                  .k = kernel_table_get(),
                  .wide = !reads_as_floats(t),
-                 .part_elements =
-                     size_ceil_div((size_t)(t->count / n_parts + 1), DIGEST_BLOCK) * DIGEST_BLOCK,
                  .parts = &one};
-    const size_t n = size_ceil_div((size_t)t->count, r.part_elements);
+    if (digest_small(&r, out))
+        return SIB_OK;
     grid_of(&r.g, t->rank, t->dims);
-    sample_begin(&r.s, t->count, taken);
-    const bool in_place = t->dtype == SIB_F32 && r.s.stretch == 1; /* the sample is the tensor */
-    if (in_place)
-        r.s.x = NULL;
-    one.m = (moments){0};
-    clear_cells(&r.g, &one.c);
+    r.block = gather_block(&r.g, t->count);
+    r.part_elements = size_ceil_div((size_t)(t->count / n_parts + 1), r.block) * r.block;
+    const size_t n = size_ceil_div((size_t)t->count, r.part_elements);
     if (n > 1 && !(r.parts = mem_calloc(n, sizeof *r.parts)))
         return err_memory(err, n * sizeof *r.parts, "a digest");
     pool_run(o->pool, n, 1, read_parts, &r);
@@ -373,16 +316,14 @@ static sib_code digest_dense(const sib_tensor *t, const sib_digest_options *o, s
     }
     finish_moments(&r.parts->m, out);
     finish_cells(&r.g, &r.parts->c, t->count, out);
-    const bool finite = r.parts->m.n == t->count,
-               fits = fmax(fabs(out->min), fabs(out->max)) <= (double)FLT_MAX;
-    if (r.parts->m.n && ((o->exact && r.s.stretch > 1) || !fits))
+    const sample s = sample_of(t->count);
+    const bool fits = fmax(fabs(out->min), fabs(out->max)) <= (double)FLT_MAX;
+    if (r.parts->m.n && ((o->exact && s.stretch > 1) || !fits))
         count_all(&r, out);
-    else if (in_place && finite)
-        count_floats(out, &r.k->digest, (const float *)r.data, (size_t)t->count);
-    else if (in_place)
-        count_all(&r, out);
+    else if (r.parts->m.n == t->count)
+        count_floats(out, &r.k->digest, read_sample(&r, room), sample_count(&s));
     else if (r.parts->m.n)
-        count_floats(out, &r.k->digest, taken, sample_end(&r.s, finite));
+        count_finite(out, &r.k->digest, read_sample(&r, room), sample_count(&s));
     if (r.parts != &one)
         mem_free(r.parts);
     return SIB_OK;
@@ -419,7 +360,7 @@ typedef struct slow_reading {
     bool grid; /* the value is one tensor */
     sib_digest *out;
     uint64_t before; /* elements of earlier tensors */
-    sample s;        /* without x: which elements the histogram counts */
+    sample s;        /* the elements that the histogram counts */
 } slow_reading;
 
 static void read_doubles(void *context, uint64_t at, const double *x, size_t n)
@@ -472,7 +413,7 @@ static void digest_slowly(const sib_value *v, bool exact, sib_digest *out)
     finish_moments(&r.m, out);
     if (r.grid)
         finish_cells(&r.g, &r.c, out->count, out);
-    sample_begin(&r.s, out->count, NULL);
+    r.s = sample_of(out->count);
     if (exact)
         r.s.stretch = 1;
     r.before = 0;

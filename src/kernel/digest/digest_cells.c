@@ -6,8 +6,8 @@
 #include <string.h>
 
 #define PLANE_MAX  4096
-#define PERIOD_MIN 256 /* of planes */
-#define BAND_MIN   128
+#define PERIOD_MIN 1024 /* of planes */
+#define BAND_MIN   64
 
 /* The first of `length` indices in each of n cells, and their end from there on. */
 static void first_of(size_t length, size_t n, size_t first[SIDE + 1])
@@ -77,53 +77,86 @@ void finish_cells(const grid *g, const cells *c, uint64_t count, sib_digest *out
     }
 }
 
-/* ---- Sums by cell of contiguous floats --------------------------------------------------------------- */
+/* ---- Statistics and sums by cell of contiguous floats ------------------------------------------------ */
 
-void gather_begin(gatherer *a, const grid *g, const digest_kernels *k, cells *c)
+static gathering gathering_of(const grid *g)
+{
+    return g->plane <= PLANE_MAX            ? GATHER_PLANES
+           : g->width <= GATHER_ROOM / SIDE ? GATHER_BANDS
+                                            : GATHER_ROWS;
+}
+
+/* Of planes: elements of one or more, PERIOD_MIN at least where there are as many. */
+static size_t period_of(const grid *g, uint64_t count)
+{
+    if (gathering_of(g) == GATHER_BANDS)
+        return g->width * size_ceil_div(BAND_MIN, g->width);
+    const size_t many = size_ceil_div(PERIOD_MIN, size_max(g->plane, 1)) * g->plane;
+    return count < many ? (size_t)count : many;
+}
+
+size_t gather_block(const grid *g, uint64_t count)
+{
+    const size_t period = gathering_of(g) == GATHER_PLANES ? period_of(g, count) : 1;
+    return DIGEST_BLOCK / period * period;
+}
+
+void gather_begin(gatherer *a, const grid *g, uint64_t count, const digest_kernels *k, cells *c, bool careful)
 {
     a->g = g;
     a->k = k;
     a->c = c;
-    a->how = g->plane <= PLANE_MAX            ? GATHER_PLANES
-             : g->width <= GATHER_ROOM / SIDE ? GATHER_BANDS
-                                              : GATHER_ROWS;
-    a->period = a->how == GATHER_PLANES ? g->plane * size_ceil_div(PERIOD_MIN, g->plane)
-                                        : g->width * size_ceil_div(BAND_MIN, size_max(g->width, 1));
+    a->how = gathering_of(g);
+    a->careful = careful;
+    a->period = period_of(g, count);
     if (a->how != GATHER_ROWS)
         memset(a->sums, 0, (a->how == GATHER_BANDS ? g->rows : 1) * a->period * sizeof *a->sums);
 }
 
-/* Adds up to n elements, whose first belongs to sums[place] of a period, in whole periods where it can. Returns how
-   many. */
-static size_t add_periods(const gatherer *a, float *sums, size_t place, const float *x, size_t n)
+/* Scans up to n elements and adds them to `sums`, of which the first belongs to sums[place]; in periods where it
+   can. Returns how many. */
+static size_t scan_periods(const gatherer *a, float *sums, size_t place, const float *x, size_t n,
+                           digest_scan *out)
 {
-    const size_t rows = place ? 0 : n / a->period;
-    const size_t row = rows ? a->period : size_min(n, a->period - place);
-    a->k->add(x, size_max(rows, 1), row, sums + place);
-    return size_max(rows, 1) * row;
+    const size_t rows = place ? 0 : size_min(n, DIGEST_BLOCK) / a->period;
+    const size_t row = rows ? a->period : size_min(n, a->period - place), many = size_max(rows, 1) * row;
+    if (a->careful) {
+        a->k->scan(x, 1, many, NULL, out);
+        if (!scan_fits(out))
+            return many;
+    }
+    a->k->scan(x, size_max(rows, 1), row, sums + place, out);
+    return many;
 }
 
-void gather(gatherer *a, uint64_t at, const float *x, size_t n)
+/* Elements of one row. */
+static size_t scan_row(const gatherer *a, size_t row, size_t column, const float *x, size_t n,
+                       digest_scan *out)
 {
     const grid *g = a->g;
-    while (n) {
-        size_t many, in_plane = (size_t)(at % g->plane);
-        if (a->how == GATHER_PLANES) {
-            many = add_periods(a, a->sums, (size_t)(at % a->period), x, n);
-        } else if (a->how == GATHER_BANDS) {
-            const size_t band = in_plane / g->width * g->rows / g->height,
-                         place = (in_plane - g->first_row[band] * g->width) % a->period;
-            many = add_periods(a, a->sums + band * a->period, place, x,
-                               size_min(n, g->first_row[band + 1] * g->width - in_plane));
-        } else {
-            const size_t column = in_plane % g->width, cell = column * g->columns / g->width;
-            many = size_min(n, g->first_column[cell + 1] - column);
-            a->c->sums[in_plane / g->width * g->rows / g->height][cell] += (double)a->k->sum(x, many);
-        }
-        x += many;
-        at += many;
-        n -= many;
+    const size_t many = size_min(size_min(n, g->width - column), DIGEST_BLOCK);
+    double *sums = a->c->sums[row * g->rows / g->height];
+    a->k->scan(x, 1, many, NULL, out);
+    for (size_t cell = column * g->columns / g->width, i = 0; i < many && scan_fits(out); cell++) {
+        const size_t end = size_min(many, g->first_column[cell + 1] - column);
+        sums[cell] += (double)a->k->sum(x + i, end - i);
+        i = end;
     }
+    return many;
+}
+
+size_t gather(gatherer *a, uint64_t at, const float *x, size_t n, digest_scan *out)
+{
+    const grid *g = a->g;
+    if (a->how == GATHER_PLANES)
+        return scan_periods(a, a->sums, (size_t)(at % a->period), x, n, out);
+    const size_t in_plane = (size_t)(at % g->plane), row = in_plane / g->width;
+    if (a->how == GATHER_ROWS)
+        return scan_row(a, row, in_plane % g->width, x, n, out);
+    const size_t band = row * g->rows / g->height,
+                 place = (in_plane - g->first_row[band] * g->width) % a->period;
+    return scan_periods(a, a->sums + band * a->period, place, x,
+                        size_min(n, g->first_row[band + 1] * g->width - in_plane), out);
 }
 
 /* Adds x[1 .. n - 1], lists of `length` sums each, to x[0]. */
@@ -133,29 +166,30 @@ static void gather_lists(const gatherer *a, float *x, size_t n, size_t length)
         a->k->add(x + length, n - 1, length, x);
 }
 
-/* Sorts `rows` rows of sums into the cells of row `row`. */
-static void fold(const gatherer *a, float *x, size_t rows, size_t row)
+/* Adds up the sums of cell row `row` into one row. Returns where that is in a->sums. */
+static size_t gather_row(gatherer *a, size_t row)
 {
     const grid *g = a->g;
-    gather_lists(a, x, rows, g->width);
-    for (size_t j = 0; j < g->width && g->columns == g->width; j++)
-        a->c->sums[row][j] += (double)x[j];
-    for (size_t j = 0; j < g->columns && g->columns < g->width; j++) {
-        float sum = 0;
-        for (size_t i = g->first_column[j]; i < g->first_column[j + 1]; i++)
-            sum += x[i];
-        a->c->sums[row][j] += (double)sum;
-    }
+    const bool planes = a->how == GATHER_PLANES;
+    const size_t at = planes ? g->first_row[row] * g->width : row * a->period;
+    gather_lists(a, a->sums + at, planes ? g->first_row[row + 1] - g->first_row[row] : a->period / g->width,
+                 g->width);
+    return at;
 }
 
 void gather_end(gatherer *a)
 {
     const grid *g = a->g;
+    size_t at[SIDE];
+    if (a->how == GATHER_ROWS || !g->plane)
+        return;
     if (a->how == GATHER_PLANES)
         gather_lists(a, a->sums, a->period / g->plane, g->plane);
-    for (size_t row = 0; row < g->rows && a->how != GATHER_ROWS; row++)
-        if (a->how == GATHER_PLANES)
-            fold(a, a->sums + g->first_row[row] * g->width, g->first_row[row + 1] - g->first_row[row], row);
-        else
-            fold(a, a->sums + row * a->period, a->period / g->width, row);
+    for (size_t row = 0; row < g->rows; row++)
+        at[row] = gather_row(a, row);
+    for (size_t j = 0; j < g->columns && g->rows == 1; j++) /* one lane of a vector would be slower */
+        a->c->sums[0][j] +=
+            (double)a->k->sum(a->sums + g->first_column[j], g->first_column[j + 1] - g->first_column[j]);
+    if (g->rows > 1)
+        a->k->fold(a->sums, at, g->rows, g->first_column, g->columns, a->c->sums);
 }

@@ -7,6 +7,7 @@
 #include <sibyl/digest.h>
 
 #define SIDE SIB_DIGEST_SIDE
+_Static_assert(SIDE == DIGEST_SIDE, "cells of a row");
 
 /* The last two axes of a tensor and their cells. */
 typedef struct grid {
@@ -29,7 +30,7 @@ void join_cells(const grid *g, cells *c, const cells *b);
 /* count: elements of the tensor. */
 void finish_cells(const grid *g, const cells *c, uint64_t count, sib_digest *out);
 
-/* ---- Sums by cell of contiguous floats --------------------------------------------------------------- */
+/* ---- Statistics and sums by cell of contiguous floats ------------------------------------------------ */
 
 /* How elements are added up before they are sorted into cells. */
 typedef enum gathering {
@@ -46,13 +47,26 @@ typedef struct gatherer {
     const digest_kernels *k;
     cells *c;
     gathering how;
+    bool careful;  /* looks at each run before it is added up, so that what is not finite spoils nothing */
     size_t period; /* PLANES: elements; BANDS: elements of a band's sums */
     float sums[GATHER_ROOM];
 } gatherer;
 
-void gather_begin(gatherer *a, const grid *g, const digest_kernels *k, cells *c);
-/* Adds x[0] .. x[n - 1], elements from `at` on in row-major order. All are finite, and so are their sums. */
-void gather(gatherer *a, uint64_t at, const float *x, size_t n);
+/* Elements that are best taken at once: calls from multiples of it on have no parts of periods. At most DIGEST_BLOCK. */
+size_t gather_block(const grid *g, uint64_t count);
+
+/* count: elements of the tensor. */
+void gather_begin(gatherer *a, const grid *g, uint64_t count, const digest_kernels *k, cells *c,
+                  bool careful);
+/* Scans elements from `at` on in row-major order, up to n, and adds them to the sums. Returns how many. Where they do not
+   fit (scan_fits) a careful gatherer adds none, and another's sums are spoilt. */
+size_t gather(gatherer *a, uint64_t at, const float *x, size_t n, digest_scan *out);
 void gather_end(gatherer *a);
+
+/* All are finite, and so are the sums of cells. */
+static inline bool scan_fits(const digest_scan *s)
+{
+    return s->finite && s->max <= 1e30f && s->min >= -1e30f;
+}
 
 #endif

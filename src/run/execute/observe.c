@@ -103,7 +103,8 @@ sib_code observer_show(observer *o, const sib_tap_event *event, sib_error *err)
         code = run->tap(run->tap_context, event, err);
     if (code == SIB_OK && watch_set_active(o->watches)) {
         code = watch_set_value(o->watches, event, err);
-        o->spent += sib_time_ns() - event->time_ns;
+        if (watch_set_shares(o->watches))
+            o->spent += sib_time_ns() - event->time_ns;
     }
     return code;
 }

@@ -73,15 +73,28 @@ void watch_set_release(watch_set **sp)
     }
 }
 
+static bool sees_values(const sib_watch *w)
+{
+    return w->o.on_value || w->o.on_digest;
+}
+
 /* Here and below the lock is held. */
 static void count_active(watch_set *s)
 {
-    unsigned active = 0, listening = 0;
+    unsigned active = 0, listening = 0, seeing = 0, inside = 0, sharing = 0;
     for (size_t i = 0; i < s->n; i++) {
-        active += s->items[i]->debt <= 0;
-        listening += s->items[i]->debt <= 0 && s->items[i]->o.on_event;
+        const sib_watch_options *o = &s->items[i]->o;
+        const bool awake = s->items[i]->debt <= 0, sees = awake && sees_values(s->items[i]);
+        active += awake;
+        listening += awake && o->on_event;
+        seeing += sees;
+        inside += sees && o->inside;
+        sharing += sees && o->share > 0;
     }
     atomic_store_explicit(&s->counts.listening, listening, memory_order_relaxed);
+    atomic_store_explicit(&s->counts.seeing, seeing, memory_order_relaxed);
+    atomic_store_explicit(&s->counts.inside, inside, memory_order_relaxed);
+    atomic_store_explicit(&s->counts.sharing, sharing, memory_order_relaxed);
     atomic_store_explicit(&s->counts.active, active, memory_order_relaxed);
     atomic_store_explicit(&s->counts.all, (unsigned)s->n, memory_order_relaxed);
 }
@@ -182,13 +195,29 @@ void sib_watch_remove(sib_watch **wp)
 
 /* ---- Calls ------------------------------------------------------------------------------------------- */
 
-/* The next watch after *serial that `wants`, with a call of this thread begun; NULL at the end. */
-static sib_watch *begin_call(watch_set *s, uint64_t *serial, watch_call *c,
-                             bool (*wants)(const sib_watch *w, const void *what), const void *what)
+/* The call of c ends. The lock is held. */
+static void end_call(watch_set *s, sib_watch *w, watch_call *c)
+{
+    watch_call **at = &w->calls;
+    while (*at != c)
+        at = &(*at)->next;
+    *at = c->next;
+    if (w->removed && !w->calls)
+        watch_free(w);
+    else
+        pthread_cond_broadcast(&s->finished);
+}
+
+/* Ends the call of `last`, unless that is NULL, and begins one of the next watch after *serial that `wants`. NULL at
+   the end. */
+static sib_watch *next_call(watch_set *s, sib_watch *last, uint64_t *serial, watch_call *c,
+                            bool (*wants)(const sib_watch *w, const void *what), const void *what)
 {
     sib_watch *found = NULL;
     pthread_mutex_lock(&s->lock);
-    for (size_t i = 0; i < s->n && !found; i++)
+    if (last)
+        end_call(s, last, c);
+    for (size_t i = 0; i < s->n && wants && !found; i++)
         if (s->items[i]->serial > *serial && s->items[i]->debt <= 0 && wants(s->items[i], what))
             found = s->items[i];
     if (found) {
@@ -198,25 +227,6 @@ static sib_watch *begin_call(watch_set *s, uint64_t *serial, watch_call *c,
     }
     pthread_mutex_unlock(&s->lock);
     return found;
-}
-
-static void end_call(watch_set *s, sib_watch *w, watch_call *c)
-{
-    pthread_mutex_lock(&s->lock);
-    watch_call **at = &w->calls;
-    while (*at != c)
-        at = &(*at)->next;
-    *at = c->next;
-    if (w->removed && !w->calls)
-        watch_free(w);
-    else
-        pthread_cond_broadcast(&s->finished);
-    pthread_mutex_unlock(&s->lock);
-}
-
-static bool sees_values(const sib_watch *w)
-{
-    return w->o.on_value || w->o.on_digest;
 }
 
 static bool wants_value(const sib_watch *w, const void *what)
@@ -239,14 +249,14 @@ static bool wants_events(const sib_watch *w, const void *what)
 /* A digest is made once for all watches, and again where one wants it exact. */
 sib_code watch_set_value(watch_set *s, const sib_tap_event *event, sib_error *err)
 {
-    sib_watch *w;
+    sib_watch *w = NULL;
     watch_call call;
     uint64_t serial = 0;
     sib_digest digest;
     bool made = false;
     sib_digest_options how = {.pool = s->pool};
     sib_code code = SIB_OK;
-    while (code == SIB_OK && (w = begin_call(s, &serial, &call, wants_value, event))) {
+    while ((w = next_call(s, w, &serial, &call, code == SIB_OK ? wants_value : NULL, event))) {
         const sib_watch_options o = w->o; /* the callback may remove w */
         if (o.on_digest && (!made || (o.exact && !how.exact))) {
             how.exact = o.exact;
@@ -257,20 +267,17 @@ sib_code watch_set_value(watch_set *s, const sib_tap_event *event, sib_error *er
             code = o.on_value(o.context, event, err);
         if (code == SIB_OK && o.on_digest)
             code = o.on_digest(o.context, event, &digest, err);
-        end_call(s, w, &call);
     }
     return code;
 }
 
 void watch_set_event(watch_set *s, const sib_time_span *span, bool begins)
 {
-    sib_watch *w;
+    sib_watch *w = NULL;
     watch_call call;
     uint64_t serial = 0;
-    while ((w = begin_call(s, &serial, &call, wants_events, NULL))) {
+    while ((w = next_call(s, w, &serial, &call, wants_events, NULL)))
         w->o.on_event(w->o.context, span, begins);
-        end_call(s, w, &call);
-    }
 }
 
 plan_view watch_set_view(watch_set *s, bool *whole)
@@ -286,16 +293,4 @@ plan_view watch_set_view(watch_set *s, bool *whole)
     }
     pthread_mutex_unlock(&s->lock);
     return view;
-}
-
-bool watch_set_wants(watch_set *s, bool milli)
-{
-    bool wanted = false;
-    if (!watch_set_active(s))
-        return false;
-    pthread_mutex_lock(&s->lock);
-    for (size_t i = 0; i < s->n && !wanted; i++)
-        wanted = sees_values(s->items[i]) && s->items[i]->debt <= 0 && (!milli || s->items[i]->o.inside);
-    pthread_mutex_unlock(&s->lock);
-    return wanted;
 }

@@ -14,6 +14,8 @@ typedef struct watch_set watch_set;
 typedef struct watch_counts {
     atomic_uint active;    /* that are called now */
     atomic_uint listening; /* and have on_event */
+    atomic_uint seeing;    /* and see values; `inside`: those of milli-ops too; `sharing`: and have a share */
+    atomic_uint inside, sharing;
     atomic_uint all;
 } watch_counts;
 
@@ -40,12 +42,21 @@ static inline unsigned watch_set_all(const watch_set *s)
 {
     return watch_count(&((const watch_counts *)s)->all);
 }
+/* Whether some watch sees values, and those of milli-ops. */
+static inline bool watch_set_wants(const watch_set *s, bool milli)
+{
+    const watch_counts *c = (const watch_counts *)s;
+    return watch_count(milli ? &c->inside : &c->seeing);
+}
+/* Whether what values and digests take is to be accounted. */
+static inline bool watch_set_shares(const watch_set *s)
+{
+    return watch_count(&((const watch_counts *)s)->sharing);
+}
 /* Accounts a run that took ns, and of these `spent` for its watches. */
 void watch_set_ran(watch_set *s, uint64_t ns, uint64_t spent);
 /* What plans must show for the watches there are now, and in *whole whether of the graph as in the file. */
 plan_view watch_set_view(watch_set *s, bool *whole);
-/* Whether some watch sees values, and those of milli-ops. */
-bool watch_set_wants(watch_set *s, bool milli);
 
 /* Calls on_value and on_digest of the watches that want the value. Errors: those of callbacks. */
 sib_code watch_set_value(watch_set *s, const sib_tap_event *event, sib_error *err);
