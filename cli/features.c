@@ -70,7 +70,7 @@ static const cli_option options[] = {
             "Integers from the 16-bit samples on, by the kernel that also runs on chips without floating "
             "point; "
             "the same bits everywhere. Mean errors are below 0.0001 and 0.005 on speech. Not with another "
-            "--preset, --smooth valid, --precise or --float."),
+            "--preset, --precise or --float."),
     OPT_FLAG("float", keep_float, "do not round decoded samples to 16 bits"),
     OPT_CHOICE("pcm", pcm, pcm_formats,
                "format of raw mono 16 kHz samples on standard input (default: s16le)"),
@@ -375,9 +375,9 @@ static int features(const cli_command *self, int argc, char **argv)
         return code;
     if (n_inputs == 0)
         return cli_usage(self, "no input: give a recording, or '-' for samples on standard input");
-    if (s.fixed >= 0 && (s.preset != 0 || s.smooth == SIB_SMOOTH_VALID || s.precise || s.keep_float))
+    if (s.fixed >= 0 && (s.preset != 0 || s.precise || s.keep_float))
         return cli_usage(self, "--fixed is Whisper's front end of 16-bit samples: not with another --preset, "
-                               "--smooth valid, --precise or --float");
+                               "--precise or --float");
     size_t n = (size_t)n_inputs;
     if (s.out && strcmp(s.out, "-") == 0)
         s.out = "/dev/stdout";

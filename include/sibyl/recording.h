@@ -17,8 +17,8 @@ typedef struct sib_recording_options {
     sib_level level;
     double target;
     double chunk_seconds; /* length of the chunks, the last of which is padded with zeros; 0: one piece */
-    /* SIB_I16 or SIB_I8: Whisper's front end in fixed point (mel must be Whisper's, with the average "none" or
-       "same"), from samples rounded to 16 bits. SIB_DTYPE_UNKNOWN: floating point. */
+    /* SIB_I16 or SIB_I8: Whisper's front end in fixed point (mel must be Whisper's, with any average), from samples
+       rounded to 16 bits. SIB_DTYPE_UNKNOWN: floating point. */
     sib_dtype fixed;
     /* Called before each chunk (a recording file: also before each window of a chunk too long for memory,
        which are then counted); a code other than SIB_OK ends the call with that code. May be NULL. */

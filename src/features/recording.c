@@ -37,10 +37,19 @@ static sib_code check_fixed(const sib_mel *mel, sib_dtype dtype, double *one, si
                        sib_dtype_name(dtype));
     if (!is_whisper(spec))
         return err_set(err, SIB_ERR_ARGUMENT, "features in fixed point need the preset 'whisper'");
-    if (spec->smooth == SIB_SMOOTH_VALID)
-        return err_set(err, SIB_ERR_ARGUMENT,
-                       "features in fixed point take smoothing 'none' or 'same', not 'valid'");
     return sib_fixed_shape(spec->n_mels, FIXED_RATE, &frames, err); /* the bands */
+}
+
+/* Bands before the average. */
+static size_t mels(const recording_job *r)
+{
+    return (size_t)sib_mel_get_spec(r->mel)->n_mels;
+}
+
+/* Bands and frames that the average takes away, half of them at either end. */
+static size_t lost(const recording_job *r)
+{
+    return sib_mel_get_spec(r->mel)->smooth == SIB_SMOOTH_VALID ? 2 : 0;
 }
 
 static void to_pcm(const float *x, int16_t *pcm, size_t n)
@@ -55,19 +64,19 @@ static void to_pcm(const float *x, int16_t *pcm, size_t n)
 static sib_code fixed_compute(const recording_job *r, sib_fixed_clamp clamp, sib_dtype dtype, const float *x,
                               size_t n, size_t padding, void *to, size_t stride, sib_error *err)
 {
-    const int32_t bands = (int32_t)r->bands;
+    const int32_t bands = (int32_t)mels(r);
     to_pcm(x, r->pcm, n);
     return dtype == SIB_I16 ? sib_fixed_int16(bands, clamp, r->pool, r->pcm, n, padding, to, stride, err)
                             : sib_fixed_int8(bands, clamp, r->pool, r->pcm, n, padding, to, stride, err);
 }
 
-/* Averages columns (bands, count) where the description says so. */
+/* Averages columns (n_mels, count) where the description says so; the result begins where they do. */
 static sib_code fixed_smooth(const recording_job *r, void *columns, size_t count, size_t stride,
                              sib_error *err)
 {
     const sib_smooth mode = sib_mel_get_spec(r->mel)->smooth;
-    return r->options->fixed == SIB_I16 ? sib_fixed_smooth_int16(mode, columns, r->bands, count, stride, err)
-                                        : sib_fixed_smooth_int8(mode, columns, r->bands, count, stride, err);
+    return r->options->fixed == SIB_I16 ? sib_fixed_smooth_int16(mode, columns, mels(r), count, stride, err)
+                                        : sib_fixed_smooth_int8(mode, columns, mels(r), count, stride, err);
 }
 
 /* Makes the features of `count` columns of the window from those in fixed point. */
@@ -137,19 +146,38 @@ static sib_code room(recording_job *r, size_t count, sib_error *err)
     return code;
 }
 
+/* Copies `count` finished columns (bands, stride) to the window. */
+static void fixed_take(recording_job *r, const void *from, size_t count, size_t stride)
+{
+    const size_t item = sib_dtype_bits(r->options->fixed) / 8;
+    for (size_t b = 0; b < r->bands; b++)
+        memcpy(fixed_column(r, b * r->width + r->held), (const char *)from + b * stride * item, count * item);
+}
+
+static sib_code short_chunk_fixed(recording_job *r, const chunk *c, size_t count, sib_error *err)
+{
+    void *to = lost(r) ? r->aside : fixed_column(r, r->held);
+    const size_t frames = count + lost(r), stride = lost(r) ? frames : r->width;
+    sib_code code = fixed_compute(r, SIB_FIXED_CLAMP_WHOLE, r->options->fixed, c->x, c->n, c->length - c->n,
+                                  to, stride, err);
+    if (code == SIB_OK)
+        code = fixed_smooth(r, to, frames, stride, err);
+    if (code == SIB_OK && lost(r))
+        fixed_take(r, to, count, stride);
+    if (code == SIB_OK)
+        fixed_to_floats(r, r->held, count);
+    return code;
+}
+
 static sib_code short_chunk(recording_job *r, const chunk *c, sib_error *err)
 {
-    const size_t padding = c->length - c->n, count = r->window.frames_per_chunk;
+    const size_t count = r->window.frames_per_chunk;
     sib_code code = room(r, count, err);
     if (code == SIB_OK && r->window.fixed)
-        code = fixed_compute(r, SIB_FIXED_CLAMP_WHOLE, r->options->fixed, c->x, c->n, padding,
-                             fixed_column(r, r->held), r->width, err);
+        code = short_chunk_fixed(r, c, count, err);
     else if (code == SIB_OK)
-        code = sib_mel_compute(r->mel, r->pool, c->x, c->n, padding, float_column(r, r->held), r->width, err);
-    if (code == SIB_OK && r->window.fixed)
-        code = fixed_smooth(r, fixed_column(r, r->held), count, r->width, err);
-    if (code == SIB_OK && r->window.fixed)
-        fixed_to_floats(r, r->held, count);
+        code = sib_mel_compute(r->mel, r->pool, c->x, c->n, c->length - c->n, float_column(r, r->held),
+                               r->width, err);
     r->held += count;
     return code;
 }
@@ -236,8 +264,9 @@ static sib_code measure_fixed(recording_job *r, const chunk *c, void *maximum, s
 {
     size_t at, stride;
     int16_t *max = maximum;
+    count += lost(r);
     sib_code code = fixed_window(r, c, SIB_I16, first, count, &at, &stride, err);
-    for (size_t b = 0; code == SIB_OK && b < r->bands; b++)
+    for (size_t b = 0; code == SIB_OK && b < mels(r); b++)
         for (size_t t = b * stride + at; t < b * stride + at + count; t++)
             *max = r->aside[t] > *max ? r->aside[t] : *max;
     return code;
@@ -249,22 +278,20 @@ static sib_code compute_fixed(recording_job *r, const chunk *c, void *maximum, s
     size_t at, stride;
     const sib_dtype dtype = r->options->fixed;
     const size_t item = sib_dtype_bits(dtype) / 8;
-    sib_code code = fixed_window(r, c, dtype, first, count, &at, &stride, err);
+    sib_code code = fixed_window(r, c, dtype, first + lost(r) / 2, count, &at, &stride, err);
     if (code != SIB_OK)
         return code;
     /* from the frame before the window to the one after it, where there are any */
     const size_t begin = at - size_min(at, 1), end = size_min(at + count + 1, stride);
     char *around = (char *)r->aside + begin * item;
     if (dtype == SIB_I16)
-        sib_fixed_finish_int16((int32_t)r->bands, *(int16_t *)maximum, (void *)around, end - begin, stride);
+        sib_fixed_finish_int16((int32_t)mels(r), *(int16_t *)maximum, (void *)around, end - begin, stride);
     else
-        sib_fixed_finish_int8((int32_t)r->bands, *(int16_t *)maximum, (void *)around, end - begin, stride);
+        sib_fixed_finish_int8((int32_t)mels(r), *(int16_t *)maximum, (void *)around, end - begin, stride);
     code = fixed_smooth(r, around, end - begin, stride, err);
     if (code != SIB_OK)
         return code;
-    for (size_t b = 0; b < r->bands; b++)
-        memcpy(fixed_column(r, b * r->width + r->held), (const char *)r->aside + (b * stride + at) * item,
-               count * item);
+    fixed_take(r, lost(r) ? around : (char *)r->aside + at * item, count, stride);
     fixed_to_floats(r, r->held, count);
     return SIB_OK;
 }
@@ -315,16 +342,17 @@ sib_code recording_shape(recording_job *r, sib_error *err)
 static sib_code make_window(recording_job *r, sib_error *err)
 {
     const int64_t dims[2] = {(int64_t)r->bands, (int64_t)r->width};
-    const size_t around = 2 * HALO + 1;
+    const size_t around = 2 * HALO + 1 + lost(r);
+    const size_t columns = in_windows(r) ? r->width + around : r->window.frames_per_chunk + lost(r);
     const size_t n = in_windows(r) ? (r->width + around) * FIXED_HOP : r->chunk_samples;
     sib_code code = sib_tensor_create(SIB_F32, 2, dims, &r->window.features, err);
     if (code == SIB_OK && r->options->fixed)
         code = sib_tensor_create(r->options->fixed, 2, dims, &r->window.fixed, err);
     if (code == SIB_OK && r->options->fixed && !(r->pcm = mem_alloc(n, sizeof(int16_t))))
         code = err_memory(err, n * sizeof(int16_t), "samples of 16 bits");
-    if (code == SIB_OK && r->options->fixed && in_windows(r) &&
-        !(r->aside = mem_alloc(r->bands * (r->width + around), sizeof(int16_t))))
-        code = err_memory(err, r->bands * (r->width + around) * sizeof(int16_t), "features of 16 bits");
+    if (code == SIB_OK && r->options->fixed && (in_windows(r) || lost(r)) &&
+        !(r->aside = mem_alloc(mels(r) * columns, sizeof(int16_t))))
+        code = err_memory(err, mels(r) * columns * sizeof(int16_t), "features of 16 bits");
     return code;
 }
 

@@ -24,7 +24,8 @@ typedef struct recording_job {
 
     size_t done;  /* calls of on_chunk */
     int16_t *pcm; /* samples of a window in fixed point, else NULL */
-    /* fixed-point features of a window and the frames next to it, where a chunk exceeds the window */
+    /* fixed-point features of a window and the frames next to it, where a chunk exceeds the window; of a chunk where the
+       average takes bands and frames away */
     int16_t *aside;
 } recording_job;
 

@@ -90,10 +90,12 @@ class Features(Case):
         self.fails(2, "--fixed", "features", "a.wav", "-o", "x.npy", "--fixed=int32")
         told = json.loads(self.done("features", "a.wav", "-o", "x.npy", "--fixed", "int8", "--bands", "128", "--json"))
         self.assertEqual((told["dtype"], told["one"], told["shape"]), ("int8", 64, [128, 100]))
+        told = json.loads(self.done("features", "a.wav", "-o", "x.npy", "--fixed", "--smooth", "valid", "--json"))
+        self.assertEqual((told["dtype"], told["shape"]), ("int16", [78, 98]))
 
     def test_fixed_point_is_whispers(self):
         self.fails(1, "80 or 128", "features", "a.wav", "-o", "x.npy", "--fixed", "int8", "--bands", "64")
-        for more in (("--preset", "kaldi"), ("--smooth", "valid"), ("--precise",), ("--float",)):
+        for more in (("--preset", "kaldi"), ("--precise",), ("--float",)):
             self.fails(2, "--fixed", "features", "a.wav", "-o", "x.npy", "--fixed", "int16", *more)
         self.assertEqual(self.names(), ["a.wav"])
 

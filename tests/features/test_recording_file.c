@@ -231,7 +231,7 @@ TEST(equal_bits_in_fixed_point)
                 const sib_recording_options o = {.chunk_seconds = chunks[c],
                                                  .fixed = (i + wide) % 2 ? SIB_I16 : SIB_I8};
                 front_end f = front_ends[i ? 1 : 0];
-                for (int smooth = SIB_SMOOTH_NONE; smooth <= SIB_SMOOTH_SAME; smooth++) {
+                for (int smooth = SIB_SMOOTH_NONE; smooth <= SIB_SMOOTH_VALID; smooth++) {
                     cut cuts[2];
                     size_t n = 0;
                     f.smooth = (sib_smooth)smooth;
