@@ -117,8 +117,9 @@ static bool read_value(const sib_job *job, const char *name, const char *text, d
         v->number = strtod(text, &end);
         return (end != text && !*end) || bad(name, text, "a number");
     case SIB_PORT_FLAG:
-        v->flag = !strcmp(text, "true");
-        return v->flag || !strcmp(text, "false") || bad(name, text, "true or false");
+        v->flag = !strcmp(text, "true") || !strcmp(text, "True");
+        return v->flag || !strcmp(text, "false") || !strcmp(text, "False") ||
+               bad(name, text, "true or false");
     case SIB_PORT_TOKENS:
     case SIB_PORT_NUMBERS:
         return read_list(name, text, v, owned);
@@ -159,7 +160,7 @@ bool job_inputs_add(job_inputs *in, const sib_job *job, const char *name, const 
         cli_fail("the job has no input '%s'", name);
         return false;
     }
-    if (port.type != SIB_PORT_TEXT && !strcmp(text, "null"))
+    if (port.type != SIB_PORT_TEXT && (!strcmp(text, "null") || !strcmp(text, "None")))
         return true;
     make_room(in);
     size_t at = in->n++;

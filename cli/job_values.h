@@ -16,7 +16,7 @@ typedef struct job_inputs {
 
 /* Adds the input that the job calls `name`, read from text by its type: audio from a file at the job's rate,
    a tensor from a .npy file, text verbatim or, after an @, from a file, tokens and numbers separated by
-   commas, a flag as true or false; "null" omits an input. Returns false, with a line on stderr, on
+   commas, a flag as true or false; "null" omits an input, as does Python's "None". Returns false, with a line on stderr, on
    failure. */
 bool job_inputs_add(job_inputs *in, const sib_job *job, const char *name, const char *text);
 /* "NAME=VALUE" of an option. */

@@ -96,9 +96,22 @@ void cli_json_print(json_t *document)
 #define FIRST_SECONDS  1.0
 #define REDRAW_SECONDS 0.1
 
+bool cli_moves_cursor(int fd)
+{
+    const char *term = getenv("TERM");
+    return isatty(fd) == 1 && !(term && strcmp(term, "dumb") == 0);
+}
+
+bool cli_has_colours(int fd)
+{
+    const char *without = getenv("NO_COLOR");
+    return cli_moves_cursor(fd) && !(without && *without);
+}
+
 void cli_progress_begin(cli_progress *p, size_t items)
 {
-    *p = (cli_progress){.since = sib_timer_start(), .terminal = isatty(STDERR_FILENO) == 1, .items = items};
+    *p = (cli_progress){
+        .since = sib_timer_start(), .terminal = cli_moves_cursor(STDERR_FILENO), .items = items};
 }
 
 void cli_progress_show(cli_progress *p, double part, const char *doing, const char *what)

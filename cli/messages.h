@@ -31,6 +31,11 @@ json_t *cli_json_value(double x);
 /* Prints one document to stdout and releases it. */
 void cli_json_print(json_t *document);
 
+/* Whether `fd` is a terminal that can rewrite a line (TERM is not "dumb"), and one that shows colours and whose user has not
+   set NO_COLOR (no-color.org). */
+bool cli_moves_cursor(int fd);
+bool cli_has_colours(int fd);
+
 /* A bar on stderr, on a terminal only, from the first second of work on. */
 typedef struct cli_progress {
     sib_timer since;

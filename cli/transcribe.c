@@ -124,6 +124,16 @@ static sib_code on_progress(void *context, double done, double total, sib_error 
     return SIB_OK;
 }
 
+/* Whether -i gives this input, which then stands in place of what an option of the command has. */
+static bool is_given(const settings *s, const char *name)
+{
+    const size_t length = strlen(name);
+    for (size_t i = 0; i < s->inputs.n; i++)
+        if (!strncmp(s->inputs.items[i], name, length) && s->inputs.items[i][length] == '=')
+            return true;
+    return false;
+}
+
 /* The options as inputs of the job. */
 static bool add_options(job_inputs *in, const settings *s, const sib_job *job, bool clips)
 {
@@ -143,12 +153,10 @@ static bool add_options(job_inputs *in, const settings *s, const sib_job *job, b
                  {"arithmetic", s->features ? feature_names[s->features] : NULL}};
     bool done = true;
     for (size_t i = 0; i < sizeof given / sizeof *given && done; i++)
-        done = !given[i].text || job_inputs_add(in, job, given[i].name, given[i].text);
-    for (size_t i = 0; i < s->inputs.n && done; i++)
-        if (clips && !strncmp(s->inputs.items[i], "clip_timestamps=", 16)) {
-            cli_fail("clip_timestamps and --vad both select what is transcribed: give one");
-            done = false;
-        }
+        done = !given[i].text || is_given(s, given[i].name) ||
+               job_inputs_add(in, job, given[i].name, given[i].text);
+    if (clips && is_given(s, "clip_timestamps"))
+        return !cli_fail("clip_timestamps and --vad both select what is transcribed: give one");
     return done && job_inputs_add_list(in, job, &s->inputs);
 }
 
@@ -245,8 +253,9 @@ static bool transcribe_recording(listener *l, job_inputs *in, const char *record
         done = write_all(l->s, l->out, recording, &t);
         if (done && l->s->picture) {
             const sib_tensor *audio = in->items[0].value.tensor; /* [n] */
-            done = picture_show(sib_tensor_data(audio), (size_t)sib_tensor_count(audio), t.segments,
-                                t.n_segments, picture_columns(stdout), isatty(STDOUT_FILENO), l->out);
+            done =
+                picture_show(sib_tensor_data(audio), (size_t)sib_tensor_count(audio), t.segments,
+                             t.n_segments, picture_columns(stdout), cli_has_colours(STDOUT_FILENO), l->out);
         }
     }
     sib_job_result_free(&r);

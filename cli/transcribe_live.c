@@ -126,7 +126,7 @@ static sib_code show_final(const live_hearing *h, const sib_live_event *e, sib_e
 {
     sib_transcript t = {e->text, e->language, e->segments, e->n_segments};
     char *text = NULL;
-    if (isatty(STDERR_FILENO))
+    if (cli_moves_cursor(STDERR_FILENO))
         fputs("\r\033[K", stderr);
     sib_code code =
         h->form == LIVE_TEXT ? SIB_OK : sib_transcript_text(&t, SIB_TRANSCRIPT_LINES, &text, NULL, err);
@@ -163,7 +163,7 @@ static sib_code on_event(void *context, const sib_live_event *e, sib_error *err)
         print_json(e);
     else if (e->kind == SIB_LIVE_FINAL)
         code = show_final(h, e, err);
-    else if (e->kind == SIB_LIVE_PARTIAL && isatty(STDERR_FILENO))
+    else if (e->kind == SIB_LIVE_PARTIAL && cli_moves_cursor(STDERR_FILENO))
         show_partial(e->text);
     fflush(stdout);
     return code;
@@ -184,7 +184,7 @@ static bool hear(sound *s, sib_live *live, float *taken)
     }
     if (code == SIB_OK)
         code = sib_live_finish(live, &err);
-    if (isatty(STDERR_FILENO))
+    if (cli_moves_cursor(STDERR_FILENO))
         fputs("\r\033[K", stderr);
     if (code != SIB_OK)
         cli_fail("%s", err.message);

@@ -249,6 +249,13 @@ class Transcribe(Jobs):
         self.assertEqual(sorted(p.name for p in (self.folder / "out").iterdir()), ["a.txt", "sample.txt"])
         self.fails(1, "would be written to the same file", "transcribe", "a.wav", "out/a.flac", "--model", "digits.onnx", "-o", "out")
 
+    def test_names_of_openai_whisper(self):
+        """Its options by its names and values, in place of the command's own."""
+        expected = self.done(*self.words, "--format", "json", "--beam", 2, "--best-of", 3)
+        self.assertEqual(self.done(*self.words, "--format", "json", "-i", "beam_size=2", "-i", "best_of=3", "-i", "task=transcribe",
+                                   "-i", "condition_on_previous_text=True", "-i", "no_speech_threshold=0.6", "-i", "patience=None"), expected)
+        self.fails(1, "true or false", *self.words, "-i", "suppress_blank=Yes")
+
     def test_standard_input(self):
         expected = self.done(*self.words, "--format", "json")
         given = self.recording.read_bytes()
