@@ -117,7 +117,38 @@ static PyObject *import_model(PyObject *module, PyObject *args)
     return dict;
 }
 
+static PyObject *import_cached(PyObject *module, PyObject *args)
+{
+    (void)module;
+    const char *path, *tokenizer;
+    if (!PyArg_ParseTuple(args, "yO&:import_cached", &path, path_of, &tokenizer))
+        return NULL;
+    sib_import_options o = {.tokenizer = tokenizer};
+    char *model = NULL;
+    sib_error err = SIB_ERROR_INIT;
+    sib_code code;
+    Py_BEGIN_ALLOW_THREADS code = sib_import_cached(path, &o, &model, NULL, &err);
+    Py_END_ALLOW_THREADS PyObject *result =
+        code == SIB_OK ? PyUnicode_DecodeFSDefault(model) : error_raise(&err, NULL);
+    sib_free(model);
+    return result;
+}
+
+static PyObject *import_takes(PyObject *module, PyObject *args)
+{
+    (void)module;
+    const char *path;
+    if (!PyArg_ParseTuple(args, "y:import_takes", &path))
+        return NULL;
+    bool takes;
+    Py_BEGIN_ALLOW_THREADS takes = sib_import_takes(path);
+    Py_END_ALLOW_THREADS return PyBool_FromLong(takes);
+}
+
 PyMethodDef IMPORT_METHODS[] = {
+    {"import_cached", import_cached, METH_VARARGS,
+     "import_cached(path, tokenizer or None) -> path of the model"},
+    {"import_takes", import_takes, METH_VARARGS, "import_takes(path) -> bool"},
     {"import_model", import_model, METH_VARARGS,
      "import_model(paths, out, recipe or None, dtype, opset, check, tokenizer or None) -> dict"},
     {NULL, NULL, 0, NULL},

@@ -30,7 +30,7 @@ from .conv import conv1d
 from .differences import NodeDifference, diff
 from .errors import SibylError
 from .features import LogMel, LogMelStream, log_mel_spectrogram, mel_filters, smooth3x3
-from .importing import import_model
+from .importing import import_cached, import_model, is_checkpoint
 from .extend import lowering, operator
 from .jobs import Job, JobNode, JobNodePort, JobPort, describe_job
 from .live import LiveSpeech, SpeechEvent
@@ -106,8 +106,10 @@ __all__ = [
     "functions",
     "get_available_providers",
     "get_devices",
+    "import_cached",
     "import_model",
     "inspect",
+    "is_checkpoint",
     "load_audio",
     "load_model",
     "load_plugin",

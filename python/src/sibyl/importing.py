@@ -12,6 +12,22 @@ _DTYPES = {"f32": "float32", "f16": "float16", "bf16": "bfloat16", "int8": "int8
 Path = str | os.PathLike[Any]
 
 
+def import_cached(checkpoint: Path, *, tokenizer: Path | None = None) -> str:
+    """The ONNX model that a checkpoint, a file or a folder, makes: imported now, or before from the same bytes.
+
+    It is kept in ~/.cache/sibyl/models ($XDG_CACHE_HOME), from which the models not used for longest go where they take more
+    than $SIBYL_CACHE_MB megabytes (20000). tokenizer: a file, or a folder with OpenAI's multilingual.tiktoken and
+    gpt2.tiktoken; None: the checkpoint's own, or what is beside it. An OSError where there is none, with what to fetch.
+    """
+    beside = None if tokenizer is None else os.fsencode(tokenizer)
+    return _sibyl.import_cached(os.fsencode(checkpoint), beside)
+
+
+def is_checkpoint(path: Path) -> bool:
+    """Whether a file, by its first bytes, or a folder holds weights of another program, which import_model reads."""
+    return _sibyl.import_takes(os.fsencode(path))
+
+
 def import_model(
     checkpoint: Path | Sequence[Path],
     out: Path,

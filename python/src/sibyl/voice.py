@@ -10,6 +10,7 @@ import sys
 from typing import Any, Iterable, Iterator, Sequence
 
 from .errors import SibylFileNotFoundError
+from .importing import import_cached, is_checkpoint
 from .jobs import Job, Path, describe_job, is_off, shown
 
 # Options that None switches off; of the others None means what the job has.
@@ -53,8 +54,8 @@ def load_model(
 ) -> SpeechToText | TextGeneration | VoiceActivity | Job:
     """What a model does, by the kind of its job: SpeechToText, TextGeneration, VoiceActivity, or else the Job itself.
 
-    name_or_path: an ONNX model that import_model made or that Sibyl has a job for, a job's document, a folder with one, or
-    the name of an installed model ("digits"), which is looked for in $SIBYL_MODELS and then where Sibyl is installed;
+    name_or_path: an ONNX model that import_model made or that Sibyl has a job for, a checkpoint, of which a model is made in the
+    cache (import_cached), a job's document, a folder with one, or the name of an installed model ("digits"), which is looked for in $SIBYL_MODELS and then where Sibyl is installed;
     "features" is the job of features. The rest is as in Job.
     """
     path = os.fsdecode(name_or_path)
@@ -68,6 +69,8 @@ def load_model(
             error = SibylFileNotFoundError(f"there is no file '{name}', and no model of that name is installed, but: {known}")
             error.code, error.filename = "io", name
             raise error
+    if is_checkpoint(path):
+        path, tokenizer = import_cached(path, tokenizer=tokenizer), None
     job = Job(path, kind, tokenizer, backends, threads)
     made = {"speech-to-text": SpeechToText, "text-generation": TextGeneration, "voice-activity": VoiceActivity}.get(job.kind)
     return made(job) if made else job
