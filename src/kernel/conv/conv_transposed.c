@@ -15,6 +15,9 @@
 /* A band is at least this many times as large as its overlap with neighbours, which is read twice. */
 #define BAND_OVERLAPS 8
 
+/* Rows of the image that have fewer elements are transposed together. */
+#define SHORT_ROW 64
+
 /* ---- Planning ------------------------------------------------------------------------------------------ */
 
 /* Where a tap of the last axis adds to a row of the output: elements skip .. skip + n - 1 of a row of the
@@ -132,7 +135,8 @@ bool conv_transposed_make(conv_transposed *t, unsigned threads)
     t->features = size_min(t->features, size_ceil_div(t->m, share));
     t->blocks = size_ceil_div(t->m, t->features);
     const conv2d_axis *row = &t->axis[CONV2D_AXES - 1];
-    t->phase_floats = rounded(row->out / row->stride + 1, 16);
+    t->short_rows = t->apart && row->in < SHORT_ROW && row->in < t->slab && row->stride > 1;
+    t->phase_floats = rounded(t->short_rows ? t->slab : row->out / row->stride + 1, 16);
     size_t products;
     return size_mul(t->features * t->taps, t->slab, &products) &&
            size_add(rounded(products, 16), row->stride * t->phase_floats, &t->work_floats) &&
@@ -269,6 +273,27 @@ static void copy_row_apart(const part *w, size_t channel, const size_t *at, floa
                                         (ptrdiff_t)(row->stride * sizeof *y), row->stride, row->in);
 }
 
+/* The same for all rows of a channel's band, where they are short: those of a tap row are transposed at once. plane:
+   of that channel. */
+static void copy_rows_apart(const part *w, size_t channel, float *plane)
+{
+    const conv_transposed *t = w->t;
+    const conv2d_axis *a = t->axis, *row = &t->axis[CONV2D_AXES - 1];
+    size_t first = w->slab_from / row->in, rows = w->slab_n / row->in;
+    for (size_t tap = 0; tap < a[0].kernel * a[1].kernel; tap++) {
+        const float *from = w->products + ((channel - w->first) * t->taps + tap * row->kernel) * w->slab_n;
+        w->kernels->layout.transpose[2]((const char *)from, (ptrdiff_t)(w->slab_n * sizeof *from),
+                                        (char *)w->phases, (ptrdiff_t)(row->stride * sizeof *from),
+                                        row->stride, w->slab_n);
+        for (size_t r = first; r < first + rows; r++) {
+            size_t p0 = r / a[1].in * a[0].stride + tap / a[1].kernel;
+            size_t p1 = r % a[1].in * a[1].stride + tap % a[1].kernel;
+            memcpy(plane + (p0 * a[1].out + p1) * row->out, w->phases + (r - first) * row->out,
+                   row->out * sizeof *plane);
+        }
+    }
+}
+
 /* Odd weights give NaN where they meet a zero between or around the elements. y: rows from..until of one
    channel. packed: (taps, c) of that channel. */
 static void meet_zeros(const part *w, const size_t *at, const float *packed, float *y)
@@ -300,13 +325,15 @@ static void add_up(const part *w, const float *packed)
             begin = plane;
             rows = 1;
         }
+        if (t->short_rows)
+            copy_rows_apart(w, channel, w->call->y + plane);
         for (size_t r = 0; r < rows; r++) {
             size_t from_top = (begin - plane) / row + r, at[2] = {from_top / a[1].out, from_top % a[1].out};
             float *y = w->call->y + begin + r * row;
-            if (t->apart)
-                copy_row_apart(w, channel, at, y);
-            else
+            if (!t->apart)
                 make_row(w, channel, at, y);
+            else if (!t->short_rows)
+                copy_row_apart(w, channel, at, y);
             if (t->odd_weights)
                 meet_zeros(w, at, packed + channel * t->taps * t->c, y);
         }

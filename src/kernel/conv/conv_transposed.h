@@ -22,11 +22,12 @@ typedef struct conv_transposed {
     size_t inner_in, inner_out; /* elements of one place along it */
     size_t features, blocks;    /* output channels of a block; blocks of a group */
     size_t slab;                /* max elements of the image that a band reads */
-    size_t phase_floats;        /* of a row of the output, one phase */
-    size_t work_floats;         /* scratch of one worker */
-    size_t workers;             /* max threads */
-    bool apart;                 /* windows do not overlap and fill the output */
-    bool odd_weights;           /* some weights are infinite or NaN; set by the caller */
+    size_t phase_floats; /* of a row of the output, or of all of a band's where short_rows, one phase */
+    size_t work_floats;  /* scratch of one worker */
+    size_t workers;      /* max threads */
+    bool apart;          /* windows do not overlap and fill the output */
+    bool short_rows;     /* apart: the rows of a band are transposed together */
+    bool odd_weights;    /* some weights are infinite or NaN; set by the caller */
 } conv_transposed;
 
 /* Chooses the rest from batch, groups, c, m and axis. Returns false where sizes exceed memory. */

@@ -61,12 +61,14 @@ INLINE void load_rows(const float *x, size_t ldx, int rows, int nv, vf sum[ROWS]
         vf_load(x + (size_t)r * ldx + v * VF_LANES);
 }
 
-/* Calls work(rows, ...) with a constant for `left` rows: as many as fit in registers, then one by one. */
+/* Calls work(rows, ...) with a constant for `left` rows: as many as fit in registers, four, two, one. */
 #define BY_ROWS(left, work)                                                                                  \
     do {                                                                                                     \
         size_t first = 0, all = (left);                                                                      \
         for (; ROWS > 1 && all - first >= ROWS; first += ROWS)                                               \
             work(ROWS, first);                                                                               \
+        for (; ROWS > 4 && all - first >= 4; first += 4)                                                     \
+            work(4, first);                                                                                  \
         for (; ROWS > 2 && all - first >= 2; first += 2)                                                     \
             work(2, first);                                                                                  \
         for (; first < all; first++)                                                                         \
