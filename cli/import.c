@@ -13,7 +13,7 @@
 typedef struct settings {
     const char *out, *recipe, *tokenizer, *chat_template;
     int dtype;
-    long opset;
+    long opset, audio_context;
     bool check, json;
 } settings;
 
@@ -34,6 +34,9 @@ static const cli_option options[] = {
                 "20 to 23; before 23 attention, RMS norms and rotary positions are written "
                 "in smaller operators (default: 23)",
                 .offer = "20 21 22 23"),
+    OPT_INTEGER("audio-context", audio_context, "N", 1, 1000000,
+                "of Whisper: frames of 20 ms of its windows (default: the checkpoint's, 1500)",
+                .more = "Shorter windows make encoding cheaper, and recordings are cut into more of them."),
     OPT_TEXT("recipe", recipe, "NAME",
              "the kind of model, where the names of its weights do not determine it",
              .names = sib_recipe_name),
@@ -187,6 +190,7 @@ static int import_files(const settings *s, size_t n, const char *const *paths)
                             .dtype = dtypes[s->dtype],
                             .opset = (int)s->opset,
                             .check = s->check,
+                            .audio_context = s->audio_context,
                             .on_progress = show_progress,
                             .context = &progress,
                             .cancel = interrupted};

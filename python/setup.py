@@ -53,7 +53,7 @@ def make_models(extension: Path, folder: Path) -> None:
         out.parent.mkdir(parents=True)
         tokenizer = path.with_suffix(".tiktoken")
         beside = os.fsencode(tokenizer) if tokenizer.is_file() else None
-        library.import_model([os.fsencode(path)], os.fsencode(out), None, "float32", 0, False, beside)
+        library.import_model([os.fsencode(path)], os.fsencode(out), None, "float32", 0, False, beside, 0)
 
 
 class CMakeBuild(build_ext):

@@ -22,6 +22,9 @@ typedef struct sib_import_options {
     /* file with the chat template (chat.h) for the model's metadata [GGUF's own; chat_template.jinja or
        tokenizer_config.json next to the checkpoint] */
     const char *chat_template;
+    /* of Whisper: frames of 20 ms that its windows have, at most the checkpoint's [the checkpoint's, 30 s]. Shorter ones
+       make encoding cheaper; recordings are then cut into more windows, each with less around it. */
+    int64_t audio_context;
     uint64_t max_bytes;  /* most bytes of weights that the model may have: more is refused before any is
                            written [no limit] */
     bool need_tokenizer; /* a checkpoint without a tokenizer is refused (SIB_ERR_IO), with what to fetch */

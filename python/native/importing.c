@@ -88,8 +88,9 @@ static PyObject *import_model(PyObject *module, PyObject *args)
     PyObject *names;
     const char *out, *recipe, *dtype, *tokenizer;
     int check, opset;
-    if (!PyArg_ParseTuple(args, "O!yzsipO&:import_model", &PyList_Type, &names, &out, &recipe, &dtype, &opset,
-                          &check, path_of, &tokenizer))
+    long long audio_context;
+    if (!PyArg_ParseTuple(args, "O!yzsipO&L:import_model", &PyList_Type, &names, &out, &recipe, &dtype, &opset,
+                          &check, path_of, &tokenizer, &audio_context))
         return NULL;
     Py_ssize_t n = PyList_Size(names);
     const char **paths = PyMem_Calloc((size_t)n + 1, sizeof *paths);
@@ -104,7 +105,8 @@ static PyObject *import_model(PyObject *module, PyObject *args)
                             .dtype = sib_dtype_from_name(dtype),
                             .opset = opset,
                             .tokenizer = tokenizer,
-                            .check = check != 0};
+                            .check = check != 0,
+                            .audio_context = audio_context};
     sib_import_report *report = NULL;
     char *job = NULL;
     sib_error err = SIB_ERROR_INIT;

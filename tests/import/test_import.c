@@ -19,6 +19,7 @@ typedef struct made {
     uint64_t noise;
     const char *without, *bent; /* weights to leave out, and to give another shape */
     bool hugging;               /* with Hugging Face's names */
+    int64_t audio;              /* places that the encoder has positions for, of AUDIO; 0: all */
     float plant;                /* a value in the middle of decoder.ln.weight, unless 0 */
     size_t n;
 } made;
@@ -36,12 +37,14 @@ static void put(made *m, const char *name, size_t rank, const int64_t *dims, dou
     bool gone = m->without && !strcmp(m->without, name), bent = m->bent && !strcmp(m->bent, name);
     for (size_t i = 0; i < rank; i++)
         count *= (size_t)dims[i];
+    int64_t rows = m->audio && !strcmp(name, "encoder.positional_embedding") ? m->audio : dims[0];
+    size_t kept = count / (size_t)dims[0] * (size_t)rows;
     /* also drawn when left out, so that the other weights do not change */
     for (size_t i = 0; i < count; i++) {
         float x = (float)(draw(m) * scale + offset);
         if (m->plant != 0 && i == count / 2 && !strcmp(name, "decoder.ln.weight"))
             x = m->plant;
-        if (!gone)
+        if (!gone && i < kept)
             b_append(&m->data, &x, sizeof x);
     }
     if (gone)
@@ -53,6 +56,7 @@ static void put(made *m, const char *name, size_t rank, const int64_t *dims, dou
         snprintf(text, sizeof text, "%s%lld", i ? "," : "",
                  bent && i == 0 ? (long long)count
                  : bent         ? 1LL
+                 : i == 0       ? (long long)rows
                                 : (long long)dims[i]);
         f_text(&m->header, text);
     }
@@ -229,8 +233,8 @@ static const char *const decoder_outputs[] = {"logits",      "present_k.0", "pre
 static const char *const past_names[] = {"past_k.0", "past_v.0", "past_k.1", "past_v.1"};
 static const char *const cross_names[] = {"cross_k.0", "cross_v.0", "cross_k.1", "cross_v.1"};
 
-/* Decodes 5 tokens, `step` per run, and gives the logits of all: (5, WORDS). */
-static void decode(const char *path, int step, float *logits)
+/* Decodes 5 tokens after a window of n_audio frames, `step` per run, and gives the logits of all: (5, WORDS). */
+static void decode_after(const char *path, int64_t n_audio, int step, float *logits)
 {
     static const int64_t tokens[5] = {3, 19, 0, 7, 3};
     sib_error err = SIB_ERROR_INIT;
@@ -239,7 +243,7 @@ static void decode(const char *path, int step, float *logits)
     sib_value *cross[4], *past[4], *out[6];
     for (int i = 0; i < MELS * 2 * AUDIO; i++)
         mel[i] = sinf((float)i);
-    sib_named_value in[10] = {{"mel", of_floats(3, (const int64_t[]){1, MELS, 2 * AUDIO}, mel)}};
+    sib_named_value in[10] = {{"mel", of_floats(3, (const int64_t[]){1, MELS, 2 * n_audio}, mel)}};
     CHECK_OK(sib_session_run(encoder, 1, in, 0, NULL, cross, NULL, &err), err);
     sib_value_free((sib_value **)&in[0].value);
     for (int i = 0; i < 4; i++)
@@ -263,7 +267,7 @@ static void decode(const char *path, int step, float *logits)
         }
         const int64_t *dims = sib_tensor_dims(sib_value_tensor(out[5]));
         assert_int_equal(dims[2], step);
-        assert_int_equal(dims[3], AUDIO);
+        assert_int_equal(dims[3], n_audio);
         sib_value_free(&out[0]);
         sib_value_free(&out[5]);
         sib_value_free(&given[0]);
@@ -275,6 +279,11 @@ static void decode(const char *path, int step, float *logits)
     }
     sib_session_free(&encoder);
     sib_session_free(&decoder);
+}
+
+static void decode(const char *path, int step, float *logits)
+{
+    decode_after(path, AUDIO, step, logits);
 }
 
 static double distance(const float *a, const float *b, size_t n)
@@ -379,6 +388,28 @@ TEST(narrow_weights_are_near)
         assert_int_equal(stat(beside(f, "w.onnx.data"), &small), 0);
         assert_true(small.st_size * rows[i].share < whole.st_size * 13 / 10);
     }
+    remove_folder(f);
+}
+
+/* Windows shorter than the checkpoint's are those of a checkpoint that has positions for no more. */
+TEST(windows_can_be_shorter)
+{
+    sib_error err = SIB_ERROR_INIT;
+    const char *f = folder(), *in = save_whisper((made){0}, f, "w.safetensors"), *out = beside(f, "w.onnx");
+    const char *less = beside(f, "less.onnx");
+    float asked[5 * WORDS], all[5 * WORDS], fewer[5 * WORDS];
+    import_to(in, out, SIB_F32);
+    decode(out, 5, all);
+    import_to(save_whisper((made){.audio = 4}, f, "less.safetensors"), less, SIB_F32);
+    decode_after(less, 4, 5, fewer);
+    CHECK_OK(sib_import(&in, 1, out, &(sib_import_options){.audio_context = 4}, NULL, &err), err);
+    decode_after(out, 4, 5, asked);
+    assert_memory_equal(asked, fewer, sizeof asked);
+    assert_true(distance(asked, all, 5 * WORDS) > 0.001);
+    const int64_t refused[] = {-1, AUDIO + 1};
+    for (int i = 0; i < 2; i++)
+        CHECK_FAILS(sib_import(&in, 1, out, &(sib_import_options){.audio_context = refused[i]}, NULL, &err),
+                    SIB_ERR_ARGUMENT, err, "1 to 6");
     remove_folder(f);
 }
 

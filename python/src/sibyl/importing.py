@@ -37,6 +37,7 @@ def import_model(
     recipe: str | None = None,
     check: bool = False,
     tokenizer: Path | None = None,
+    audio_context: int = 0,
 ) -> dict[str, Any]:
     """Writes the model that a checkpoint's weights ask for to `out`, and its weights beside it to `out`.data.
 
@@ -48,6 +49,8 @@ def import_model(
     23; before 23 attention, RMS norms and rotary positions stand in smaller operators. recipe: what model it is, where
     that is not to be found out. check: statistics of every weight; NaN and infinities are refused. tokenizer: a file;
     None takes the checkpoint's own, or a tokenizer.json beside it.
+    audio_context: of Whisper, frames of 20 ms that its windows have; 0 takes the checkpoint's (1500). Shorter windows make
+    encoding cheaper; recordings are cut into more of them.
     Returns what was found: recipe, format, tokenizer (its kind, or None), job (the document, or None), parameters, weights,
     problems.
     """
@@ -56,4 +59,4 @@ def import_model(
     paths = [checkpoint] if isinstance(checkpoint, (str, os.PathLike)) else list(checkpoint)
     beside = None if tokenizer is None else os.fsencode(tokenizer)
     names = [os.fsencode(path) for path in paths]
-    return _sibyl.import_model(names, os.fsencode(out), recipe, _DTYPES[dtype], opset, check, beside)
+    return _sibyl.import_model(names, os.fsencode(out), recipe, _DTYPES[dtype], opset, check, beside, audio_context)

@@ -17,6 +17,7 @@
 #define EPSILON 1e-5
 
 typedef struct whisper {
+    int64_t places; /* that the encoder has positions for, of which the model takes n_audio_ctx */
     int64_t n_mels, n_audio_ctx, n_text_ctx, n_vocab, n_audio_layer, n_text_layer;
     int64_t d, audio_heads, text_heads; /* d: width of a token, the same in encoder and decoder */
 } whisper;
@@ -83,11 +84,16 @@ static whisper read_dims(build *b)
 {
     whisper w = {.n_mels = build_dim(b, "encoder.conv1.weight", 1),
                  .d = build_dim(b, "encoder.conv1.weight", 0),
-                 .n_audio_ctx = build_dim(b, "encoder.positional_embedding", 0),
+                 .places = build_dim(b, "encoder.positional_embedding", 0),
                  .n_text_ctx = build_dim(b, "decoder.positional_embedding", 0),
                  .n_vocab = build_dim(b, "decoder.token_embedding.weight", 0),
                  .n_audio_layer = build_count(b, "encoder.blocks.", ".attn.query.weight"),
                  .n_text_layer = build_count(b, "decoder.blocks.", ".attn.query.weight")};
+    int64_t asked = b->work->options->audio_context;
+    w.n_audio_ctx = asked ? asked : w.places;
+    if (asked < 0 || (w.places && asked > w.places))
+        build_fail(b, SIB_ERR_ARGUMENT, "%s: windows cannot have %lld frames of audio; they can have 1 to %lld",
+                   checkpoint_file(b->c, 0), (long long)asked, (long long)w.places);
     w.audio_heads = config_int(b, "n_audio_head", "encoder_attention_heads", w.d / 64);
     w.text_heads = config_int(b, "n_text_head", "decoder_attention_heads", w.d / 64);
     if (w.d <= 0 || w.audio_heads <= 0 || w.text_heads <= 0 || w.d % w.audio_heads || w.d % w.text_heads)
@@ -161,14 +167,17 @@ static void cross_keys(build *b, value_id audio, const whisper *w, int64_t i)
 
 static void encoder(build *b, const whisper *w)
 {
-    const int64_t places[] = {w->n_audio_ctx, w->d};
+    const int64_t places[] = {w->places, w->d};
     build_scope(b, "encoder");
     value_id mel =
         build_input(b, "mel", SIB_F32, "B %lld %lld", (long long)w->n_mels, 2 * (long long)w->n_audio_ctx);
     value_id x = build_gelu(b, build_conv3(b, mel, "encoder.conv1", w->n_mels, w->d, 1), false);
     x = build_gelu(b, build_conv3(b, x, "encoder.conv2", w->d, w->d, 2), false);
     x = build_transpose(b, x, 3, (const int64_t[]){0, 2, 1}); /* [B, n_audio_ctx, d] */
-    x = build_add(b, x, build_weight(b, "encoder.positional_embedding", 2, places));
+    value_id positions = build_weight(b, "encoder.positional_embedding", 2, places);
+    if (w->n_audio_ctx < w->places)
+        positions = build_slice(b, positions, build_int(b, 0), build_int(b, w->n_audio_ctx), 0);
+    x = build_add(b, x, positions);
     for (int64_t i = 0; i < w->n_audio_layer; i++) {
         const char *where = build_text(b, "encoder.blocks.%lld", (long long)i);
         build_attention at = {.size = w->d / w->audio_heads,
