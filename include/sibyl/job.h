@@ -234,6 +234,10 @@ SIB_API sib_model *sib_job_model(const sib_job *j, size_t i, const char **name);
 /* The session of call i of the document, to be watched (sib_watch_add) or looked into, and its name in *call (may be
    NULL). Alive as long as the job. NULL where i is out of range. */
 SIB_API sib_session *sib_job_session(const sib_job *j, size_t i, const char **call);
+/* The session that makes call i in runs that nobody watches, to read its graphs and plans: of a decoder whose caches are
+   buffers that double one of its own, whose graphs have further inputs and TensorScatter in the place of concatenation;
+   else that of sib_job_session. Alive as long as the job. NULL where i is out of range. */
+SIB_API sib_session *sib_job_unwatched_session(const sib_job *j, size_t i);
 /* The prompt of a chat, by the job's chat template (chat.h) with the texts that its document gives ("bos_token", ...).
    variables (size): a JSON object with "messages", "add_generation_prompt", "tools", ...; its names win. *text:
    (*text_size) bytes followed by a NUL, release with sib_free; to be encoded with SIB_SPECIAL_FOUND. cancel: may be NULL.

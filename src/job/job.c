@@ -39,6 +39,11 @@ sib_session *sib_job_session(const sib_job *j, size_t i, const char **call)
     return call_plan_session(j->parts.plans[i]);
 }
 
+sib_session *sib_job_unwatched_session(const sib_job *j, size_t i)
+{
+    return i < j->doc->n_calls ? call_plan_unwatched(j->parts.plans[i]) : NULL;
+}
+
 void sib_job_get_info(const sib_job *j, sib_job_info *out)
 {
     const job_doc *d = j->doc;

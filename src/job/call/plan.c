@@ -373,6 +373,11 @@ sib_session *call_plan_session(const call_plan *p)
     return p->session;
 }
 
+sib_session *call_plan_unwatched(const call_plan *p)
+{
+    return p->buffered ? p->buffered : p->session;
+}
+
 const char *call_plan_metadata(const call_plan *p, const char *key)
 {
     const char *name, *value;

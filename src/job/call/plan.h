@@ -29,6 +29,8 @@ size_t call_plan_output_named(const call_plan *p, const char *port);
 const char *call_plan_metadata(const call_plan *p, const char *key);
 /* The session that runs the call, borrowed. */
 sib_session *call_plan_session(const call_plan *p);
+/* The one that runs it where nobody watches: of the form with buffers, where the call has that. */
+sib_session *call_plan_unwatched(const call_plan *p);
 /* The model's input for state i; NULL where i is out of range. */
 const sib_value_info *call_plan_state(const call_plan *p, size_t i);
 

@@ -91,19 +91,29 @@ served *served_hold(served *v)
     return v;
 }
 
-static sib_session *job_session(const served *v, const char *call)
+/* The session of the job's call, or of the first where call is NULL; *at (may be NULL): its index. */
+static sib_session *job_session(const served *v, const char *call, size_t *at)
 {
     const char *name;
     sib_session *s;
     for (size_t i = 0; v->job && (s = sib_job_session(v->job, i, &name)); i++)
-        if (!call || !strcmp(call, name))
+        if (!call || !strcmp(call, name)) {
+            if (at)
+                *at = i;
             return s;
+        }
     return NULL;
+}
+
+sib_session *served_unwatched(const served *v, const char *call)
+{
+    size_t at;
+    return job_session(v, call, &at) ? sib_job_unwatched_session(v->job, at) : NULL;
 }
 
 const sib_model *served_model(served *v, const char *call)
 {
-    sib_session *s = job_session(v, call);
+    sib_session *s = job_session(v, call, NULL);
     return s ? sib_session_model(s) : v->job || call ? NULL : v->model;
 }
 
@@ -167,7 +177,7 @@ sib_code served_session(served *v, const char *call, const char *backends, bool 
     if (!model)
         return server_fail(err, SIB_ERR_ARGUMENT, "the model '%s' has no graph%s%s", v->id,
                            call ? " of a call " : "", call ? call : "");
-    sib_session *of_job = job_session(v, call);
+    sib_session *of_job = job_session(v, call, NULL);
     if (of_job && !backends && !oracle) {
         *out = of_job;
         return SIB_OK;

@@ -61,6 +61,9 @@ bool catalog_close(catalog *m, const char *id);
 /* The model whose graphs are shown: of the job's call, or of the first where call is NULL. NULL where there is no such
    call. Lives as long as v. */
 const sib_model *served_model(served *v, const char *call);
+/* The session that runs of the job make that call in, as it is planned: sib_job_unwatched_session. NULL where v is no job or
+   has no such call. */
+sib_session *served_unwatched(const served *v, const char *call);
 /* A session of that model, made once for each choice and kept with the model. backends: NULL for the server's.
    Thread-safe; while one is made, those that are there can be had. */
 sib_code served_session(served *v, const char *call, const char *backends, bool oracle, sib_session **out,

@@ -12,8 +12,11 @@
 static bool open_session(exchange *x, graph_set *set, const char *call)
 {
     sib_error err = SIB_ERROR_INIT;
-    sib_code code =
-        served_session(set->model, call, exchange_query(x, "backends"), false, &set->session, &err);
+    const char *backends = exchange_query(x, "backends");
+    set->session = backends ? NULL : served_unwatched(set->model, call);
+    if (set->session)
+        return true;
+    sib_code code = served_session(set->model, call, backends, false, &set->session, &err);
     if (code != SIB_OK)
         answer_failure(x, &err);
     return code == SIB_OK;
