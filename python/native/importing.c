@@ -89,8 +89,8 @@ static PyObject *import_model(PyObject *module, PyObject *args)
     const char *out, *recipe, *dtype, *tokenizer;
     int check, opset;
     long long audio_context;
-    if (!PyArg_ParseTuple(args, "O!yzsipO&L:import_model", &PyList_Type, &names, &out, &recipe, &dtype, &opset,
-                          &check, path_of, &tokenizer, &audio_context))
+    if (!PyArg_ParseTuple(args, "O!yzsipO&L:import_model", &PyList_Type, &names, &out, &recipe, &dtype,
+                          &opset, &check, path_of, &tokenizer, &audio_context))
         return NULL;
     Py_ssize_t n = PyList_Size(names);
     const char **paths = PyMem_Calloc((size_t)n + 1, sizeof *paths);

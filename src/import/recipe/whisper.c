@@ -92,7 +92,8 @@ static whisper read_dims(build *b)
     int64_t asked = b->work->options->audio_context;
     w.n_audio_ctx = asked ? asked : w.places;
     if (asked < 0 || (w.places && asked > w.places))
-        build_fail(b, SIB_ERR_ARGUMENT, "%s: windows cannot have %lld frames of audio; they can have 1 to %lld",
+        build_fail(b, SIB_ERR_ARGUMENT,
+                   "%s: windows cannot have %lld frames of audio; they can have 1 to %lld",
                    checkpoint_file(b->c, 0), (long long)asked, (long long)w.places);
     w.audio_heads = config_int(b, "n_audio_head", "encoder_attention_heads", w.d / 64);
     w.text_heads = config_int(b, "n_text_head", "decoder_attention_heads", w.d / 64);
