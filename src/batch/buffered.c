@@ -109,7 +109,8 @@ static sib_code put_heads(rewrite *w, node_id at, value_id cache, value_id *rows
         code = put_node(w, at, n, "Reshape", NULL, 2, in, &apart, &parted, err);
     if (code == SIB_OK)
         code = put_node(w, at, n, "Transpose", &perm, 1, &parted, &heads, &made, err);
-    *rows = made;
+    if (code == SIB_OK)
+        *rows = made;
     return code;
 }
 

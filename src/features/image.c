@@ -163,8 +163,8 @@ static sib_code frequency_axis(canvas *c, const image *p, sib_error *err)
         return err_memory(err, p->height, "an image");
     fill(c, LEFT - 1, TOP, 1, p->height, PALETTE_BLACK);
     for (size_t i = 0; i < sizeof steps / sizeof *steps && top / steps[i] < MAX_LABELS; i++)
-        for (double hz = steps[i]; hz <= top; hz += steps[i])
-            frequency_tick(c, p, hz, taken);
+        for (int n = 1; n * steps[i] <= top; n++)
+            frequency_tick(c, p, n * steps[i], taken);
     text_ending(c, LEFT - TICK, TOP - LINE_HEIGHT - GAP, "Hz");
     mem_free(taken);
     return SIB_OK;

@@ -61,16 +61,17 @@ INLINE void load_rows(const float *x, size_t ldx, int rows, int nv, vf sum[ROWS]
         vf_load(x + (size_t)r * ldx + v * VF_LANES);
 }
 
-/* Calls work(rows, ...) with a constant for `left` rows: as many as fit in registers, four, two, one. */
+/* Calls work(rows, ...) with a constant for `left` rows: as many as fit in registers, four, two, one. Loops that a level
+   has no room for never run, and name one row. */
 #define BY_ROWS(left, work)                                                                                  \
     do {                                                                                                     \
         size_t first = 0, all = (left);                                                                      \
         for (; ROWS > 1 && all - first >= ROWS; first += ROWS)                                               \
             work(ROWS, first);                                                                               \
         for (; ROWS > 4 && all - first >= 4; first += 4)                                                     \
-            work(4, first);                                                                                  \
+            work(ROWS > 4 ? 4 : 1, first);                                                                   \
         for (; ROWS > 2 && all - first >= 2; first += 2)                                                     \
-            work(2, first);                                                                                  \
+            work(ROWS > 2 ? 2 : 1, first);                                                                   \
         for (; first < all; first++)                                                                         \
             work(1, first);                                                                                  \
     } while (0)

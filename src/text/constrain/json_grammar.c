@@ -170,7 +170,7 @@ uint32_t json_array_of(json_grammar *j, const uint32_t *first, size_t n, uint32_
 {
     grammar *g = j->g;
     uint32_t close = byte(g, ']', j->end), may_close;
-    uint32_t n_first = n < max ? (uint32_t)n : max;
+    uint32_t n_first = !first ? 0 : n < max ? (uint32_t)n : max;
     uint32_t items = more_items(j, item, min > n_first ? min - n_first : 0,
                                 max == JSON_NO_MAX ? max : max - n_first, &may_close);
     for (uint32_t i = n_first;

@@ -48,8 +48,7 @@ static decimal decimal_of(compiler *c, const json_t *bound, bool lower)
     decimal d = decimal_extreme(lower);
     double x = json_number_value(bound);
     char *text = NULL, exact[32];
-    if (bound && json_is_real(bound) &&
-        fabs(x) >= 0x1p53) /* fewer digits than it has would be another integer */
+    if (json_is_real(bound) && fabs(x) >= 0x1p53) /* fewer digits than it has would be another integer */
         snprintf(exact, sizeof exact, "%.0f", x);
     else if (bound && !(text = schema_text_of(bound)))
         schema_no_memory(c);

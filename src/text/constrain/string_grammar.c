@@ -192,9 +192,10 @@ static automaton_range *shared_ranges(const product *p, const spot *s, size_t *n
     size_t room = 1;
     for (size_t i = 0; i < p->n; i++)
         room += p->patterns[i].states[s->at[i]].n;
-    automaton_range *all = mem_alloc(2 * room, sizeof *all), *more = all + room;
+    automaton_range *all = mem_alloc(2 * room, sizeof *all);
     if (!all)
         return NULL;
+    automaton_range *more = all + room;
     *n = first->n;
     if (*n)
         memcpy(all, p->patterns[0].ranges + first->first, *n * sizeof *all);
