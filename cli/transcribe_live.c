@@ -226,12 +226,12 @@ static bool hear_source(sound *s, const live_hearing *h)
     pthread_t reader;
     if (sib_live_create(h->job, &o, &live, &err) != SIB_OK)
         return !cli_fail("%s", err.message);
-    bool begun = !pthread_create(&reader, NULL, read_sound, s), done = begun;
+    bool begun = !pthread_create(&reader, NULL, read_sound, s);
     if (!begun)
         cli_fail("a thread that reads sound cannot be started");
     float *taken = cli_alloc(MAX_AHEAD, sizeof *taken);
     interrupt_watch();
-    done = begun && hear(s, live, taken);
+    bool done = begun && hear(s, live, taken);
     interrupt_end();
     free(taken);
     sib_live_free(&live);
