@@ -170,11 +170,11 @@ uint32_t json_array_of(json_grammar *j, const uint32_t *first, size_t n, uint32_
 {
     grammar *g = j->g;
     uint32_t close = byte(g, ']', j->end), may_close;
-    uint32_t n_first = !first ? 0 : n < max ? (uint32_t)n : max;
+    uint32_t n_first = n < max ? (uint32_t)n : max;
     uint32_t items = more_items(j, item, min > n_first ? min - n_first : 0,
                                 max == JSON_NO_MAX ? max : max - n_first, &may_close);
-    for (uint32_t i = n_first;
-         i-- > 0;) { /* from the last: what may stand behind a comma, and behind item i */
+    /* from the last: what may stand behind a comma, and behind item i */
+    for (uint32_t i = n_first; first && i-- > 0;) {
         uint32_t comma = items ? byte(g, ',', json_blank(j, items)) : 0;
         uint32_t after = json_blank(j, grammar_either(g, may_close, comma));
         items = first[i] && after ? grammar_add(g, GRAMMAR_CALL, first[i], after) : 0;
