@@ -83,7 +83,7 @@ static bool take_sound(sound *s, float *out, size_t *n)
     return more;
 }
 
-/* Opens the source; a device is told by "alsa:" or "pulse:" in front of its name. */
+/* Opens the source; a name that begins with "alsa:" or "pulse:" is a device. */
 static bool open_sound(sound *s, const live_hearing *h, const char *source)
 {
     sib_error err = SIB_ERROR_INIT;

@@ -40,7 +40,7 @@ typedef struct sib_audio_info {
 /* A recording being decoded, block by block. One thread at a time per reader. */
 typedef struct sib_audio_reader sib_audio_reader;
 
-/* Opens a file, or standard input where path is "-": a recording in a container, told by its first bytes and decoded as
+/* Opens a file, or standard input where path is "-": a recording in a container, recognised by its first bytes and decoded as
    it comes, also through a pipe (where a container cannot be read without seeking, as an MP4 file whose index is at
    the end, that is an error); otherwise raw PCM. Chooses the stream that the ffmpeg command would choose; libswresample
    mixes the channels and changes the rate with its defaults. A path is always a plain file: "http:x" and

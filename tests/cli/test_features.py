@@ -357,7 +357,7 @@ class BadInput(Case):
         self.fails(1, "-: ", "features", "-", stdin=b"\0\0\0\x20ftypisom" + bytes(400))
 
     def test_frames_without_a_mark_on_standard_input(self):
-        """MPEG audio is told from samples by three headers at the distances that they state."""
+        """MPEG audio is recognised by three headers at the distances that they state."""
         frame = b"\xff\xfb\x90\x00" + bytes(413)  # MPEG 1 layer III, 128 kbit/s, 44.1 kHz: 417 bytes of silence
         self.assertEqual(json.loads(self.done("features", "-", "--json", "-o", "m.npy", stdin=40 * frame))["container"], "mp3")
         for raw in (frame + bytes(40000), b"\xff\xfb" * 20000):

@@ -300,7 +300,7 @@ class Cached(Small):
         self.fails(1, "SIBYL_CACHE_MB is 'much'", "job", "g", "--describe", env=self.there["env"] | {"SIBYL_CACHE_MB": "much"})
 
     def test_tokenizers(self):
-        """Missing and damaged ones are told at once, with what to fetch."""
+        """Missing and damaged ones are refused at import, with what to fetch."""
         (self.folder / "g" / "tokenizer.json").unlink()
         self.fails(1, ["has no tokenizer", "fetch tokenizer.json"], "job", "g", "--describe", **self.there)
         self.assertEqual(self.kept() if self.models.exists() else set(), set())
