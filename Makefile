@@ -177,6 +177,7 @@ check: need-check all
 	tools/check-includes.py
 	tools/check-links.py build/$(PRESET)
 	tools/check-headers.sh
+	$(PYTHON) tools/check-types.py
 	tools/analyse.py build/$(PRESET)
 
 # clang's path checks as far as clang goes by itself (20 minutes).

@@ -14,7 +14,7 @@ test="$build libcmocka-dev g++ ffmpeg python3 libonnx-testdata mlir-14-tools"
 python="$test python3-dev python3-venv ca-certificates"
 peers="$python libfftw3-single3"
 train="python3 python3-venv ffmpeg libespeak-ng1 espeak-ng"
-check="$build g++ clang-format clang-tidy cppcheck python3"
+check="$build g++ clang-format clang-tidy cppcheck python3 python3-venv ca-certificates"
 cortex="gcc libc6-dev clang gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user gcc-arm-none-eabi qemu-system-arm ffmpeg python3"
 page="python3"
 node="nodejs npm"
@@ -174,6 +174,7 @@ extra_missing() {
     python | python-packages) ! [ -f build/venv/requirements-test.stamp ] ;;
     peers) ! [ -f build/venv/requirements-peers.stamp ] ;;
     gpu) ! [ -f build/venv/requirements-gpu.stamp ] ;;
+    check) ! [ -f build/venv/requirements-check.stamp ] ;;
     train) ! [ -f build/venv/requirements-train.stamp ] ;;
     arm64) ! [ -f build/arm64-root/packages ] ;;
     page | web) ! [ -f web/node_modules/lock.stamp ] ;;
@@ -197,6 +198,7 @@ install_kind() {
         install_requirements tools/requirements-gpu.txt
         ;;
     gpu) install_requirements tools/requirements-gpu.txt ;;
+    check) install_requirements tools/requirements-check.txt ;;
     train) install_requirements tools/requirements-train.txt ;;
     esac
 }

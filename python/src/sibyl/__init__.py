@@ -6,7 +6,7 @@ with them: speech to text, text generation, voice activity.
     mel = sibyl.LogMel("kaldi", precise=True)(samples)              # other front ends by description
     session = sibyl.InferenceSession("model.onnx")                  # as onnxruntime's
     outputs = session.run(None, {"x": mel})
-    sibyl.load_model("digits").transcribe("speech.flac")["text"]    # as openai-whisper's
+    sibyl.load_model("digits", "speech-to-text").transcribe("speech.flac")["text"]    # as openai-whisper's
 
     sibyl.ops.attention(q, k, v, is_causal=True)                    # operators as plain calls
 

@@ -19,7 +19,7 @@ class NodeEnd:
 
     dtype: str  # "float32", "unknown"
     shape: tuple[int | None, ...] | None  # None for dims that depend on data
-    constant: np.ndarray | None  # a weight, or another value known before the run
+    constant: np.ndarray[Any, Any] | None  # a weight, or another value known before the run
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +53,8 @@ class Backend:
         """Called once per plan; what it returns is the state that run gets."""
         return node
 
-    def run(self, state: Any, *inputs: Any) -> Any:
+    # With **none type checkers take methods of any inputs in its place.
+    def run(self, state: Any, *inputs: Any, **none: Any) -> Any:
         """The output, or a tuple of several; inputs are copies, None for one that is omitted."""
         raise NotImplementedError
 

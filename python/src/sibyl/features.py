@@ -7,7 +7,7 @@ import functools
 import operator
 import os
 from collections import deque
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Unpack, overload
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from ._arrays import as_device_samples, as_samples, empty_like, is_tensor, witho
 from ._threads import pool
 from .audio import load_audio
 from .errors import SibylOSError, with_path
-from .spec import ENUMS, MelSpec
+from .spec import ENUMS, MelChanges, MelSpec
 
 if TYPE_CHECKING:
     import torch
@@ -203,17 +203,18 @@ class LogMel:
         precise: bool = False,
         threads: int = 1,
         smooth: str | None = None,
-        **changes: Any,
+        **changes: Unpack[MelChanges],
     ) -> None:
         if isinstance(spec, str):
             spec = MelSpec.preset(spec)
         elif not isinstance(spec, MelSpec):
             raise TypeError(f"spec must be the name of a preset or a MelSpec, not {type(spec).__name__}")
+        fields: dict[str, Any] = {**changes}
         if n_mels is not None:
-            changes["n_mels"] = operator.index(n_mels)
+            fields["n_mels"] = operator.index(n_mels)
         if smooth is not None:
-            changes["smooth"] = smooth
-        self._spec = dataclasses.replace(spec, **changes)
+            fields["smooth"] = smooth
+        self._spec = dataclasses.replace(spec, **fields)
         self._precise = bool(precise)
         self._threads = operator.index(threads)
         self._mel = _tables(self._spec, self._precise)

@@ -26,7 +26,7 @@ from .registry import Registry, default_registry
 from .providers import backends_of
 from .session import InferenceSession, Profile, _number
 from .text import Tokenizer
-from .watch import Watch
+from .watch import Digest, Span, ValueEvent, Watch
 
 Path = str | os.PathLike[Any]
 
@@ -117,7 +117,7 @@ def _tensor(port: JobPort, given: Any) -> Any:
     return to_value(given, UNKNOWN, port.name)
 
 
-def _tokens(port: JobPort, given: Any) -> np.ndarray:
+def _tokens(port: JobPort, given: Any) -> np.ndarray[Any, Any]:
     if isinstance(given, (str, bytes)):
         raise _wrong(port, given, "ids of tokens")
     ids = np.asarray(given.detach().cpu() if is_tensor(given) else given).reshape(-1)
@@ -146,7 +146,7 @@ def _float(port: JobPort, given: Any) -> float:
     return float(given)
 
 
-def _floats(port: JobPort, given: Any) -> np.ndarray:
+def _floats(port: JobPort, given: Any) -> np.ndarray[Any, Any]:
     if isinstance(given, (str, bytes)):
         raise _wrong(port, given, "numbers")
     given = [given] if _is_number(given) else list(given)
@@ -331,12 +331,24 @@ class Job:
         )
         return [self._outputs(names, each) for each in made]
 
-    def watch(self, call: str, *args: Any, **more: Any) -> Watch:
+    def watch(
+        self,
+        call: str,
+        names: str | Iterable[str] | None = None,
+        on_value: Callable[[ValueEvent, Any], Any] | None = None,
+        on_digest: Callable[[ValueEvent, Digest], Any] | None = None,
+        on_event: Callable[[Span, bool], Any] | None = None,
+        *,
+        inside: bool = False,
+        optimised: bool = False,
+        exact: bool = False,
+        share: float = 0.0,
+    ) -> Watch:
         """Watches the runs of the model that this call of the document makes: see InferenceSession.watch."""
         sessions = _sibyl.job_sessions(self._handle)
         if call not in sessions:
             raise SibylValueError(f"job '{self.name}' has no call '{call}', expected one of {', '.join(sessions)}")
-        return Watch(sessions[call], *args, **more)
+        return Watch(sessions[call], names, on_value, on_digest, on_event, inside=inside, optimised=optimised, exact=exact, share=share)
 
     def run_with_taps(self, taps: str | Iterable[str], inputs: Mapping[str, Any], outputs: Iterable[str] | None = None) -> dict[str, Any]:
         """Copies of the inner values of these paths, or that these globs fit, in the order they were made.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import operator
-from typing import Any
+from typing import Any, TypedDict
 
 from . import _sibyl
 
@@ -20,6 +20,32 @@ ENUMS: dict[str, tuple[str, ...]] = {
 }
 
 PRESETS = ("whisper", "librosa", "kaldi")
+
+
+class MelChanges(TypedDict, total=False):
+    """Fields of MelSpec but n_mels and smooth."""
+
+    sample_rate: int
+    n_fft: int
+    win_length: int
+    hop_length: int
+    window: str
+    framing: str
+    drop_last_frame: bool
+    remove_dc: bool
+    preemphasis: float
+    power: float
+    f_min: float
+    f_max: float
+    scale: str
+    norm: str
+    slope: str
+    log: str
+    log_floor: float
+    log_reference: float
+    dynamic_range: float
+    offset: float
+    gain: float
 
 
 @dataclasses.dataclass(frozen=True)

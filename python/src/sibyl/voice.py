@@ -7,11 +7,12 @@ import json
 import math
 import os
 import sys
-from typing import Any, Iterable, Iterator, Sequence
+from typing import Any, Iterable, Iterator, Literal, Mapping, Sequence, Unpack, cast, overload
 
 from .errors import SibylFileNotFoundError
 from .importing import import_cached, is_checkpoint
 from .jobs import Job, Path, describe_job, is_off, shown
+from .options import GeneratedText, SpeechOptions, SpeechSpan, TextOptions, Transcript, VoiceActivityOptions
 
 # Options that None switches off; of the others None means what the job has.
 _SWITCHES = ("compression_ratio_threshold", "logprob_threshold", "no_speech_threshold", "max_initial_timestamp")
@@ -45,6 +46,38 @@ def available_models() -> list[str]:
     return sorted(found)
 
 
+@overload
+def load_model(
+    name_or_path: Path,
+    kind: Literal["speech-to-text"],
+    tokenizer: Path | None = None,
+    backends: str | Sequence[str] | None = None,
+    threads: int = 0,
+) -> SpeechToText: ...
+@overload
+def load_model(
+    name_or_path: Path,
+    kind: Literal["text-generation"],
+    tokenizer: Path | None = None,
+    backends: str | Sequence[str] | None = None,
+    threads: int = 0,
+) -> TextGeneration: ...
+@overload
+def load_model(
+    name_or_path: Path,
+    kind: Literal["voice-activity"],
+    tokenizer: Path | None = None,
+    backends: str | Sequence[str] | None = None,
+    threads: int = 0,
+) -> VoiceActivity: ...
+@overload
+def load_model(
+    name_or_path: Path,
+    kind: str | None = None,
+    tokenizer: Path | None = None,
+    backends: str | Sequence[str] | None = None,
+    threads: int = 0,
+) -> SpeechToText | TextGeneration | VoiceActivity | Job: ...
 def load_model(
     name_or_path: Path,
     kind: str | None = None,
@@ -56,7 +89,8 @@ def load_model(
 
     name_or_path: an ONNX model that import_model made or that Sibyl has a job for, a checkpoint, of which a model is made in the
     cache (import_cached), a job's document, a folder with one, or the name of an installed model ("digits"), which is looked for in $SIBYL_MODELS and then where Sibyl is installed;
-    "features" is the job of features. The rest is as in Job.
+    "features" is the job of features. kind: what is expected, which type checkers then know; another is an error. The rest is
+    as in Job.
     """
     path = os.fsdecode(name_or_path)
     if os.sep not in path and not os.path.exists(path):
@@ -72,7 +106,7 @@ def load_model(
     if is_checkpoint(path):
         path, tokenizer = import_cached(path, tokenizer=tokenizer), None
     job = Job(path, kind, tokenizer, backends, threads)
-    made = {"speech-to-text": SpeechToText, "text-generation": TextGeneration, "voice-activity": VoiceActivity}.get(job.kind)
+    made = _KINDS.get(job.kind)
     return made(job) if made else job
 
 
@@ -92,7 +126,7 @@ class _Model:
 class SpeechToText(_Model):
     """A model that hears what is said, by Whisper's procedure."""
 
-    def transcribe(self, audio: Any, *, verbose: bool | None = None, vad: VoiceActivity | Path | None = None, **options: Any) -> dict[str, Any]:
+    def transcribe(self, audio: Any, *, verbose: bool | None = None, vad: VoiceActivity | Path | None = None, **options: Unpack[SpeechOptions]) -> Transcript:
         """The text of a recording: {"text", "segments", "language"}, each as in the result of openai-whisper's transcribe().
 
         audio: a path, or samples (n,) at 16 kHz. verbose: True prints each segment as it is recognised, False shows how far
@@ -124,7 +158,7 @@ class SpeechToText(_Model):
         return {"text": shown(found["text"]), "segments": found["segments"], "language": found["language"]}
 
 
-def _speech_options(given: dict[str, Any]) -> dict[str, Any]:
+def _speech_options(given: Mapping[str, Any]) -> dict[str, Any]:
     """openai-whisper's options as inputs of the job."""
     inputs = {name: value for name, value in given.items() if name != "fp16"}
     for name in _SWITCHES:
@@ -185,24 +219,24 @@ class TextGeneration(_Model):
     several), stop_tokens, begin_tokens, json_schema (a JSON Schema, as a dict or a text: the text is JSON of it).
     """
 
-    def generate(self, prompt: str | bytes | Iterable[int], **options: Any) -> dict[str, Any]:
+    def generate(self, prompt: str | bytes | Iterable[int], **options: Unpack[TextOptions]) -> GeneratedText:
         """What comes behind a prompt: {"text", "tokens", "logprobs"}, a logarithm of a probability for each token."""
-        return self.job.run(_inputs(prompt, options), ["text", "tokens", "logprobs"])
+        return cast(GeneratedText, self.job.run(_inputs(prompt, options), ["text", "tokens", "logprobs"]))
 
-    def stream(self, prompt: str | bytes | Iterable[int], **options: Any) -> Iterator[str]:
+    def stream(self, prompt: str | bytes | Iterable[int], **options: Unpack[TextOptions]) -> Iterator[str]:
         """The same text piece by piece; the next piece is made as it is asked for."""
         return self.job.stream(_inputs(prompt, options), ["text"])
 
-    def logits(self, prompt: str | bytes | Iterable[int], **options: Any) -> Any:
+    def logits(self, prompt: str | bytes | Iterable[int], **options: Unpack[TextOptions]) -> Any:
         """float32 (tokens, vocabulary): what the model gives behind each token of the prompt."""
         return self.job.run(_inputs(prompt, options), ["logits"])["logits"]
 
-    def perplexity(self, prompt: str | bytes | Iterable[int], **options: Any) -> float:
+    def perplexity(self, prompt: str | bytes | Iterable[int], **options: Unpack[TextOptions]) -> float:
         """exp of the negative mean of the logarithms of the probabilities of all tokens but the first."""
-        return self.job.run(_inputs(prompt, options), ["perplexity"])["perplexity"]
+        return float(self.job.run(_inputs(prompt, options), ["perplexity"])["perplexity"])
 
 
-def _inputs(prompt: str | bytes | Iterable[int], options: dict[str, Any]) -> dict[str, Any]:
+def _inputs(prompt: str | bytes | Iterable[int], options: Mapping[str, Any]) -> dict[str, Any]:
     inputs = {"text" if isinstance(prompt, (str, bytes)) else "tokens": prompt, **options}
     if isinstance(inputs.get("json_schema"), (dict, bool)):
         inputs["json_schema"] = json.dumps(inputs["json_schema"])
@@ -219,10 +253,17 @@ class VoiceActivity(_Model):
     max_speech_duration_s, speech_pad_ms=30.
     """
 
-    def spans(self, audio: Any, **options: Any) -> list[dict[str, float]]:
+    def spans(self, audio: Any, **options: Unpack[VoiceActivityOptions]) -> list[SpeechSpan]:
         """Where speech is, [{"start", "end"}, ...] in seconds. audio: a path, or samples (n,) at the job's rate."""
-        return self.job.run({"audio": audio, **options}, ["spans"])["spans"]
+        return cast(list[SpeechSpan], self.job.run({"audio": audio, **options}, ["spans"])["spans"])
 
     def probabilities(self, audio: Any) -> Any:
         """float32, of speech in each window of 512 samples."""
         return self.job.run({"audio": audio}, ["probabilities"])["probabilities"].reshape(-1)
+
+
+_KINDS: dict[str, type[SpeechToText] | type[TextGeneration] | type[VoiceActivity]] = {
+    "speech-to-text": SpeechToText,
+    "text-generation": TextGeneration,
+    "voice-activity": VoiceActivity,
+}

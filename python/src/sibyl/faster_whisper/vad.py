@@ -20,11 +20,11 @@ from ._results import Segment, VadOptions
 def get_vad_model() -> sibyl.VoiceActivity:
     """Silero's model: $SIBYL_MODELS/silero_vad, or that of the package silero-vad."""
     if "silero_vad" in sibyl.available_models():
-        return sibyl.load_model("silero_vad")  # type: ignore[return-value]
+        return sibyl.load_model("silero_vad", "voice-activity")
     found = importlib.machinery.PathFinder.find_spec("silero_vad")
     path = os.path.join(os.path.dirname(found.origin), "data", "silero_vad.onnx") if found is not None and found.origin else ""
     if os.path.isfile(path):
-        return sibyl.load_model(path, "voice-activity", threads=1)  # type: ignore[return-value]
+        return sibyl.load_model(path, "voice-activity", threads=1)
     raise FileNotFoundError("vad_filter needs Silero's model: install silero-vad, or put it to $SIBYL_MODELS/silero_vad/silero_vad.onnx")
 
 

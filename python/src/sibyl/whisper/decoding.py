@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import TYPE_CHECKING, Any, Iterable
+from typing import TYPE_CHECKING, Any, Iterable, Unpack
 
 import numpy as np
 
+from ..options import DecodeOptions
 from ..voice import _speech_options
 from ._tensors import array, tensor
 from .tokenizer import LANGUAGES, Tokenizer
@@ -55,7 +56,7 @@ class _Later:
 
 @dataclasses.dataclass(frozen=True)
 class DecodingResult:
-    audio_features: Any = _Later()  # type: ignore[assignment]
+    audio_features: Any = _Later()
     language: str = dataclasses.field(kw_only=True)
     language_probs: dict[str, float] | None = None
     tokens: list[int] = dataclasses.field(default_factory=list)
@@ -110,7 +111,7 @@ def detect_language(model: Whisper, mel: Any, tokenizer: Tokenizer | None = None
     tokens, probs = [], []
     for part in parts:
         found = model._window(part, {"sample_len": 1}, _DETECTED)
-        tokens.append(model._tokens.find(f"<|{found['language']}|>"))
+        tokens.append(model._tokens.find(f"<|{found['language']}|>") or 0)
         probs.append(_language_probs(model, found["language_probabilities"]))
     return (tensor(np.int64(tokens[0])), probs[0]) if single else (tensor(np.array(tokens, np.int64)), probs)
 
@@ -134,7 +135,7 @@ def _decode_one(model: Whisper, mel: Any, options: DecodingOptions) -> DecodingR
     return DecodingResult(features, temperature=temperature, **found)
 
 
-def decode(model: Whisper, mel: Any, options: DecodingOptions = DecodingOptions(), **more: Any) -> Any:
+def decode(model: Whisper, mel: Any, options: DecodingOptions = DecodingOptions(), **more: Unpack[DecodeOptions]) -> Any:
     """A DecodingResult of mel (bands, frames), or a list of those of mel (n, bands, frames)."""
     options = dataclasses.replace(options, **more)
     check(options)

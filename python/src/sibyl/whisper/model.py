@@ -10,7 +10,8 @@ import numpy as np
 
 import sibyl
 
-from ..voice import SpeechToText, shown
+from ..jobs import shown
+from ..voice import SpeechToText
 from . import decoding
 from ._document import document_of, transcribing, with_windows
 from ._tensors import HAS_TORCH, tensor

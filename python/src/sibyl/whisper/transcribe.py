@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Sequence, Unpack
 
+from ..options import WindowOptions
 from .audio import N_SAMPLES, load_audio, log_mel_spectrogram, pad_or_trim
 from .decoding import DecodingOptions, check
 from .tokenizer import LANGUAGES
@@ -15,6 +16,13 @@ if TYPE_CHECKING:
 
 # What DecodingOptions has, and what Sibyl has besides.
 _OPTIONS = {field.name for field in dataclasses.fields(DecodingOptions)} | {"hotwords", "seed", "vad"}
+
+
+class _DecodeOptions(WindowOptions, total=False):
+    prompt: str | Sequence[int] | None
+    hotwords: str | None
+    seed: int
+    vad: Any
 
 
 def _announce_language(model: Whisper, audio: Any, verbose: bool) -> str:
@@ -45,7 +53,7 @@ def transcribe(
     append_punctuations: str = "\"'.。,，!！?？:：”)]}、",
     clip_timestamps: str | list[float] = "0",
     hallucination_silence_threshold: float | None = None,
-    **decode_options: Any,
+    **decode_options: Unpack[_DecodeOptions],
 ) -> dict[str, Any]:
     """{"text", "segments", "language"} of a recording: a path, or samples (n,) at 16 kHz.
 
@@ -56,8 +64,8 @@ def transcribe(
             raise TypeError(f"DecodingOptions.__init__() got an unexpected keyword argument '{name}'")
     if decode_options.get("prefix") is not None:
         check(DecodingOptions(prefix=decode_options["prefix"]))
-    decode_options.pop("prompt", None)  # openai-whisper puts the text so far in its place
-    options = {name: value for name, value in decode_options.items() if value is not None or name in ("suppress_tokens", "max_initial_timestamp")}
+    options: dict[str, Any] = {name: value for name, value in decode_options.items() if value is not None or name in ("suppress_tokens", "max_initial_timestamp")}
+    options.pop("prompt", None)  # openai-whisper puts the text so far in its place
     if isinstance(audio, (str, os.PathLike)):
         audio = load_audio(audio)
     if options.get("language") is None and verbose is not None and model.is_multilingual:
