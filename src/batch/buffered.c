@@ -19,7 +19,6 @@ typedef struct rewrite {
     patch *patch;
     dim room, steps;
     value_id positions, begins, ends;
-    size_t n_layers;
 } rewrite;
 
 static sib_code cannot(const rewrite *w, const node *n, const char *why, sib_error *err)
@@ -151,8 +150,9 @@ static sib_code check_attention(const rewrite *w, const node *n, int64_t *window
     return SIB_OK;
 }
 
-static sib_code put_attention(rewrite *w, node_id at, sib_error *err)
+static sib_code put_attention(void *context, node_id at, sib_error *err)
 {
+    rewrite *w = context;
     const node *n = &w->d.g->nodes[at];
     const id_list *o = &n->outputs;
     int64_t window;
@@ -179,7 +179,6 @@ static sib_code put_attention(rewrite *w, node_id at, sib_error *err)
             put_rows(w, at, decoder_input(n, IN_PAST_K + i), decoder_input(n, IN_K + i), o->ids[1 + i], err);
     if (code == SIB_OK)
         code = patch_node(w->patch, at, &made, err);
-    w->n_layers++;
     return code == SIB_OK ? patch_drop(w->patch, at, err) : code;
 }
 
@@ -271,18 +270,8 @@ static sib_code edit(void *context, graph *g, sib_error *err)
     rewrite *w = context;
     w->d = (decoder){.g = g, .n = w->source->n, .past = w->source->past};
     sib_code code = begin_rewrite(w, err);
-    for (node_id i = 0; i < g->n_nodes && code == SIB_OK; i++) {
-        const node *n = &g->nodes[i];
-        if (decoder_node_is(n, "Attention") && decoder_input(n, IN_PAST_K) != NO_VALUE)
-            code = put_attention(w, i, err);
-        else
-            code = decoder_put_positions(&w->d, w->patch, i, w->positions, err);
-    }
-    if (code == SIB_OK && 2 * w->n_layers != w->source->n)
-        code = err_set(err, SIB_ERR_UNSUPPORTED, "%zu of its states are no caches of the operator Attention",
-                       w->source->n - 2 * w->n_layers);
     if (code == SIB_OK)
-        code = patch_apply(g, w->patch, err);
+        code = decoder_rewrite(&w->d, w->patch, w->positions, put_attention, w, err);
     patch_free(&w->patch);
     return code;
 }

@@ -1,5 +1,7 @@
 #include "batch/decoder.h"
 
+#include "base/error.h"
+
 #define MAX_STEPS_BACK 8 /* nodes that only change the form of a value */
 
 /* ---- Nodes and values ---------------------------------------------------------------------------------- */
@@ -109,7 +111,8 @@ static bool is_rows(const decoder *d, const node *n)
            number_of(d->g, decoder_input(n, 3), &axis) && axis == 0 && decoder_input(n, 4) == NO_VALUE;
 }
 
-sib_code decoder_put_positions(const decoder *d, patch *p, node_id at, value_id positions, sib_error *err)
+/* Where node `at` makes or uses the numbers P to P + N, `positions` take their place. */
+static sib_code put_positions(const decoder *d, patch *p, node_id at, value_id positions, sib_error *err)
 {
     const node *n = &d->g->nodes[at];
     value_id y = n->outputs.ids[0], ids[] = {decoder_input(n, 0), positions};
@@ -127,4 +130,23 @@ sib_code decoder_put_positions(const decoder *d, patch *p, node_id at, value_id 
                  .attributes = &axis};
     sib_code code = patch_node(p, at, &made, err);
     return code == SIB_OK ? patch_drop(p, at, err) : code;
+}
+
+sib_code decoder_rewrite(const decoder *d, patch *p, value_id positions,
+                         sib_code (*put)(void *context, node_id at, sib_error *err), void *context,
+                         sib_error *err)
+{
+    sib_code code = SIB_OK;
+    size_t n_caches = 0;
+    for (node_id i = 0; i < d->g->n_nodes && code == SIB_OK; i++) {
+        const node *n = &d->g->nodes[i];
+        const bool cached = decoder_node_is(n, "Attention") && decoder_input(n, IN_PAST_K) != NO_VALUE;
+        n_caches += cached ? 2 : 0; /* of keys and of values */
+        code = cached ? put(context, i, err) : put_positions(d, p, i, positions, err);
+    }
+    if (code == SIB_OK && n_caches != d->n)
+        code =
+            err_set(err, SIB_ERR_UNSUPPORTED,
+                    "%zu of its states are no caches of the operator Attention (opset 23)", d->n - n_caches);
+    return code == SIB_OK ? patch_apply(d->g, p, err) : code;
 }

@@ -30,9 +30,12 @@ size_t decoder_cache_of(const decoder *d, value_id v);
 /* Whether v is true for keys less than *window before their query: Less(queries - keys, window). */
 bool decoder_is_window(const decoder *d, value_id v, int64_t *window);
 
-/* ---- Positions ---- */
+/* ---- Another form of it ---- */
 
-/* Where node `at` makes or uses the numbers P to P + N: edits p so that `positions`, int64 [N], take their place. */
-sib_code decoder_put_positions(const decoder *d, patch *p, node_id at, value_id positions, sib_error *err);
+/* Edits p so that `positions`, int64 [N], take the place of the numbers P to P + N, calls `put` for each Attention with a cache,
+   which edits p too, and applies p. Errors: those of `put`; states that are no caches of Attention. */
+sib_code decoder_rewrite(const decoder *d, patch *p, value_id positions,
+                         sib_code (*put)(void *context, node_id at, sib_error *err), void *context,
+                         sib_error *err);
 
 #endif

@@ -65,8 +65,9 @@ static sib_code read_layer(const rewrite *w, const node *n, rows_layer *out, sib
     return SIB_OK;
 }
 
-static sib_code put_attention(rewrite *w, node_id at, sib_error *err)
+static sib_code put_attention(void *context, node_id at, sib_error *err)
 {
+    rewrite *w = context;
     const node *n = &w->d.g->nodes[at];
     attribute layer = {.name = str_of(ROWS_LAYER), .kind = ATTR_INT, .i = (int64_t)w->n_layers};
     if (2 * w->n_layers >= w->source->n)
@@ -120,19 +121,8 @@ static sib_code edit(void *context, graph *g, sib_error *err)
     rewrite *w = context;
     w->d = (decoder){.g = g, .n = w->source->n, .past = w->source->past};
     sib_code code = begin_rewrite(w, err);
-    for (node_id i = 0; i < g->n_nodes && code == SIB_OK; i++) {
-        const node *n = &g->nodes[i];
-        if (decoder_node_is(n, "Attention") && decoder_input(n, IN_PAST_K) != NO_VALUE)
-            code = put_attention(w, i, err);
-        else
-            code = decoder_put_positions(&w->d, w->patch, i, w->positions, err);
-    }
-    if (code == SIB_OK && 2 * w->n_layers != w->source->n)
-        code = err_set(err, SIB_ERR_UNSUPPORTED,
-                       "%zu of its states are no caches of the operator Attention (opset 23)",
-                       w->source->n - 2 * w->n_layers);
     if (code == SIB_OK)
-        code = patch_apply(g, w->patch, err);
+        code = decoder_rewrite(&w->d, w->patch, w->positions, put_attention, w, err);
     patch_free(&w->patch);
     return code;
 }
