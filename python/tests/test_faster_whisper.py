@@ -104,7 +104,44 @@ def files(world):
         return list(segments)
 
 
+def batches(model=0, seconds=None, **options):
+    """A scenario: a recording in parts, those of a batch side by side; of the noise as much as is said."""
+
+    def heard(world):
+        pipeline = world.package.BatchedInferencePipeline(model=world.models[model])
+        audio = SAMPLE if seconds is None else loud_noise()[: seconds * 16000].astype(np.float32) / 32768
+        segments, info = pipeline.transcribe(audio, **options)
+        assert iter(segments) is iter(segments)
+        return [list(segments), info]
+
+    return heard
+
+
+def detects(world):
+    """Of features, and of several windows of a recording."""
+    model, noise = world.models[1], loud_noise()[: 40 * 16000].astype(np.float32) / 32768
+    features = model.feature_extractor(noise)
+    return [features, model.detect_language(features=features), model.detect_language(noise, language_detection_segments=2, language_detection_threshold=0.99),
+            model.transcribe(noise, clip_timestamps=[31.0, 33.0], language_detection_segments=2)[1].language_probability]  # fmt: skip
+
+
+def attributes(world):
+    found = [[model.input_stride, model.num_samples_per_token, model.frames_per_second, model.tokens_per_second, model.time_precision]
+             for model in world.models]  # fmt: skip
+    extractor = world.models[0].feature_extractor
+    segment = next(iter(world.models[0].transcribe(SAMPLE)[0]))
+    with pytest.warns(DeprecationWarning):
+        found.append(segment._asdict())
+    return [found, extractor.n_samples, extractor.nb_max_frames, extractor.time_per_frame, extractor.mel_filters, extractor(np.zeros(1000), padding=0)]
+
+
 SCENARIOS = {
+    "batched": batches(batch_size=2, vad_parameters={"min_silence_duration_ms": 200, "speech_pad_ms": 100}),
+    "batched_clips": batches(batch_size=1, clip_timestamps=[{"start": 0.2, "end": 2.5}, {"start": 3.4, "end": 7.0}], without_timestamps=False,
+                             beam_size=2, patience=1.5, initial_prompt="one two", hotwords="seven", max_new_tokens=30),
+    "batched_languages": batches(1, 8, vad_filter=False, multilingual=True, max_new_tokens=4, beam_size=1, suppress_tokens=[]),
+    "detections": detects,
+    "attributes": attributes,
     "transcribe": hears(),
     "words": hears(word_timestamps=True, beam_size=1, hallucination_silence_threshold=2.0),
     "options": hears(language="en", temperature=0.0, initial_prompt="one two", hotwords="seven", condition_on_previous_text=False,
@@ -151,15 +188,22 @@ def test_segments_may_be_given_up(digits):
 
 def test_what_is_not_built_says_so(digits, tmp_path):
     wrong = {"repetition_penalty": 1.2, "no_repeat_ngram_size": 3, "length_penalty": 0.5, "prompt_reset_on_temperature": 0.2,
-             "multilingual": True, "chunk_length": 10, "language_detection_segments": 2, "initial_prompt": [1], "prefix": [1]}  # fmt: skip
+             "chunk_length": 10, "initial_prompt": [1], "prefix": [1]}  # fmt: skip
     for name, value in wrong.items():
         with pytest.raises(NotImplementedError, match=name):
             digits.transcribe(SAMPLE, **{name: value})
-    for name in ("model", "hf_tokenizer", "feature_extractor"):
+    for name in ("model", "hf_tokenizer"):
         with pytest.raises(NotImplementedError, match=name):
             getattr(digits, name)
-    with pytest.raises(NotImplementedError, match="BatchedInferencePipeline"):
-        sibyl_faster.BatchedInferencePipeline(model=digits)
+    pipeline = sibyl_faster.BatchedInferencePipeline(model=digits)
+    with pytest.raises(NotImplementedError, match="BatchedInferencePipeline.transcribe.word_timestamps"):
+        pipeline.transcribe(SAMPLE, word_timestamps=True)
+    with pytest.raises(ValueError, match="batch_size"):
+        pipeline.transcribe(SAMPLE, batch_size=0)
+    with pytest.raises(RuntimeError, match="clip_timestamps"):
+        pipeline.transcribe(np.zeros(31 * 16000, np.float32), vad_filter=False)
+    with pytest.raises(NotImplementedError, match="hop_length"):
+        sibyl_faster.feature_extractor.FeatureExtractor(hop_length=80)
     with pytest.raises(NotImplementedError, match="split_stereo"):
         sibyl_faster.decode_audio(SAMPLE, split_stereo=True)
     (tmp_path / "model.bin").write_bytes(b"")

@@ -10,12 +10,13 @@ imported, or python -m sibyl.faster_whisper program.py ... What is equal and wha
 from .. import _programs
 from ..whisper import available_models
 from ..whisper.utils import format_timestamp
-from . import audio, transcribe, vad
+from . import audio, feature_extractor, transcribe, vad
 from .audio import decode_audio
-from .transcribe import BatchedInferencePipeline, WhisperModel
+from .batched import BatchedInferencePipeline
+from .transcribe import WhisperModel
 
-__all__ = ["BatchedInferencePipeline", "WhisperModel", "audio", "available_models", "decode_audio", "format_timestamp", "install",
-           "transcribe", "vad", "__version__"]  # fmt: skip
+__all__ = ["BatchedInferencePipeline", "WhisperModel", "audio", "available_models", "decode_audio", "feature_extractor",
+           "format_timestamp", "install", "transcribe", "vad", "__version__"]  # fmt: skip
 
 # The version of faster-whisper whose API this is.
 __version__ = "1.2.1"

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+import warnings
+from typing import Any, Sequence
+
+
+class _AsDict:
+    """What faster-whisper's classes have from when they were tuples."""
+
+    def _asdict(self) -> dict[str, Any]:
+        kind = type(self).__name__
+        warnings.warn(f"{kind}._asdict() method is deprecated, use dataclasses.asdict({kind}) instead", DeprecationWarning, 2)
+        return dataclasses.asdict(self)  # type: ignore[call-overload,no-any-return]
 
 
 @dataclasses.dataclass
-class Word:
+class Word(_AsDict):
     start: float
     end: float
     word: str
@@ -15,7 +25,7 @@ class Word:
 
 
 @dataclasses.dataclass
-class Segment:
+class Segment(_AsDict):
     id: int  # from 1
     seek: int
     start: float
@@ -54,7 +64,7 @@ class TranscriptionOptions:
     append_punctuations: str
     multilingual: bool
     max_new_tokens: int | None
-    clip_timestamps: str | list[float]
+    clip_timestamps: str | list[float] | list[dict[str, int]]
     hallucination_silence_threshold: float | None
     hotwords: str | None
 
@@ -67,6 +77,10 @@ class VadOptions:
     max_speech_duration_s: float = float("inf")
     min_silence_duration_ms: int = 2000
     speech_pad_ms: int = 400
+
+
+def temperatures_of(given: float | Sequence[float]) -> list[float]:
+    return list(given) if isinstance(given, Sequence) else [given]
 
 
 @dataclasses.dataclass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 from typing import Any, Iterable, Iterator, NoReturn, Sequence
 
@@ -12,8 +13,10 @@ from .. import _waiting
 from .. import whisper
 from ..jobs import _segment
 from ..voice import _speech_options, _show_texts
-from ._results import Segment, TranscriptionInfo, TranscriptionOptions, VadOptions, Word
+from ._results import Segment, TranscriptionInfo, TranscriptionOptions, VadOptions, Word, temperatures_of
 from .audio import decode_audio
+from .batched import BatchedInferencePipeline as BatchedInferencePipeline  # faster-whisper has it here
+from .feature_extractor import FeatureExtractor
 from .vad import cut, get_speech_timestamps, restore
 
 _RATE = 16000
@@ -23,14 +26,13 @@ _FIXED = {
     "no_repeat_ngram_size": (0, "compression_ratio_threshold finds repetitions"),
     "length_penalty": (1, "hypotheses are ranked by their mean log probability; sibyl.whisper has another length_penalty"),
     "prompt_reset_on_temperature": (0.5, "condition_on_previous_text=False leaves out the text before"),
-    "multilingual": (False, "the language is that of the recording's beginning"),
+    "multilingual": (False, "the language is that of the recording's beginning; BatchedInferencePipeline hears it in each part"),
     "chunk_length": (None, "windows have 30 s"),
-    "language_detection_segments": (1, "the language is that of the first 30 s"),
 }
 
 
-def _refuse(name: str, value: Any, why: str) -> NoReturn:
-    raise NotImplementedError(f"WhisperModel.transcribe({name}={value!r}) is not built; {why}")
+def _refuse(name: str, value: Any, why: str, of: str = "WhisperModel") -> NoReturn:
+    raise NotImplementedError(f"{of}.transcribe({name}={value!r}) is not built; {why}")
 
 
 class WhisperModel:
@@ -58,29 +60,76 @@ class WhisperModel:
             raise NotImplementedError(f"{model_size_or_path} is a folder of CTranslate2's, which is not read; give the checkpoint that it was made of")
         chosen = None if device == "auto" else device
         self.whisper = whisper.load_model(model_size_or_path, chosen, download_root, threads=cpu_threads)
+        self.logger = logging.getLogger("faster_whisper")
+        self.feat_kwargs = {"feature_size": self.whisper.dims.n_mels}
+        self.feature_extractor = FeatureExtractor(**self.feat_kwargs)
+        self.input_stride, self.time_precision = 2, 0.02
+        self.num_samples_per_token = self.feature_extractor.hop_length * self.input_stride
+        self.frames_per_second = self.feature_extractor.sampling_rate // self.feature_extractor.hop_length
+        self.tokens_per_second = self.feature_extractor.sampling_rate // self.num_samples_per_token
+        self.max_length = self.whisper.dims.n_text_ctx
+        self._end, self._first_time = (self.whisper._tokens.find(f"<|{name}|>") or 0 for name in ("endoftext", "0.00"))
+
+    @staticmethod
+    def _check(of: str, given: dict[str, Any], fixed: dict[str, tuple[Any, str]]) -> None:
+        for name, (only, why) in fixed.items():
+            if given[name] != only:
+                _refuse(name, given[name], why, of)
+
+    def _padded(self, features: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        return np.ascontiguousarray(whisper.pad_or_trim(features, 2 * self.whisper.dims.n_audio_ctx))
+
+    def _multilingual(self, wanted: bool) -> bool:
+        if wanted and not self.whisper.is_multilingual:
+            self.logger.warning("The model is English-only: multilingual=True is taken as False.")
+        return wanted and self.whisper.is_multilingual
+
+    def _language(
+        self, language: str | None, features: np.ndarray[Any, Any], segments: int, threshold: float | None
+    ) -> tuple[str, float, list[tuple[str, float]] | None]:
+        """The language that was given, which an English-only model does not hear, or else that of the features."""
+        if not self.whisper.is_multilingual:
+            if language not in (None, "en"):
+                self.logger.warning("The model is English-only: language=%r is taken as 'en'.", language)
+            return "en", 1, None
+        if language is not None:
+            return language, 1, None
+        return self.detect_language(features=features, language_detection_segments=segments, language_detection_threshold=threshold)
 
     @property
     def supported_languages(self) -> list[str]:
         return list(whisper.tokenizer.LANGUAGES) if self.whisper.is_multilingual else ["en"]
 
     def __getattr__(self, name: str) -> NoReturn:
-        if name in ("model", "hf_tokenizer", "feature_extractor", "encode", "generate_segments", "generate_with_fallback", "find_alignment"):
+        if name in ("model", "hf_tokenizer", "encode", "generate_segments", "generate_with_fallback", "find_alignment"):
             raise NotImplementedError(f"WhisperModel.{name} is not built; WhisperModel.whisper is a sibyl.whisper.Whisper")
         raise AttributeError(name)
 
     def detect_language(
         self, audio: Any = None, features: Any = None, vad_filter: bool = False, vad_parameters: Any = None,
-        language_detection_segments: int = 1, language_detection_threshold: float = 0.5,
+        language_detection_segments: int = 1, language_detection_threshold: float | None = 0.5,
     ) -> tuple[str, float, list[tuple[str, float]]]:  # fmt: skip
-        """The language of the first 30 s, its probability, and all languages from the most probable on."""
-        if audio is None or language_detection_segments != 1:
-            raise NotImplementedError("WhisperModel.detect_language takes audio, of which it hears the first 30 s")
-        if vad_filter:
-            audio = cut(audio, get_speech_timestamps(audio, _vad_options(vad_parameters)))
-        mel = whisper.log_mel_spectrogram(np.ascontiguousarray(audio, np.float32), self.whisper.dims.n_mels, padding=160)
-        _, probs = self.whisper.detect_language(whisper.pad_or_trim(mel, 2 * self.whisper.dims.n_audio_ctx))
-        ranked = sorted(probs.items(), key=lambda item: -item[1])
-        return *ranked[0], ranked
+        """The language of samples (n,), or of features (n_mels, frames), its probability, and all languages from the most
+        probable on: that of the first window where it is more probable than the threshold, else that of most windows, of
+        which as many as language_detection_segments are heard."""
+        if audio is None and features is None:
+            raise AssertionError("detect_language takes audio or features")
+        extractor = self.feature_extractor
+        if audio is not None:
+            if vad_filter:
+                audio = cut(audio, get_speech_timestamps(audio, _vad_options(vad_parameters)))
+            features = extractor(audio[: language_detection_segments * extractor.n_samples])
+        window, votes = extractor.nb_max_frames, dict[str, list[float]]()
+        features = features[..., : language_detection_segments * window]
+        ranked: list[tuple[str, float]] = []
+        for at in range(0, features.shape[-1], window):
+            _, probs = self.whisper.detect_language(self._padded(features[..., at : at + window]))
+            ranked = sorted(probs.items(), key=lambda item: -item[1])
+            if ranked[0][1] > (language_detection_threshold or 0.0):
+                return *ranked[0], ranked
+            votes.setdefault(ranked[0][0], []).append(ranked[0][1])
+        language = max(votes, key=lambda code: len(votes[code]))
+        return language, max(votes[language]), ranked
 
     def transcribe(
         self,
@@ -122,9 +171,8 @@ class WhisperModel:
     ) -> tuple[Iterable[Segment], TranscriptionInfo]:
         """Segments, which are made as they are asked for, and what is known of the recording."""
         given = dict(locals())
-        for name, (only, why) in _FIXED.items():
-            if given[name] != only:
-                _refuse(name, given[name], why)
+        given["multilingual"] = self._multilingual(multilingual)
+        self._check("WhisperModel", given, _FIXED)
         for name in ("initial_prompt", "prefix"):
             if given[name] is not None and not isinstance(given[name], str):
                 _refuse(name, given[name], "give the text")
@@ -134,11 +182,12 @@ class WhisperModel:
             vad_parameters = _vad_options(vad_parameters)
             chunks = get_speech_timestamps(samples, vad_parameters)
             samples = cut(samples, chunks)
-        probability, probs = 1.0, None
-        if not self.whisper.is_multilingual:
-            language = "en"
-        elif language is None:
-            language, probability, probs = self.detect_language(samples)
+        features: np.ndarray[Any, Any] = np.empty((self.whisper.dims.n_mels, 0), np.float32)
+        if language is None and self.whisper.is_multilingual:
+            clips = clip_timestamps.split(",") if isinstance(clip_timestamps, str) else clip_timestamps
+            features, begin = self.feature_extractor(samples), int(float(clips[0]) * self.frames_per_second)
+            features = features[..., begin if begin < features.shape[-1] - 1 else 0 :]
+        language, probability, probs = self._language(language, features, language_detection_segments, language_detection_threshold)
         options = {name: given[name] for name in _SHARED} | {"language": language, "logprob_threshold": log_prob_threshold}
         options |= {"beam_size": beam_size, "patience": patience} if beam_size > 1 else {}
         options |= {} if max_new_tokens is None else {"sample_len": max_new_tokens}
@@ -147,9 +196,8 @@ class WhisperModel:
             segments = restore(segments, chunks, _RATE)
         elif chunks is not None:
             segments = iter(())
-        temperatures = list(temperature) if isinstance(temperature, (list, tuple)) else [temperature]
         kept = {field: given[field] for field in TranscriptionOptions.__dataclass_fields__ if field != "temperatures"}
-        said = TranscriptionOptions(temperatures=temperatures, **kept)
+        said = TranscriptionOptions(temperatures=temperatures_of(temperature), **kept)
         return segments, TranscriptionInfo(language, probability, duration, len(samples) / _RATE, probs, said, vad_parameters)
 
     def _segments(self, samples: Any, options: dict[str, Any]) -> Iterator[Segment]:
@@ -174,10 +222,3 @@ _SHARED = ("task", "best_of", "temperature", "compression_ratio_threshold", "no_
 
 def _vad_options(given: Any) -> VadOptions:
     return VadOptions(**given) if isinstance(given, dict) else given or VadOptions()
-
-
-class BatchedInferencePipeline:
-    """Not built: windows follow each other, since each begins where the one before ended."""
-
-    def __init__(self, model: Any) -> None:
-        raise NotImplementedError("BatchedInferencePipeline is not built; WhisperModel.transcribe hears one window after the other")

@@ -42,6 +42,22 @@ def cut(audio: np.ndarray[Any, Any], chunks: list[dict[str, int]]) -> np.ndarray
     return np.concatenate([audio[:0], *(audio[chunk["start"] : chunk["end"]] for chunk in chunks)])
 
 
+def collect_chunks(audio: np.ndarray[Any, Any], chunks: list[dict[str, int]], max_duration: float = float("inf")) -> list[tuple[Any, int]]:
+    """Chunks put together to parts of up to max_duration seconds: their samples, and where they begin in the cut recording."""
+    parts: list[tuple[Any, int]] = []
+    group: list[dict[str, int]] = []
+    begin = size = 0
+    for chunk in [*chunks, None]:
+        length = 0 if chunk is None else chunk["end"] - chunk["start"]
+        if group and (chunk is None or size + length > max_duration * 16000):
+            parts.append((cut(audio, group), begin))
+            group, begin, size = [], begin + size, 0
+        if chunk is not None:
+            group.append(chunk)
+            size += length
+    return parts
+
+
 class _Times:
     """Times of the cut recording as those of the whole one, to 10 ms."""
 
