@@ -1,13 +1,26 @@
 /* Nodes on the values of another run, as tuples. */
 #include "ext.h"
 
+/* Elements by how many representable numbers lie between ours and theirs. */
+static PyObject *distances_of(const sib_diff_row *r)
+{
+    PyObject *list = PyList_New(0);
+    for (size_t i = 0; list && i < SIB_DIFF_DISTANCES; i++)
+        list_take(&list, PyLong_FromUnsignedLongLong(r->distances[i]));
+    return list;
+}
+
 static PyObject *row_tuple(const sib_diff_row *r)
 {
-    return Py_BuildValue("(NNNNNdddddKKK)", text_or_none(r->name), text_or_none(r->node),
+    PyObject *distances = distances_of(r);
+    if (!distances)
+        return NULL;
+    return Py_BuildValue("(NNNNNdddddKKKdNNN)", text_or_none(r->name), text_or_none(r->node),
                          text_or_none(r->op_type), PyBool_FromLong(r->differs), text_or_none(r->problem),
                          r->error, r->noise, r->excess, r->cosine, r->figures.max_abs,
                          (unsigned long long)r->figures.n_different, (unsigned long long)r->n_nan_ours,
-                         (unsigned long long)r->n_nan_theirs);
+                         (unsigned long long)r->n_nan_theirs, r->figures.max_rel,
+                         index_or_none(r->figures.first), index_or_none(r->figures.worst), distances);
 }
 
 static PyObject *diff_nodes(PyObject *module, PyObject *args)

@@ -67,6 +67,7 @@ bool dlpack_read(PyObject *capsule, const char *name, ext_array *out);
 #define HANDLE_REGISTRY   "sibyl.registry"
 #define HANDLE_LOWERING   "sibyl.lowering"
 #define HANDLE_OPS        "sibyl.ops"
+#define HANDLE_MONITOR    "sibyl.monitor"
 
 /* The pool in a handle, NULL for None; *ok is false with an exception set where it is neither. */
 sib_pool *pool_of(PyObject *handle, bool *ok);
@@ -100,6 +101,8 @@ void lowering_over(PyObject *handle);
 void list_take(PyObject **list, PyObject *item);
 /* Text of a file, which need not be UTF-8; None for NULL. */
 PyObject *text_or_none(const char *s);
+/* An index, None for UINT64_MAX. New reference, or NULL with an exception set. */
+PyObject *index_or_none(uint64_t index);
 /* What sibyl/plan.h says of a session, a list of dicts. */
 PyObject *plan_list(sib_session *session);
 PyObject *edit_list(sib_session *session);
@@ -177,7 +180,7 @@ PyObject *memory_type(PyObject *module);
 extern PyMethodDef SPEC_METHODS[], FEATURE_METHODS[], STREAM_METHODS[], AUDIO_METHODS[], CONV_METHODS[],
     VALUE_METHODS[], MODEL_METHODS[], SESSION_METHODS[], IMPORT_METHODS[], TEXT_METHODS[], JOB_METHODS[],
     EXTEND_METHODS[], BACKEND_METHODS[], LOWERING_METHODS[], OPS_METHODS[], WATCH_METHODS[], DIFF_METHODS[],
-    LIVE_METHODS[];
+    LIVE_METHODS[], TENSOR_METHODS[], TIMING_METHODS[], FIXED_METHODS[], QUANTIZE_METHODS[], TILE_METHODS[];
 
 /* A description from a dict of every field, with the enumerations as numbers. */
 bool spec_from_dict(PyObject *dict, sib_mel_spec *out);

@@ -14,7 +14,7 @@ Where torch is imported, before or after, its operators torch.ops.sibyl.log_mel_
 of sibyl.ops are registered too.
 """
 
-from . import _sibyl, _torch_hook, ops
+from . import _sibyl, _torch_hook, ops, tile
 from .audio import (
     CHUNK_LENGTH,
     HOP_LENGTH,
@@ -22,7 +22,11 @@ from .audio import (
     N_FRAMES,
     N_SAMPLES,
     SAMPLE_RATE,
+    AudioLevel,
+    chunk,
+    level,
     load_audio,
+    normalize,
     pad_or_trim,
 )
 from .backend import Backend, Node, NodeEnd
@@ -30,12 +34,14 @@ from .conv import conv1d
 from .differences import NodeDifference, diff
 from .errors import SibylError
 from .features import LogMel, LogMelStream, log_mel_spectrogram, mel_filters, smooth3x3
+from .fixed import log_mel_fixed
 from .importing import import_cached, import_model, is_checkpoint
 from .extend import lowering, operator
 from .jobs import Job, JobNode, JobNodePort, JobPort, describe_job
 from .live import LiveSpeech, SpeechEvent
 from ._lowering import Dim, Lowering, TensorSpec, Value
 from .model import inspect, milli_ops
+from .quantizing import QuantizedLayer, QuantizeReport, quantize
 from .registry import Registry, default_registry, functions, load_plugin
 from .providers import Device, get_available_providers, get_devices
 from .session import (
@@ -48,7 +54,9 @@ from .session import (
     SessionOptions,
 )
 from .spec import MelSpec
+from .tensors import DTYPES, Comparison, Stats, compare, convert, stats
 from .text import Tokenizer, whisper_languages
+from .timing import MemoryUse, Monitor, MonitorSample, Series, Timer, memory, series_stats, set_memory_limit
 from .voice import SpeechToText, TextGeneration, VoiceActivity, available_models, load_model
 from .watch import Digest, Span, ValueEvent, Watch, digest
 
@@ -56,12 +64,15 @@ __version__: str = _sibyl.version
 
 __all__ = [
     "CHUNK_LENGTH",
+    "DTYPES",
     "HOP_LENGTH",
     "N_FFT",
     "N_FRAMES",
     "N_SAMPLES",
     "SAMPLE_RATE",
+    "AudioLevel",
     "Backend",
+    "Comparison",
     "Device",
     "Digest",
     "Dim",
@@ -75,22 +86,30 @@ __all__ = [
     "LogMelStream",
     "Lowering",
     "MelSpec",
+    "MemoryUse",
     "ModelMetadata",
+    "Monitor",
+    "MonitorSample",
     "Node",
     "NodeArg",
     "NodeDifference",
     "NodeEnd",
     "Profile",
     "ProfileRow",
+    "QuantizeReport",
+    "QuantizedLayer",
     "Registry",
     "RunOptions",
+    "Series",
     "SessionOptions",
     "SibylError",
     "Span",
     "SpeechEvent",
     "SpeechToText",
+    "Stats",
     "TensorSpec",
     "TextGeneration",
+    "Timer",
     "Tokenizer",
     "Value",
     "ValueEvent",
@@ -98,7 +117,10 @@ __all__ = [
     "Watch",
     "__version__",
     "available_models",
+    "chunk",
+    "compare",
     "conv1d",
+    "convert",
     "default_registry",
     "describe_job",
     "diff",
@@ -110,17 +132,26 @@ __all__ = [
     "import_model",
     "inspect",
     "is_checkpoint",
+    "level",
     "load_audio",
     "load_model",
     "load_plugin",
+    "log_mel_fixed",
     "log_mel_spectrogram",
     "lowering",
     "mel_filters",
+    "memory",
     "milli_ops",
+    "normalize",
     "operator",
     "ops",
     "pad_or_trim",
+    "quantize",
+    "series_stats",
+    "set_memory_limit",
     "smooth3x3",
+    "stats",
+    "tile",
     "whisper_languages",
 ]
 

@@ -1,7 +1,8 @@
-"""Recordings: decoding, padding and the sizes that Whisper works with."""
+"""Recordings: decoding, padding, level, chunks and the sizes that Whisper works with."""
 
 from __future__ import annotations
 
+import dataclasses
 import operator
 import os
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from . import _sibyl
-from ._arrays import is_tensor
+from ._arrays import as_samples, is_tensor
 from .errors import SibylOSError, with_path
 
 if TYPE_CHECKING:
@@ -76,3 +77,72 @@ def pad_or_trim(array: AnyArray, length: int = N_SAMPLES, *, axis: int = -1) -> 
     out: Any = source.new_zeros(shape) if is_tensor(source) else np.zeros(shape, source.dtype)
     out[tuple(kept)] = source[tuple(kept)]
     return out
+
+
+# ---- Level ------------------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True)
+class AudioLevel:
+    """Of a recording. Sums are in double, over finite samples."""
+
+    samples: int
+    peak: float  # max |x|
+    rms: float  # sqrt(mean x^2)
+    dc_offset: float  # mean x
+    nan: int
+    infinite: int
+    first_bad: int | None  # index of the first NaN or infinite sample
+    clipped_samples: int  # with |x| >= 32767/32768 in runs of two or more equal ones
+    longest_silence: int  # longest run of samples with |x| <= 1/32768
+    silent: bool  # no sample above 1/32768
+    clipped: bool
+    dc: bool  # |dc_offset| > 0.01
+
+
+def _one_recording(audio: Any, name: str = "audio") -> Any:
+    samples = as_samples(audio, name)
+    if samples.ndim != 1:
+        raise ValueError(f"{name} has {samples.ndim} dimensions, expected (n,)")
+    return samples
+
+
+def level(audio: Any) -> AudioLevel:
+    """Peak, RMS, offset and faults of samples (n,), as `sibyl features` warns of them; float32 is read where it is."""
+    return AudioLevel(*_sibyl.audio_inspect(_one_recording(audio)))
+
+
+_TARGETS = {"peak": 1.0, "rms": 0.1}  # as the command has them
+
+
+def normalize(audio: AnyArray, level: str = "peak", target: float | None = None, *, in_place: bool = False) -> AnyArray:
+    """Samples (n,) scaled by one factor so that their peak or their RMS becomes `target` (1.0, or 0.1 of the RMS).
+
+    float32, of the kind that was given. in_place: changes `audio` itself, which must be contiguous float32, and returns
+    it. A silent recording is not changed.
+
+    Raises ValueError: a level that is neither, a target that is not positive, samples that are NaN or infinite.
+    """
+    if level not in _TARGETS:
+        raise ValueError(f"level is {level!r}, expected 'peak' or 'rms'")
+    given: Any = audio
+    samples = _one_recording(given)
+    if in_place and samples is not given and not (is_tensor(given) and samples.data_ptr() == given.data_ptr()):
+        raise TypeError("audio is not contiguous float32, which can be changed in place")
+    if not in_place:
+        samples = samples.clone() if is_tensor(samples) else samples.copy()
+    _sibyl.audio_normalize(samples, list(_TARGETS).index(level), _TARGETS[level] if target is None else float(target))
+    made: AnyArray = given if in_place else samples
+    return made
+
+
+def chunk(audio: AnyArray, seconds: float = CHUNK_LENGTH, overlap: float = 0.0, *, sr: int = SAMPLE_RATE) -> list[AnyArray]:
+    """Views of samples (..., n) in chunks of `seconds`, each beginning `overlap` seconds before the one before ends.
+
+    Both are rounded to the nearest sample. The last one may be shorter (pad_or_trim); none holds only samples of the one
+    before; an empty recording has none. Raises ValueError: seconds not positive, an overlap that is not below them.
+    """
+    if not (is_tensor(audio) or isinstance(audio, np.ndarray)) or audio.ndim == 0:
+        raise TypeError(f"audio must be an array or a tensor (..., n), not {type(audio).__name__}")
+    places = _sibyl.chunks_make(audio.shape[-1], operator.index(sr), float(seconds), float(overlap))
+    return [audio[..., start : start + length] for start, length in places]

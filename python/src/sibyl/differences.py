@@ -31,6 +31,12 @@ class NodeDifference:
     elements: int  # that rounding does not explain
     nan_ours: int
     nan_theirs: int
+    max_rel: float
+    first: int | None  # row-major index of the first element that rounding does not explain
+    worst: int | None  # of the one that is farthest away
+    # elements of floats by how many representable numbers lie between ours and theirs: 0, 1, to 4, to 16, to 64, to 256,
+    # to 4,096, more
+    distances: list[int]
 
 
 def diff(
