@@ -1,7 +1,9 @@
 """Whisper's procedure against openai-whisper's: with scripted models, and with random weights from checkpoint to text."""
 
+import io
 import json
 import os
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -45,6 +47,49 @@ def test_scripted_models():
     assert wrong == 0, "\n".join(lines)
     for name in ("segments", "words", "fallbacks", "beams"):
         assert met[name] > n_cases / 8, met
+
+
+FORMATS = ("txt", "json", "srt", "vtt", "tsv")  # of sib_transcript_format, in its order
+BLANKS = " \t\n\x0b\x0c\r\x1c\x1f\x85\xa0\u1680\u2000\u2009\u200b\u2028\u202f\u205f\u3000"
+
+
+def synthetic_transcript(draw):
+    """Segments and words with texts and times of all kinds; draw: a random.Random."""
+
+    def text():
+        letters = "abcé日🙂->\t\"<u>,.'" + (BLANKS if draw.random() < 0.3 else " ")
+        return draw.choice(("", " ", " ")) + "".join(draw.choice(letters) for _ in range(draw.choice((0, 1, 3, 5, 9))))
+
+    at, segments, worded = draw.choice((0.0, 3590.0)), [], draw.random() < 0.8
+    for _ in range(draw.randrange(6)):
+        words, start = [], at
+        for _ in range(draw.randrange(12)):
+            begin = at + draw.choice((0, 0, 0.0005, 0.25, 2.9995, 3.0, 3.1))
+            at = begin + draw.choice((0, 0.02, 0.3, 1.0015))
+            words.append({"word": text(), "start": begin, "end": at, "probability": 1.0})
+        segment = {"start": start, "end": at + draw.random(), "text": "".join(w["word"] for w in words) or text()}
+        segments.append({**segment, "words": words} if worded else segment)
+    return segments
+
+
+def test_subtitles_are_openai_whispers():
+    """Every byte of its writers but that of JSON, for random segments, words and layouts."""
+    utils, draw, cases, expected = peer("whisper.utils"), random.Random(1), [], []
+    for _ in range(2000):
+        segments, layout = synthetic_transcript(draw), [draw.choice((None, 1, 7, 12, 42)), draw.choice((None, 1, 2, 3))]
+        layout += [draw.choice((None, 1, 2, 5)), draw.random() < 0.4]
+        name, file = draw.choice(("txt", "srt", "vtt", "vtt", "srt", "tsv")), io.StringIO()
+        names = ("max_line_width", "max_line_count", "max_words_per_line", "highlight_words")
+        utils.get_writer(name, "").write_result({"segments": segments}, file, dict(zip(names, layout)))
+        expected.append(file.getvalue())
+        cases.append({"format": FORMATS.index(name), "layout": [int(n or 0) for n in layout], "segments": segments})
+    lines = "".join(json.dumps(case) + "\n" for case in cases)
+    done = subprocess.run([built("tests", "job", "transcript_script")], input=lines, check=True, capture_output=True, text=True)
+    results = [json.loads(line) for line in done.stdout.split("\n")[:-1]]
+    assert len(results) == len(cases)
+    for case, ours, theirs in zip(cases, results, expected):
+        assert ours == theirs, case
+    assert sum("<u>" in text for text in expected) > 200 and sum("\n" in text[20:-3] for text in expected) > 800
 
 
 @pytest.fixture(scope="module")

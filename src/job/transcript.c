@@ -2,6 +2,8 @@
 #include "base/alloc.h"
 #include "base/buffer.h"
 #include "base/str.h"
+#include "job/subtitles.h"
+#include "job/transcript_parts.h"
 
 #include <jansson.h>
 #include <math.h>
@@ -9,91 +11,74 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- Parts --------------------------------------------------------------------------------------------- */
-
-/* "01:02.345", with hours before it if they are requested or not 0. */
-static void add_time(byte_buffer *b, double seconds, bool hours, char point, sib_error *err)
+static void add_time(byte_buffer *b, double seconds, sib_error *err)
 {
-    long long ms = llround(fmin(fmax(seconds, 0), 1e12) * 1000);
-    if (hours || ms >= 3600000)
-        buf_printf(b, err, "%02lld:", ms / 3600000);
-    buf_printf(b, err, "%02lld:%02lld%c%03lld", ms / 60000 % 60, ms / 1000 % 60, point, ms % 1000);
-}
-
-/* "01:02.345 --> 01:03.456" */
-static void add_times(byte_buffer *b, double start, double end, bool hours, char point, sib_error *err)
-{
-    add_time(b, start, hours, point, err);
-    buf_add_text(b, " --> ", err);
-    add_time(b, end, hours, point, err);
-}
-
-/* The text without blanks around. arrow: "-->" inside, which ends a cue's times, becomes "->". */
-static void add_trimmed(byte_buffer *b, const char *text, bool arrow, sib_error *err)
-{
-    static const char blanks[] = " \t\r\n";
-    text += strspn(text, blanks);
-    size_t n = strlen(text);
-    while (n && strchr(blanks, text[n - 1]))
-        n--;
-    for (size_t i = 0; i < n; i++)
-        if (!(arrow && i + 2 < n && !strncmp(text + i, "-->", 3)))
-            buf_add(b, text + i, 1, err);
-}
-
-/* Times are those of the segment's words if they are known. */
-static void add_cue(byte_buffer *b, const sib_segment *s, bool hours, char point, sib_error *err)
-{
-    add_times(b, s->n_words ? s->words[0].start : s->start,
-              s->n_words ? s->words[s->n_words - 1].end : s->end, hours, point, err);
-    buf_add_text(b, "\n", err);
-    add_trimmed(b, s->text, true, err);
-    buf_add_text(b, "\n\n", err);
+    char time[TRANSCRIPT_TIME];
+    transcript_time(time, seconds, false, '.');
+    buf_add_text(b, time, err);
 }
 
 /* ---- Formats ------------------------------------------------------------------------------------------- */
 
-static void write_txt(const sib_transcript *t, byte_buffer *b, sib_error *err)
+static void write_txt(const sib_transcript *t, const sib_subtitle_layout *layout, byte_buffer *b,
+                      sib_error *err)
 {
+    (void)layout;
     for (size_t i = 0; i < t->n_segments; i++) {
-        add_trimmed(b, t->segments[i].text, false, err);
+        buf_add_str(b, transcript_trimmed(t->segments[i].text), err);
         buf_add_text(b, "\n", err);
     }
 }
 
-static void write_srt(const sib_transcript *t, byte_buffer *b, sib_error *err)
+/* The text trimmed, with `from` replaced by `to`, which may be two bytes. */
+static void add_replaced(byte_buffer *b, const char *text, char from, const char *to, sib_error *err)
 {
-    for (size_t i = 0; i < t->n_segments; i++) {
-        buf_printf(b, err, "%zu\n", i + 1);
-        add_cue(b, &t->segments[i], true, ',', err);
-    }
+    const sib_str trimmed = transcript_trimmed(text);
+    for (size_t i = 0; i < trimmed.length; i++)
+        if (trimmed.data[i] == from)
+            buf_add_text(b, to, err);
+        else
+            buf_add(b, trimmed.data + i, 1, err);
 }
 
-static void write_vtt(const sib_transcript *t, byte_buffer *b, sib_error *err)
+static void write_tsv(const sib_transcript *t, const sib_subtitle_layout *layout, byte_buffer *b,
+                      sib_error *err)
 {
-    buf_add_text(b, "WEBVTT\n\n", err);
-    for (size_t i = 0; i < t->n_segments; i++)
-        add_cue(b, &t->segments[i], false, '.', err);
-}
-
-static void write_tsv(const sib_transcript *t, byte_buffer *b, sib_error *err)
-{
+    (void)layout;
     buf_add_text(b, "start\tend\ttext\n", err);
     for (size_t i = 0; i < t->n_segments; i++) {
         const sib_segment *s = &t->segments[i];
-        buf_printf(b, err, "%lld\t%lld\t", llround(1000 * s->start), llround(1000 * s->end));
-        for (const char *c = s->text + strspn(s->text, " "); *c; c++)
-            buf_add(b, *c == '\t' ? " " : c, 1, err);
+        buf_printf(b, err, "%lld\t%lld\t", transcript_milliseconds(s->start),
+                   transcript_milliseconds(s->end));
+        add_replaced(b, s->text, '\t', " ", err);
         buf_add_text(b, "\n", err);
     }
 }
 
-static void write_lines(const sib_transcript *t, byte_buffer *b, sib_error *err)
+static void write_csv(const sib_transcript *t, const sib_subtitle_layout *layout, byte_buffer *b,
+                      sib_error *err)
 {
+    (void)layout;
+    buf_add_text(b, "start,end,text\n", err);
+    for (size_t i = 0; i < t->n_segments; i++) {
+        const sib_segment *s = &t->segments[i];
+        buf_printf(b, err, "%lld,%lld,\"", transcript_milliseconds(s->start),
+                   transcript_milliseconds(s->end));
+        add_replaced(b, s->text, '"', "\"\"", err);
+        buf_add_text(b, "\"\n", err);
+    }
+}
+
+static void write_lines(const sib_transcript *t, const sib_subtitle_layout *layout, byte_buffer *b,
+                        sib_error *err)
+{
+    (void)layout;
     for (size_t i = 0; i < t->n_segments; i++) {
         const sib_segment *s = &t->segments[i];
         buf_add_text(b, "[", err);
-        add_times(b, s->start, s->end, false, '.', err);
+        add_time(b, s->start, err);
+        buf_add_text(b, " --> ", err);
+        add_time(b, s->end, err);
         buf_add_text(b, "] ", err);
         buf_add_text(b, s->text, err);
         buf_add_text(b, "\n", err);
@@ -166,8 +151,10 @@ static json_t *json_of_segment(const sib_segment *s)
     return o;
 }
 
-static void write_json(const sib_transcript *t, byte_buffer *b, sib_error *err)
+static void write_json(const sib_transcript *t, const sib_subtitle_layout *layout, byte_buffer *b,
+                       sib_error *err)
 {
+    (void)layout;
     json_t *list = json_array();
     for (size_t i = 0; list && i < t->n_segments; i++)
         list = append(list, json_of_segment(&t->segments[i]));
@@ -185,10 +172,12 @@ static void write_json(const sib_transcript *t, byte_buffer *b, sib_error *err)
 
 /* ---- The calls ----------------------------------------------------------------------------------------- */
 
-static void (*const writers[])(const sib_transcript *t, byte_buffer *b, sib_error *err) = {
-    [SIB_TRANSCRIPT_TXT] = write_txt, [SIB_TRANSCRIPT_JSON] = write_json,
-    [SIB_TRANSCRIPT_SRT] = write_srt, [SIB_TRANSCRIPT_VTT] = write_vtt,
-    [SIB_TRANSCRIPT_TSV] = write_tsv, [SIB_TRANSCRIPT_LINES] = write_lines};
+static void (*const writers[])(const sib_transcript *t, const sib_subtitle_layout *layout, byte_buffer *b,
+                               sib_error *err) = {
+    [SIB_TRANSCRIPT_TXT] = write_txt,     [SIB_TRANSCRIPT_JSON] = write_json,
+    [SIB_TRANSCRIPT_SRT] = subtitles_srt, [SIB_TRANSCRIPT_VTT] = subtitles_vtt,
+    [SIB_TRANSCRIPT_TSV] = write_tsv,     [SIB_TRANSCRIPT_CSV] = write_csv,
+    [SIB_TRANSCRIPT_LINES] = write_lines};
 _Static_assert(sizeof writers / sizeof *writers == SIB_TRANSCRIPT_FORMAT_COUNT, "a writer per format");
 
 const char *sib_transcript_format_name(sib_transcript_format format)
@@ -198,15 +187,15 @@ const char *sib_transcript_format_name(sib_transcript_format format)
     return (unsigned)format < SIB_TRANSCRIPT_FORMAT_COUNT ? names[format] : NULL;
 }
 
-sib_code sib_transcript_text(const sib_transcript *t, sib_transcript_format format, char **text, size_t *size,
-                             sib_error *err)
+sib_code sib_transcript_text_as(const sib_transcript *t, sib_transcript_format format,
+                                const sib_subtitle_layout *layout, char **text, size_t *size, sib_error *err)
 {
     byte_buffer b = {0};
     *text = NULL;
     if ((unsigned)format >= SIB_TRANSCRIPT_FORMAT_COUNT)
         return err_set(err, SIB_ERR_ARGUMENT, "there is no format %d of transcripts", (int)format);
     buf_add(&b, "", 0, err); /* an empty text is a text */
-    writers[format](t, &b, err);
+    writers[format](t, layout ? layout : &(sib_subtitle_layout){0}, &b, err);
     if (b.code != SIB_OK) {
         sib_code code = b.code;
         buf_free(&b);
@@ -217,4 +206,10 @@ sib_code sib_transcript_text(const sib_transcript *t, sib_transcript_format form
     if (size)
         *size = n;
     return SIB_OK;
+}
+
+sib_code sib_transcript_text(const sib_transcript *t, sib_transcript_format format, char **text, size_t *size,
+                             sib_error *err)
+{
+    return sib_transcript_text_as(t, format, NULL, text, size, err);
 }

@@ -36,7 +36,12 @@ TEST(plain_formats)
 {
     expect(&three, SIB_TRANSCRIPT_TXT, "a --> b\none\ttwo\n\n");
     expect(&three, SIB_TRANSCRIPT_TSV,
-           "start\tend\ttext\n-500\t61001\ta --> b  \n3601000\t3603000\tone two\n3603000\t3603000\t\n");
+           "start\tend\ttext\n-500\t61001\ta --> b\n3601000\t3603000\tone two\n3603000\t3603000\t\n");
+    expect(&three, SIB_TRANSCRIPT_CSV,
+           "start,end,text\n-500,61001,\"a --> b\"\n3601000,3603000,\"one\ttwo\"\n3603000,3603000,\"\"\n");
+    expect(&(sib_transcript){"", "en",
+                             &(sib_segment){.end = 0.0005, .text = "\xC2\xA0\x1F\"a\" \xE3\x80\x80"}, 1},
+           SIB_TRANSCRIPT_CSV, "start,end,text\n0,0,\"\"\"a\"\"\"\n"); /* as Python strips and rounds */
     expect(&three, SIB_TRANSCRIPT_LINES,
            "[00:00.000 --> 01:01.001]  a --> b\t \n[01:00:01.000 --> 01:00:03.000] one\ttwo\n"
            "[01:00:03.000 --> 01:00:03.000] \n");
@@ -45,11 +50,62 @@ TEST(plain_formats)
 TEST(subtitles)
 {
     expect(&three, SIB_TRANSCRIPT_SRT,
-           "1\n00:00:00,000 --> 00:01:01,001\na -> b\n\n2\n01:00:01,250 --> 01:00:02,001\none\ttwo\n\n"
+           "1\n00:00:00,000 --> 00:01:01,001\na -> b\n\n2\n01:00:01,000 --> 01:00:03,000\none\ttwo\n\n"
            "3\n01:00:03,000 --> 01:00:03,000\n\n\n");
     expect(&three, SIB_TRANSCRIPT_VTT,
-           "WEBVTT\n\n00:00.000 --> 01:01.001\na -> b\n\n01:00:01.250 --> 01:00:02.001\none\ttwo\n\n"
+           "WEBVTT\n\n00:00.000 --> 01:01.001\na -> b\n\n01:00:01.000 --> 01:00:03.000\none\ttwo\n\n"
            "01:00:03.000 --> 01:00:03.000\n\n\n");
+}
+
+static const sib_word first[] = {{" Say", 0, 0.5, 1}, {" it", 0.5, 1, 1}, {" twice,", 1.25, 2, 1}};
+static const sib_word second[] = {{" \xC3\xA9t\xC3\xA9", 2, 2.5, 1}, {" no\nw", 6, 7, 1}};
+static const sib_segment spoken[] = {
+    {.end = 2, .text = " Say it twice,", .n_words = 3, .words = first},
+    {.text = "", .words = words},
+    {.start = 2, .end = 7, .text = " \xC3\xA9t\xC3\xA9 no\nw", .n_words = 2, .words = second}};
+static const sib_transcript said = {"", "en", spoken, 3};
+
+/* Lines and pauses are those of openai-whisper's SubtitlesWriter, which python/tests/test_openai_whisper.py runs. */
+TEST(subtitles_by_words)
+{
+    static const struct {
+        sib_subtitle_layout layout;
+        const char *expected; /* cues of VTT */
+    } rows[] = {
+        {{0},
+         "00:00.000 --> 00:02.000\nSay it twice,\n\n"
+         "00:02.000 --> 00:07.000\n\xC3\xA9t\xC3\xA9 no\nw\n\n"},
+        {{.max_line_width = 6},
+         "00:00.000 --> 00:02.000\nSay it\ntwice,\n\n"
+         "00:02.000 --> 00:07.000\n\xC3\xA9t\xC3\xA9\nno\nw\n\n"},
+        {{.max_line_width = 10, .max_line_count = 2},
+         "00:00.000 --> 00:02.500\nSay it\ntwice, \xC3\xA9t\xC3\xA9\n\n00:06.000 --> 00:07.000\nno\nw\n\n"},
+        {{.max_words_per_line = 2},
+         "00:00.000 --> 00:01.000\nSay it\n\n00:01.250 --> 00:02.000\ntwice,\n\n"
+         "00:02.000 --> 00:07.000\n\xC3\xA9t\xC3\xA9 no\nw\n\n"},
+        {{.max_words_per_line = 2, .highlight_words = true},
+         "00:00.000 --> 00:00.500\n<u>Say</u> it\n\n00:00.500 --> 00:01.000\nSay <u>it</u>\n\n"
+         "00:01.250 --> 00:02.000\n<u>twice,</u>\n\n"
+         "00:02.000 --> 00:02.500\n<u>\xC3\xA9t\xC3\xA9</u> no\nw\n\n"
+         "00:02.500 --> 00:06.000\n\xC3\xA9t\xC3\xA9 no\nw\n\n00:06.000 --> 00:07.000\n\xC3\xA9t\xC3\xA9 "
+         "no\nw\n\n"}};
+    sib_error err = SIB_ERROR_INIT;
+    char *text;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        CHECK_OK(sib_transcript_text_as(&said, SIB_TRANSCRIPT_VTT, &rows[i].layout, &text, NULL, &err), err);
+        assert_memory_equal(text, "WEBVTT\n\n", 8);
+        assert_string_equal(text + 8, rows[i].expected);
+        sib_free(text);
+    }
+    CHECK_OK(sib_transcript_text_as(&said, SIB_TRANSCRIPT_SRT, &(sib_subtitle_layout){.offset_n = 7}, &text,
+                                    NULL, &err),
+             err);
+    assert_memory_equal(text, "8\n00:00:00,000 --> 00:00:02,000\nSay", 35);
+    assert_non_null(strstr(text, "\n\n9\n00:00:02,000"));
+    sib_free(text);
+    CHECK_EVERY_ALLOCATION(
+        sib_transcript_text_as(&said, SIB_TRANSCRIPT_SRT, &rows[4].layout, &text, NULL, &err),
+        sib_free(text));
 }
 
 TEST(nothing_said)
