@@ -22,6 +22,8 @@ typedef struct cli_command {
     const char *summary;       /* one line */
     const char *operands;      /* "IN..." */
     const cli_option *options; /* ends with OPT_END */
+    const cli_option *names;   /* that options have in other commands, likewise; or NULL */
+    const char *names_of;      /* those commands */
     const cli_verb *verbs;     /* ends with a row without a name; or NULL */
     cli_operands takes;
     const char *more; /* sentences that help and manual print; or NULL */

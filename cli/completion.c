@@ -60,6 +60,20 @@ static void put_short(const char *help, const char *escape, FILE *out)
             fprintf(out, strchr(escape, help[i]) ? "\\%c" : "%c", help[i]);
 }
 
+/* Options, and names of other commands. */
+static void each(const cli_command *c, void (*row)(const cli_option *o, void *context), void *context)
+{
+    cli_options_each(c, row, context);
+    cli_names_each(c, row, context);
+}
+
+static void put_help(const cli_option *o, const char *escape, FILE *out)
+{
+    char *text = cli_option_text(o);
+    put_short(text, escape, out);
+    free(text);
+}
+
 /* ---- bash
    ------------------------------------------------------------------------------------------------ */
 
@@ -76,11 +90,13 @@ static void bash_value(const cli_option *o, void *context)
 {
     const bash_row *row = context;
     FILE *out = row->out;
-    if (o->kind == CLI_FLAG)
+    if (!cli_option_takes(o))
         return;
     fprintf(out, "    %s:--%s", row->command->name, o->name);
     if (o->letter)
         fprintf(out, " | %s:-%c", row->command->name, o->letter);
+    if (o->word)
+        fprintf(out, " | %s:-%s", row->command->name, o->word);
     if (offer_of(o) == OFFER_WORDS) {
         fputs(") kind=words words='", out);
         put_values(o, out);
@@ -106,11 +122,11 @@ static void bash(FILE *out)
     fputs(" --help --version' -- \"$current\"))\n        return\n    fi\n    case $command:$before in\n",
           out);
     for (const cli_command *const *c = cli_commands; *c; c++)
-        cli_options_each((*c)->options, bash_value, &(bash_row){*c, out});
+        each(*c, bash_value, &(bash_row){*c, out});
     fputs("    esac\n    case $command in\n", out);
     for (const cli_command *const *c = cli_commands; *c; c++) {
         fprintf(out, "    %s) options='", (*c)->name);
-        cli_options_each((*c)->options, bash_name, out);
+        each(*c, bash_name, out);
         fputs("'", out);
         if ((*c)->verbs || (*c)->takes == CLI_COMMANDS) {
             fputs(" verbs='", out);
@@ -148,14 +164,16 @@ static void zsh_row(const cli_option *o, void *context)
     fputs(" \\\n        ", out);
     if (o->letter && *many)
         fprintf(out, "'*'{-%c,--%s}'", o->letter, o->name);
+    else if (o->word)
+        fprintf(out, "'(-%s --%s)'{-%s,--%s}'", o->word, o->name, o->word, o->name);
     else if (o->letter)
         fprintf(out, "'(-%c --%s)'{-%c,--%s}'", o->letter, o->name, o->letter, o->name);
     else
         fprintf(out, "'%s--%s", many, o->name);
     putc('[', out);
-    put_short(o->help, "[]", out);
+    put_help(o, "[]", out);
     putc(']', out);
-    if (o->kind != CLI_FLAG) {
+    if (cli_option_takes(o)) {
         fprintf(out, ":%s:%s", o->name, zsh_offers[offer_of(o)]);
         if (offer_of(o) == OFFER_WORDS) {
             putc('(', out);
@@ -171,7 +189,7 @@ static void zsh(FILE *out)
     fputs("#compdef sibyl\n# Completion of sibyl for zsh.\ncase $words[2] in\n", out);
     for (const cli_command *const *c = cli_commands; *c; c++) {
         fprintf(out, "%s)\n    _arguments '1:command:(%s)'", (*c)->name, (*c)->name);
-        cli_options_each((*c)->options, zsh_row, out);
+        each(*c, zsh_row, out);
         if ((*c)->verbs || (*c)->takes == CLI_COMMANDS) {
             fputs(" \\\n        '2:what:(", out);
             put_verbs(*c, out);
@@ -194,8 +212,10 @@ static void fish_row(const cli_option *o, void *context)
     fprintf(out, "complete -c sibyl -n '__sibyl_command %s'", row->command->name);
     if (o->letter)
         fprintf(out, " -s %c", o->letter);
+    if (o->word)
+        fprintf(out, " -o %s", o->word);
     fprintf(out, " -l %s", o->name);
-    if (o->kind != CLI_FLAG)
+    if (cli_option_takes(o))
         switch (offer_of(o)) {
         case OFFER_NOTHING:
             fputs(" -x", out);
@@ -213,7 +233,7 @@ static void fish_row(const cli_option *o, void *context)
             break;
         }
     fputs(" -d '", out);
-    put_short(o->help, "", out);
+    put_help(o, "", out);
     fputs("'\n", out);
 }
 
@@ -232,7 +252,7 @@ static void fish(FILE *out)
           out);
     for (const cli_command *const *c = cli_commands; *c; c++) {
         putc('\n', out);
-        cli_options_each((*c)->options, fish_row, &(bash_row){*c, out});
+        each(*c, fish_row, &(bash_row){*c, out});
         if (!(*c)->verbs && (*c)->takes != CLI_COMMANDS)
             continue;
         fprintf(out, "complete -c sibyl -n '__sibyl_command %s' -a '", (*c)->name);

@@ -38,12 +38,15 @@ static void put_row(const char *left, const char *text, FILE *out)
 
 static void option_help(const cli_option *o, void *out)
 {
-    char *value = cli_option_value(o), letter[8] = "   ";
-    if (o->letter)
+    char *value = cli_option_value(o), *text = cli_option_text(o), letter[16] = "   ";
+    if (o->word)
+        snprintf(letter, sizeof letter, "-%s,", o->word);
+    else if (o->letter)
         snprintf(letter, sizeof letter, "-%c,", o->letter);
     char *left = cli_format("  %s --%s%s%s", letter, o->name, *value ? " " : "", value);
-    put_row(left, o->help, out);
+    put_row(left, text, out);
     free(left);
+    free(text);
     free(value);
 }
 
@@ -81,7 +84,10 @@ void cli_help(const cli_command *command, FILE *out)
         free(left);
     }
     fputs("\nOptions:\n", out);
-    cli_options_each(command->options, option_help, out);
+    cli_options_each(command, option_help, out);
+    if (command->names)
+        fprintf(out, "\nNames of %s:\n", command->names_of);
+    cli_names_each(command, option_help, out);
     if (command->more) {
         putc('\n', out);
         put_wrapped(command->more, 0, 0, out);

@@ -126,9 +126,11 @@ static void names_list(const cli_option *o, FILE *out)
 static void option_rows(const cli_option *o, void *context)
 {
     FILE *out = context;
-    char *value = cli_option_value(o);
+    char *value = cli_option_value(o), *text = cli_option_text(o);
     fputs(".TP\n", out);
-    if (o->letter)
+    if (o->word)
+        fprintf(out, "\\fB\\-%s\\fR, ", o->word);
+    else if (o->letter)
         fprintf(out, "\\fB\\-%c\\fR, ", o->letter);
     fputs("\\fB\\-\\-", out);
     put_escaped(o->name, strlen(o->name), out);
@@ -138,7 +140,7 @@ static void option_rows(const cli_option *o, void *context)
         put_font(o->choices ? 'B' : 'I', value, strlen(value), out);
     }
     putc('\n', out);
-    put_sentences(o->help, o, out);
+    put_sentences(text, o, out);
     if (o->more)
         put_sentences(o->more, o, out);
     if (o->names && o->names(0, NULL)) {
@@ -149,6 +151,7 @@ static void option_rows(const cli_option *o, void *context)
             fputs(".\n", out);
         }
     }
+    free(text);
     free(value);
 }
 
@@ -160,7 +163,10 @@ static void all_options(FILE *out)
             fprintf(out, ".TP\n\\fB%s\\fR\n", v->name);
             put_sentences(v->help, &cli_option_help, out);
         }
-        cli_options_each((*c)->options, option_rows, out);
+        cli_options_each(*c, option_rows, out);
+        if ((*c)->names)
+            fprintf(out, ".PP\nNames of %s:\n", (*c)->names_of);
+        cli_names_each(*c, option_rows, out);
     }
 }
 

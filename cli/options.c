@@ -11,20 +11,49 @@
 const cli_option cli_option_help = {
     .name = "help", .letter = 'h', .kind = CLI_FLAG, .help = "show this help"};
 
-static const cli_option *find_name(const cli_option *options, const char *name, size_t length)
+/* Whether a list, separated by blanks, has the word. */
+static bool lists(const char *list, const char *word)
 {
-    for (const cli_option *o = options; o->name; o++)
-        if (strlen(o->name) == length && memcmp(o->name, name, length) == 0)
-            return o;
-    return length == 4 && memcmp(name, "help", 4) == 0 ? &cli_option_help : NULL;
+    const size_t n = strlen(word);
+    for (; *list; list += strcspn(list, " "), list += strspn(list, " "))
+        if (strcspn(list, " ") == n && memcmp(list, word, n) == 0)
+            return true;
+    return false;
 }
 
-static const cli_option *find_letter(const cli_option *options, char letter)
+static bool same_name(const char *name, const char *typed, size_t length)
 {
-    for (const cli_option *o = options; o->name; o++)
-        if (o->letter == letter)
+    for (size_t i = 0; i < length; i++)
+        if (name[i] != (typed[i] == '_' ? '-' : typed[i]))
+            return false;
+    return name[length] == '\0';
+}
+
+/* What was typed of an option: a long name, letters after one dash, or one letter. */
+typedef struct typed {
+    const char *name, *word;
+    size_t length; /* of name */
+    char letter;
+    const char *value; /* what stands behind it, its value or not; or NULL */
+} typed;
+
+static bool is_typed(const cli_option *o, const typed *t)
+{
+    const bool named = t->name   ? same_name(o->name, t->name, t->length)
+                       : t->word ? o->word && strcmp(o->word, t->word) == 0
+                                 : o->letter == t->letter;
+    return named && (!o->when || (t->value && lists(o->when, t->value)));
+}
+
+static const cli_option *find(const cli_command *c, const typed *t)
+{
+    for (const cli_option *o = c->names; o && o->name; o++)
+        if (is_typed(o, t))
             return o;
-    return letter == cli_option_help.letter ? &cli_option_help : NULL;
+    for (const cli_option *o = c->options; o->name; o++)
+        if (is_typed(o, t))
+            return o;
+    return is_typed(&cli_option_help, t) ? &cli_option_help : NULL;
 }
 
 static void *field_of(const cli_option *o, void *settings)
@@ -112,76 +141,172 @@ static bool set_option(const cli_command *c, const cli_option *o, const char *va
     case CLI_LIST:
         add_item(field_of(o, settings), value);
         return true;
+    case CLI_UNBUILT:
+        cli_usage(c, "--%s is not built: %s", o->name, o->help);
+        return false;
+    case CLI_ALIAS:
+    case CLI_NOTHING:
+        break;
     }
-    return false;
+    return true;
 }
 
-/* Finds the option in `word` and its value in the same word, NULL if there is none. */
-static const cli_option *read_word(const cli_command *c, const char *word, const char **value)
+/* "beam_size=%" with the value in the place of %. */
+static char *given(const char *give, const char *value)
 {
-    const cli_option *o;
+    const char *mark = strchr(give, '%');
+    return mark ? cli_format("%.*s%s%s", (int)(mark - give), give, value, mark + 1) : cli_format("%s", give);
+}
+
+/* Texts made of values, which settings point to until the command ends. */
+static cli_list made;
+
+static bool set_alias(const cli_command *c, const cli_option *o, const char *value, void *settings)
+{
+    const typed t = {.name = o->as, .length = strlen(o->as)};
+    const cli_option *target = c->options;
+    while (target->name && !is_typed(target, &t))
+        target++;
+    if (!o->give)
+        return set_option(c, target, NULL, settings);
+    add_item(&made, given(o->give, value));
+    return set_option(c, target, made.items[made.n - 1], settings);
+}
+
+/* Finds the option in `word` and its value in the same word, NULL if there is none. next: the word behind it, or
+   NULL. */
+static const cli_option *read_word(const cli_command *c, char *word, const char *next, char **value)
+{
+    const cli_option *o = NULL;
+    *value = NULL;
     if (word[1] == '-') {
-        const char *equals = strchr(word, '=');
-        size_t length = equals ? (size_t)(equals - word) - 2 : strlen(word) - 2;
-        o = find_name(c->options, word + 2, length);
+        char *equals = strchr(word, '=');
+        typed t = {.name = word + 2, .length = equals ? (size_t)(equals - word) - 2 : strlen(word) - 2};
         *value = equals ? equals + 1 : NULL;
+        t.value = equals ? *value : next;
+        o = find(c, &t);
         if (!o)
-            cli_usage(c, "unknown option '%.*s'", (int)length + 2, word);
+            cli_usage(c, "unknown option '%.*s'", (int)t.length + 2, word);
     } else {
-        o = find_letter(c->options, word[1]);
-        *value = word[2] ? word + 2 : NULL;
+        if (word[2])
+            o = find(c, &(typed){.word = word + 1, .value = next});
+        if (!o) {
+            *value = word[2] ? word + 2 : NULL;
+            o = find(c, &(typed){.letter = word[1], .value = *value ? *value : next});
+        }
         if (!o)
             cli_usage(c, "unknown option '%.2s'", word);
     }
-    if (o && o->kind == CLI_FLAG && *value) {
+    if (o && !cli_option_takes(o) && *value) {
         cli_usage(c, "--%s takes no value, got '%s'", o->name, *value);
         return NULL;
     }
     return o;
 }
 
+/* Adds ", --name" where it is not yet in the list. */
+static void note(char **list, const char *name)
+{
+    char *item = cli_format("--%s", name), *longer;
+    if (!*list || !strstr(*list, item)) {
+        longer = *list ? cli_format("%s, %s", *list, item) : cli_format("%s", item);
+        free(*list);
+        *list = longer;
+    }
+    free(item);
+}
+
+/* Reads one option at argv[*i]. Returns false after misuse. */
+static bool read_option(const cli_command *c, int argc, char **argv, int *i, void *settings, int *n_operands,
+                        char **nothing, bool *help)
+{
+    char *value, *next = *i + 1 < argc ? argv[*i + 1] : NULL;
+    const cli_option *o = read_word(c, argv[*i], next, &value);
+    if (!o)
+        return false;
+    *help = o == &cli_option_help;
+    if (o->kind == CLI_OPTIONAL && !value) {
+        const bool follows = next && find_choice(o, next) >= 0;
+        *i += follows;
+        return set_option(c, o, follows ? next : o->choices[0], settings);
+    }
+    if (cli_option_takes(o) && !value) {
+        if (!next) {
+            char *wanted = cli_option_value(o);
+            cli_usage(c, "--%s needs a value: %s", o->name, wanted);
+            free(wanted);
+            return false;
+        }
+        value = next;
+        ++*i;
+    }
+    if (o->kind == CLI_NOTHING)
+        note(nothing, o->name);
+    if (o->kind == CLI_ALIAS && o->as && !*o->as)
+        argv[(*n_operands)++] = value;
+    else if (o->kind == CLI_ALIAS && o->as)
+        return set_alias(c, o, value, settings);
+    else if (o != &cli_option_help)
+        return set_option(c, o, value, settings);
+    return true;
+}
+
 cli_parsed cli_parse(const cli_command *command, int argc, char **argv, void *settings, int *n_operands)
 {
+    char *nothing = NULL;
+    bool done = true, help = false;
     *n_operands = 0;
-    for (int i = 0; i < argc; i++) {
-        const char *value;
+    for (int i = 0; i < argc && done && !help; i++) {
         if (strcmp(argv[i], "--") == 0) {
             while (++i < argc)
                 argv[(*n_operands)++] = argv[i];
-            break;
-        }
-        if (argv[i][0] != '-' || argv[i][1] == '\0') {
+        } else if (argv[i][0] != '-' || argv[i][1] == '\0')
             argv[(*n_operands)++] = argv[i];
-            continue;
-        }
-        const cli_option *o = read_word(command, argv[i], &value);
-        if (!o)
-            return CLI_MISUSED;
-        if (o == &cli_option_help)
-            return CLI_WANTS_HELP;
-        if (o->kind == CLI_OPTIONAL && !value)
-            value = i + 1 < argc && find_choice(o, argv[i + 1]) >= 0 ? argv[++i] : o->choices[0];
-        if (o->kind != CLI_FLAG && !value) {
-            if (i + 1 >= argc) {
-                char *wanted = cli_option_value(o);
-                cli_usage(command, "--%s needs a value: %s", o->name, wanted);
-                free(wanted);
-                return CLI_MISUSED;
-            }
-            value = argv[++i];
-        }
-        if (!set_option(command, o, value, settings))
-            return CLI_MISUSED;
+        else
+            done = read_option(command, argc, argv, &i, settings, n_operands, &nothing, &help);
     }
-    return CLI_PARSED;
+    if (nothing && done && !help)
+        cli_fail("taken without effect: %s", nothing);
+    free(nothing);
+    return help ? CLI_WANTS_HELP : done ? CLI_PARSED : CLI_MISUSED;
 }
 
-void cli_options_each(const cli_option *options, void (*row)(const cli_option *o, void *context),
+void cli_options_each(const cli_command *command, void (*row)(const cli_option *o, void *context),
                       void *context)
 {
-    for (const cli_option *o = options; o->name; o++)
+    for (const cli_option *o = command->options; o->name; o++)
         row(o, context);
     row(&cli_option_help, context);
+}
+
+void cli_names_each(const cli_command *command, void (*row)(const cli_option *o, void *context),
+                    void *context)
+{
+    for (const cli_option *o = command->names; o && o->name; o++)
+        if (!o->when)
+            row(o, context);
+}
+
+bool cli_option_takes(const cli_option *o)
+{
+    return o->kind == CLI_ALIAS || o->kind == CLI_NOTHING || o->kind == CLI_UNBUILT ? o->value != NULL
+                                                                                    : o->kind != CLI_FLAG;
+}
+
+char *cli_option_text(const cli_option *o)
+{
+    if (o->kind == CLI_NOTHING)
+        return cli_format("without effect: %s", o->help);
+    if (o->kind == CLI_UNBUILT)
+        return cli_format("not built: %s", o->help);
+    if (o->kind != CLI_ALIAS || !o->as)
+        return cli_format("%s", o->help);
+    if (!*o->as)
+        return cli_format("%s as an operand", o->value);
+    char *value = o->give ? given(o->give, o->value) : cli_format("%s", "");
+    char *text = cli_format("--%s%s%s", o->as, *value ? " " : "", value);
+    free(value);
+    return text;
 }
 
 char *cli_option_value(const cli_option *o)

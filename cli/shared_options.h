@@ -9,10 +9,12 @@
 
 #define OPT_JSON OPT_FLAG("json", json, "print one JSON document instead of text")
 
-/* usual: the default. */
-#define OPT_THREADS(usual)                                                                                   \
+/* usual: the default. letter_: or 0. */
+#define THREADS_ROW(usual, letter_)                                                                          \
     OPT_INTEGER("threads", threads, "N", 0, 1024,                                                            \
-                "threads, up to 1024; 0: one per processor (default: " usual ")")
+                "threads, up to 1024; 0: one per processor (default: " usual ")", .letter = letter_)
+#define OPT_THREADS(usual)   THREADS_ROW(usual, 0)
+#define OPT_THREADS_T(usual) THREADS_ROW(usual, 't')
 
 #define OPT_MAX_SECONDS                                                                                      \
     OPT_NUMBER("max-seconds", max_seconds, "S", 0, 1e9,                                                      \

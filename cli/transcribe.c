@@ -1,77 +1,17 @@
 /* sibyl transcribe IN...: speech to text. */
-#include "command.h"
 #include "files.h"
 #include "interrupt.h"
 #include "job_model.h"
 #include "job_values.h"
 #include "picture.h"
-#include "shared_options.h"
 #include "transcribe_live.h"
+#include "transcribe_output.h"
+#include "transcribe_settings.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-typedef struct settings {
-    const char *model, *tokenizer, *language, *folder, *vad, *initial_prompt, *hotwords, *backend, *trace;
-    extension_settings ext;
-    cli_list inputs;
-    long beam, best_of, threads, batch; /* beam 0: 5, or greedy where text is wanted while somebody speaks */
-    int task, format, features, verbose;
-    bool word_timestamps, picture, quiet, live;
-    double max_seconds; /* 0: the default */
-} settings;
-
-static const char *const task_names[] = {"transcribe", "translate", NULL};
-static const char *const feature_names[] = {"float", "fixed", "int16", "int8", NULL};
-/* Words of --format: those of sib_transcript_format in their order, and each of them. */
-enum { FORMAT_ALL = SIB_TRANSCRIPT_LINES };
-static const char *const format_names[] = {"txt", "json", "srt", "vtt", "tsv", "all", NULL};
-
-static const cli_option options[] = {
-    OPT_MODEL("an ONNX model, a checkpoint (.pt, safetensors, ggml, GGUF, a Hugging Face folder), a job's "
-              "document, a folder with one, or the name of an installed model (default: digits)",
-              .more = CHECKPOINT_IS_KEPT),
-    OPT_TOKENIZER("the model's tokenizer, where there is none in its folder"),
-    OPT_TEXT("language", language, "L", "spoken language, as de or german (default: detected)"),
-    OPT_CHOICE("task", task, task_names, "transcribe (default), or translate into English"),
-    OPT_CHOICE("format", format, format_names,
-               "format to write; without it, lines with their times are shown as they are recognised"),
-    OPT_OUT_FOLDER("write DIR/NAME.FORMAT for each recording (default format: txt)"),
-    OPT_FLAG("word-timestamps", word_timestamps, "find the times of words"),
-    OPT_FLAG(
-        "live", live, "transcribe while somebody speaks: from a microphone, or from IN as it comes",
-        .more =
-            "IN is alsa:NAME or pulse:NAME (default: the microphone that the system names), - or a pipe, or "
-            "a file, which is heard at the pace of its playing. A pause ends a segment, whose text does not "
-            "change any more; on a terminal the line under it shows what is being said. --format txt writes "
-            "a line for each segment, json one for each event: started, stopped, partial, final. Ctrl-C "
-            "ends it. Greedy unless --beam is given."),
-    OPT_INTEGER(
-        "batch", batch, "N", 1, 64, "recordings that are transcribed side by side (default: 1)",
-        .more =
-            "The threads are divided among them. Each recording has the text that it has alone; lines are "
-            "shown when it is done, in the order given."),
-    OPT_INTEGER("beam", beam, "N", 1, 100, "hypotheses of the beam search; 1: greedy (default: 5)"),
-    OPT_INTEGER("best-of", best_of, "N", 1, 100, "samples drawn at temperatures above 0 (default: 5)"),
-    OPT_TEXT("initial-prompt", initial_prompt, "TEXT", "text before the first window"),
-    OPT_TEXT("hotwords", hotwords, "WORDS", "words to expect in every window"),
-    OPT_CHOICE("features", features, feature_names,
-               "arithmetic of the features that the model hears (default: float)",
-               .more = "fixed is int16: what 'sibyl features --fixed' and a compute tile make."),
-    OPT_FILE("vad", vad, "MODEL", "transcribe only what this voice-activity model finds to be speech"),
-    OPT_JOB_INPUT(
-        "any other option of openai-whisper by its name: no_speech_threshold=0.5, temperature=0,0.4"),
-    OPT_FLAG("picture", picture, "show the features, time to the right, and the words under them"),
-    OPT_MAX_SECONDS,
-    OPT_BACKEND,
-    OPT_THREADS("0"),
-    OPT_TRACE,
-    OPT_EXTENSIONS,
-    OPT_VERBOSE,
-    OPT_FLAG("quiet", quiet, "show neither lines as they are recognised nor a summary"),
-    OPT_END};
 
 static const char more[] =
     "Follows Whisper's procedure: windows of 30 s, timestamps, prompts, beam search, fallback to higher "
@@ -86,14 +26,15 @@ static const char more[] =
    ----------------------------------------------------------------------------------------- */
 
 typedef struct listener {
-    const settings *s;
+    const transcribe_settings *s;
     const sib_job *job, *vad;
     const sib_cancel *cancel;
     sib_profile *profile; /* for the trace, or NULL */
     cli_progress progress;
     const char *title;
-    FILE *out;  /* where texts go */
-    bool shows; /* lines are shown as they come */
+    int percent; /* that was printed last */
+    FILE *out;   /* where texts go */
+    bool shows;  /* lines are shown as they come */
     bool cancelled;
     double seconds, took;
 } listener;
@@ -101,63 +42,22 @@ typedef struct listener {
 static sib_code on_segment(void *context, const sib_segment *segment, sib_error *err)
 {
     listener *l = context;
-    sib_transcript t = {"", "", segment, 1};
-    char *line = NULL;
     if (!l->shows)
         return SIB_OK;
-    sib_code code = sib_transcript_text(&t, SIB_TRANSCRIPT_LINES, &line, NULL, err);
-    if (code == SIB_OK) {
-        cli_progress_clear(&l->progress);
-        fputs(line, l->out);
-        fflush(l->out);
-    }
-    sib_free(line);
-    return code;
+    cli_progress_clear(&l->progress);
+    return transcribe_show(l->s, segment, l->out, err);
 }
 
 static sib_code on_progress(void *context, double done, double total, sib_error *err)
 {
     listener *l = context;
+    const double part = total > 0 ? done / total : 0;
     (void)err;
-    if (l->s->batch == 1)
-        cli_progress_show(&l->progress, total > 0 ? done / total : 0, "hearing", l->title);
+    if (l->s->print_progress)
+        transcribe_progress(&l->percent, part, l->title);
+    else if (l->s->batch == 1)
+        cli_progress_show(&l->progress, part, "hearing", l->title);
     return SIB_OK;
-}
-
-/* Whether -i gives this input, which then stands in place of what an option of the command has. */
-static bool is_given(const settings *s, const char *name)
-{
-    const size_t length = strlen(name);
-    for (size_t i = 0; i < s->inputs.n; i++)
-        if (!strncmp(s->inputs.items[i], name, length) && s->inputs.items[i][length] == '=')
-            return true;
-    return false;
-}
-
-/* The options as inputs of the job. */
-static bool add_options(job_inputs *in, const settings *s, const sib_job *job, bool clips)
-{
-    char beam[24], best[24];
-    const long width = s->beam ? s->beam : s->live ? 1 : 5;
-    snprintf(beam, sizeof beam, "%ld", width);
-    snprintf(best, sizeof best, "%ld", s->best_of);
-    const struct {
-        const char *name, *text;
-    } given[] = {{"language", s->language},
-                 {"task", task_names[s->task]},
-                 {"word_timestamps", s->word_timestamps || s->picture ? "true" : NULL},
-                 {"beam_size", width > 1 ? beam : NULL},
-                 {"best_of", best},
-                 {"initial_prompt", s->initial_prompt},
-                 {"hotwords", s->hotwords},
-                 {"arithmetic", s->features ? feature_names[s->features] : NULL}};
-    bool done = true;
-    for (size_t i = 0; i < sizeof given / sizeof *given && done; i++)
-        done = !given[i].text || is_given(s, given[i].name) ||
-               job_inputs_add(in, job, given[i].name, given[i].text);
-    if (clips && is_given(s, "clip_timestamps"))
-        return !cli_fail("clip_timestamps and --vad both select what is transcribed: give one");
-    return done && job_inputs_add_list(in, job, &s->inputs);
 }
 
 /* Finds speech in the recording, as "start,end,start,end". Returns NULL, with a line on stderr, on
@@ -186,53 +86,9 @@ static char *speech_clips(listener *l, const sib_port_value *audio)
     return text;
 }
 
-/* Name of a recording's files, without an ending. Release with free. */
-static char *stem_of(const char *recording)
-{
-    return strcmp(recording, "-") == 0 ? cli_format("stdin") : file_stem(recording);
-}
-
-/* Writes DIR/NAME.FORMAT, or to `out` where folder is NULL. */
-static bool write_one(const char *folder, FILE *out, const char *recording, const sib_transcript *t,
-                      sib_transcript_format format)
-{
-    sib_error err = SIB_ERROR_INIT;
-    char *text = NULL;
-    size_t size = 0;
-    if (sib_transcript_text(t, format, &text, &size, &err) != SIB_OK) {
-        cli_fail("%s: %s", recording, err.message);
-        return false;
-    }
-    bool done = true;
-    if (folder) {
-        char *stem = stem_of(recording),
-             *name = cli_format("%s.%s", stem, sib_transcript_format_name(format));
-        char *path = file_join(folder, name);
-        done = file_put(path, text, size);
-        free(path);
-        free(name);
-        free(stem);
-    } else
-        fwrite(text, 1, size, out);
-    sib_free(text);
-    return done;
-}
-
-static bool write_all(const settings *s, FILE *out, const char *recording, const sib_transcript *t)
-{
-    bool done = true;
-    int first = s->format < 0 ? SIB_TRANSCRIPT_TXT : s->format == FORMAT_ALL ? 0 : s->format;
-    int last = s->format == FORMAT_ALL ? FORMAT_ALL - 1 : first;
-    if (!s->folder && s->format < 0)
-        return true;
-    for (int f = first; f <= last && done; f++)
-        done = write_one(s->folder, out, recording, t, (sib_transcript_format)f);
-    return done;
-}
-
 static bool transcribe_recording(listener *l, job_inputs *in, const char *recording)
 {
-    static const char *const wanted[] = {"text", "segments", "language"};
+    static const char *const wanted[] = {"text", "segments", "language", "language_probability"};
     sib_error err = SIB_ERROR_INIT;
     sib_job_result *r = NULL;
     sib_job_run_options o = {.context = l,
@@ -240,7 +96,7 @@ static bool transcribe_recording(listener *l, job_inputs *in, const char *record
                              .on_progress = on_progress,
                              .cancel = l->cancel,
                              .profile = l->profile};
-    bool done = sib_job_run(l->job, in->n, in->items, 3, wanted, &o, &r, &err) == SIB_OK;
+    bool done = sib_job_run(l->job, in->n, in->items, l->s->detect ? 4 : 3, wanted, &o, &r, &err) == SIB_OK;
     cli_progress_clear(&l->progress);
     l->cancelled = err.code == SIB_ERR_CANCELLED;
     if (!done)
@@ -250,7 +106,9 @@ static bool transcribe_recording(listener *l, job_inputs *in, const char *record
         sib_transcript t = {sib_job_result_find(r, "text")->text.data,
                             sib_job_result_find(r, "language")->text.data, segments->segments.data,
                             segments->segments.n};
-        done = write_all(l->s, l->out, recording, &t);
+        done = l->s->detect ? transcribe_language(recording, t.language,
+                                                  sib_job_result_find(r, "language_probability"), l->out)
+                            : transcribe_write(l->s, l->out, recording, &t);
         if (done && l->s->picture) {
             const sib_tensor *audio = in->items[0].value.tensor; /* [n] */
             done =
@@ -267,12 +125,13 @@ static bool transcribe_one(listener *l, const char *recording)
     sib_timer timer = sib_timer_start();
     job_inputs in = {.max_seconds = l->s->max_seconds};
     l->title = recording;
+    l->percent = 0;
     bool done = job_inputs_add(&in, l->job, "audio", recording);
     char *clips = NULL;
-    if (done && l->vad)
+    if (done && l->vad && !l->s->detect)
         done = (clips = speech_clips(l, &in.items[0].value)) &&
                job_inputs_add(&in, l->job, "clip_timestamps", clips);
-    done = done && add_options(&in, l->s, l->job, l->vad != NULL);
+    done = done && transcribe_inputs(&in, l->s, l->job, clips != NULL);
     if (done) {
         sib_job_info info;
         sib_job_get_info(l->job, &info);
@@ -280,7 +139,7 @@ static bool transcribe_one(listener *l, const char *recording)
         done = transcribe_recording(l, &in, recording);
     }
     l->took = sib_timer_seconds(&timer);
-    if (done && !l->s->quiet)
+    if (done && !l->s->quiet && !l->s->no_summary)
         fprintf(stderr, "%s: %.1f s transcribed in %.2f s, %.1f x real time\n", recording, l->seconds,
                 l->took, l->seconds / l->took);
     free(clips);
@@ -291,7 +150,7 @@ static bool transcribe_one(listener *l, const char *recording)
 /* ---- The command
    ------------------------------------------------------------------------------------------- */
 
-static bool transcribe_all(const settings *s, listener *l, int n, char **paths)
+static bool transcribe_all(const transcribe_settings *s, listener *l, int n, char **paths)
 {
     double seconds = 0, took = 0;
     int failed = 0;
@@ -306,7 +165,7 @@ static bool transcribe_all(const settings *s, listener *l, int n, char **paths)
         } else
             failed++;
     }
-    if (n > 1 && !s->quiet)
+    if (n > 1 && !s->quiet && !s->no_summary)
         fprintf(stderr, "%d of %d recordings, %.1f s transcribed in %.2f s, %.1f x real time\n", n - failed,
                 n, seconds, took, took > 0 ? seconds / took : 0);
     return failed == 0;
@@ -318,7 +177,7 @@ static bool names_differ(int n, char **paths)
     bool differ = true;
     for (int i = 1; i < n && differ; i++)
         for (int k = 0; k < i && differ; k++) {
-            char *a = stem_of(paths[k]), *b = stem_of(paths[i]);
+            char *a = transcribe_stem(paths[k]), *b = transcribe_stem(paths[i]);
             if (!(differ = strcmp(a, b) != 0))
                 cli_fail("%s and %s would be written to the same file, '%s'", paths[k], paths[i], a);
             free(a);
@@ -384,7 +243,7 @@ static void *transcribe_some(void *context)
 }
 
 /* Threads for each of the recordings that are transcribed at once. */
-static long threads_of_each(const settings *s)
+static long threads_of_each(const transcribe_settings *s)
 {
     sib_pool *pool = NULL;
     if (s->batch == 1 || sib_pool_create((unsigned)s->threads, &pool, NULL) != SIB_OK)
@@ -410,7 +269,7 @@ static bool transcribe_together(const listener *l, size_t n, char **paths)
     pthread_mutex_destroy(&t.lock);
     double took = sib_timer_seconds(&timer);
     bool all = t.shown == n && !t.failed;
-    if (!l->s->quiet)
+    if (!l->s->quiet && !l->s->no_summary)
         fprintf(stderr, "%zu of %zu recordings, %.1f s transcribed in %.2f s, %.1f x real time\n",
                 t.shown - t.failed, n, t.seconds, took, took > 0 ? t.seconds / took : 0);
     for (size_t i = t.shown; i < n; i++) /* behind one that was cancelled */
@@ -425,15 +284,15 @@ static bool transcribe_together(const listener *l, size_t n, char **paths)
 static bool hear(const listener *l, const char *source)
 {
     static const live_form forms[] = {LIVE_TEXT, LIVE_JSON};
-    const settings *s = l->s;
+    const transcribe_settings *s = l->s;
     job_inputs in = {0};
     live_hearing h = {l->job, l->vad, &in, s->max_seconds, s->format < 0 ? LIVE_LINES : forms[s->format]};
-    bool done = add_options(&in, s, l->job, false) && live_transcribe(&h, source);
+    bool done = transcribe_inputs(&in, s, l->job, false) && live_transcribe(&h, source);
     job_inputs_free(&in);
     return done;
 }
 
-static int open_and_transcribe(const settings *s, int n, char **paths)
+static int open_and_transcribe(const transcribe_settings *s, int n, char **paths)
 {
     if (s->folder && !(names_differ(n, paths) && file_folder_ready(s->folder)))
         return CLI_FAILED;
@@ -450,8 +309,11 @@ static int open_and_transcribe(const settings *s, int n, char **paths)
                                                                              .registry = s->ext.registry})
                                  : NULL;
     bool ready = job && (!s->vad || vad);
-    listener l = {
-        .s = s, .job = job, .vad = vad, .out = stdout, .shows = !s->quiet && (s->format < 0 || s->folder)};
+    listener l = {.s = s,
+                  .job = job,
+                  .vad = vad,
+                  .out = stdout,
+                  .shows = !s->quiet && !s->detect && (s->format < 0 || s->folder || s->output_file)};
     l.cancel = ready && !s->live ? interrupt_begin() : NULL;
     bool done = s->live ? ready && hear(&l, n ? paths[0] : NULL)
                         : l.cancel && trace_begin(s->trace, &l.profile) &&
@@ -467,32 +329,23 @@ static int open_and_transcribe(const settings *s, int n, char **paths)
 
 static int transcribe(const cli_command *self, int argc, char **argv)
 {
-    settings s = {.model = "digits", .batch = 1, .best_of = 5, .format = -1, .verbose = -1};
+    transcribe_settings s;
     int n, code;
+    transcribe_settings_begin(&s);
     if (!cli_begin(self, argc, argv, &s, &n, &code))
         return code;
-    if (!n && !s.live)
-        code = cli_usage(self, "no recording is given");
-    else if (s.live && (n > 1 || s.folder || s.picture || s.trace || s.batch > 1 || s.word_timestamps))
-        code =
-            cli_usage(self, "--live takes one source, and neither --%s",
-                      n > 1 ? "batch nor several" : "out, --picture, --trace, --batch nor --word-timestamps");
-    else if (s.live && s.format > SIB_TRANSCRIPT_JSON)
-        code = cli_usage(self, "--live writes --format txt and json alone");
-    else if (s.batch > 1 && s.trace)
-        code = cli_usage(self, "--trace takes recordings one after another, without --batch");
-    else if (s.format == FORMAT_ALL && !s.folder)
-        code = cli_usage(self, "all formats need a folder, -o DIR");
-    else
+    code = transcribe_settings_check(self, &s, n);
+    if (code == CLI_DONE)
         code = extensions_load(&s.ext) ? open_and_transcribe(&s, n, argv) : CLI_FAILED;
-    extensions_free(&s.ext);
-    free(s.inputs.items);
+    transcribe_settings_free(&s);
     return code;
 }
 
 const cli_command command_transcribe = {.name = "transcribe",
                                         .summary = "speech to text",
                                         .operands = "IN... [--model M] [options] | --live [IN]",
-                                        .options = options,
+                                        .options = transcribe_options,
+                                        .names = transcribe_names,
+                                        .names_of = "openai-whisper's whisper and whisper.cpp's whisper-cli",
                                         .more = more,
                                         .run = transcribe};

@@ -58,6 +58,13 @@ SIB_API sib_code sib_transcript_text_as(const sib_transcript *t, sib_transcript_
 SIB_API sib_code sib_transcript_text(const sib_transcript *t, sib_transcript_format format, char **text,
                                      size_t *size, sib_error *err);
 
+/* Divides segments between words, as whisper-cli --max-len does: each of the result has at most max_length characters,
+   the blank in front included, or one word. Those without times of words stay as they are; divided ones have their
+   words' times and no tokens. Segments are numbered anew. *out: (*n_out) in one block, release with sib_free; they point
+   into it and to what `segments` (n) point to. Error: SIB_ERR_MEMORY. */
+SIB_API sib_code sib_transcript_split(const sib_segment *segments, size_t n, size_t max_length,
+                                      sib_segment **out, size_t *n_out, sib_error *err);
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,9 +1,12 @@
 """Whisper's procedure against openai-whisper's: with scripted models, and with random weights from checkpoint to text."""
 
+import importlib
+import inspect
 import io
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -107,6 +110,29 @@ def loud(checkpoint):
     """45 s of noise that swells and fades, as a file and as samples."""
     samples = loud_noise()
     return write_wav(checkpoint / "loud.wav", samples), samples.astype(np.float32) / 32768
+
+
+def test_options_of_the_command():
+    """Each of openai-whisper's is known to ours, which refuses none but devices."""
+    peer("whisper")
+    source = inspect.getsource(importlib.import_module("whisper.transcribe").cli)
+    names = set(re.findall(r'"--([a-z][a-z0-9_]+)"', source))
+    assert len(names) > 30
+    ours = subprocess.run([built("cli", "sibyl"), "help", "transcribe"], check=True, capture_output=True, text=True).stdout
+    for name in names:
+        row = re.search(rf"^ +(?:-\w+, )?--{name.replace('_', '-')}\b.*\n?.*", ours, re.M)
+        assert row and ("not built" not in row[0] or name == "device"), name
+
+
+def test_detected_language(checkpoint, loud):
+    whisper, (wav, samples) = peer("whisper"), loud
+    model = whisper.load_model(str(checkpoint / "m.pt"))
+    mel = whisper.log_mel_spectrogram(whisper.pad_or_trim(samples), model.dims.n_mels)
+    probabilities = model.detect_language(mel)[1]
+    command = [built("cli", "sibyl"), "transcribe", wav, "--model", checkpoint / "m.onnx", "-dl", "-np"]
+    language, probability = re.search(r": (\w+) \(p = ([0-9.]+)\)\n\Z", subprocess.check_output(command, text=True)).groups()
+    assert language == max(probabilities, key=probabilities.get)
+    assert abs(float(probability) - probabilities[language]) < 1e-3
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -258,6 +259,46 @@ class Transcribe(Jobs):
                                    "-i", "condition_on_previous_text=True", "-i", "no_speech_threshold=0.6", "-i", "patience=None"), expected)
         self.fails(1, "true or false", *self.words, "-i", "suppress_blank=Yes")
 
+    def test_options_of_whisper(self):
+        """openai-whisper's own, as they are typed there."""
+        expected = self.done(*self.words, "--format", "json", "--word-timestamps", "--beam", 1, "-i", "temperature=0.4,0.6,0.8,1")
+        self.done(*self.words, "--output_dir", "out", "--output_format", "json", "--verbose", "False", "--word_timestamps", "True",
+                  "--beam_size", "None", "--temperature", 0.4, "--task", "transcribe", "--language", "English", "--threads", 2,
+                  "--condition_on_previous_text=True", "--no_speech_threshold", 0.6, "--max_line_width", "None", "--suppress_tokens", "-1",
+                  "--clip_timestamps", 0, "--carry_initial_prompt", "False", "--device", "cpu")
+        self.assertEqual((self.folder / "out" / "sample.json").read_text(), expected)
+        result = sibyl(*self.words, "--fp16", "False", "--fp16=False", "--model_dir", "x", "--quiet", folder=self.folder)
+        self.assertEqual((result.returncode, result.stdout, result.stderr), (0, b"", b"sibyl: taken without effect: --fp16, --model-dir\n"))
+        spoken = [x for s in json.loads(expected)["segments"] for x in s["words"]]
+        cues = self.done(*self.words, "-f", "vtt", "--beam", 1, "--temperature", 0.4, "--max_words_per_line", 2, "--highlight_words", "True").split("\n\n")
+        self.assertEqual([re.findall("<u>(.*)</u>", cue) for cue in cues if "<u>" in cue], [[x["word"].strip()] for x in spoken])
+        self.assertEqual({len(cue.split("\n")[-1].split()) for cue in cues if "-->" in cue}, {1, 2})
+
+    def test_options_of_whisper_cli(self):
+        """whisper.cpp's own, as they are typed there."""
+        recording = shutil.copy(self.recording, self.folder / "a.flac")
+        self.done("transcribe", "-m", "digits.onnx", "-f", recording, "-l", "auto", "-t", 2, "-otxt", "-osrt", "-ocsv", "-on", 4, "-np", "-bs", 1, "-nf")
+        text = (self.folder / "a.flac.txt").read_text()
+        self.assertEqual(self.done("transcribe", "-m", "digits.onnx", "a.flac", "--format", "txt", "--beam", 1, "-i", "temperature=0"), text)
+        self.assertTrue((self.folder / "a.flac.srt").read_text().startswith("5\n00:00:0"))
+        self.assertEqual((self.folder / "a.flac.csv").read_text().splitlines()[0], "start,end,text")
+        result = sibyl("transcribe", "-m", "digits.onnx", "a.flac", "-of", "b", "-oj", "-ml", 1, "-sow", "-np", "-pp", folder=self.folder)
+        self.assertEqual((result.returncode, result.stderr.decode().split("\n")[-2]), (0, "a.flac: 100%"))
+        segments = json.loads((self.folder / "b.json").read_text())["segments"]
+        self.assertTrue(all(len(s["text"].split()) <= 1 for s in segments))
+        self.assertEqual(" ".join(s["text"].strip() for s in segments).split(), text.split())
+        self.assertEqual(result.stdout.decode().count("-->"), len(segments))
+        self.assertEqual(self.done("transcribe", "-m", "digits.onnx", "a.flac", "-dl", "-np"), "a.flac: en\n")
+        part = self.done(*self.words, "-ot", 3000, "-d", 2500, "--format", "tsv").splitlines()[1:]
+        self.assertTrue(part and all(3000 <= int(n) <= 5500 for line in part for n in line.split("\t")[:2]), part)
+        plain = self.done(*self.words, "-nt", "--print-colors", "--beam", 1)
+        self.assertEqual(plain.split(), text.split())  # no terminal, no colours
+        self.fails(2, ["--grammar is not built", "constrained"], *self.words, "--grammar", "x")
+        self.fails(2, "one recording, not of 2", *self.words, "a.flac", "-of", "b", "-otxt")
+        self.fails(2, "writes no transcript", *self.words, "-dl", "-otxt")
+        self.fails(1, "both select what is transcribed", *self.words, "-ot", 1, "-i", "clip_timestamps=0,1")
+        self.fails(2, "--live writes no files", "transcribe", "--live", "-", "-otxt")
+
     def test_standard_input(self):
         expected = self.done(*self.words, "--format", "json")
         given = self.recording.read_bytes()
@@ -308,7 +349,7 @@ class Transcribe(Jobs):
         self.fails(1, "lavfi", "transcribe", "--live", "lavfi:sine", "--model", "digits.onnx")
         self.fails(1, "alsa:no_such_card", "transcribe", "--live", "alsa:no_such_card", "--model", "digits.onnx")
         self.fails(2, "need a folder", *self.words, "--format", "all")
-        self.fails(2, ["txt|json|srt|vtt|tsv|all", "'docx'"], *self.words, "--format", "docx")
+        self.fails(2, ["txt|json|srt|vtt|tsv|all|csv", "'docx'"], *self.words, "--format", "docx")
         self.fails(2, "sing", *self.words, "--task", "sing")
         self.fails(1, "no/where", *self.words, "-o", "no/where")
         self.fails(1, "is not a folder", *self.words, "-o", "digits.onnx")

@@ -88,7 +88,7 @@ class Documents(Case):
     """The manual and the completions, which are made of the tables that the command parses with."""
 
     def options(self, command):
-        return set(re.findall(r"^ +(?:-\w, )?--([a-z0-9-]+)", self.done("help", command), re.M))
+        return set(re.findall(r"^ +(?:-\w+, )?--([a-z0-9-]+)", self.done("help", command), re.M))
 
     def manual(self):
         return self.done("help", "--manual", SOURCE / "docs" / "sibyl.1.in").replace("\\-", "-")
@@ -127,6 +127,16 @@ class Documents(Case):
         self.assertEqual(re.findall(r"^\.TP\n\\fB([a-z0-9_]+)\\fR$", part, re.M), names)
         for shell in ("bash", "zsh", "fish"):
             self.assertIn("all -all " + " ".join(names), self.completion(shell))
+
+    def test_names_of_other_commands(self):
+        """The document's tables have a row for each, with what help says of it."""
+        document = re.sub(r"\s+", " ", (SOURCE / "docs" / "moving-from-whisper.md").read_text())
+        names = self.done("help", "transcribe").partition("Names of ")[2].partition("\n\nFollows")[0].partition(":\n")[2]
+        rows = re.findall(r"^  (?:   |(-\w+),) (--\S+(?: [A-Z]+)?) *\n?((?:  +\S.*(?:\n {26}.*)*))", names, re.M)
+        self.assertGreater(len(rows), 60)
+        for word, name, text in rows:
+            both = f"`{word}`, `{name}`" if word else f"`{name}`"
+            self.assertIn(f"| {both} | " + " ".join(text.split()) + " |", document)
 
     def test_completions(self):
         bash, zsh, fish = (self.completion(shell) for shell in ("bash", "zsh", "fish"))

@@ -108,6 +108,39 @@ TEST(subtitles_by_words)
         sib_free(text));
 }
 
+TEST(divided_segments)
+{
+    static const struct {
+        size_t max;
+        const char *texts; /* one per piece, with | behind it */
+    } rows[] = {{100, " Say it twice,|| \xC3\xA9t\xC3\xA9 no\nw|"},
+                {8, " Say it| twice,|| \xC3\xA9t\xC3\xA9| no\nw|"},
+                {1, " Say| it| twice,|| \xC3\xA9t\xC3\xA9| no\nw|"}};
+    sib_error err = SIB_ERROR_INIT;
+    sib_segment *pieces;
+    size_t n;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char texts[100] = "";
+        CHECK_OK(sib_transcript_split(spoken, 3, rows[i].max, &pieces, &n, &err), err);
+        for (size_t k = 0; k < n; k++) {
+            strcat(strcat(texts, pieces[k].text), "|");
+            assert_int_equal(pieces[k].id, k);
+            assert_true(!pieces[k].n_words || pieces[k].start == pieces[k].words[0].start);
+        }
+        assert_string_equal(texts, rows[i].texts);
+        assert_true(pieces[0].end == (i == 0 ? 2 : i == 1 ? 1 : 0.5));
+        sib_free(pieces);
+    }
+    CHECK_OK(sib_transcript_split(segments, 1, 2, &pieces, &n, &err), err); /* no words */
+    assert_string_equal(pieces[0].text, segments[0].text);
+    assert_int_equal(pieces[0].n_tokens, 2);
+    sib_free(pieces);
+    CHECK_OK(sib_transcript_split(NULL, 0, 2, &pieces, &n, &err), err);
+    assert_int_equal(n, 0);
+    sib_free(pieces);
+    CHECK_EVERY_ALLOCATION(sib_transcript_split(spoken, 3, 1, &pieces, &n, &err), sib_free(pieces));
+}
+
 TEST(nothing_said)
 {
     expect(&none, SIB_TRANSCRIPT_TXT, "");
