@@ -13,8 +13,8 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "build" / "types"
 SOURCES = ROOT / "python" / "src"
-# torch is no requirement, and reading it takes mypy a minute
-MYPY = f"[mypy]\nstrict = True\nmypy_path = {SOURCES}\nfollow_imports = silent\n[mypy-torch.*]\nfollow_imports = skip\nignore_missing_imports = True\n"
+# torch and transformers are no requirements, and reading them takes mypy a minute
+MYPY = f"[mypy]\nstrict = True\nmypy_path = {SOURCES}\nfollow_imports = silent\n[mypy-torch.*,transformers.*]\nfollow_imports = skip\nignore_missing_imports = True\n"
 # Options that there are not: where mypy takes one, its comment is unused, which is an error.
 REFUSED = """import sibyl
 import sibyl.whisper

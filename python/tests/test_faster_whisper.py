@@ -171,7 +171,7 @@ def digits():
 
 def test_the_document_has_every_row():
     text = (ROOT / "docs" / "moving-from-whisper.md").read_text(encoding="utf-8")
-    text = text[text.index("## faster-whisper\n") :]
+    text = text[text.index("## faster-whisper\n") : text.index("## transformers\n")]
     rows = {name for row in re.findall(r"^\| .* \| ((?:`\w+`(?:, )?)+) \|$", text, re.M) for name in re.findall(r"\w+", row)}
     assert rows == set(SCENARIOS)
 
