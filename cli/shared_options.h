@@ -145,8 +145,9 @@ typedef struct input_settings {
                      "it holds."),                                                                           \
         OPT_DIM(in.dims),                                                                                    \
         OPT_TEXT("random", in.random, "SEED",                                                                \
-                 "draw inputs that are not given: floats in [-1, 1), integers and bools 0 or 1",             \
-                 .more = "The same seed draws the same numbers on every machine.")
+                 "draw inputs that are not given: floats in [-1, 1), integers and bools 0 or 1, words",      \
+                 .more = "The same seed draws the same on every machine. Sequences and maps get 1 to 3 "     \
+                         "items; maps have keys from 0 or \"a\" on, optionals hold something.")
 
 /* ---- Jobs
    ------------------------------------------------------------------------------------------------ */

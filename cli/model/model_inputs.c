@@ -201,57 +201,52 @@ static sib_value *read_input(const sib_value_info *info, const char *what)
 /* ---- Random inputs
    ---------------------------------------------------------------------------------------- */
 
-/* xorshift64*: the same numbers on every machine. */
-static double draw(uint64_t *state)
+/* Sizes of symbolic dims as --dim gives them (s->dims.n). names: their names, for one free. */
+static sib_dim *given_sizes(const input_settings *s, char **names)
 {
-    *state ^= *state >> 12;
-    *state ^= *state << 25;
-    *state ^= *state >> 27;
-    return (double)((*state * UINT64_C(0x2545F4914F6CDD1D)) >> 11) / 9007199254740992.0;
-}
-
-/* Returns the size of a symbolic dim from --dim, -1 if it is not given. */
-static int64_t given_dim(const input_settings *s, const char *name)
-{
+    sib_dim *sizes = cli_alloc(s->dims.n + 1, sizeof *sizes);
+    size_t room = 1;
+    for (size_t i = 0; i < s->dims.n; i++)
+        room += strlen(s->dims.items[i]) + 1;
+    char *at = *names = cli_alloc(room, 1);
     for (size_t i = 0; i < s->dims.n; i++) {
-        const char *equals = strchr(s->dims.items[i], '=');
-        size_t n = equals ? (size_t)(equals - s->dims.items[i]) : 0;
-        if (equals && strlen(name) == n && !strncmp(s->dims.items[i], name, n))
-            return strtoll(equals + 1, NULL, 10);
+        const char *equals = strchr(s->dims.items[i], '='); /* check_names saw it */
+        const size_t n = (size_t)(equals - s->dims.items[i]);
+        memcpy(at, s->dims.items[i], n);
+        sizes[i] = (sib_dim){at, strtoll(equals + 1, NULL, 10)};
+        at += n + 1;
     }
-    return -1;
+    return sizes;
 }
 
-/* Elements in [-1, 1) for floats, 0 or 1 for integers and bool, which are indices into any table. */
+/* Returns the first symbolic dim whose size is not given, or NULL. */
+static const char *open_dim(const sib_value_info *info, size_t n, const sib_dim *sizes)
+{
+    for (size_t i = 0; i < info->rank; i++) {
+        size_t k = 0;
+        while (k < n && info->dim_names[i] && strcmp(sizes[k].name, info->dim_names[i]) != 0)
+            k++;
+        if (info->dims[i] < 0 && k == n)
+            return info->dim_names[i];
+    }
+    return NULL;
+}
+
 static sib_value *random_input(const sib_value_info *info, const input_settings *s, uint64_t *state)
 {
     sib_error err = SIB_ERROR_INIT;
-    sib_tensor *t = NULL, *typed = NULL;
-    int64_t dims[SIB_MAX_RANK];
-    if (info->kind != SIB_VALUE_TENSOR || !info->ranked || info->dtype == SIB_STRING || !info->dtype) {
-        cli_fail("input '%s' is %s: it cannot be random, give it with -i", info->name, info->type);
-        return NULL;
-    }
-    for (size_t i = 0; i < info->rank; i++) {
-        dims[i] = info->dims[i] >= 0 ? info->dims[i] : given_dim(s, info->dim_names[i]);
-        if (dims[i] < 0) {
-            cli_fail("input '%s' is %s: give the size of %s with --dim %s=N", info->name, info->type,
-                     info->dim_names[i], info->dim_names[i]);
-            return NULL;
-        }
-    }
-    if (sib_tensor_create(SIB_F64, info->rank, dims, &t, &err) != SIB_OK) {
-        cli_fail("input '%s': %s", info->name, err.message);
-        return NULL;
-    }
-    bool real = sib_dtype_get_kind(info->dtype) == SIB_KIND_FLOAT;
-    double *x = sib_tensor_data(t); /* (count) */
-    for (uint64_t i = 0; i < sib_tensor_count(t); i++)
-        x[i] = real ? 2 * draw(state) - 1 : (double)(draw(state) < 0.5);
-    if (sib_tensor_convert(t, info->dtype, SIB_OVERFLOW_SATURATE, &typed, &err) != SIB_OK)
-        cli_fail("input '%s': %s", info->name, err.message);
-    sib_tensor_free(&t);
-    return typed ? from_tensor(typed) : NULL;
+    sib_value *v = NULL;
+    char *names = NULL;
+    sib_dim *sizes = given_sizes(s, &names);
+    const sib_code code = sib_value_random(info, s->dims.n, sizes, state, &v, &err);
+    const char *open = code == SIB_ERR_ARGUMENT ? open_dim(info, s->dims.n, sizes) : NULL;
+    if (open)
+        cli_fail("input '%s' is %s: give the size of %s with --dim %s=N", info->name, info->type, open, open);
+    else if (code != SIB_OK)
+        cli_fail("%s%s", err.message, code == SIB_ERR_UNSUPPORTED ? ": give it with -i" : "");
+    free(sizes);
+    free(names);
+    return v;
 }
 
 /* ---- All of them

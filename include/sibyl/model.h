@@ -100,6 +100,17 @@ SIB_API const char *sib_model_diagnostic(const sib_model *m, size_t i);
 SIB_API bool sib_model_input(const sib_model *m, size_t i, sib_value_info *out);
 SIB_API bool sib_model_output(const sib_model *m, size_t i, sib_value_info *out);
 
+/* ---- Values drawn --------------------------------------------------------------------------------- */
+
+/* Draws a value of the type of an input: floats in [-1, 1), integers and bools 0 or 1, which are indices into any table,
+   strings of 1 to 8 letters, sequences of 1 to 3 items (of 3 elements where the type says no dims), optionals that hold
+   something, maps of 1 to 3 keys from 0 or "a" on. The same state draws the same on every machine.
+   sizes: (n_sizes) of symbolic dims. state: any number, replaced by that of the next draw. out: owned by the caller.
+   Errors: SIB_ERR_ARGUMENT (NULL; a dim whose size is not given, named), SIB_ERR_UNSUPPORTED (no type, or a tensor of
+   unknown rank), SIB_ERR_SIZE, SIB_ERR_MEMORY. */
+SIB_API sib_code sib_value_random(const sib_value_info *like, size_t n_sizes, const sib_dim *sizes,
+                                  uint64_t *state, sib_value **out, sib_error *err);
+
 /* ---- Values in files ------------------------------------------------------------------------------ */
 
 /* Reads a protobuf value (TensorProto, SequenceProto, OptionalProto, MapProto) as in the ONNX test data.

@@ -266,37 +266,78 @@ static PyObject *model_subgraphs(PyObject *module, PyObject *handle)
     return list;
 }
 
+/* Sizes (n) of {name: size}, whose names the dict keeps; released with PyMem_Free. NULL with an exception. */
+static sib_dim *sizes_of(PyObject *dict, size_t *n)
+{
+    Py_ssize_t at = 0;
+    PyObject *name, *size;
+    sib_dim *sizes = PyMem_Calloc((size_t)PyDict_Size(dict) + 1, sizeof *sizes);
+    if (!sizes) {
+        PyErr_NoMemory();
+        return NULL;
+    }
+    for (*n = 0; PyDict_Next(dict, &at, &name, &size); (*n)++) {
+        sizes[*n] = (sib_dim){PyUnicode_AsUTF8AndSize(name, NULL), PyLong_AsLongLong(size)};
+        if (PyErr_Occurred()) {
+            PyMem_Free(sizes);
+            return NULL;
+        }
+    }
+    return sizes;
+}
+
 static PyObject *model_milli(PyObject *module, PyObject *args)
 {
     (void)module;
-    PyObject *handle, *sizes, *name, *size;
-    Py_ssize_t at, node, n = 0;
+    PyObject *handle, *sizes;
+    Py_ssize_t at, node;
     if (!PyArg_ParseTuple(args, "OnnO!:model_milli", &handle, &at, &node, &PyDict_Type, &sizes) ||
         !model_of(handle))
         return NULL;
     const sib_graph *g = at < 0 ? NULL : sib_model_graph(model_of(handle), (size_t)at);
     if (!g || node < 0)
         return PyErr_Format(PyExc_IndexError, "the model has no node %zd of a graph %zd", node, at);
-    sib_dim *dims = PyMem_Calloc((size_t)PyDict_Size(sizes) + 1, sizeof *dims);
+    size_t n = 0;
+    sib_dim *dims = sizes_of(sizes, &n);
     if (!dims)
-        return PyErr_NoMemory();
-    for (Py_ssize_t i = 0; PyDict_Next(sizes, &i, &name, &size); n++) {
-        dims[n].name = PyUnicode_AsUTF8AndSize(name, NULL);
-        dims[n].size = dims[n].name ? PyLong_AsLongLong(size) : 0;
-        if (PyErr_Occurred()) {
-            PyMem_Free(dims);
-            return NULL;
-        }
-    }
+        return NULL;
     sib_graph *milli = NULL;
     sib_error err = SIB_ERROR_INIT;
-    sib_code code = sib_graph_milli(g, (size_t)node, (size_t)n, dims, &milli, &err);
+    sib_code code = sib_graph_milli(g, (size_t)node, n, dims, &milli, &err);
     PyMem_Free(dims);
     if (code != SIB_OK)
         return error_raise(&err, NULL);
     PyObject *dict = graph_dict(milli);
     sib_graph_free(&milli);
     return dict;
+}
+
+/* Draws the input of a number with a state; returns (value, state after it), or None where there is none. */
+static PyObject *model_draw(PyObject *module, PyObject *args)
+{
+    PyObject *handle, *dict;
+    Py_ssize_t which;
+    unsigned long long given;
+    size_t n = 0;
+    sib_value_info info;
+    sib_value *v = NULL;
+    sib_error err = SIB_ERROR_INIT;
+    if (!PyArg_ParseTuple(args, "OnO!K:model_draw", &handle, &which, &PyDict_Type, &dict, &given))
+        return NULL;
+    sib_model *m = model_of(handle);
+    sib_dim *sizes = m ? sizes_of(dict, &n) : NULL;
+    if (!sizes)
+        return NULL;
+    const bool found = sib_model_input(m, (size_t)which, &info);
+    uint64_t state = given;
+    sib_code code = found ? sib_value_random(&info, n, sizes, &state, &v, &err) : SIB_OK;
+    PyMem_Free(sizes);
+    if (code != SIB_OK)
+        return error_raise(&err, NULL);
+    if (!found)
+        Py_RETURN_NONE;
+    PyObject *value = value_lend(module, v);
+    return value ? Py_BuildValue("(NK)", value, (unsigned long long)state) : NULL;
 }
 
 PyMethodDef MODEL_METHODS[] = {
@@ -309,5 +350,7 @@ PyMethodDef MODEL_METHODS[] = {
     {"model_nodes", model_nodes, METH_O, "model_nodes(model) -> list of dicts"},
     {"model_subgraphs", model_subgraphs, METH_O, "model_subgraphs(model) -> list of dicts"},
     {"model_milli", model_milli, METH_VARARGS, "model_milli(model, graph, node, {dim: size}) -> dict"},
+    {"model_draw", model_draw, METH_VARARGS,
+     "model_draw(model, number of the input, {dim: size}, state) -> (value, state)"},
     {NULL, NULL, 0, NULL},
 };

@@ -754,3 +754,18 @@ def test_official_cases(name):
         want = read_tensor(data / f"output_{k}.pb")
         assert y.dtype == want.dtype and y.shape == want.shape
         assert np.allclose(y, want, rtol=1e-3, atol=1e-7, equal_nan=True)
+
+
+def test_random_inputs_of_every_kind():
+    row = w.tensor_type("float32", ["N"])
+    kinds = {"s": w.sequence_type(row), "m": w.map_type("string", w.tensor_type("int64", [])),
+             "o": w.optional_type(row), "t": w.tensor_type("string", [2])}  # fmt: skip
+    nodes = [w.node("Identity", [name], [f"{name}2"]) for name in kinds]
+    model = w.model(nodes, kinds, {f"{name}2": kind for name, kind in kinds.items()}, [], opsets={"": 21})
+    drawn = sibyl.random_inputs(model, 3, dims={"N": 4})
+    assert 1 <= len(drawn["s"]) <= 3 and drawn["s"][0].shape == drawn["o"].shape == (4,)
+    assert "a" in drawn["m"] and all(1 <= len(word) <= 8 for word in drawn["t"])
+    assert sibyl.random_inputs(model, 3, dims={"N": 4})["t"].tolist() == drawn["t"].tolist()
+    assert sibyl.random_inputs(model, 4, dims={"N": 4})["t"].tolist() != drawn["t"].tolist()
+    with pytest.raises(ValueError, match="the size of N is not given"):
+        sibyl.random_inputs(model)

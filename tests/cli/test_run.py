@@ -91,6 +91,21 @@ class Run(Model):
         self.assertEqual(a, b)
         self.assertNotEqual(a, c)
 
+    def test_random_inputs_of_every_kind(self):
+        row, words = w.tensor_type("float32", [2]), w.tensor_type("string", ["N"])
+        kinds = {"s": w.sequence_type(row), "m": w.map_type("int64", w.tensor_type("float32", [])),
+                 "o": w.optional_type(words), "t": words}  # fmt: skip
+        made = {"n": w.tensor_type("int64", []), "d": w.tensor_type("float32", None), "h": w.tensor_type("bool", []),
+                "u": words}  # fmt: skip
+        nodes = [w.node("SequenceLength", ["s"], ["n"]), w.node("OptionalHasElement", ["o"], ["h"]),
+                 w.node("CastMap", ["m"], ["d"], domain="ai.onnx.ml", map_form="SPARSE", max_map=4),
+                 w.node("Identity", ["t"], ["u"])]  # fmt: skip
+        self.write("kinds.onnx", w.model(nodes, kinds, made, [], opsets={"": 21, "ai.onnx.ml": 1}))
+        one, two = (self.done("run", "kinds.onnx", "--random", seed, "--dim", "N=2") for seed in (5, 6))
+        self.assertRegex(one, r'(?m)^u +string \(2\) .*"[a-z]{1,8}" "[a-z]{1,8}"$')
+        self.assertRegex(one, r"(?m)^n +int64 \(\) .*: [123]$")
+        self.assertNotEqual(one, two)
+
     def test_shown(self):
         text = self.done("run", "m.onnx", "-i", "x=1,2,3,4,5,6", "--backend", "ref", "--threads", "1")
         self.assertRegex(text, r"(?m)^y +float32 \(2, 2\) .*: 22.5 0 49.5 0$")

@@ -40,7 +40,7 @@ from .extend import lowering, operator
 from .jobs import Job, JobNode, JobNodePort, JobPort, describe_job
 from .live import LiveSpeech, SpeechEvent
 from ._lowering import Dim, Lowering, TensorSpec, Value
-from .model import inspect, milli_ops
+from .model import inspect, milli_ops, random_inputs
 from .quantizing import QuantizedLayer, QuantizeReport, quantize
 from .registry import Registry, default_registry, functions, load_plugin
 from .providers import Device, get_available_providers, get_devices
@@ -147,6 +147,7 @@ __all__ = [
     "ops",
     "pad_or_trim",
     "quantize",
+    "random_inputs",
     "series_stats",
     "set_memory_limit",
     "smooth3x3",

@@ -8,6 +8,7 @@ from typing import Any
 
 from . import _sibyl
 from ._logging import log_function
+from ._values import from_value
 from .errors import SibylOSError, with_path
 from .registry import Registry, default_registry
 
@@ -100,6 +101,29 @@ def milli_ops(
     found: dict[str, Any] = _sibyl.model_milli(handle, graph, node, dims or {})
     _drop_defaults(found)
     return found
+
+
+def random_inputs(
+    model: str | os.PathLike[Any] | bytes,
+    seed: int = 0,
+    *,
+    dims: dict[str, int] | None = None,
+    registry: Registry | None = None,
+) -> dict[str, Any]:
+    """Inputs of a model by name, drawn as `sibyl run --random SEED` draws them: arrays, lists, dicts.
+
+    Floats in [-1, 1), integers and bools 0 or 1, strings of letters; sequences of 1 to 3 items, optionals that hold
+    something, maps of 1 to 3 keys. dims gives symbolic dims a size. Inputs that have a default are left out.
+    """
+    handle = open_model(model, registry)
+    state = (seed * 2 + 0x9E3779B97F4A7C15) % 2**64
+    drawn = {}
+    for number, entry in enumerate(_sibyl.model_info(handle)["inputs"]):
+        if entry["has_default"]:
+            continue
+        value, state = _sibyl.model_draw(handle, number, dims or {}, state)
+        drawn[entry["name"]] = from_value(value)
+    return drawn
 
 
 def _drop_defaults(graph: dict[str, Any]) -> None:
