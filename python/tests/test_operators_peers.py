@@ -57,6 +57,7 @@ def model(domain, op, opset, attributes, inputs, consts, n_out):
 def run(runtime, c, library=None):
     options = runtime.SessionOptions()
     options.log_severity_level = 4
+    options.intra_op_num_threads = 1  # DynamicQuantizeLSTM there quantizes the rows of each thread apart
     if library:
         options.register_custom_ops_library(library)
     with warnings.catch_warnings():
@@ -111,7 +112,53 @@ def qmoe(bits, block=0, zeros=False, k=2, fused=False, **more):
     return case(MS, "QMoE", inputs, consts, k=k, expert_weight_bits=bits, **more)
 
 
+def lstm(directions=1, steps=5, batch=2, width=3, hidden=4, more=0, extra=()):
+    """X, W, R, B, sequence_lens, initial_h, initial_c and P of an LSTM, then `extra`."""
+    d, h = directions, hidden
+    return [f(steps, batch, width), f(d, 4 * h, width + more, low=-0.6, high=0.6), f(d, 4 * h, h, low=-0.6, high=0.6),
+            f(d, 8 * h), None, None, None, None, *extra]  # fmt: skip
+
+
+def byte_lstm(directions=1, signed=False, by_column=False, lengths=None, states=False, peepholes=False, **attributes):
+    """One whose weights are bytes."""
+    d, h, dtype = directions, 4, np.int8 if signed else np.uint8
+    x = lstm(d)
+    low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
+    x[1], x[2] = i(low, high, d, 3, 4 * h, dtype=dtype), i(low, high, d, h, 4 * h, dtype=dtype)
+    parameters = (d, 4 * h) if by_column else (d,)
+    for _ in range(2):
+        x += [f(*parameters, low=0.002, high=0.01), np.full(parameters, 0 if signed else 128, dtype)]
+    if lengths:
+        x[4] = np.array(lengths, np.int32)
+    if states:
+        x[5], x[6] = f(d, 2, h), f(d, 2, h)
+    if peepholes:
+        x[7] = f(d, 3 * h)
+    attributes["direction"] = attributes.get("direction", "bidirectional" if d == 2 else "forward")
+    return case(MS, "DynamicQuantizeLSTM", x, (1, 2, 3, 8, 9, 10, 11), 3, hidden_size=h, **attributes)
+
+
+def attention_lstm(directions=1, lengths=None, memory_lengths=None, layer=0, **attributes):
+    d, h, depth, size = directions, 4, 5, 6
+    x = lstm(d, hidden=h, more=layer or depth)
+    x[4] = None if lengths is None else np.array(lengths, np.int32)
+    x += [f(d, h, size), f(d, depth, size), f(d, size), f(2, 7, depth),
+          None if memory_lengths is None else np.array(memory_lengths, np.int32)]  # fmt: skip
+    x += [f(d, depth + h, layer)] if layer else []
+    attributes["direction"] = attributes.get("direction", "bidirectional" if d == 2 else "forward")
+    return case(MS, "AttnLSTM", x, (1, 2, 3), 3, hidden_size=h, **attributes)
+
+
 ORIGINAL = [
+    byte_lstm(),
+    byte_lstm(2, signed=True, by_column=True),
+    byte_lstm(signed=True, states=True, peepholes=True, direction="reverse"),
+    byte_lstm(2, lengths=[4, 4], clip=0.5),
+    byte_lstm(activations=["HardSigmoid", "Relu", "Softsign"], states=True),
+    attention_lstm(),
+    attention_lstm(2, memory_lengths=[7, 3], layer=3),
+    attention_lstm(lengths=[5, 2], memory_lengths=[2, 6], direction="reverse"),
+    attention_lstm(2, lengths=[1, 4], layer=4),
     case("", "Affine", [V], alpha=2.5, beta=-1.0),
     case("", "Affine", [V], opset=9),
     case("", "Scale", [V], scale=0.5),

@@ -18,4 +18,8 @@ mval quant_from(lowering *l, mval q, mval scale, mval zero);
    quant_from. */
 mval quant_to(lowering *l, mval x, mval scale, mval zero, sib_dtype dtype);
 
+/* dequantized(quantized(a)) ((b - b_zero) * b_scale) in float64, a quantized over its range as by ONNX
+   DynamicQuantizeLinear. b: bytes [K, N]; its parameters: one element or one per column. */
+mval quant_dynamic_product(lowering *l, mval a, mval b, mval b_scale, mval b_zero);
+
 #endif

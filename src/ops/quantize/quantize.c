@@ -346,19 +346,24 @@ static mval biased(lowering *l, mval x, size_t i)
     return l_has(l, i) ? m_add(l, x, elem_wide(l, l_in(l, i))) : x;
 }
 
+mval quant_dynamic_product(lowering *l, mval a, mval b, mval b_scale, mval b_zero)
+{
+    mval scale, zero, q = quant_dynamic(l, a, &scale, &zero);
+    mval y = product(l, centred(l, q, zero), centred(l, b, parameter(l, b_zero)));
+    return m_mul(l, m_mul(l, elem_wide(l, y), elem_wide(l, scale)), elem_wide(l, parameter(l, b_scale)));
+}
+
 /* Y = dequantized(quantized(A)) ((B - b_zero_point) * b_scale) + bias, A quantized as by
    DynamicQuantizeLinear. Parameters of B: one element, or one per column. com.microsoft
    DynamicQuantizeMatMul-1. */
 void lower_MS_DynamicQuantizeMatMul(lowering *l, const node *n)
 {
     (void)n;
-    mval a = l_in(l, 0), b = l_in(l, 1), scale, zero;
+    mval a = l_in(l, 0), b = l_in(l, 1);
     if (!elem_takes(l, a, "A", ELEM_FLOATS) || !elem_takes(l, b, "B", QUANT_BYTES))
         return;
     elem_declare(l, m_dtype(l, a));
-    mval q = quant_dynamic(l, a, &scale, &zero);
-    mval y = product(l, centred(l, q, zero), centred(l, b, parameter(l, l_in_or_none(l, 3))));
-    y = m_mul(l, m_mul(l, elem_wide(l, y), elem_wide(l, scale)), elem_wide(l, parameter(l, l_in(l, 2))));
+    mval y = quant_dynamic_product(l, a, b, l_in(l, 2), l_in_or_none(l, 3));
     elem_out(l, biased(l, y, 4), a);
 }
 

@@ -1,6 +1,9 @@
 /* RNN, GRU and LSTM, unrolled over the sequence length. */
 #include "base/alloc.h"
+#include "ops/quantize/quant.h"
 #include "ops/recurrent/recurrent_cell.h"
+
+#include <float.h>
 
 /* Shapes: T steps, B sequences, I inputs, H hidden units, G gates, D directions. */
 
@@ -13,6 +16,8 @@ typedef struct recurrent {
     mval valid;       /* [T, B, 1] bool: t is within sequence_lens; MVAL_NONE: all are */
     mval h, c;        /* [D, B, H] initial states; c MVAL_NONE but for LSTM */
     mval p;           /* [D, 3*H] peepholes or MVAL_NONE */
+    size_t bytes;     /* number of the first input of W's and R's parameters, 0: W and R are floats */
+    recurrent_attention *attention; /* (directions) or NULL */
     dim steps, batch, hidden;
     sib_dtype dtype, wide;     /* of X; and of the computation, rounded once at the end */
     recurrent_activation f[6]; /* (directions * activations per cell) */
@@ -59,11 +64,12 @@ static void declare_outputs(lowering *l, const recurrent *o)
     l_declare(l, 2, o->dtype, 3, last[o->batch_first]);
 }
 
-/* Reads what the three operators have in common. state_c, peepholes: indices of inputs, 0 for none. */
+/* Reads what the operators have in common. state_c, peepholes, bytes: indices of inputs, 0 for none. */
 static void read_recurrent(lowering *l, const node *n, int gates, int activations,
-                           const char *const *defaults, size_t state_c, size_t peepholes, recurrent *o)
+                           const char *const *defaults, size_t state_c, size_t peepholes, size_t bytes,
+                           recurrent *o)
 {
-    *o = (recurrent){.spec = spec_recurrent(n), .gates = gates, .activations = activations};
+    *o = (recurrent){.spec = spec_recurrent(n), .gates = gates, .activations = activations, .bytes = bytes};
     o->directions = o->spec.direction == DIRECTION_BOTH ? 2 : 1;
     o->batch_first = o->spec.layout;
     mval x = l_in(l, 0);
@@ -76,8 +82,8 @@ static void read_recurrent(lowering *l, const node *n, int gates, int activation
     o->x = o->batch_first ? m_swap(l, x, 0, 1) : x;
     if (!l_has(l, 1) || !l_has(l, 2))
         l_fail(l, SIB_ERR_ARGUMENT, "W or R is missing");
-    o->w = wide_input(l, o, 1);
-    o->r = wide_input(l, o, 2);
+    o->w = bytes ? l_in(l, 1) : wide_input(l, o, 1);
+    o->r = bytes ? l_in(l, 2) : wide_input(l, o, 2);
     o->b = wide_input(l, o, 3);
     o->steps = m_dim(l, o->x, 0);
     o->batch = m_dim(l, o->x, 1);
@@ -116,13 +122,48 @@ static mval gate_part(lowering *l, mval v, int axis, dim hidden, int first, int 
     return m_slice(l, v, axis, d_mul(l, hidden, d_const(l, first)), d_mul(l, hidden, d_const(l, count)), 1);
 }
 
+/* Bytes of one direction, [K, G*H], with their parameters, inputs `first` and the next. */
+static recurrent_bytes bytes_of(lowering *l, mval q, size_t first, int direction)
+{
+    recurrent_bytes b = {of_direction(l, q, direction), of_direction(l, l_in(l, first), direction),
+                         of_direction(l, l_in(l, first + 1), direction)};
+    return b;
+}
+
+/* x [M, K] by weights of bytes, x quantized over its range */
+static mval by_bytes(lowering *l, mval x, const recurrent_bytes *b)
+{
+    return m_cast(l, quant_dynamic_product(l, x, b->q, b->scale, b->zero), m_dtype(l, x));
+}
+
+/* The rows of X in one matrix [T*B, I]. Where X is quantized over its range, steps that no sequence has do not
+   count. */
+static mval rows_of_x(lowering *l, const recurrent *o)
+{
+    dim flat[2] = {d_mul(l, o->steps, o->batch), m_dim(l, o->x, 2)};
+    if (!o->bytes || o->valid.id == NO_VALUE)
+        return m_reshape(l, o->x, 2, flat);
+    const int64_t batch = 1;
+    mval any =
+        m_cast(l, m_reduce(l, MILLI_reduce_max, m_cast(l, o->valid, SIB_U8), 1, &batch, KEEP_DIMS), SIB_BOOL);
+    return m_reshape(l, m_where(l, any, o->x, m_scalar_like(l, o->x, 0)), 2, flat);
+}
+
 /* X W^T + b for all steps at once: [T, B, G*H]. */
 static mval project(lowering *l, const recurrent *o, int direction, mval bias)
 {
-    mval w = m_swap(l, of_direction(l, o->w, direction), 0, 1); /* [I, G*H] */
-    dim flat[2] = {d_mul(l, o->steps, o->batch), m_dim(l, o->x, 2)};
     dim apart[3] = {o->steps, o->batch, d_mul(l, o->hidden, d_const(l, o->gates))};
-    mval y = m_reshape(l, m_matmul(l, m_reshape(l, o->x, 2, flat), w), 3, apart);
+    mval x = rows_of_x(l, o), y;
+    if (o->bytes) {
+        recurrent_bytes w = bytes_of(l, o->w, o->bytes, direction);
+        y = by_bytes(l, x, &w);
+    } else {
+        mval w = of_direction(l, o->w, direction); /* [G*H, I], or [G*H, I + A] with attention */
+        if (o->attention)
+            w = m_slice(l, w, 1, d_const(l, 0), m_dim(l, x, 1), 1);
+        y = m_matmul(l, x, m_swap(l, w, 0, 1));
+    }
+    y = m_reshape(l, y, 3, apart);
     return bias.id == NO_VALUE ? y : m_add(l, y, bias);
 }
 
@@ -132,6 +173,7 @@ static recurrent_cell cell_of(lowering *l, const recurrent *o, int direction)
     recurrent_cell cell = {.r = MVAL_NONE, .r_hidden = MVAL_NONE, .b_hidden = MVAL_NONE, .hidden = o->hidden};
     mval p = of_direction(l, o->p, direction); /* [3*H]: input, output, forget */
     cell.clip = o->spec.clip;
+    cell.attention = o->attention ? &o->attention[direction] : NULL;
     for (int i = 0; i < 3; i++) {
         cell.peep[i] = p.id == NO_VALUE ? MVAL_NONE : gate_part(l, p, 0, o->hidden, i, 1);
         if (i < o->activations)
@@ -170,13 +212,15 @@ static mval run_direction(lowering *l, const recurrent *o, const recurrent_cell 
         return l_fail(l, SIB_ERR_MEMORY, "no memory for %lld steps", (long long)n);
     for (int64_t i = 0; i < n && l_ok(l); i++) {
         int64_t t = backward ? n - 1 - i : i;
-        mval old_h = *h, old_c = *c;
+        mval old_h = *h, old_c = *c, old_context = cell->attention ? cell->attention->context : MVAL_NONE;
         step(l, cell, m_slice_numbers(l, x, 0, t, 1), h, c);
         if (o->valid.id != NO_VALUE) {
             mval valid = m_slice_numbers(l, o->valid, 0, t, 1); /* [1, B, 1] */
             *h = m_where(l, valid, *h, old_h);
             if (c->id != NO_VALUE)
                 *c = m_where(l, valid, *c, old_c);
+            if (cell->attention)
+                cell->attention->context = m_where(l, valid, cell->attention->context, old_context);
         }
         ys[t] = *h;
     }
@@ -240,7 +284,10 @@ static mval joined_bias(lowering *l, const recurrent *o, mval b, int first, int 
 static mval prepare_plain(lowering *l, const recurrent *o, int direction, recurrent_cell *cell)
 {
     mval b = of_direction(l, o->b, direction);
-    cell->r = m_swap(l, of_direction(l, o->r, direction), 0, 1); /* [H, G*H] */
+    if (o->bytes)
+        cell->r_bytes = bytes_of(l, o->r, o->bytes + 2, direction);
+    else
+        cell->r = m_swap(l, of_direction(l, o->r, direction), 0, 1); /* [H, G*H] */
     cell->coupled = o->spec.input_forget;
     return b.id == NO_VALUE ? MVAL_NONE : joined_bias(l, o, b, 0, o->gates);
 }
@@ -276,7 +323,7 @@ void lower_ONNX_RNN(lowering *l, const node *n)
 {
     static const char *const defaults[] = {"Tanh"};
     recurrent o;
-    read_recurrent(l, n, 1, 1, defaults, 0, 0, &o);
+    read_recurrent(l, n, 1, 1, defaults, 0, 0, 0, &o);
     run_recurrent(l, &o, prepare_plain, rnn_step);
 }
 
@@ -307,7 +354,7 @@ void lower_ONNX_GRU(lowering *l, const node *n)
 {
     static const char *const defaults[] = {"Sigmoid", "Tanh"};
     recurrent o;
-    read_recurrent(l, n, 3, 2, defaults, 0, 0, &o);
+    read_recurrent(l, n, 3, 2, defaults, 0, 0, 0, &o);
     run_recurrent(l, &o, prepare_gru, gru_step);
 }
 
@@ -319,9 +366,17 @@ static mval peeped(lowering *l, const recurrent_cell *cell, int which, mval gate
     return cell->peep[which].id == NO_VALUE ? gate : m_add(l, gate, m_mul(l, cell->peep[which], c));
 }
 
+/* H R^T [1, B, 4*H] */
+static mval from_state(lowering *l, const recurrent_cell *cell, mval h)
+{
+    if (cell->r.id != NO_VALUE)
+        return m_matmul(l, h, cell->r);
+    return m_unsqueeze(l, by_bytes(l, m_squeeze(l, h, 0), &cell->r_bytes), 0);
+}
+
 static void lstm_step(lowering *l, const recurrent_cell *cell, mval x, mval *h, mval *c)
 {
-    mval i, o, f, all = m_add(l, x, m_matmul(l, *h, cell->r)); /* [1, B, 4*H]: input, output, forget, cell */
+    mval i, o, f, all = m_add(l, x, from_state(l, cell, *h)); /* [1, B, 4*H]: input, output, forget, cell */
     mval iof = gate_part(l, all, 2, cell->hidden, 0, 3);
     bool peeps = cell->peep[0].id != NO_VALUE;
     if (!peeps)
@@ -348,6 +403,94 @@ void lower_ONNX_LSTM(lowering *l, const node *n)
 {
     static const char *const defaults[] = {"Sigmoid", "Tanh", "Tanh"};
     recurrent o;
-    read_recurrent(l, n, 4, 3, defaults, 6, 7, &o);
+    read_recurrent(l, n, 4, 3, defaults, 6, 7, 0, &o);
     run_recurrent(l, &o, prepare_plain, lstm_step);
+}
+
+/* ONNX LSTM of weights in bytes, W [D, I, 4*H] and R [D, H, 4*H]: X is quantized over its range at once, H over
+   its range at each step. com.microsoft DynamicQuantizeLSTM-1. */
+void lower_MS_DynamicQuantizeLSTM(lowering *l, const node *n)
+{
+    static const char *const defaults[] = {"Sigmoid", "Tanh", "Tanh"};
+    recurrent o;
+    if (!elem_takes(l, l_in(l, 0), "X", ELEM(SIB_F32)) || !elem_takes(l, l_in(l, 1), "W", QUANT_BYTES) ||
+        !elem_takes(l, l_in(l, 2), "R", QUANT_BYTES))
+        return;
+    read_recurrent(l, n, 4, 3, defaults, 6, 7, 8, &o);
+    run_recurrent(l, &o, prepare_plain, lstm_step);
+}
+
+/* ---- AttnLSTM ---------------------------------------------------------------------------------------- */
+
+enum { QUERY = 8, MEMORY_LAYER, ATTENTION_V, MEMORY, MEMORY_LENGTHS, ATTENTION_LAYER };
+
+/* What the LSTM of a direction attends to; W [4*H, I + A] ends with the weights of the context. */
+static recurrent_attention attention_of(lowering *l, const recurrent *o, int direction)
+{
+    recurrent_attention a = {.hidden = MVAL_NONE, .layer_h = MVAL_NONE, .layer_memory = MVAL_NONE};
+    mval layer = of_direction(l, wide_input(l, o, ATTENTION_LAYER), direction); /* [H + M, A] */
+    mval w = of_direction(l, o->w, direction);
+    dim inputs = m_dim(l, o->x, 2), memory;
+    a.memory = wide_input(l, o, MEMORY);
+    memory = m_dim(l, a.memory, 2);
+    a.query = of_direction(l, wide_input(l, o, QUERY), direction);
+    a.v = of_direction(l, wide_input(l, o, ATTENTION_V), direction);
+    if (l_has(l, MEMORY_LENGTHS)) {
+        mval step = m_iota(l, SIB_I64, m_dim(l, a.memory, 1));
+        mval lengths = m_unsqueeze(l, m_cast(l, l_in(l, MEMORY_LENGTHS), SIB_I64), 1);
+        a.hidden = m_not(l, m_less(l, step, lengths)); /* [B, S] */
+        a.memory = m_where(l, m_unsqueeze(l, a.hidden, 2), m_scalar_like(l, a.memory, 0), a.memory);
+    }
+    a.keys = m_matmul(l, a.memory, of_direction(l, wide_input(l, o, MEMORY_LAYER), direction));
+    dim depth = memory;
+    if (layer.id != NO_VALUE) {
+        depth = m_dim(l, layer, 1);
+        a.layer_h = m_slice(l, layer, 0, d_const(l, 0), o->hidden, 1);
+        a.layer_memory = m_slice(l, layer, 0, o->hidden, memory, 1);
+    }
+    a.w = m_swap(l, m_slice(l, w, 1, inputs, depth, 1), 0, 1);
+    dim dims[3] = {d_const(l, 1), o->batch, depth};
+    a.context = m_filled(l, m_scalar_like(l, o->x, 0), 3, dims);
+    return a;
+}
+
+/* The context of a state [1, B, H]: [1, B, A]. */
+static mval attend(lowering *l, const recurrent_attention *a, mval h)
+{
+    const int64_t last = 2;
+    mval query = m_swap(l, m_matmul(l, h, a->query), 0, 1); /* [B, 1, N] */
+    mval score = m_mul(l, m_tanh(l, m_add(l, a->keys, query)), a->v);
+    score = m_reduce(l, MILLI_reduce_sum, score, 1, &last, DROP_DIMS); /* [B, S] */
+    if (a->hidden.id != NO_VALUE)
+        score = m_where(l, a->hidden, m_scalar_like(l, score, -FLT_MAX), score);
+    mval weights = m_unsqueeze(l, m_softmax(l, score, 1), 1); /* [B, 1, S] */
+    mval context = m_swap(l, m_matmul(l, weights, a->memory), 0, 1);
+    if (a->layer_h.id == NO_VALUE)
+        return context;
+    return m_add(l, m_matmul(l, h, a->layer_h), m_matmul(l, context, a->layer_memory));
+}
+
+static void attn_step(lowering *l, const recurrent_cell *cell, mval x, mval *h, mval *c)
+{
+    recurrent_attention *a = cell->attention;
+    lstm_step(l, cell, m_add(l, x, m_matmul(l, a->context, a->w)), h, c);
+    a->context = attend(l, a, *h);
+}
+
+/* ONNX LSTM of [X, A'] in the place of X, where A' is the context of the step before: C = softmax(sum of V *
+   tanh(M MW + H QW)) M over the steps of the memory M, or [H, C] AW. com.microsoft AttnLSTM-1. */
+void lower_MS_AttnLSTM(lowering *l, const node *n)
+{
+    static const char *const defaults[] = {"Sigmoid", "Tanh", "Tanh"};
+    recurrent_attention attention[2];
+    recurrent o;
+    read_recurrent(l, n, 4, 3, defaults, 6, 7, 0, &o);
+    for (size_t i = QUERY; i <= MEMORY && l_ok(l); i++)
+        if (!l_has(l, i))
+            l_fail(l, SIB_ERR_ARGUMENT, "one of QW, MW, V and M is missing");
+    for (int d = 0; d < o.directions && l_ok(l); d++)
+        attention[d] = attention_of(l, &o, d);
+    o.attention = attention;
+    if (l_ok(l))
+        run_recurrent(l, &o, prepare_plain, attn_step);
 }

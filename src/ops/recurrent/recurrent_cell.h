@@ -9,6 +9,21 @@ typedef struct recurrent_activation {
     double alpha, beta;
 } recurrent_activation;
 
+/* Weights [K, N] that what is multiplied by them is quantized for; scale MVAL_NONE: they are none such. */
+typedef struct recurrent_bytes {
+    mval q, scale, zero; /* bytes; parameters of one element or [N] */
+} recurrent_bytes;
+
+/* Attention over memory of S steps that an LSTM's input is joined with. */
+typedef struct recurrent_attention {
+    mval w;                     /* [A, 4*H] weights of the context that is joined to X */
+    mval keys, memory;          /* [B, S, N], [B, S, M] */
+    mval hidden;                /* [B, S] bool: beyond the length of the memory; or MVAL_NONE */
+    mval query, v;              /* [H, N], [N] */
+    mval layer_h, layer_memory; /* [H, A], [M, A] of the layer that makes the context, or MVAL_NONE */
+    mval context;               /* [1, B, A] state */
+} recurrent_attention;
+
 /* One direction: G gates of H hidden units each, over B sequences at once. */
 typedef struct recurrent_cell {
     mval r;        /* [H, G*H] recurrence weights, transposed; GRU: of the first two gates */
@@ -17,8 +32,10 @@ typedef struct recurrent_cell {
     mval peep[3];  /* LSTM: peephole weights [H] of input, output and forget gate, or MVAL_NONE */
     dim hidden;    /* H */
     recurrent_activation f[3];
-    double clip;  /* 0: do not clip */
-    bool coupled; /* LSTM: the forget gate is 1 - input gate */
+    double clip;                    /* 0: do not clip */
+    bool coupled;                   /* LSTM: the forget gate is 1 - input gate */
+    recurrent_bytes r_bytes;        /* in the place of r */
+    recurrent_attention *attention; /* NULL: none */
 } recurrent_cell;
 
 /* Reads the activations of `directions` cells of `per_cell` each, in order; alpha and beta are consumed by
