@@ -290,10 +290,10 @@ static void job_to_text(const feature_job *job, const settings *s, const feature
     fprintf(out, "  written   %s\n", job->npy);
     if (job->png)
         fprintf(out, "  picture   %s\n", job->png);
-    fprintf(out,
-            "  time      %.1f ms: decode %.1f, features %.1f, write %.1f; %.0f x real time, %u thread%s\n",
-            1e3 * total, 1e3 * job->decode_seconds, 1e3 * r->compute_seconds, 1e3 * r->write_seconds,
-            seconds / total, sib_pool_threads(tools->pool), sib_pool_threads(tools->pool) == 1 ? "" : "s");
+    fprintf(out, "  time      %.1f ms: decode %.1f, features %.1f, write %.1f\n", 1e3 * total,
+            1e3 * job->decode_seconds, 1e3 * r->compute_seconds, 1e3 * r->write_seconds);
+    fprintf(out, "  speed     %.0f x real time, %u thread%s\n", seconds / total,
+            sib_pool_threads(tools->pool), sib_pool_threads(tools->pool) == 1 ? "" : "s");
     feature_job_warnings(job, warning_to_text, out);
 }
 
