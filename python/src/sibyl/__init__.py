@@ -57,6 +57,7 @@ from .spec import MelSpec
 from .tensors import DTYPES, Comparison, Stats, compare, convert, stats
 from .text import Tokenizer, whisper_languages
 from .timing import MemoryUse, Monitor, MonitorSample, Series, Timer, memory, series_stats, set_memory_limit
+from .views import View, view
 from .voice import SpeechToText, TextGeneration, VoiceActivity, available_models, load_model
 from .watch import Digest, Span, ValueEvent, Watch, digest
 
@@ -113,6 +114,7 @@ __all__ = [
     "Tokenizer",
     "Value",
     "ValueEvent",
+    "View",
     "VoiceActivity",
     "Watch",
     "__version__",
@@ -153,6 +155,7 @@ __all__ = [
     "smooth3x3",
     "stats",
     "tile",
+    "view",
     "whisper_languages",
 ]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from . import _sibyl
+from . import _html, _sibyl
 from ._arrays import as_samples, is_tensor
 from .errors import SibylOSError, with_path
 
@@ -83,7 +83,7 @@ def pad_or_trim(array: AnyArray, length: int = N_SAMPLES, *, axis: int = -1) -> 
 
 
 @dataclasses.dataclass(frozen=True)
-class AudioLevel:
+class AudioLevel(_html.Fields):
     """Of a recording. Sums are in double, over finite samples."""
 
     samples: int

@@ -6,8 +6,9 @@ import dataclasses
 import os
 from typing import Any, Mapping, Sequence
 
-from . import _sibyl, _types
+from . import _html, _sibyl, _types
 from ._values import to_value
+from .views import Differences
 from .model import open_model
 from .registry import Registry, default_registry
 from .providers import backends_of
@@ -15,7 +16,7 @@ from .session import _number
 
 
 @dataclasses.dataclass(frozen=True)
-class NodeDifference:
+class NodeDifference(_html.Fields):
     """One value, as a node of ours makes it of the other run's values."""
 
     name: str
@@ -64,4 +65,4 @@ def diff(
     found = _sibyl.diff_nodes(
         handle, [str(name) for name in values], arrays, backends, _number(threads, "threads", 32), float(factor)
     )
-    return [NodeDifference(*row) for row in found]
+    return Differences(NodeDifference(*row) for row in found)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Unpack, overload
 
 import numpy as np
 
-from . import _sibyl
+from . import _html, _sibyl
 from ._arrays import as_device_samples, as_samples, empty_like, is_tensor, without_gradient
 from ._threads import pool
 from .audio import load_audio
@@ -238,6 +238,11 @@ class LogMel:
 
     def __repr__(self) -> str:
         return f"LogMel({self._spec!r}, precise={self._precise}, threads={self._threads})"
+
+    def _repr_html_(self) -> str:
+        fields = [(field.name.replace("_", " "), getattr(self._spec, field.name)) for field in dataclasses.fields(self._spec)]
+        bands = _html.heat_map(self.weights, upward=True)
+        return _html.block("sibyl.LogMel", "precise" if self._precise else "", _html.pairs(fields), bands)
 
     def shape(self, n_samples: int) -> tuple[int, int]:
         """(bands, frames) of the features of n_samples samples."""

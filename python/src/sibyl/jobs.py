@@ -14,7 +14,7 @@ from typing import Any, Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from . import _sibyl, _waiting
+from . import _html, _sibyl, _waiting
 from ._logging import log_function
 from ._arrays import as_samples, is_tensor
 from ._types import UNKNOWN
@@ -271,6 +271,18 @@ class Job:
 
     def __repr__(self) -> str:
         return f"<{type(self).__module__}.{type(self).__name__} {self.name!r} of kind {self.kind}>"
+
+    def _repr_html_(self) -> str:
+        return self._html("sibyl.Job")
+
+    def _html(self, title: str) -> str:
+        ports = [(side, port.name, port.type, port.doc)
+                 for side, known in (("takes", self.inputs), ("gives", self.outputs)) for port in known if not port.optional]  # fmt: skip
+        options = ", ".join(port.name for port in self.inputs if port.optional)
+        nodes = [(node.name, node.op, ", ".join(node.calls.values()), node.doc) for node in self.nodes]
+        return _html.block(title, f"{self.name}, {self.kind}", _html.table(["", "port", "type", "what"], ports),
+                           _html.pairs([("options", options)]) if options else "",
+                           _html.table(["node", "kind", "models", "what"], nodes))  # fmt: skip
 
     def run(
         self,

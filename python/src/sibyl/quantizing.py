@@ -6,7 +6,7 @@ import dataclasses
 import os
 from typing import Any, Iterable, Mapping, Sequence
 
-from . import _sibyl, _types
+from . import _html, _sibyl, _types
 from ._values import to_value
 from .errors import SibylOSError, with_path
 from .model import open_model
@@ -18,7 +18,7 @@ WEIGHTS = ("int8", "int4", "f16")
 
 
 @dataclasses.dataclass(frozen=True)
-class QuantizedLayer:
+class QuantizedLayer(_html.Fields):
     """A relative RMS error is sqrt(sum (b - a)^2 / sum a^2), where a is the original; NaN where it was not measured."""
 
     node: str
@@ -33,11 +33,18 @@ class QuantizedLayer:
 
 
 @dataclasses.dataclass(frozen=True)
-class QuantizeReport:
+class QuantizeReport(_html.Fields):
     layers: list[QuantizedLayer]
     outputs: dict[str, float]  # relative RMS error of each output of the model over all sets of calibration
     bytes_before: int  # of the weights that changed
     bytes_after: int
+
+    def _repr_html_(self) -> str:
+        head = ["layer", "operator", "k × n", "bytes before", "after", "weight error", "output error"]
+        rows = [(x.node, x.op_type, f"{x.k} × {x.n}", x.bytes_before, x.bytes_after, x.weight_error, x.output_error) for x in self.layers]
+        outputs = _html.table(["output", "error"], self.outputs.items()) if self.outputs else ""
+        detail = f"{len(self.layers)} layers, {self.bytes_before:,} bytes became {self.bytes_after:,}"
+        return _html.block("sibyl.QuantizeReport", detail, _html.table(head, rows), outputs)
 
 
 def quantize(

@@ -9,7 +9,7 @@ import operator
 import os
 from typing import Any, Callable, Iterable, Iterator, Mapping, Sequence
 
-from . import _sibyl, _types
+from . import _html, _sibyl, _types
 from ._logging import log_function
 from ._values import from_value, to_value
 from .errors import SibylOSError, SibylValueError, with_path
@@ -91,6 +91,22 @@ class Profile:
             yield
         finally:
             _sibyl.profile_end(self._handle, token)
+
+    def __repr__(self) -> str:
+        rows = self.by_operator
+        return f"<sibyl.Profile of {sum(row.calls for row in rows):,} calls in {sum(row.seconds for row in rows):.6f} s>"
+
+    def _repr_html_(self) -> str:
+        rows, phases = self.by_operator, self.by_phase
+        total = sum(row.seconds for row in rows) or 1.0
+        operators = [(row.op_type, row.backend, row.calls, 1e3 * row.seconds, _html.bar(row.seconds / total),
+                      row.flops / row.seconds / 1e9 if row.seconds else 0.0) for row in rows]  # fmt: skip
+        times = [(row.op_type, row.calls, 1e3 * row.seconds) for row in phases]
+        return _html.block(
+            "sibyl.Profile", f"{1e3 * sum(row.seconds for row in rows):.4g} ms in operators",
+            _html.table(["operator", "backend", "calls", "ms", "share", "GFLOP/s"], operators),
+            _html.table(["phase", "calls", "ms"], times),
+        )  # fmt: skip
 
     def save_trace(self, path: str | os.PathLike[str]) -> None:
         """Writes the timeline as Chrome trace JSON, which ui.perfetto.dev shows."""
@@ -225,6 +241,20 @@ class InferenceSession:
             bool(options.tune),
             None if options.tuning_file is None else os.fsencode(options.tuning_file),
             *log_function(options.logger),
+        )
+
+    def __repr__(self) -> str:
+        ends = [", ".join(f"{arg.name}: {arg.type} {arg.shape}" for arg in args) for args in (self.get_inputs(), self.get_outputs())]
+        return f"<sibyl.{type(self).__name__} {self._info['graph']!r} on {', '.join(self._providers)}: {ends[0]} -> {ends[1]}>"
+
+    def _repr_html_(self) -> str:
+        info = self._info
+        sides = (("input", self.get_inputs()), ("with default", self.get_overridable_initializers()), ("output", self.get_outputs()))
+        ends = [(side, arg.name, arg.type, "" if arg.shape is None else str(arg.shape)) for side, args in sides for arg in args]
+        facts = [("producer", f"{info['producer']} {info['producer_version']}".strip()), ("parameters", info["parameters"]),
+                 ("backends", ", ".join(self._providers))]  # fmt: skip
+        return _html.block(
+            f"sibyl.{type(self).__name__}", info["graph"], _html.pairs(facts), _html.table(["", "name", "type", "shape"], ends)
         )
 
     def get_inputs(self) -> list[NodeArg]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from . import _sibyl
+from . import _html, _sibyl
 from ._types import UNKNOWN, Type
 from ._values import from_value, to_value
 from .session import _number
@@ -51,7 +51,7 @@ def convert(array: Any, dtype: str, *, overflow: str = "saturate", source: str |
 
 
 @dataclasses.dataclass(frozen=True)
-class Stats:
+class Stats(_html.Fields):
     """Of every element as double; of complex numbers, their modulus."""
 
     count: int
@@ -65,6 +65,11 @@ class Stats:
     histogram: list[int]  # finite elements in equal bins from `low` to `high`, the last one closed
     low: float
     high: float
+
+    def _repr_html_(self) -> str:
+        head = [f.name for f in dataclasses.fields(self) if f.name not in ("histogram", "low", "high")]
+        row = [getattr(self, name) for name in head]
+        return _html.block("sibyl.Stats", "", _html.table(head, [row]), _html.histogram(self.histogram, self.low, self.high))
 
 
 def stats(
@@ -95,7 +100,7 @@ def _finite_range(array: Any, found: Any) -> tuple[float, float]:
 
 
 @dataclasses.dataclass(frozen=True)
-class Comparison:
+class Comparison(_html.Fields):
     """Of two values, element by element; true where none differs. Indices are row-major."""
 
     equal: bool

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from . import _sibyl
+from . import _html, _sibyl
 from .errors import SibylOSError, with_path
 from .fixed import pcm16
 from .session import _number
@@ -26,7 +26,7 @@ FAULTS = ("lost-lock", "late-dma", "batch", "overrun")
 
 
 @dataclasses.dataclass(frozen=True)
-class Plan:
+class Plan(_html.Fields):
     """A recording divided over tiles. Memory is in bytes, times are in seconds by the cost model."""
 
     batch: int  # frames of a call, over all tiles
@@ -120,7 +120,7 @@ def plan(
 
 
 @dataclasses.dataclass(frozen=True)
-class Report:
+class Report(_html.Fields):
     """What the simulated machine did, as its DMA engines counted it."""
 
     calls: int
@@ -173,7 +173,7 @@ def check(design: str, plan: Plan) -> None:
 
 
 @dataclasses.dataclass(frozen=True)
-class Published:
+class Published(_html.Fields):
     """A row of the one published plan: 80 bands, int8, depth 2, one tile, 628,163 frames, constants left out."""
 
     batch: int

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from . import _sibyl
+from . import _html, _sibyl
 from .session import _number
 
 
@@ -41,7 +41,7 @@ class Timer:
 
 
 @dataclasses.dataclass(frozen=True)
-class Series:
+class Series(_html.Fields):
     """Statistics of a series. Percentiles interpolate linearly between order statistics, as NumPy's do."""
 
     n: int
@@ -63,7 +63,7 @@ def series_stats(values: Any) -> Series:
 
 
 @dataclasses.dataclass(frozen=True)
-class MemoryUse:
+class MemoryUse(_html.Fields):
     """Bytes: of this process as the system counts them (0 where unknown), and those that the library holds."""
 
     resident: int

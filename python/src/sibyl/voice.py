@@ -12,6 +12,7 @@ from typing import Any, Iterable, Iterator, Literal, Mapping, Sequence, Unpack, 
 from .errors import SibylFileNotFoundError
 from .importing import import_cached, is_checkpoint
 from .jobs import Job, Path, describe_job, is_off, shown
+from .views import TranscriptDict
 from .options import GeneratedText, SpeechOptions, SpeechSpan, TextOptions, Transcript, VoiceActivityOptions
 
 # Options that None switches off; of the others None means what the job has.
@@ -119,6 +120,9 @@ class _Model:
     def __repr__(self) -> str:
         return f"<sibyl.{type(self).__name__} {self.job.name!r}>"
 
+    def _repr_html_(self) -> str:
+        return self.job._html(f"sibyl.{type(self).__name__}")
+
 
 # ---- Speech to text --------------------------------------------------------------------------------------------------
 
@@ -155,7 +159,8 @@ class SpeechToText(_Model):
                 print(file=sys.stderr)
         for segment in found["segments"]:
             _show_texts(segment)
-        return {"text": shown(found["text"]), "segments": found["segments"], "language": found["language"]}
+        texts = {"text": shown(found["text"]), "segments": found["segments"], "language": found["language"]}
+        return cast(Transcript, TranscriptDict(texts))
 
 
 def _speech_options(given: Mapping[str, Any]) -> dict[str, Any]:
