@@ -139,6 +139,8 @@ SCENARIOS = {
     "batched": batches(batch_size=2, vad_parameters={"min_silence_duration_ms": 200, "speech_pad_ms": 100}),
     "batched_clips": batches(batch_size=1, clip_timestamps=[{"start": 0.2, "end": 2.5}, {"start": 3.4, "end": 7.0}], without_timestamps=False,
                              beam_size=2, patience=1.5, initial_prompt="one two", hotwords="seven", max_new_tokens=30),
+    "batched_words": batches(word_timestamps=True, clip_timestamps=[{"start": 0.2, "end": 2.5}, {"start": 3.4, "end": 7.0}]),
+    "batched_voice_activity_words": batches(word_timestamps=True, vad_parameters={"min_silence_duration_ms": 200}),
     "batched_languages": batches(1, 8, vad_filter=False, multilingual=True, max_new_tokens=4, beam_size=1, suppress_tokens=[]),
     "detections": detects,
     "attributes": attributes,
@@ -196,8 +198,8 @@ def test_what_is_not_built_says_so(digits, tmp_path):
         with pytest.raises(NotImplementedError, match=name):
             getattr(digits, name)
     pipeline = sibyl_faster.BatchedInferencePipeline(model=digits)
-    with pytest.raises(NotImplementedError, match="BatchedInferencePipeline.transcribe.word_timestamps"):
-        pipeline.transcribe(SAMPLE, word_timestamps=True)
+    with pytest.raises(NotImplementedError, match="BatchedInferencePipeline.transcribe.length_penalty"):
+        pipeline.transcribe(SAMPLE, length_penalty=0.5)
     with pytest.raises(ValueError, match="batch_size"):
         pipeline.transcribe(SAMPLE, batch_size=0)
     with pytest.raises(RuntimeError, match="clip_timestamps"):

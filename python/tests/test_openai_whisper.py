@@ -233,7 +233,40 @@ def written(world, noise):
     return [files, times, utils.compression_ratio("aaaa bbbb aaaa"), attempt(lambda: utils.get_writer("doc", ""))]
 
 
+def timings(world, noise):
+    """Words of a window and of its segments, with the pieces that they are made of."""
+    timing, mel = world.whisper.timing, mel_of(world, noise)
+    texts = {"en": " Hello, there; it's 5 o'clock! \"Yes,\" (he) said - wörld ♪.", "ja": "これは何ですか。はい、そうです!"}
+    found = []
+    for language, text in texts.items():
+        tokenizer = world.whisper.tokenizer.get_tokenizer(True, language=language, task="transcribe")
+        tokens = tokenizer.encode(text)
+        found += [tokenizer.split_to_word_tokens([*tokens, tokenizer.eot]), tokenizer.split_tokens_on_unicode([*tokens, 50364, 50400])]
+        found += [vars(word) for word in timing.find_alignment(world.random, tokenizer, tokens, mel, 1200)]
+        found += [vars(word) for word in timing.find_alignment(world.random, tokenizer, tokens, mel, 900, medfilt_width=3, qk_scale=2.0)]
+        cut = len(tokens) // 3
+        parts = [tokens[:cut], [50364, *tokens[cut : 2 * cut], 50500], tokens[2 * cut :]]
+        segments = [{"seek": 300, "start": 3.0 + i, "end": 5.0 + 3 * i, "tokens": part} for i, part in enumerate(parts)]
+        timing.add_word_timestamps(segments=segments, model=world.random, tokenizer=tokenizer, mel=mel, num_frames=1200, last_speech_timestamp=1.0)
+        found += segments
+    return [found, timing.find_alignment(world.random, tokenizer, [], mel, 900)]
+
+
+def warps(world, noise):
+    """The functions that times of words are found by, on random matrices."""
+    torch, timing = peer("torch"), world.whisper.timing
+    random, found = np.random.default_rng(7), []
+    for shape in ((1, 1), (1, 9), (6, 1), (5, 40), (30, 200), (12, 12)):
+        found.append(timing.dtw(torch.from_numpy(random.integers(0, 5, shape).astype(np.float32))))  # with ties
+        found.append(timing.dtw(torch.from_numpy(random.standard_normal(shape))))
+    for shape in ((4,), (50,), (3, 50), (2, 3, 50), (2, 1, 3, 9)):
+        found += [timing.median_filter(torch.from_numpy(random.standard_normal(shape).astype(np.float32)), width) for width in (1, 3, 7)]
+    return [*found, attempt(lambda: timing.median_filter(torch.zeros(2, 3, 50), 4))]
+
+
 SCENARIOS = {
+    "timing": timings,
+    "warps": warps,
     "transcribe": hears(),
     "transcribe_words": hears(word_timestamps=True, hallucination_silence_threshold=2.0),
     "transcribe_beams": hears(beam_size=4, best_of=3, patience=1.2, length_penalty=0.2),
@@ -259,7 +292,7 @@ SCENARIOS = {
 
 
 # Those of the model with languages, or of none.
-LANGUAGES = {"transcribe_languages", "transcribe_translates", "decode_languages", "decode_refuses", "detect_language", "tokenizer",
+LANGUAGES = {"transcribe_languages", "transcribe_translates", "decode_languages", "decode_refuses", "detect_language", "tokenizer", "timing",
              "verbose_languages"}  # fmt: skip
 
 

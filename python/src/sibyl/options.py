@@ -27,7 +27,7 @@ class DecodeOptions(WindowOptions, total=False):
     """openai-whisper's options of a single window."""
 
     temperature: float
-    prompt: str | Sequence[int] | None
+    prompt: str | list[int] | None
 
 
 class SpeechOptions(WindowOptions, total=False):

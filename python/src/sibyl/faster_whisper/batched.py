@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import concurrent.futures
+import math
 import os
 from typing import TYPE_CHECKING, Any, Iterable, Iterator, Sequence
 
 import numpy as np
 
+from ..whisper.timing import add_word_timestamps
 from ..whisper.utils import compression_ratio
-from ._results import Segment, TranscriptionInfo, TranscriptionOptions, VadOptions, temperatures_of
+from ._results import Segment, TranscriptionInfo, TranscriptionOptions, VadOptions, Word, temperatures_of
 from .audio import decode_audio
 from .vad import collect_chunks, get_speech_timestamps, restore
 
@@ -23,7 +25,6 @@ _FIXED = {
     "repetition_penalty": (1, "there is no such penalty in Whisper's procedure"),
     "no_repeat_ngram_size": (0, "there is no such rule in Whisper's procedure"),
     "length_penalty": (1, "hypotheses are ranked by their mean log probability"),
-    "word_timestamps": (False, "WhisperModel.transcribe gives words"),
 }
 
 
@@ -117,7 +118,9 @@ class BatchedInferencePipeline:
         kept: dict[str, Any] = {name: given.get(name) for name in TranscriptionOptions.__dataclass_fields__}
         said = TranscriptionOptions(**(kept | fixed))
         windows = [(mel, offset / _RATE, len(part) / _RATE) for mel, (part, offset) in zip(features, parts)]
-        segments: Iterable[Segment] = self._segments(windows, options, batch_size)
+        tokenizer = self.model.whisper._tokenizer(language, task)
+        marks = {"prepend_punctuations": prepend_punctuations, "append_punctuations": append_punctuations}
+        segments: Iterable[Segment] = self._segments(windows, options, batch_size, {"tokenizer": tokenizer, **marks} if word_timestamps else None)
         if not clip_timestamps and spans:
             segments = restore(segments, spans, _RATE)
         return segments, TranscriptionInfo(language, probability, len(samples) / _RATE, heard, probs, said, vad_parameters)
@@ -146,16 +149,32 @@ class BatchedInferencePipeline:
         options |= {} if given["max_new_tokens"] is None else {"sample_len": given["max_new_tokens"]}
         return options | {"decode_temperature": temperature}
 
-    def _segments(self, windows: list[tuple[Any, float, float]], options: dict[str, Any], batch_size: int) -> Iterator[Segment]:
+    def _segments(
+        self, windows: list[tuple[Any, float, float]], options: dict[str, Any], batch_size: int, words: dict[str, Any] | None
+    ) -> Iterator[Segment]:
         number, workers = 0, min(batch_size, os.cpu_count() or 1)
+        self.last_speech_timestamp = 0.0
         with concurrent.futures.ThreadPoolExecutor(workers) as threads:
             for at in range(0, len(windows), batch_size):
                 batch = windows[at : at + batch_size]
-                for (_, offset, duration), found in zip(batch, threads.map(lambda window: self._hear(window[0], options), batch)):
-                    for segment in self._cut(found, offset, duration, options["decode_temperature"]):
+                for (mel, offset, duration), found in zip(batch, threads.map(lambda window: self._hear(window[0], options), batch)):
+                    segments = list(self._cut(found, offset, duration, options["decode_temperature"]))
+                    if words is not None:
+                        self._add_words(segments, mel, math.ceil(duration) * self.model.frames_per_second, words)
+                    for segment in segments:
                         number += 1
                         segment.id = number
                         yield segment
+
+    def _add_words(self, segments: list[Segment], mel: Any, frames: int, options: dict[str, Any]) -> None:
+        timed: list[dict[str, Any]] = [{"seek": one.seek, "start": one.start, "end": one.end, "tokens": one.tokens} for one in segments]
+        add_word_timestamps(segments=timed, model=self.model.whisper, mel=self.model._padded(mel), num_frames=frames,
+                            last_speech_timestamp=self.last_speech_timestamp, **options)  # fmt: skip
+        for segment, found in zip(segments, timed):
+            segment.start, segment.end = round(found["start"], 3), round(found["end"], 3)
+            segment.words = [Word(**word) for word in found["words"]]
+            if found["words"]:
+                self.last_speech_timestamp = found["end"]
 
     def _hear(self, mel: Any, options: dict[str, Any]) -> dict[str, Any]:
         return self.model.whisper._window(self.model._padded(mel), options, ("tokens", "avg_logprob", "no_speech_prob"))

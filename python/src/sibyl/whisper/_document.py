@@ -32,7 +32,8 @@ def document_of(model: str, tokenizer: str | None) -> tuple[dict[str, Any], str]
             text = file.read()
     else:
         text = sibyl.describe_job(model, "speech-to-text", tokenizer)
-    return json.loads(text), os.path.dirname(os.path.abspath(model))
+    document: dict[str, Any] = json.loads(text)
+    return document, os.path.dirname(os.path.abspath(model))
 
 
 def transcribing(document: dict[str, Any]) -> dict[str, Any]:
@@ -41,6 +42,22 @@ def transcribing(document: dict[str, Any]) -> dict[str, Any]:
     if not found:
         raise TypeError(f"the job is of kind {document.get('kind')!r} and has no node of kind 'transcribe', as a Whisper's has")
     return found[0]
+
+
+def with_attention(document: dict[str, Any], layers: int) -> dict[str, Any]:
+    """The document with the scores of each layer's attention to the audio as outputs; as it is where it has no call that gives them."""
+    aligner = document["calls"].get(transcribing(document)["calls"].get("aligner"))
+    if aligner is None:
+        return document
+    pattern = aligner["outputs"]["scores.*"]
+    given = {f"scores_{i}": pattern.replace("*", str(i)) for i in range(layers)} | {"logits": aligner["outputs"]["logits"]}
+    inputs = {"tokens": "$window_tokens", "at": "$window_at"}
+    return {
+        **document,
+        "calls": document["calls"] | {"attention": {**aligner, "outputs": given}},
+        "nodes": [*document["nodes"], {"name": "attended", "op": "call", "calls": {"model": "attention"}, "inputs": inputs}],
+        "outputs": document["outputs"] | {f"attention_{name}": f"$attended.{name}" for name in given},
+    }
 
 
 def with_windows(document: dict[str, Any]) -> dict[str, Any]:

@@ -13,8 +13,9 @@ import sibyl
 from ..jobs import shown
 from ..voice import SpeechToText
 from . import decoding
-from ._document import document_of, transcribing, with_windows
+from ._document import document_of, transcribing, with_attention, with_windows
 from ._tensors import HAS_TORCH, tensor
+from .tokenizer import Tokenizer
 from .transcribe import transcribe
 
 
@@ -50,7 +51,11 @@ class Whisper:
         self._ranks = {**document["tokenizers"][node["tokenizer"]]}
         self._ranks["file"] = os.path.join(folder, self._ranks["file"])
         self.dims = _dimensions(os.path.join(folder, model))
-        self.job = sibyl.Job(with_windows(document), backends=backends, threads=threads, folder=folder)
+        heads = node["inputs"].get("alignment_heads")
+        layers, per_layer = self.dims.n_text_layer, self.dims.n_text_head
+        upper = [(layer, head) for layer in range(layers // 2, layers) for head in range(per_layer)]
+        self._alignment_heads = upper if not isinstance(heads, list) else list(zip(heads[::2], heads[1::2]))
+        self.job = sibyl.Job(with_attention(with_windows(document), layers), backends=backends, threads=threads, folder=folder)
         self._hearer = SpeechToText(self.job)
 
     def __repr__(self) -> str:
@@ -62,6 +67,12 @@ class Whisper:
             self._opened = sibyl.Tokenizer(self._ranks["file"], kind=self._ranks.get("kind"), n_vocab=self._ranks.get("n_vocab", 0))
         return self._opened
 
+    def _tokenizer(self, language: str | None, task: str | None) -> Tokenizer:
+        """The model's own, for a language and a task."""
+        if not self.is_multilingual:
+            return Tokenizer(self._tokens, self.num_languages)
+        return Tokenizer(self._tokens, self.num_languages, language or "en", task or "transcribe")
+
     def _window(self, mel: Any, inputs: dict[str, Any], outputs: Iterable[str] = ()) -> dict[str, Any]:
         """Runs one window; outputs by their names of the node `decode`, all where none is named."""
         names = [f"window_{name}" for name in outputs] or [port.name for port in self.job.outputs if port.name.startswith("window_")]
@@ -70,6 +81,17 @@ class Whisper:
         if "text" in found:
             found["text"] = shown(found["text"])
         return found
+
+    def _attention(self, mel: Any, tokens: list[int]) -> tuple[Any, Any]:
+        """Scores of the alignment heads, (heads, tokens, n_audio_ctx), and logits (tokens, n_vocab) of tokens fed together."""
+        parts, _ = decoding.windows(self, mel)
+        names = [f"attention_scores_{layer}" for layer in dict.fromkeys(layer for layer, _ in self._alignment_heads)] + ["attention_logits"]
+        if "attention_logits" not in {port.name for port in self.job.outputs}:
+            raise NotImplementedError(f"{self.job.name} has no call 'aligner', which gives the attention that words are found by")
+        ids, at = np.array([tokens], np.int64), np.arange(len(tokens))
+        # the encoder's output, so that its node runs before the call that is made on it
+        found = self.job.run({"mel": parts[0][None], "window_tokens": ids, "window_at": at}, ["audio_features", *names])
+        return np.stack([found[f"attention_scores_{layer}"][0, head] for layer, head in self._alignment_heads]), found["attention_logits"][0]
 
     def embed_audio(self, mel: Any) -> Any:
         """(n_audio_ctx, n_audio_state) of mel (n_mels, frames), with the batch dim that mel has."""
@@ -108,6 +130,7 @@ class Whisper:
             "logits": "sibyl.Job's taps show the decoder's logits: model.job.run_with_taps('decoder/step[0]/logits', ...)",
             "encoder": "embed_audio gives its output",
             "decoder": "sibyl.Job's taps show its values",
+            "alignment_heads": "heads are the input alignment_heads of the node that transcribes, in the model's job.json",
             "set_alignment_heads": "heads are the input alignment_heads of the node that transcribes, in the model's job.json",
             "install_kv_cache_hooks": "sibyl.Job's taps show keys and values",
             "parameters": "weights are in the ONNX model",

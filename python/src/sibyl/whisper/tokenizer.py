@@ -5,12 +5,16 @@ from __future__ import annotations
 import functools
 import importlib.machinery
 import os
+import string
 from typing import Any, NoReturn, Sequence
 
 import sibyl
 
 LANGUAGES: dict[str, str] = sibyl.whisper_languages()
 TO_LANGUAGE_CODE = {name: code for code, name in LANGUAGES.items()}
+
+# Languages that are written without blanks between words.
+_WITHOUT_BLANKS = ("zh", "ja", "th", "lo", "my", "yue")
 
 
 def cache_home() -> str:
@@ -108,9 +112,41 @@ class Tokenizer:
     def sot_sequence_including_notimestamps(self) -> tuple[int, ...]:
         return (*self.sot_sequence, self.no_timestamps)
 
+    def split_to_word_tokens(self, tokens: Sequence[int]) -> tuple[list[str], list[list[int]]]:
+        """Words and their tokens: at blanks, or each letter apart in languages that are written without."""
+        return self.split_tokens_on_unicode(tokens) if self.language in _WITHOUT_BLANKS else self.split_tokens_on_spaces(tokens)
+
+    def split_tokens_on_unicode(self, tokens: Sequence[int]) -> tuple[list[str], list[list[int]]]:
+        """Texts of as few tokens as give entire letters, and their tokens."""
+        text, at = self.decode_with_timestamps(tokens), 0
+        words: list[str] = []
+        parts: list[list[int]] = []
+        part: list[int] = []
+        for token in tokens:
+            part.append(token)
+            word = self.decode_with_timestamps(part)
+            if text.startswith(word, at):  # what is not UTF-8 in the text either stays U+FFFD
+                words.append(word)
+                parts.append(part)
+                part, at = [], at + len(word)
+        return words, parts
+
+    def split_tokens_on_spaces(self, tokens: Sequence[int]) -> tuple[list[str], list[list[int]]]:
+        """The same put together to words: a blank, a punctuation mark or a special token begins one."""
+        words: list[str] = []
+        parts: list[list[int]] = []
+        for letters, part in zip(*self.split_tokens_on_unicode(tokens)):
+            if not words or part[0] >= self.eot or letters.startswith(" ") or letters.strip() in string.punctuation:
+                words.append(letters)
+                parts.append(part)
+            else:
+                words[-1] += letters
+                parts[-1] = parts[-1] + part
+        return words, parts
+
     def __getattr__(self, name: str) -> NoReturn:
-        if name in ("encoding", "non_speech_tokens", "split_to_word_tokens", "split_tokens_on_unicode", "split_tokens_on_spaces"):
-            raise NotImplementedError(f"Tokenizer.{name} is not built: suppress_tokens and word_timestamps do it inside")
+        if name in ("encoding", "non_speech_tokens"):
+            raise NotImplementedError(f"Tokenizer.{name} is not built: suppress_tokens does it inside")
         raise AttributeError(name)
 
 

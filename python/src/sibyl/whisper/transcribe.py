@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from typing import TYPE_CHECKING, Any, Sequence, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from ..options import WindowOptions
 from .audio import N_SAMPLES, load_audio, log_mel_spectrogram, pad_or_trim
@@ -19,7 +19,7 @@ _OPTIONS = {field.name for field in dataclasses.fields(DecodingOptions)} | {"hot
 
 
 class _DecodeOptions(WindowOptions, total=False):
-    prompt: str | Sequence[int] | None
+    prompt: str | list[int] | None
     hotwords: str | None
     seed: int
     vad: Any
