@@ -7,9 +7,11 @@ import io
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import types
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -364,12 +366,22 @@ def test_the_document_has_every_row():
 def test_models_are_found(cache, tmp_path):
     digits = DIGITS / "digits.pt"
     first = sibyl_whisper.load_model(digits, threads=1)
-    made = sorted((cache / "sibyl" / "whisper").iterdir())
+    models = cache / "sibyl" / "models"
+    made = sorted(models.iterdir())
     expected = first.transcribe(SAMPLE)
-    assert sibyl_whisper.load_model(str(digits), threads=1).transcribe(SAMPLE) == expected
-    assert sorted((cache / "sibyl" / "whisper").iterdir()) == made  # made once, and nothing was left
-    model = next(folder for folder in made if folder.name.startswith("digits-")) / "digits.onnx"
-    for path in (model, model.with_name("digits.job.json")):
+    copy, ranks = (shutil.copy(path, tmp_path / f"copy{path.suffix}") for path in (digits, digits.with_suffix(".tiktoken")))
+    for path in (str(digits), copy):  # the same bytes, at another place and of another date
+        assert sibyl_whisper.load_model(path, threads=1).transcribe(SAMPLE) == expected
+    assert {path.name for path in models.iterdir() if not path.is_symlink()} == {path.name for path in made if not path.is_symlink()}
+    model = Path(sibyl.import_cached(digits)).resolve()
+    assert model.parent.parent == models.resolve() and sibyl.load_model(digits, "speech-to-text", threads=1).transcribe(SAMPLE)["text"] == expected["text"]
+    ranks.unlink()
+    with pytest.raises(OSError, match="multilingual.tiktoken|gpt2.tiktoken"):
+        sibyl.load_model(copy, "speech-to-text")
+    model = Path(shutil.copytree(model.parent, tmp_path / "moved")) / "model.onnx"
+    document = model.with_name("model.job.json")
+    document.write_text(sibyl.describe_job(model))
+    for path in (model, document):
         assert sibyl_whisper.load_model(path, device="cpu", in_memory=True, threads=1).transcribe(SAMPLE) == expected
     (tmp_path / "job.json").write_text(json.dumps(json.loads(sibyl.describe_job(model))))
     with pytest.raises(RuntimeError, match="nothing is downloaded"):
@@ -381,7 +393,7 @@ def test_models_are_found(cache, tmp_path):
     (tmp_path / "broken.pt").write_bytes(b"PK not a checkpoint")
     with pytest.raises(sibyl.SibylError, match="broken.pt"):
         sibyl_whisper.load_model(tmp_path / "broken.pt")
-    assert not [path for path in (cache / "sibyl" / "whisper").iterdir() if path.name.startswith("broken")]
+    assert {path.name for path in models.iterdir() if not path.is_symlink()} == {path.name for path in made if not path.is_symlink()}
 
 
 def test_what_is_not_built_says_so():

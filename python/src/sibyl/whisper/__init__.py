@@ -50,8 +50,8 @@ def load_model(
     """A Whisper by OpenAI's name, whose file is in download_root (~/.cache/whisper): nothing is downloaded. Or by a path: OpenAI's
     checkpoint, a Hugging Face folder, a ggml file, an ONNX model that Sibyl made, a job's document or a folder with one.
 
-    Of a checkpoint a model is made in ~/.cache/sibyl/whisper once. tokenizer: a file; None is the checkpoint's own, the file of
-    its name with .tiktoken, or OpenAI's, where it is found. device: a backend of Sibyl's; None, "cpu": the processor. in_memory is taken.
+    Of a checkpoint a model is made once, in ~/.cache/sibyl/models (sibyl.import_cached). tokenizer: a file, or a folder with OpenAI's;
+    None is the checkpoint's own, the file of its name with .tiktoken, or OpenAI's, where it is found. device: a backend of Sibyl's; None, "cpu": the processor. in_memory is taken.
     """
     path = checkpoint_of(os.fspath(name), download_root)
     ranks = None if tokenizer is None else os.fspath(tokenizer)

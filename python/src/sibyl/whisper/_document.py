@@ -41,7 +41,8 @@ def transcribing(document: dict[str, Any]) -> dict[str, Any]:
     found = [node for node in document.get("nodes", []) if node.get("op") == "transcribe"]
     if not found:
         raise TypeError(f"the job is of kind {document.get('kind')!r} and has no node of kind 'transcribe', as a Whisper's has")
-    return found[0]
+    node: dict[str, Any] = found[0]
+    return node
 
 
 def with_attention(document: dict[str, Any], layers: int) -> dict[str, Any]:

@@ -17,29 +17,29 @@ TO_LANGUAGE_CODE = {name: code for code, name in LANGUAGES.items()}
 _WITHOUT_BLANKS = ("zh", "ja", "th", "lo", "my", "yue")
 
 
-def cache_home() -> str:
-    return os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+# OpenAI's files of ranks, of models with languages and without.
+RANKS = ("multilingual.tiktoken", "gpt2.tiktoken")
 
 
 def cache_folder() -> str:
     """Where openai-whisper keeps what it has downloaded."""
-    return os.path.join(cache_home(), "whisper")
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    return os.path.join(home, "whisper")
 
 
-def find_ranks(multilingual: bool, folders: Sequence[str] = ()) -> str:
-    """The file of ranks of Whisper's tokenizer: in the folders, openai-whisper's cache, or the package itself, if installed."""
-    name = "multilingual.tiktoken" if multilingual else "gpt2.tiktoken"
+def package_assets() -> str | None:
+    """The folder of the package openai-whisper that has the ranks, where it is installed."""
     package = importlib.machinery.PathFinder.find_spec("whisper")
-    places = [*folders, cache_folder()]
-    if package is not None and package.origin:
-        places.append(os.path.join(os.path.dirname(package.origin), "assets"))
+    return os.path.join(os.path.dirname(package.origin), "assets") if package is not None and package.origin else None
+
+
+def find_ranks(multilingual: bool) -> str:
+    """The file of ranks of Whisper's tokenizer: in openai-whisper's cache, or the package itself, if installed."""
+    name, places = RANKS[not multilingual], [place for place in (cache_folder(), package_assets()) if place]
     for place in places:
         if os.path.isfile(os.path.join(place, name)):
             return os.path.join(place, name)
-    raise FileNotFoundError(
-        f"Whisper's tokenizer {name} is in none of {', '.join(places)}: put it there (it is in the package openai-whisper, "
-        "whisper/assets), or name it: load_model(..., tokenizer=PATH)"
-    )
+    raise FileNotFoundError(f"Whisper's tokenizer {name} is in none of {', '.join(places)}: put it there (it is in the package openai-whisper, whisper/assets)")
 
 
 class Tokenizer:
