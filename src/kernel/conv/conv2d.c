@@ -317,6 +317,9 @@ static void choose_layout(conv2d_plan *p)
         p->phase_floats = p->phase_rows * p->pitch;
         p->channel_floats = channel_floats(p, p->rows, p->columns);
         p->image_floats = (p->features ? conv2d_features_channels(p) : p->s.c) * p->channel_floats + 64;
+        bool phases = p->s.x != SIB_F32 && p->phases[2] > 1;
+        p->line_floats = phases ? (p->pitch * p->step[2] + 15) / 16 * 16 : 0;
+        p->image_floats += p->line_floats;
     }
     size_t run = p->rows * p->row_step;
     p->tile_floats = p->flat ? size_ceil_div(p->s.m, p->panels) * size_min(p->chunk, run) : 0;

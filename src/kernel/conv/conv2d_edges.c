@@ -41,21 +41,22 @@ void conv2d_pad(const conv2d_plan *p, float *dst, size_t n)
 
 #define PIECE 1024 /* floats on the stack */
 
-void conv2d_take(const conv2d_plan *p, const char *src, int32_t zero, size_t step, size_t n, float *dst)
+void conv2d_take(const conv2d_plan *p, sib_dtype dtype, const char *src, int32_t zero, size_t step, size_t n,
+                 float *dst)
 {
-    if (p->s.x == SIB_F32) {
+    if (dtype == SIB_F32) {
         p->kernels->every((const float *)(const void *)src, step, n, dst);
         return;
     }
     if (step == 1) {
-        conv2d_widen(p, p->s.x, src, zero, n, dst);
+        conv2d_widen(p, dtype, src, zero, n, dst);
         return;
     }
     float piece[PIECE];
-    size_t element = conv2d_element(p->s.x), max = step < PIECE ? (PIECE - 1) / step + 1 : 1;
+    size_t element = conv2d_element(dtype), max = step < PIECE ? (PIECE - 1) / step + 1 : 1;
     for (size_t i = 0; i < n; i += max) {
         size_t count = size_min(max, n - i);
-        conv2d_widen(p, p->s.x, src + i * step * element, zero, (count - 1) * step + 1, piece);
+        conv2d_widen(p, dtype, src + i * step * element, zero, (count - 1) * step + 1, piece);
         p->kernels->every(piece, step, count, dst + i);
     }
 }

@@ -2,22 +2,47 @@
 #include "base/size.h"
 #include "kernel/conv/conv2d_plan.h"
 
-/* Columns of one phase of a row of the image: padding, every step-th element, padding. row: NULL for a row
-   out of range; first: column of the padded image at which the phase begins. */
-static void fill_row(const conv2d_call *call, const char *row, size_t first, float *dst)
+/* A row of the image from its element `at` on: as it is, or as floats. */
+typedef struct image_row {
+    const char *elements; /* NULL for a row out of range */
+    sib_dtype dtype;
+    size_t at;
+} image_row;
+
+/* Elements of other dtypes are converted once for all phases of a stride. column: of the padded image, at which the
+   first phase begins; line: (p->line_floats). */
+static image_row as_floats(const conv2d_call *call, image_row row, size_t column, float *line)
+{
+    const conv2d_plan *p = call->plan;
+    const conv2d_axis *a = &p->s.axis[2];
+    size_t begin = size_max(column, a->before), end = size_min(column + p->line_floats, a->before + a->in);
+    if (!row.elements || !p->line_floats || begin >= end)
+        return row;
+    row.at = begin - a->before;
+    conv2d_take(p, row.dtype, row.elements + row.at * conv2d_element(row.dtype), call->x_zero, 1, end - begin,
+                line);
+    row.elements = (const char *)line;
+    row.dtype = SIB_F32;
+    return row;
+}
+
+/* Columns of one phase of a row of the image: padding, every step-th element, padding. first: column of the padded
+   image at which the phase begins. */
+static void fill_row(const conv2d_call *call, image_row row, size_t first, float *dst)
 {
     const conv2d_plan *p = call->plan;
     const conv2d_axis *a = &p->s.axis[2];
     size_t n = p->pitch, step = p->step[2], begin = 0, end = 0;
-    if (row && first < a->before + a->in) {
+    if (row.elements && first < a->before + a->in) {
         begin = first >= a->before ? 0 : size_min(n, size_ceil_div(a->before - first, step));
         end = size_max(begin, size_min(n, size_ceil_div(a->before + a->in - first, step)));
     }
     if (begin)
         conv2d_pad(p, dst, begin);
     if (end > begin)
-        conv2d_take(p, row + (first + begin * step - a->before) * conv2d_element(p->s.x), call->x_zero, step,
-                    end - begin, dst + begin);
+        conv2d_take(p, row.dtype,
+                    row.elements + (first + begin * step - a->before - row.at) * conv2d_element(row.dtype),
+                    call->x_zero, step, end - begin, dst + begin);
     if (n > end)
         conv2d_pad(p, dst + end, n - end);
 }
@@ -45,8 +70,9 @@ static void copy_plane(const conv2d_call *call, const conv2d_item *at, size_t ro
     p->kernels->surround(&border, plane, dst);
 }
 
-/* One slice of a channel: all phases of rows and columns. plane: NULL for zeros. */
-static void fill_plane(const conv2d_call *call, const conv2d_item *at, const char *plane, float *dst)
+/* One slice of a channel: all phases of rows and columns. plane: NULL for zeros; line: (p->line_floats). */
+static void fill_plane(const conv2d_call *call, const conv2d_item *at, const char *plane, float *line,
+                       float *dst)
 {
     const conv2d_plan *p = call->plan;
     const conv2d_axis *a = p->s.axis;
@@ -59,8 +85,10 @@ static void fill_plane(const conv2d_call *call, const conv2d_item *at, const cha
         for (size_t r = 0; r < rows; r++) {
             size_t padded = at->row0 * a[1].stride + r * p->step[1] + i;
             bool inside = plane && padded >= a[1].before && padded < a[1].before + a[1].in;
-            const char *row =
-                inside ? plane + (padded - a[1].before) * a[2].in * conv2d_element(p->s.x) : NULL;
+            image_row row = {.dtype = p->s.x};
+            if (inside)
+                row.elements = plane + (padded - a[1].before) * a[2].in * conv2d_element(p->s.x);
+            row = as_floats(call, row, at->column0 * a[2].stride, line);
             for (size_t j = 0; j < p->phases[2]; j++)
                 fill_row(call, row, at->column0 * a[2].stride + j,
                          dst + (i * p->phases[2] + j) * p->phase_floats + r * p->pitch);
@@ -74,12 +102,13 @@ void conv2d_fill(const conv2d_call *call, const conv2d_item *at, const char *x, 
     const conv2d_axis *a = p->s.axis;
     size_t element = conv2d_element(p->s.x);
     size_t slice = p->phases[1] * p->phases[2] * p->phase_floats;
+    float *line = dst + (p->image_floats - p->line_floats);
     x += c0 * p->in_plane * element;
     for (size_t c = c0; c < c1; c++, x += p->in_plane * element)
         for (size_t i = 0; i < a[0].kernel; i++, dst += slice) {
             size_t padded = at->place * a[0].stride + i * a[0].dilation;
             bool inside = padded >= a[0].before && padded < a[0].before + a[0].in;
             fill_plane(call, at, inside ? x + (padded - a[0].before) * a[1].in * a[2].in * element : NULL,
-                       dst);
+                       line, dst);
         }
 }

@@ -108,6 +108,8 @@ typedef struct conv2d_plan {
     bool integer;      /* x and w are bytes */
     size_t block;      /* terms that are summed at once, where that is not all; else 0 */
     size_t sum_floats; /* sums of a band before conversion to y, and their totals; 0 where y is float */
+    size_t
+        line_floats; /* of the image: one row as floats, where its dtype is another and it has several phases */
     size_t image_floats, tile_floats, scratch_floats; /* of one worker */
     float *counts[CONV2D_AXES]; /* averages: (out) elements that windows cover along an axis, else NULL */
     double work;                /* multiply-adds */
@@ -282,7 +284,8 @@ static inline size_t conv2d_few_floats(const conv2d_plan *p)
     return (p->s.m + p->few_width - 1) / p->few_width * p->few_width * p->k;
 }
 
-/* Copies channels c0 .. c1 - 1 of the item's group to dst as phases. x: of the batch and group. */
+/* Copies channels c0 .. c1 - 1 of the item's group to dst as phases. x: of the batch and group; dst: (p->image_floats),
+   or what c1 - c0 channels take where the plan has no line_floats. */
 void conv2d_fill(const conv2d_call *call, const conv2d_item *at, const char *x, size_t c0, size_t c1,
                  float *dst);
 /* Fills with the value of the image out of range. */
@@ -291,8 +294,9 @@ void conv2d_pad(const conv2d_plan *p, float *dst, size_t n);
 size_t conv2d_element(sib_dtype dtype);
 /* dst[i] = src[i] as float, bytes minus their zero point. */
 void conv2d_widen(const conv2d_plan *p, sib_dtype dtype, const void *src, int32_t zero, size_t n, float *dst);
-/* dst[i] = src[i * step] of the plan's x. */
-void conv2d_take(const conv2d_plan *p, const char *src, int32_t zero, size_t step, size_t n, float *dst);
+/* dst[i] = src[i * step] as float, bytes minus their zero point. */
+void conv2d_take(const conv2d_plan *p, sib_dtype dtype, const char *src, int32_t zero, size_t step, size_t n,
+                 float *dst);
 /* Writes n sums of an output channel to y: floats (after c->adjust), or integers. */
 void conv2d_give(const conv2d_call *c, float *sums, const int32_t *whole, size_t channel, size_t n, char *y);
 

@@ -36,7 +36,7 @@ void conv2d_planes_run(const conv2d_call *call, const conv2d_planes_item *at, fl
     const float *x = (const float *)call->x + in;
     float *y = (float *)call->y + out, *sums = scratch + p->image_floats;
     if (p->s.x != SIB_F32) {
-        conv2d_take(p, (const char *)call->x + in * element, 0, 1, at->n * p->in_plane, scratch);
+        conv2d_take(p, p->s.x, (const char *)call->x + in * element, 0, 1, at->n * p->in_plane, scratch);
         x = scratch;
         y = sums;
     }

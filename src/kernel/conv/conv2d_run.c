@@ -262,7 +262,7 @@ static void place_image(product *o)
     const conv2d_axis *a = p->s.axis;
     o->image = o->scratch;
     if (p->plane_run && p->s.x != SIB_F32)
-        conv2d_take(p, o->x, o->call->x_zero, 1, p->in_plane, o->scratch);
+        conv2d_take(p, p->s.x, o->x, o->call->x_zero, 1, p->in_plane, o->scratch);
     else if (p->direct && !p->plane_run)
         o->image = (const float *)(const void *)o->x +
                    (at->place * a[0].stride * a[1].in + at->row0 * a[1].stride) * a[2].in +
