@@ -7,13 +7,6 @@
 #define COLUMNS FIXED_AVERAGE_COLUMNS
 #define WIDTH   (COLUMNS + 2) /* with a column at either side */
 
-/* floor(sum / count + 1 / 2) */
-static int32_t rounded(int32_t sum, int32_t count)
-{
-    const int32_t n = 2 * sum + count, d = 2 * count;
-    return n / d - (n % d < 0);
-}
-
 /* Sums of three rows (n + 2). Columns beyond are added too, whatever they hold: the length is constant. */
 static void sum_rows(const int32_t *above, const int32_t *row, const int32_t *below, int32_t *restrict sums)
 {
@@ -21,11 +14,22 @@ static void sum_rows(const int32_t *above, const int32_t *row, const int32_t *be
         sums[t] = above[t] + row[t] + below[t];
 }
 
-/* sum / 9 rounded, modulo 2^16: in a float of 2^23 + 2^22 and more the last bits count ones. A ninth is at
-   least 1 / 18 away from where rounding changes; the product errs by less than 0.004. */
-static inline uint32_t ninth(int32_t sum)
+/* Of a number of values: what is added to their sum, and the factor that divides it. */
+typedef struct divisor {
+    float half, part;
+} divisor;
+
+static divisor divisor_of(int32_t count)
 {
-    const float shifted = (float)sum * (1.0f / 9) + 12582912.0f;
+    return (divisor){count % 2 ? 0.0f : 0.5f, 1.0f / (float)count};
+}
+
+/* floor(sum / count + 1 / 2) modulo 2^16 for count <= 9: in a float of 2^23 + 2^22 and more the last bits count ones. With
+   the half of even counts, which changes no result, sum / count is at least 1 / 18 away from where rounding changes; the
+   product errs by less than 0.004. */
+static inline uint32_t mean(int32_t sum, divisor by)
+{
+    const float shifted = ((float)sum + by.half) * by.part + 12582912.0f;
     uint32_t bits;
     memcpy(&bits, &shifted, sizeof bits);
     return bits;
@@ -37,14 +41,14 @@ static inline uint32_t ninth(int32_t sum)
     static void average_row_##type(const int32_t *restrict sums, int32_t n_rows, size_t n, bool left,        \
                                    bool right, type##_t *restrict out)                                       \
     {                                                                                                        \
-        for (size_t t = 0; n_rows == 3 && t < n; t++)                                                        \
-            out[t] = (type##_t)ninth(sums[t] + sums[t + 1] + sums[t + 2]);                                   \
-        for (size_t t = 0; n_rows != 3 && t < n; t++)                                                        \
-            out[t] = (type##_t)rounded(sums[t] + sums[t + 1] + sums[t + 2], 3 * n_rows);                     \
+        const divisor all = divisor_of(3 * n_rows), first = divisor_of(n_rows * (1 + (n > 1 || right))),     \
+                      last = divisor_of(n_rows * (1 + (n > 1 || left)));                                     \
+        for (size_t t = 0; t < n; t++)                                                                       \
+            out[t] = (type##_t)mean(sums[t] + sums[t + 1] + sums[t + 2], all);                               \
         if (!left)                                                                                           \
-            out[0] = (type##_t)rounded(sums[1] + sums[2], n_rows * (1 + (n > 1 || right)));                  \
+            out[0] = (type##_t)mean(sums[1] + sums[2], first);                                               \
         if (!right)                                                                                          \
-            out[n - 1] = (type##_t)rounded(sums[n - 1] + sums[n], n_rows * (1 + (n > 1 || left)));           \
+            out[n - 1] = (type##_t)mean(sums[n - 1] + sums[n], last);                                        \
     }                                                                                                        \
     static void widen_##type(const type##_t *restrict x, size_t n, int32_t *restrict y)                      \
     {                                                                                                        \
