@@ -52,6 +52,10 @@ typedef struct sib_time_span {
 
 typedef struct sib_watch sib_watch;
 
+/* What a watch of digests takes where nothing else is asked: of the time of runs, and in seconds before that counts. */
+#define SIB_WATCH_SHARE   0.05
+#define SIB_WATCH_SECONDS 0.05
+
 /* Callbacks are called from the thread that runs the session, and from several at once if several run it. Their
    arguments live until they return. NULL: none. A code other than SIB_OK ends that run with it. */
 typedef struct sib_watch_options {
@@ -64,11 +68,13 @@ typedef struct sib_watch_options {
        the graph as in the file, unfused, as taps do, and every value is seen. */
     bool optimised;
     bool exact; /* as in sib_digest_options */
-    /* What values and digests of this watch may take of the time of runs, on average: after a run in which they took t,
-       nothing is seen of the next runs until these have taken t / share in total. 0.08 keeps a page that shows every
-       value of a fast model up to date for 8 % of its speed. 0: every run is seen. A run that goes on in another thread
+    /* What values and digests of this watch, and the plans that show them, may take of the time of runs, on average:
+       after a run in which they took t, nothing is seen of the next runs until these have taken t / share in total.
+       0: a watch of digests alone takes SIB_WATCH_SHARE once it has had SIB_WATCH_SECONDS, so that a few runs are all
+       seen and the speed of many is kept; one with on_value sees every run. A run that goes on in another thread
        meanwhile may be seen in part. */
     double share;
+    bool every_run; /* every run is seen, whatever that takes; share is then 0 */
     void *context;
     sib_code (*on_value)(void *context, const sib_tap_event *event, sib_error *err);
     sib_code (*on_digest)(void *context, const sib_tap_event *event, const sib_digest *digest,
@@ -89,6 +95,8 @@ SIB_API sib_code sib_watch_add(sib_session *s, const sib_watch_options *options,
    and none will be called. Thread-safe; a callback may remove its own watch. Two callbacks that run at the same time
    in two threads must not remove the same watch, nor each other's: each would wait for the other. */
 SIB_API void sib_watch_remove(sib_watch **w);
+/* Runs that the watch did not see since it was added, for its share of the time. Thread-safe. */
+SIB_API uint64_t sib_watch_skipped(const sib_watch *w);
 /* Whether the session has watches. Thread-safe. */
 SIB_API bool sib_session_is_watched(const sib_session *s);
 

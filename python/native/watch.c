@@ -154,7 +154,8 @@ static PyObject *watch_add(PyObject *module, PyObject *args)
     sib_watch_options o = {.inside = inside,
                            .optimised = optimised,
                            .exact = exact,
-                           .share = share,
+                           .share = share > 0 ? share : 0,
+                           .every_run = share == 0,
                            .context = w,
                            .on_value = functions[0] == Py_None ? NULL : on_value,
                            .on_digest = functions[1] == Py_None ? NULL : on_digest,
@@ -180,6 +181,13 @@ static PyObject *watch_remove(PyObject *module, PyObject *handle)
         return NULL;
     remove_now(w);
     Py_RETURN_NONE;
+}
+
+static PyObject *watch_skipped(PyObject *module, PyObject *handle)
+{
+    (void)module;
+    const ext_watch *w = PyCapsule_GetPointer(handle, HANDLE_WATCH);
+    return w ? PyLong_FromUnsignedLongLong(sib_watch_skipped(w->watch)) : NULL;
 }
 
 /* ---- Timelines ------------------------------------------------------------------------------------------- */
@@ -290,8 +298,9 @@ PyMethodDef WATCH_METHODS[] = {
     {"digest_of", digest_of, METH_VARARGS, "digest_of(value, exact) -> tuple"},
     {"watch_add", watch_add, METH_VARARGS,
      "watch_add(session, names or None, inside, optimised, exact, share, on_value, on_digest, on_event) -> "
-     "watch"},
+     "watch; share: 0 for every run, -1 for the default"},
     {"watch_remove", watch_remove, METH_O, "watch_remove(watch)"},
+    {"watch_skipped", watch_skipped, METH_O, "watch_skipped(watch) -> int"},
     {"profile_spans", profile_spans, METH_O, "profile_spans(profile) -> list of (span, parent)"},
     {"profile_dropped", profile_dropped, METH_O, "profile_dropped(profile) -> int"},
     {"profile_limit", profile_limit, METH_VARARGS, "profile_limit(profile, n)"},

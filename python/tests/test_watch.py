@@ -3,6 +3,7 @@
 import json
 import logging
 import threading
+import time
 
 import numpy as np
 import onnx_writer as w
@@ -110,15 +111,35 @@ def test_added_and_removed_while_another_thread_runs():
 def test_share():
     s = layer()
     runs = []
-    with s.watch(on_digest=lambda e, d: runs.append(e.run), optimised=True, share=1e-9):
+    with s.watch(on_digest=lambda e, d: runs.append(e.run), optimised=True, share=1e-9) as watch:
         for _ in range(200):
             s.run(None, FEED)
+        assert watch.skipped == 199
+    assert watch.skipped == 199
     assert set(runs) == {1}  # the runs after it would have to take a thousand million times as long as its digests
     with s.watch(on_digest=lambda e, d: runs.append(e.run), optimised=True, share=1):
         while len(set(runs)) < 4:
             s.run(None, FEED)
-    with pytest.raises(sibyl.SibylError, match="share"):
-        s.watch(share=3)
+    for share in 3, -1, float("nan"):
+        with pytest.raises(sibyl.SibylError, match="share"):
+            s.watch(share=share)
+
+
+@pytest.mark.parametrize("share, seen", [(None, 1), (0, 3)])
+def test_share_by_default(share, seen):
+    """Digests that take long leave runs out unless each was asked for."""
+    s = layer()
+    runs = []
+
+    def slow(event, digest):
+        if not runs:
+            time.sleep(0.1)
+        runs.append(event.run)
+
+    with s.watch("y", on_digest=slow, share=share) as watch:
+        for _ in range(3):
+            s.run(None, FEED)
+        assert (len(runs), watch.skipped) == (seen, 3 - seen)
 
 
 # ---- Timelines and logs ------------------------------------------------------------------------------------

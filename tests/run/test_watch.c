@@ -169,7 +169,57 @@ TEST(a_share_of_the_time)
     sib_watch_remove(&w);
     CHECK_FAILS(sib_watch_add(s, &(sib_watch_options){.on_digest = on_digest, .share = 2}, &w, &err),
                 SIB_ERR_ARGUMENT, err, "the share is 2");
+    const sib_watch_options both = {.on_digest = on_digest, .share = 0.5, .every_run = true};
+    CHECK_FAILS(sib_watch_add(s, &both, &w, &err), SIB_ERR_ARGUMENT, err, "wants every run");
+    assert_int_equal(sib_watch_skipped(NULL), 0);
     sib_session_free(&s);
+}
+
+/* The first call takes twice the time that a share leaves free. */
+static void slowly(size_t *calls)
+{
+    const uint64_t until = sib_time_ns() + (uint64_t)(2e9 * SIB_WATCH_SECONDS);
+    while (!*calls && sib_time_ns() < until)
+        continue;
+    ++*calls;
+}
+
+static sib_code slow_digest(void *context, const sib_tap_event *e, const sib_digest *d, sib_error *err)
+{
+    (void)e, (void)d, (void)err;
+    slowly(context);
+    return SIB_OK;
+}
+
+static sib_code slow_value(void *context, const sib_tap_event *e, sib_error *err)
+{
+    (void)e, (void)err;
+    slowly(context);
+    return SIB_OK;
+}
+
+/* Digests alone have a share where nothing is said: a run that takes them long is followed by runs that are not seen, and
+   counted. */
+TEST(a_share_of_the_time_by_default)
+{
+    const char *names[] = {"p"};
+    const sib_watch_options cases[] = {
+        {.on_digest = slow_digest}, {.on_digest = slow_digest, .every_run = true}, {.on_value = slow_value}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        sib_session *s = tiny_layer("cpu,ref");
+        size_t calls = 0;
+        sib_watch_options o = cases[i];
+        o.context = &calls;
+        o.names = names;
+        o.n_names = 1;
+        sib_watch *w = watch(s, &o);
+        for (int j = 0; j < 3; j++)
+            run(s, NULL);
+        assert_int_equal(calls, i ? 3 : 1);
+        assert_int_equal(sib_watch_skipped(w), i ? 0 : 2);
+        sib_watch_remove(&w);
+        sib_session_free(&s);
+    }
 }
 
 TEST(a_callback_stops_the_run)

@@ -347,7 +347,7 @@ class InferenceSession:
         inside: bool = False,
         optimised: bool = False,
         exact: bool = False,
-        share: float = 0.0,
+        share: float | None = None,
     ) -> Watch:
         """Watches runs of this session, also those under way in other threads, until it is removed.
 
@@ -361,8 +361,9 @@ class InferenceSession:
 
         inside: values of milli-ops too. optimised: runs stay as fast as unwatched ones, and of the values those are seen
         that passes and fusing leave; otherwise runs that begin while it is there compute every value of the file's graph.
-        exact: histograms of every element. share: the part of the time that values and digests may take (0.08): after a run
-        that is seen, none is until they have taken long enough.
+        exact: histograms of every element. share: the part of the time of runs that watching may take: once a run was seen,
+        none is until the following have taken long enough; watch.skipped counts these. None: every run where there is
+        on_value, and 0.05 for digests alone, once these have taken 0.05 s. 0: every run.
         """
         return Watch(
             self._handle, names, on_value, on_digest, on_event, inside=inside, optimised=optimised, exact=exact, share=share

@@ -9,6 +9,7 @@ import numpy as np
 
 from . import _sibyl, _types
 from ._values import from_value, to_value
+from .errors import SibylValueError
 
 Digest = dict[str, Any]
 
@@ -96,9 +97,10 @@ class Watch:
         inside: bool = False,
         optimised: bool = False,
         exact: bool = False,
-        share: float = 0.0,
+        share: float | None = None,
     ) -> None:
         self.digests: dict[str, Digest] = {}
+        self._skipped = 0
         if on_value is None and on_digest is None and on_event is None:
             on_digest = self._keep
         self._handle = _sibyl.watch_add(
@@ -107,17 +109,29 @@ class Watch:
             inside,
             optimised,
             exact,
-            float(share),
+            -1.0 if share is None else self._share(share),
             on_value and (lambda *e: on_value(ValueEvent(*e[:6]), from_value(e[6]))),
             on_digest and (lambda *e: on_digest(ValueEvent(*e[:6]), _digest(e[6]))),
             on_event and (lambda span, begins: on_event(Span(*span), begins)),
         )
+
+    @staticmethod
+    def _share(share: float) -> float:
+        if not 0 <= share <= 1:
+            raise SibylValueError(f"the share is {share}, expected 0 to 1")
+        return float(share)
+
+    @property
+    def skipped(self) -> int:
+        """Runs that were not seen so far, for the share of the time."""
+        return self._skipped if self._handle is None else _sibyl.watch_skipped(self._handle)
 
     def _keep(self, event: ValueEvent, found: Digest) -> None:
         self.digests[event.name] = found
 
     def remove(self) -> None:
         """Ends it: no callback of it runs in another thread any more, and none will. May be called twice."""
+        self._skipped = self.skipped
         handle, self._handle = self._handle, None
         if handle is not None:
             _sibyl.watch_remove(handle)

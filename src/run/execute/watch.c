@@ -22,6 +22,8 @@ struct sib_watch {
     watch_call *calls;   /* that run now */
     bool removed;        /* by its own callback: freed when that returns */
     double debt;         /* nanoseconds of runs until it is called again; 0: it is awake */
+    double credit;       /* nanoseconds that it may take before its share counts */
+    uint64_t skipped;    /* runs that it was not called for */
 };
 
 struct watch_set {
@@ -31,6 +33,7 @@ struct watch_set {
     size_t references;
     sib_pool *pool; /* of the session, for digests; NULL once it is freed */
     uint64_t serial;
+    uint64_t unseen; /* nanoseconds of the newest run of which no value was seen; 0: there was none */
     size_t n, capacity;
     sib_watch **items; /* (n) by serial */
 };
@@ -99,16 +102,36 @@ static void count_active(watch_set *s)
     atomic_store_explicit(&s->counts.all, (unsigned)s->n, memory_order_relaxed);
 }
 
+/* What the watches of a run cost: the time of their calls, or what it took longer than one of which nothing was seen,
+   since plans that show every value are slower. */
+static double cost_of(const watch_set *s, uint64_t ns, uint64_t spent)
+{
+    const uint64_t longer = s->unseen && ns > s->unseen ? ns - s->unseen : 0;
+    return (double)(longer > spent ? longer : spent);
+}
+
+/* Accounts a run that w saw. */
+static void pay(sib_watch *w, double cost)
+{
+    const double owed = cost > w->credit ? cost - w->credit : 0;
+    w->credit -= cost - owed;
+    w->debt = owed / w->o.share;
+}
+
 void watch_set_ran(watch_set *s, uint64_t ns, uint64_t spent)
 {
     pthread_mutex_lock(&s->lock);
+    const double cost = cost_of(s, ns, spent);
     for (size_t i = 0; i < s->n; i++) {
         sib_watch *w = s->items[i];
+        w->skipped += w->debt > 0;
         if (w->debt > 0)
             w->debt = w->debt > (double)ns ? w->debt - (double)ns : 0;
         else if (w->o.share > 0 && spent)
-            w->debt = (double)spent / w->o.share;
+            pay(w, cost);
     }
+    if (!spent)
+        s->unseen = ns;
     count_active(s);
     pthread_mutex_unlock(&s->lock);
 }
@@ -140,11 +163,17 @@ sib_code watch_set_add(watch_set *s, const sib_watch_options *o, sib_watch **out
         return err_set(err, SIB_ERR_ARGUMENT, "the watch has no callback");
     if (!(o->share >= 0 && o->share <= 1))
         return err_set(err, SIB_ERR_ARGUMENT, "the share is %g, expected 0 to 1", o->share);
+    if (o->share > 0 && o->every_run)
+        return err_set(err, SIB_ERR_ARGUMENT, "the watch has a share, %g, and wants every run", o->share);
     sib_watch *w = mem_calloc(1, sizeof *w);
     if (!w)
         return err_memory(err, sizeof *w, "a watch");
     w->o = *o;
     w->set = s;
+    if (o->on_digest && !o->on_value && o->share == 0 && !o->every_run) {
+        w->o.share = SIB_WATCH_SHARE;
+        w->credit = SIB_WATCH_SECONDS * 1e9;
+    }
     sib_code code = copy_names(w, o, err);
     if (code == SIB_OK) {
         pthread_mutex_lock(&s->lock);
@@ -191,6 +220,16 @@ void sib_watch_remove(sib_watch **wp)
     else
         watch_free(w);
     unlock_and_release(s);
+}
+
+uint64_t sib_watch_skipped(const sib_watch *w)
+{
+    if (!w)
+        return 0;
+    pthread_mutex_lock(&w->set->lock);
+    const uint64_t skipped = w->skipped;
+    pthread_mutex_unlock(&w->set->lock);
+    return skipped;
 }
 
 /* ---- Calls ------------------------------------------------------------------------------------------- */
