@@ -42,10 +42,11 @@ static const cli_option options[] = {
                      " - is standard output; the summary then goes to standard error. The name for standard "
                      "input is features.npy."),
     OPT_FILE(
-        "png", png, "P.png", "write a labelled image too; a folder with several inputs",
-        .more =
-            "Time runs to the right, the frequency of the band centres upwards; the scale of values is at "
-            "the right."),
+        "png", png, "P.png",
+        "write a picture too, as PNG or, where the name ends with .svg, as SVG; a folder with several inputs",
+        .more = "Time runs to the right, in rows where the recording is long; the waveform is above, the "
+                "frequency of "
+                "the band centres runs upwards, the scale of values is at the right."),
     OPT_CHOICE("preset", preset, presets, "the front end to compute (default: whisper)"),
     OPT_INTEGER("bands", bands, "N", INT32_MIN, INT32_MAX,
                 "mel bands, 1 to 4096; Whisper has 80, large-v3 128 (default: the preset's own)",
@@ -163,11 +164,12 @@ static int check_folders(const settings *s, const feature_job *jobs, size_t n)
     return CLI_DONE;
 }
 
-/* Returns true for a file whose name has the ending of another image format than PNG. */
+/* Returns true for a file whose name has the ending of another image format than PNG and SVG. */
 static bool named_otherwise(const char *png)
 {
     const char *slash = strrchr(png, '/'), *dot = strrchr(slash ? slash : png, '.');
-    return strncmp(png, "/dev/", 5) != 0 && dot && strcasecmp(dot, ".png") != 0;
+    return strncmp(png, "/dev/", 5) != 0 && dot && strcasecmp(dot, ".png") != 0 &&
+           strcasecmp(dot, ".svg") != 0;
 }
 
 static int name_outputs(const cli_command *self, const settings *s, char **inputs, feature_job *jobs,
@@ -193,7 +195,7 @@ static int name_outputs(const cli_command *self, const settings *s, char **input
     if (code == CLI_DONE)
         code = check_overwriting(self, jobs, n);
     if (code == CLI_DONE && s->png && named_otherwise(jobs[0].png))
-        code = cli_usage(self, "--png is '%s', expected a name that ends with .png", s->png);
+        code = cli_usage(self, "--png is '%s', expected a name that ends with .png or .svg", s->png);
     return code == CLI_DONE ? check_folders(s, jobs, n) : code;
 }
 

@@ -94,7 +94,7 @@ static bool write_image(feature_job *job, const feature_tools *tools, sib_record
     char *title = cli_format("%s, %s, %llu bands", slash ? slash + 1 : job->title, tools->preset,
                              (unsigned long long)job->summary.bands);
     cli_progress_show(tools->progress, 1, "writing", job->png);
-    sib_code code = sib_recording_file_write_png(file, title, job->png, &job->err);
+    sib_code code = sib_recording_file_write_picture(file, title, job->png, &job->err);
     free(title);
     job->summary.write_seconds += sib_timer_seconds(&timer);
     return code == SIB_OK;

@@ -86,7 +86,8 @@ static char *speech_clips(listener *l, const sib_port_value *audio)
     return text;
 }
 
-static bool transcribe_recording(listener *l, job_inputs *in, const char *recording)
+/* clips: where voice activity found speech, or NULL. */
+static bool transcribe_recording(listener *l, job_inputs *in, const char *recording, const char *clips)
 {
     static const char *const wanted[] = {"text", "segments", "language", "language_probability"};
     sib_error err = SIB_ERROR_INIT;
@@ -109,12 +110,13 @@ static bool transcribe_recording(listener *l, job_inputs *in, const char *record
         done = l->s->detect ? transcribe_language(recording, t.language,
                                                   sib_job_result_find(r, "language_probability"), l->out)
                             : transcribe_write(l->s, l->out, recording, &t);
-        if (done && l->s->picture) {
-            const sib_tensor *audio = in->items[0].value.tensor; /* [n] */
-            done =
-                picture_show(sib_tensor_data(audio), (size_t)sib_tensor_count(audio), t.segments,
-                             t.n_segments, picture_columns(stdout), cli_has_colours(STDOUT_FILENO), l->out);
-        }
+        const sib_tensor *audio = in->items[0].value.tensor; /* [n] */
+        const size_t n = (size_t)sib_tensor_count(audio);
+        if (done && l->s->image)
+            done = transcribe_picture(l->s, recording, sib_tensor_data(audio), n, &t, clips);
+        if (done && l->s->picture)
+            done = picture_show(sib_tensor_data(audio), n, t.segments, t.n_segments, picture_columns(stdout),
+                                cli_has_colours(STDOUT_FILENO), l->out);
     }
     sib_job_result_free(&r);
     return done;
@@ -136,7 +138,7 @@ static bool transcribe_one(listener *l, const char *recording)
         sib_job_info info;
         sib_job_get_info(l->job, &info);
         l->seconds = (double)sib_tensor_count(in.items[0].value.tensor) / info.sample_rate;
-        done = transcribe_recording(l, &in, recording);
+        done = transcribe_recording(l, &in, recording, clips);
     }
     l->took = sib_timer_seconds(&timer);
     if (done && !l->s->quiet && !l->s->no_summary)

@@ -132,3 +132,59 @@ bool transcribe_write(const transcribe_settings *s, FILE *out, const char *recor
     sib_free(pieces);
     return done;
 }
+
+/* ---- Pictures ---- */
+
+/* "start,end,start,end" as marks. *n: how many. Released with free. */
+static sib_recording_mark *marks_of_clips(const char *clips, size_t *n)
+{
+    sib_recording_mark *marks = cli_alloc(strlen(clips) / 2 + 1, sizeof *marks);
+    char *end = (char *)(uintptr_t)clips;
+    for (*n = 0; *end; ++*n) {
+        marks[*n].start = strtod(end, &end);
+        marks[*n].end = strtod(end + (*end == ','), &end);
+        end += *end == ',';
+    }
+    return marks;
+}
+
+static sib_recording_mark *marks_of_words(const sib_transcript *t, size_t *n)
+{
+    *n = 0;
+    for (size_t i = 0; i < t->n_segments; i++)
+        *n += t->segments[i].n_words;
+    sib_recording_mark *marks = cli_alloc(*n, sizeof *marks);
+    *n = 0;
+    for (size_t i = 0; i < t->n_segments; i++)
+        for (size_t k = 0; k < t->segments[i].n_words; k++) {
+            const sib_word *w = &t->segments[i].words[k];
+            marks[(*n)++] = (sib_recording_mark){w->start, w->end, w->text};
+        }
+    return marks;
+}
+
+bool transcribe_picture(const transcribe_settings *s, const char *recording, const float *samples, size_t n,
+                        const sib_transcript *t, const char *clips)
+{
+    sib_error err = SIB_ERROR_INIT;
+    sib_mel_spec spec;
+    sib_mel *mel = NULL;
+    sib_recording_marks marks = {0};
+    sib_recording_mark *words = marks_of_words(t, &marks.n_words),
+                       *speech = clips ? marks_of_clips(clips, &marks.n_speech) : NULL;
+    marks.words = words;
+    marks.speech = speech;
+    char *title = file_name(recording);
+    sib_code code = sib_mel_spec_preset("whisper", 0, &spec, &err);
+    if (code == SIB_OK)
+        code = sib_mel_create(&spec, NULL, &mel, &err);
+    if (code == SIB_OK)
+        code = sib_recording_picture_write(mel, NULL, samples, n, &marks, title, s->image, &err);
+    if (code != SIB_OK)
+        cli_fail("%s", err.message);
+    sib_mel_free(&mel);
+    free(title);
+    free(words);
+    free(speech);
+    return code == SIB_OK;
+}

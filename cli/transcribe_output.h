@@ -21,4 +21,9 @@ bool transcribe_language(const char *recording, const char *language, const sib_
 bool transcribe_write(const transcribe_settings *s, FILE *out, const char *recording,
                       const sib_transcript *t);
 
+/* Writes the picture of --png. samples (n); clips: of voice activity, "start,end,start,end", or NULL. Returns false, with
+   a line on stderr, on failure. */
+bool transcribe_picture(const transcribe_settings *s, const char *recording, const float *samples, size_t n,
+                        const sib_transcript *t, const char *clips);
+
 #endif

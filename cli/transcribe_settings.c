@@ -73,6 +73,9 @@ const cli_option transcribe_options[] = {
     OPT_JOB_INPUT(
         "any other option of openai-whisper by its name: no_speech_threshold=0.5, temperature=0,0.4"),
     OPT_FLAG("picture", picture, "show the features, time to the right, and the words under them"),
+    OPT_FILE("png", image, "P.png",
+             "write a picture of the recording: waveform, features, words, and speech where --vad finds it",
+             .more = "As SVG where the name ends with .svg. One recording; long ones are drawn in rows."),
     OPT_FLAG("print-colors", print_colours, "colour words by their probability, red to green", .word = "pc",
              .more = "On a terminal, where NO_COLOR is not set."),
     OPT_FLAG("no-timestamps", no_times, "show lines without their times", .word = "nt"),
@@ -238,6 +241,8 @@ int transcribe_settings_check(const cli_command *self, const settings *s, int n)
         return cli_usage(self, "all formats need a folder, -o DIR");
     if (s->output_file && n > 1)
         return cli_usage(self, "--output-file names the files of one recording, not of %d", n);
+    if (s->image && (n > 1 || s->detect))
+        return cli_usage(self, "--png draws one recording, with its words");
     if (s->detect && (has_files(s) || s->format >= 0))
         return cli_usage(self, "--detect-language prints languages and writes no transcript");
     return CLI_DONE;
@@ -245,8 +250,8 @@ int transcribe_settings_check(const cli_command *self, const settings *s, int n)
 
 bool transcribe_wants_words(const settings *s)
 {
-    return s->word_timestamps || s->picture || s->print_colours || s->max_length || s->width || s->lines ||
-           s->words || s->highlight;
+    return s->word_timestamps || s->picture || s->image || s->print_colours || s->max_length || s->width ||
+           s->lines || s->words || s->highlight;
 }
 
 bool transcribe_writes(const settings *s, sib_transcript_format format)

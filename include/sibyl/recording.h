@@ -90,6 +90,35 @@ SIB_API sib_code sib_recording_file_write(sib_recording_file *file, sib_recordin
 SIB_API sib_code sib_recording_file_write_png(sib_recording_file *file, const char *title, const char *path,
                                               sib_error *err);
 
+/* ---- Pictures ---------------------------------------------------------------------------------------- */
+
+/* A stretch of a recording in seconds, and the text that stands under it. */
+typedef struct sib_recording_mark {
+    double start, end;
+    const char *text; /* UTF-8 */
+} sib_recording_mark;
+
+/* What is said of a recording; all may be empty. */
+typedef struct sib_recording_marks {
+    const sib_recording_mark *words; /* (n_words) by their start */
+    size_t n_words;
+    const sib_recording_mark *speech; /* (n_speech) by their start, without text */
+    size_t n_speech;
+} sib_recording_marks;
+
+/* Draws a recording in rows of at most 1,000 columns: the waveform, below it the features with round numbers of Hz and
+   seconds, below them a bar where there is speech, and the words, of which those that have no room are left out. A
+   column is the maximum of a group of frames where there are more than 4,000. The path says which: .svg, else PNG.
+   mel: that of the samples' features, computed again in single precision. marks, title: NULL for none. Errors: those of
+   sib_mel_compute, SIB_ERR_IO names the path, SIB_ERR_MEMORY. */
+SIB_API sib_code sib_recording_picture_write(const sib_mel *mel, sib_pool *pool, const float *samples,
+                                             size_t n, const sib_recording_marks *marks, const char *title,
+                                             const char *path, sib_error *err);
+
+/* The same of the recording's array, as sib_recording_file_write_png. */
+SIB_API sib_code sib_recording_file_write_picture(sib_recording_file *file, const char *title,
+                                                  const char *path, sib_error *err);
+
 #ifdef __cplusplus
 }
 #endif

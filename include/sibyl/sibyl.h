@@ -14,6 +14,7 @@
 #include <sibyl/conv1d.h>
 #include <sibyl/diff.h>
 #include <sibyl/digest.h>
+#include <sibyl/drawing.h>
 #include <sibyl/extend.h>
 #include <sibyl/features.h>
 #include <sibyl/fixed.h>

@@ -5,16 +5,14 @@
 #include "base/alloc.h"
 #include "base/c_locale.h"
 #include "base/error.h"
-#include "base/outfile.h"
 #include "base/size.h"
 #include "features/font.h"
 #include "features/mel_internal.h"
 #include "features/palette.h"
+#include "features/png_file.h"
+#include "features/ticks.h"
 
-#include <errno.h>
 #include <math.h>
-#include <png.h>
-#include <setjmp.h>
 #include <string.h>
 
 #define MAX_COLUMNS 4000
@@ -33,7 +31,6 @@
 #define BAR_GAP      24
 #define BAR_WIDTH    20
 #define RIGHT        (BAR_GAP + BAR_WIDTH + TICK + 9 * LETTER_WIDTH)
-#define MAX_LABEL    24
 #define TIME_SPACING 110 /* min pixels from one label to the next */
 #define BAND_SPACING 44
 #define MAX_LABELS   1000 /* multiples of a step that are tried */
@@ -91,34 +88,12 @@ static void text_centred(canvas *c, size_t x, size_t y, const char *words)
 
 /* ---- Ticks ---- */
 
-/* The smallest 1, 2 or 5 times a power of ten that is at least `min`, which is positive and finite. */
-static double round_step(double min)
-{
-    double power = pow(10, floor(log10(min)));
-    const double steps[] = {1, 2, 5};
-    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
-        if (steps[i] * power >= min)
-            return steps[i] * power;
-    return 10 * power;
-}
-
-/* k * step with as many decimals as step has. */
-static void step_label(char label[MAX_LABEL], double k, double step)
-{
-    double value = k == 0 ? 0 : k * step;
-    int decimals = (int)fmax(0, -floor(log10(step) + 1e-9));
-    if (fabs(value) < 1e7 && decimals <= 6)
-        snprintf(label, MAX_LABEL, "%.*f", decimals, value);
-    else
-        snprintf(label, MAX_LABEL, "%.3g", value);
-}
-
 static void time_axis(canvas *c, const image *p)
 {
     double rate = p->spec->sample_rate,
            per_column = (double)p->spec->hop_length * (double)p->cells->group / rate;
     double per_pixel = per_column / (double)p->x_scale, start = p->first_at / rate;
-    double step = round_step(TIME_SPACING * per_pixel);
+    double step = ticks_step(TIME_SPACING * per_pixel);
     size_t y = TOP + p->height;
     fill(c, LEFT, y, p->width, 1, PALETTE_BLACK);
     for (double k = ceil(start / step);; k++) {
@@ -127,8 +102,8 @@ static void time_axis(canvas *c, const image *p)
         if (!(at < (double)p->width))
             break;
         size_t x = LEFT + (size_t)at;
-        char label[MAX_LABEL];
-        step_label(label, k, step);
+        char label[TICKS_LABEL];
+        ticks_label(label, k, step);
         fill(c, x, y, 1, TICK, PALETTE_BLACK);
         text_centred(c, x, y + TICK + GAP / 2, label);
     }
@@ -138,7 +113,7 @@ static void time_axis(canvas *c, const image *p)
 /* Marks a frequency where no label is near. taken: (height of the plot) rows of pixels that labels need. */
 static void frequency_tick(canvas *c, const image *p, double hz, bool *taken)
 {
-    char label[MAX_LABEL];
+    char label[TICKS_LABEL];
     const double row = mel_hz_band(p->spec, hz) - p->first_band;
     if (!(row >= 0 && row <= (double)p->cells->bands - 1))
         return;
@@ -170,7 +145,7 @@ static sib_code frequency_axis(canvas *c, const image *p, sib_error *err)
     return SIB_OK;
 }
 
-static const char *value_name(const sib_mel_spec *spec)
+const char *image_value_name(const sib_mel_spec *spec)
 {
     static const char *const names[] = {"energy", "ln", "log10", "dB"};
     return spec->offset != 0 || spec->gain != 1 ? "value" : names[spec->log];
@@ -183,15 +158,15 @@ static void colour_bar(canvas *c, const image *p)
         fill(c, x, TOP + p->height - 1 - y, BAR_WIDTH, 1,
              (uint8_t)(y * (PALETTE_STEPS - 1) / size_max(1, p->height - 1)));
     double span = p->high - p->low;
-    double step = round_step(span / fmax(1, floor((double)p->height / BAR_SPACING)));
+    double step = ticks_step(span / fmax(1, floor((double)p->height / BAR_SPACING)));
     for (double k = ceil(p->low / step); k * step <= p->high; k++) {
-        char label[MAX_LABEL];
+        char label[TICKS_LABEL];
         size_t y = TOP + p->height - 1 - (size_t)((k * step - p->low) / span * (double)(p->height - 1));
-        step_label(label, k, step);
+        ticks_label(label, k, step);
         fill(c, x + BAR_WIDTH, y, TICK, 1, PALETTE_BLACK);
         text(c, x + BAR_WIDTH + TICK + GAP / 2, y - FONT_CAPITAL * ZOOM / 2, label);
     }
-    text(c, x, TOP - LINE_HEIGHT - GAP, value_name(p->spec));
+    text(c, x, TOP - LINE_HEIGHT - GAP, image_value_name(p->spec));
 }
 
 /* A title that is too long ends with dots. */
@@ -238,13 +213,13 @@ void image_cells_add(image_cells *c, const float *features, size_t row_stride, s
         }
 }
 
-static void find_range(image *p)
+void image_cells_range(const image_cells *c, double *low_out, double *high_out)
 {
     double low = INFINITY, high = -INFINITY;
-    for (size_t i = 0; i < p->cells->bands * p->cells->columns; i++)
-        if (isfinite(p->cells->max[i])) {
-            low = fmin(low, p->cells->max[i]);
-            high = fmax(high, p->cells->max[i]);
+    for (size_t i = 0; i < c->bands * c->columns; i++)
+        if (isfinite(c->max[i])) {
+            low = fmin(low, c->max[i]);
+            high = fmax(high, c->max[i]);
         }
     if (low > high)
         low = 0, high = 1;
@@ -254,8 +229,8 @@ static void find_range(image *p)
         low -= margin;
         high += margin;
     }
-    p->low = low;
-    p->high = high;
+    *low_out = low;
+    *high_out = high;
 }
 
 static uint8_t colour_of(const image *p, float v)
@@ -276,105 +251,25 @@ static void plot(canvas *c, const image *p)
 
 /* ---- The file ---- */
 
-/* Connects libpng with the file. On failure libpng must be left by longjmp. */
-typedef struct {
-    outfile *file;
-    sib_error *err;
-    sib_code code;  /* of the failure */
-    size_t lacking; /* bytes that could not be allocated, else 0 */
-    jmp_buf leave;
-    png_structp png;
-    png_infop info;
-    png_byte *row; /* (width, 3) */
-} writer;
+typedef struct painted {
+    const canvas *c;
+    palette_rgb colours[PALETTE_COLOURS];
+} painted;
 
-static void png_failed(png_structp png, png_const_charp message)
+static void paint_row(const void *context, size_t y, uint8_t *rgb)
 {
-    writer *w = png_get_error_ptr(png);
-    w->code = w->lacking ? err_memory(w->err, w->lacking, "an image")
-                         : err_set(w->err, SIB_ERR_IO, "%s: cannot be written: %s", w->file->path, message);
-    longjmp(w->leave, 1);
-}
-
-static void png_warned(png_structp png, png_const_charp message)
-{
-    (void)png, (void)message;
-}
-
-static void png_write_bytes(png_structp png, png_bytep bytes, size_t n)
-{
-    writer *w = png_get_io_ptr(png);
-    if (fwrite(bytes, 1, n, w->file->stream) != n)
-        png_error(png, strerror(errno));
-}
-
-static void png_flush_bytes(png_structp png)
-{
-    (void)png;
-}
-
-static png_voidp png_take(png_structp png, png_alloc_size_t bytes)
-{
-    writer *w = png_get_mem_ptr(png);
-    void *block = mem_alloc(bytes, 1);
-    if (!block)
-        w->lacking = bytes;
-    return block;
-}
-
-static void png_give(png_structp png, png_voidp block)
-{
-    (void)png;
-    mem_free(block);
-}
-
-/* The part that libpng may leave by longjmp: no local changes after setjmp. */
-static sib_code write_rows(writer *w, const canvas *c, const palette_rgb *colours)
-{
-    if (setjmp(w->leave))
-        return w->code;
-    w->png =
-        png_create_write_struct_2(PNG_LIBPNG_VER_STRING, w, png_failed, png_warned, w, png_take, png_give);
-    w->info = w->png ? png_create_info_struct(w->png) : NULL;
-    if (!w->info)
-        return err_memory(w->err, w->lacking, "an image");
-    png_set_write_fn(w->png, w, png_write_bytes, png_flush_bytes);
-    png_set_user_limits(w->png, 0x7FFFFFFF, 0x7FFFFFFF);
-    png_set_IHDR(w->png, w->info, (png_uint_32)c->width, (png_uint_32)c->height, 8, PNG_COLOR_TYPE_RGB,
-                 PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
-    png_set_sRGB(w->png, w->info, PNG_sRGB_INTENT_PERCEPTUAL);
-    png_write_info(w->png, w->info);
-    for (size_t y = 0; y < c->height; y++) {
-        for (size_t x = 0; x < c->width; x++) {
-            palette_rgb colour = colours[c->pixels[y * c->width + x]];
-            memcpy(w->row + 3 * x, (png_byte[]){colour.r, colour.g, colour.b}, 3);
-        }
-        png_write_row(w->png, w->row);
+    const painted *p = context;
+    for (size_t x = 0; x < p->c->width; x++) {
+        const palette_rgb colour = p->colours[p->c->pixels[y * p->c->width + x]];
+        memcpy(rgb + 3 * x, (uint8_t[]){colour.r, colour.g, colour.b}, 3);
     }
-    png_write_end(w->png, w->info);
-    return SIB_OK;
 }
 
 static sib_code write_png(const canvas *c, const char *path, sib_error *err)
 {
-    outfile file;
-    palette_rgb colours[PALETTE_COLOURS];
-    writer w = {.file = &file, .err = err};
-    palette_make(colours);
-    w.row = mem_alloc(c->width, 3);
-    if (!w.row)
-        return err_memory(err, 3 * c->width, "a row of an image");
-    sib_code code = outfile_begin(&file, path, err);
-    if (code == SIB_OK) {
-        code = write_rows(&w, c, colours);
-        png_destroy_write_struct(&w.png, &w.info);
-        if (code == SIB_OK)
-            code = outfile_commit(&file, err);
-        else
-            outfile_abort(&file);
-    }
-    mem_free(w.row);
-    return code;
+    painted p = {.c = c};
+    palette_make(p.colours);
+    return png_write_file(&(png_rows){c->width, c->height, paint_row, &p}, path, err);
 }
 
 static sib_code lay_out(image *p, canvas *c, sib_error *err)
@@ -389,17 +284,21 @@ static sib_code lay_out(image *p, canvas *c, sib_error *err)
     return c->pixels ? SIB_OK : err_memory(err, c->width * c->height, "an image");
 }
 
+void image_cells_place(const sib_mel *mel, const image_cells *cells, double *first_band, double *first_at)
+{
+    const sib_mel_spec *spec = sib_mel_get_spec(mel);
+    /* A VALID 3 x 3 average drops one band and one frame at each side. */
+    *first_band = (double)((size_t)spec->n_mels - cells->bands) / 2;
+    *first_at =
+        *first_band * spec->hop_length + (spec->framing == SIB_FRAMING_WHOLE ? spec->win_length / 2.0 : 0);
+}
+
 sib_code image_write(const sib_mel *mel, const image_cells *cells, const char *title, const char *path,
                      sib_error *err)
 {
     const sib_mel_spec *spec = sib_mel_get_spec(mel);
-    /* A VALID 3 x 3 average drops one band and one frame at each side. */
-    double lost = (double)((size_t)spec->n_mels - cells->bands) / 2;
-    image p = {.spec = spec,
-               .cells = cells,
-               .first_band = lost,
-               .first_at = lost * spec->hop_length +
-                           (spec->framing == SIB_FRAMING_WHOLE ? spec->win_length / 2.0 : 0)};
+    image p = {.spec = spec, .cells = cells};
+    image_cells_place(mel, cells, &p.first_band, &p.first_at);
     canvas c;
     c_locale locale; /* of the labels */
     sib_code code = lay_out(&p, &c, err);
@@ -410,7 +309,7 @@ sib_code image_write(const sib_mel *mel, const image_cells *cells, const char *t
         mem_free(c.pixels);
         return code;
     }
-    find_range(&p);
+    image_cells_range(cells, &p.low, &p.high);
     memset(c.pixels, PALETTE_WHITE, c.width * c.height);
     plot(&c, &p);
     time_axis(&c, &p);

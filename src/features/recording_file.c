@@ -6,6 +6,7 @@
 #include "base/size.h"
 #include "features/image.h"
 #include "features/recording_job.h"
+#include "features/recording_picture.h"
 #include "features/sample_store.h"
 
 #include <math.h>
@@ -31,6 +32,7 @@ struct sib_recording_file {
     sib_audio_meter meter;
     sib_npy_file *npy;
     image_cells cells;
+    waveform wave;
     sib_recording_summary *out;
 };
 
@@ -55,6 +57,7 @@ void sib_recording_file_free(sib_recording_file **file)
         return;
     store_free(&(*file)->samples);
     image_cells_free(&(*file)->cells);
+    waveform_free(&(*file)->wave);
     mem_free(*file);
     *file = NULL;
 }
@@ -161,6 +164,8 @@ static sib_code begin(sib_recording_file *f, sib_error *err)
         code = recording_shape(job, err);
     if (code == SIB_OK && f->image)
         code = image_cells_make(&f->cells, job->bands, job->frames, err);
+    if (code == SIB_OK && f->image)
+        code = waveform_make(&f->wave, job->mel, &f->cells, job->samples, job->n_samples, err);
     if (code != SIB_OK)
         return code;
     set_width(f);
@@ -212,11 +217,25 @@ sib_code sib_recording_file_write(sib_recording_file *f, sib_recording_summary *
     return code;
 }
 
-sib_code sib_recording_file_write_png(sib_recording_file *f, const char *title, const char *path,
-                                      sib_error *err)
+static sib_code has_image(const sib_recording_file *f, const char *path, sib_error *err)
 {
     if (!f->cells.max)
         return err_set(err, SIB_ERR_ARGUMENT,
                        "%s: there is no image before the array is written, nor unless announced", path);
-    return image_write(f->job.mel, &f->cells, title, path, err);
+    return SIB_OK;
+}
+
+sib_code sib_recording_file_write_png(sib_recording_file *f, const char *title, const char *path,
+                                      sib_error *err)
+{
+    sib_code code = has_image(f, path, err);
+    return code == SIB_OK ? image_write(f->job.mel, &f->cells, title, path, err) : code;
+}
+
+sib_code sib_recording_file_write_picture(sib_recording_file *f, const char *title, const char *path,
+                                          sib_error *err)
+{
+    sib_code code = has_image(f, path, err);
+    return code == SIB_OK ? recording_picture_write(f->job.mel, &f->cells, &f->wave, NULL, title, path, err)
+                          : code;
 }

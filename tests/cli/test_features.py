@@ -365,6 +365,9 @@ class BadInput(Case):
 
     def test_a_picture_is_png(self):
         self.fails(2, ["'x.jpg'", ".png"], "features", "a.wav", "--png", "x.jpg")
+        self.done("features", "a.wav", "--png", "x.svg")
+        self.assertIn("a.wav, whisper, 80 bands</text>", (self.folder / "x.svg").read_text())
+        (self.folder / "x.svg").unlink()
         self.done("features", "a.wav", "--png", "x.PNG")
         self.assertEqual(self.names(), ["a.npy", "a.wav", "x.PNG"])
 

@@ -299,6 +299,19 @@ class Transcribe(Jobs):
         self.fails(1, "both select what is transcribed", *self.words, "-ot", 1, "-i", "clip_timestamps=0,1")
         self.fails(2, "--live writes no files", "transcribe", "--live", "-", "-otxt")
 
+    def test_picture_in_a_file(self):
+        """Text of an SVG are the title, labels and words in their order."""
+        self.silero()
+        text = self.done(*self.words, "--png", "p.svg", "--format", "txt", "--vad", "v.onnx")
+        written = re.findall(">([^<]*)</text>", (self.folder / "p.svg").read_text())
+        self.assertEqual(written[0], "sample.flac")
+        self.assertEqual([word for word in written if re.fullmatch("[a-z]+", word) and word != "value"], text.split())
+        self.assertIn("#3c9a5f", (self.folder / "p.svg").read_text())  # where there is speech
+        self.done(*self.words, "--png", "p.png", "--quiet")
+        self.assertEqual((self.folder / "p.png").read_bytes()[:4], b"\x89PNG")
+        self.fails(2, "one recording", *self.words, "a.flac", "--png", "p.png")
+        self.fails(1, "no/p.png", *self.words, "--quiet", "--png", "no/p.png")
+
     def test_standard_input(self):
         expected = self.done(*self.words, "--format", "json")
         given = self.recording.read_bytes()
