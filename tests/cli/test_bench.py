@@ -150,10 +150,10 @@ class BenchModels(Cases):
     def test_llama(self):
         scratch = self.folder / "scratch"
         scratch.mkdir()
-        document = json.loads(self.done("bench", "llama", "--layers", "1", "--repeat", "1", "--json", env=dict(os.environ, TMPDIR=str(scratch))))
+        document = json.loads(self.done("bench", "llama", "--layers", "1", "--dtype", "f16", "--repeat", "1", "--json", env=dict(os.environ, TMPDIR=str(scratch))))
         prompt, step = document["models"]
-        self.assertEqual((prompt["name"], step["name"]), ("prompt_int4", "step_int4"))
-        weights = 4096 * (2 * 4096 + 2 * 1024 + 3 * 14336 + 8192) * (0.5 + 4 / 32)  # nibbles, and a scale for 32
+        self.assertEqual((prompt["name"], step["name"]), ("prompt_f16", "step_f16"))
+        weights = 4096 * (2 * 4096 + 2 * 1024 + 3 * 14336 + 8192) * 2
         caches = 2 * 4 * 1024 * 1001
         self.assertAlmostEqual(step["bytes"], weights + caches, delta=0.01 * weights)
         self.assertGreater(step["sibyl"]["gflops"], 0)

@@ -146,7 +146,8 @@ class Inference(unittest.TestCase):
 
     def test_job(self):
         """A graph of a job, of the call that the query names, gives what a run of it gives."""
-        self.assertEqual(self.server.json("GET", "/v2/models/digits")[1]["inputs"], [tensor("mel", "FP32", [-1, 80, 3000])])
+        mel, = self.server.json("GET", "/v2/models/digits")[1]["inputs"]
+        self.assertIn(mel, [tensor("mel", "FP32", [-1, 80, n]) for n in (3000, 1000)])  # 1000 where sanitizers are
         ports = self.server.json("GET", "/v2/models/digits?call=decoder")[1]["inputs"]
         inputs, sent = [], b""
         for port in ports:

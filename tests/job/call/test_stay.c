@@ -71,7 +71,7 @@ TEST(beams_stay)
     snprintf(checkpoint, sizeof checkpoint, "%s/assets/digits/digits.pt", getenv("SIBYL_SOURCE"));
     snprintf(tokenizer, sizeof tokenizer, "%s/assets/digits/digits.tiktoken", getenv("SIBYL_SOURCE"));
     CHECK_OK(sib_import((const char *const[]){checkpoint}, 1, in_folder("digits.onnx"),
-                        &(sib_import_options){.tokenizer = tokenizer}, NULL, &err),
+                        &(sib_import_options){.tokenizer = tokenizer, .audio_context = 500}, NULL, &err),
              err);
     CHECK_OK(gpu_open("host", &d, &err), err);
     sib_job_result *cpu = transcribed("cpu,ref"), *made = transcribed("gpu-host,cpu,ref");
