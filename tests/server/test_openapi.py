@@ -249,7 +249,7 @@ class Answers(unittest.TestCase):
                           "[generation]\nallow-x00 = false\n")  # libwebsockets closes the connection at %00
         command = [sys.executable, "-c", "from schemathesis.cli import schemathesis; schemathesis()", "--config-file",
                    str(config), "run", str(SOURCE / "src/server/openapi.json"), "--url",
-                   f"http://{self.server.host}:{self.server.port}", "--seed", "1", "--max-examples", "5" if QUICK else "20",
+                   f"http://{self.server.host}:{self.server.port}", "--seed", "1", "--max-examples", "5" if QUICK else "10",
                    "--checks", "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance",
                    "--exclude-operation-id", "closeModel", "--generation-database", "none", "--no-color"]
         made = subprocess.run(command, capture_output=True, text=True, cwd=self.folder)

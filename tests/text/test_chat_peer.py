@@ -192,7 +192,7 @@ def main() -> int:
     print(f"{len(TEMPLATES)} templates: {all_cases.same} prompts equal, {all_cases.refused} refused by both, {len(all_cases.wrong)} differ")
     if all_cases.strict or all_cases.lenient or whole < 500:
         all_cases.wrong.append(("templates", f"{whole} equal, {all_cases.strict} refused by Sibyl alone", "", "", ""))
-    chance, n = random.Random(16), int(os.environ.get("SIBYL_CHAT_CASES", "600" if os.environ.get("SIBYL_QUICK") else "3000"))
+    chance, n = random.Random(16), int(os.environ.get("SIBYL_CHAT_CASES", "600" if os.environ.get("SIBYL_QUICK") else "1500"))
     for _ in range(n):
         all_cases.case("{{ " + expression(chance, chance.randrange(1, 4)) + " }}", VARIABLES)
     for _ in range(n // 2):
