@@ -42,6 +42,7 @@ MAY_INCLUDE = {
             "batch/buffered.h"],
     "live": [],
     "diff": ["tensor/float_formats.h"],
+    "conform": [],
     "server": [],
     "server/http": ["server/handlers.h"],
     "server/values": ["server/http"],

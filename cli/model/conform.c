@@ -160,10 +160,10 @@ static void *work(void *context)
         conform_case *c = &q->cases->items[q->order[i]];
         conform_case_run(c, q->shared);
         pthread_mutex_lock(&q->lock);
-        if (c->verdict != CASE_PASSED)
-            printf("%s %s: %s\n", verdicts[c->verdict], c->name, c->reason);
+        if (c->result.verdict != SIB_CONFORM_PASSED)
+            printf("%s %s: %s\n", verdicts[c->result.verdict], c->name, c->result.reason);
         else if (q->names->verbose)
-            printf("pass %s %.3f s\n", c->name, c->seconds);
+            printf("pass %s %.3f s\n", c->name, c->result.seconds);
         fflush(stdout);
         pthread_mutex_unlock(&q->lock);
     }
@@ -262,20 +262,21 @@ static int write_json(const case_list *cases, const size_t counts[3], double sec
     for (size_t i = 0; i < cases->n; i++) {
         const conform_case *c = &cases->items[i];
         json_t *j = json_pack("{s:o, s:o, s:s, s:I, s:o}", "case", cli_json_text(c->name), "path",
-                              cli_json_text(c->path), "verdict", names[c->verdict], "outputs",
-                              (json_int_t)c->outputs, "seconds", cli_json_number(c->seconds));
-        if (c->verdict != CASE_PASSED)
-            json_object_set_new(j, "reason", cli_json_text(c->reason));
-        if (c->by_distribution || c->by_double)
-            json_object_set_new(j, "compared", json_string(c->by_double ? "run in double" : "distribution"));
+                              cli_json_text(c->path), "verdict", names[c->result.verdict], "outputs",
+                              (json_int_t)c->result.outputs, "seconds", cli_json_number(c->result.seconds));
+        if (c->result.verdict != SIB_CONFORM_PASSED)
+            json_object_set_new(j, "reason", cli_json_text(c->result.reason));
+        if (c->result.by_distribution || c->result.by_double)
+            json_object_set_new(j, "compared",
+                                json_string(c->result.by_double ? "run in double" : "distribution"));
         if (c->exception)
             json_object_set_new(j, "exception", cli_json_text(c->exception->reason));
         json_array_append_new(list, j);
     }
     json_t *report =
-        json_pack("{s:o, s:I, s:I, s:I, s:o}", "cases", list, "passed", (json_int_t)counts[CASE_PASSED],
-                  "failed", (json_int_t)counts[CASE_FAILED], "skipped", (json_int_t)counts[CASE_SKIPPED],
-                  "seconds", cli_json_number(seconds));
+        json_pack("{s:o, s:I, s:I, s:I, s:o}", "cases", list, "passed",
+                  (json_int_t)counts[SIB_CONFORM_PASSED], "failed", (json_int_t)counts[SIB_CONFORM_FAILED],
+                  "skipped", (json_int_t)counts[SIB_CONFORM_SKIPPED], "seconds", cli_json_number(seconds));
     int code =
         json_dump_file(report, path, JSON_INDENT(2)) == 0 ? CLI_DONE : cli_fail("%s cannot be written", path);
     json_decref(report);
@@ -302,18 +303,18 @@ static int write_junit(const case_list *cases, const size_t counts[3], double se
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"conform\" tests=\"%zu\" "
             "failures=\"%zu\" "
             "skipped=\"%zu\" time=\"%.3f\">\n",
-            cases->n, counts[CASE_FAILED], counts[CASE_SKIPPED], seconds);
+            cases->n, counts[SIB_CONFORM_FAILED], counts[SIB_CONFORM_SKIPPED], seconds);
     for (size_t i = 0; i < cases->n; i++) {
         const conform_case *c = &cases->items[i];
         fputs("  <testcase name=\"", f);
         put_xml(f, c->name);
-        fprintf(f, "\" time=\"%.3f\"", c->seconds);
-        if (c->verdict == CASE_PASSED) {
+        fprintf(f, "\" time=\"%.3f\"", c->result.seconds);
+        if (c->result.verdict == SIB_CONFORM_PASSED) {
             fputs("/>\n", f);
             continue;
         }
-        fprintf(f, "><%s message=\"", c->verdict == CASE_FAILED ? "failure" : "skipped");
-        put_xml(f, c->reason);
+        fprintf(f, "><%s message=\"", c->result.verdict == SIB_CONFORM_FAILED ? "failure" : "skipped");
+        put_xml(f, c->result.reason);
         fputs("\"/></testcase>\n", f);
     }
     fputs("</testsuite>\n", f);
@@ -323,17 +324,17 @@ static int write_junit(const case_list *cases, const size_t counts[3], double se
 
 static bool was_drawn(const conform_case *c)
 {
-    return c->by_distribution;
+    return c->result.by_distribution;
 }
 
 static bool was_wider(const conform_case *c)
 {
-    return c->by_double;
+    return c->result.by_double;
 }
 
 static bool was_recast(const conform_case *c)
 {
-    return c->recast;
+    return c->result.recast;
 }
 
 /* Lists the cases for which `holds` is true. */
@@ -356,7 +357,7 @@ static int report(const case_list *cases, const settings *s, double seconds)
     size_t counts[3] = {0};
     int code = CLI_DONE;
     for (size_t i = 0; i < cases->n; i++)
-        counts[cases->items[i].verdict]++;
+        counts[cases->items[i].result.verdict]++;
     if (s->json)
         code = write_json(cases, counts, seconds, s->json);
     if (s->junit && code == CLI_DONE)
@@ -374,9 +375,9 @@ static int report(const case_list *cases, const settings *s, double seconds)
             printf("%s at rtol %g, atol %g: %s\n", cases->items[i].name,
                    cases->items[i].exception->tolerance.rtol, cases->items[i].exception->tolerance.atol,
                    cases->items[i].exception->reason);
-    printf("%.1f s\n%zu passed, %zu failed, %zu skipped\n", seconds, counts[CASE_PASSED], counts[CASE_FAILED],
-           counts[CASE_SKIPPED]);
-    return counts[CASE_FAILED] ? CLI_FAILED : code;
+    printf("%.1f s\n%zu passed, %zu failed, %zu skipped\n", seconds, counts[SIB_CONFORM_PASSED],
+           counts[SIB_CONFORM_FAILED], counts[SIB_CONFORM_SKIPPED]);
+    return counts[SIB_CONFORM_FAILED] ? CLI_FAILED : code;
 }
 
 /* ---- The command

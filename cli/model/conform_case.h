@@ -7,8 +7,6 @@
 
 #include <sibyl/sibyl.h>
 
-typedef enum case_verdict { CASE_FAILED, CASE_PASSED, CASE_SKIPPED } case_verdict;
-
 /* A case whose reference is known to be inexact, and why. */
 typedef struct case_exception {
     char *name, *reason; /* released with free */
@@ -27,18 +25,12 @@ typedef struct conform_settings {
 } conform_settings;
 
 typedef struct conform_case {
-    char *path, *name; /* the folder, and its name in reports; released with free */
-    case_verdict verdict;
-    bool by_distribution;            /* random output: only dtype, dims and distribution were compared */
-    bool by_double;                  /* half floats whose reference kept more precision: see conform_case.c */
-    bool recast;                     /* the files hold bfloat16 as uint16 */
+    char *path, *name;               /* the folder, and its name in reports; released with free */
     const case_exception *exception; /* the one that applied, or NULL */
-    size_t outputs;                  /* compared */
-    double seconds;
-    char reason[700]; /* why it failed or was skipped */
+    sib_conform_result result;
 } conform_case;
 
-/* Opens the model, runs every data set and compares each output for which a file exists. */
+/* Runs the case, by its exception where it has one. */
 void conform_case_run(conform_case *c, const conform_settings *settings);
 
 #endif

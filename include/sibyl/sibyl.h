@@ -11,6 +11,7 @@
 #include <sibyl/batch.h>
 #include <sibyl/build.h>
 #include <sibyl/chat.h>
+#include <sibyl/conform.h>
 #include <sibyl/conv1d.h>
 #include <sibyl/diff.h>
 #include <sibyl/digest.h>

@@ -358,6 +358,38 @@ def test_diff_has_all_figures(layers, tmp_path):
     assert [theirs["relative_l2"], theirs["max_abs"]] == nine(row.relative_l2, row.max_abs)
 
 
+def test_conform(tmp_path):
+    """Cases that pass, fail, and have no data; what the command writes of them."""
+    x = w.tensor_type("float32", [3])
+    values = np.float32([1, -2, 3])
+    cases = {"test_good": np.abs(values), "test_off": np.abs(values) + np.float32(0.01), "test_bare": None}
+    for name, expected in cases.items():
+        data = tmp_path / "cases" / name / "test_data_set_0"
+        data.parent.mkdir(parents=True)
+        (data.parent / "model.onnx").write_bytes(w.one("Abs", {"x": x}, {"y": x}))
+        if expected is not None:
+            data.mkdir()
+            for file, array in (("input_0.pb", values), ("output_0.pb", expected)):
+                (data / file).write_bytes(w.floats("", array, [3]))
+    found = {case.case: case for case in sibyl.conform(tmp_path / "cases", jobs=2)}
+    assert {name: case.verdict for name, case in found.items()} == {"test_good": "passed", "test_off": "failed", "test_bare": "skipped"}
+    assert found["test_good"].outputs == 1 and "3 of 3 elements differ" in found["test_off"].reason
+    command("conform", tmp_path / "cases", "--json", tmp_path / "r.json", rc=1)
+    for row in json.loads((tmp_path / "r.json").read_text())["cases"]:
+        ours = found[row["case"]]
+        assert (ours.verdict, ours.outputs, ours.reason or None) == (row["verdict"], row["outputs"], row.get("reason"))
+    (passed,) = sibyl.conform(tmp_path / "cases" / "test_off", atol=0.02, providers=["ref"])
+    assert passed.verdict == "passed" and passed.reason == ""
+    assert [case.case for case in sibyl.conform(tmp_path, filter="*_g*")] == ["test_good"]
+    (tmp_path / "cases" / "test_good" / "model.onnx").write_bytes(b"no model")
+    (broken,) = sibyl.conform(tmp_path, filter="test_good")
+    assert broken.verdict == "failed" and "model.onnx" in broken.reason
+    with pytest.raises(ValueError, match="no case was found"):
+        sibyl.conform(tmp_path, filter="none")
+    with pytest.raises(FileNotFoundError):
+        sibyl.conform(tmp_path / "none")
+
+
 # ---- The tile ---------------------------------------------------------------------------------------------
 
 

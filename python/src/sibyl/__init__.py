@@ -30,6 +30,7 @@ from .audio import (
     pad_or_trim,
 )
 from .backend import Backend, Node, NodeEnd
+from .conformance import ConformCase, conform
 from .conv import conv1d
 from .differences import NodeDifference, diff
 from .errors import SibylError
@@ -74,6 +75,7 @@ __all__ = [
     "AudioLevel",
     "Backend",
     "Comparison",
+    "ConformCase",
     "Device",
     "Digest",
     "Dim",
@@ -121,6 +123,7 @@ __all__ = [
     "available_models",
     "chunk",
     "compare",
+    "conform",
     "conv1d",
     "convert",
     "default_registry",
