@@ -167,8 +167,10 @@ static bool set_alias(const cli_command *c, const cli_option *o, const char *val
     const cli_option *target = c->options;
     while (target->name && !is_typed(target, &t))
         target++;
-    if (!o->give)
-        return set_option(c, target, NULL, settings);
+    if (!o->give) { /* a flag */
+        *(bool *)field_of(target, settings) = true;
+        return true;
+    }
     add_item(&made, given(o->give, value));
     return set_option(c, target, made.items[made.n - 1], settings);
 }

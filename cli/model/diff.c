@@ -1,4 +1,5 @@
 /* sibyl diff MODEL: where two backends, or Sibyl and another runtime, differ. */
+#include "chart.h"
 #include "command.h"
 #include "interrupt.h"
 #include "messages.h"
@@ -15,7 +16,7 @@ typedef struct settings {
     input_settings in;
     extension_settings ext;
     pass_settings passes;
-    const char *a, *b, *against;
+    const char *a, *b, *against, *png;
     double rtol, atol;
     double factor;
     int peer; /* index into peer_names, -1: none */
@@ -42,6 +43,12 @@ static const cli_option options[] = {
     OPT_FLAG("oracle", oracle, "run the reference side in double precision"),
     OPT_FLAG("inside", inside, "compare the values of milli-ops too"),
     OPT_FLAG("all", all, "show a line for values that agree too"),
+    OPT_FILE(
+        "png", png, "P.png", "draw the errors of values in the order of the graph",
+        .more =
+            "As SVG where the name ends with .svg. The norm of the differences over that of the "
+            "value, beside "
+            "what rounding explains; of complete runs the largest difference. Exact values are left out."),
     OPT_JSON,
     OPT_RTOL,
     OPT_ATOL("1e-5"),
@@ -99,6 +106,28 @@ static bool record(sib_model *m, const settings *s, const char *backends, bool o
     return ok;
 }
 
+static bool draw(const settings *s, const comparison *c)
+{
+    chart_error *errors = cli_alloc(c->n, sizeof *errors);
+    size_t n = 0;
+    for (size_t i = 0; i < c->n; i++) {
+        const difference *x = &c->items[i];
+        const bool judged = c->by_node;
+        if (!x->compared)
+            continue;
+        errors[n] = (chart_error){x->name, judged ? x->judged.error : x->figures.max_abs,
+                                  judged ? x->judged.noise : 0,
+                                  judged ? x->judged.differs : x->figures.n_different > 0};
+        n += errors[n].error > 0 || errors[n].noise > 0 || errors[n].differs; /* exact ones are left out */
+    }
+    const bool done = chart_errors_write(errors, n,
+                                         c->by_node ? "error of each value on the other side's inputs"
+                                                    : "largest difference of each value",
+                                         s->png);
+    free(errors);
+    return done;
+}
+
 static int show(const settings *s, const comparison *c)
 {
     if (s->json)
@@ -107,6 +136,8 @@ static int show(const settings *s, const comparison *c)
         comparison_show(c, s->all);
     if (!c->n)
         return cli_fail("no value is on both sides");
+    if (s->png && !draw(s, c))
+        return CLI_FAILED;
     return c->n_different ? CLI_FAILED : CLI_DONE;
 }
 

@@ -1,5 +1,6 @@
 #include "model/profile_text.h"
 
+#include "chart.h"
 #include "model/inspect_parts.h"
 
 #include <string.h>
@@ -133,6 +134,30 @@ void profile_show(const profile_of *p)
                "(caches are faster)\n",
                p->peak.threads, p->peak.threads > 1 ? "s" : "", p->peak.flops * 1e-9,
                p->peak.read_bytes * 1e-9);
+}
+
+/* ---- Pictures ---------------------------------------------------------------------------------------- */
+
+#define DRAWN 30
+
+bool profile_draw(const profile_of *p, const char *path)
+{
+    static const sib_profile_by tables[] = {SIB_PROFILE_BY_OPERATOR, SIB_PROFILE_BY_NODE};
+    const unit in = unit_of(p);
+    chart c = {0};
+    for (int k = 0; k < 2; k++) {
+        sib_profile_row row;
+        const double all = sum_of(p->profile, tables[k]);
+        chart_add(&c, cli_format(k ? "by node" : "by operator"), NULL, 0);
+        for (size_t i = 0; i < DRAWN && sib_profile_get(p->profile, tables[k], i, &row); i++)
+            chart_add(&c, cli_format("%s%s%s", row.op_type, *row.node ? " " : "", row.node),
+                      cli_format("%.3f %s, %.1f %%", row.seconds * in.per_second, in.name,
+                                 share_of(row.seconds, all)),
+                      row.seconds);
+    }
+    const bool done = chart_write(&c, "time of a run", path);
+    chart_free(&c);
+    return done;
 }
 
 /* ---- JSON -------------------------------------------------------------------------------------------- */

@@ -15,6 +15,8 @@ typedef struct profile_of {
 void profile_measure(profile_of *p, sib_pool *pool);
 /* Prints tables by phase, node, operator and milli-op, that fit the terminal. */
 void profile_show(const profile_of *p);
+/* Draws time by operator and by node. Returns false, with a line on stderr, on failure. */
+bool profile_draw(const profile_of *p, const char *path);
 /* {"runs", "threads", "peak_gflops", "peak_gb_per_s", "phases", "nodes", "operators", "milli_ops"}; times in
    milliseconds of all runs together. */
 json_t *profile_json(const profile_of *p);

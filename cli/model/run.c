@@ -21,7 +21,7 @@ typedef struct settings {
     long threads, warmup, repeat;
     double memory, open_memory; /* MB */
     bool profile, oracle, inside, json;
-    const char *trace, *tune;
+    const char *trace, *tune, *png;
     int verbose;
 } settings;
 
@@ -43,6 +43,8 @@ static const cli_option options[] = {
         "show time by phase, node, operator and milli-op, with GFLOP/s and GB/s beside the machine's peaks",
         .more = "The first run of a model plans and packs weights; --warmup leaves such runs out. Bytes are "
                 "those of inputs, weights and outputs, which caches may hold."),
+    OPT_FILE("png", png, "P.png", "draw the profile: time by operator and by node",
+             .more = "As SVG where the name ends with .svg. The 30 largest of each."),
     OPT_TRACE,
     OPT_VERBOSE,
     OPT_JSON,
@@ -239,9 +241,9 @@ static bool run_session(sib_model *m, const settings *s, bool oracle, const mode
     r.n_outputs = info.n_outputs;
     r.outputs = cli_alloc(info.n_outputs + 1, sizeof *r.outputs);
     double *times = cli_alloc((size_t)s->repeat, sizeof *times);
-    bool ok = open_session(m, s, oracle, &pool, &r.session) && trace_begin(s->trace     ? s->trace
-                                                                           : s->profile ? ""
-                                                                                        : NULL,
+    bool ok = open_session(m, s, oracle, &pool, &r.session) && trace_begin(s->trace               ? s->trace
+                                                                           : s->profile || s->png ? ""
+                                                                                                  : NULL,
                                                                            &profile);
     run.profile = into ? NULL : profile;
     ok = ok && (into ? run_again(&r, &run, &times[0]) : run_all(&r, s, &run, times));
@@ -253,6 +255,7 @@ static bool run_session(sib_model *m, const settings *s, bool oracle, const mode
             profile_measure(&shown, pool);
         ok = show_runs(m, s, &r, &shown, taps.list, to, times) &&
              taps_all_matched(&s->taps, run.tap_matched) && !taps.failed;
+        ok = (!s->png || profile_draw(&shown, s->png)) && ok;
         ok = trace_end(s->trace, &profile) && ok;
     }
     for (size_t i = 0; i < info.n_outputs; i++)

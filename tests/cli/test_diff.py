@@ -64,6 +64,10 @@ class Diff(Model):
         self.assertIn("1 of 2 elements differ by more than rounding explains", text)
         self.assertIn("1 at 0, 1 beyond 4096", text)
         document = json.loads(sibyl(*arguments, "--json", folder=self.folder).stdout)
+        self.assertEqual(sibyl(*arguments, "--png", "p.svg", folder=self.folder).returncode, 1)
+        picture = (self.folder / "p.svg").read_text()
+        self.assertIn("first that differs: sum</text>", picture)
+        self.assertEqual(picture.count('fill="#c0392b"'), 2)  # its bar and that of the legend
         found = document["values"][0]
         self.assertEqual((document["first"], document["different"], found["elements"], found["first_index"]),
                          ("sum", 1, 1, [0, 1]))

@@ -123,6 +123,15 @@ class Run(Model):
         for words in ("by phase", "planning", "by node", "by operator", "by milli-op", "layer/matmul", "MatMul", "cpu", "GFLOP/s"):
             self.assertIn(words, text)
 
+    def test_profile_as_a_picture(self):
+        text = self.done("run", "m.onnx", "-i", "x=1,2,3", "--png", "p.svg", "--passes=-all")
+        self.assertNotIn("by phase", text)
+        picture = (self.folder / "p.svg").read_text()
+        for words in ("by operator", "by node", "MatMul layer/matmul", " %"):
+            self.assertIn(f"{words}</text>", picture)
+        self.assertEqual(picture.count('fill="#3b5b92"'), picture.count(" %</text>"))
+        self.fails(1, "no/p.png", "run", "m.onnx", "-i", "x=1,2,3", "--png", "no/p.png")
+
     def test_json(self):
         document = json.loads(self.done("run", "m.onnx", "-i", "x=1,2,nan", "--json", "--tap", "sum", "--profile",
                                         "--repeat", "2", "--backend", "ref", "-o", "out"))
