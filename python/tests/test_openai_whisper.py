@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import functools
+import importlib
 import io
 import json
 import os
@@ -254,6 +255,15 @@ def timings(world, noise):
     return [found, timing.find_alignment(world.random, tokenizer, [], mel, 900)]
 
 
+def normalizes(world, noise):
+    """A few texts; test_normalizers.py has thousands."""
+    importlib.import_module(f"{world.whisper.__name__}.normalizers")
+    texts = ["Mr. Smith's twenty-first [laughs] (hm) £5 million, uh, colour", "Ünïcode, naïve — ½ x²! ♪", "nineteen ninety nine point five per cent", ""]
+    made = [world.whisper.normalizers.EnglishTextNormalizer(), world.whisper.normalizers.BasicTextNormalizer(),
+            world.whisper.normalizers.BasicTextNormalizer(True, True)]  # fmt: skip
+    return [[normalize(text) for text in texts] for normalize in made]
+
+
 def warps(world, noise):
     """The functions that times of words are found by, on random matrices."""
     torch, timing = peer("torch"), world.whisper.timing
@@ -269,6 +279,7 @@ def warps(world, noise):
 SCENARIOS = {
     "timing": timings,
     "warps": warps,
+    "normalizers": normalizes,
     "transcribe": hears(),
     "transcribe_words": hears(word_timestamps=True, hallucination_silence_threshold=2.0),
     "transcribe_beams": hears(beam_size=4, best_of=3, patience=1.2, length_penalty=0.2),

@@ -18,7 +18,7 @@ import os
 from typing import Any
 
 from .. import _programs
-from . import audio, decoding, model, timing, tokenizer, utils
+from . import audio, decoding, model, normalizers, timing, tokenizer, utils
 from ._importing import MODELS, checkpoint_of, imported
 from .audio import load_audio, log_mel_spectrogram, pad_or_trim
 from .decoding import DecodingOptions, DecodingResult, decode, detect_language
@@ -26,8 +26,8 @@ from .model import ModelDimensions, Whisper
 from .transcribe import transcribe
 
 __all__ = ["DecodingOptions", "DecodingResult", "ModelDimensions", "Whisper", "audio", "available_models", "decode", "decoding",
-           "detect_language", "install", "load_audio", "load_model", "log_mel_spectrogram", "model", "pad_or_trim", "timing",
-           "tokenizer", "transcribe", "utils", "__version__"]  # fmt: skip
+           "detect_language", "install", "load_audio", "load_model", "log_mel_spectrogram", "model", "normalizers", "pad_or_trim",
+           "timing", "tokenizer", "transcribe", "utils", "__version__"]  # fmt: skip
 
 # The version of openai-whisper whose API this is.
 __version__ = "20250625"
