@@ -10,14 +10,16 @@
     /* Convolutions with features or pixels in the lanes, in vectors of terms: of a vector of sums that is   \
        transposed, or stored as it is; of pixels where the image was copied, since rows cross cache lines,   \
        and where a row is one vector, since there are hardly enough independent sums, as factors; of         \
-       features where there is a single vector of them, as a factor; of a copied row of the image. And how \
-       often channels are read in place (channels times panels of features) from where a copy is faster. */ \
+       features where there is a single vector of them, as a factor; of a copied row of the image; of a      \
+       channel's part of a band that is copied, since it is in a page of its own. And how often channels are \
+       read in place (channels times panels of features) from where a copy is faster. */ \
     C(features_transposed)                                                                                     \
     C(features_straight)                                                                                       \
     C(pixels_copied)                                                                                           \
     C(pixels_narrow)                                                                                           \
     C(features_single)                                                                                         \
     C(features_row)                                                                                            \
+    C(copied_page)                                                                                             \
     C(pixels_pages)                                                                                            \
     /* Rows of pixels joined to one run, in vectors of terms: a term; a vector that is copied once more. */    \
     C(joined_term)                                                                                             \

@@ -56,8 +56,6 @@ static void simplify(conv2d_shape *s)
 #define OUTPUT_FLOATS (128 * 1024)
 /* Max channels of the output of an item with pixels in the lanes, so that what it writes of each is long. */
 #define OUTPUT_CHANNELS 256
-/* Min terms of a block of channels: with fewer, sums are read and written too often. */
-#define BLOCK_TERMS 256
 /* Floats of the image that all panels process at once, from the L1 cache. */
 #define CHUNK_FLOATS (6 * 1024)
 /* Packed weights beyond this many floats are read once per band rather than once per chunk. */
@@ -158,7 +156,7 @@ static void choose_bands(conv2d_plan *p, unsigned threads)
     rows = size_min(rows, max);
     /* features in the lanes copy the image block by block of channels */
     size_t image =
-        p->plane_run ? SIZE_MAX : IMAGE_FLOATS * (p->features ? size_max(1, p->k / BLOCK_TERMS) : 1);
+        p->plane_run ? SIZE_MAX : IMAGE_FLOATS * (p->features ? size_max(1, p->k / CONV2D_BLOCK_TERMS) : 1);
     while (rows > 1 && p->s.c * channel_floats(p, rows, columns) > image)
         rows = (rows + 1) / 2;
     if (a[1].out == 1) {

@@ -36,6 +36,16 @@ static double copy_cost(const conv2d_plan *p, size_t step)
     return rows * ((double)phases * p->table->costs->features_row + (double)(columns / p->kernels->lanes));
 }
 
+/* Cost of the pages that copying touches: each channel's part of a band lies in one, and a band holds all channels of a
+   block of `terms` terms. */
+static double page_cost(const conv2d_plan *p, size_t terms)
+{
+    const conv2d_axis *a = p->s.axis;
+    double blocks = (double)size_max(1, p->k / size_max(1, terms)), rows = (double)(a[0].out * a[1].out);
+    double bands = (double)p->s.c * (double)p->in_plane / (blocks * IMAGE_FLOATS);
+    return copy_cost(p, 1) > 0 ? p->table->costs->copied_page * (double)p->s.c * fmin(bands, rows) : 0;
+}
+
 /* Rows j0 .. j1 - 1 of the kernel meet rows of the image for this row of the output; the others meet zeros alone. */
 static void taps_inside(const conv2d_plan *p, size_t row, size_t *j0, size_t *j1)
 {
@@ -75,7 +85,9 @@ double conv2d_features_ratio(const conv2d_plan *p)
     double pixels = (double)(p->s.m * size_min(apart, joined)) * (k + costs->features_straight);
     if (rows > 1)
         pixels *= a[2].out > lanes ? costs->pixels_copied : costs->pixels_narrow;
-    return (features + copy_cost(p, 1)) / (pixels + copy_cost(p, a[2].stride));
+    features += copy_cost(p, 1) + page_cost(p, CONV2D_BLOCK_TERMS);
+    pixels += copy_cost(p, a[2].stride) + page_cost(p, p->k);
+    return features / pixels;
 }
 
 /* Blocks of terms of a sum, so that the weights of a panel's block and the image that it meets stay in the L2 cache.

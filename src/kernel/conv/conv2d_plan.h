@@ -237,6 +237,9 @@ sib_code conv2d_lanes_make(conv2d_plan *p, unsigned threads, sib_error *err);
 conv2d_planes_item conv2d_lanes_at(const conv2d_plan *p, size_t index);
 void conv2d_lanes_run(const conv2d_call *call, const conv2d_planes_item *at, float *scratch);
 
+/* Min terms of a block of channels: with fewer, sums are read and written too often. */
+#define CONV2D_BLOCK_TERMS 256
+
 /* Features in the lanes: modelled time beside that of pixels in the lanes; floats of scratch for sums; the products of an item, clamped to low
    .. high. */
 typedef struct conv2d_features {
