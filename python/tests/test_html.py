@@ -117,6 +117,7 @@ def test_a_heat_map_is_its_cells():
 def test_features_and_numbers(speech):
     mel = sibyl.log_mel_spectrogram(speech)
     assert "80 × 640 cells" in read(sibyl.view(mel, "features", upward=True), 150000)
+    assert "80 × 640 cells" not in read(sibyl.view(mel))
     assert "hop length" in read(sibyl.LogMel())
     for shown in (sibyl.stats(mel, 32), sibyl.level(speech), sibyl.compare(mel, mel), sibyl.memory(), sibyl.series_stats([1, 2]),
                   sibyl.tile.plan(100)):  # fmt: skip

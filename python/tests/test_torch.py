@@ -302,3 +302,17 @@ def test_smoothing(torch, tensor):
         assert meta.shape == both.shape
     with pytest.raises(ValueError, match="smooth is 'much'"):
         sibyl.log_mel_spectrogram(samples, smooth="much")
+
+
+def test_what_a_notebook_shows_of_a_tensor(torch):
+    x = np.random.default_rng(1).standard_normal((4, 900)).astype("f4")
+    for upward in (False, True):
+        assert sibyl.view(torch.from_numpy(x), upward=upward)._repr_html_() == sibyl.view(x, upward=upward)._repr_html_()
+
+
+def test_level_and_chunks_of_tensors(torch):
+    x = torch.linspace(-0.25, 0.5, 1000)
+    made = sibyl.normalize(x)
+    assert isinstance(made, torch.Tensor) and float(made.max()) == 1 and float(x.max()) == 0.5
+    assert sibyl.normalize(x, target=0.25, in_place=True) is x and float(x.max()) == 0.25
+    assert [len(part) for part in sibyl.chunk(x, 0.6, sr=1000)] == [600, 400] and sibyl.level(x).peak == 0.25

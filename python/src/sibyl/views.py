@@ -65,9 +65,10 @@ class View:
 
     def _cells(self, found: Any) -> Any:
         """The cells of a digest; of features, which are a picture, more of them."""
-        if not self._upward or isinstance(self.value, (list, tuple)) or is_tensor(self.value) or np.ndim(self.value) != 2:
+        value = self.value.detach().cpu().double().numpy() if is_tensor(self.value) and self._upward else self.value
+        if not self._upward or isinstance(value, (list, tuple)) or np.ndim(value) != 2:
             return np.where(found["not_finite"], np.nan, found["cells"])
-        return _blocks(_blocks(np.asarray(self.value, np.float64), 128, 0), 640, 1)
+        return _blocks(_blocks(np.asarray(value, np.float64), 128, 0), 640, 1)
 
 
 def view(value: Any, name: str = "", *, upward: bool = False) -> View:
