@@ -10,7 +10,9 @@ typedef enum op_control { /* operators that contain graphs; the session runs the
                           CONTROL_IF,
                           CONTROL_LOOP,
                           CONTROL_SCAN,
-                          CONTROL_SEQUENCE_MAP
+                          CONTROL_SEQUENCE_MAP,
+                          CONTROL_GREEDY_SEARCH,
+                          CONTROL_BEAM_SEARCH
 } op_control;
 
 typedef enum op_origin {
@@ -50,6 +52,9 @@ sib_code ops_refuse(const graph *g, const node *n, sib_error *err);
 /* Rank of the iteration number that a Loop passes to its body: 0 as ONNX defines, 1 where the body declares
    it as [1], as OnnxMLTools does. The body has an input. */
 size_t loop_iteration_rank(const graph *body);
+
+/* SIB_OK for a search (GreedySearch, BeamSearch) of the form that can run. Errors: SIB_ERR_UNSUPPORTED. */
+sib_code search_check(const node *n, sib_error *err);
 
 /* Lowers node `index` of source through l, whose driver fields are set. outs, declared: (outputs of the
    node), cleared here; outs[i] stays MVAL_NONE for outputs that the node omits or that were not reached.

@@ -6,6 +6,7 @@
 #include "run/execute/observe.h"
 #include "run/execute/plans.h"
 #include "run/execute/recurrent.h"
+#include "run/execute/search.h"
 #include "run/execute/taps.h"
 #include "run/execute/watched.h"
 #include "tensor/tensor.h"
@@ -157,7 +158,9 @@ static control_fn *const run_kinds[] = {[CONTROL_NONE] = run_recurrent,
                                         [CONTROL_IF] = run_if,
                                         [CONTROL_LOOP] = run_loop,
                                         [CONTROL_SCAN] = run_scan,
-                                        [CONTROL_SEQUENCE_MAP] = run_sequence_map};
+                                        [CONTROL_SEQUENCE_MAP] = run_sequence_map,
+                                        [CONTROL_GREEDY_SEARCH] = run_greedy_search,
+                                        [CONTROL_BEAM_SEARCH] = run_beam_search};
 
 static __attribute__((noinline, cold)) sib_code run_kind_watched(frame *f, const node *n, control *c,
                                                                  sib_error *err)

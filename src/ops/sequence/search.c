@@ -1,0 +1,87 @@
+/* Searches for text with a decoder in an attribute. The session runs them (run/execute/search.c); this file infers the
+   types of their outputs. */
+#include "base/error.h"
+#include "ops/lower/lower.h"
+#include "ops/ops.h"
+
+/* Inputs of a decoder of GPT-2's form before its past. */
+#define BEFORE_PAST 3
+
+static sib_code check_decoder(const graph *g, const char *which, sib_error *err)
+{
+    if (!g || (g->inputs.n > BEFORE_PAST && g->outputs.n == g->inputs.n - BEFORE_PAST + 1))
+        return SIB_OK;
+    return err_set(
+        err, SIB_ERR_UNSUPPORTED,
+        "%s has %u inputs and %u outputs: only decoders with input_ids, position_ids, attention_mask and a "
+        "past for each layer are run, that give logits and as many states",
+        which, g->inputs.n, g->outputs.n);
+}
+
+sib_code search_check(const node *n, sib_error *err)
+{
+    const search_spec spec = spec_search(n);
+    if (spec.model_type != 0 || spec.encoder || (n->inputs.n > 10 && n->inputs.ids[10] != NO_VALUE))
+        return err_set(
+            err, SIB_ERR_UNSUPPORTED,
+            "model_type is %lld: searches with an encoder, and their decoder_input_ids, are not run",
+            (long long)spec.model_type);
+    sib_code code = check_decoder(spec.decoder, "decoder", err);
+    return code == SIB_OK ? check_decoder(spec.init_decoder, "init_decoder", err) : code;
+}
+
+/* Infers a decoder by what it declares. */
+static bool infer_decoder(lowering *l, graph *g)
+{
+    sib_error err = SIB_ERROR_INIT;
+    if (!g)
+        return true;
+    for (uint32_t i = 0; i < g->inputs.n; i++)
+        g->values[g->inputs.ids[i]].type = g->values[g->inputs.ids[i]].declared;
+    if (l->infer_subgraph(l, g, &err) != SIB_OK)
+        l_fail(l, err.code, "%s", err.message);
+    return l_ok(l);
+}
+
+static bool infer_search(lowering *l, const node *n)
+{
+    sib_error err = SIB_ERROR_INIT;
+    const search_spec spec = spec_search(n);
+    if (l_ok(l) && !l->infer_subgraph)
+        l_fail(l, SIB_ERR_UNSUPPORTED, "it runs subgraphs, which needs a session");
+    if (l_ok(l) && search_check(n, &err) != SIB_OK)
+        l_fail(l, err.code, "%s", err.message);
+    return l_ok(l) && infer_decoder(l, spec.decoder) && infer_decoder(l, spec.init_decoder);
+}
+
+/* The number in input i, or a dim that is not known. */
+static dim input_dim(lowering *l, size_t i)
+{
+    mval v = l_in(l, i);
+    return l_ok(l) && m_is_known(l, v) ? d_const(l, (int64_t)m_float(l, v)) : dim_fresh(l->graph->dims);
+}
+
+/* Texts of at most max_length tokens, each token the one with the highest score: sequences [batch, max_length], with
+   padding from the end of a text on. com.microsoft GreedySearch-1. */
+void lower_MS_GreedySearch(lowering *l, const node *n)
+{
+    if (!infer_search(l, n))
+        return;
+    dim dims[2] = {m_dim(l, l_in(l, 0), 0), input_dim(l, 1)};
+    l_declare(l, 0, SIB_I32, 2, dims);
+}
+
+/* The texts whose sum of logarithms of probabilities, over their length to the power of length_penalty, is the highest
+   among those that num_beams beams meet: sequences [batch, num_return_sequences, max_length], their scores, and the
+   scores of every step. com.microsoft BeamSearch-1. */
+void lower_MS_BeamSearch(lowering *l, const node *n)
+{
+    if (!infer_search(l, n))
+        return;
+    dim batch = m_dim(l, l_in(l, 0), 0), open = dim_fresh(l->graph->dims);
+    dim dims[3] = {batch, input_dim(l, 4), input_dim(l, 1)};
+    dim steps[4] = {d_sub(l, dims[2], m_dim(l, l_in(l, 0), 1)), batch, input_dim(l, 3), open};
+    l_declare(l, 0, SIB_I32, 3, dims);
+    l_declare(l, 1, SIB_F32, 2, dims);
+    l_declare(l, 2, SIB_F32, 4, steps);
+}

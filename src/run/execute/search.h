@@ -1,0 +1,54 @@
+/* Search for text with a decoder: what GreedySearch and BeamSearch have in common. */
+#ifndef RUN_EXECUTE_SEARCH_H
+#define RUN_EXECUTE_SEARCH_H
+
+#include "run/execute/control.h"
+
+/* Limits on what a file or a request may ask for; onnxruntime has the same. */
+#define SEARCH_MAX_LENGTH 4096
+#define SEARCH_MAX_BEAMS  128
+
+/* Row r = b * beams + k is beam k of text b. */
+typedef struct search {
+    frame *f;
+    const node *n;
+    control *c;
+    search_spec spec;
+    size_t batch, beams, rows, returned;           /* rows = batch * beams; returned <= beams texts of each */
+    size_t prompt, length, max_length, min_length; /* tokens, with those of the prompt */
+    size_t vocab;                                  /* 0 before the first step */
+    float length_penalty, repetition;
+    const int32_t *vocab_mask, *prefix_mask; /* [vocab], [batch, vocab] or NULL: tokens with 0 are left out */
+    size_t n_vocab_mask, n_prefix_mask;
+    int32_t *tokens, *moved; /* [rows, max_length]; moved: to reorder them */
+    int32_t *mask;           /* [rows, prompt] of the prompt */
+    int32_t *position;       /* [rows] of the next token */
+    size_t layers;
+    sib_value **past; /* (layers) owned */
+    float *scores;    /* [rows, vocab] of the last step */
+    uint64_t *seen;   /* (vocab) the number of the last text that has the token */
+    uint64_t stamp;   /* number of the text */
+} search;
+
+/* Reads the inputs of a node that have the same place in both. first: number of the input repetition_penalty.
+   beams: 1 or more. Errors: SIB_ERR_ARGUMENT, SIB_ERR_FORMAT (the decoder), SIB_ERR_MEMORY. */
+sib_code search_open(search *s, size_t first, sib_error *err);
+void search_close(search *s);
+/* One number of input i: the given default where it is omitted. */
+sib_code search_int(const search *s, size_t i, const char *what, int64_t min, int64_t max, int64_t *out,
+                    sib_error *err);
+sib_code search_float(const search *s, size_t i, const char *what, float *out, sib_error *err);
+
+/* Runs the decoder on what is new since the last step; s->scores are its logits. from: (rows) the row of the last
+   step that each continues, or NULL where each continues itself. */
+sib_code search_step(search *s, const size_t *from, sib_error *err);
+/* Logits to logarithms of probabilities, row by row. */
+void search_log_softmax(search *s);
+/* Applies the node's penalties and masks to s->scores. */
+void search_penalize(search *s);
+/* Appends a token to each row; from as in search_step. */
+void search_append(search *s, const size_t *from, const int32_t *token);
+
+control_fn run_greedy_search, run_beam_search;
+
+#endif

@@ -1,0 +1,327 @@
+/* Runs the decoder of a search: a graph of GPT-2's form. Its inputs are input_ids, position_ids and attention_mask of
+   int32, then past of each layer [2, rows, heads, tokens, size]; its outputs logits and present of each layer. */
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/size.h"
+#include "ops/ops.h"
+#include "run/execute/search.h"
+#include "tensor/dtype.h"
+#include "tensor/tensor.h"
+
+#include <string.h>
+
+/* Inputs of the decoder before the past, and of the node. */
+enum { INPUT_IDS, POSITION_IDS, ATTENTION_MASK, PAST };
+
+/* ---- Inputs of the node ------------------------------------------------------------------------------- */
+
+/* Input i as dense int32 of this rank, NULL where it is omitted. */
+static sib_code read_ints(const search *s, size_t i, const char *what, size_t rank, const sib_tensor **out,
+                          sib_error *err)
+{
+    const sib_value *v;
+    *out = NULL;
+    sib_code code = control_input(s->f, s->n, i, &v, err);
+    if (code != SIB_OK || !v)
+        return code;
+    const sib_tensor *t = sib_value_tensor(v);
+    if (!t || t->dtype != SIB_I32 || t->rank != rank)
+        return err_set(err, SIB_ERR_ARGUMENT, "%s must be int32 of rank %zu", what, rank);
+    *out = t;
+    return SIB_OK;
+}
+
+sib_code search_int(const search *s, size_t i, const char *what, int64_t min, int64_t max, int64_t *out,
+                    sib_error *err)
+{
+    const sib_value *v;
+    sib_code code = control_input(s->f, s->n, i, &v, err);
+    if (code != SIB_OK || !v)
+        return code;
+    const sib_tensor *t = sib_value_tensor(v);
+    if (!t || t->dtype != SIB_I32 || t->count != 1)
+        return err_set(err, SIB_ERR_ARGUMENT, "%s must be one int32", what);
+    *out = *(const int32_t *)sib_tensor_data((sib_tensor *)t);
+    if (*out < min || *out > max)
+        return err_set(err, SIB_ERR_ARGUMENT, "%s is %lld, expected %lld to %lld", what, (long long)*out,
+                       (long long)min, (long long)max);
+    return SIB_OK;
+}
+
+sib_code search_float(const search *s, size_t i, const char *what, float *out, sib_error *err)
+{
+    const sib_value *v;
+    sib_code code = control_input(s->f, s->n, i, &v, err);
+    if (code != SIB_OK || !v)
+        return code;
+    const sib_tensor *t = sib_value_tensor(v);
+    if (!t || t->count != 1 || sib_dtype_get_kind(t->dtype) != SIB_KIND_FLOAT)
+        return err_set(err, SIB_ERR_ARGUMENT, "%s must be one float", what);
+    return sib_convert(t->dtype, t->data, SIB_F32, out, 1, SIB_OVERFLOW_IEEE, err);
+}
+
+/* ---- Opening ------------------------------------------------------------------------------------------ */
+
+/* Tokens, mask and positions of the prompt. Where no mask is given, padding is what is left out; it has no position,
+   whatever the mask says. */
+static void fill_prompt(search *s, const int32_t *ids, const int32_t *mask)
+{
+    for (size_t r = 0; r < s->rows; r++) {
+        const size_t b = r / s->beams;
+        int32_t position = 0;
+        for (size_t t = 0; t < s->prompt; t++) {
+            const int32_t id = ids[b * s->prompt + t];
+            s->tokens[r * s->max_length + t] = id;
+            s->mask[r * s->prompt + t] = mask ? mask[b * s->prompt + t] : id != s->spec.pad_token_id;
+            position += id != s->spec.pad_token_id;
+        }
+        s->position[r] = position;
+    }
+}
+
+/* The past before the first step: no tokens, with the heads and sizes that the decoder declares. */
+static sib_code empty_past(search *s, sib_error *err)
+{
+    const graph *g = s->c->bodies[0].g;
+    sib_code code = SIB_OK;
+    for (size_t i = 0; i < s->layers && code == SIB_OK; i++) {
+        const value_type *t = &g->values[g->inputs.ids[PAST + i]].declared;
+        int64_t dims[5] = {2, (int64_t)s->rows, 0, 0, 0};
+        sib_tensor *made = NULL;
+        if (t->depth || !t->dtype || t->shape.rank != 5 ||
+            !dim_is_const(g->dims, t->shape.dims[2], &dims[2]) ||
+            !dim_is_const(g->dims, t->shape.dims[4], &dims[4]))
+            return err_set(err, SIB_ERR_FORMAT,
+                           "input %zu of its decoder does not say its heads and their size: expected [2, N, "
+                           "heads, tokens, size]",
+                           PAST + i);
+        code = sib_tensor_create(t->dtype, 5, dims, &made, err);
+        if (code == SIB_OK)
+            code = value_take_tensor(made, &s->past[i], err);
+    }
+    return code;
+}
+
+static sib_code allocate(search *s, sib_error *err)
+{
+    size_t all, mask;
+    if (!size_mul(s->batch, s->beams, &s->rows) || !size_mul(s->rows, s->max_length, &all) ||
+        !size_mul(s->rows, s->prompt, &mask))
+        return err_set(err, SIB_ERR_SIZE, "%zu texts of %zu beams are too many", s->batch, s->beams);
+    s->tokens = mem_calloc(all + 1, sizeof *s->tokens);
+    s->moved = mem_calloc(all + 1, sizeof *s->moved);
+    s->mask = mem_calloc(mask + 1, sizeof *s->mask);
+    s->position = mem_calloc(s->rows + 1, sizeof *s->position);
+    s->past = mem_calloc(s->layers + 1, sizeof *s->past);
+    if (!s->tokens || !s->moved || !s->mask || !s->position || !s->past)
+        return err_memory(err, 2 * all * sizeof *s->tokens, "the tokens of a search");
+    return SIB_OK;
+}
+
+/* Reads the optional masks, inputs `first` + 1 to + 3. */
+static sib_code read_masks(search *s, size_t first, const sib_tensor **attention, sib_error *err)
+{
+    const sib_tensor *vocab = NULL, *prefix = NULL;
+    sib_code code = read_ints(s, first + 1, "vocab_mask", 1, &vocab, err);
+    if (code == SIB_OK)
+        code = read_ints(s, first + 2, "prefix_vocab_mask", 2, &prefix, err);
+    if (code == SIB_OK)
+        code = read_ints(s, first + 3, "attention_mask", 2, attention, err);
+    if (code == SIB_OK && *attention &&
+        ((size_t)(*attention)->dims[0] != s->batch || (size_t)(*attention)->dims[1] != s->prompt))
+        return err_set(err, SIB_ERR_ARGUMENT, "attention_mask has other dims than input_ids");
+    if (code == SIB_OK && prefix && (size_t)prefix->dims[0] != s->batch)
+        return err_set(err, SIB_ERR_ARGUMENT, "prefix_vocab_mask has rows for %lld texts of %zu",
+                       (long long)prefix->dims[0], s->batch);
+    if (vocab)
+        s->vocab_mask = (const int32_t *)vocab->data, s->n_vocab_mask = (size_t)vocab->dims[0];
+    if (prefix)
+        s->prefix_mask = (const int32_t *)prefix->data, s->n_prefix_mask = (size_t)prefix->dims[1];
+    return code;
+}
+
+sib_code search_open(search *s, size_t first, sib_error *err)
+{
+    const sib_tensor *ids = NULL, *attention = NULL;
+    int64_t max = 0, min = 0;
+    s->repetition = 1;
+    sib_code code = search_check(s->n, err);
+    if (code == SIB_OK)
+        code = read_ints(s, 0, "input_ids", 2, &ids, err);
+    if (code == SIB_OK && (!ids || !ids->dims[0] || !ids->dims[1]))
+        return err_set(err, SIB_ERR_ARGUMENT, "input_ids has no tokens");
+    if (code == SIB_OK)
+        code = search_int(s, 1, "max_length", ids->dims[1] + 1, SEARCH_MAX_LENGTH, &max, err);
+    if (code == SIB_OK && !max)
+        return err_set(err, SIB_ERR_ARGUMENT, "max_length is missing");
+    if (code == SIB_OK)
+        code = search_int(s, 2, "min_length", 0, max - 1, &min, err);
+    if (code == SIB_OK)
+        code = search_float(s, first, "repetition_penalty", &s->repetition, err);
+    if (code == SIB_OK && !(s->repetition > 0))
+        return err_set(err, SIB_ERR_ARGUMENT, "repetition_penalty is %g, expected above 0",
+                       (double)s->repetition);
+    if (code != SIB_OK)
+        return code;
+    s->batch = (size_t)ids->dims[0];
+    s->length = s->prompt = (size_t)ids->dims[1];
+    s->max_length = (size_t)max;
+    s->min_length = (size_t)min;
+    code = read_masks(s, first, &attention, err);
+    if (code == SIB_OK)
+        code = body_begin(&s->c->bodies[0], s->f, s->spec.decoder, "decoder", SIZE_MAX, err);
+    if (code == SIB_OK && s->spec.init_decoder)
+        code = body_begin(&s->c->bodies[1], s->f, s->spec.init_decoder, "init_decoder",
+                          s->c->bodies[0].g->inputs.n, err);
+    if (code != SIB_OK)
+        return code;
+    s->layers = s->c->bodies[0].g->outputs.n - 1;
+    code = allocate(s, err);
+    if (code == SIB_OK)
+        code = empty_past(s, err);
+    if (code == SIB_OK)
+        fill_prompt(s, (const int32_t *)ids->data, attention ? (const int32_t *)attention->data : NULL);
+    return code;
+}
+
+void search_close(search *s)
+{
+    for (size_t i = 0; s->past && i < s->layers; i++)
+        sib_value_free(&s->past[i]);
+    mem_free(s->past);
+    mem_free(s->tokens);
+    mem_free(s->moved);
+    mem_free(s->mask);
+    mem_free(s->position);
+    mem_free(s->scores);
+    mem_free(s->seen);
+}
+
+/* ---- Steps -------------------------------------------------------------------------------------------- */
+
+/* A new int32 value [rows, n], and where its elements are. */
+static sib_code row_value(const search *s, size_t n, sib_value **out, int32_t **to, sib_error *err)
+{
+    const int64_t dims[2] = {(int64_t)s->rows, (int64_t)n};
+    sib_tensor *t = NULL;
+    sib_code code = sib_tensor_create(SIB_I32, 2, dims, &t, err);
+    if (code == SIB_OK) {
+        *to = sib_tensor_data(t);
+        code = value_take_tensor(t, out, err);
+    }
+    return code;
+}
+
+/* Tokens, positions and mask of a step: of the prompt, or of the last token. */
+static sib_code make_inputs(search *s, sib_value **in, sib_error *err)
+{
+    const bool first = s->length == s->prompt;
+    const size_t n = first ? s->prompt : 1;
+    int32_t *ids = NULL, *positions = NULL, *mask = NULL;
+    sib_code code = row_value(s, n, &in[INPUT_IDS], &ids, err);
+    if (code == SIB_OK)
+        code = row_value(s, n, &in[POSITION_IDS], &positions, err);
+    if (code == SIB_OK)
+        code = row_value(s, s->length, &in[ATTENTION_MASK], &mask, err);
+    for (size_t r = 0; r < s->rows && code == SIB_OK; r++) {
+        memcpy(ids + r * n, s->tokens + r * s->max_length + s->length - n, n * sizeof *ids);
+        int32_t at = 0;
+        for (size_t t = 0; t < s->length; t++) {
+            mask[r * s->length + t] = t < s->prompt ? s->mask[r * s->prompt + t] : 1;
+            if (first)
+                positions[r * n + t] = ids[r * n + t] != s->spec.pad_token_id ? at++ : 0;
+        }
+        if (!first)
+            positions[r] = s->position[r]++;
+    }
+    return code;
+}
+
+/* v [2, rows, ...] with row r that of from[r]. */
+static sib_code reorder(const search *s, const size_t *from, sib_value **v, sib_error *err)
+{
+    const sib_tensor *old = sib_value_tensor(*v);
+    sib_tensor *made = NULL;
+    if (!old || old->rank != 5 || (size_t)old->dims[1] != s->rows || old->dims[0] != 2)
+        return err_set(err, SIB_ERR_FORMAT,
+                       "its decoder gives a state that is not [2, %zu, heads, tokens, size]", s->rows);
+    sib_code code = sib_tensor_create(old->dtype, old->rank, old->dims, &made, err);
+    if (code != SIB_OK)
+        return code;
+    const size_t bytes = (size_t)old->count / (2 * s->rows) * dtype_stride(old->dtype);
+    for (size_t i = 0; i < 2 * s->rows; i++)
+        memcpy((char *)sib_tensor_data(made) + i * bytes,
+               old->data + (i / s->rows * s->rows + from[i % s->rows]) * bytes, bytes);
+    sib_value_free(v);
+    return value_take_tensor(made, v, err);
+}
+
+/* The logits of the last token of each row. */
+static sib_code read_logits(search *s, const sib_value *v, sib_error *err)
+{
+    const sib_tensor *t = v ? sib_value_tensor(v) : NULL;
+    if (!t || t->rank != 3 || (size_t)t->dims[0] != s->rows || !t->dims[1] || !t->dims[2] ||
+        sib_dtype_get_kind(t->dtype) != SIB_KIND_FLOAT)
+        return err_set(err, SIB_ERR_FORMAT, "its decoder gives no logits [%zu, tokens, vocabulary] of floats",
+                       s->rows);
+    const size_t n = (size_t)t->dims[1], all = (size_t)t->dims[2];
+    const size_t vocab = s->spec.vocab_size > 0 ? (size_t)s->spec.vocab_size : all;
+    if (vocab > all || (s->vocab && s->vocab != vocab))
+        return err_set(err, SIB_ERR_FORMAT, "its decoder gives logits of %zu tokens, expected %zu", all,
+                       s->vocab ? s->vocab : vocab);
+    if ((s->vocab_mask && s->n_vocab_mask != vocab) || (s->prefix_mask && s->n_prefix_mask != vocab))
+        return err_set(err, SIB_ERR_ARGUMENT, "a mask of the vocabulary is not for %zu tokens", vocab);
+    size_t count;
+    if (!s->scores) {
+        if (!size_mul(s->rows, vocab, &count))
+            return err_set(err, SIB_ERR_SIZE, "%zu rows of %zu tokens are too many", s->rows, vocab);
+        s->scores = mem_calloc(count, sizeof *s->scores);
+        s->seen = mem_calloc(vocab, sizeof *s->seen);
+        if (!s->scores || !s->seen)
+            return err_memory(err, count * sizeof *s->scores, "the scores of a search");
+    }
+    s->vocab = vocab;
+    sib_code code = SIB_OK;
+    for (size_t r = 0; r < s->rows && code == SIB_OK; r++)
+        code = sib_convert(t->dtype, t->data + (r * n + n - 1) * all * dtype_stride(t->dtype), SIB_F32,
+                           s->scores + r * vocab, vocab, SIB_OVERFLOW_IEEE, err);
+    return code;
+}
+
+sib_code search_step(search *s, const size_t *from, sib_error *err)
+{
+    const bool first = s->length == s->prompt;
+    body *b = &s->c->bodies[first && s->spec.init_decoder ? 1 : 0];
+    sib_value *in[PAST] = {NULL};
+    sib_code code = SIB_OK;
+    for (size_t i = 0; i < s->layers && from && code == SIB_OK; i++)
+        code = reorder(s, from, &s->past[i], err);
+    if (code == SIB_OK)
+        code = make_inputs(s, in, err);
+    for (size_t i = 0; i < PAST + s->layers; i++)
+        b->in[i] = i < PAST ? in[i] : s->past[i - PAST];
+    if (code == SIB_OK)
+        code = body_run(b, s->f, s->n, (int64_t)(s->length - s->prompt), err);
+    if (code == SIB_OK)
+        code = read_logits(s, b->out[0], err);
+    for (size_t i = 0; i < s->layers && code == SIB_OK; i++) {
+        sib_value_free(&s->past[i]);
+        s->past[i] = control_take(&b->out[1 + i]);
+    }
+    for (size_t i = 0; i < PAST; i++)
+        sib_value_free(&in[i]);
+    return code;
+}
+
+void search_append(search *s, const size_t *from, const int32_t *token)
+{
+    for (size_t r = 0; r < s->rows; r++) {
+        memcpy(s->moved + r * s->max_length, s->tokens + (from ? from[r] : r) * s->max_length,
+               s->length * sizeof *s->tokens);
+        s->moved[r * s->max_length + s->length] = token[r];
+    }
+    int32_t *old = s->tokens;
+    s->tokens = s->moved;
+    s->moved = old;
+    s->length++;
+}

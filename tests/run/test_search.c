@@ -1,0 +1,184 @@
+/* GreedySearch and BeamSearch over a decoder that knows the last token alone. */
+#include "check_memory.h"
+#include "tiny.h"
+
+#include <math.h>
+
+/* Tokens: padding, end, and two words. Row t: probabilities of what follows t. */
+static const double follows[16] = {.25, .25, .25, .25, .25, .25, .25, .25,
+                                   .04, .1,  .26, .6,  .1,  .3,  .36, .24};
+enum { PADDING, END };
+
+/* logits = table[input_ids], present_0 = past_0 + 0; without `state` it has none. */
+static graph *decoder_of(tiny *t, bool state)
+{
+    double logits[16];
+    graph *g = tiny_enter(t);
+    for (size_t i = 0; i < 16; i++)
+        logits[i] = log(follows[i]);
+    value_id table = tiny_constant(t, "table", SIB_F32, DIMS(4, 4), logits);
+    value_id ids = tiny_input(t, "input_ids", SIB_I32, "R S");
+    tiny_input(t, "position_ids", SIB_I32, "R S");
+    tiny_input(t, "attention_mask", SIB_I32, "R T");
+    tiny_output(t, tiny_op(t, "Gather", table, ids, "logits"));
+    if (state)
+        tiny_output(t,
+                    tiny_op(t, "Neg", tiny_input(t, "past_0", SIB_F32, "2 R 1 P 1"), NO_VALUE, "present_0"));
+    tiny_leave(t);
+    return g;
+}
+
+/* A session of one search: inputs ids, max_length and those of `more` (n), which are int32 or float32 [1]. */
+static sib_model *search_model(const char *type, size_t n, const char *const *more, int64_t model_type,
+                               bool state)
+{
+    tiny t = tiny_begin();
+    graph *decoder = decoder_of(&t, state);
+    attribute a[] = {{.name = str_of("decoder"), .kind = ATTR_GRAPH, .graph = decoder},
+                     {.name = str_of("eos_token_id"), .kind = ATTR_INT, .i = END},
+                     {.name = str_of("pad_token_id"), .kind = ATTR_INT, .i = PADDING},
+                     {.name = str_of("model_type"), .kind = ATTR_INT, .i = model_type}};
+    value_id in[8], out[2];
+    in[0] = tiny_input(&t, "ids", SIB_I32, "B S");
+    in[1] = tiny_input(&t, "max_length", SIB_I32, "1");
+    for (size_t i = 0; i < n; i++)
+        in[2 + i] = tiny_input(&t, more[i], strstr(more[i], "penalty") ? SIB_F32 : SIB_I32, "1");
+    out[0] = tiny_made(&t, "sequences");
+    out[1] = tiny_made(&t, "scores");
+    const size_t n_out = !strcmp(type, "BeamSearch") ? 2 : 1;
+    node_id id = tiny_node(&t, type, "search", 2 + n, in, n_out, out, 4, a);
+    t.g->nodes[id].domain = str_of("com.microsoft");
+    t.g->nodes[id].version = 1;
+    for (size_t i = 0; i < n_out; i++)
+        tiny_output(&t, out[i]);
+    return tiny_model(&t);
+}
+
+static sib_session *session_of(sib_model *m)
+{
+    sib_error err = SIB_ERROR_INIT;
+    sib_session *s = NULL;
+    const sib_session_options on_ref = {.backends = "ref", .threads = 1};
+    CHECK_OK(sib_session_create(m, &on_ref, &s, &err), err);
+    sib_model_free(&m);
+    return s;
+}
+
+static sib_value *number(double x)
+{
+    return tiny_given(SIB_I32, DIMS(1), OF(x));
+}
+
+/* The inputs of a run. */
+typedef struct given {
+    size_t n;
+    sib_named_value in[6];
+    sib_value *values[6]; /* (n) owned */
+} given;
+
+static void add(given *g, const char *name, sib_value *v)
+{
+    g->in[g->n] = (sib_named_value){name, v};
+    g->values[g->n++] = v;
+}
+
+static void given_free(given *g)
+{
+    while (g->n)
+        sib_value_free(&g->values[--g->n]);
+}
+
+static sib_code run_given(sib_session *s, const given *g, sib_value **out, sib_error *err)
+{
+    return sib_session_run(s, g->n, g->in, 0, NULL, out, NULL, err);
+}
+
+static sib_code greedy(sib_session *s, double max_length, sib_value **out, sib_error *err)
+{
+    given g = {0};
+    add(&g, "ids", tiny_given(SIB_I32, DIMS(2, 2), OF(3, 2, PADDING, 3)));
+    add(&g, "max_length", number(max_length));
+    sib_code code = run_given(s, &g, out, err);
+    given_free(&g);
+    return code;
+}
+
+TEST(the_best_token_is_appended)
+{
+    sib_error err = SIB_ERROR_INIT;
+    sib_value *out = NULL;
+    sib_session *s = session_of(search_model("GreedySearch", 0, NULL, 0, true));
+    CHECK_OK(greedy(s, 5, &out, &err), err);
+    tiny_expect(out, SIB_I32, DIMS(2, 5), OF(3, 2, 3, 2, 3, PADDING, 3, 2, 3, 2));
+    sib_value_free(&out);
+    assert_int_equal(greedy(s, 2, &out, &err), SIB_ERR_ARGUMENT);
+    assert_non_null(strstr(err.message, "max_length is 2, expected 3 to 4096"));
+    err = (sib_error)SIB_ERROR_INIT;
+    assert_int_equal(greedy(s, 5000, &out, &err), SIB_ERR_ARGUMENT);
+    sib_session_free(&s);
+}
+
+static const char *const beam_inputs[] = {"min_length", "num_beams", "num_return_sequences",
+                                          "length_penalty"};
+
+static given beams_of(double n, double returned)
+{
+    given g = {0};
+    add(&g, "ids", tiny_given(SIB_I32, DIMS(1, 1), OF(2)));
+    add(&g, "max_length", number(3));
+    add(&g, "min_length", number(0));
+    add(&g, "num_beams", number(n));
+    add(&g, "num_return_sequences", number(returned));
+    add(&g, "length_penalty", tiny_given(SIB_F32, DIMS(1), OF(0)));
+    return g;
+}
+
+static sib_code beams(sib_session *s, double n, double returned, sib_value **out, sib_error *err)
+{
+    given g = beams_of(n, returned);
+    sib_code code = run_given(s, &g, out, err);
+    given_free(&g);
+    return code;
+}
+
+/* After 2 the beams are 3 (.6) and 2 (.26); after 2 3 the end (.6 * .3 = .18) is second to 2 3 2 (.216). */
+TEST(beams_end_with_the_best_texts)
+{
+    sib_error err = SIB_ERROR_INIT;
+    sib_value *out[2] = {NULL, NULL};
+    sib_session *s = session_of(search_model("BeamSearch", 4, beam_inputs, 0, true));
+    CHECK_OK(beams(s, 2, 2, out, &err), err);
+    tiny_expect(out[0], SIB_I32, DIMS(1, 2, 3), OF(2, 3, 2, 2, 3, PADDING));
+    const float *scores = sib_tensor_bytes(sib_value_tensor(out[1]));
+    assert_float_equal(scores[0], log(.216), 1e-6);
+    assert_float_equal(scores[1], log(.18), 1e-6);
+    sib_value_free(&out[0]);
+    sib_value_free(&out[1]);
+    assert_int_equal(beams(s, 129, 1, out, &err), SIB_ERR_ARGUMENT);
+    assert_non_null(strstr(err.message, "num_beams is 129, expected 1 to 128"));
+    err = (sib_error)SIB_ERROR_INIT;
+    assert_int_equal(beams(s, 2, 3, out, &err), SIB_ERR_ARGUMENT);
+    given g = beams_of(2, 2);
+    CHECK_SOME_ALLOCATIONS(check_k + 1 + check_k / 4, run_given(s, &g, out, &err),
+                           (sib_value_free(&out[0]), sib_value_free(&out[1])));
+    given_free(&g);
+    sib_session_free(&s);
+}
+
+/* A decoder of another form, and an encoder. */
+TEST(what_is_not_run_is_named)
+{
+    for (int64_t k = 0; k < 2; k++) {
+        sib_error err = SIB_ERROR_INIT;
+        sib_session *s = NULL;
+        sib_value *out = NULL;
+        sib_model *m = search_model("GreedySearch", 0, NULL, k, k == 1);
+        sib_code code = sib_session_create(m, NULL, &s, &err);
+        if (code == SIB_OK)
+            code = greedy(s, 5, &out, &err);
+        assert_int_equal(code, SIB_ERR_UNSUPPORTED);
+        assert_non_null(strstr(err.message, k ? "model_type is 1" : "decoder has 3 inputs and 1 outputs"));
+        sib_session_free(&s);
+        sib_model_free(&m);
+    }
+}
