@@ -114,6 +114,8 @@ static bool transcribe_recording(listener *l, job_inputs *in, const char *record
         const size_t n = (size_t)sib_tensor_count(audio);
         if (done && l->s->image)
             done = transcribe_picture(l->s, recording, sib_tensor_data(audio), n, &t, clips);
+        if (done && l->s->attention)
+            done = transcribe_attention(l->s, l->job, recording, audio, &t);
         if (done && l->s->picture)
             done = picture_show(sib_tensor_data(audio), n, t.segments, t.n_segments, picture_columns(stdout),
                                 cli_has_colours(STDOUT_FILENO), l->out);

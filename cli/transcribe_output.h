@@ -26,4 +26,9 @@ bool transcribe_write(const transcribe_settings *s, FILE *out, const char *recor
 bool transcribe_picture(const transcribe_settings *s, const char *recording, const float *samples, size_t n,
                         const sib_transcript *t, const char *clips);
 
+/* Writes the picture of --attention: means over layers and heads of the first window with text, each row scaled to its
+   largest. audio [n]. Returns false, with a line on stderr, on failure. */
+bool transcribe_attention(const transcribe_settings *s, const sib_job *job, const char *recording,
+                          const sib_tensor *audio, const sib_transcript *t);
+
 #endif

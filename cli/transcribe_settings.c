@@ -76,6 +76,12 @@ const cli_option transcribe_options[] = {
     OPT_FILE("png", image, "P.png",
              "write a picture of the recording: waveform, features, words, and speech where --vad finds it",
              .more = "As SVG where the name ends with .svg. One recording; long ones are drawn in rows."),
+    OPT_FILE(
+        "attention", attention, "P.png",
+        "write a picture of what the decoder attends to in the audio, a row for each token",
+        .more =
+            "Of the first window with text: means over layers and heads, as roots, each row scaled to its "
+            "largest. As SVG where the name ends with .svg."),
     OPT_FLAG("print-colors", print_colours, "colour words by their probability, red to green", .word = "pc",
              .more = "On a terminal, where NO_COLOR is not set."),
     OPT_FLAG("no-timestamps", no_times, "show lines without their times", .word = "nt"),
@@ -241,8 +247,8 @@ int transcribe_settings_check(const cli_command *self, const settings *s, int n)
         return cli_usage(self, "all formats need a folder, -o DIR");
     if (s->output_file && n > 1)
         return cli_usage(self, "--output-file names the files of one recording, not of %d", n);
-    if (s->image && (n > 1 || s->detect))
-        return cli_usage(self, "--png draws one recording, with its words");
+    if ((s->image || s->attention) && (n > 1 || s->detect || s->live))
+        return cli_usage(self, "--png and --attention draw one recording, with its text");
     if (s->detect && (has_files(s) || s->format >= 0))
         return cli_usage(self, "--detect-language prints languages and writes no transcript");
     return CLI_DONE;

@@ -9,6 +9,7 @@
 typedef struct transcribe_settings {
     const char *model, *tokenizer, *language, *folder, *vad, *initial_prompt, *hotwords, *backend, *trace;
     const char *image;       /* of --png, or NULL */
+    const char *attention;   /* likewise */
     const char *output_file; /* path of the files without their endings, or NULL */
     extension_settings ext;
     cli_list inputs;

@@ -310,6 +310,11 @@ class Transcribe(Jobs):
         self.done(*self.words, "--png", "p.png", "--quiet")
         self.assertEqual((self.folder / "p.png").read_bytes()[:4], b"\x89PNG")
         self.fails(2, "one recording", *self.words, "a.flac", "--png", "p.png")
+        text = self.done(*self.words, "--attention", "p.svg", "--format", "txt")
+        written = re.findall(">([^<]*)</text>", (self.folder / "p.svg").read_text())
+        self.assertEqual(written[:1] + [word.strip() for word in written if re.fullmatch(" *[a-z]+", word)], ["sample.flac, attention", *text.split()])
+        write_wav(self.folder / "quiet.wav", tone(1, 0))
+        self.fails(1, "no text whose attention", "transcribe", "quiet.wav", "--model", "digits.onnx", "--attention", "p.svg", "--quiet")
         self.fails(1, "no/p.png", *self.words, "--quiet", "--png", "no/p.png")
 
     def test_standard_input(self):
