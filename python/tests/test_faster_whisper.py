@@ -211,8 +211,11 @@ def test_what_is_not_built_says_so(digits, tmp_path):
     (tmp_path / "model.bin").write_bytes(b"")
     with pytest.raises(NotImplementedError, match="CTranslate2"):
         sibyl_faster.WhisperModel(str(tmp_path))
-    with pytest.raises(RuntimeError, match="nothing is downloaded"):
-        sibyl_faster.WhisperModel("base")
+    for call in (sibyl_faster.WhisperModel, sibyl_faster.download_model):
+        with pytest.raises(RuntimeError, match="nothing is downloaded"):
+            call("base")
+    (tmp_path / "base.pt").write_bytes(b"")
+    assert sibyl_faster.download_model("base", output_dir=str(tmp_path)) == str(tmp_path / "base.pt")
 
 
 PROGRAM = """

@@ -13,7 +13,7 @@ from ..whisper.timing import add_word_timestamps
 from ..whisper.utils import compression_ratio
 from ._results import Segment, TranscriptionInfo, TranscriptionOptions, VadOptions, Word, temperatures_of
 from .audio import decode_audio
-from .vad import collect_chunks, get_speech_timestamps, restore
+from .vad import parts_of, get_speech_timestamps, restore
 
 if TYPE_CHECKING:
     from .transcribe import WhisperModel
@@ -105,7 +105,7 @@ class BatchedInferencePipeline:
             parts = [(samples[span["start"] : span["end"]], span["start"]) for span in spans]
         else:
             spans, vad_parameters = self._speech(samples, vad_filter, vad_parameters, length)
-            parts = collect_chunks(samples, spans, length)
+            parts = parts_of(samples, spans, length)
         heard = sum(span["end"] - span["start"] for span in spans) / _RATE
         features = [self.model.feature_extractor(part)[..., :-1] for part, _ in parts] if heard else []
         of_all = np.concatenate([*features, np.full((self.model.whisper.dims.n_mels, 1), -1.5, np.float32)], axis=1)

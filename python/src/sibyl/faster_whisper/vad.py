@@ -42,7 +42,7 @@ def cut(audio: np.ndarray[Any, Any], chunks: list[dict[str, int]]) -> np.ndarray
     return np.concatenate([audio[:0], *(audio[chunk["start"] : chunk["end"]] for chunk in chunks)])
 
 
-def collect_chunks(audio: np.ndarray[Any, Any], chunks: list[dict[str, int]], max_duration: float = float("inf")) -> list[tuple[Any, int]]:
+def parts_of(audio: np.ndarray[Any, Any], chunks: list[dict[str, int]], max_duration: float = float("inf")) -> list[tuple[Any, int]]:
     """Chunks put together to parts of up to max_duration seconds: their samples, and where they begin in the cut recording."""
     parts: list[tuple[Any, int]] = []
     group: list[dict[str, int]] = []
