@@ -274,7 +274,7 @@ static void warning_to_text(void *context, const char *sentence)
     fprintf(context, "  warning   %s\n", sentence);
 }
 
-static void job_to_text(const feature_job *job, const settings *s, const feature_tools *tools, FILE *out)
+static void job_to_text(const feature_job *job, const settings *s, FILE *out)
 {
     double seconds = (double)job->n_samples / SAMPLE_RATE;
     double total = total_seconds(job);
@@ -292,10 +292,9 @@ static void job_to_text(const feature_job *job, const settings *s, const feature
     fprintf(out, "  written   %s\n", job->npy);
     if (job->png)
         fprintf(out, "  picture   %s\n", job->png);
-    fprintf(out, "  time      %.1f ms: decode %.1f, features %.1f, write %.1f\n", 1e3 * total,
-            1e3 * job->decode_seconds, 1e3 * r->compute_seconds, 1e3 * r->write_seconds);
-    fprintf(out, "  speed     %.0f x real time, %u thread%s\n", seconds / total,
-            sib_pool_threads(tools->pool), sib_pool_threads(tools->pool) == 1 ? "" : "s");
+    fprintf(out, "  time      %.1f ms (decode %.1f, features %.1f, write %.1f), %.0f x real time\n",
+            1e3 * total, 1e3 * job->decode_seconds, 1e3 * r->compute_seconds, 1e3 * r->write_seconds,
+            seconds / total);
     feature_job_warnings(job, warning_to_text, out);
 }
 
@@ -317,7 +316,7 @@ static int run_jobs(const settings *s, feature_tools *tools, feature_job *jobs, 
         if (!jobs[i].done)
             cli_fail("%s", jobs[i].err.message);
         else if (!s->json)
-            job_to_text(&jobs[i], s, tools, out);
+            job_to_text(&jobs[i], s, out);
         if (s->json)
             json_array_append_new(files, job_to_json(&jobs[i], s, tools));
     }

@@ -4,6 +4,7 @@
 #include "base/c_locale.h"
 #include "base/error.h"
 #include "base/size.h"
+#include "features/drawing.h"
 #include "features/mel_internal.h"
 #include "features/ticks.h"
 
@@ -136,8 +137,10 @@ static void frequency_axis(const picture *p, size_t y)
 static void colour_bar(const picture *p, size_t x, size_t y)
 {
     float *levels = mem_alloc(p->height, sizeof *levels);
-    if (!levels) /* the drawing without it is complete */
+    if (!levels) {
+        p->d->code = SIB_ERR_MEMORY;
         return;
+    }
     for (size_t i = 0; i < p->height; i++)
         levels[i] = 1 - (float)i / (float)size_max(1, p->height - 1);
     sib_drawing_map(p->d, x, y, 1, p->height, BAR_WIDTH, 1, levels);
@@ -170,7 +173,9 @@ static void draw_features(const picture *p, size_t first, size_t columns, size_t
             levels[(p->cells->bands - 1 - b) * columns + c] =
                 (float)(((double)p->cells->max[b * p->cells->columns + first + c] - p->low) /
                         (p->high - p->low));
-    if (levels)
+    if (!levels)
+        p->d->code = SIB_ERR_MEMORY;
+    else
         sib_drawing_map(p->d, LEFT, y, columns, p->cells->bands, p->x_scale, p->y_scale, levels);
     mem_free(levels);
 }
