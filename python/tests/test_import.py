@@ -188,6 +188,9 @@ SMALL = dict(vocab_size=300, hidden_size=128, intermediate_size=352, num_hidden_
 LLAMA_3 = dict(rope_type="llama3", rope_theta=500000.0, factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
                original_max_position_embeddings=64)  # fmt: skip
 LINEAR = dict(rope_type="linear", rope_theta=10000.0, factor=4.0)
+PART = dict(rope_type="default", rope_theta=10000.0, partial_rotary_factor=0.5)
+GEMMA_3 = dict(full_attention=dict(LINEAR, rope_theta=1e6), sliding_attention=dict(rope_type="default", rope_theta=10000.0))
+BASIC = dict(bos_token_id=1, eos_token_id=2, pad_token_id=0)
 DECODERS = {
     "gpt2": ("GPT2", dict(n_layer=12)),  # its real dimensions
     "llama": ("Llama", SMALL),
@@ -196,8 +199,23 @@ DECODERS = {
     "mistral": ("Mistral", dict(SMALL, sliding_window=None)),
     "mistral-window": ("Mistral", dict(SMALL, sliding_window=16)),
     "qwen2": ("Qwen2", SMALL),
+    "qwen2-window": ("Qwen2", dict(SMALL, use_sliding_window=True, sliding_window=8, max_window_layers=1)),
     "qwen3": ("Qwen3", dict(SMALL, head_dim=32)),
-}
+    "gemma": ("Gemma", dict(SMALL, head_dim=32)),
+    "gemma2": ("Gemma2", dict(SMALL, head_dim=32, query_pre_attn_scalar=24, sliding_window=8, attn_logit_softcapping=5.0,
+                              final_logit_softcapping=3.0)),
+    "gemma3": ("Gemma3Text", dict(SMALL, head_dim=32, sliding_window=8, num_hidden_layers=7, rope_parameters=GEMMA_3)),
+    "phi3": ("Phi3", dict(SMALL, sliding_window=8, **BASIC)),
+    "phi4-mini": ("Phi3", dict(SMALL, tie_word_embeddings=True, rope_parameters=PART, **BASIC)),
+    "olmo2": ("Olmo2", SMALL),
+    "smollm3": ("SmolLM3", dict(SMALL, num_hidden_layers=5, **BASIC)),
+    "granite": ("Granite", dict(SMALL, embedding_multiplier=12.0, residual_multiplier=0.22, attention_multiplier=0.05,
+                                logits_scaling=8.0)),
+    "stablelm": ("StableLm", dict(SMALL, use_qkv_bias=True, rope_parameters=PART)),
+    "stablelm-parallel": ("StableLm", dict(SMALL, use_parallel_residual=True)),
+    "starcoder2": ("Starcoder2", dict(SMALL, sliding_window=8)),
+    "cohere": ("Cohere", SMALL),
+}  # fmt: skip
 
 
 def decode_all(session, tokens, layers, heads, size):
@@ -222,12 +240,12 @@ def numbers(session):
 
 
 @pytest.mark.parametrize("kind, opset", [*((kind, 23) for kind in DECODERS), ("llama-3-tied", 20), ("mistral-window", 20),
-                                         ("qwen3", 20)])  # fmt: skip
+                                         ("qwen3", 20), ("gemma2", 20), ("phi4-mini", 20)])  # fmt: skip
 def test_decoders(kind, opset, tmp_path):
     torch, transformers = peer("torch"), peer("transformers")
     family, settings = DECODERS[kind]
     config = getattr(transformers, family + "Config")(**settings)
-    head = "GPT2LMHeadModel" if family == "GPT2" else family + "ForCausalLM"
+    head = "GPT2LMHeadModel" if family == "GPT2" else family.removesuffix("Text") + "ForCausalLM"
     turned = ("c_attn", "c_proj", "c_fc") if family == "GPT2" else ()
     model = spread(getattr(transformers, head)(config), torch, turned=turned)
     model.save_pretrained(tmp_path / "model")
@@ -307,11 +325,11 @@ def test_gguf(kind, stored, tmp_path):
 
 def test_other_kinds_are_refused_by_name(tmp_path):
     transformers = peer("transformers")
-    kinds = (("Gemma", dict(SMALL, head_dim=16)), ("Llama", dict(SMALL, rope_parameters=dict(LINEAR, rope_type="dynamic"))))
+    kinds = (("Olmo3", SMALL), ("Llama", dict(SMALL, rope_parameters=dict(LINEAR, rope_type="dynamic"))))
     for family, settings in kinds:
         config = getattr(transformers, family + "Config")(**settings)
         getattr(transformers, family + "ForCausalLM")(config).save_pretrained(tmp_path / family)
-        with pytest.raises(sibyl.SibylError, match="gemma|dynamic") as refused:
+        with pytest.raises(sibyl.SibylError, match="olmo3|dynamic") as refused:
             sibyl.import_model(tmp_path / family, tmp_path / "m.onnx")
         assert refused.value.code == "unsupported"
     assert not (tmp_path / "m.onnx").exists() and not (tmp_path / "m.onnx.data").exists()

@@ -49,7 +49,10 @@ static value_id attend_apart(build *b, build_attention *at)
         v = at->present_v = build_concat(b, 2, 2, (value_id[]){at->past_v, v});
     }
     k = build_transpose(b, repeated(b, k, at), 4, (const int64_t[]){0, 1, 3, 2});
-    value_id scores = build_mul(b, build_2(b, "MatMul", q, k), build_float(b, 1 / sqrt((double)at->size))), y;
+    const double scale = at->scale != 0 ? at->scale : 1 / sqrt((double)at->size);
+    value_id scores =
+                 build_capped(b, build_mul(b, build_2(b, "MatMul", q, k), build_float(b, scale)), at->cap),
+             y;
     if (at->causal)
         scores = build_add(b, scores, hidden(b, at));
     build_attributes a = build_no_attributes();
@@ -78,6 +81,10 @@ value_id build_attend(build *b, build_attention *at)
     }
     if (at->causal)
         build_set_int(&a, "is_causal", 1);
+    if (at->scale != 0)
+        build_set_float(&a, "scale", at->scale);
+    if (at->cap != 0)
+        build_set_float(&a, "softcap", at->cap);
     build_node(b, "Attention", &a, cached ? 6 : at->mask != NO_VALUE ? 4 : 3, in, cached ? 3 : 1, out);
     at->present_k = out[1];
     at->present_v = out[2];

@@ -718,6 +718,13 @@ void build_split(build *b, value_id x, int64_t axis, size_t n, value_id *parts)
     build_node(b, "Split", &a, 1, &x, n, parts);
 }
 
+void build_split_as(build *b, value_id x, int64_t axis, size_t n, const int64_t *sizes, value_id *parts)
+{
+    build_attributes a = build_no_attributes();
+    build_set_int(&a, "axis", axis);
+    build_node(b, "Split", &a, 2, (value_id[]){x, build_ints(b, n, sizes)}, n, parts);
+}
+
 value_id build_gather(build *b, value_id x, value_id at, int64_t axis)
 {
     build_attributes a = build_no_attributes();

@@ -135,6 +135,8 @@ value_id build_transpose(build *b, value_id x, size_t rank, const int64_t *permu
 value_id build_concat(build *b, int64_t axis, size_t n, const value_id *parts);
 /* Splits into parts of equal size. */
 void build_split(build *b, value_id x, int64_t axis, size_t n, value_id *parts);
+/* Splits into parts of these sizes, (n). */
+void build_split_as(build *b, value_id x, int64_t axis, size_t n, const int64_t *sizes, value_id *parts);
 value_id build_gather(build *b, value_id x, value_id at, int64_t axis);
 /* Elements begin (inclusive) to end of an axis, both int64 [1]. */
 value_id build_slice(build *b, value_id x, value_id begin, value_id end, int64_t axis);
@@ -179,12 +181,15 @@ value_id build_pick(build *b, const build_table *t, value_id tokens);
 /* x [B, M, d] times the transposed table: [B, M, n]. at: [M]. */
 value_id build_scores(build *b, value_id x, const build_table *t, value_id at);
 
-/* "<name>.weight", "<name>.bias" over the last axis. */
+/* LayerNormalization or RMSNormalization over the last axis; bias: NO_VALUE for none. */
+value_id build_norm(build *b, const char *type, value_id x, value_id scale, value_id bias, double epsilon);
+/* LayerNormalization with "<name>.weight", "<name>.bias". */
 value_id build_layer_norm(build *b, value_id x, const char *name, int64_t d, double epsilon);
 /* The same without scale and bias. */
 value_id build_plain_norm(build *b, value_id x, int64_t d, double epsilon);
-value_id build_rms_norm(build *b, value_id x, const char *name, int64_t d, double epsilon);
 value_id build_gelu(build *b, value_id x, bool by_tanh);
+/* cap tanh(x / cap); x where cap is 0. */
+value_id build_capped(build *b, value_id x, double cap);
 /* x * sigmoid(x) */
 value_id build_silu(build *b, value_id x);
 /* x [B, from, T] to [B, to, T / stride], kernel 3, padded by 1. */
@@ -203,10 +208,11 @@ typedef struct build_rotary {
     int64_t half;
 } build_rotary;
 build_rotary build_cos_sin(build *b, value_id tokens, value_id past, const float *inverse, size_t half);
-/* x [B, N, heads * size], in which elements i and i + half of each head are rotated together. */
-value_id build_rotate(build *b, value_id x, int64_t heads, const build_rotary *r);
-/* Applies rope_scaling of a config.json to the inverse frequencies (half). Unknown kinds fail. */
-void build_rope_scaling(build *b, float *inverse, size_t half);
+/* x [B, N, heads * size], in which elements i and i + half of each head are rotated together; those beyond 2 half stay. */
+value_id build_rotate(build *b, value_id x, int64_t heads, int64_t size, const build_rotary *r);
+/* Applies the scaling that config.json has under `at` ("rope_scaling") to the inverse frequencies (half). Unknown kinds
+   fail. */
+void build_rope_scaling(build *b, const char *at, float *inverse, size_t half);
 /* Positions of the new tokens [N], and of all [P+N] (keys may be NULL); n: int64 [1], the number of new
    tokens. */
 void build_position_ids(build *b, value_id n, value_id past, value_id *queries, value_id *keys);
@@ -224,6 +230,8 @@ typedef struct build_attention {
     int64_t heads, kv_heads;       /* 0: q, k and v are [B, heads, N, size] already */
     bool causal;                   /* only with a cache */
     value_id mask;                 /* bool [N, P+N]: the keys that a query sees; NO_VALUE: all */
+    double scale;                  /* of queries times keys; 0: 1 / sqrt(size) */
+    double cap;                    /* scores become cap tanh(score / cap); 0: no cap */
     value_id present_k, present_v; /* out: the cache with the new rows */
 } build_attention;
 /* [B, N, heads * size] */

@@ -2,6 +2,7 @@
 #include "import/model/build.h"
 
 #include <math.h>
+#include <string.h>
 
 /* ---- Products ------------------------------------------------------------------------------------------ */
 
@@ -52,33 +53,6 @@ value_id build_scores(build *b, value_id x, const build_table *t, value_id at)
 
 /* ---- Norms and activations ----------------------------------------------------------------------------- */
 
-static value_id norm(build *b, const char *type, value_id x, value_id scale, value_id bias, double epsilon)
-{
-    value_id in[] = {x, scale, bias}, out;
-    build_attributes a = build_no_attributes();
-    build_set_int(&a, "axis", -1);
-    build_set_float(&a, "epsilon", epsilon);
-    build_node(b, type, &a, bias == NO_VALUE ? 2 : 3, in, 1, &out);
-    return out;
-}
-
-value_id build_layer_norm(build *b, value_id x, const char *name, int64_t d, double epsilon)
-{
-    value_id scale = build_vector(b, build_text(b, "%s.weight", name), d);
-    return norm(b, "LayerNormalization", x, scale, build_vector(b, build_text(b, "%s.bias", name), d),
-                epsilon);
-}
-
-value_id build_plain_norm(build *b, value_id x, int64_t d, double epsilon)
-{
-    float *ones = b->code == SIB_OK ? arena_alloc(b->m->arena, (size_t)d + 1, sizeof *ones) : NULL;
-    if (b->code == SIB_OK && !ones)
-        build_fail(b, SIB_ERR_MEMORY, "no memory for a norm");
-    for (int64_t i = 0; ones && i < d; i++)
-        ones[i] = 1;
-    return norm(b, "LayerNormalization", x, build_floats(b, (size_t)d, ones), NO_VALUE, epsilon);
-}
-
 /* x / sqrt(mean(x^2) + epsilon) * scale, for opsets without the operator. */
 static value_id rms_norm_apart(build *b, value_id x, value_id scale, double epsilon)
 {
@@ -90,12 +64,33 @@ static value_id rms_norm_apart(build *b, value_id x, value_id scale, double epsi
     return build_mul(b, build_2(b, "Div", x, root), scale);
 }
 
-value_id build_rms_norm(build *b, value_id x, const char *name, int64_t d, double epsilon)
+value_id build_norm(build *b, const char *type, value_id x, value_id scale, value_id bias, double epsilon)
 {
-    if (b->opset < 23)
-        return rms_norm_apart(b, x, build_vector(b, build_text(b, "%s.weight", name), d), epsilon);
-    return norm(b, "RMSNormalization", x, build_vector(b, build_text(b, "%s.weight", name), d), NO_VALUE,
-                epsilon);
+    value_id in[] = {x, scale, bias}, out;
+    build_attributes a = build_no_attributes();
+    if (b->opset < 23 && !strcmp(type, "RMSNormalization"))
+        return rms_norm_apart(b, x, scale, epsilon);
+    build_set_int(&a, "axis", -1);
+    build_set_float(&a, "epsilon", epsilon);
+    build_node(b, type, &a, bias == NO_VALUE ? 2 : 3, in, 1, &out);
+    return out;
+}
+
+value_id build_layer_norm(build *b, value_id x, const char *name, int64_t d, double epsilon)
+{
+    value_id scale = build_vector(b, build_text(b, "%s.weight", name), d),
+             bias = build_vector(b, build_text(b, "%s.bias", name), d);
+    return build_norm(b, "LayerNormalization", x, scale, bias, epsilon);
+}
+
+value_id build_plain_norm(build *b, value_id x, int64_t d, double epsilon)
+{
+    float *ones = b->code == SIB_OK ? arena_alloc(b->m->arena, (size_t)d + 1, sizeof *ones) : NULL;
+    if (b->code == SIB_OK && !ones)
+        build_fail(b, SIB_ERR_MEMORY, "no memory for a norm");
+    for (int64_t i = 0; ones && i < d; i++)
+        ones[i] = 1;
+    return build_norm(b, "LayerNormalization", x, build_floats(b, (size_t)d, ones), NO_VALUE, epsilon);
 }
 
 value_id build_gelu(build *b, value_id x, bool by_tanh)
@@ -111,4 +106,12 @@ value_id build_gelu(build *b, value_id x, bool by_tanh)
 value_id build_silu(build *b, value_id x)
 {
     return build_mul(b, x, build_1(b, "Sigmoid", x));
+}
+
+value_id build_capped(build *b, value_id x, double cap)
+{
+    if (cap == 0)
+        return x;
+    value_id limit = build_float(b, cap);
+    return build_mul(b, build_1(b, "Tanh", build_2(b, "Div", x, limit)), limit);
 }

@@ -39,24 +39,29 @@ build_rotary build_cos_sin(build *b, value_id tokens, value_id past, const float
 }
 
 /* The same for opsets without the operator. */
-static value_id rotate_by_nodes(build *b, value_id x, int64_t heads, const build_rotary *r)
+static value_id rotate_by_nodes(build *b, value_id x, int64_t heads, int64_t size, const build_rotary *r)
 {
-    value_id parts[2], axis = build_int(b, 2), cos = build_2(b, "Unsqueeze", r->cos, axis),
-                       sin = build_2(b, "Unsqueeze", r->sin, axis); /* [B, N, 1, half] */
-    x = build_reshape(b, x, 4, (const int64_t[]){0, 0, heads, 2 * r->half});
-    build_split(b, x, -1, 2, parts);
+    const int64_t sizes[] = {r->half, r->half, size - 2 * r->half};
+    const size_t n = sizes[2] ? 3 : 2;
+    value_id parts[3] = {NO_VALUE, NO_VALUE, NO_VALUE}, axis = build_int(b, 2),
+             cos = build_2(b, "Unsqueeze", r->cos, axis),
+             sin = build_2(b, "Unsqueeze", r->sin, axis); /* [B, N, 1, half] */
+    x = build_reshape(b, x, 4, (const int64_t[]){0, 0, heads, size});
+    build_split_as(b, x, -1, n, sizes, parts);
     value_id rotated[] = {build_sub(b, build_mul(b, parts[0], cos), build_mul(b, parts[1], sin)),
-                          build_add(b, build_mul(b, parts[1], cos), build_mul(b, parts[0], sin))};
-    return build_reshape(b, build_concat(b, -1, 2, rotated), 3, (const int64_t[]){0, 0, 2 * heads * r->half});
+                          build_add(b, build_mul(b, parts[1], cos), build_mul(b, parts[0], sin)), parts[2]};
+    return build_reshape(b, build_concat(b, -1, n, rotated), 3, (const int64_t[]){0, 0, heads * size});
 }
 
-value_id build_rotate(build *b, value_id x, int64_t heads, const build_rotary *r)
+value_id build_rotate(build *b, value_id x, int64_t heads, int64_t size, const build_rotary *r)
 {
     if (b->opset < 23)
-        return rotate_by_nodes(b, x, heads, r);
+        return rotate_by_nodes(b, x, heads, size, r);
     value_id in[] = {x, r->cos, r->sin}, out;
     build_attributes a = build_no_attributes();
     build_set_int(&a, "num_heads", heads);
+    if (2 * r->half < size)
+        build_set_int(&a, "rotary_embedding_dim", 2 * r->half);
     build_node(b, "RotaryEmbedding", &a, 3, in, 1, &out);
     return out;
 }
@@ -86,9 +91,8 @@ static void scale_llama3(build *b, const char *at, float *inverse, size_t half)
     }
 }
 
-void build_rope_scaling(build *b, float *inverse, size_t half)
+void build_rope_scaling(build *b, const char *at, float *inverse, size_t half)
 {
-    const char *at = checkpoint_fact(b->c, "rope_parameters.rope_type") ? "rope_parameters" : "rope_scaling";
     sib_str kind = build_fact_text(b, build_text(b, "%s.rope_type", at), "");
     if (!kind.length)
         kind = build_fact_text(b, build_text(b, "%s.type", at), "default");
@@ -98,6 +102,6 @@ void build_rope_scaling(build *b, float *inverse, size_t half)
         for (size_t i = 0; i < half; i++)
             inverse[i] = (float)(inverse[i] / checkpoint_float(b->c, build_text(b, "%s.factor", at), 1));
     else if (!str_is(kind, "default"))
-        build_fail(b, SIB_ERR_UNSUPPORTED, "%s: rope_scaling of type '%.*s' is not supported by the recipe",
-                   checkpoint_file(b->c, 0), (int)kind.length, kind.data);
+        build_fail(b, SIB_ERR_UNSUPPORTED, "%s: %s of type '%.*s' is not supported by the recipe",
+                   checkpoint_file(b->c, 0), at, (int)kind.length, kind.data);
 }

@@ -1,22 +1,12 @@
-/* Decoders of Llama's family: RMS norms, rotary positions, grouped heads, SwiGLU. Llama and Mistral (Touvron
-   et al. 2023, Jiang et al. 2023), Qwen2 (biases on queries, keys and values), Qwen3 (norms on queries and
-   keys), with Hugging Face's names or GGUF's. tokens [B, N], at [M], past_k.i, past_v.i [B, kv_heads, P,
-   size] -> logits [B, M, n_vocab], present_k.i, present_v.i [B, kv_heads, P+N, size]. Cached keys are already
-   rotated. */
+/* Decoders of text with Llama's names of weights: Llama and Mistral (Touvron et al. 2023, Jiang et al. 2023), Qwen2 and Qwen3,
+   Gemma 1 to 3, Phi-3 and Phi-4, OLMo 2, SmolLM3, Granite, StableLM, StarCoder2, Cohere's Command R. What differs between
+   them is a row and a function here; the graph is text_decoder.h's. Hugging Face's folders, and of the first four GGUF. */
 #include "import/recipe/recipe.h"
+#include "import/recipe/text_decoder.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-
-typedef struct llama {
-    int64_t n_vocab, n_ctx, d, heads, kv_heads, size, layers, hidden;
-    int64_t window; /* keys that a query sees; 0: all */
-    double epsilon, theta;
-    bool qkv_bias, o_bias, norms, tied;
-    int64_t q_permuted, k_permuted; /* heads whose halves are interleaved in the file, or 0 */
-    const float *inverse;           /* (size / 2) angles per position */
-} llama;
 
 static const build_rename gguf[] = {
     {"model.embed_tokens", "token_embd"},
@@ -39,12 +29,6 @@ static const build_rename gguf[] = {
 
 static const char *const ignored[] = {"*.rotary_emb.inv_freq", "rope_freqs.weight", NULL};
 
-/* Kinds of models with this graph, by config.json's model_type and GGUF's general.architecture. */
-static const struct {
-    const char *name;
-    bool permuted; /* in GGUF: rows of queries and keys */
-} kinds[] = {{"llama", true}, {"mistral", true}, {"qwen2", false}, {"qwen3", false}};
-
 static bool is_gguf(const checkpoint *c)
 {
     return checkpoint_find(c, "token_embd.weight") && checkpoint_find(c, "blk.0.ffn_gate.weight") &&
@@ -54,11 +38,10 @@ static bool is_gguf(const checkpoint *c)
 bool recipe_is_llama(const checkpoint *c)
 {
     return is_gguf(c) || (checkpoint_find(c, "model.embed_tokens.weight") &&
-                          checkpoint_find(c, "model.layers.0.self_attn.q_proj.weight") &&
-                          checkpoint_find(c, "model.layers.0.mlp.gate_proj.weight"));
+                          checkpoint_find(c, "model.layers.0.self_attn.o_proj.weight"));
 }
 
-/* ---- Dimensions ---------------------------------------------------------------------------------------- */
+/* ---- What config.json says ----------------------------------------------------------------------------- */
 
 /* A number that config.json stores under `key`, and GGUF under "<architecture>.<theirs>". */
 typedef struct config {
@@ -87,17 +70,248 @@ static double config_float(const config *t, const char *key, const char *theirs,
     return checkpoint_float(t->b->c, key_of(t, key, theirs, text, sizeof text), otherwise);
 }
 
-/* Angles per position by pair of elements, theta^(-2 i / size), scaled by rope_scaling. */
-static float *inverse_frequencies(build *b, const llama *m, const config *t)
+/* The entry of a list for layer i: its text, or `otherwise` where the checkpoint has no such list. */
+static sib_str text_of_layer(const build *b, const char *key, int64_t i, const char *otherwise)
 {
-    size_t half = (size_t)m->size / 2;
+    const fact *f = checkpoint_fact(b->c, key);
+    return f && f->kind == FACT_STRING && f->list && (uint64_t)i < f->n ? f->strings[i] : str_of(otherwise);
+}
+
+static int64_t int_of_layer(const build *b, const char *key, int64_t i, int64_t otherwise)
+{
+    const fact *f = checkpoint_fact(b->c, key);
+    return f && f->kind == FACT_INT && f->list && (uint64_t)i < f->n ? f->ints[i] : otherwise;
+}
+
+/* ---- Families ------------------------------------------------------------------------------------------ */
+
+/* Layers of which `type` ("layer_types") is not said attend within the window where `within` is true of them. */
+static void set_windows(const config *t, text_decoder *m, int64_t every, int64_t from, bool used)
+{
+    int64_t window = used ? config_int(t, "sliding_window", "attention.sliding_window", 0) : 0;
+    for (int64_t i = 0; i < m->n_layers; i++) {
+        const bool within = i >= from && (!every || (i + 1) % every);
+        const sib_str type =
+            text_of_layer(t->b, "layer_types", i, within ? "sliding_attention" : "full_attention");
+        m->layers[i].window =
+            str_is(type, "sliding_attention") && window > 0 && window < m->n_ctx ? window : 0;
+    }
+}
+
+static void set_llama(const config *t, text_decoder *m)
+{
+    set_windows(t, m, 0, 0, true);
+}
+
+static void set_qwen(const config *t, text_decoder *m)
+{
+    set_windows(t, m, 0, config_int(t, "max_window_layers", "", 28),
+                build_fact_bool(t->b, "use_sliding_window", false));
+}
+
+static void set_gemma(const config *t, text_decoder *m)
+{
+    (void)t;
+    m->norm = TEXT_NORM_RMS_PLUS_ONE;
+    m->embedding_scale = (double)sqrtf((float)m->d);
+}
+
+static void set_gemma2(const config *t, text_decoder *m)
+{
+    set_gemma(t, m);
+    set_windows(t, m, 2, 0, true);
+    m->after_attention = "post_attention_layernorm";
+    m->before_mlp = "pre_feedforward_layernorm";
+    m->after_mlp = "post_feedforward_layernorm";
+    m->attention_scale = 1 / sqrt(config_float(t, "query_pre_attn_scalar", "", 256));
+    m->attention_cap = config_float(t, "attn_logit_softcapping", "", 0);
+    m->logits_cap = config_float(t, "final_logit_softcapping", "", 0);
+}
+
+/* Layers with a window have angles of their own. */
+static void set_gemma3(const config *t, text_decoder *m)
+{
+    set_gemma2(t, m);
+    set_windows(t, m, config_int(t, "sliding_window_pattern", "", 6), 0, true);
+    for (int64_t i = 0; i < m->n_layers; i++) {
+        const sib_str type = text_of_layer(t->b, "layer_types", i, "");
+        m->layers[i].angles = str_is(type, "sliding_attention") || (!type.length && (i + 1) % 6) ? 1 : 0;
+    }
+}
+
+static void set_olmo2(const config *t, text_decoder *m)
+{
+    (void)t;
+    m->before_attention = m->before_mlp = NULL;
+    m->after_attention = "post_attention_layernorm";
+    m->after_mlp = "post_feedforward_layernorm";
+    m->qk_norm = TEXT_QK_ALL;
+}
+
+/* Some layers rotate nothing. */
+static void set_smollm3(const config *t, text_decoder *m)
+{
+    const int64_t every = config_int(t, "no_rope_layer_interval", "", 4);
+    set_windows(t, m, 0, 0, build_fact_bool(t->b, "use_sliding_window", false));
+    for (int64_t i = 0; i < m->n_layers; i++)
+        m->layers[i].angles = int_of_layer(t->b, "no_rope_layers", i, every < 1 || (i + 1) % every) ? 0 : -1;
+}
+
+static void set_granite(const config *t, text_decoder *m)
+{
+    m->embedding_scale = config_float(t, "embedding_multiplier", "", 1);
+    m->residual_scale = config_float(t, "residual_multiplier", "", 1);
+    m->attention_scale = config_float(t, "attention_multiplier", "", 1);
+    m->logits_scale = 1 / config_float(t, "logits_scaling", "", 1);
+}
+
+static void set_layer_norms(const config *t, text_decoder *m, const char *epsilon)
+{
+    m->norm = TEXT_NORM_LAYER;
+    m->epsilon = config_float(t, epsilon, "", 1e-5);
+}
+
+static void set_stablelm(const config *t, text_decoder *m)
+{
+    set_layer_norms(t, m, "layer_norm_eps");
+    m->parallel = build_fact_bool(t->b, "use_parallel_residual", false);
+}
+
+static void set_starcoder2(const config *t, text_decoder *m)
+{
+    set_layer_norms(t, m, "norm_epsilon");
+    set_windows(t, m, 0, 0, true);
+    m->gated = false;
+}
+
+/* Pairs of a head that are rotated lie beside each other. */
+static void set_cohere(const config *t, text_decoder *m)
+{
+    set_layer_norms(t, m, "layer_norm_eps");
+    m->parallel = true;
+    m->logits_scale = config_float(t, "logit_scale", "", 0.0625);
+    m->q_permuted = m->heads;
+    m->k_permuted = m->kv_heads;
+}
+
+/* By config.json's model_type and GGUF's general.architecture. */
+static const struct family {
+    const char *type;
+    void (*set)(const config *t, text_decoder *m); /* what differs from Llama */
+    bool gguf, permuted;                           /* read from GGUF; there with permuted queries and keys */
+    const char *refused; /* a setting that is true in none that can be read; NULL: none */
+} families[] = {
+    {"llama", set_llama, true, true, NULL},
+    {"mistral", set_llama, true, true, NULL},
+    {"qwen2", set_qwen, true, false, NULL},
+    {"qwen3", set_qwen, true, false, NULL},
+    {"gemma", set_gemma, false, false, "use_bidirectional_attention"},
+    {"gemma2", set_gemma2, false, false, "use_bidirectional_attention"},
+    {"gemma3_text", set_gemma3, false, false, "use_bidirectional_attention"},
+    {"phi3", set_llama, false, false, NULL},
+    {"olmo2", set_olmo2, false, false, NULL},
+    {"smollm3", set_smollm3, false, false, NULL},
+    {"granite", set_granite, false, false, NULL},
+    {"stablelm", set_stablelm, false, false, "qk_layernorm"},
+    {"starcoder2", set_starcoder2, false, false, NULL},
+    {"cohere", set_cohere, false, false, "use_qk_norm"},
+};
+#define N_FAMILIES (sizeof families / sizeof *families)
+
+/* The family of the model, where config.json or GGUF says it; Llama's where nothing does. NULL, and the build has failed:
+   another. */
+static const struct family *find_family(build *b, const config *t)
+{
+    const struct family *f = NULL;
+    char names[200];
+    size_t used = 0;
+    for (size_t i = 0; i < N_FAMILIES; i++) {
+        if (str_is(t->kind, families[i].type) || (!t->kind.length && !i))
+            f = &families[i];
+        if (used < sizeof names)
+            used +=
+                (size_t)snprintf(names + used, sizeof names - used, "%s%s", i ? ", " : "", families[i].type);
+    }
+    if (!f)
+        build_fail(b, SIB_ERR_UNSUPPORTED,
+                   "%s: models of the type '%.*s' (model_type) have weight names like Llama's, but the "
+                   "recipe is for %s",
+                   checkpoint_file(b->c, 0), (int)t->kind.length, t->kind.data, names);
+    else if (t->gguf && !f->gguf)
+        build_fail(b, SIB_ERR_UNSUPPORTED, "%s: %s is read from Hugging Face's folders, not from GGUF",
+                   checkpoint_file(b->c, 0), f->type);
+    else if (f->refused && build_fact_bool(b, f->refused, false))
+        build_fail(b, SIB_ERR_UNSUPPORTED, "%s: '%s' is not supported by the recipe llama",
+                   checkpoint_file(b->c, 0), f->refused);
+    return b->code == SIB_OK ? f : NULL;
+}
+
+/* ---- Dimensions ---------------------------------------------------------------------------------------- */
+
+static void read_heads(build *b, const config *t, text_decoder *m)
+{
+    const char *first = "model.layers.0.self_attn.";
+    m->fused = build_find(b, build_text(b, "%sqkv_proj.weight", first)) != NULL;
+    m->heads = config_int(t, "num_attention_heads", "attention.head_count", 0);
+    m->kv_heads = config_int(t, "num_key_value_heads", "attention.head_count_kv", m->heads);
+    const char *name = build_text(b, m->fused ? "%sqkv_proj.weight" : "%sq_proj.weight", first);
+    int64_t rows = build_dim(b, name, 0), parts = m->heads + (m->fused ? 2 * m->kv_heads : 0),
+            kv_rows = m->fused ? 0 : build_dim(b, build_text(b, "%sk_proj.weight", first), 0);
+    const bool known = m->heads > 0 && m->kv_heads > 0 && m->kv_heads <= rows && m->heads <= rows;
+    m->size = known ? rows / parts : 0;
+    if (b->code == SIB_OK && (!known || rows % parts || m->heads % m->kv_heads || m->size % 2 ||
+                              (!m->fused && kv_rows != m->size * m->kv_heads)))
+        build_fail(b, SIB_ERR_FORMAT,
+                   "%s: the number of heads is %s: %lld and %lld for %lld and %lld rows (it is read from "
+                   "config.json)",
+                   checkpoint_file(b->c, 0), m->heads ? "wrong" : "missing", (long long)m->heads,
+                   (long long)m->kv_heads, (long long)rows, (long long)kv_rows);
+}
+
+static void read_mlp(build *b, text_decoder *m)
+{
+    static const struct {
+        const char *name;
+        text_activation is;
+    } all[] = {{"silu", TEXT_SILU},          {"swish", TEXT_SILU},
+               {"gelu", TEXT_GELU},          {"gelu_pytorch_tanh", TEXT_GELU_TANH},
+               {"gelu_new", TEXT_GELU_TANH}, {"relu", TEXT_RELU}};
+    const sib_str act = build_fact_text(
+        b, checkpoint_fact(b->c, "hidden_activation") ? "hidden_activation" : "hidden_act", "silu");
+    const char *name = m->gated ? (m->fused ? "gate_up_proj" : "gate_proj") : "c_fc";
+    size_t i = 0;
+    while (i < sizeof all / sizeof *all && !str_is(act, all[i].name))
+        i++;
+    if (i == sizeof all / sizeof *all)
+        build_fail(b, SIB_ERR_UNSUPPORTED, "%s: the activation '%.*s' is not supported by the recipe llama",
+                   checkpoint_file(b->c, 0), (int)act.length, act.data);
+    else
+        m->activation = all[i].is;
+    m->hidden = build_dim(b, build_text(b, "model.layers.0.mlp.%s.weight", name), 0) / (m->fused ? 2 : 1);
+    m->mlp_bias = build_find(b, build_text(b, "model.layers.0.mlp.%s.bias", name)) != NULL;
+}
+
+/* Where config.json has a model's rotary positions: one for all layers, or one for each kind of layer. */
+static const char *rope_of(build *b, int table)
+{
+    static const char *const kinds[] = {"rope_parameters.full_attention",
+                                        "rope_parameters.sliding_attention"};
+    if (checkpoint_fact(b->c, build_text(b, "%s.rope_theta", kinds[table])))
+        return kinds[table];
+    return checkpoint_fact(b->c, "rope_parameters.rope_type") ? "rope_parameters" : "rope_scaling";
+}
+
+/* Angles per position by pair of elements, theta^(-2 i / n) of n elements, scaled as `at` of config.json says. */
+static float *read_angles(build *b, const config *t, const char *at, double theta, size_t half,
+                          bool with_scaling)
+{
     float *out = b->code == SIB_OK ? arena_alloc(b->m->arena, half + 1, sizeof *out) : NULL;
     if (b->code == SIB_OK && !out)
         build_fail(b, SIB_ERR_MEMORY, "no memory for rotary positions");
     for (size_t i = 0; out && i < half; i++)
-        out[i] = 1 / powf((float)m->theta, (float)(2 * i) / (float)m->size);
-    if (out && !t->gguf)
-        build_rope_scaling(b, out, half);
+        out[i] = 1 / powf((float)theta, (float)(2 * i) / (float)(2 * half));
+    if (out && !t->gguf && with_scaling)
+        build_rope_scaling(b, at, out, half);
     /* GGUF stores the divisors of Llama 3's scaling */
     const weight *w = out && t->gguf ? checkpoint_find(b->c, "rope_freqs.weight") : NULL;
     uint64_t n;
@@ -112,156 +326,73 @@ static float *inverse_frequencies(build *b, const llama *m, const config *t)
     return out;
 }
 
-static void check_kind(build *b, const config *t)
+static void read_rotary(build *b, const config *t, text_decoder *m)
 {
-    bool known = !t->kind.length;
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-        known |= str_is(t->kind, kinds[i].name);
-    if (!known)
-        build_fail(
-            b, SIB_ERR_UNSUPPORTED,
-            "%s: models of the type '%.*s' (model_type) have weight names like Llama's, but the recipe "
-            "is for llama, mistral, qwen2 and qwen3",
-            checkpoint_file(b->c, 0), (int)t->kind.length, t->kind.data);
-    sib_str act = build_fact_text(b, "hidden_act", "silu");
-    if (!str_is(act, "silu"))
-        build_fail(b, SIB_ERR_UNSUPPORTED, "%s: the activation '%.*s' is not supported by the recipe llama",
-                   checkpoint_file(b->c, 0), (int)act.length, act.data);
+    double part = checkpoint_float(b->c, "rope_parameters.partial_rotary_factor",
+                                   checkpoint_float(b->c, "partial_rotary_factor", 1)),
+           theta = config_float(t, "rope_theta", "rope.freq_base", 0);
+    m->half = part > 0 && part <= 1 ? (int64_t)((double)m->size * part) / 2 : 0;
+    if (b->code == SIB_OK && m->half < 1)
+        build_fail(b, SIB_ERR_FORMAT, "%s: 'partial_rotary_factor' is not above 0 and at most 1",
+                   checkpoint_file(b->c, 0));
+    theta = theta > 0 ? theta : checkpoint_float(b->c, "rope_parameters.rope_theta", 10000);
+    for (int64_t i = 0; i < m->n_layers; i++) {
+        const int table = m->layers[i].angles;
+        if (table < 0 || m->angles[table])
+            continue;
+        const char *at = rope_of(b, table), *key = build_text(b, "%s.rope_theta", at);
+        const bool apart =
+            strchr(at, '.') != NULL; /* older files scale the angles of layers without a window alone */
+        const double usual = table ? checkpoint_float(b->c, "rope_local_base_freq", 10000) : theta;
+        m->angles[table] = read_angles(b, t, at, apart ? checkpoint_float(b->c, key, usual) : usual,
+                                       (size_t)m->half, !table || apart);
+    }
 }
 
-static int64_t window_of(const build *b, const config *t, int64_t n_ctx)
-{
-    int64_t window = config_int(t, "sliding_window", "attention.sliding_window", 0);
-    if (str_is(t->kind, "qwen2") || str_is(t->kind, "qwen3"))
-        window = build_fact_bool(b, "use_sliding_window", false) ? window : 0;
-    return window > 0 && window < n_ctx ? window : 0;
-}
-
-static llama read_dims(build *b)
+static text_decoder read_dims(build *b)
 {
     config t = {.b = b, .gguf = is_gguf(b->c)};
     t.kind = build_fact_text(b, t.gguf ? "general.architecture" : "model_type", "");
-    llama m = {.n_vocab = build_dim(b, "model.embed_tokens.weight", 0),
-               .d = build_dim(b, "model.embed_tokens.weight", 1),
-               .hidden = build_dim(b, "model.layers.0.mlp.gate_proj.weight", 0),
-               .layers = build_count(b, "model.layers.", ".self_attn.q_proj.weight")};
-    int64_t rows = build_dim(b, "model.layers.0.self_attn.q_proj.weight", 0),
-            kv_rows = build_dim(b, "model.layers.0.self_attn.k_proj.weight", 0);
-    check_kind(b, &t);
-    m.heads = config_int(&t, "num_attention_heads", "attention.head_count", 0);
-    m.kv_heads = config_int(&t, "num_key_value_heads", "attention.head_count_kv", m.heads);
-    if (b->code == SIB_OK && (m.heads <= 0 || m.kv_heads <= 0 || rows % m.heads || m.heads % m.kv_heads ||
-                              kv_rows != rows / m.heads * m.kv_heads || (rows / m.heads) % 2))
-        build_fail(b, SIB_ERR_FORMAT,
-                   "%s: the number of heads is %s: %lld and %lld for %lld and %lld rows (it is read from "
-                   "config.json)",
-                   checkpoint_file(b->c, 0), m.heads ? "wrong" : "missing", (long long)m.heads,
-                   (long long)m.kv_heads, (long long)rows, (long long)kv_rows);
-    m.size = m.heads > 0 ? rows / m.heads : 0;
+    text_decoder m = {.n_vocab = build_dim(b, "model.embed_tokens.weight", 0),
+                      .d = build_dim(b, "model.embed_tokens.weight", 1),
+                      .n_layers = build_count(b, "model.layers.", ".self_attn.o_proj.weight"),
+                      .before_attention = "input_layernorm",
+                      .before_mlp = "post_attention_layernorm",
+                      .gated = true,
+                      .embedding_scale = 1,
+                      .residual_scale = 1,
+                      .logits_scale = 1};
+    const struct family *f = find_family(b, &t);
+    m.layers = f ? arena_alloc(b->m->arena, (size_t)m.n_layers + 1, sizeof *m.layers) : NULL;
+    if (f && !m.layers)
+        build_fail(b, SIB_ERR_MEMORY, "no memory for %lld layers", (long long)m.n_layers);
+    if (b->code != SIB_OK)
+        return m;
+    for (int64_t i = 0; i < m.n_layers; i++)
+        m.layers[i] = (text_layer){0, 0};
+    read_heads(b, &t, &m);
     m.n_ctx = config_int(&t, "max_position_embeddings", "context_length", 2048);
     m.epsilon = config_float(&t, "rms_norm_eps", "attention.layer_norm_rms_epsilon", 1e-6);
-    m.theta = config_float(&t, "rope_theta", "rope.freq_base", 0);
-    m.theta = m.theta > 0 ? m.theta : checkpoint_float(b->c, "rope_parameters.rope_theta", 10000);
-    m.window = window_of(b, &t, m.n_ctx);
-    m.qkv_bias = build_find(b, "model.layers.0.self_attn.q_proj.bias") != NULL;
+    m.qk_norm = build_find(b, "model.layers.0.self_attn.q_norm.weight") ? TEXT_QK_HEAD : TEXT_QK_NONE;
+    m.qkv_bias = build_find(b, build_text(b, "model.layers.0.self_attn.%s.bias",
+                                          m.fused ? "qkv_proj" : "q_proj")) != NULL;
     m.o_bias = build_find(b, "model.layers.0.self_attn.o_proj.bias") != NULL;
-    m.norms = build_find(b, "model.layers.0.self_attn.q_norm.weight") != NULL;
     m.tied = !build_find(b, "lm_head.weight");
-    if (t.gguf && (str_is(t.kind, "llama") || str_is(t.kind, "mistral"))) {
+    if (t.gguf && f->permuted) {
         m.q_permuted = m.heads;
         m.k_permuted = m.kv_heads;
     }
-    m.inverse = inverse_frequencies(b, &m, &t);
+    f->set(&t, &m);
+    read_mlp(b, &m);
+    read_rotary(b, &t, &m);
     return m;
-}
-
-/* ---- The graph ----------------------------------------------------------------------------------------- */
-
-/* x [B, N, d] -> [B, N, heads * size]; permuted: `heads` of build_matrix. */
-static value_id projection(build *b, value_id x, const char *name, int64_t in, int64_t out, bool biased,
-                           int64_t permuted)
-{
-    value_id w = build_matrix(b, build_text(b, "%s.weight", name), in, out, BUILD_ROWS_OUT, permuted);
-    value_id y = build_2(b, "MatMul", x, w);
-    return biased ? build_add(b, y, build_vector_of_heads(b, build_text(b, "%s.bias", name), out, permuted))
-                  : y;
-}
-
-/* Queries or keys [B, N, heads * size], normalised per head where the model does, rotated by their
-   positions. */
-static value_id rotated(build *b, value_id x, const char *norm, int64_t heads, const llama *m,
-                        const build_rotary *r)
-{
-    if (m->norms) {
-        x = build_reshape(b, x, 4, (const int64_t[]){0, 0, heads, m->size});
-        x = build_rms_norm(b, x, norm, m->size, m->epsilon);
-        x = build_reshape(b, x, 3, (const int64_t[]){0, 0, heads * m->size});
-    }
-    return build_rotate(b, x, heads, r);
-}
-
-static value_id block(build *b, value_id x, const char *where, const llama *m, const build_rotary *r,
-                      build_attention *at)
-{
-    const char *attn = build_text(b, "%s.self_attn", where), *mlp = build_text(b, "%s.mlp", where);
-    int64_t q_rows = m->heads * m->size, kv_rows = m->kv_heads * m->size;
-    value_id y = build_rms_norm(b, x, build_text(b, "%s.input_layernorm", where), m->d, m->epsilon);
-    value_id q = projection(b, y, build_text(b, "%s.q_proj", attn), m->d, q_rows, m->qkv_bias, m->q_permuted),
-             k = projection(b, y, build_text(b, "%s.k_proj", attn), m->d, kv_rows, m->qkv_bias,
-                            m->k_permuted);
-    at->v = projection(b, y, build_text(b, "%s.v_proj", attn), m->d, kv_rows, m->qkv_bias, 0);
-    at->q = rotated(b, q, build_text(b, "%s.q_norm", attn), m->heads, m, r);
-    at->k = rotated(b, k, build_text(b, "%s.k_norm", attn), m->kv_heads, m, r);
-    y = projection(b, build_attend(b, at), build_text(b, "%s.o_proj", attn), q_rows, m->d, m->o_bias, 0);
-    x = build_add(b, x, y);
-    y = build_rms_norm(b, x, build_text(b, "%s.post_attention_layernorm", where), m->d, m->epsilon);
-    value_id gate = build_linear(b, y, build_text(b, "%s.gate_proj", mlp), m->d, m->hidden, BUILD_NO_BIAS),
-             up = build_linear(b, y, build_text(b, "%s.up_proj", mlp), m->d, m->hidden, BUILD_NO_BIAS);
-    y = build_mul(b, build_silu(b, gate), up);
-    return build_add(b, x,
-                     build_linear(b, y, build_text(b, "%s.down_proj", mlp), m->hidden, m->d, BUILD_NO_BIAS));
-}
-
-static void add_metadata(build *b, const llama *m)
-{
-    build_add_metadata_int(b, "n_vocab", m->n_vocab);
-    build_add_metadata_int(b, "n_ctx", m->n_ctx);
-    build_add_metadata_int(b, "n_embd", m->d);
-    build_add_metadata_int(b, "n_head", m->heads);
-    build_add_metadata_int(b, "n_kv_head", m->kv_heads);
-    build_add_metadata_int(b, "head_size", m->size);
-    build_add_metadata_int(b, "n_layer", m->layers);
 }
 
 void recipe_llama(build *b)
 {
     b->renames = is_gguf(b->c) ? gguf : NULL;
     b->ignored = ignored;
-    llama m = read_dims(b);
-    if (b->code != SIB_OK)
-        return;
-    add_metadata(b, &m);
-    build_scope(b, "llama");
-    value_id tokens = build_input(b, "tokens", SIB_I64, "B N"), at = build_input(b, "at", SIB_I64, "M"),
-             mask = NO_VALUE;
-    build_table words = build_rows_table(b, "model.embed_tokens.weight", m.n_vocab, m.d), scores = words;
-    value_id x = build_pick(b, &words, tokens);
-    build_rotary r = {0};
-    for (int64_t i = 0; i < m.layers; i++) {
-        build_attention cache = {
-            .size = m.size, .heads = m.heads, .kv_heads = m.kv_heads, .causal = true, .mask = mask};
-        build_cache(b, i, m.kv_heads, m.size, &cache);
-        if (i == 0) {
-            r = build_cos_sin(b, tokens, cache.past_k, m.inverse, (size_t)m.size / 2);
-            mask = cache.mask = m.window ? build_window(b, tokens, cache.past_k, m.window) : NO_VALUE;
-        }
-        build_scope(b, "model.layers.%lld", (long long)i);
-        x = block(b, x, b->scope, &m, &r, &cache);
-        build_cached(b, i, m.kv_heads, m.size, &cache);
-    }
-    build_scope(b, "llama");
-    x = build_rms_norm(b, build_gather(b, x, at, 1), "model.norm", m.d, m.epsilon); /* [B, M, d] */
-    if (!m.tied)
-        scores = build_rows_table(b, "lm_head.weight", m.n_vocab, m.d);
-    build_output(b, build_scores(b, x, &scores, at), "logits", SIB_F32, "B M %lld", (long long)m.n_vocab);
+    text_decoder m = read_dims(b);
+    if (b->code == SIB_OK)
+        text_decoder_build(b, &m);
 }

@@ -11,7 +11,12 @@ static const recipe recipes[] = {
      "whisper", recipe_is_whisper, recipe_whisper},
     {"gpt2", "text: GPT-2 (Hugging Face)", "gpt2", recipe_is_gpt2, recipe_gpt2},
     {"rwkv", "text: RWKV 4, 5.2, 6 and 7 (BlinkDL, rwkv.cpp)", "rwkv", recipe_is_rwkv, recipe_rwkv},
-    {"llama", "text: Llama, Mistral, Qwen2, Qwen3 (Hugging Face, GGUF)", "llama, mistral, qwen2, qwen3",
+    {"llama",
+     "text: Llama, Mistral, Qwen2, Qwen3 (Hugging Face, GGUF); Gemma 1 to 3, Phi-3, OLMo 2, SmolLM3, "
+     "Granite, "
+     "StableLM, StarCoder2, Cohere (Hugging Face)",
+     "llama, mistral, qwen2, qwen3, gemma, gemma2, gemma3_text, phi3, olmo2, smollm3, granite, stablelm, "
+     "starcoder2, cohere",
      recipe_is_llama, recipe_llama},
 };
 #define N_RECIPES (sizeof recipes / sizeof *recipes)
@@ -26,17 +31,17 @@ const char *sib_recipe_name(size_t i, const char **meaning)
 }
 
 /* "whisper, gpt2, rwkv, ...": names, or types of models. */
-static void list_recipes(char out[200], bool types)
+static void list_recipes(char out[400], bool types)
 {
     size_t used = 0;
-    for (size_t i = 0; i < N_RECIPES && used < 200; i++)
-        used += (size_t)snprintf(out + used, 200 - used, "%s%s", i ? ", " : "",
+    for (size_t i = 0; i < N_RECIPES && used < 400; i++)
+        used += (size_t)snprintf(out + used, 400 - used, "%s%s", i ? ", " : "",
                                  types ? recipes[i].types : recipes[i].name);
 }
 
 static sib_code no_such_recipe(const char *name, sib_error *err)
 {
-    char names[200];
+    char names[400];
     list_recipes(names, false);
     return err_set(err, SIB_ERR_ARGUMENT, "'%s' is not a recipe; the recipes are %s", name, names);
 }
@@ -55,7 +60,7 @@ static sib_str model_type(const checkpoint *c)
 
 static sib_code not_recognised(const checkpoint *c, sib_error *err)
 {
-    char names[200] = "", known[200];
+    char names[200] = "", known[400];
     size_t used = 0, n = checkpoint_weights(c);
     const sib_str type = model_type(c);
     list_recipes(known, true);

@@ -1,0 +1,192 @@
+#include "import/recipe/text_decoder.h"
+
+/* ---- Parts --------------------------------------------------------------------------------------------- */
+
+static value_id norm_of(build *b, const text_decoder *m, value_id x, const char *name, int64_t n)
+{
+    const char *bias = build_text(b, "%s.bias", name);
+    value_id scale = build_vector(b, build_text(b, "%s.weight", name), n), shift = NO_VALUE;
+    if (m->norm == TEXT_NORM_RMS_PLUS_ONE)
+        scale = build_add(b, scale, build_float(b, 1));
+    if (m->norm == TEXT_NORM_LAYER && build_find(b, bias))
+        shift = build_vector(b, bias, n);
+    return m->norm == TEXT_NORM_LAYER ? build_norm(b, "LayerNormalization", x, scale, shift, m->epsilon)
+                                      : build_norm(b, "RMSNormalization", x, scale, NO_VALUE, m->epsilon);
+}
+
+/* x * factor, where that changes x. */
+static value_id scaled(build *b, value_id x, double factor)
+{
+    return factor == 1 ? x : build_mul(b, x, build_float(b, factor));
+}
+
+/* x [B, N, in] -> [B, N, out]; permuted: `heads` of build_matrix. */
+static value_id projection(build *b, value_id x, const char *name, int64_t in, int64_t out, bool biased,
+                           int64_t permuted)
+{
+    value_id w = build_matrix(b, build_text(b, "%s.weight", name), in, out, BUILD_ROWS_OUT, permuted);
+    value_id y = build_2(b, "MatMul", x, w);
+    return biased ? build_add(b, y, build_vector_of_heads(b, build_text(b, "%s.bias", name), out, permuted))
+                  : y;
+}
+
+/* ---- Attention ----------------------------------------------------------------------------------------- */
+
+/* Queries or keys [B, N, heads * size], normalised where the model does, rotated by their positions. r: NULL for none. */
+static value_id rotated(build *b, const text_decoder *m, value_id x, const char *norm, int64_t heads,
+                        const build_rotary *r)
+{
+    if (m->qk_norm == TEXT_QK_ALL)
+        x = norm_of(b, m, x, norm, heads * m->size);
+    if (m->qk_norm == TEXT_QK_HEAD) {
+        x = build_reshape(b, x, 4, (const int64_t[]){0, 0, heads, m->size});
+        x = norm_of(b, m, x, norm, m->size);
+        x = build_reshape(b, x, 3, (const int64_t[]){0, 0, heads * m->size});
+    }
+    return r ? build_rotate(b, x, heads, m->size, r) : x;
+}
+
+/* Queries, keys and values of y [B, N, d]. */
+static void project(build *b, const text_decoder *m, value_id y, const char *name, value_id qkv[3])
+{
+    static const char *const names[] = {"q_proj", "k_proj", "v_proj"};
+    const int64_t rows[] = {m->heads * m->size, m->kv_heads * m->size, m->kv_heads * m->size},
+                  permuted[] = {m->q_permuted, m->k_permuted, 0};
+    if (m->fused) {
+        y = projection(b, y, build_text(b, "%s.qkv_proj", name), m->d, rows[0] + rows[1] + rows[2],
+                       m->qkv_bias, 0);
+        build_split_as(b, y, -1, 3, rows, qkv);
+        return;
+    }
+    for (size_t i = 0; i < 3; i++)
+        qkv[i] =
+            projection(b, y, build_text(b, "%s.%s", name, names[i]), m->d, rows[i], m->qkv_bias, permuted[i]);
+}
+
+static value_id attention(build *b, const text_decoder *m, value_id y, const char *where,
+                          const build_rotary *r, build_attention *at)
+{
+    const char *name = build_text(b, "%s.self_attn", where);
+    value_id qkv[3] = {NO_VALUE, NO_VALUE, NO_VALUE};
+    project(b, m, y, name, qkv);
+    at->q = rotated(b, m, qkv[0], build_text(b, "%s.q_norm", name), m->heads, r);
+    at->k = rotated(b, m, qkv[1], build_text(b, "%s.k_norm", name), m->kv_heads, r);
+    at->v = qkv[2];
+    return projection(b, build_attend(b, at), build_text(b, "%s.o_proj", name), m->heads * m->size, m->d,
+                      m->o_bias, 0);
+}
+
+/* ---- The MLP ------------------------------------------------------------------------------------------- */
+
+static value_id activated(build *b, const text_decoder *m, value_id x)
+{
+    switch (m->activation) {
+    case TEXT_SILU:
+        return build_silu(b, x);
+    case TEXT_RELU:
+        return build_1(b, "Relu", x);
+    case TEXT_GELU:
+    case TEXT_GELU_TANH:
+        break;
+    }
+    return build_gelu(b, x, m->activation == TEXT_GELU_TANH);
+}
+
+static value_id mlp(build *b, const text_decoder *m, value_id y, const char *where)
+{
+    const char *name = build_text(b, "%s.mlp", where);
+    const build_bias bias = m->mlp_bias ? BUILD_BIAS : BUILD_NO_BIAS;
+    value_id parts[2] = {NO_VALUE, NO_VALUE}; /* gate, up */
+    if (!m->gated) {
+        y = build_linear(b, y, build_text(b, "%s.c_fc", name), m->d, m->hidden, bias);
+        return build_linear(b, activated(b, m, y), build_text(b, "%s.c_proj", name), m->hidden, m->d, bias);
+    }
+    if (m->fused) {
+        y = build_linear(b, y, build_text(b, "%s.gate_up_proj", name), m->d, 2 * m->hidden, bias);
+        build_split(b, y, -1, 2, parts);
+    } else {
+        parts[0] = build_linear(b, y, build_text(b, "%s.gate_proj", name), m->d, m->hidden, bias);
+        parts[1] = build_linear(b, y, build_text(b, "%s.up_proj", name), m->d, m->hidden, bias);
+    }
+    y = build_mul(b, activated(b, m, parts[0]), parts[1]);
+    return build_linear(b, y, build_text(b, "%s.down_proj", name), m->hidden, m->d, bias);
+}
+
+/* ---- The graph ----------------------------------------------------------------------------------------- */
+
+static value_id norm_in(build *b, const text_decoder *m, value_id x, const char *where, const char *name)
+{
+    return name ? norm_of(b, m, x, build_text(b, "%s.%s", where, name), m->d) : x;
+}
+
+static value_id block(build *b, const text_decoder *m, value_id x, const char *where, const build_rotary *r,
+                      build_attention *at)
+{
+    const value_id seen = norm_in(b, m, x, where, m->before_attention);
+    value_id y = norm_in(b, m, attention(b, m, seen, where, r, at), where, m->after_attention);
+    x = build_add(b, x, scaled(b, y, m->residual_scale));
+    y = m->parallel ? seen : norm_in(b, m, x, where, m->before_mlp);
+    y = norm_in(b, m, mlp(b, m, y, where), where, m->after_mlp);
+    return build_add(b, x, scaled(b, y, m->residual_scale));
+}
+
+static void add_metadata(build *b, const text_decoder *m)
+{
+    build_add_metadata_int(b, "n_vocab", m->n_vocab);
+    build_add_metadata_int(b, "n_ctx", m->n_ctx);
+    build_add_metadata_int(b, "n_embd", m->d);
+    build_add_metadata_int(b, "n_head", m->heads);
+    build_add_metadata_int(b, "n_kv_head", m->kv_heads);
+    build_add_metadata_int(b, "head_size", m->size);
+    build_add_metadata_int(b, "n_layer", m->n_layers);
+}
+
+/* What layers share: made where the first needs it. */
+typedef struct shared {
+    build_rotary rotary[2];
+    int64_t window; /* of `mask`; 0: none was made */
+    value_id mask;
+} shared;
+
+static value_id layer(build *b, const text_decoder *m, int64_t i, value_id x, value_id tokens, shared *s)
+{
+    const text_layer *l = &m->layers[i];
+    build_attention cache = {.size = m->size,
+                             .heads = m->heads,
+                             .kv_heads = m->kv_heads,
+                             .causal = true,
+                             .mask = NO_VALUE,
+                             .scale = m->attention_scale,
+                             .cap = m->attention_cap};
+    build_cache(b, i, m->kv_heads, m->size, &cache);
+    build_rotary *r = l->angles < 0 ? NULL : &s->rotary[l->angles];
+    if (r && !r->half)
+        *r = build_cos_sin(b, tokens, cache.past_k, m->angles[l->angles], (size_t)m->half);
+    if (l->window && s->window != l->window) {
+        s->window = l->window;
+        s->mask = build_window(b, tokens, cache.past_k, l->window);
+    }
+    cache.mask = l->window ? s->mask : NO_VALUE;
+    build_scope(b, "model.layers.%lld", (long long)i);
+    x = block(b, m, x, b->scope, r, &cache);
+    build_cached(b, i, m->kv_heads, m->size, &cache);
+    return x;
+}
+
+void text_decoder_build(build *b, const text_decoder *m)
+{
+    add_metadata(b, m);
+    build_scope(b, "text");
+    value_id tokens = build_input(b, "tokens", SIB_I64, "B N"), at = build_input(b, "at", SIB_I64, "M");
+    build_table words = build_rows_table(b, "model.embed_tokens.weight", m->n_vocab, m->d), scores = words;
+    value_id x = scaled(b, build_pick(b, &words, tokens), m->embedding_scale);
+    shared s = {.mask = NO_VALUE};
+    for (int64_t i = 0; i < m->n_layers; i++)
+        x = layer(b, m, i, x, tokens, &s);
+    build_scope(b, "text");
+    x = norm_of(b, m, build_gather(b, x, at, 1), "model.norm", m->d); /* [B, M, d] */
+    if (!m->tied)
+        scores = build_rows_table(b, "lm_head.weight", m->n_vocab, m->d);
+    x = scaled(b, build_scores(b, x, &scores, at), m->logits_scale);
+    build_output(b, build_capped(b, x, m->logits_cap), "logits", SIB_F32, "B M %lld", (long long)m->n_vocab);
+}

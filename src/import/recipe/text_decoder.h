@@ -1,0 +1,52 @@
+/* The graph of a decoder of text: blocks of attention with a cache and an MLP, as families of models differ in them. */
+#ifndef IMPORT_RECIPE_TEXT_DECODER_H
+#define IMPORT_RECIPE_TEXT_DECODER_H
+
+#include "import/model/build.h"
+
+typedef enum text_norm {
+    TEXT_NORM_RMS,
+    TEXT_NORM_RMS_PLUS_ONE, /* its scale is 1 + weight */
+    TEXT_NORM_LAYER         /* a bias where the checkpoint has one */
+} text_norm;
+
+typedef enum text_qk_norm {
+    TEXT_QK_NONE,
+    TEXT_QK_HEAD, /* over each head of queries and keys */
+    TEXT_QK_ALL   /* over all heads at once */
+} text_qk_norm;
+
+typedef enum text_activation { TEXT_SILU, TEXT_GELU, TEXT_GELU_TANH, TEXT_RELU } text_activation;
+
+typedef struct text_layer {
+    int64_t window; /* keys that a query sees; 0: all before it */
+    int angles;     /* which of the angles below rotate its queries and keys; -1: none */
+} text_layer;
+
+typedef struct text_decoder {
+    int64_t n_vocab, n_ctx, d, heads, kv_heads, size, n_layers,
+        hidden; /* size: of a head; hidden: of the MLP */
+    text_norm norm;
+    double epsilon;
+    /* Names of a layer's norms; NULL: it has none there. After: before the result is added to x. */
+    const char *before_attention, *after_attention, *before_mlp, *after_mlp;
+    bool parallel; /* the MLP reads what attention reads, and both are added to x */
+    text_qk_norm qk_norm;
+    bool fused; /* one matrix for queries, keys and values, and one for gate and up */
+    bool gated; /* the MLP: gate_proj, up_proj, down_proj; otherwise c_fc, c_proj */
+    text_activation activation;
+    bool qkv_bias, o_bias, mlp_bias, tied;
+    double embedding_scale, residual_scale, logits_scale; /* 1: none */
+    double attention_scale;                               /* 0: 1 / sqrt(size) */
+    double attention_cap, logits_cap;                     /* x becomes cap tanh(x / cap); 0: no cap */
+    int64_t q_permuted, k_permuted; /* heads whose halves are interleaved in the file, or 0 */
+    const float *angles[2];         /* (half) angles per position; NULL for none */
+    int64_t half;                   /* pairs of a head that are rotated, of size / 2 */
+    text_layer *layers;             /* (n_layers) */
+} text_decoder;
+
+/* Builds tokens [B, N], at [M], past_k.i, past_v.i [B, kv_heads, P, size] -> logits [B, M, n_vocab], present_k.i, present_v.i
+   [B, kv_heads, P+N, size], from weights with Hugging Face's names of Llama. Cached keys are already rotated. */
+void text_decoder_build(build *b, const text_decoder *m);
+
+#endif
