@@ -12,7 +12,7 @@ from .basic import remove_symbols_and_diacritics, without_brackets
 from .numbers import EnglishNumberNormalizer
 
 _FILLERS = re.compile(r"\b(?:uh|um|mm|mmm|mhm|hmm)\b")
-# Words that are written out as a whole.
+# Words that are replaced entirely.
 _FORMS = {"won't": "will not", "can't": "can not", "let's": "let us", "ain't": "aint", "y'all": "you all", "ma'am": "madam", "i'ma": "i am going to",
           "imma": "i am going to", "gonna": "going to", "gotta": "got to", "wanna": "want to"}  # fmt: skip
 _FORMS |= {f"{verb}a": f"{verb} have" for verb in ("could", "should", "would")}

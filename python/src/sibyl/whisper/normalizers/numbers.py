@@ -59,7 +59,7 @@ def _is_figure(word: str | None) -> bool:
     return re.fullmatch(r"\d+(?:\.\d+)?", word or "") is not None
 
 
-def _whole(digits: str, times: int = 1) -> int | None:
+def _integer(digits: str, times: int = 1) -> int | None:
     """The number times a power of ten, where that is an integer; None too where there are two points, or more digits than Python reads."""
     try:
         found = Fraction(digits) * times
@@ -112,7 +112,7 @@ class _Reader:
         if value is None:
             self.value = n
         elif isinstance(value, str) or value == 0:
-            scaled = _whole(str(value), n)
+            scaled = _integer(str(value), n)
             if scaled is None:
                 self.end()
             self.value = n if scaled is None else scaled
@@ -125,7 +125,7 @@ class _Reader:
         else:
             if self.value is not None:
                 self.end()
-            number = _whole(digits)
+            number = _integer(digits)
             self.sign, self.value = sign or self.sign, digits if number is None else number
         if percent:
             self.end("%")
