@@ -59,7 +59,7 @@ class Bench(Case):
         before, after = (r["value"] for r in document["ratios"])
         self.assertTrue(before >= after >= 1)
         self.assertRegex(document["row"], r'^COST_CLASS\("[^"]+", CPU_[A-Z0-9]+, ("\w+"|NULL), \d+,\n +\.features_transposed = [0-9.e+-]+,')
-        self.assertEqual(document["row"].count(" = "), 25)
+        self.assertEqual(document["row"].count(" = "), 26)
         self.assertIn("costs of '", self.done("bench", "costs", "--threads", "1", "--seconds", "0.1"))
 
     def layers(self, *arguments):
