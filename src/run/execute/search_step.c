@@ -15,6 +15,12 @@ enum { INPUT_IDS, POSITION_IDS, ATTENTION_MASK, PAST };
 
 /* ---- Inputs of the node ------------------------------------------------------------------------------- */
 
+/* Elements, loaded where they are still in their file or on a device. */
+static const int32_t *ints_of(const sib_tensor *t)
+{
+    return sib_tensor_data(t);
+}
+
 /* Input i as dense int32 of this rank, NULL where it is omitted. */
 static sib_code read_ints(const search *s, size_t i, const char *what, size_t rank, const sib_tensor **out,
                           sib_error *err)
@@ -41,7 +47,7 @@ sib_code search_int(const search *s, size_t i, const char *what, int64_t min, in
     const sib_tensor *t = sib_value_tensor(v);
     if (!t || t->dtype != SIB_I32 || t->count != 1)
         return err_set(err, SIB_ERR_ARGUMENT, "%s must be one int32", what);
-    *out = *(const int32_t *)sib_tensor_data((sib_tensor *)t);
+    *out = *ints_of(t);
     if (*out < min || *out > max)
         return err_set(err, SIB_ERR_ARGUMENT, "%s is %lld, expected %lld to %lld", what, (long long)*out,
                        (long long)min, (long long)max);
@@ -57,7 +63,7 @@ sib_code search_float(const search *s, size_t i, const char *what, float *out, s
     const sib_tensor *t = sib_value_tensor(v);
     if (!t || t->count != 1 || sib_dtype_get_kind(t->dtype) != SIB_KIND_FLOAT)
         return err_set(err, SIB_ERR_ARGUMENT, "%s must be one float", what);
-    return sib_convert(t->dtype, t->data, SIB_F32, out, 1, SIB_OVERFLOW_IEEE, err);
+    return sib_convert(t->dtype, sib_tensor_data(t), SIB_F32, out, 1, SIB_OVERFLOW_IEEE, err);
 }
 
 /* ---- Opening ------------------------------------------------------------------------------------------ */
@@ -134,9 +140,9 @@ static sib_code read_masks(search *s, size_t first, const sib_tensor **attention
         return err_set(err, SIB_ERR_ARGUMENT, "prefix_vocab_mask has rows for %lld texts of %zu",
                        (long long)prefix->dims[0], s->batch);
     if (vocab)
-        s->vocab_mask = (const int32_t *)vocab->data, s->n_vocab_mask = (size_t)vocab->dims[0];
+        s->vocab_mask = ints_of(vocab), s->n_vocab_mask = (size_t)vocab->dims[0];
     if (prefix)
-        s->prefix_mask = (const int32_t *)prefix->data, s->n_prefix_mask = (size_t)prefix->dims[1];
+        s->prefix_mask = ints_of(prefix), s->n_prefix_mask = (size_t)prefix->dims[1];
     return code;
 }
 
@@ -180,7 +186,7 @@ sib_code search_open(search *s, size_t first, sib_error *err)
     if (code == SIB_OK)
         code = empty_past(s, err);
     if (code == SIB_OK)
-        fill_prompt(s, (const int32_t *)ids->data, attention ? (const int32_t *)attention->data : NULL);
+        fill_prompt(s, ints_of(ids), attention ? ints_of(attention) : NULL);
     return code;
 }
 
@@ -248,10 +254,11 @@ static sib_code reorder(const search *s, const size_t *from, sib_value **v, sib_
     sib_code code = sib_tensor_create(old->dtype, old->rank, old->dims, &made, err);
     if (code != SIB_OK)
         return code;
+    const char *rows = sib_tensor_data(old);
     const size_t bytes = (size_t)old->count / (2 * s->rows) * dtype_stride(old->dtype);
     for (size_t i = 0; i < 2 * s->rows; i++)
         memcpy((char *)sib_tensor_data(made) + i * bytes,
-               old->data + (i / s->rows * s->rows + from[i % s->rows]) * bytes, bytes);
+               rows + (i / s->rows * s->rows + from[i % s->rows]) * bytes, bytes);
     sib_value_free(v);
     return value_take_tensor(made, v, err);
 }
@@ -281,9 +288,10 @@ static sib_code read_logits(search *s, const sib_value *v, sib_error *err)
             return err_memory(err, count * sizeof *s->scores, "the scores of a search");
     }
     s->vocab = vocab;
+    const char *logits = sib_tensor_data(t);
     sib_code code = SIB_OK;
     for (size_t r = 0; r < s->rows && code == SIB_OK; r++)
-        code = sib_convert(t->dtype, t->data + (r * n + n - 1) * all * dtype_stride(t->dtype), SIB_F32,
+        code = sib_convert(t->dtype, logits + (r * n + n - 1) * all * dtype_stride(t->dtype), SIB_F32,
                            s->scores + r * vocab, vocab, SIB_OVERFLOW_IEEE, err);
     return code;
 }
