@@ -215,6 +215,13 @@ DECODERS = {
     "stablelm-parallel": ("StableLm", dict(SMALL, use_parallel_residual=True)),
     "starcoder2": ("Starcoder2", dict(SMALL, sliding_window=8)),
     "cohere": ("Cohere", SMALL),
+    "gpt-neox": ("GPTNeoX", dict(SMALL, rope_parameters=dict(PART, partial_rotary_factor=0.25))),
+    "gpt-neox-apart": ("GPTNeoX", dict(SMALL, use_parallel_residual=False)),
+    "falcon-7b": ("Falcon", dict(SMALL, alibi=False)),
+    "falcon-40b": ("Falcon", dict(SMALL, alibi=False, new_decoder_architecture=True, num_kv_heads=2)),
+    "falcon-11b": ("Falcon", dict(SMALL, alibi=False, new_decoder_architecture=True, num_kv_heads=2, num_ln_in_parallel_attn=1)),
+    "falcon-apart": ("Falcon", dict(SMALL, alibi=False, multi_query=False, parallel_attn=False, bias=True)),
+    "opt": ("OPT", dict(SMALL, ffn_dim=352, word_embed_proj_dim=128, **BASIC)),
 }  # fmt: skip
 
 
@@ -252,13 +259,15 @@ def test_decoders(kind, opset, tmp_path):
     sibyl.import_model(tmp_path / "model", tmp_path / "m.onnx", opset=opset)
     tokens = np.random.default_rng(0).integers(0, config.vocab_size, (2, STEPS))
     with torch.no_grad():
-        expected = model(torch.from_numpy(tokens)).logits.numpy()
+        theirs = model(torch.from_numpy(tokens)).logits.numpy()
+        expected = model.double()(torch.from_numpy(tokens)).logits.numpy()
+    allowed = max(2e-6 * np.abs(expected).max(), gap(theirs, expected))
     session = sibyl.InferenceSession(tmp_path / "m.onnx")
     whole, steps = decode_all(session, tokens, *numbers(session))
-    assert gap(whole, expected) < 1e-3 and gap(steps, expected) < 1e-3
-    onnxruntime = peer("onnxruntime")  # the file is ordinary ONNX
-    other = onnxruntime.InferenceSession(tmp_path / "m.onnx")
-    assert all(gap(x, expected) < 1e-3 for x in decode_all(other, tokens, *numbers(session)))
+    assert gap(whole, expected) < allowed and gap(steps, expected) < allowed
+    if kind in ("gpt2", "llama-3-tied", "mistral-window", "gemma2", "phi4-mini", "falcon-40b", "opt"):  # each operator once: the file is ordinary ONNX
+        other = peer("onnxruntime").InferenceSession(tmp_path / "m.onnx")
+        assert all(gap(x, expected) < 1e-3 for x in decode_all(other, tokens, *numbers(session)))
 
 
 GGUF_NAMES = {"model.embed_tokens": "token_embd", "model.norm": "output_norm", "lm_head": "output", "model.layers": "blk",
@@ -325,11 +334,11 @@ def test_gguf(kind, stored, tmp_path):
 
 def test_other_kinds_are_refused_by_name(tmp_path):
     transformers = peer("transformers")
-    kinds = (("Olmo3", SMALL), ("Llama", dict(SMALL, rope_parameters=dict(LINEAR, rope_type="dynamic"))))
+    kinds = (("Olmo3", SMALL), ("Falcon", dict(SMALL, alibi=True)), ("Llama", dict(SMALL, rope_parameters=dict(LINEAR, rope_type="dynamic"))))
     for family, settings in kinds:
         config = getattr(transformers, family + "Config")(**settings)
         getattr(transformers, family + "ForCausalLM")(config).save_pretrained(tmp_path / family)
-        with pytest.raises(sibyl.SibylError, match="olmo3|dynamic") as refused:
+        with pytest.raises(sibyl.SibylError, match="olmo3|alibi|dynamic") as refused:
             sibyl.import_model(tmp_path / family, tmp_path / "m.onnx")
         assert refused.value.code == "unsupported"
     assert not (tmp_path / "m.onnx").exists() and not (tmp_path / "m.onnx.data").exists()

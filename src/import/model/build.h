@@ -199,8 +199,9 @@ value_id build_conv3(build *b, value_id x, const char *name, int64_t from, int64
 
 /* The new tokens follow the cached ones: past [B, heads, P, size], tokens [B, N]. */
 
-/* Rows P to P + N of the weight [n, d]: [N, d]. */
-value_id build_positions(build *b, const char *name, int64_t n, int64_t d, value_id tokens, value_id past);
+/* Rows first + P to first + P + N of the weight [n, d]: [N, d]. */
+value_id build_positions(build *b, const char *name, int64_t first, int64_t n, int64_t d, value_id tokens,
+                         value_id past);
 
 /* Rotary positions (Su et al. 2021): cosines and sines [B, N, half] of position times inverse (half). */
 typedef struct build_rotary {

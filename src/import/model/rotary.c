@@ -3,11 +3,15 @@
 
 #include <math.h>
 
-value_id build_positions(build *b, const char *name, int64_t n, int64_t d, value_id tokens, value_id past)
+value_id build_positions(build *b, const char *name, int64_t first, int64_t n, int64_t d, value_id tokens,
+                         value_id past)
 {
     const int64_t dims[] = {n, d};
     value_id table = build_weight(b, name, 2, dims);
-    value_id begin = build_shape(b, past, 2, 1), end = build_add(b, begin, build_shape(b, tokens, 1, 1));
+    value_id begin = build_shape(b, past, 2, 1);
+    if (first)
+        begin = build_add(b, begin, build_int(b, first));
+    value_id end = build_add(b, begin, build_shape(b, tokens, 1, 1));
     return build_slice(b, table, begin, end, 0);
 }
 

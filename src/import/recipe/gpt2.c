@@ -105,7 +105,7 @@ void recipe_gpt2(build *b)
         build_cache(b, i, g.heads, g.d / g.heads, &cache);
         if (i == 0)
             x = build_add(b, build_pick(b, &words, tokens),
-                          build_positions(b, "wpe.weight", g.n_ctx, g.d, tokens, cache.past_k));
+                          build_positions(b, "wpe.weight", 0, g.n_ctx, g.d, tokens, cache.past_k));
         build_scope(b, "h.%lld", (long long)i);
         x = block(b, x, b->scope, &g, &cache);
         build_cached(b, i, g.heads, g.d / g.heads, &cache);

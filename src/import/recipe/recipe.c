@@ -14,9 +14,9 @@ static const recipe recipes[] = {
     {"llama",
      "text: Llama, Mistral, Qwen2, Qwen3 (Hugging Face, GGUF); Gemma 1 to 3, Phi-3, OLMo 2, SmolLM3, "
      "Granite, "
-     "StableLM, StarCoder2, Cohere (Hugging Face)",
+     "StableLM, StarCoder2, Cohere, GPT-NeoX, Falcon, OPT (Hugging Face)",
      "llama, mistral, qwen2, qwen3, gemma, gemma2, gemma3_text, phi3, olmo2, smollm3, granite, stablelm, "
-     "starcoder2, cohere",
+     "starcoder2, cohere, gpt_neox, falcon, opt",
      recipe_is_llama, recipe_llama},
 };
 #define N_RECIPES (sizeof recipes / sizeof *recipes)

@@ -52,13 +52,18 @@ static void project(build *b, const text_decoder *m, value_id y, const char *nam
     static const char *const names[] = {"q_proj", "k_proj", "v_proj"};
     const int64_t rows[] = {m->heads * m->size, m->kv_heads * m->size, m->kv_heads * m->size},
                   permuted[] = {m->q_permuted, m->k_permuted, 0};
-    if (m->fused) {
+    if (m->fused)
         y = projection(b, y, build_text(b, "%s.qkv_proj", name), m->d, rows[0] + rows[1] + rows[2],
                        m->qkv_bias, 0);
+    if (m->fused && m->grouped) {
+        const int64_t heads[] = {m->heads / m->kv_heads, 1, 1};
+        y = build_reshape(b, y, 5, (const int64_t[]){0, 0, m->kv_heads, heads[0] + 2, m->size});
+        build_split_as(b, y, 3, 3, heads, qkv);
+        for (size_t i = 0; i < 3; i++)
+            qkv[i] = build_reshape(b, qkv[i], 3, (const int64_t[]){0, 0, rows[i]});
+    } else if (m->fused)
         build_split_as(b, y, -1, 3, rows, qkv);
-        return;
-    }
-    for (size_t i = 0; i < 3; i++)
+    for (size_t i = 0; i < 3 && !m->fused; i++)
         qkv[i] =
             projection(b, y, build_text(b, "%s.%s", name, names[i]), m->d, rows[i], m->qkv_bias, permuted[i]);
 }
@@ -123,11 +128,11 @@ static value_id block(build *b, const text_decoder *m, value_id x, const char *w
                       build_attention *at)
 {
     const value_id seen = norm_in(b, m, x, where, m->before_attention);
-    value_id y = norm_in(b, m, attention(b, m, seen, where, r, at), where, m->after_attention);
-    x = build_add(b, x, scaled(b, y, m->residual_scale));
-    y = m->parallel ? seen : norm_in(b, m, x, where, m->before_mlp);
+    value_id y = norm_in(b, m, attention(b, m, seen, where, r, at), where, m->after_attention),
+             sum = build_add(b, x, scaled(b, y, m->residual_scale));
+    y = m->parallel && !m->before_mlp ? seen : norm_in(b, m, m->parallel ? x : sum, where, m->before_mlp);
     y = norm_in(b, m, mlp(b, m, y, where), where, m->after_mlp);
-    return build_add(b, x, scaled(b, y, m->residual_scale));
+    return build_add(b, sum, scaled(b, y, m->residual_scale));
 }
 
 static void add_metadata(build *b, const text_decoder *m)
@@ -159,6 +164,10 @@ static value_id layer(build *b, const text_decoder *m, int64_t i, value_id x, va
                              .scale = m->attention_scale,
                              .cap = m->attention_cap};
     build_cache(b, i, m->kv_heads, m->size, &cache);
+    if (!i && m->positions)
+        x = build_add(b, x,
+                      build_positions(b, build_text(b, "%s.weight", m->positions), m->first_position,
+                                      m->first_position + m->n_ctx, m->d, tokens, cache.past_k));
     build_rotary *r = l->angles < 0 ? NULL : &s->rotary[l->angles];
     if (r && !r->half)
         *r = build_cos_sin(b, tokens, cache.past_k, m->angles[l->angles], (size_t)m->half);

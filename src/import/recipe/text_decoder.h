@@ -30,12 +30,17 @@ typedef struct text_decoder {
     double epsilon;
     /* Names of a layer's norms; NULL: it has none there. After: before the result is added to x. */
     const char *before_attention, *after_attention, *before_mlp, *after_mlp;
-    bool parallel; /* the MLP reads what attention reads, and both are added to x */
+    bool
+        parallel; /* attention and the MLP both read x, the MLP by before_mlp or what attention reads, and are added to it */
     text_qk_norm qk_norm;
     bool fused; /* one matrix for queries, keys and values, and one for gate and up */
+    bool
+        grouped; /* its rows: for each head of keys its queries, its keys and its values; otherwise all queries first */
     bool gated; /* the MLP: gate_proj, up_proj, down_proj; otherwise c_fc, c_proj */
     text_activation activation;
     bool qkv_bias, o_bias, mlp_bias, tied;
+    const char *positions;  /* a table [first_position + n_ctx, d] whose rows are added to x; NULL for none */
+    int64_t first_position; /* its row of the first token */
     double embedding_scale, residual_scale, logits_scale; /* 1: none */
     double attention_scale;                               /* 0: 1 / sqrt(size) */
     double attention_cap, logits_cap;                     /* x becomes cap tanh(x / cap); 0: no cap */

@@ -256,7 +256,7 @@ static void decoder(build *b, const whisper *w)
         build_cache(b, i, w->text_heads, size, &cache);
         if (i == 0)
             x = build_add(b, build_pick(b, &words, tokens),
-                          build_positions(b, "decoder.positional_embedding", w->n_text_ctx, w->d, tokens,
+                          build_positions(b, "decoder.positional_embedding", 0, w->n_text_ctx, w->d, tokens,
                                           cache.past_k));
         build_scope(b, "%s", where);
         value_id y = build_layer_norm(b, x, build_text(b, "%s.attn_ln", where), w->d, EPSILON);

@@ -1,0 +1,282 @@
+#include "import/recipe/text_families.h"
+
+#include <math.h>
+#include <stdio.h>
+
+/* ---- What config.json says ----------------------------------------------------------------------------- */
+
+static const char *key_of(const text_config *t, const char *key, const char *theirs, char *text, size_t size)
+{
+    if (!t->gguf)
+        return key;
+    snprintf(text, size, "%.*s.%s", (int)t->kind.length, t->kind.data, theirs);
+    return text;
+}
+
+int64_t text_config_int(const text_config *t, const char *key, const char *theirs, int64_t otherwise)
+{
+    char text[120];
+    return checkpoint_int(t->b->c, key_of(t, key, theirs, text, sizeof text), otherwise);
+}
+
+double text_config_float(const text_config *t, const char *key, const char *theirs, double otherwise)
+{
+    char text[120];
+    return checkpoint_float(t->b->c, key_of(t, key, theirs, text, sizeof text), otherwise);
+}
+
+/* The entry of a list for layer i: its text, or `otherwise` where the checkpoint has no such list. */
+static sib_str text_of_layer(const build *b, const char *key, int64_t i, const char *otherwise)
+{
+    const fact *f = checkpoint_fact(b->c, key);
+    return f && f->kind == FACT_STRING && f->list && (uint64_t)i < f->n ? f->strings[i] : str_of(otherwise);
+}
+
+static int64_t int_of_layer(const build *b, const char *key, int64_t i, int64_t otherwise)
+{
+    const fact *f = checkpoint_fact(b->c, key);
+    return f && f->kind == FACT_INT && f->list && (uint64_t)i < f->n ? f->ints[i] : otherwise;
+}
+
+/* ---- Names --------------------------------------------------------------------------------------------- */
+
+/* Hugging Face's names where they are not Llama's. */
+static const build_rename neox[] = {
+    {"model.embed_tokens", "gpt_neox.embed_in"},
+    {"model.norm", "gpt_neox.final_layer_norm"},
+    {"lm_head", "embed_out"},
+    {"model.layers.", "gpt_neox.layers."},
+    {".self_attn.qkv_proj", ".attention.query_key_value"},
+    {".self_attn.o_proj", ".attention.dense"},
+    {".mlp.c_fc", ".mlp.dense_h_to_4h"},
+    {".mlp.c_proj", ".mlp.dense_4h_to_h"},
+    {NULL, NULL},
+};
+static const build_rename falcon[] = {
+    {"model.embed_tokens", "transformer.word_embeddings"},
+    {"model.norm", "transformer.ln_f"},
+    {"model.layers.", "transformer.h."},
+    {".self_attn.qkv_proj", ".self_attention.query_key_value"},
+    {".self_attn.o_proj", ".self_attention.dense"},
+    {".mlp.c_fc", ".mlp.dense_h_to_4h"},
+    {".mlp.c_proj", ".mlp.dense_4h_to_h"},
+    {NULL, NULL},
+};
+static const build_rename opt[] = {
+    {"model.embed_tokens", "model.decoder.embed_tokens"},
+    {"model.positions", "model.decoder.embed_positions"},
+    {"model.norm", "model.decoder.final_layer_norm"},
+    {"model.layers.", "model.decoder.layers."},
+    {".self_attn.o_proj", ".self_attn.out_proj"},
+    {".input_layernorm", ".self_attn_layer_norm"},
+    {".post_attention_layernorm", ".final_layer_norm"},
+    {".mlp.c_fc", ".fc1"},
+    {".mlp.c_proj", ".fc2"},
+    {NULL, NULL},
+};
+
+/* ---- Families ------------------------------------------------------------------------------------------ */
+
+/* Layers of which `type` ("layer_types") is not said attend within the window where `within` is true of them. */
+static void set_windows(const text_config *t, text_decoder *m, int64_t every, int64_t from, bool used)
+{
+    int64_t window = used ? text_config_int(t, "sliding_window", "attention.sliding_window", 0) : 0;
+    for (int64_t i = 0; i < m->n_layers; i++) {
+        const bool within = i >= from && (!every || (i + 1) % every);
+        const sib_str type =
+            text_of_layer(t->b, "layer_types", i, within ? "sliding_attention" : "full_attention");
+        m->layers[i].window =
+            str_is(type, "sliding_attention") && window > 0 && window < m->n_ctx ? window : 0;
+    }
+}
+
+static void set_llama(const text_config *t, text_decoder *m)
+{
+    set_windows(t, m, 0, 0, true);
+}
+
+static void set_qwen(const text_config *t, text_decoder *m)
+{
+    set_windows(t, m, 0, text_config_int(t, "max_window_layers", "", 28),
+                build_fact_bool(t->b, "use_sliding_window", false));
+}
+
+static void set_gemma(const text_config *t, text_decoder *m)
+{
+    (void)t;
+    m->norm = TEXT_NORM_RMS_PLUS_ONE;
+    m->embedding_scale = (double)sqrtf((float)m->d);
+}
+
+static void set_gemma2(const text_config *t, text_decoder *m)
+{
+    set_gemma(t, m);
+    set_windows(t, m, 2, 0, true);
+    m->after_attention = "post_attention_layernorm";
+    m->before_mlp = "pre_feedforward_layernorm";
+    m->after_mlp = "post_feedforward_layernorm";
+    m->attention_scale = 1 / sqrt(text_config_float(t, "query_pre_attn_scalar", "", 256));
+    m->attention_cap = text_config_float(t, "attn_logit_softcapping", "", 0);
+    m->logits_cap = text_config_float(t, "final_logit_softcapping", "", 0);
+}
+
+/* Layers with a window have angles of their own. */
+static void set_gemma3(const text_config *t, text_decoder *m)
+{
+    set_gemma2(t, m);
+    set_windows(t, m, text_config_int(t, "sliding_window_pattern", "", 6), 0, true);
+    for (int64_t i = 0; i < m->n_layers; i++) {
+        const sib_str type = text_of_layer(t->b, "layer_types", i, "");
+        m->layers[i].angles = str_is(type, "sliding_attention") || (!type.length && (i + 1) % 6) ? 1 : 0;
+    }
+}
+
+static void set_olmo2(const text_config *t, text_decoder *m)
+{
+    (void)t;
+    m->before_attention = m->before_mlp = NULL;
+    m->after_attention = "post_attention_layernorm";
+    m->after_mlp = "post_feedforward_layernorm";
+    m->qk_norm = TEXT_QK_ALL;
+}
+
+/* Some layers rotate nothing. */
+static void set_smollm3(const text_config *t, text_decoder *m)
+{
+    const int64_t every = text_config_int(t, "no_rope_layer_interval", "", 4);
+    set_windows(t, m, 0, 0, build_fact_bool(t->b, "use_sliding_window", false));
+    for (int64_t i = 0; i < m->n_layers; i++)
+        m->layers[i].angles = int_of_layer(t->b, "no_rope_layers", i, every < 1 || (i + 1) % every) ? 0 : -1;
+}
+
+static void set_granite(const text_config *t, text_decoder *m)
+{
+    m->embedding_scale = text_config_float(t, "embedding_multiplier", "", 1);
+    m->residual_scale = text_config_float(t, "residual_multiplier", "", 1);
+    m->attention_scale = text_config_float(t, "attention_multiplier", "", 1);
+    m->logits_scale = 1 / text_config_float(t, "logits_scaling", "", 1);
+}
+
+static void set_layer_norms(const text_config *t, text_decoder *m, const char *epsilon)
+{
+    m->norm = TEXT_NORM_LAYER;
+    m->epsilon = text_config_float(t, epsilon, "", 1e-5);
+}
+
+static void set_stablelm(const text_config *t, text_decoder *m)
+{
+    set_layer_norms(t, m, "layer_norm_eps");
+    m->parallel = build_fact_bool(t->b, "use_parallel_residual", false);
+    if (m->parallel)
+        m->before_mlp = NULL;
+}
+
+static void set_starcoder2(const text_config *t, text_decoder *m)
+{
+    set_layer_norms(t, m, "norm_epsilon");
+    set_windows(t, m, 0, 0, true);
+    m->gated = false;
+}
+
+/* Pairs of a head that are rotated lie beside each other. */
+static void set_cohere(const text_config *t, text_decoder *m)
+{
+    set_layer_norms(t, m, "layer_norm_eps");
+    m->parallel = true;
+    m->before_mlp = NULL;
+    m->logits_scale = text_config_float(t, "logit_scale", "", 0.0625);
+    m->q_permuted = m->heads;
+    m->k_permuted = m->kv_heads;
+}
+
+static void set_neox(const text_config *t, text_decoder *m)
+{
+    set_layer_norms(t, m, "layer_norm_eps");
+    m->parallel = build_fact_bool(t->b, "use_parallel_residual", true);
+    m->kv_heads = m->heads;
+    m->gated = false;
+    m->grouped = true;
+}
+
+/* One norm for attention and the MLP, or one each; one head of keys, a group of heads each, or as many as of queries. */
+static void set_falcon(const text_config *t, text_decoder *m)
+{
+    const bool grouped = build_fact_bool(t->b, "new_decoder_architecture", false),
+               apart = build_find(t->b, "model.layers.0.ln_attn.weight") != NULL;
+    set_layer_norms(t, m, "layer_norm_epsilon");
+    m->kv_heads = grouped ? text_config_int(t, "num_kv_heads", "", m->heads)
+                          : (build_fact_bool(t->b, "multi_query", true) ? 1 : m->heads);
+    m->parallel = grouped || build_fact_bool(t->b, "parallel_attn", true);
+    if (apart)
+        m->before_attention = "ln_attn";
+    if (m->parallel)
+        m->before_mlp = apart ? "ln_mlp" : NULL;
+    m->gated = false;
+    m->grouped = true;
+}
+
+/* Positions are a table, whose first two rows stand for padding. */
+static void set_opt(const text_config *t, text_decoder *m)
+{
+    set_layer_norms(t, m, "layer_norm_eps");
+    m->gated = false;
+    m->kv_heads = m->heads;
+    m->positions = "model.positions";
+    m->first_position = 2;
+    for (int64_t i = 0; i < m->n_layers; i++)
+        m->layers[i].angles = -1;
+    if (!build_fact_bool(t->b, "do_layer_norm_before", true) ||
+        build_find(t->b, "model.decoder.project_in.weight"))
+        build_fail(t->b, SIB_ERR_UNSUPPORTED,
+                   "%s: OPT with norms behind its sums ('do_layer_norm_before') or narrower tokens is not "
+                   "supported by the recipe llama",
+                   checkpoint_file(t->b->c, 0));
+}
+
+static const text_family families[] = {
+    {"llama", set_llama, true, true, NULL, NULL},
+    {"mistral", set_llama, true, true, NULL, NULL},
+    {"qwen2", set_qwen, true, false, NULL, NULL},
+    {"qwen3", set_qwen, true, false, NULL, NULL},
+    {"gemma", set_gemma, false, false, "use_bidirectional_attention", NULL},
+    {"gemma2", set_gemma2, false, false, "use_bidirectional_attention", NULL},
+    {"gemma3_text", set_gemma3, false, false, "use_bidirectional_attention", NULL},
+    {"phi3", set_llama, false, false, NULL, NULL},
+    {"olmo2", set_olmo2, false, false, NULL, NULL},
+    {"smollm3", set_smollm3, false, false, NULL, NULL},
+    {"granite", set_granite, false, false, NULL, NULL},
+    {"stablelm", set_stablelm, false, false, "qk_layernorm", NULL},
+    {"starcoder2", set_starcoder2, false, false, NULL, NULL},
+    {"cohere", set_cohere, false, false, "use_qk_norm", NULL},
+    {"gpt_neox", set_neox, false, false, NULL, neox},
+    {"falcon", set_falcon, false, false, "alibi", falcon},
+    {"opt", set_opt, false, false, NULL, opt},
+};
+#define N_FAMILIES (sizeof families / sizeof *families)
+
+const text_family *text_family_find(const text_config *t)
+{
+    build *b = t->b;
+    const text_family *f = NULL;
+    char names[200];
+    size_t used = 0;
+    for (size_t i = 0; i < N_FAMILIES; i++) {
+        if (str_is(t->kind, families[i].type) || (!t->kind.length && !i))
+            f = &families[i];
+        if (used < sizeof names)
+            used +=
+                (size_t)snprintf(names + used, sizeof names - used, "%s%s", i ? ", " : "", families[i].type);
+    }
+    if (!f)
+        build_fail(b, SIB_ERR_UNSUPPORTED,
+                   "%s: models of the type '%.*s' (model_type) have weight names like Llama's, but the "
+                   "recipe is for %s",
+                   checkpoint_file(b->c, 0), (int)t->kind.length, t->kind.data, names);
+    else if (t->gguf && !f->gguf)
+        build_fail(b, SIB_ERR_UNSUPPORTED, "%s: %s is read from Hugging Face's folders, not from GGUF",
+                   checkpoint_file(b->c, 0), f->type);
+    else if (f->refused && build_fact_bool(b, f->refused, false))
+        build_fail(b, SIB_ERR_UNSUPPORTED, "%s: '%s' is not supported by the recipe llama",
+                   checkpoint_file(b->c, 0), f->refused);
+    return b->code == SIB_OK ? f : NULL;
+}

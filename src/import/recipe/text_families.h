@@ -1,0 +1,30 @@
+/* Families of decoders of text: what config.json says of each, as a text_decoder. */
+#ifndef IMPORT_RECIPE_TEXT_FAMILIES_H
+#define IMPORT_RECIPE_TEXT_FAMILIES_H
+
+#include "import/recipe/text_decoder.h"
+
+typedef struct text_config {
+    build *b;
+    bool gguf;
+    sib_str kind; /* model_type, or GGUF's general.architecture; "" where the checkpoint does not say it */
+} text_config;
+
+/* A number that config.json stores under `key`, and GGUF under "<architecture>.<theirs>". */
+int64_t text_config_int(const text_config *t, const char *key, const char *theirs, int64_t otherwise);
+double text_config_float(const text_config *t, const char *key, const char *theirs, double otherwise);
+
+typedef struct text_family {
+    const char *type; /* kind of text_config */
+    void (*set)(const text_config *t,
+                text_decoder *m); /* what differs from Llama; heads, n_ctx, epsilon are read */
+    bool gguf, permuted;          /* read from GGUF; there with permuted queries and keys */
+    const char *refused;          /* a setting that must not be true; NULL: none */
+    const build_rename *renames;  /* NULL: Llama's names */
+} text_family;
+
+/* The family of t->kind, Llama's where that is "". NULL, and the build has failed: another, or one that cannot be read from
+   this checkpoint. */
+const text_family *text_family_find(const text_config *t);
+
+#endif
