@@ -344,6 +344,17 @@ def test_other_kinds_are_refused_by_name(tmp_path):
     assert not (tmp_path / "m.onnx").exists() and not (tmp_path / "m.onnx.data").exists()
 
 
+def test_numbers_that_no_model_has(tmp_path):
+    transformers = peer("transformers")
+    for what, settings in (("scale of logits", dict(logits_scaling=0.0)), ("positions", dict(max_position_embeddings=0))):
+        config = transformers.GraniteConfig(**dict(SMALL, **settings))
+        transformers.GraniteForCausalLM(config).save_pretrained(tmp_path / what)
+        with pytest.raises(sibyl.SibylError, match=what) as refused:
+            sibyl.import_model(tmp_path / what, tmp_path / "m.onnx")
+        assert refused.value.code == "format"
+    assert not (tmp_path / "m.onnx").exists()
+
+
 # ---- RWKV ----------------------------------------------------------------------------------------------------------------
 
 WIDTH, LAYERS, WORDS, HEAD = 128, 3, 65, 64

@@ -156,6 +156,28 @@ static void read_rotary(build *b, const text_config *t, text_decoder *m)
     }
 }
 
+/* Numbers that config.json says and no weight contradicts: finite, and at least 0. */
+static void check_numbers(build *b, const text_decoder *m)
+{
+    const struct {
+        const char *what;
+        double x;
+    } all[] = {{"the number of positions", m->n_ctx > 0 ? (double)m->n_ctx : -1},
+               {"epsilon of norms", m->epsilon},
+               {"the scale of embeddings", m->embedding_scale},
+               {"the scale of what layers add", m->residual_scale},
+               {"the scale of logits", m->logits_scale},
+               {"the scale of attention", m->attention_scale},
+               {"the cap of attention", m->attention_cap},
+               {"the cap of logits", m->logits_cap},
+               {"rope_theta", m->angles[0] ? (double)m->angles[0][m->half - 1] : 0},
+               {"rope_theta of layers with a window", m->angles[1] ? (double)m->angles[1][m->half - 1] : 0}};
+    for (size_t i = 0; b->code == SIB_OK && i < sizeof all / sizeof *all; i++)
+        if (!(isfinite(all[i].x) && all[i].x >= 0))
+            build_fail(b, SIB_ERR_FORMAT, "%s: %s that it gives is none that a model can have",
+                       checkpoint_file(b->c, 0), all[i].what);
+}
+
 static text_decoder read_dims(build *b, const text_config *t, const text_family *f)
 {
     text_decoder m = {.n_vocab = build_dim(b, "model.embed_tokens.weight", 0),
@@ -192,6 +214,7 @@ static text_decoder read_dims(build *b, const text_config *t, const text_family 
     read_heads(b, &m);
     read_mlp(b, &m);
     read_rotary(b, t, &m);
+    check_numbers(b, &m);
     return m;
 }
 
