@@ -290,7 +290,8 @@ class Transcribe(Jobs):
         self.assertEqual(result.stdout.decode().count("-->"), len(segments))
         self.assertEqual(self.done("transcribe", "-m", "digits.onnx", "a.flac", "-dl", "-np"), "a.flac: en\n")
         part = self.done(*self.words, "-ot", 3000, "-d", 2500, "--format", "tsv").splitlines()[1:]
-        self.assertTrue(part and all(3000 <= int(n) <= 5500 for line in part for n in line.split("\t")[:2]), part)
+        # times are the model's, in steps of 20 ms: an end may be a few of them behind that of the part
+        self.assertTrue(part and all(3000 <= int(n) <= 5600 for line in part for n in line.split("\t")[:2]), part)
         plain = self.done(*self.words, "-nt", "--print-colors", "--beam", 1)
         self.assertEqual(plain.split(), text.split())  # no terminal, no colours
         self.fails(2, ["--grammar is not built", "constrained"], *self.words, "--grammar", "x")
