@@ -270,23 +270,24 @@ def test_decoders(kind, opset, tmp_path):
         assert all(gap(x, expected) < 1e-3 for x in decode_all(other, tokens, *numbers(session)))
 
 
-GGUF_NAMES = {"model.embed_tokens": "token_embd", "model.norm": "output_norm", "lm_head": "output", "model.layers": "blk",
-              "self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v",
-              "self_attn.o_proj": "attn_output", "self_attn.q_norm": "attn_q_norm", "self_attn.k_norm": "attn_k_norm",
-              "input_layernorm": "attn_norm", "post_attention_layernorm": "ffn_norm", "mlp.gate_proj": "ffn_gate",
-              "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down"}  # fmt: skip
+GGUF_KINDS = {"Gemma3Text": "gemma3"}  # where it is not the family's name
 
 
-@pytest.mark.parametrize("kind", ["llama", "llama-3-tied", "qwen2", "qwen3"])
-@pytest.mark.parametrize("stored", ["F32", "Q8_0"])
-def test_gguf(kind, stored, tmp_path):
+@pytest.mark.parametrize("stored, kind", [
+    *(("F32", kind) for kind in ("llama", "llama-3-tied", "qwen2", "qwen3", "gemma", "gemma2", "gemma3", "phi3", "phi4-mini", "olmo2")),
+    *(("Q8_0", kind) for kind in ("llama", "qwen3", "gemma2", "phi3"))])  # fmt: skip
+def test_gguf(stored, kind, tmp_path):
     """llama.cpp's files: other names, queries and keys of Llama interleaved, blocks of bytes."""
     torch, transformers, gguf = peer("torch"), peer("transformers"), peer("gguf")
     family, settings = DECODERS[kind]
     settings = dict(settings, intermediate_size=384)
+    if family in ("Gemma2", "Gemma3Text"):
+        settings["query_pre_attn_scalar"] = settings["head_dim"]  # what GGUF's readers take
     config = getattr(transformers, family + "Config")(**settings)
-    model = spread(getattr(transformers, family + "ForCausalLM")(config), torch)
-    name = family.lower()
+    model = spread(getattr(transformers, family.removesuffix("Text") + "ForCausalLM")(config), torch)
+    name = GGUF_KINDS.get(family, family.lower())
+    arch = next(arch for arch, text in gguf.MODEL_ARCH_NAMES.items() if text == name)
+    names = gguf.get_tensor_name_map(arch, config.num_hidden_layers)
     writer = gguf.GGUFWriter(tmp_path / "m.gguf", name)
     heads, kv_heads = config.num_attention_heads, config.num_key_value_heads
     size = getattr(config, "head_dim", None) or config.hidden_size // heads
@@ -295,16 +296,26 @@ def test_gguf(kind, stored, tmp_path):
     writer.add_head_count_kv(kv_heads)
     writer.add_key_length(size)
     writer.add_layer_norm_rms_eps(config.rms_norm_eps)
-    writer.add_rope_freq_base(config.rope_parameters["rope_theta"])
+    rope = config.rope_parameters.get("full_attention", config.rope_parameters)
+    writer.add_rope_freq_base(rope["rope_theta"])
+    writer.add_rope_dimension_count(int(size * rope.get("partial_rotary_factor", 1)))
+    if rope["rope_type"] == "linear":
+        writer.add_rope_scaling_type(gguf.RopeScalingType.LINEAR)
+        writer.add_rope_scaling_factor(rope["factor"])
+    if getattr(config, "sliding_window", None):
+        writer.add_sliding_window(config.sliding_window)
+    if getattr(config, "attn_logit_softcapping", None):
+        writer.add_attn_logit_softcapping(config.attn_logit_softcapping)
+        writer.add_final_logit_softcapping(config.final_logit_softcapping)
     if kind == "llama-3-tied":
         turns = 1 / config.rope_parameters["rope_theta"] ** (np.arange(0, size, 2) / size)
         writer.add_tensor("rope_freqs.weight", (turns / model.model.rotary_emb.inv_freq.numpy()).astype("f4"))
     kind_of = gguf.GGMLQuantizationType[stored]
     with torch.no_grad():
         for theirs, p in model.named_parameters():
-            ours, data = theirs, p.numpy().copy()
-            for a, b in GGUF_NAMES.items():
-                ours = ours.replace(a, b)
+            ours, data = names.get_name(theirs, try_suffixes=(".weight", ".bias")), p.numpy().copy()
+            if name.startswith("gemma") and theirs.endswith("norm.weight"):
+                data += 1
             permuted = heads if "attn_q." in ours else kv_heads if "attn_k." in ours else 0
 
             def swap(x, first, second, permuted=permuted):

@@ -105,7 +105,7 @@ void build_rope_scaling(build *b, const char *at, float *inverse, size_t half)
     else if (str_is(kind, "linear"))
         for (size_t i = 0; i < half; i++)
             inverse[i] = (float)(inverse[i] / checkpoint_float(b->c, build_text(b, "%s.factor", at), 1));
-    else if (!str_is(kind, "default"))
+    else if (!str_is(kind, "default") && !str_is(kind, "none"))
         build_fail(b, SIB_ERR_UNSUPPORTED, "%s: %s of type '%.*s' is not supported by the recipe",
                    checkpoint_file(b->c, 0), at, (int)kind.length, kind.data);
 }

@@ -1,38 +1,19 @@
 /* Decoders of text that are built as Llama is: Llama and Mistral (Touvron et al. 2023, Jiang et al. 2023), Qwen2 and Qwen3,
    Gemma 1 to 3, Phi-3 and Phi-4, OLMo 2, SmolLM3, Granite, StableLM, StarCoder2, Command R, GPT-NeoX, Falcon, OPT. What differs
-   between them is a row and a function of text_families.c; the graph is text_decoder.h's. Hugging Face's folders, and of the first four GGUF. */
+   between them is a row and a function of text_families.c; the graph is text_decoder.h's. Hugging Face's folders, and of some GGUF. */
 #include "import/recipe/recipe.h"
 #include "import/recipe/text_families.h"
 
 #include <math.h>
 #include <string.h>
 
-static const build_rename gguf[] = {
-    {"model.embed_tokens", "token_embd"},
-    {"model.norm", "output_norm"},
-    {"lm_head", "output"},
-    {"model.layers.", "blk."},
-    {".self_attn.q_proj", ".attn_q"},
-    {".self_attn.k_proj", ".attn_k"},
-    {".self_attn.v_proj", ".attn_v"},
-    {".self_attn.o_proj", ".attn_output"},
-    {".self_attn.q_norm", ".attn_q_norm"},
-    {".self_attn.k_norm", ".attn_k_norm"},
-    {".input_layernorm", ".attn_norm"},
-    {".post_attention_layernorm", ".ffn_norm"},
-    {".mlp.gate_proj", ".ffn_gate"},
-    {".mlp.up_proj", ".ffn_up"},
-    {".mlp.down_proj", ".ffn_down"},
-    {NULL, NULL},
-};
-
 static const char *const ignored[] = {"*.rotary_emb.inv_freq", "rope_freqs.weight", "*.attention.bias",
                                       "*.attention.masked_bias", NULL};
 
 static bool is_gguf(const checkpoint *c)
 {
-    return checkpoint_find(c, "token_embd.weight") && checkpoint_find(c, "blk.0.ffn_gate.weight") &&
-           checkpoint_find(c, "blk.0.attn_q.weight");
+    return checkpoint_find(c, "token_embd.weight") && checkpoint_find(c, "blk.0.attn_output.weight") &&
+           checkpoint_find(c, "blk.0.ffn_up.weight");
 }
 
 bool recipe_is_llama(const checkpoint *c)
@@ -63,15 +44,15 @@ static void read_heads(build *b, text_decoder *m)
                    (long long)m->kv_heads, (long long)rows, (long long)kv_rows);
 }
 
-/* The activation's name, under any of the keys that families have for it. */
+/* The activation's name, under any of the keys that families have for it; "" where there is none. */
 static sib_str activation_of(const build *b)
 {
     static const char *const keys[] = {"hidden_activation", "hidden_act", "activation_function",
                                        "activation"};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         if (checkpoint_fact(b->c, keys[i]))
-            return build_fact_text(b, keys[i], "silu");
-    return str_of("silu");
+            return build_fact_text(b, keys[i], "");
+    return str_of("");
 }
 
 static void read_mlp(build *b, text_decoder *m)
@@ -85,12 +66,12 @@ static void read_mlp(build *b, text_decoder *m)
     const sib_str act = activation_of(b);
     const char *name = m->gated ? (m->fused ? "gate_up_proj" : "gate_proj") : "c_fc";
     size_t i = 0;
-    while (i < sizeof all / sizeof *all && !str_is(act, all[i].name))
+    while (act.length && i < sizeof all / sizeof *all && !str_is(act, all[i].name))
         i++;
     if (i == sizeof all / sizeof *all)
         build_fail(b, SIB_ERR_UNSUPPORTED, "%s: the activation '%.*s' is not supported by the recipe llama",
                    checkpoint_file(b->c, 0), (int)act.length, act.data);
-    else
+    else if (act.length)
         m->activation = all[i].is;
     m->hidden =
         build_dim(b, build_text(b, "model.layers.0.mlp.%s.weight", name), 0) / (m->gated && m->fused ? 2 : 1);
@@ -116,8 +97,10 @@ static float *read_angles(build *b, const text_config *t, const char *at, double
         build_fail(b, SIB_ERR_MEMORY, "no memory for rotary positions");
     for (size_t i = 0; out && i < half; i++)
         out[i] = 1 / powf((float)theta, (float)(2 * i) / (float)(2 * half));
-    if (out && !t->gguf && with_scaling)
-        build_rope_scaling(b, at, out, half);
+    if (out && with_scaling)
+        build_rope_scaling(
+            b, t->gguf ? build_text(b, "%.*s.rope.scaling", (int)t->kind.length, t->kind.data) : at, out,
+            half);
     /* GGUF stores the divisors of Llama 3's scaling */
     const weight *w = out && t->gguf ? checkpoint_find(b->c, "rope_freqs.weight") : NULL;
     uint64_t n;
@@ -138,8 +121,10 @@ static void read_rotary(build *b, const text_config *t, text_decoder *m)
            theta = text_config_float(t, "rope_theta", "rope.freq_base", 0);
     part = checkpoint_float(b->c, "rope_parameters.partial_rotary_factor", part);
     m->half = part > 0 && part <= 1 ? (int64_t)((double)m->size * part) / 2 : 0;
-    if (b->code == SIB_OK && m->half < 1)
-        build_fail(b, SIB_ERR_FORMAT, "%s: 'partial_rotary_factor' is not above 0 and at most 1",
+    if (t->gguf)
+        m->half = text_config_int(t, "", "rope.dimension_count", m->size) / 2;
+    if (b->code == SIB_OK && (m->half < 1 || m->half > m->size / 2))
+        build_fail(b, SIB_ERR_FORMAT, "%s: the part of a head that is rotated is not above 0 and at most 1",
                    checkpoint_file(b->c, 0));
     theta = theta > 0 ? theta : checkpoint_float(b->c, "rotary_emb_base", 10000);
     theta = checkpoint_float(b->c, "rope_parameters.rope_theta", theta);
@@ -225,7 +210,7 @@ void recipe_llama(build *b)
     const text_family *f = text_family_find(&t);
     if (!f)
         return;
-    b->renames = t.gguf ? gguf : f->renames;
+    b->renames = t.gguf ? f->gguf : f->renames;
     b->ignored = ignored;
     text_decoder m = read_dims(b, &t, f);
     if (b->code == SIB_OK)

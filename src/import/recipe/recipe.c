@@ -12,9 +12,9 @@ static const recipe recipes[] = {
     {"gpt2", "text: GPT-2 (Hugging Face)", "gpt2", recipe_is_gpt2, recipe_gpt2},
     {"rwkv", "text: RWKV 4, 5.2, 6 and 7 (BlinkDL, rwkv.cpp)", "rwkv", recipe_is_rwkv, recipe_rwkv},
     {"llama",
-     "text: Llama, Mistral, Qwen2, Qwen3 (Hugging Face, GGUF); Gemma 1 to 3, Phi-3, OLMo 2, SmolLM3, "
-     "Granite, "
-     "StableLM, StarCoder2, Cohere, GPT-NeoX, Falcon, OPT (Hugging Face)",
+     "text: Llama, Mistral, Qwen2 and 3, Gemma, Phi-3, OLMo 2 (Hugging Face, GGUF), SmolLM3, Granite, "
+     "StableLM, "
+     "StarCoder2, Cohere, GPT-NeoX, Falcon, OPT (Hugging Face)",
      "llama, mistral, qwen2, qwen3, gemma, gemma2, gemma3_text, phi3, olmo2, smollm3, granite, stablelm, "
      "starcoder2, cohere, gpt_neox, falcon, opt",
      recipe_is_llama, recipe_llama},

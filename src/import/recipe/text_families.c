@@ -40,6 +40,22 @@ static int64_t int_of_layer(const build *b, const char *key, int64_t i, int64_t 
 
 /* ---- Names --------------------------------------------------------------------------------------------- */
 
+/* GGUF's names. What is called post_attention_layernorm is behind attention in some families. */
+#define GGUF_NAMES(post_attention)                                                                           \
+    {                                                                                                        \
+        {"model.embed_tokens", "token_embd"}, {"model.norm", "output_norm"}, {"lm_head", "output"},          \
+            {"model.layers.", "blk."}, {".self_attn.q_proj", ".attn_q"}, {".self_attn.k_proj", ".attn_k"},   \
+            {".self_attn.v_proj", ".attn_v"}, {".self_attn.qkv_proj", ".attn_qkv"},                          \
+            {".self_attn.o_proj", ".attn_output"}, {".self_attn.q_norm", ".attn_q_norm"},                    \
+            {".self_attn.k_norm", ".attn_k_norm"}, {".input_layernorm", ".attn_norm"},                       \
+            {".post_attention_layernorm", post_attention}, {".pre_feedforward_layernorm", ".ffn_norm"},      \
+            {".post_feedforward_layernorm", ".post_ffw_norm"}, {".mlp.gate_proj", ".ffn_gate"},              \
+            {".mlp.up_proj", ".ffn_up"}, {".mlp.gate_up_proj", ".ffn_up"}, {".mlp.down_proj", ".ffn_down"},  \
+            {NULL, NULL},                                                                                    \
+    }
+static const build_rename gguf[] = GGUF_NAMES(".ffn_norm");
+static const build_rename gguf_behind[] = GGUF_NAMES(".post_attention_norm");
+
 /* Hugging Face's names where they are not Llama's. */
 static const build_rename neox[] = {
     {"model.embed_tokens", "gpt_neox.embed_in"},
@@ -103,9 +119,18 @@ static void set_qwen(const text_config *t, text_decoder *m)
 
 static void set_gemma(const text_config *t, text_decoder *m)
 {
-    (void)t;
-    m->norm = TEXT_NORM_RMS_PLUS_ONE;
+    m->norm = t->gguf ? TEXT_NORM_RMS : TEXT_NORM_RMS_PLUS_ONE; /* GGUF has added the 1 */
     m->embedding_scale = (double)sqrtf((float)m->d);
+    m->activation = TEXT_GELU_TANH;
+}
+
+/* query_pre_attn_scalar, which GGUF does not have: the size of a head, but for the models of 27 billion weights. */
+static double gemma_scale(const text_config *t, const text_decoder *m)
+{
+    const bool large =
+        (str_is(t->kind, "gemma2") && m->n_layers == 46) || (str_is(t->kind, "gemma3") && m->n_layers == 62);
+    const int64_t heads = m->heads > 0 ? m->heads : 1;
+    return large ? (double)m->d / (double)heads : text_config_float(t, "", "attention.key_length", 256);
 }
 
 static void set_gemma2(const text_config *t, text_decoder *m)
@@ -115,19 +140,22 @@ static void set_gemma2(const text_config *t, text_decoder *m)
     m->after_attention = "post_attention_layernorm";
     m->before_mlp = "pre_feedforward_layernorm";
     m->after_mlp = "post_feedforward_layernorm";
-    m->attention_scale = 1 / sqrt(text_config_float(t, "query_pre_attn_scalar", "", 256));
-    m->attention_cap = text_config_float(t, "attn_logit_softcapping", "", 0);
-    m->logits_cap = text_config_float(t, "final_logit_softcapping", "", 0);
+    m->attention_scale =
+        1 / sqrt(t->gguf ? gemma_scale(t, m) : text_config_float(t, "query_pre_attn_scalar", "", 256));
+    m->attention_cap = text_config_float(t, "attn_logit_softcapping", "attn_logit_softcapping", 0);
+    m->logits_cap = text_config_float(t, "final_logit_softcapping", "final_logit_softcapping", 0);
 }
 
 /* Layers with a window have angles of their own. */
 static void set_gemma3(const text_config *t, text_decoder *m)
 {
+    const int64_t every = text_config_int(t, "sliding_window_pattern", "attention.sliding_window_pattern", 6);
     set_gemma2(t, m);
-    set_windows(t, m, text_config_int(t, "sliding_window_pattern", "", 6), 0, true);
+    set_windows(t, m, every, 0, true);
     for (int64_t i = 0; i < m->n_layers; i++) {
         const sib_str type = text_of_layer(t->b, "layer_types", i, "");
-        m->layers[i].angles = str_is(type, "sliding_attention") || (!type.length && (i + 1) % 6) ? 1 : 0;
+        const bool within = type.length ? str_is(type, "sliding_attention") : every > 0 && (i + 1) % every;
+        m->layers[i].angles = within ? 1 : 0;
     }
 }
 
@@ -234,23 +262,24 @@ static void set_opt(const text_config *t, text_decoder *m)
 }
 
 static const text_family families[] = {
-    {"llama", set_llama, true, true, NULL, NULL},
-    {"mistral", set_llama, true, true, NULL, NULL},
-    {"qwen2", set_qwen, true, false, NULL, NULL},
-    {"qwen3", set_qwen, true, false, NULL, NULL},
-    {"gemma", set_gemma, false, false, "use_bidirectional_attention", NULL},
-    {"gemma2", set_gemma2, false, false, "use_bidirectional_attention", NULL},
-    {"gemma3_text", set_gemma3, false, false, "use_bidirectional_attention", NULL},
-    {"phi3", set_llama, false, false, NULL, NULL},
-    {"olmo2", set_olmo2, false, false, NULL, NULL},
-    {"smollm3", set_smollm3, false, false, NULL, NULL},
-    {"granite", set_granite, false, false, NULL, NULL},
-    {"stablelm", set_stablelm, false, false, "qk_layernorm", NULL},
-    {"starcoder2", set_starcoder2, false, false, NULL, NULL},
-    {"cohere", set_cohere, false, false, "use_qk_norm", NULL},
-    {"gpt_neox", set_neox, false, false, NULL, neox},
-    {"falcon", set_falcon, false, false, "alibi", falcon},
-    {"opt", set_opt, false, false, NULL, opt},
+    {"llama", set_llama, gguf, true, NULL, NULL},
+    {"mistral", set_llama, gguf, true, NULL, NULL},
+    {"qwen2", set_qwen, gguf, false, NULL, NULL},
+    {"qwen3", set_qwen, gguf, false, NULL, NULL},
+    {"gemma", set_gemma, gguf, false, "use_bidirectional_attention", NULL},
+    {"gemma2", set_gemma2, gguf_behind, false, "use_bidirectional_attention", NULL},
+    {"gemma3", set_gemma3, gguf_behind, false, NULL, NULL},
+    {"gemma3_text", set_gemma3, NULL, false, "use_bidirectional_attention", NULL},
+    {"phi3", set_llama, gguf, false, NULL, NULL},
+    {"olmo2", set_olmo2, gguf_behind, false, NULL, NULL},
+    {"smollm3", set_smollm3, NULL, false, NULL, NULL},
+    {"granite", set_granite, NULL, false, NULL, NULL},
+    {"stablelm", set_stablelm, NULL, false, "qk_layernorm", NULL},
+    {"starcoder2", set_starcoder2, NULL, false, NULL, NULL},
+    {"cohere", set_cohere, NULL, false, "use_qk_norm", NULL},
+    {"gpt_neox", set_neox, NULL, false, NULL, neox},
+    {"falcon", set_falcon, NULL, false, "alibi", falcon},
+    {"opt", set_opt, NULL, false, NULL, opt},
 };
 #define N_FAMILIES (sizeof families / sizeof *families)
 

@@ -16,11 +16,12 @@ double text_config_float(const text_config *t, const char *key, const char *thei
 
 typedef struct text_family {
     const char *type; /* kind of text_config */
-    void (*set)(const text_config *t,
-                text_decoder *m); /* what differs from Llama; heads, n_ctx, epsilon are read */
-    bool gguf, permuted;          /* read from GGUF; there with permuted queries and keys */
-    const char *refused;          /* a setting that must not be true; NULL: none */
-    const build_rename *renames;  /* NULL: Llama's names */
+    /* Sets what differs from Llama; heads, n_ctx and epsilon are read. */
+    void (*set)(const text_config *t, text_decoder *m);
+    const build_rename *gguf;    /* GGUF's names; NULL: not read from it */
+    bool permuted;               /* there the halves of queries' and keys' heads are interleaved */
+    const char *refused;         /* a setting that must not be true; NULL: none */
+    const build_rename *renames; /* Hugging Face's names; NULL: Llama's */
 } text_family;
 
 /* The family of t->kind, Llama's where that is "". NULL, and the build has failed: another, or one that cannot be read from
