@@ -249,8 +249,11 @@ static sib_code lay_out(picture *p, sib_error *err)
     p->row_height = WAVE_HEIGHT + GAP + p->height + TICK + SIB_LINE_HEIGHT + 3 * GAP +
                     p->lanes * SIB_LINE_HEIGHT + (p->marks->n_speech ? SPEECH_HEIGHT + 4 : 0);
     p->loudest = 1e-9;
-    for (size_t i = 0; i < c->columns; i++)
-        p->loudest = fmax(p->loudest, fmax(p->wave->high[i], -p->wave->low[i]));
+    for (size_t i = 0; i < c->columns; i++) { /* GCC 12 for arm64 fails on fmax of all of them */
+        const double here = fmax(p->wave->high[i], -p->wave->low[i]);
+        if (here > p->loudest)
+            p->loudest = here;
+    }
     return sib_drawing_create(LEFT + p->columns * p->x_scale + RIGHT, TOP + p->rows * p->row_height, &p->d,
                               err);
 }
