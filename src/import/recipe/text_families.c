@@ -93,7 +93,8 @@ static const build_rename opt[] = {
 
 /* ---- Families ------------------------------------------------------------------------------------------ */
 
-/* Layers of which `type` ("layer_types") is not said attend within the window where `within` is true of them. */
+/* Windows of all layers. Which layers have one says layer_types; where there is no such list, those from `from` on have, but
+   for each `every`-th (0: for none). used: whether the model has windows at all. */
 static void set_windows(const text_config *t, text_decoder *m, int64_t every, int64_t from, bool used)
 {
     int64_t window = used ? text_config_int(t, "sliding_window", "attention.sliding_window", 0) : 0;

@@ -21,31 +21,39 @@ static const int32_t *ints_of(const sib_tensor *t)
     return sib_tensor_data(t);
 }
 
-/* Input i as dense int32 of this rank, NULL where it is omitted. */
-static sib_code read_ints(const search *s, size_t i, const char *what, size_t rank, const sib_tensor **out,
-                          sib_error *err)
+/* Input i as a tensor, NULL where it is omitted; of no dtype or rank where it is another value. */
+static sib_code read_input(const search *s, size_t i, const sib_tensor **out, sib_error *err)
 {
+    static const sib_tensor other;
     const sib_value *v;
     *out = NULL;
     sib_code code = control_input(s->f, s->n, i, &v, err);
     if (code != SIB_OK || !v)
         return code;
-    const sib_tensor *t = sib_value_tensor(v);
-    if (!t || t->dtype != SIB_I32 || t->rank != rank)
-        return err_set(err, SIB_ERR_ARGUMENT, "%s must be int32 of rank %zu", what, rank);
-    *out = t;
+    *out = sib_value_tensor(v);
+    if (!*out)
+        *out = &other;
     return SIB_OK;
+}
+
+/* Input i as int32 of this rank, NULL where it is omitted. */
+static sib_code read_ints(const search *s, size_t i, const char *what, size_t rank, const sib_tensor **out,
+                          sib_error *err)
+{
+    sib_code code = read_input(s, i, out, err);
+    if (code == SIB_OK && *out && ((*out)->dtype != SIB_I32 || (*out)->rank != rank))
+        return err_set(err, SIB_ERR_ARGUMENT, "%s must be int32 of rank %zu", what, rank);
+    return code;
 }
 
 sib_code search_int(const search *s, size_t i, const char *what, int64_t min, int64_t max, int64_t *out,
                     sib_error *err)
 {
-    const sib_value *v;
-    sib_code code = control_input(s->f, s->n, i, &v, err);
-    if (code != SIB_OK || !v)
+    const sib_tensor *t;
+    sib_code code = read_input(s, i, &t, err);
+    if (code != SIB_OK || !t)
         return code;
-    const sib_tensor *t = sib_value_tensor(v);
-    if (!t || t->dtype != SIB_I32 || t->count != 1)
+    if (t->dtype != SIB_I32 || t->count != 1)
         return err_set(err, SIB_ERR_ARGUMENT, "%s must be one int32", what);
     *out = *ints_of(t);
     if (*out < min || *out > max)
@@ -56,12 +64,11 @@ sib_code search_int(const search *s, size_t i, const char *what, int64_t min, in
 
 sib_code search_float(const search *s, size_t i, const char *what, float *out, sib_error *err)
 {
-    const sib_value *v;
-    sib_code code = control_input(s->f, s->n, i, &v, err);
-    if (code != SIB_OK || !v)
+    const sib_tensor *t;
+    sib_code code = read_input(s, i, &t, err);
+    if (code != SIB_OK || !t)
         return code;
-    const sib_tensor *t = sib_value_tensor(v);
-    if (!t || t->count != 1 || sib_dtype_get_kind(t->dtype) != SIB_KIND_FLOAT)
+    if (t->count != 1 || sib_dtype_get_kind(t->dtype) != SIB_KIND_FLOAT)
         return err_set(err, SIB_ERR_ARGUMENT, "%s must be one float", what);
     return sib_convert(t->dtype, sib_tensor_data(t), SIB_F32, out, 1, SIB_OVERFLOW_IEEE, err);
 }
