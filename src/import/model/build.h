@@ -203,17 +203,30 @@ value_id build_conv3(build *b, value_id x, const char *name, int64_t from, int64
 value_id build_positions(build *b, const char *name, int64_t first, int64_t n, int64_t d, value_id tokens,
                          value_id past);
 
-/* Rotary positions (Su et al. 2021): cosines and sines [B, N, half] of position times inverse (half). */
+/* Rotary positions (Su et al. 2021): cosines and sines [B, N, half] of positions times angles. */
 typedef struct build_rotary {
     value_id cos, sin;
     int64_t half;
 } build_rotary;
-build_rotary build_cos_sin(build *b, value_id tokens, value_id past, const float *inverse, size_t half);
+/* Angles per position by pair of elements, and what they become in texts of more than `length` tokens, all positions of
+   them. Keys that are cached already keep the angles that they have. */
+typedef struct build_angles {
+    float *inverse;   /* (half) */
+    float *longer;    /* (half) in longer texts; NULL: the same, unless growth is above 0 */
+    float *exponents; /* (half) inverse is theta to the power of minus these */
+    double theta;
+    double
+        growth; /* > 0: in a text of n tokens theta times (growth n / length - growth + 1)^(half / (half - 1)) */
+    int64_t length; /* tokens */
+    double scale;   /* of cosines and sines */
+} build_angles;
+build_rotary build_cos_sin(build *b, value_id tokens, value_id past, const build_angles *a, size_t half);
 /* x [B, N, heads * size], in which elements i and i + half of each head are rotated together; those beyond 2 half stay. */
 value_id build_rotate(build *b, value_id x, int64_t heads, int64_t size, const build_rotary *r);
-/* Applies the scaling that config.json has under `at` ("rope_scaling") to the inverse frequencies (half). Unknown kinds
-   fail. */
-void build_rope_scaling(build *b, const char *at, float *inverse, size_t half);
+/* Angles theta^(-i / half), scaled as config.json says under `at` ("rope_scaling"), or not where `at` is NULL; factors that
+   GGUF has as weights are applied. n_ctx: positions that the model is for. Unknown kinds and numbers that give no angles
+   fail. Source: modeling_rope_utils of transformers. */
+build_angles build_rope(build *b, const char *at, double theta, size_t half, int64_t n_ctx);
 /* Positions of the new tokens [N], and of all [P+N] (keys may be NULL); n: int64 [1], the number of new
    tokens. */
 void build_position_ids(build *b, value_id n, value_id past, value_id *queries, value_id *keys);

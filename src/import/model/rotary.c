@@ -30,16 +30,40 @@ void build_position_ids(build *b, value_id n, value_id past, value_id *queries, 
         *keys = build_3(b, "Range", build_scalar_int(b, 0), end, one);
 }
 
-build_rotary build_cos_sin(build *b, value_id tokens, value_id past, const float *inverse, size_t half)
+/* Angles per position [half] for a text of as many tokens as there are, cached and new. */
+static value_id angles_of(build *b, value_id tokens, value_id past, const build_angles *a, size_t half)
+{
+    if (!a->longer && a->growth == 0)
+        return build_floats(b, half, a->inverse);
+    value_id n = build_add(b, build_shape(b, past, 2, 1), build_shape(b, tokens, 1, 1)); /* [1] */
+    if (a->longer)
+        return build_3(b, "Where", build_2(b, "Greater", n, build_int(b, a->length)),
+                       build_floats(b, half, a->longer), build_floats(b, half, a->inverse));
+    n = build_cast(b, build_2(b, "Max", n, build_int(b, a->length)), SIB_F32);
+    value_id part =
+        build_2(b, "Div", build_mul(b, n, build_float(b, a->growth)), build_float(b, (double)a->length));
+    part = build_sub(b, part, build_float(b, a->growth - 1));
+    part = build_2(b, "Pow", part, build_float(b, (double)half / (double)(half - 1)));
+    value_id theta = build_mul(b, part, build_float(b, a->theta));
+    return build_1(b, "Reciprocal", build_2(b, "Pow", theta, build_floats(b, half, a->exponents)));
+}
+
+build_rotary build_cos_sin(build *b, value_id tokens, value_id past, const build_angles *a, size_t half)
 {
     value_id places;
     build_position_ids(b, build_shape(b, tokens, 1, 1), past, &places, NULL);
     places = build_cast(b, places, SIB_F32);
     places = build_reshape(b, places, 3, (const int64_t[]){1, -1, 1});
-    value_id angles = build_mul(b, places, build_floats(b, half, inverse)); /* [1, N, half] */
+    value_id angles = build_mul(b, places, angles_of(b, tokens, past, a, half)); /* [1, N, half] */
     value_id dims[] = {build_shape(b, tokens, 0, 2), build_int(b, (int64_t)half)};
     angles = build_2(b, "Expand", angles, build_concat(b, 0, 2, dims)); /* [B, N, half] */
-    return (build_rotary){build_1(b, "Cos", angles), build_1(b, "Sin", angles), (int64_t)half};
+    build_rotary r = {build_1(b, "Cos", angles), build_1(b, "Sin", angles), (int64_t)half};
+    if (a->scale != 1) {
+        value_id scale = build_float(b, a->scale);
+        r.cos = build_mul(b, r.cos, scale);
+        r.sin = build_mul(b, r.sin, scale);
+    }
+    return r;
 }
 
 /* The same for opsets without the operator. */
@@ -77,35 +101,4 @@ value_id build_window(build *b, value_id tokens, value_id past, int64_t window)
     value_id distance =
         build_sub(b, build_reshape(b, queries, 2, (const int64_t[]){-1, 1}), keys); /* [N, P+N] */
     return build_2(b, "Less", distance, build_scalar_int(b, window));
-}
-
-/* Llama 3: low frequencies are divided by `factor`, high ones kept, those between interpolated. */
-static void scale_llama3(build *b, const char *at, float *inverse, size_t half)
-{
-    double factor = checkpoint_float(b->c, build_text(b, "%s.factor", at), 8),
-           low = checkpoint_float(b->c, build_text(b, "%s.low_freq_factor", at), 1),
-           high = checkpoint_float(b->c, build_text(b, "%s.high_freq_factor", at), 4),
-           old = checkpoint_float(b->c, build_text(b, "%s.original_max_position_embeddings", at), 8192);
-    for (size_t i = 0; i < half; i++) {
-        double wave = 2 * M_PI / inverse[i], part = (old / wave - low) / (high - low);
-        if (wave > old / low)
-            inverse[i] = (float)(inverse[i] / factor);
-        else if (wave >= old / high)
-            inverse[i] = (float)((1 - part) * inverse[i] / factor + part * inverse[i]);
-    }
-}
-
-void build_rope_scaling(build *b, const char *at, float *inverse, size_t half)
-{
-    sib_str kind = build_fact_text(b, build_text(b, "%s.rope_type", at), "");
-    if (!kind.length)
-        kind = build_fact_text(b, build_text(b, "%s.type", at), "default");
-    if (str_is(kind, "llama3"))
-        scale_llama3(b, at, inverse, half);
-    else if (str_is(kind, "linear"))
-        for (size_t i = 0; i < half; i++)
-            inverse[i] = (float)(inverse[i] / checkpoint_float(b->c, build_text(b, "%s.factor", at), 1));
-    else if (!str_is(kind, "default") && !str_is(kind, "none"))
-        build_fail(b, SIB_ERR_UNSUPPORTED, "%s: %s of type '%.*s' is not supported by the recipe",
-                   checkpoint_file(b->c, 0), at, (int)kind.length, kind.data);
 }

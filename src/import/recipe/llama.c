@@ -7,7 +7,8 @@
 #include <math.h>
 #include <string.h>
 
-static const char *const ignored[] = {"*.rotary_emb.inv_freq", "rope_freqs.weight", "*.attention.bias",
+static const char *const ignored[] = {"*.rotary_emb.inv_freq",   "rope_freqs.weight",
+                                      "rope_factors_*.weight",   "*.attention.bias",
                                       "*.attention.masked_bias", NULL};
 
 static bool is_gguf(const checkpoint *c)
@@ -88,33 +89,6 @@ static const char *rope_of(build *b, int table)
     return checkpoint_fact(b->c, "rope_parameters.rope_type") ? "rope_parameters" : "rope_scaling";
 }
 
-/* Angles per position by pair of elements, theta^(-2 i / n) of n elements, scaled as `at` of config.json says. */
-static float *read_angles(build *b, const text_config *t, const char *at, double theta, size_t half,
-                          bool with_scaling)
-{
-    float *out = b->code == SIB_OK ? arena_alloc(b->m->arena, half + 1, sizeof *out) : NULL;
-    if (b->code == SIB_OK && !out)
-        build_fail(b, SIB_ERR_MEMORY, "no memory for rotary positions");
-    for (size_t i = 0; out && i < half; i++)
-        out[i] = 1 / powf((float)theta, (float)(2 * i) / (float)(2 * half));
-    if (out && with_scaling)
-        build_rope_scaling(
-            b, t->gguf ? build_text(b, "%.*s.rope.scaling", (int)t->kind.length, t->kind.data) : at, out,
-            half);
-    /* GGUF stores the divisors of Llama 3's scaling */
-    const weight *w = out && t->gguf ? checkpoint_find(b->c, "rope_freqs.weight") : NULL;
-    uint64_t n;
-    if (!w)
-        return out;
-    float *factors = arena_alloc(b->m->arena, half + 1, sizeof *factors);
-    if (!factors || !weight_count(w, &n) || n != half ||
-        weight_read(w, 0, half, SIB_F32, factors, b->err) != SIB_OK)
-        build_fail(b, SIB_ERR_FORMAT, "rope_freqs.weight: expected %zu elements", half);
-    for (size_t i = 0; b->code == SIB_OK && i < half; i++)
-        out[i] /= factors[i];
-    return out;
-}
-
 static void read_rotary(build *b, const text_config *t, text_decoder *m)
 {
     double part = checkpoint_float(b->c, "rotary_pct", checkpoint_float(b->c, "partial_rotary_factor", 1)),
@@ -130,14 +104,17 @@ static void read_rotary(build *b, const text_config *t, text_decoder *m)
     theta = checkpoint_float(b->c, "rope_parameters.rope_theta", theta);
     for (int64_t i = 0; i < m->n_layers; i++) {
         const int table = m->layers[i].angles;
-        if (table < 0 || m->angles[table])
+        if (table < 0 || m->angles[table].inverse)
             continue;
         const char *at = rope_of(b, table), *key = build_text(b, "%s.rope_theta", at);
         const bool apart =
             strchr(at, '.') != NULL; /* older files scale the angles of layers without a window alone */
         const double usual = table ? checkpoint_float(b->c, "rope_local_base_freq", 10000) : theta;
-        m->angles[table] = read_angles(b, t, at, apart ? checkpoint_float(b->c, key, usual) : usual,
-                                       (size_t)m->half, !table || apart);
+        const char *scaled =
+            t->gguf ? build_text(b, "%.*s.rope.scaling", (int)t->kind.length, t->kind.data) : at;
+        m->angles[table] =
+            build_rope(b, !table || apart ? scaled : NULL, apart ? checkpoint_float(b->c, key, usual) : usual,
+                       (size_t)m->half, m->n_ctx);
     }
 }
 
@@ -154,9 +131,7 @@ static void check_numbers(build *b, const text_decoder *m)
                {"the scale of logits", m->logits_scale},
                {"the scale of attention", m->attention_scale},
                {"the cap of attention", m->attention_cap},
-               {"the cap of logits", m->logits_cap},
-               {"rope_theta", m->angles[0] ? (double)m->angles[0][m->half - 1] : 0},
-               {"rope_theta of layers with a window", m->angles[1] ? (double)m->angles[1][m->half - 1] : 0}};
+               {"the cap of logits", m->logits_cap}};
     for (size_t i = 0; b->code == SIB_OK && i < sizeof all / sizeof *all; i++)
         if (!(isfinite(all[i].x) && all[i].x >= 0))
             build_fail(b, SIB_ERR_FORMAT, "%s: %s that it gives is none that a model can have",

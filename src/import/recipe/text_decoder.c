@@ -170,7 +170,7 @@ static value_id layer(build *b, const text_decoder *m, int64_t i, value_id x, va
                                       m->first_position + m->n_ctx, m->d, tokens, cache.past_k));
     build_rotary *r = l->angles < 0 ? NULL : &s->rotary[l->angles];
     if (r && !r->half)
-        *r = build_cos_sin(b, tokens, cache.past_k, m->angles[l->angles], (size_t)m->half);
+        *r = build_cos_sin(b, tokens, cache.past_k, &m->angles[l->angles], (size_t)m->half);
     if (l->window && s->window != l->window) {
         s->window = l->window;
         s->mask = build_window(b, tokens, cache.past_k, l->window);

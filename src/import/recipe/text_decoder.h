@@ -45,7 +45,7 @@ typedef struct text_decoder {
     double attention_scale;                               /* 0: 1 / sqrt(size) */
     double attention_cap, logits_cap;                     /* x becomes cap tanh(x / cap); 0: no cap */
     int64_t q_permuted, k_permuted; /* heads whose halves are interleaved in the file, or 0 */
-    const float *angles[2];         /* (half) angles per position; NULL for none */
+    build_angles angles[2];         /* of which layers choose; inverse NULL: none */
     int64_t half;                   /* pairs of a head that are rotated, of size / 2 */
     text_layer *layers;             /* (n_layers) */
 } text_decoder;
