@@ -146,14 +146,17 @@ static bool plain(const conv2d_plan *p)
     return p->s.x == SIB_F32 && p->s.y == SIB_F32 && !p->block;
 }
 
-static void choose_bands(conv2d_plan *p, unsigned threads)
+/* Rows and columns of the output of an item. */
+typedef struct band {
+    size_t rows, columns;
+} band;
+
+/* The band of an item of that many channels of the output. */
+static band band_of(const conv2d_plan *p, size_t channels)
 {
     const conv2d_axis *a = p->s.axis;
     size_t rows = a[1].out, columns = a[2].out;
-    size_t blocks = p->features || !plain(p) ? 1 : size_ceil_div(p->s.m, OUTPUT_CHANNELS);
-    size_t channels = size_ceil_div(p->s.m, blocks);
-    size_t max = size_max(1, OUTPUT_FLOATS / size_max(1, channels * columns));
-    rows = size_min(rows, max);
+    rows = size_min(rows, size_max(1, OUTPUT_FLOATS / size_max(1, channels * columns)));
     /* features in the lanes copy the image block by block of channels */
     size_t image =
         p->plane_run ? SIZE_MAX : IMAGE_FLOATS * (p->features ? size_max(1, p->k / CONV2D_BLOCK_TERMS) : 1);
@@ -164,10 +167,20 @@ static void choose_bands(conv2d_plan *p, unsigned threads)
                (p->s.c * channel_floats(p, 1, columns) > IMAGE_FLOATS || channels * columns > OUTPUT_FLOATS))
             columns = (columns + 1) / 2;
     }
+    return (band){rows, columns};
+}
+
+static void choose_bands(conv2d_plan *p, unsigned threads)
+{
+    const conv2d_axis *a = p->s.axis;
+    size_t blocks = p->features || !plain(p) ? 1 : size_ceil_div(p->s.m, OUTPUT_CHANNELS);
+    band all = band_of(p, p->s.m), at = band_of(p, size_ceil_div(p->s.m, blocks));
+    if (at.rows == all.rows && at.columns == all.columns)
+        blocks = 1; /* each would copy the image anew, and write pieces that are no longer */
     size_t others = p->s.batch * p->s.groups * a[0].out;
     size_t wanted = threads > 1 && p->work > CONV2D_ALONE_WORK ? ITEMS_PER_THREAD * (size_t)threads : 1;
-    p->row_bands = size_ceil_div(a[1].out, rows);
-    p->column_bands = size_ceil_div(a[2].out, columns);
+    p->row_bands = size_ceil_div(a[1].out, at.rows);
+    p->column_bands = size_ceil_div(a[2].out, at.columns);
     if (others * p->row_bands * p->column_bands < wanted) {
         size_t bands = size_ceil_div(wanted, others);
         if (a[1].out > 1)
