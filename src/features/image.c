@@ -6,11 +6,11 @@
 #include "base/c_locale.h"
 #include "base/error.h"
 #include "base/size.h"
-#include "features/font.h"
+#include "drawing/font.h"
+#include "drawing/palette.h"
+#include "drawing/png_file.h"
+#include "drawing/ticks.h"
 #include "features/mel_internal.h"
-#include "features/palette.h"
-#include "features/png_file.h"
-#include "features/ticks.h"
 
 #include <math.h>
 #include <string.h>

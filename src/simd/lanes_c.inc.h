@@ -1,4 +1,4 @@
-/* Vectors as plain C structs of LANES numbers, with the operations that features/real_*.h map to the levels'
+/* Vectors as plain C structs of LANES numbers, with the operations that features/kernels/real_*.h map to the levels'
    vectors; they define those. The including file defines REAL, BITS (unsigned, same width), SIGNED_BITS,
    LANES, MANTISSA_BITS, SQRT_HALF_BITS. */
 typedef struct {

@@ -1,7 +1,7 @@
 /* Images of features, read back with libpng's simplified interface and checked pixel by pixel. */
 #include "check_memory.h"
-#include "features/font.h"
-#include "features/palette.h"
+#include "drawing/font.h"
+#include "drawing/palette.h"
 #include "folder.h"
 
 #include <math.h>

@@ -3,7 +3,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "check.h"
-#include "features/recording_file.h"
+#include "features/recording/file.h"
 #include "folder.h"
 
 #include <math.h>

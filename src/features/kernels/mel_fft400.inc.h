@@ -14,7 +14,7 @@
    Samples are in polyphase order: row r holds samples r, r + 160, r + 320, ... so that the LANES frames of a
    group, 160 samples apart, are neighbours, and sample n of all of them is one load at row n % 160,
    column n / 160. */
-#include "features/mel_bands.inc.h"
+#include "features/kernels/mel_bands.inc.h"
 
 #define ROW (2 * LANES) /* columns of this group and of the next */
 

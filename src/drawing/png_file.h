@@ -1,6 +1,6 @@
 /* PNG of 24 bits per pixel, written row by row. */
-#ifndef FEATURES_PNG_FILE_H
-#define FEATURES_PNG_FILE_H
+#ifndef DRAWING_PNG_FILE_H
+#define DRAWING_PNG_FILE_H
 
 #include <sibyl/base.h>
 #include <stdio.h>

@@ -1,13 +1,13 @@
 /* The features of a recording of any length, as a .npy file. */
-#include "features/recording_file.h"
+#include "features/recording/file.h"
 
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/size.h"
 #include "features/image.h"
-#include "features/recording_job.h"
-#include "features/recording_picture.h"
-#include "features/sample_store.h"
+#include "features/recording/job.h"
+#include "features/recording/picture.h"
+#include "features/recording/sample_store.h"
 
 #include <math.h>
 #include <sibyl/npy_file.h>

@@ -1,4 +1,4 @@
-#include "features/png_file.h"
+#include "drawing/png_file.h"
 
 #include "base/alloc.h"
 #include "base/error.h"

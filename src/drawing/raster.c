@@ -1,10 +1,10 @@
-/* Drawings as files: PNG here, SVG in drawing_svg.c. */
+/* Drawings as files: PNG here, SVG in svg.c. */
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/outfile.h"
 #include "base/size.h"
-#include "features/drawing.h"
-#include "features/png_file.h"
+#include "drawing/drawing.h"
+#include "drawing/png_file.h"
 
 #include <string.h>
 #include <strings.h>

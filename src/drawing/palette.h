@@ -1,6 +1,6 @@
 /* The colours of images of features. */
-#ifndef FEATURES_PALETTE_H
-#define FEATURES_PALETTE_H
+#ifndef DRAWING_PALETTE_H
+#define DRAWING_PALETTE_H
 
 #include <stdint.h>
 

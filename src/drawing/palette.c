@@ -1,7 +1,7 @@
 /* The scale is a path through Oklab (Ottosson 2020, "A perceptual color space for image processing"):
    lightness grows linearly, hue goes from violet over red to yellow, and chroma is the largest that sRGB can
    show along the way. */
-#include "features/palette.h"
+#include "drawing/palette.h"
 
 #include <math.h>
 #include <stdbool.h>

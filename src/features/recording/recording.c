@@ -2,7 +2,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/size.h"
-#include "features/recording_job.h"
+#include "features/recording/job.h"
 #include "features/windows.h"
 
 #include <math.h>

@@ -1,4 +1,4 @@
-#include "features/sample_store.h"
+#include "features/recording/sample_store.h"
 
 #include "base/alloc.h"
 #include "base/error.h"

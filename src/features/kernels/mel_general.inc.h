@@ -1,6 +1,6 @@
 /* Any front end, LANES frames at a time in double: frame, remove_dc, preemphasis, window, mixed-radix
    transform, |X|^power, bands. One vector holds one number for each of LANES frames. */
-#include "features/mel_bands.inc.h"
+#include "features/kernels/mel_bands.inc.h"
 
 /* Complex values are (n, 2, LANES): real part, then imaginary part. */
 #define CPX (2 * LANES)

@@ -1,12 +1,12 @@
-#include "features/recording_picture.h"
+#include "features/recording/picture.h"
 
 #include "base/alloc.h"
 #include "base/c_locale.h"
 #include "base/error.h"
 #include "base/size.h"
-#include "features/drawing.h"
+#include "drawing/drawing.h"
+#include "drawing/ticks.h"
 #include "features/mel_internal.h"
-#include "features/ticks.h"
 
 #include <math.h>
 #include <sibyl/drawing.h>

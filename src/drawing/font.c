@@ -1,4 +1,4 @@
-#include "features/font.h"
+#include "drawing/font.h"
 
 #define GLYPHS_PER_ROW 16
 #define FIRST_GLYPH    0x20

@@ -1,4 +1,4 @@
-#include "features/drawing.h"
+#include "drawing/drawing.h"
 
 #include "base/alloc.h"
 #include "base/array.h"

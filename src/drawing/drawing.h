@@ -1,9 +1,9 @@
 /* The shapes of a drawing, for its writers. */
-#ifndef FEATURES_DRAWING_H
-#define FEATURES_DRAWING_H
+#ifndef DRAWING_H
+#define DRAWING_H
 
-#include "features/font.h"
-#include "features/palette.h"
+#include "drawing/font.h"
+#include "drawing/palette.h"
 
 #include <sibyl/drawing.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* Round numbers for axes. */
-#ifndef FEATURES_TICKS_H
-#define FEATURES_TICKS_H
+#ifndef DRAWING_TICKS_H
+#define DRAWING_TICKS_H
 
 #define TICKS_LABEL 24
 

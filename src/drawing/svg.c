@@ -1,7 +1,7 @@
 /* Drawings as SVG: text stays text, and a map of values is an image of a pixel per cell, in base64. */
 #include "base/error.h"
-#include "features/drawing.h"
-#include "features/png_file.h"
+#include "drawing/drawing.h"
+#include "drawing/png_file.h"
 
 #include <errno.h>
 #include <stdlib.h>

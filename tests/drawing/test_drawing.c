@@ -1,6 +1,6 @@
 /* Drawings as PNG, checked pixel by pixel, and as SVG; pictures of recordings. */
 #include "check_memory.h"
-#include "features/palette.h"
+#include "drawing/palette.h"
 #include "folder.h"
 
 #include <math.h>

@@ -1,6 +1,6 @@
 /* A small typeface for the labels of images. */
-#ifndef FEATURES_FONT_H
-#define FEATURES_FONT_H
+#ifndef DRAWING_FONT_H
+#define DRAWING_FONT_H
 
 #include <stdbool.h>
 

@@ -1,4 +1,4 @@
-#include "features/ticks.h"
+#include "drawing/ticks.h"
 
 #include <math.h>
 #include <stdio.h>
