@@ -484,6 +484,17 @@ value_id build_vector_of_heads(build *b, const char *name, int64_t n, int64_t he
     return source_value(b, build_text(b, "%s", name), &s, 1, &n);
 }
 
+value_id build_heads(build *b, const char *name, int64_t heads, int64_t size, int64_t permuted)
+{
+    const int64_t dims[] = {heads, size};
+    source s = {.from = take(b, name, 2, dims),
+                .dtype = SIB_F32,
+                .rows = heads * size,
+                .columns = 1,
+                .heads = permuted};
+    return source_value(b, build_text(b, "%s", name), &s, 2, dims);
+}
+
 /* The scales of s as a constant [n], which are also set in s. */
 static value_id scales_of(build *b, const char *name, source *s)
 {

@@ -103,6 +103,8 @@ value_id build_weight(build *b, const char *name, size_t rank, const int64_t *di
 value_id build_vector(build *b, const char *name, int64_t n);
 /* The same for a vector whose heads have their halves interleaved (see build_matrix). */
 value_id build_vector_of_heads(build *b, const char *name, int64_t n, int64_t heads);
+/* The same for rows of heads [heads, size]; permuted: 0, or `heads` where they are interleaved. */
+value_id build_heads(build *b, const char *name, int64_t heads, int64_t size, int64_t permuted);
 
 /* ---- Nodes -------------------------------------------------------------------------------------------- */
 

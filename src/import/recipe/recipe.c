@@ -16,7 +16,7 @@ static const recipe recipes[] = {
      "StableLM, "
      "StarCoder2, Cohere, GPT-NeoX, Falcon, OPT (Hugging Face)",
      "llama, mistral, qwen2, qwen3, gemma, gemma2, gemma3_text, phi3, olmo2, smollm3, granite, stablelm, "
-     "starcoder2, cohere, gpt_neox, falcon, opt",
+     "starcoder2, cohere, cohere2, gpt_neox, falcon, opt",
      recipe_is_llama, recipe_llama},
 };
 #define N_RECIPES (sizeof recipes / sizeof *recipes)

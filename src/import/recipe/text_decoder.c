@@ -32,15 +32,34 @@ static value_id projection(build *b, value_id x, const char *name, int64_t in, i
 
 /* ---- Attention ----------------------------------------------------------------------------------------- */
 
-/* Queries or keys [B, N, heads * size], normalised where the model does, rotated by their positions. r: NULL for none. */
+/* The scales [heads, size] of a norm that has its own for each head: one weight, or one for each head. */
+static value_id scales_of_heads(build *b, const text_decoder *m, const char *name, int64_t heads,
+                                int64_t permuted)
+{
+    if (!build_find(b, build_text(b, "%s.norms.0.weight", name)))
+        return build_heads(b, build_text(b, "%s.weight", name), heads, m->size, permuted);
+    value_id *parts = b->code == SIB_OK ? arena_alloc(b->m->arena, (size_t)heads, sizeof *parts) : NULL;
+    if (!parts) {
+        build_fail(b, SIB_ERR_MEMORY, "no memory for norms");
+        return NO_VALUE;
+    }
+    for (int64_t i = 0; i < heads; i++)
+        parts[i] = build_vector(b, build_text(b, "%s.norms.%lld.weight", name, (long long)i), m->size);
+    return build_reshape(b, build_concat(b, 0, (size_t)heads, parts), 2, (const int64_t[]){heads, m->size});
+}
+
+/* Queries or keys [B, N, heads * size], normalised where the model does, rotated by their positions. permuted: `heads` of
+   build_matrix; r: NULL for none. */
 static value_id rotated(build *b, const text_decoder *m, value_id x, const char *norm, int64_t heads,
-                        const build_rotary *r)
+                        int64_t permuted, const build_rotary *r)
 {
     if (m->qk_norm == TEXT_QK_ALL)
         x = norm_of(b, m, x, norm, heads * m->size);
-    if (m->qk_norm == TEXT_QK_HEAD) {
+    if (m->qk_norm == TEXT_QK_HEAD || m->qk_norm == TEXT_QK_EACH) {
         x = build_reshape(b, x, 4, (const int64_t[]){0, 0, heads, m->size});
-        x = norm_of(b, m, x, norm, m->size);
+        x = m->qk_norm == TEXT_QK_HEAD ? norm_of(b, m, x, norm, m->size)
+                                       : build_mul(b, build_plain_norm(b, x, m->size, m->epsilon),
+                                                   scales_of_heads(b, m, norm, heads, permuted));
         x = build_reshape(b, x, 3, (const int64_t[]){0, 0, heads * m->size});
     }
     return r ? build_rotate(b, x, heads, m->size, r) : x;
@@ -74,8 +93,8 @@ static value_id attention(build *b, const text_decoder *m, value_id y, const cha
     const char *name = build_text(b, "%s.self_attn", where);
     value_id qkv[3] = {NO_VALUE, NO_VALUE, NO_VALUE};
     project(b, m, y, name, qkv);
-    at->q = rotated(b, m, qkv[0], build_text(b, "%s.q_norm", name), m->heads, r);
-    at->k = rotated(b, m, qkv[1], build_text(b, "%s.k_norm", name), m->kv_heads, r);
+    at->q = rotated(b, m, qkv[0], build_text(b, "%s.q_norm", name), m->heads, m->q_permuted, r);
+    at->k = rotated(b, m, qkv[1], build_text(b, "%s.k_norm", name), m->kv_heads, m->k_permuted, r);
     at->v = qkv[2];
     return projection(b, build_attend(b, at), build_text(b, "%s.o_proj", name), m->heads * m->size, m->d,
                       m->o_bias, 0);

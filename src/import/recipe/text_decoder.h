@@ -13,6 +13,7 @@ typedef enum text_norm {
 typedef enum text_qk_norm {
     TEXT_QK_NONE,
     TEXT_QK_HEAD, /* over each head of queries and keys */
+    TEXT_QK_EACH, /* the same, without the mean, with scales of its own for each head */
     TEXT_QK_ALL   /* over all heads at once */
 } text_qk_norm;
 

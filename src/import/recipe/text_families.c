@@ -78,6 +78,11 @@ static const build_rename falcon[] = {
     {".mlp.c_proj", ".mlp.dense_4h_to_h"},
     {NULL, NULL},
 };
+static const build_rename stablelm[] = {
+    {".self_attn.q_norm", ".self_attn.q_layernorm"},
+    {".self_attn.k_norm", ".self_attn.k_layernorm"},
+    {NULL, NULL},
+};
 static const build_rename opt[] = {
     {"model.embed_tokens", "model.decoder.embed_tokens"},
     {"model.positions", "model.decoder.embed_positions"},
@@ -105,6 +110,14 @@ static void set_windows(const text_config *t, text_decoder *m, int64_t every, in
         m->layers[i].window =
             str_is(type, "sliding_attention") && window > 0 && window < m->n_ctx ? window : 0;
     }
+}
+
+/* Whether layer i is one of those that are for a window, which may be as long as the context: by layer_types, or all but
+   each `every`-th. */
+static bool is_within(const text_config *t, int64_t i, int64_t every)
+{
+    const sib_str type = text_of_layer(t->b, "layer_types", i, "");
+    return type.length ? str_is(type, "sliding_attention") : every > 0 && (i + 1) % every;
 }
 
 static void set_llama(const text_config *t, text_decoder *m)
@@ -153,11 +166,8 @@ static void set_gemma3(const text_config *t, text_decoder *m)
     const int64_t every = text_config_int(t, "sliding_window_pattern", "attention.sliding_window_pattern", 6);
     set_gemma2(t, m);
     set_windows(t, m, every, 0, true);
-    for (int64_t i = 0; i < m->n_layers; i++) {
-        const sib_str type = text_of_layer(t->b, "layer_types", i, "");
-        const bool within = type.length ? str_is(type, "sliding_attention") : every > 0 && (i + 1) % every;
-        m->layers[i].angles = within ? 1 : 0;
-    }
+    for (int64_t i = 0; i < m->n_layers; i++)
+        m->layers[i].angles = is_within(t, i, every) ? 1 : 0;
 }
 
 static void set_olmo2(const text_config *t, text_decoder *m)
@@ -198,6 +208,8 @@ static void set_stablelm(const text_config *t, text_decoder *m)
     m->parallel = build_fact_bool(t->b, "use_parallel_residual", false);
     if (m->parallel)
         m->before_mlp = NULL;
+    if (build_fact_bool(t->b, "qk_layernorm", false) || m->qk_norm)
+        m->qk_norm = TEXT_QK_EACH;
 }
 
 static void set_starcoder2(const text_config *t, text_decoder *m)
@@ -216,6 +228,18 @@ static void set_cohere(const text_config *t, text_decoder *m)
     m->logits_scale = text_config_float(t, "logit_scale", "", 0.0625);
     m->q_permuted = m->heads;
     m->k_permuted = m->kv_heads;
+    if (m->qk_norm)
+        m->qk_norm = TEXT_QK_EACH;
+}
+
+/* Layers without a window rotate nothing. */
+static void set_cohere2(const text_config *t, text_decoder *m)
+{
+    const int64_t every = text_config_int(t, "sliding_window_pattern", "", 4);
+    set_cohere(t, m);
+    set_windows(t, m, every, 0, true);
+    for (int64_t i = 0; i < m->n_layers; i++)
+        m->layers[i].angles = is_within(t, i, every) ? 0 : -1;
 }
 
 static void set_neox(const text_config *t, text_decoder *m)
@@ -275,9 +299,10 @@ static const text_family families[] = {
     {"olmo2", set_olmo2, gguf_behind, false, NULL, NULL},
     {"smollm3", set_smollm3, NULL, false, NULL, NULL},
     {"granite", set_granite, NULL, false, NULL, NULL},
-    {"stablelm", set_stablelm, NULL, false, "qk_layernorm", NULL},
+    {"stablelm", set_stablelm, NULL, false, NULL, stablelm},
     {"starcoder2", set_starcoder2, NULL, false, NULL, NULL},
-    {"cohere", set_cohere, NULL, false, "use_qk_norm", NULL},
+    {"cohere", set_cohere, NULL, false, NULL, NULL},
+    {"cohere2", set_cohere2, NULL, false, NULL, NULL},
     {"gpt_neox", set_neox, NULL, false, NULL, neox},
     {"falcon", set_falcon, NULL, false, "alibi", falcon},
     {"opt", set_opt, NULL, false, NULL, opt},
