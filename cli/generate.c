@@ -6,15 +6,19 @@
 #include "job_values.h"
 #include "shared_options.h"
 
+#include <math.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 typedef struct settings {
     const char *model, *tokenizer, *prompt, *tokens, *schema, *backend, *trace;
     extension_settings ext;
-    cli_list inputs, stops;
-    long max_tokens, top_k, seed, threads;
-    double temperature, top_p;
+    const char *grammar, *samplers;
+    cli_list inputs, stops, breakers;
+    long max_tokens, top_k, seed, threads, penalty_last, mirostat, dry_allowed, dry_last;
+    double temperature, top_p, min_p, typical_p, repetition, presence, frequency, xtc, xtc_threshold, tau,
+        eta, dry, dry_base;
     int verbose;
     bool perplexity, json, object;
 } settings;
@@ -35,12 +39,40 @@ static const cli_option options[] = {
     OPT_INTEGER("top-k", top_k, "K", 1, 1e9, "sample from the K most likely tokens only"),
     OPT_NUMBER("top-p", top_p, "P", 0, 1,
                "sample from the most likely tokens that together reach probability P", .above = true),
+    OPT_NUMBER("min-p", min_p, "P", 0, 1, "none whose probability is below P times the largest"),
+    OPT_NUMBER("typical-p", typical_p, "P", 0, 1,
+               "only those nearest to the mean surprise that together reach P", .above = true),
+    OPT_NUMBER("xtc-probability", xtc, "P", 0, 1, "how often all likely tokens but the last are left out"),
+    OPT_NUMBER("xtc-threshold", xtc_threshold, "P", 0, 1,
+               "the probability from which a token is likely (default: 0.1)"),
+    OPT_INTEGER("mirostat", mirostat, "1|2", 0, 2, "temperature and mirostat in the place of all samplers"),
+    OPT_NUMBER("mirostat-tau", tau, "BITS", 0, 1e3, "the surprise that it aims at (default: 5)"),
+    OPT_NUMBER("mirostat-eta", eta, "X", 0, 1e3, "how fast it learns (default: 0.1)"),
+    OPT_TEXT("samplers", samplers, "ORDER",
+             "huggingface (temperature;top_k;top_p;min_p;typical_p;xtc, the default), llama.cpp "
+             "(top_k;typical_p;top_p;min_p;xtc;temperature), or such a list"),
+    OPT_NUMBER("repetition-penalty", repetition, "X", 1e-6, 1e6,
+               "divides the logits of tokens seen, multiplies negative ones"),
+    OPT_NUMBER("presence-penalty", presence, "X", -1e6, 1e6,
+               "subtracted from the logits of tokens that were chosen before"),
+    OPT_NUMBER("frequency-penalty", frequency, "X", -1e6, 1e6, "the same for each time"),
+    OPT_INTEGER("penalty-last-n", penalty_last, "N", 0, 1e9,
+                "how many tokens, of the prompt too, penalties count (default: 0, all or those chosen)"),
+    OPT_NUMBER("dry-multiplier", dry, "X", 0, 1e6,
+               "a token that would lengthen a repetition of k tokens loses X * base ^ (k - allowed)"),
+    OPT_NUMBER("dry-base", dry_base, "X", 0, 1e6, "(default: 1.75)"),
+    OPT_INTEGER("dry-allowed-length", dry_allowed, "N", 1, 1e9,
+                "the shortest repetition that counts (default: 2)"),
+    OPT_INTEGER("dry-last-n", dry_last, "N", 0, 1e9, "how many tokens it looks back at (default: 0, all)"),
+    OPT_LIST("dry-breaker", breakers, "TEXT",
+             "text that no repetition goes across; may be given several times (default: line end, : \" *)"),
     OPT_INTEGER("seed", seed, "S", 0, 1e15, "seed of sampling (default: 0)"),
     OPT_LIST("stop", stops, "TEXT", "text that ends generation; may be given several times"),
     OPT_TEXT("json-schema", schema, "FILE", "generate JSON of this JSON Schema"),
     OPT_FLAG("json-object", object, "generate JSON, an object"),
+    OPT_TEXT("grammar", grammar, "FILE", "generate a text of this grammar (GBNF)"),
     OPT_FLAG("perplexity", perplexity, "print how likely the prompt is, and generate nothing"),
-    OPT_JOB_INPUT("another input of the job: min_p=0.05, repetition_penalty=1.1, stop_tokens=0"),
+    OPT_JOB_INPUT("another input of the job: stop_tokens=0, bias_tokens=13,198 with biases=-1,2"),
     OPT_BACKEND,
     OPT_THREADS("0"),
     OPT_TRACE,
@@ -53,23 +85,79 @@ static const char more[] =
     "Continues a text with a language model, token by token, and shows the text as it is made; or prints "
     "how likely a text is. 'sibyl job --ports MODEL' lists all inputs of a model.";
 
-/* Adds a number of the settings as an input if it was given. */
-static bool add_number(job_inputs *in, const sib_job *job, const char *name, double value, bool given)
+/* Numbers of the settings, which are NAN or -1 where nothing is given, and the inputs that they are. */
+static const struct {
+    const char *name;
+    size_t at;
+} doubles[] = {{"temperature", offsetof(settings, temperature)},
+               {"top_p", offsetof(settings, top_p)},
+               {"min_p", offsetof(settings, min_p)},
+               {"typical_p", offsetof(settings, typical_p)},
+               {"xtc_probability", offsetof(settings, xtc)},
+               {"xtc_threshold", offsetof(settings, xtc_threshold)},
+               {"mirostat_tau", offsetof(settings, tau)},
+               {"mirostat_eta", offsetof(settings, eta)},
+               {"repetition_penalty", offsetof(settings, repetition)},
+               {"presence_penalty", offsetof(settings, presence)},
+               {"frequency_penalty", offsetof(settings, frequency)},
+               {"dry_multiplier", offsetof(settings, dry)},
+               {"dry_base", offsetof(settings, dry_base)}},
+  integers[] = {{"max_tokens", offsetof(settings, max_tokens)},
+                {"top_k", offsetof(settings, top_k)},
+                {"mirostat", offsetof(settings, mirostat)},
+                {"penalty_last_n", offsetof(settings, penalty_last)},
+                {"dry_allowed_length", offsetof(settings, dry_allowed)},
+                {"dry_last_n", offsetof(settings, dry_last)},
+                {"seed", offsetof(settings, seed)}};
+#define N_DOUBLES  (sizeof doubles / sizeof *doubles)
+#define N_INTEGERS (sizeof integers / sizeof *integers)
+
+static double *double_of(settings *s, size_t i)
+{
+    return (double *)(void *)((char *)s + doubles[i].at);
+}
+
+static long *integer_of(settings *s, size_t i)
+{
+    return (long *)(void *)((char *)s + integers[i].at);
+}
+
+static settings nothing_given(void)
+{
+    settings s = {.verbose = -1};
+    for (size_t i = 0; i < N_DOUBLES; i++)
+        *double_of(&s, i) = NAN;
+    for (size_t i = 0; i < N_INTEGERS; i++)
+        *integer_of(&s, i) = -1;
+    return s;
+}
+
+static bool add_number(job_inputs *in, const sib_job *job, const char *name, double value)
 {
     char text[40];
     snprintf(text, sizeof text, "%.17g", value);
-    return !given || job_inputs_add(in, job, name, text);
+    return job_inputs_add(in, job, name, text);
 }
 
-static bool add_stops(job_inputs *in, const sib_job *job, const cli_list *stops)
+static bool add_numbers(job_inputs *in, const sib_job *job, settings s)
 {
-    if (!stops->n)
+    bool done = true;
+    for (size_t i = 0; i < N_DOUBLES && done; i++)
+        done = isnan(*double_of(&s, i)) || add_number(in, job, doubles[i].name, *double_of(&s, i));
+    for (size_t i = 0; i < N_INTEGERS && done; i++)
+        done = *integer_of(&s, i) < 0 || add_number(in, job, integers[i].name, (double)*integer_of(&s, i));
+    return done;
+}
+
+static bool add_texts(job_inputs *in, const sib_job *job, const char *name, const cli_list *texts)
+{
+    if (!texts->n)
         return true;
-    if (!job_inputs_add(in, job, "stop", stops->items[0]))
+    if (!job_inputs_add(in, job, name, ""))
         return false;
     sib_port_value *v = &in->items[in->n - 1].value;
-    v->texts.data = stops->items;
-    v->texts.n = stops->n;
+    v->texts.data = texts->items;
+    v->texts.n = texts->n;
     return true;
 }
 
@@ -79,6 +167,9 @@ static bool add_schema(job_inputs *in, const sib_job *job, const settings *s)
     char *file = s->schema ? cli_format("@%s", s->schema) : NULL;
     bool done = (!s->schema && !s->object) ||
                 job_inputs_add(in, job, "json_schema", file ? file : "{\"type\": \"object\"}");
+    free(file);
+    file = s->grammar ? cli_format("@%s", s->grammar) : NULL;
+    done = done && (!file || job_inputs_add(in, job, "grammar", file));
     free(file);
     return done;
 }
@@ -91,12 +182,10 @@ static bool add_inputs(job_inputs *in, const sib_job *job, const settings *s, co
         in->items[in->n - 1].value.text.data = prompt;
         in->items[in->n - 1].value.text.size = size;
     }
-    return done && add_number(in, job, "max_tokens", (double)s->max_tokens, s->max_tokens > 0) &&
-           add_number(in, job, "temperature", s->temperature, s->temperature >= 0) &&
-           add_number(in, job, "top_k", (double)s->top_k, s->top_k > 0) &&
-           add_number(in, job, "top_p", s->top_p, s->top_p > 0) &&
-           add_number(in, job, "seed", (double)s->seed, s->seed >= 0) && add_stops(in, job, &s->stops) &&
-           add_schema(in, job, s) && job_inputs_add_list(in, job, &s->inputs);
+    return done && add_numbers(in, job, *s) && add_texts(in, job, "stop", &s->stops) &&
+           add_texts(in, job, "dry_breakers", &s->breakers) &&
+           (!s->samplers || job_inputs_add(in, job, "samplers", s->samplers)) && add_schema(in, job, s) &&
+           job_inputs_add_list(in, job, &s->inputs);
 }
 
 static sib_code on_text(void *context, const char *text, size_t size, sib_error *err)
@@ -160,7 +249,7 @@ static int go_on(const settings *s, bool input)
 
 static int generate(const cli_command *self, int argc, char **argv)
 {
-    settings s = {.temperature = -1, .seed = -1, .verbose = -1};
+    settings s = nothing_given();
     int n, code;
     if (!cli_begin(self, argc, argv, &s, &n, &code))
         return code;
@@ -169,8 +258,8 @@ static int generate(const cli_command *self, int argc, char **argv)
         code = cli_usage(self, "'%s': give the text with --prompt, or - for standard input", argv[0]);
     else if (!s.model)
         code = cli_usage(self, "give the model with --model");
-    else if (s.schema && s.object)
-        code = cli_usage(self, "give one of --json-schema and --json-object");
+    else if ((s.schema != NULL) + s.object + (s.grammar != NULL) > 1)
+        code = cli_usage(self, "give one of --json-schema, --json-object and --grammar");
     else if ((s.prompt != NULL) + (s.tokens != NULL) + input != 1)
         code = cli_usage(self, "give one of --prompt, --tokens and - as what comes before");
     else
@@ -178,6 +267,7 @@ static int generate(const cli_command *self, int argc, char **argv)
     extensions_free(&s.ext);
     free(s.inputs.items);
     free(s.stops.items);
+    free(s.breakers.items);
     return code;
 }
 

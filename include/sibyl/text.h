@@ -67,6 +67,9 @@ SIB_API int32_t sib_tokenizer_find(const sib_tokenizer *t, const char *bytes, si
    takes it. Errors: SIB_ERR_FORMAT (no JSON), SIB_ERR_VALUE (what a keyword says, or no value fits),
    SIB_ERR_UNSUPPORTED (a keyword, by name and place), SIB_ERR_SIZE, SIB_ERR_MEMORY. */
 SIB_API sib_code sib_json_schema_check(const char *schema, size_t size, sib_error *err);
+/* The same of a grammar in llama.cpp's form, GBNF (docs/jobs.md), as the input `grammar` of jobs takes it. Errors:
+   SIB_ERR_FORMAT with the line, SIB_ERR_VALUE (no text fits), SIB_ERR_UNSUPPORTED, SIB_ERR_SIZE, SIB_ERR_MEMORY. */
+SIB_API sib_code sib_grammar_check(const char *text, size_t size, sib_error *err);
 
 /* Whisper's languages in the order of their ids, i from 0. *code: "en", whose token is "<|en|>"; *name:
    "english". Static storage. Returns false where i is out of range. large-v3 has all of them, earlier

@@ -1,6 +1,7 @@
 """Jobs and models by name, with models made here and those of the shared data; Whisper against openai-whisper."""
 
 import base64
+import itertools
 import json
 import os
 import signal
@@ -493,6 +494,18 @@ def test_json_schema(writer):
     assert json.loads("".join(writer.stream("in", json_schema=schema, seed=3))) == got
     with pytest.raises(sibyl.SibylError, match="'not' is not supported"):
         writer.generate("in", json_schema={"not": {}})
+
+
+def test_grammar_and_samplers(writer):
+    for seed in range(3):
+        assert writer.generate("in", grammar='root ::= [a-c]{2,4} "!" | "x"', seed=seed)["text"].rstrip("!") in {"x"} | {
+            "".join(t) for n in (2, 3, 4) for t in itertools.product("abc", repeat=n)}
+    with pytest.raises(sibyl.SibylError, match="'root' begins with itself"):
+        writer.generate("in", grammar="root ::= root")
+    with pytest.raises(sibyl.SibylError, match="one of json_schema and grammar"):
+        writer.generate("in", grammar='root ::= "a"', json_schema={})
+    assert writer.generate("in", max_tokens=20, typical_p=1e-9, top_k=1) == writer.generate("in", max_tokens=20, temperature=0)
+    assert writer.generate("in", max_tokens=20, mirostat=2, mirostat_tau=0) == writer.generate("in", max_tokens=20, temperature=0)
 
 
 def test_logits_and_perplexity(writer, data):

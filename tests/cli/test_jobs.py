@@ -475,7 +475,25 @@ class Generate(Jobs):
         (self.folder / "s.json").write_text('{"type": "array", "uniqueItems": true}')
         self.fails(1, "'uniqueItems' is not supported", "generate", "--model", "r.onnx", "-p", "a", "--json-schema", "s.json")
         self.fails(1, "none.json", "generate", "--model", "r.onnx", "-p", "a", "--json-schema", "none.json")
-        self.fails(2, "one of --json-schema and --json-object", "generate", "--model", "r.onnx", "-p", "a", "--json-schema", "s.json", "--json-object")
+        self.fails(2, "one of --json-schema, --json-object and --grammar", "generate", "--model", "r.onnx", "-p", "a", "--json-schema", "s.json", "--json-object")
+
+    def test_grammars(self):
+        (self.folder / "g.gbnf").write_text('root ::= word (", " word){2} "."\nword ::= [a-c]{2,4} | "x"\n')
+        for seed in range(3):
+            text = self.done("generate", "--model", "r.onnx", "-p", "in", "--grammar", "g.gbnf", "--seed", seed)
+            self.assertRegex(text, r"^(([a-c]{2,4}|x)(, |\.$)){3}")
+        (self.folder / "g.gbnf").write_text('root ::= root "a" | "b"')
+        self.fails(1, "rule 'root' begins with itself", "generate", "--model", "r.onnx", "-p", "a", "--grammar", "g.gbnf")
+
+    def test_samplers(self):
+        greedy, plain = self.made("-p", "in", "-n", 30, "--temperature", 0), self.made("-p", "in", "-n", 30)
+        for options in (("--min-p", 1), ("--typical-p", 1e-9, "--top-k", 1), ("--mirostat", 2, "--mirostat-tau", 0), ("--top-p", 1e-9)):
+            self.assertEqual(self.made("-p", "in", "-n", 30, *options), greedy, options)
+        for options in (("--min-p", 0.2), ("--typical-p", 0.5), ("--xtc-probability", 1, "--xtc-threshold", 0.05), ("--mirostat", 1), ("--mirostat", 2),
+                        ("--samplers", "llama.cpp", "--top-p", 0.5), ("--repetition-penalty", 1.5, "--penalty-last-n", 64), ("--presence-penalty", 1.5),
+                        ("--frequency-penalty", 1), ("--dry-multiplier", 5, "--dry-allowed-length", 1, "--dry-breaker", "never so")):
+            self.assertNotEqual(self.made("-p", "in", "-n", 30, *options)["tokens"], plain["tokens"], options)
+        self.fails(1, "samplers has 'top_q'", "generate", "--model", "r.onnx", "-p", "a", "--samplers", "top_k;top_q")
 
     def test_perplexity(self):
         words = "the rain in Spain"

@@ -44,7 +44,7 @@ static constraint *begun(const sib_tokenizer *t, const char *schema)
 {
     constraint *c;
     sib_error err = SIB_ERROR_INIT;
-    CHECK_OK(constraint_open(t, schema, strlen(schema), &c, &err), err);
+    CHECK_OK(constraint_open(t, CONSTRAINT_SCHEMA, str_of(schema), &c, &err), err);
     return c;
 }
 
@@ -178,7 +178,8 @@ TEST(what_is_refused)
     sib_error err = SIB_ERROR_INIT;
     constraint *c;
     sib_tokenizer *t = opened("", "bytes");
-    CHECK_FAILS(constraint_open(t, "{", 1, &c, &err), SIB_ERR_FORMAT, err, "is no JSON");
+    CHECK_FAILS(constraint_open(t, CONSTRAINT_SCHEMA, str_of("{"), &c, &err), SIB_ERR_FORMAT, err,
+                "is no JSON");
     assert_null(c);
     CHECK_FAILS(sib_json_schema_check("{\"not\": {}}", 11, &err), SIB_ERR_UNSUPPORTED, err,
                 "'not' is not supported");
@@ -186,7 +187,8 @@ TEST(what_is_refused)
     CHECK_OK(sib_json_schema_check("{}", 2, &err), err);
     sib_tokenizer_free(&t);
     t = opened(stripping, NULL);
-    CHECK_FAILS(constraint_open(t, "{}", 2, &c, &err), SIB_ERR_UNSUPPORTED, err, "cannot be constrained");
+    CHECK_FAILS(constraint_open(t, CONSTRAINT_SCHEMA, str_of("{}"), &c, &err), SIB_ERR_UNSUPPORTED, err,
+                "cannot be constrained");
     sib_tokenizer_free(&t);
 }
 
@@ -194,7 +196,7 @@ static sib_code generate(const sib_tokenizer *t, const char *schema, size_t size
                          sib_error *err)
 {
     constraint *c;
-    sib_code code = constraint_open(t, schema, size, &c, err);
+    sib_code code = constraint_open(t, CONSTRAINT_SCHEMA, (sib_str){schema, size}, &c, err);
     for (; code == SIB_OK && *text; text++)
         code = constraint_take(c, (uint8_t)*text, err);
     constraint_free(&c);

@@ -58,14 +58,30 @@ class TextOptions(TypedDict, total=False):
     top_k: int
     top_p: float
     min_p: float
+    typical_p: float
+    xtc_probability: float
+    xtc_threshold: float
+    mirostat: int
+    mirostat_tau: float
+    mirostat_eta: float
+    samplers: str
     repetition_penalty: float
     presence_penalty: float
     frequency_penalty: float
+    penalty_last_n: int
+    dry_multiplier: float
+    dry_base: float
+    dry_allowed_length: int
+    dry_last_n: int
+    dry_breakers: str | Sequence[str]
+    bias_tokens: Sequence[int]
+    biases: float | Sequence[float]
     seed: int
     stop: str | bytes | Sequence[str | bytes]
     stop_tokens: Sequence[int]
     begin_tokens: Sequence[int]
     json_schema: str | bool | Mapping[str, Any]
+    grammar: str
 
 
 class VoiceActivityOptions(TypedDict, total=False):

@@ -220,8 +220,11 @@ class TextGeneration(_Model):
     """A model that goes on from a text, token by token.
 
     A prompt is a str (or bytes), or a list of ids. Options are inputs of the job: max_tokens=128, temperature=0.8 (0: always
-    the likeliest), top_k, top_p, min_p, repetition_penalty, presence_penalty, frequency_penalty, seed=0, stop (a text or
-    several), stop_tokens, begin_tokens, json_schema (a JSON Schema, as a dict or a text: the text is JSON of it).
+    the likeliest), top_k, top_p, min_p, typical_p, xtc_probability, xtc_threshold, mirostat (1 or 2), mirostat_tau,
+    mirostat_eta, samplers (their order: "huggingface", "llama.cpp", or a list), repetition_penalty, presence_penalty,
+    frequency_penalty, penalty_last_n, dry_multiplier, dry_base, dry_allowed_length, dry_last_n, dry_breakers, bias_tokens
+    and biases, seed=0, stop (a text or several), stop_tokens, begin_tokens, json_schema (a JSON Schema, as a dict or a
+    text: the text is JSON of it), grammar (GBNF, docs/jobs.md: the text is one of it).
     """
 
     def generate(self, prompt: str | bytes | Iterable[int], **options: Unpack[TextOptions]) -> GeneratedText:

@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "text/constrain/gbnf.h"
 #include "text/constrain/machine.h"
 #include "text/constrain/schema.h"
 #include "text/vocab/token_order.h"
@@ -18,13 +19,14 @@ struct constraint {
     uint32_t behind[VOCAB_MAX_TOKEN + 1]; /* states behind the first bytes of a token */
 };
 
-sib_code constraint_open(const sib_tokenizer *t, const char *schema, size_t size, constraint **out,
+sib_code constraint_open(const sib_tokenizer *t, constraint_rules kind, sib_str rules, constraint **out,
                          sib_error *err)
 {
     constraint *c = *out = mem_calloc(1, sizeof *c);
     if (!c)
-        return err_memory(err, sizeof *c, "a JSON schema");
-    sib_code code = schema_grammar((sib_str){schema, size}, &c->grammar, err);
+        return err_memory(err, sizeof *c, "a grammar");
+    sib_code code = kind == CONSTRAINT_SCHEMA ? schema_grammar(rules, &c->grammar, err)
+                                              : gbnf_grammar(rules, &c->grammar, err);
     if (code == SIB_OK)
         code = token_order_of(t, &c->order, err);
     if (code == SIB_OK)
@@ -147,7 +149,7 @@ sib_code constraint_take(constraint *c, int32_t id, sib_error *err)
     if (code != SIB_OK)
         return code;
     if (id < 0 || (size_t)id >= n_vocab || !(tokens[id / 64] >> (id % 64) & 1))
-        return err_set(err, SIB_ERR_ARGUMENT, "the JSON schema does not allow token %d here", (int)id);
+        return err_set(err, SIB_ERR_ARGUMENT, "the grammar does not allow token %d here", (int)id);
     while (c->order->tokens[i].id != id)
         i++;
     c->behind[0] = c->state;
@@ -173,6 +175,16 @@ sib_code sib_json_schema_check(const char *schema, size_t size, sib_error *err)
     if (!schema)
         return err_set(err, SIB_ERR_ARGUMENT, "an argument is NULL");
     sib_code code = schema_grammar((sib_str){schema, size}, &g, err);
+    grammar_free(&g);
+    return code;
+}
+
+sib_code sib_grammar_check(const char *text, size_t size, sib_error *err)
+{
+    grammar g;
+    if (!text)
+        return err_set(err, SIB_ERR_ARGUMENT, "an argument is NULL");
+    sib_code code = gbnf_grammar((sib_str){text, size}, &g, err);
     grammar_free(&g);
     return code;
 }

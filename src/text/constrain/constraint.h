@@ -1,14 +1,18 @@
-/* A text that is generated token by token and is JSON of a schema: which tokens may come next. */
+/* A text that is generated token by token and is one of a grammar: which tokens may come next. */
 #ifndef TEXT_CONSTRAIN_CONSTRAINT_H
 #define TEXT_CONSTRAIN_CONSTRAINT_H
+
+#include "base/str.h"
 
 #include <sibyl/text.h>
 
 typedef struct constraint constraint;
 
-/* Begins a text. t must outlive it; constraint_free(c). Errors: those of schema_grammar and
-   token_order_of. */
-sib_code constraint_open(const sib_tokenizer *t, const char *schema, size_t size, constraint **out,
+typedef enum constraint_rules { CONSTRAINT_SCHEMA, CONSTRAINT_GBNF } constraint_rules;
+
+/* Begins a text of what `rules` allow. t must outlive it; constraint_free(c). Errors: those of schema_grammar
+   or gbnf_grammar, and token_order_of. */
+sib_code constraint_open(const sib_tokenizer *t, constraint_rules kind, sib_str rules, constraint **out,
                          sib_error *err);
 void constraint_free(constraint **c);
 
@@ -18,7 +22,7 @@ sib_code constraint_allowed(constraint *c, const uint64_t **tokens, size_t *n_vo
 /* Takes a token, one of those. Errors: the same, SIB_ERR_ARGUMENT (one that may not come). */
 sib_code constraint_take(constraint *c, int32_t id, sib_error *err);
 
-/* The text so far is a value of the schema. */
+/* The text so far is complete. */
 bool constraint_complete(const constraint *c);
 /* It is, and nothing may follow. */
 bool constraint_closed(const constraint *c);

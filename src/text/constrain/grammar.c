@@ -28,8 +28,7 @@ void grammar_free(grammar *g)
 uint32_t grammar_add(grammar *g, grammar_op op, uint32_t a, uint32_t b)
 {
     if (g->code == SIB_OK && g->n >= GRAMMAR_MAX_NODES)
-        g->code =
-            err_set(g->err, SIB_ERR_SIZE, "the JSON schema needs more than %u states", GRAMMAR_MAX_NODES);
+        g->code = err_set(g->err, SIB_ERR_SIZE, "the grammar needs more than %u states", GRAMMAR_MAX_NODES);
     if (g->code == SIB_OK)
         g->code = ARRAY_PUSH(g->nodes, g->n, g->capacity, "a grammar", g->err,
                              (grammar_node){(uint8_t)op, NEVER, a, b});
@@ -76,6 +75,51 @@ uint32_t grammar_text(grammar *g, const char *text, size_t n, uint32_t next)
     return next;
 }
 
+/* Numbers lo to hi of n bytes of 6 bits, of which the first stands on `lead`. */
+static uint32_t tail(grammar *g, uint32_t lead, uint32_t lo, uint32_t hi, int n, uint32_t next)
+{
+    if (!n)
+        return next;
+    const uint32_t shift = 6 * (uint32_t)(n - 1), mask = (1u << shift) - 1;
+    uint32_t first = lo >> shift, last = hi >> shift, all = 0;
+    if (first == last)
+        return grammar_range(g, (uint8_t)(lead | first), (uint8_t)(lead | last),
+                             tail(g, 0x80, lo & mask, hi & mask, n - 1, next));
+    if (lo & mask) {
+        all = grammar_range(g, (uint8_t)(lead | first), (uint8_t)(lead | first),
+                            tail(g, 0x80, lo & mask, mask, n - 1, next));
+        first++;
+    }
+    if ((hi & mask) != mask) {
+        all = grammar_either(g, all,
+                             grammar_range(g, (uint8_t)(lead | last), (uint8_t)(lead | last),
+                                           tail(g, 0x80, 0, hi & mask, n - 1, next)));
+        last--;
+    }
+    return first > last ? all
+                        : grammar_either(g, all,
+                                         grammar_range(g, (uint8_t)(lead | first), (uint8_t)(lead | last),
+                                                       tail(g, 0x80, 0, mask, n - 1, next)));
+}
+
+uint32_t grammar_beyond_ascii(grammar *g, uint32_t lo, uint32_t hi, uint32_t next)
+{
+    static const struct {
+        uint32_t lo, hi, lead;
+        int n;
+    } lengths[] = {{0x80, 0x7FF, 0xC0, 2},
+                   {0x800, 0xD7FF, 0xE0, 3},
+                   {0xE000, 0xFFFF, 0xE0, 3},
+                   {0x10000, 0x10FFFF, 0xF0, 4}};
+    uint32_t all = 0;
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        uint32_t from = lo > lengths[i].lo ? lo : lengths[i].lo, to = hi < lengths[i].hi ? hi : lengths[i].hi;
+        if (from <= to)
+            all = grammar_either(g, all, tail(g, lengths[i].lead, from, to, lengths[i].n, next));
+    }
+    return all;
+}
+
 static unsigned height_of(const grammar *g, const grammar_node *n)
 {
     unsigned a = g->nodes[n->op == GRAMMAR_BYTES ? n->b : n->a].height;
@@ -102,12 +146,13 @@ sib_code grammar_end(grammar *g, uint32_t start, sib_error *err)
             g->nodes[i].height = (uint8_t)height;
         }
         if (changed && pass == MAX_PASSES)
-            g->code = err_set(err, SIB_ERR_SIZE, "the references of the JSON schema are too entangled");
+            g->code = err_set(err, SIB_ERR_SIZE, "the references of the grammar are too entangled");
     }
     g->start = start;
     g->err = NULL;
     if (g->code == SIB_OK && g->nodes[start].height > GRAMMAR_MAX_DEPTH)
-        g->code = err_set(err, SIB_ERR_VALUE, "the JSON schema allows no value that nests less than %u deep",
-                          GRAMMAR_MAX_DEPTH);
+        g->code =
+            err_set(err, SIB_ERR_VALUE, "the schema or grammar allows no value that nests less than %u deep",
+                    GRAMMAR_MAX_DEPTH);
     return g->code;
 }

@@ -62,6 +62,8 @@ uint32_t grammar_either(grammar *g, uint32_t a, uint32_t b);
 uint32_t grammar_of_set(grammar *g, const byte_set *set, uint32_t next);
 /* Bytes from lo to hi. */
 uint32_t grammar_range(grammar *g, uint8_t lo, uint8_t hi, uint32_t next);
+/* A character from lo to hi, as far as they lie beyond ASCII, in UTF-8. */
+uint32_t grammar_beyond_ascii(grammar *g, uint32_t lo, uint32_t hi, uint32_t next);
 /* These bytes (n), one after the other. */
 uint32_t grammar_text(grammar *g, const char *text, size_t n, uint32_t next);
 

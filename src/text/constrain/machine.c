@@ -36,7 +36,7 @@ static sib_code grow_frames(machine *m, sib_error *err)
     size_t n = m->n_frame_slots ? 2 * m->n_frame_slots : 256;
     uint32_t *slots = mem_calloc(n, sizeof *slots);
     if (!slots)
-        return err_memory(err, n * sizeof *slots, "states of a JSON schema");
+        return err_memory(err, n * sizeof *slots, "states of a grammar");
     for (size_t i = 0; i < m->n_frames; i++) {
         size_t at = hash_frame(&m->frames[i]) & (n - 1);
         while (slots[at])
@@ -62,9 +62,9 @@ static sib_code find_frame(machine *m, machine_frame f, uint32_t *out, sib_error
             return SIB_OK;
         }
     if (m->n_frames == MAX_KEPT)
-        return err_set(err, SIB_ERR_SIZE, "the JSON schema has too many states");
+        return err_set(err, SIB_ERR_SIZE, "the grammar has too many states");
     f.depth = m->n_frames ? m->frames[f.parent].depth + 1 : 0;
-    code = ARRAY_PUSH(m->frames, m->n_frames, m->frames_capacity, "states of a JSON schema", err, f);
+    code = ARRAY_PUSH(m->frames, m->n_frames, m->frames_capacity, "states of a grammar", err, f);
     if (code == SIB_OK)
         m->frame_slots[at] = (uint32_t)m->n_frames;
     *out = (uint32_t)m->n_frames - 1;
@@ -92,7 +92,7 @@ static sib_code meet(reach *r, machine_place p)
         if (!memcmp(&m->work[m->work_slots[at] - 1], &p, sizeof p))
             return SIB_OK;
     if (r->n == MACHINE_MAX_PLACES)
-        return err_set(r->err, SIB_ERR_SIZE, "the JSON schema has more than %u alternatives at once",
+        return err_set(r->err, SIB_ERR_SIZE, "the grammar has more than %u alternatives at once",
                        MACHINE_MAX_PLACES);
     m->work[r->n++] = p;
     m->work_slots[at] = (uint16_t)r->n;
@@ -154,11 +154,10 @@ static int by_place(const void *a, const void *b)
 static sib_code add_state(machine *m, size_t n, uint32_t hash, sib_error *err)
 {
     if (m->n_states == MACHINE_MAX_STATES || m->n_places + n > MAX_KEPT)
-        return err_set(err, SIB_ERR_SIZE, "the JSON schema has too many states");
-    sib_code code =
-        ARRAY_RESERVE(m->places, m->places_capacity, m->n_places + n, "states of a JSON schema", err);
+        return err_set(err, SIB_ERR_SIZE, "the grammar has too many states");
+    sib_code code = ARRAY_RESERVE(m->places, m->places_capacity, m->n_places + n, "states of a grammar", err);
     if (code == SIB_OK)
-        code = ARRAY_RESERVE(m->states, m->states_capacity, m->n_states + 1, "states of a JSON schema", err);
+        code = ARRAY_RESERVE(m->states, m->states_capacity, m->n_states + 1, "states of a grammar", err);
     if (code != SIB_OK)
         return code;
     if (n)
@@ -259,7 +258,7 @@ sib_code machine_begin(machine *m, const grammar *g, uint32_t *start, sib_error 
                    .work_at = mem_alloc(MACHINE_MAX_PLACES, sizeof *m->work_at),
                    .state_slots = mem_calloc(STATE_SLOTS, sizeof *m->state_slots)};
     if (!m->work || !m->work_slots || !m->work_at || !m->state_slots)
-        return err_memory(err, MACHINE_MAX_PLACES * sizeof *m->work, "states of a JSON schema");
+        return err_memory(err, MACHINE_MAX_PLACES * sizeof *m->work, "states of a grammar");
     sib_code code = begin_states(m, err);
     if (code == SIB_OK)
         code = find_frame(m, (machine_frame){.after = 0}, &root, err);
@@ -302,7 +301,7 @@ sib_code machine_tidy(machine *m, uint32_t *state, sib_error *err)
     size_t n = m->states[*state].n;
     machine_place *places = mem_alloc(n, sizeof *places);
     if (!places)
-        return err_memory(err, n * sizeof *places, "states of a JSON schema");
+        return err_memory(err, n * sizeof *places, "states of a grammar");
     memcpy(places, m->places + m->states[*state].first, n * sizeof *places);
     m->frames = NULL;
     m->n_frames = m->frames_capacity = 0;

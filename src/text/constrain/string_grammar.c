@@ -34,52 +34,6 @@ typedef struct product {
 
 /* ---- Characters ------------------------------------------------------------------------------------------ */
 
-/* Numbers lo to hi of n bytes of 6 bits, of which the first stands on `lead`. */
-static uint32_t tail(grammar *g, uint32_t lead, uint32_t lo, uint32_t hi, int n, uint32_t next)
-{
-    if (!n)
-        return next;
-    const uint32_t shift = 6 * (uint32_t)(n - 1), mask = (1u << shift) - 1;
-    uint32_t first = lo >> shift, last = hi >> shift, all = 0;
-    if (first == last)
-        return grammar_range(g, (uint8_t)(lead | first), (uint8_t)(lead | last),
-                             tail(g, 0x80, lo & mask, hi & mask, n - 1, next));
-    if (lo & mask) {
-        all = grammar_range(g, (uint8_t)(lead | first), (uint8_t)(lead | first),
-                            tail(g, 0x80, lo & mask, mask, n - 1, next));
-        first++;
-    }
-    if ((hi & mask) != mask) {
-        all = grammar_either(g, all,
-                             grammar_range(g, (uint8_t)(lead | last), (uint8_t)(lead | last),
-                                           tail(g, 0x80, 0, hi & mask, n - 1, next)));
-        last--;
-    }
-    return first > last ? all
-                        : grammar_either(g, all,
-                                         grammar_range(g, (uint8_t)(lead | first), (uint8_t)(lead | last),
-                                                       tail(g, 0x80, 0, mask, n - 1, next)));
-}
-
-/* Characters lo to hi from U+0080 on, in UTF-8. */
-static uint32_t beyond_ascii(grammar *g, uint32_t lo, uint32_t hi, uint32_t next)
-{
-    static const struct {
-        uint32_t lo, hi, lead;
-        int n;
-    } lengths[] = {{0x80, 0x7FF, 0xC0, 2},
-                   {0x800, 0xD7FF, 0xE0, 3},
-                   {0xE000, 0xFFFF, 0xE0, 3},
-                   {0x10000, 0x10FFFF, 0xF0, 4}};
-    uint32_t all = 0;
-    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
-        uint32_t from = lo > lengths[i].lo ? lo : lengths[i].lo, to = hi < lengths[i].hi ? hi : lengths[i].hi;
-        if (from <= to)
-            all = grammar_either(g, all, tail(g, lengths[i].lead, from, to, lengths[i].n, next));
-    }
-    return all;
-}
-
 static void add_byte(byte_set *s, uint32_t c)
 {
     s->bits[c >> 6] |= UINT64_C(1) << (c & 63);
@@ -122,7 +76,7 @@ static uint32_t character_of(grammar *g, const automaton_range *ranges, size_t n
                 add_byte(&ascii, c);
         }
         if (ranges[i].hi >= 0x80)
-            all = grammar_either(g, all, beyond_ascii(g, ranges[i].lo, ranges[i].hi, next));
+            all = grammar_either(g, all, grammar_beyond_ascii(g, ranges[i].lo, ranges[i].hi, next));
     }
     all = grammar_either(g, all, grammar_of_set(g, &ascii, next));
     uint32_t behind = escaped(g, &letters, controls, next);
