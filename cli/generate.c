@@ -24,7 +24,8 @@ typedef struct settings {
 } settings;
 
 static const cli_option options[] = {
-    OPT_MODEL("an ONNX model, a checkpoint (safetensors, PyTorch, GGUF, rwkv.cpp, a Hugging Face folder), a "
+    OPT_MODEL("an ONNX model or the folder of one that Optimum or onnxruntime-genai wrote, a checkpoint "
+              "(safetensors, PyTorch, GGUF, rwkv.cpp, a Hugging Face folder), a "
               "job's document, "
               "a folder with one, or an installed model",
               .more = CHECKPOINT_IS_KEPT),

@@ -113,9 +113,10 @@ typedef struct sib_job_options {
     sib_logger log; /* of the job's models and sessions */
 } sib_job_options;
 
-/* Opens a job: a JSON document, a folder that contains job.json, or an ONNX model. The job of a model is the
+/* Opens a job: a JSON document, a folder that contains job.json, an ONNX model, or the folder that another program
+   exported a decoder to (docs/jobs.md: genai_config.json, model.onnx, ...). The job of a model is the
    document next to it, STEM.job.json for STEM.onnx, otherwise one that Sibyl has for it (models made by
-   sib_import, Silero's voice activity detector). Opens the models and checks their calls.
+   sib_import, Silero's voice activity detector, decoders and encoders of text by the names and shapes of their inputs). Opens the models and checks their calls.
    options: may be NULL. out: owned by the caller, sib_job_free(&j).
    Errors: SIB_ERR_IO, SIB_ERR_FORMAT with the path to the fault ("/nodes/2/inputs/audio"),
    SIB_ERR_UNSUPPORTED (a kind of node, or a model without a job, by name), SIB_ERR_MEMORY. */
@@ -150,7 +151,7 @@ SIB_API sib_code sib_job_open_from(const char *text, size_t size, const sib_job_
                                    sib_error *err);
 SIB_API void sib_job_free(sib_job **j);
 
-/* The JSON document that Sibyl has for a model (NULL: that of features), to be stored next to it and edited.
+/* The JSON document that Sibyl has for a model, or that of a folder (NULL: that of features), to be stored next to it and edited.
    *text: release with sib_free. Errors: those of sib_job_open. */
 SIB_API sib_code sib_job_describe(const char *model, const sib_job_options *options, char **text,
                                   sib_error *err);

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/outfile.h"
 #include "base/path.h"
+#include "job/exported_files.h"
 #include "job/nodes/nodes.h"
 #include "job/open_parts.h"
 #include "job/standard.h"
@@ -85,14 +86,25 @@ sib_code sib_job_open_from(const char *text, size_t size, const sib_job_resolver
     return code == SIB_OK ? code : err_set_at(err, code, why.offset, "%s", why.message);
 }
 
-sib_code sib_job_describe(const char *model, const sib_job_options *options, char **text, sib_error *err)
+static bool is_folder(const char *path)
 {
-    if (!text)
-        return err_set(err, SIB_ERR_ARGUMENT, "text is NULL");
+    struct stat at;
+    return !stat(path, &at) && S_ISDIR(at.st_mode);
+}
+
+/* The model's file: that of a folder, or itself. Release with mem_free. */
+static sib_code find_model(const char *path, char **out, sib_error *err)
+{
+    if (is_folder(path))
+        return exported_model_in(path, out, err);
+    *out = mem_strdup(path);
+    return *out ? SIB_OK : err_memory(err, strlen(path), "a path");
+}
+
+/* The document for a model's file. */
+static sib_code describe_model(const char *model, const sib_job_options *options, char **text, sib_error *err)
+{
     sib_model *m;
-    *text = NULL;
-    if (!model)
-        return standard_features_job(text, err);
     sib_code code =
         sib_model_open(model, &(sib_open_options){.registry = options ? options->registry : NULL}, &m, err);
     if (code != SIB_OK)
@@ -103,22 +115,54 @@ sib_code sib_job_describe(const char *model, const sib_job_options *options, cha
     return code;
 }
 
-/* The file of the document for `path`, release with mem_free; *out is NULL for an ONNX model that has none
-   next to it. */
-static sib_code find_document(const char *path, char **out, sib_error *err)
+sib_code sib_job_describe(const char *model, const sib_job_options *options, char **text, sib_error *err)
+{
+    char *path = NULL;
+    if (!text)
+        return err_set(err, SIB_ERR_ARGUMENT, "text is NULL");
+    *text = NULL;
+    if (!model)
+        return standard_features_job(text, err);
+    sib_code code = find_model(model, &path, err);
+    if (code == SIB_OK)
+        code = describe_model(path, options, text, err);
+    mem_free(path);
+    return code;
+}
+
+/* The document of the model's file, if there is one next to it; else *out is NULL. Release with mem_free. */
+static sib_code find_beside(const char *model, char **out, sib_error *err)
 {
     struct stat at;
-    bool model = ends_with(path, ".onnx"), folder = !model && !stat(path, &at) && S_ISDIR(at.st_mode);
-    *out = model    ? path_with_extension(path, ".job.json")
-           : folder ? path_join(path, "job.json")
-                    : mem_strdup(path);
-    if (!*out)
-        return err_memory(err, strlen(path), "a path");
-    if (model && stat(*out, &at)) {
+    if (!(*out = path_with_extension(model, ".job.json")))
+        return err_memory(err, strlen(model), "a path");
+    if (stat(*out, &at)) {
         mem_free(*out);
         *out = NULL;
     }
     return SIB_OK;
+}
+
+/* The job of `path`: its document, or its model where it has none. Release both with mem_free. */
+static sib_code find_job(const char *path, char **document, char **model, sib_error *err)
+{
+    struct stat at;
+    *document = *model = NULL;
+    if (is_folder(path)) {
+        if (!(*document = path_join(path, "job.json")))
+            return err_memory(err, strlen(path), "a path");
+        if (!stat(*document, &at))
+            return SIB_OK;
+        mem_free(*document);
+        *document = NULL;
+    }
+    sib_code code = find_model(path, model, err);
+    if (code == SIB_OK && !ends_with(*model, ".onnx")) { /* a document itself */
+        *document = *model;
+        *model = NULL;
+    } else if (code == SIB_OK)
+        code = find_beside(*model, document, err);
+    return code;
 }
 
 /* Opens the job of a document's file; errors name the file. */
@@ -145,7 +189,7 @@ static sib_code open_file(const char *path, const sib_job_options *options, sib_
 static sib_code open_standard(const char *path, const sib_job_options *options, sib_job **out, sib_error *err)
 {
     char *text = NULL, *folder = NULL;
-    sib_code code = sib_job_describe(path, options, &text, err);
+    sib_code code = describe_model(path, options, &text, err);
     if (code == SIB_OK)
         code = (folder = path_folder(path)) ? SIB_OK : err_memory(err, strlen(path), "a path");
     if (code == SIB_OK)
@@ -159,27 +203,28 @@ sib_code sib_job_open(const char *path, const sib_job_options *options, sib_job 
 {
     if (!path || !out)
         return err_set(err, SIB_ERR_ARGUMENT, "path or out is NULL");
-    char *document;
+    char *document, *model;
     *out = NULL;
-    sib_code code = find_document(path, &document, err);
+    sib_code code = find_job(path, &document, &model, err);
     if (code == SIB_OK)
-        code = document ? open_file(document, options, out, err) : open_standard(path, options, out, err);
+        code = document ? open_file(document, options, out, err) : open_standard(model, options, out, err);
     mem_free(document);
+    mem_free(model);
     return code;
 }
 
 sib_code sib_job_store(const char *model, const sib_job_options *options, char **path, sib_error *err)
 {
-    char *text, *json_path = NULL;
+    char *text = NULL, *file = NULL, *json_path = NULL;
     outfile f = {0};
     if (path)
         *path = NULL;
     if (!model)
         return err_set(err, SIB_ERR_ARGUMENT, "model is NULL");
-    sib_code code = sib_job_describe(model, options, &text, err);
-    if (code != SIB_OK)
-        return code;
-    if (!(json_path = path_with_extension(model, ".job.json")))
+    sib_code code = find_model(model, &file, err);
+    if (code == SIB_OK)
+        code = describe_model(file, options, &text, err);
+    if (code == SIB_OK && !(json_path = path_with_extension(file, ".job.json")))
         code = err_memory(err, strlen(model), "a path");
     if (code == SIB_OK)
         code = outfile_begin(&f, json_path, err);
@@ -192,6 +237,7 @@ sib_code sib_job_store(const char *model, const sib_job_options *options, char *
         *path = json_path;
     else
         mem_free(json_path);
+    mem_free(file);
     mem_free(text);
     return code;
 }

@@ -1,4 +1,5 @@
 #include "job/standard.h"
+#include "job/standard_inner.h"
 
 #include "base/alloc.h"
 #include "base/c_locale.h"
@@ -9,7 +10,6 @@
 #include "job/standard_text_generation.h"
 #include "job/standard_voice_activity.h"
 
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,14 +21,6 @@ sib_code standard_features_job(char **text, sib_error *err)
     return *text ? SIB_OK : err_memory(err, sizeof standard_features, "a job's document");
 }
 
-/* Inputs for making a document. */
-typedef struct maker {
-    const sib_model *m;
-    const char *path, *tokenizer, *recipe; /* recipe: from the model's metadata, or "" */
-    json_t *doc;
-    sib_error *err;
-} maker;
-
 static const char *metadata(const sib_model *m, const char *key)
 {
     const char *name, *value;
@@ -38,10 +30,10 @@ static const char *metadata(const sib_model *m, const char *key)
     return NULL;
 }
 
-static bool has_input(const sib_model *m, const char *name)
+bool maker_has_input(const maker *k, const char *name)
 {
     sib_value_info info;
-    for (size_t i = 0; sib_model_input(m, i, &info); i++)
+    for (size_t i = 0; sib_model_input(k->m, i, &info); i++)
         if (!strcmp(info.name, name))
             return true;
     return false;
@@ -60,8 +52,7 @@ static int stem_length(const char *name)
     return dot && dot != name ? (int)(dot - name) : (int)strlen(name);
 }
 
-/* Puts value (whose reference it takes) at a path in the document, "a/b/c"; numbers are indices of a list. */
-static bool put(json_t *at, const char *place, json_t *value)
+bool maker_put(json_t *at, const char *place, json_t *value)
 {
     char key[64];
     const char *slash;
@@ -76,7 +67,7 @@ static bool put(json_t *at, const char *place, json_t *value)
     return false;
 }
 
-static sib_code need(const maker *k, bool done)
+sib_code maker_need(const maker *k, bool done)
 {
     return done ? SIB_OK : err_set(k->err, SIB_ERR_MEMORY, "%s: out of memory for its job", k->path);
 }
@@ -89,30 +80,31 @@ static sib_code put_list(const maker *k, const char *place, const char *key, con
         json_decref(list);
         return err_set(k->err, SIB_ERR_FORMAT, "%s: '%s' in its metadata is not a JSON list", k->path, key);
     }
-    return need(k, put(k->doc, place, list));
+    return maker_need(k, maker_put(k->doc, place, list));
 }
 
 /* ---- Tokenizers ---------------------------------------------------------------------------------------- */
 
-/* The name of the tokenizer in the model's folder, in found (size); NULL: there is none. */
+/* The name of the tokenizer in the model's folder, or above a folder onnx/, in found (size); NULL: there is none. */
 static const char *find_tokenizer(const maker *k, char *found, size_t size)
 {
     static const char *const endings[] = {".tokenizer.json", ".tiktoken", ".vocab.txt", ".pieces.json"};
+    const size_t n_endings = sizeof endings / sizeof *endings;
     const char *name = base_name(k->path);
     const int folder = (int)(name - k->path), stem = stem_length(name);
-    for (size_t i = 0; i <= sizeof endings / sizeof *endings; i++) {
-        if (i < sizeof endings / sizeof *endings)
+    const bool below = folder >= 5 && !strncmp(name - 5, "onnx/", 5) && (folder == 5 || name[-6] == '/');
+    for (size_t i = 0; i < n_endings + 1 + below; i++) {
+        if (i < n_endings)
             snprintf(found, size, "%.*s%.*s%s", folder, k->path, stem, name, endings[i]);
         else
-            snprintf(found, size, "%.*stokenizer.json", folder, k->path);
+            snprintf(found, size, "%.*s%stokenizer.json", folder, k->path, i > n_endings ? "../" : "");
         if (!access(found, R_OK))
             return found + folder;
     }
     return NULL;
 }
 
-/* The tokenizer's path in the document: relative to the model's folder, or as given. */
-static sib_code put_tokenizer(const maker *k, const char *kind)
+sib_code maker_put_tokenizer(const maker *k, const char *kind)
 {
     const char *name = base_name(k->path), *n_vocab = metadata(k->m, "n_vocab");
     char path[4096];
@@ -121,12 +113,12 @@ static sib_code put_tokenizer(const maker *k, const char *kind)
         char *whole = realpath(k->tokenizer, NULL);
         if (!whole)
             return err_set(k->err, SIB_ERR_IO, "%s: the tokenizer does not exist", k->tokenizer);
-        sib_code code = need(k, put(k->doc, "tokenizers/text/file", json_string(whole)));
+        sib_code code = maker_need(k, maker_put(k->doc, "tokenizers/text/file", json_string(whole)));
         free(whole);
         if (code != SIB_OK)
             return code;
     } else if (found) {
-        sib_code code = need(k, put(k->doc, "tokenizers/text/file", json_string(found)));
+        sib_code code = maker_need(k, maker_put(k->doc, "tokenizers/text/file", json_string(found)));
         if (code != SIB_OK)
             return code;
     } else
@@ -136,10 +128,10 @@ static sib_code put_tokenizer(const maker *k, const char *kind)
     json_t *text = json_object_get(json_object_get(k->doc, "tokenizers"), "text");
     if (!kind)
         json_object_del(text, "kind");
-    bool done = !kind || put(text, "kind", json_string(kind));
+    bool done = !kind || maker_put(text, "kind", json_string(kind));
     if (done && n_vocab && kind)
-        done = put(text, "n_vocab", json_integer(strtoll(n_vocab, NULL, 10)));
-    return need(k, done);
+        done = maker_put(text, "n_vocab", json_integer(strtoll(n_vocab, NULL, 10)));
+    return maker_need(k, done);
 }
 
 /* ---- Kinds --------------------------------------------------------------------------------------------- */
@@ -152,13 +144,13 @@ static sib_code make_speech_to_text(const maker *k)
     bool multilingual = vocab && strtoll(vocab, NULL, 10) >= 51865, done = true;
     if (!ctx || !vocab)
         return err_set(k->err, SIB_ERR_FORMAT, "%s: its metadata lacks n_text_ctx or n_vocab", k->path);
-    done = put(k->doc, "nodes/0/inputs/n_text_ctx", json_integer(strtoll(ctx, NULL, 10))) &&
-           put(k->doc, "nodes/0/inputs/multilingual", json_boolean(multilingual));
-    sib_code code = need(k, done);
+    done = maker_put(k->doc, "nodes/0/inputs/n_text_ctx", json_integer(strtoll(ctx, NULL, 10))) &&
+           maker_put(k->doc, "nodes/0/inputs/multilingual", json_boolean(multilingual));
+    sib_code code = maker_need(k, done);
     if (code == SIB_OK && heads)
         code = put_list(k, "nodes/0/inputs/alignment_heads", "alignment_heads", heads);
     const char *kind = metadata(k->m, "tokenizer");
-    return code == SIB_OK ? put_tokenizer(k, kind ? kind : "whisper") : code;
+    return code == SIB_OK ? maker_put_tokenizer(k, kind ? kind : "whisper") : code;
 }
 
 /* State pairs of recurrent models: each input "state.X" from output "next.X", with its initial value. */
@@ -172,7 +164,7 @@ static sib_code put_states(const maker *k)
         json_decref(states);
         return code;
     }
-    bool done = put(k->doc, "calls/decoder/state", json_incref(states));
+    bool done = maker_put(k->doc, "calls/decoder/state", json_incref(states));
     for (size_t i = 0; sib_model_input(k->m, i, &info) && done; i++) {
         char next[256], key[300];
         if (strncmp(info.name, "state.", 6))
@@ -186,7 +178,7 @@ static sib_code put_states(const maker *k)
     }
     c_locale_leave(&locale);
     json_decref(states);
-    return need(k, done);
+    return maker_need(k, done);
 }
 
 /* How chats become prompts, from the model's metadata. */
@@ -195,13 +187,13 @@ static sib_code put_chat(const maker *k)
     static const char *const names[][2] = {
         {"chat_template", "template"}, {"bos_token", "bos_token"}, {"eos_token", "eos_token"}};
     json_t *chat = json_object();
-    bool done = metadata(k->m, names[0][0]) && put(k->doc, "chat", json_incref(chat));
+    bool done = metadata(k->m, names[0][0]) && maker_put(k->doc, "chat", json_incref(chat));
     for (size_t i = 0; i < sizeof names / sizeof *names && done; i++) {
         const char *text = metadata(k->m, names[i][0]);
-        done = !text || put(chat, names[i][1], json_string(text));
+        done = !text || maker_put(chat, names[i][1], json_string(text));
     }
     json_decref(chat);
-    return need(k, done || !metadata(k->m, names[0][0]));
+    return maker_need(k, done || !metadata(k->m, names[0][0]));
 }
 
 static sib_code make_text_generation(const maker *k)
@@ -223,12 +215,12 @@ static sib_code make_text_generation(const maker *k)
         code = put_chat(k);
     if (code != SIB_OK || (kind && !strcmp(kind, "bytes")))
         return code;
-    return put_tokenizer(k, kind);
+    return maker_put_tokenizer(k, kind);
 }
 
 static sib_code make_voice_activity(const maker *k)
 {
-    if (!has_input(k->m, "sr"))
+    if (!maker_has_input(k, "sr"))
         json_object_del(json_object_get(json_object_get(k->doc, "calls"), "vad"), "fixed");
     return SIB_OK;
 }
@@ -269,7 +261,7 @@ static void put_encoder_batch(const maker *k)
                in.dims[0] < 0;
     if (out.rank == 2)
         json_object_del(batch, "cut");
-    if (!has_input(k->m, "attention_mask"))
+    if (!maker_has_input(k, "attention_mask"))
         json_object_clear(batch);
     if (!open)
         json_object_del(encoder, "batch");
@@ -281,14 +273,15 @@ static sib_code make_text_embedding(const maker *k)
     json_t *encode = json_object_get(json_array_get(nodes, N_ENCODER_INPUTS + 1), "inputs");
     json_t *call = json_object_get(json_object_get(json_object_get(k->doc, "calls"), "encoder"), "inputs");
     for (size_t i = N_ENCODER_INPUTS; i-- > 0;)
-        if (!has_input(k->m, encoder_inputs[i].input)) {
+        if (!maker_has_input(k, encoder_inputs[i].input)) {
             json_object_del(call, encoder_inputs[i].port);
             json_object_del(encode, encoder_inputs[i].port);
             json_array_remove(nodes, i + 1);
         }
     put_encoder_batch(k);
-    sib_code code = need(k, put(k->doc, "calls/encoder/outputs/hidden", json_string(encoder_output(k->m))));
-    return code == SIB_OK ? put_tokenizer(k, metadata(k->m, "tokenizer")) : code;
+    sib_code code =
+        maker_need(k, maker_put(k->doc, "calls/encoder/outputs/hidden", json_string(encoder_output(k->m))));
+    return code == SIB_OK ? maker_put_tokenizer(k, metadata(k->m, "tokenizer")) : code;
 }
 
 static bool is_whisper(const maker *k)
@@ -299,13 +292,13 @@ static bool is_whisper(const maker *k)
 /* True for a model that computes logits for tokens. */
 static bool is_decoder(const maker *k)
 {
-    return k->recipe[0] && !is_whisper(k) && has_input(k->m, "tokens") && has_input(k->m, "at");
+    return k->recipe[0] && !is_whisper(k) && maker_has_input(k, "tokens") && maker_has_input(k, "at");
 }
 
 static bool is_silero(const maker *k)
 {
     sib_value_info state;
-    return has_input(k->m, "input") && has_input(k->m, "state") && !k->recipe[0] &&
+    return maker_has_input(k, "input") && maker_has_input(k, "state") && !k->recipe[0] &&
            sib_model_output(k->m, 1, &state) && !strcmp(state.name, "stateN");
 }
 
@@ -321,7 +314,7 @@ static bool is_encoder(const maker *k)
         if (!known && !info.optional_input)
             return false;
     }
-    return !k->recipe[0] && has_input(k->m, "input_ids") && encoder_output(k->m) &&
+    return !k->recipe[0] && maker_has_input(k, "input_ids") && encoder_output(k->m) &&
            (k->tokenizer || find_tokenizer(k, path, sizeof path));
 }
 
@@ -335,6 +328,8 @@ static const struct standard {
                   is_whisper, make_speech_to_text},
                  {"text-generation", "model", standard_text_generation, sizeof standard_text_generation,
                   is_decoder, make_text_generation},
+                 {"text-generation", "model", standard_text_generation, sizeof standard_text_generation,
+                  exported_decoder_fits, exported_decoder_make},
                  {"text-embedding", "model", standard_text_embedding, sizeof standard_text_embedding,
                   is_encoder, make_text_embedding},
                  {"voice-activity", "vad", standard_voice_activity, sizeof standard_voice_activity, is_silero,
@@ -348,14 +343,14 @@ static sib_code fill(maker *k, const struct standard *s, char **text)
     snprintf(place, sizeof place, "models/%s", s->model);
     snprintf(own, sizeof own, "%.*s", stem_length(name), name);
     k->doc = json_loadb(s->text, s->size - 1, 0, NULL);
-    sib_code code =
-        need(k, k->doc && put(k->doc, place, json_string(name)) && put(k->doc, "name", json_string(own)));
+    sib_code code = maker_need(k, k->doc && maker_put(k->doc, place, json_string(name)) &&
+                                      maker_put(k->doc, "name", json_string(own)));
     if (code == SIB_OK)
         code = s->make(k);
     char *dumped = code == SIB_OK ? json_dumps(k->doc, JSON_INDENT(2) | JSON_PRESERVE_ORDER) : NULL;
     if (code == SIB_OK) {
         *text = dumped ? mem_strdup(dumped) : NULL;
-        code = need(k, *text != NULL);
+        code = maker_need(k, *text != NULL);
     }
     free(dumped);
     json_decref(k->doc);

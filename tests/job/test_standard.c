@@ -108,6 +108,69 @@ TEST(models_that_generate_text)
     json_decref(j);
 }
 
+/* Logits of ids with a cache, as other programs name them. */
+static tiny exported(const char *more, const char *dims)
+{
+    tiny t = tiny_begin();
+    value_id ids = tiny_input(&t, "input_ids", SIB_I64, "B N"),
+             mask = tiny_input(&t, "attention_mask", SIB_I64, "B M"),
+             past = tiny_input(&t, "past_key_values.0.key", SIB_F32, "B H P 4"),
+             last = tiny_constant(&t, "last", SIB_I64, DIMS(1), OF(2));
+    value_id sum = tiny_op(&t, "Add", ids, mask, "sum");
+    if (more)
+        sum = tiny_op(&t, "Add", sum, tiny_input(&t, more, SIB_I64, dims), "more");
+    tiny_output(&t, tiny_op(&t, "Unsqueeze", sum, last, "logits"));
+    tiny_output(&t, tiny_op(&t, "Neg", past, NO_VALUE, "present.0.key"));
+    return t;
+}
+
+TEST(decoders_of_other_programs)
+{
+    sib_error err = SIB_ERROR_INIT;
+    sib_job_options of_kind = {.kind = "text-generation"};
+    char *text = NULL;
+    tiny t = exported("position_ids", "B N");
+    save_model(&t, "e.onnx");
+    save_text("tokenizer.json", "{}");
+    save_text("config.json", "{\"num_attention_heads\": 2, \"hidden_size\": 8, \"eos_token_id\": 5}");
+    save_text("chat_template.jinja", "{{ x }}");
+    json_t *j = described("e.onnx", NULL);
+    expect_json(
+        j, "calls/decoder",
+        "{\"model\": \"model\", \"inputs\": {\"tokens\": \"input_ids\"}, \"outputs\": {\"logits\": "
+        "\"logits\"}, \"state\": {\"past_key_values.*\": {\"name\": \"present.*\", \"dims\": [1, 2, 0, "
+        "4]}}, \"count\": {\"of\": \"tokens\", \"inputs\": {\"attention_mask\": \"ones\", "
+        "\"position_ids\": \"positions\"}}}");
+    expect_json(j, "inputs/stop_tokens/default", "[5]");
+    expect_json(j, "chat", "{\"file\": \"chat_template.jinja\"}");
+    json_decref(j);
+    CHECK_EVERY_ALLOCATION(sib_job_describe(in_folder("e.onnx"), &of_kind, &text, &err), sib_free(text));
+    static const char *const damaged[] = {"[", "[]",
+                                          "{\"model\": {\"decoder\": {\"filename\": \"../e.onnx\"}}}"};
+    for (size_t i = 0; i < 3; i++) {
+        save_text("genai_config.json", damaged[i]);
+        CHECK_FAILS(sib_job_describe(folder, NULL, &text, &err), i < 2 ? SIB_ERR_FORMAT : SIB_ERR_ARGUMENT,
+                    err, i < 2 ? "genai_config.json" : "..");
+    }
+    save_text("genai_config.json",
+              "{\"model\": {\"eos_token_id\": [6, 5, \"x\"], \"decoder\": {\"filename\": "
+              "\"e.onnx\", \"inputs\": {\"past_key_names\": \"%d\"}}}}");
+    CHECK_OK(sib_job_describe(folder, NULL, &text, &err), err);
+    assert_non_null(strstr(text, "\"models\""));
+    sib_free(text);
+    remove(in_folder("genai_config.json"));
+    t = exported("picture", "B 1");
+    save_model(&t, "e.onnx");
+    CHECK_FAILS(sib_job_describe(in_folder("e.onnx"), NULL, &text, &err), SIB_ERR_UNSUPPORTED, err,
+                "its input 'picture' (int64 [B, 1]) is neither tokens, a mask");
+    save_text("config.json", "{\"architectures\": [\"BertForMaskedLM\"]}");
+    CHECK_FAILS(sib_job_describe(in_folder("e.onnx"), NULL, &text, &err), SIB_ERR_UNSUPPORTED, err,
+                "there is no standard job");
+    static const char *const files[] = {"config.json", "chat_template.jinja", "tokenizer.json"};
+    for (size_t i = 0; i < 3; i++)
+        remove(in_folder(files[i]));
+}
+
 /* Vectors of ids, with these further inputs. */
 static tiny encoder_of(const char *output, const char *dims, const char *const *more, size_t n)
 {

@@ -26,7 +26,7 @@ static bool gives(const port_list *l, const char *value)
 /* Whether all states are caches that begin without rows, and that nobody else is given. */
 static bool begins_empty(const call_plan *p)
 {
-    bool empty = p->state.n > 0;
+    bool empty = p->state.n > 0 && !p->call->count.of;
     for (size_t i = 0; i < p->state.n; i++) {
         const call_port *s = &p->state.items[i];
         empty = empty && !s->pair->n_dims && s->info.ranked && s->info.rank == RANK &&

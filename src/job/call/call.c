@@ -6,6 +6,7 @@
 #include "base/size.h"
 #include "job/call/batch.h"
 #include "job/call/buffers.h"
+#include "job/call/count.h"
 #include "job/call/rows.h"
 
 #include <sibyl/watch.h>
@@ -22,6 +23,7 @@ struct job_call {
     uint64_t steps;    /* calls made in this run */
     sib_value **state; /* (plan->state.n) NULL before the first call */
     call_buffers buffers;
+    call_count count;
     bool *overwrite;        /* (likewise) the buffers */
     sib_value **held;       /* (plan->held.n) of the last call, NULL before it */
     sib_value **made;       /* (all outputs) of the session, during its run */
@@ -39,7 +41,7 @@ static size_t count_outputs(const call_plan *p)
 
 static size_t max_feeds(const call_plan *p)
 {
-    return p->inputs.n + p->state.n + p->context.n + p->call->n_fixed + CALL_BUFFERS_FEEDS;
+    return p->inputs.n + p->state.n + p->context.n + p->call->n_fixed + p->n_counts + CALL_BUFFERS_FEEDS;
 }
 
 /* Whether nobody asks for values inside the model, which a batch does not show. */
@@ -71,6 +73,8 @@ sib_code job_call_begin(const call_plan *p, job_call *of, const job_watch *watch
     sib_code code = c->state && c->held && c->made && c->feeds && c->own && c->overwrite
                         ? SIB_OK
                         : err_memory(err, feeds * sizeof *c->feeds, "a call");
+    if (code == SIB_OK)
+        code = call_count_begin(&c->count, p, err);
     if (code == SIB_OK && batch && batch->plan == p && unwatched(p, watch)) {
         c->batch = batch;
         code = batch_join(batch->steps, &c->sequence, err);
@@ -92,6 +96,7 @@ void job_call_reset(job_call *c)
 {
     drop(c->state, c->plan->state.n);
     call_buffers_reset(&c->buffers, c->plan);
+    call_count_reset(&c->count);
     if (c->sequence)
         sequence_rewind(c->sequence);
 }
@@ -110,6 +115,7 @@ void job_call_end(job_call **c)
     mem_free((*c)->own);
     mem_free((*c)->overwrite);
     call_buffers_end(&(*c)->buffers);
+    call_count_end(&(*c)->count, (*c)->plan);
     mem_free(*c);
     *c = NULL;
 }
@@ -222,6 +228,20 @@ static sib_code first_state(const job_call *c, const call_port *s, sib_value **o
     return code;
 }
 
+/* Sets c->own[i], the value of port i: with the tokens of the calls before where the call has a history. */
+static sib_code given_value(job_call *c, size_t i, const sib_port_value *v, sib_error *err)
+{
+    const call_plan *p = c->plan;
+    sib_port_value joined;
+    if (p->call->count.history && i == p->count_of) {
+        sib_code code = call_count_join(&c->count, v, &joined, err);
+        if (code != SIB_OK)
+            return code;
+        v = &joined;
+    }
+    return input_value(c, &p->inputs.items[i], v, &c->own[i], err);
+}
+
 /* Fills c->feeds; *n: how many. */
 static sib_code feed(job_call *c, job_value *const *in, size_t *n, sib_error *err)
 {
@@ -231,11 +251,13 @@ static sib_code feed(job_call *c, job_value *const *in, size_t *n, sib_error *er
     memset(c->overwrite, 0, max_feeds(p) * sizeof *c->overwrite);
     for (size_t i = 0; i < p->inputs.n && code == SIB_OK; i++) {
         const call_port *port = &p->inputs.items[i];
-        if (in[i] && (code = input_value(c, port, &in[i]->v, &c->own[i], err)) == SIB_OK)
+        if (in[i] && (code = given_value(c, i, &in[i]->v, err)) == SIB_OK)
             c->feeds[(*n)++] = (sib_named_value){port->value, c->own[i]};
         else if (!in[i] && !port->info.optional_input && call_plan_fixed(p, port->value) == NO_INDEX)
             code = refused(c, port->port, "it has no value", err);
     }
+    if (code == SIB_OK)
+        code = call_count_feed(&c->count, p, c->own, n, c->feeds, err);
     for (size_t i = 0; i < p->call->n_fixed; i++) {
         const call_port *port = NULL; /* the port that overrides it */
         for (size_t k = 0; k < p->inputs.n; k++)
@@ -392,6 +414,7 @@ sib_code job_call_start(job_call *c, job_value *const *in, sib_value **out, sib_
     take_over(out, c->made, p->outputs.n);
     take_over(c->state, c->made + p->outputs.n, p->state.n);
     call_buffers_step(&c->buffers);
+    call_count_step(&c->count, p);
     take_over(c->held, c->made + p->outputs.n + p->state.n, p->held.n);
     return SIB_OK;
 }

@@ -1,5 +1,7 @@
 #include "job/call/buffers.h"
+#include "job/call/count.h"
 #include "job/call/rows.h"
+#include "job/document/pattern.h"
 
 #include "base/alloc.h"
 #include "base/array.h"
@@ -23,34 +25,7 @@ static __attribute__((format(printf, 3, 4))) sib_code call_fault(const call_plan
     return doc_fault(p->d, err, SIB_ERR_FORMAT, path, "%s", words);
 }
 
-/* ---- Patterns ------------------------------------------------------------------------------------------ */
-
-/* The part of `name` for which * stands, where `name` fits `pattern`; a pattern has one * or none. */
-static bool star_of(const char *pattern, const char *name, sib_str *star)
-{
-    const char *at = strchr(pattern, '*');
-    *star = (sib_str){"", 0};
-    if (!at)
-        return !strcmp(pattern, name);
-    size_t front = (size_t)(at - pattern), back = strlen(at + 1), length = strlen(name);
-    if (length < front + back || strncmp(pattern, name, front) || strcmp(name + length - back, at + 1))
-        return false;
-    *star = (sib_str){name + front, length - front - back};
-    return true;
-}
-
-/* The pattern with * replaced. NULL where memory cannot be allocated. */
-static char *put_star(const char *pattern, sib_str star)
-{
-    const char *at = strchr(pattern, '*');
-    if (!at)
-        return mem_strdup(pattern);
-    size_t size = strlen(pattern) + star.length;
-    char *out = mem_alloc(size, 1);
-    if (out)
-        snprintf(out, size, "%.*s%.*s%s", (int)(at - pattern), pattern, (int)star.length, star.data, at + 1);
-    return out;
-}
+/* ---- Ports --------------------------------------------------------------------------------------------- */
 
 static void port_list_free(port_list *l)
 {
@@ -65,7 +40,8 @@ static void port_list_free(port_list *l)
 static sib_code port_list_add(port_list *l, const job_pair *pair, sib_str star, const sib_value_info *info,
                               sib_error *err)
 {
-    call_port p = {.port = put_star(pair->from, star), .value = put_star(pair->to, star), .pair = pair};
+    call_port p = {
+        .port = pattern_fill(pair->from, star), .value = pattern_fill(pair->to, star), .pair = pair};
     if (info)
         p.info = *info;
     sib_code code = ARRAY_PUSH(l->items, l->n, l->capacity, "ports of a call", err, p);
@@ -91,7 +67,7 @@ static sib_code put_out(const call_plan *p, const job_pairs *pairs, const sib_mo
         sib_value_info info;
         sib_str star;
         for (size_t i = 0; border(m, i, &info); i++)
-            if (star_of(pattern, info.name, &star)) {
+            if (pattern_fits(pattern, info.name, &star)) {
                 sib_code code = port_list_add(out, pair, star, &info, err);
                 if (code != SIB_OK)
                     return code;
@@ -221,7 +197,7 @@ size_t call_plan_fixed(const call_plan *p, const char *name)
     return NO_INDEX;
 }
 
-/* How many ports, states and contexts feed an input of the model. */
+/* How many ports, states, contexts and counts feed an input of the model. */
 static size_t feeds_of(const call_plan *p, const char *input)
 {
     size_t n = 0;
@@ -231,6 +207,8 @@ static size_t feeds_of(const call_plan *p, const char *input)
         n += !strcmp(p->state.items[i].port, input);
     for (size_t i = 0; i < p->context.n; i++)
         n += !strcmp(p->context.items[i].port, input);
+    for (size_t i = 0; i < p->n_counts; i++)
+        n += !strcmp(p->counts[i].info.name, input);
     return n;
 }
 
@@ -277,6 +255,8 @@ sib_code call_plan_make(const job_doc *d, size_t number, sib_model *const *model
     if (code == SIB_OK)
         code = make_fixed(p, err);
     if (code == SIB_OK)
+        code = call_counts_open(p, models[p->call->model], err);
+    if (code == SIB_OK)
         code = check_fed(p, err);
     if (code == SIB_OK)
         code = check_batch(p, err);
@@ -301,6 +281,7 @@ void call_plan_free(call_plan **p)
     for (size_t i = 0; (*p)->fixed && i < (*p)->call->n_fixed; i++)
         sib_value_free(&(*p)->fixed[i]);
     mem_free((*p)->fixed);
+    mem_free((*p)->counts);
     mem_free((*p)->names);
     mem_free((*p)->stay);
     sib_session_free(&(*p)->session);
@@ -360,12 +341,17 @@ const char *call_plan_name(const call_plan *p)
     return p->call->name;
 }
 
+bool call_plan_has_history(const call_plan *p)
+{
+    return p->call->count.history;
+}
+
 bool call_plan_is_apart(const call_plan *p)
 {
     bool given = false; /* a state has its own beginning */
     for (size_t i = 0; i < p->state.n; i++)
         given = given || p->state.items[i].pair->n_dims;
-    return !p->context.n && !p->held.n && !given;
+    return !p->context.n && !p->held.n && !given && !p->call->count.of;
 }
 
 sib_session *call_plan_session(const call_plan *p)

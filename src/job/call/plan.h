@@ -38,6 +38,8 @@ const sib_value_info *call_plan_state(const call_plan *p, size_t i);
 const char *call_plan_next(const call_plan *p, size_t i);
 /* The call's name in the document. */
 const char *call_plan_name(const call_plan *p);
+/* Whether each call is given the tokens of those before as well. */
+bool call_plan_has_history(const call_plan *p);
 /* Whether each call stands alone but for its state: no context of other calls, none for others, and a state that begins
    without rows. */
 bool call_plan_is_apart(const call_plan *p);

@@ -257,7 +257,7 @@ static size_t call_named(const job_doc *d, size_t n, const char *name)
 static sib_code read_call(job_doc *d, const char *name, const json_t *j, size_t number, sib_error *err)
 {
     static const char *const members[] = {"model", "inputs", "outputs", "state", "context",
-                                          "of",    "fixed",  "batch",   NULL};
+                                          "of",    "fixed",  "batch",   "count", NULL};
     char path[128];
     job_call_doc *c = &d->calls[number];
     c->name = name;
@@ -284,6 +284,8 @@ static sib_code read_call(job_doc *d, const char *name, const json_t *j, size_t 
         code = read_fixed(d, j, path, c, err);
     if (code == SIB_OK)
         code = read_batch(d, j, path, c, err);
+    if (code == SIB_OK)
+        code = doc_read_count(d, j, path, c, err);
     c->of = call_named(d, number, of);
     if (code == SIB_OK && (c->context.n > 0) != (c->of != NO_INDEX))
         code = of && c->of == NO_INDEX

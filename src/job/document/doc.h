@@ -45,6 +45,30 @@ typedef struct job_fixed {
     size_t n;
 } job_fixed;
 
+/* Integers that a call makes of how many tokens it was given: P by the calls before, N by this one. */
+typedef enum job_count_kind {
+    JOB_COUNT_ONES,      /* (P + N) 1: a mask */
+    JOB_COUNT_ZEROS,     /* (N) 0 */
+    JOB_COUNT_POSITIONS, /* (N) from P on */
+    JOB_COUNT_BEFORE,    /* P */
+    JOB_COUNT_ALL,       /* P + N */
+    JOB_COUNT_LAST,      /* P + N - 1 */
+    JOB_COUNT_BEGUN,     /* whether P > 0 */
+    JOB_COUNT_KINDS
+} job_count_kind;
+
+typedef struct job_counted {
+    const char *input; /* of the model */
+    job_count_kind kind;
+} job_counted;
+
+typedef struct job_count {
+    const char *of;     /* the port along whose last axis the tokens are; NULL: nothing is counted */
+    bool history;       /* that port is given the tokens of the calls before as well: P is 0 */
+    job_counted *items; /* (n) */
+    size_t n;
+} job_count;
+
 /* How calls of several runs become one, stacked along the first axis; all inputs are tokens. */
 typedef struct job_call_batch {
     bool allowed;
@@ -66,6 +90,7 @@ typedef struct job_call_doc {
     job_fixed *fixed;
     size_t n_fixed;
     job_call_batch batch;
+    job_count count;
 } job_call_doc;
 
 typedef struct job_block {
@@ -183,6 +208,9 @@ sib_code doc_only(const job_doc *d, const struct json_t *object, const char *pat
 sib_code doc_name(const job_doc *d, const char *path, const char *name, sib_error *err);
 /* calls.c: "models", "tokenizers", "calls". */
 sib_code doc_read_calls(job_doc *d, sib_error *err);
+/* count.c: "count" of a call whose other members are read. */
+sib_code doc_read_count(job_doc *d, const struct json_t *call, const char *path, job_call_doc *out,
+                        sib_error *err);
 /* nodes.c: "inputs", "nodes", "outputs". */
 sib_code doc_read_nodes(job_doc *d, sib_error *err);
 /* graph.c: places of nodes and sources of slots, once all nodes are read. */

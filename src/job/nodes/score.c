@@ -18,7 +18,9 @@ static const job_port score_outputs[] = {
     {"perplexity", SIB_PORT_NUMBER, false, "exp of the negative mean of logprobs"}};
 
 typedef struct scoring {
-    size_t tokens_port, at_port, logits_port;
+    size_t tokens_port, logits_port;
+    size_t at_port;    /* NO_INDEX: the model gives the logits of all tokens */
+    size_t keep_port;  /* of how many tokens it gives them, 0 for all; NO_INDEX: it is not asked */
     sib_value *logits; /* float32 [n, n_vocab] where wanted, else NULL */
     double *logprobs;  /* (n) */
     size_t done, n_vocab;
@@ -41,7 +43,9 @@ static sib_code take_logits(job_step *s, scoring *w, const sib_tensor *t, size_t
     const sib_port_value *tokens = &s->in[SCORE_TOKENS]->v;
     size_t rank = sib_tensor_rank(t), all = tokens->tokens.n;
     size_t n_vocab = rank ? (size_t)sib_tensor_dims(t)[rank - 1] : 0;
-    if (!n_vocab || sib_tensor_count(t) != (uint64_t)n * n_vocab || (w->n_vocab && n_vocab != w->n_vocab))
+    size_t before = call_plan_has_history(job_call_plan(s->calls[0])) ? w->done : 0; /* rows given again */
+    if (!n_vocab || sib_tensor_count(t) != (uint64_t)(before + n) * n_vocab ||
+        (w->n_vocab && n_vocab != w->n_vocab))
         return err_set(err, SIB_ERR_ARGUMENT, "%s: the model has %llu logits for %zu tokens", s->node->name,
                        (unsigned long long)sib_tensor_count(t), n);
     w->n_vocab = n_vocab;
@@ -55,7 +59,7 @@ static sib_code take_logits(job_step *s, scoring *w, const sib_tensor *t, size_t
             sib_tensor_free(&kept);
         }
     }
-    const float *data = code == SIB_OK ? sib_tensor_data(rows) : NULL;
+    const float *data = code == SIB_OK ? (const float *)sib_tensor_data(rows) + before * n_vocab : NULL;
     if (code == SIB_OK && w->logits)
         memcpy((float *)sib_tensor_data(sib_value_tensor(w->logits)) + w->done * n_vocab, data,
                n * n_vocab * sizeof *data);
@@ -86,9 +90,14 @@ static sib_code feed_chunk(job_step *s, scoring *w, size_t n, const double *at, 
         return err_memory(err, (n_in + n_out) * sizeof *in, "ports of a call");
     sib_value **out = (sib_value **)(in + n_in);
     in[w->tokens_port] = job_value_tokens(s->in[SCORE_TOKENS]->v.tokens.ids + w->done, n);
-    in[w->at_port] = job_value_numbers(at, n);
-    sib_code code = in[w->tokens_port] && in[w->at_port] ? job_call_run(s->calls[0], in, out, err)
-                                                         : err_memory(err, n * sizeof *at, "tokens");
+    if (w->at_port != NO_INDEX)
+        in[w->at_port] = job_value_numbers(at, n);
+    if (w->keep_port != NO_INDEX)
+        in[w->keep_port] = job_value_number(0);
+    sib_code code = in[w->tokens_port] && (w->at_port == NO_INDEX || in[w->at_port]) &&
+                            (w->keep_port == NO_INDEX || in[w->keep_port])
+                        ? job_call_run(s->calls[0], in, out, err)
+                        : err_memory(err, n * sizeof *at, "tokens");
     const sib_tensor *logits = code == SIB_OK ? sib_value_tensor(out[w->logits_port]) : NULL;
     if (code == SIB_OK)
         code = logits ? take_logits(s, w, logits, n, err)
@@ -106,9 +115,10 @@ static sib_code find_ports(job_step *s, scoring *w, sib_error *err)
     const call_plan *p = job_call_plan(s->calls[0]);
     w->tokens_port = call_plan_input_named(p, "tokens");
     w->at_port = call_plan_input_named(p, "at");
+    w->keep_port = call_plan_input_named(p, "keep");
     w->logits_port = call_plan_output_named(p, "logits");
-    if (w->tokens_port == NO_INDEX || w->at_port == NO_INDEX || w->logits_port == NO_INDEX)
-        return err_set(err, SIB_ERR_ARGUMENT, "%s: its call needs the ports 'tokens', 'at' and 'logits'",
+    if (w->tokens_port == NO_INDEX || w->logits_port == NO_INDEX)
+        return err_set(err, SIB_ERR_ARGUMENT, "%s: its call needs the ports 'tokens' and 'logits'",
                        s->node->name);
     return SIB_OK;
 }
