@@ -6,6 +6,8 @@
 #ifndef IMPORT_CHECKPOINT_H
 #define IMPORT_CHECKPOINT_H
 
+#include "tensor/blocks.h"
+
 #include <sibyl/tensor.h>
 
 /* The layout of elements: single (block 1), or in blocks of `block` elements and `bytes` bytes that include
@@ -14,7 +16,7 @@ typedef struct weight_format {
     const char *name;      /* "float16", "q4_0" */
     sib_dtype dtype;       /* of formats with block 1, otherwise SIB_DTYPE_UNKNOWN */
     unsigned block, bytes; /* elements of a block and its size in the file */
-    void (*decode)(const uint8_t *blocks, size_t n, float *out); /* n blocks; NULL with block 1 */
+    block_kind blocks;     /* N_BLOCK_KINDS with block 1 */
 } weight_format;
 
 typedef struct weight {

@@ -17,27 +17,9 @@ bool weight_count(const weight *w, uint64_t *out)
     return shape_count(w->rank, w->dims, out, NULL) == SIB_OK;
 }
 
-/* Decodes elements [first, first + n) of blocks. */
 static void decode_piece(const weight *w, uint64_t first, size_t n, float *out)
 {
-    const weight_format *f = w->format;
-    float block[PIECE];
-    while (n) {
-        uint64_t index = first / f->block;
-        size_t skip = (size_t)(first % f->block), m = size_min(n, f->block - skip);
-        const uint8_t *at = w->data + index * f->bytes;
-        if (m == f->block) { /* complete blocks are decoded in place */
-            size_t blocks = n / f->block;
-            m = blocks * f->block;
-            f->decode(at, blocks, out);
-        } else {
-            f->decode(at, 1, block);
-            memcpy(out, block + skip, m * sizeof *out);
-        }
-        first += m;
-        out += m;
-        n -= m;
-    }
+    blocks_decode(block_format_at(w->format->blocks), w->data, (size_t)first, n, out);
 }
 
 /* Gathers elements [first, first + n) by their strides, without conversion. */

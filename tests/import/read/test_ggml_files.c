@@ -104,7 +104,7 @@ TEST(test_refused)
     file_refused(with_tensor(file_rwkv(101), "w", 10, 2, blocks, 20), SIB_ERR_UNSUPPORTED, "type 10");
     file_refused(with_tensor(file_whisper(2), "w", 2, 2, blocks, 18), SIB_ERR_UNSUPPORTED, "old version");
     file_refused(with_tensor(file_whisper(1002), "w", 2, 2, blocks, 18), SIB_ERR_UNSUPPORTED, "old version");
-    file_refused(with_tensor(file_whisper(2010), "w", 10, 2, blocks, 84), SIB_ERR_UNSUPPORTED, "Q2_K");
+    file_refused(with_tensor(file_whisper(2010), "w", 9, 2, blocks, 36), SIB_ERR_UNSUPPORTED, "Q8_1");
     for (int k = 0; k < 2; k++) {
         file_refused(with_tensor(k ? file_rwkv(101) : file_whisper(2000), "w", 0, 5, ones, 4), SIB_ERR_FORMAT,
                      "5 dims");
