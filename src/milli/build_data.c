@@ -4,6 +4,7 @@
 #include "base/str.h"
 #include "milli/types.h"
 #include "spec/spec.h"
+#include "tensor/blocks.h"
 
 /* A tensor of the dtype, or of one that is not known yet. */
 static bool is_of(lowering *l, mval v, milli_kind milli, sib_dtype dtype, const char *what)
@@ -166,6 +167,33 @@ mval m_tfidf(lowering *l, mval x, size_t n_attributes, attribute *attributes)
     if (dtype != SIB_STRING)
         x = m_cast(l, x, SIB_I64);
     return types_emit(l, MILLI_tfidf, 1, &x, n_attributes, attributes, type);
+}
+
+/* ---- Blocks ----------------------------------------------------------------------------------------------- */
+
+mval m_decode_blocks(lowering *l, mval bytes, sib_str format)
+{
+    block_kind kind;
+    dim dims[SIB_MAX_RANK];
+    if (!block_kind_named(format.data, format.length, &kind))
+        return l_fail(l, SIB_ERR_UNSUPPORTED, "blocks of the format '%.*s' are not known", (int)format.length,
+                      format.data);
+    if (!is_of(l, bytes, MILLI_decode_blocks, SIB_U8, "uint8") ||
+        !has_rank(l, bytes, MILLI_decode_blocks, 1, SIB_MAX_RANK))
+        return MVAL_NONE;
+    const block_format *f = block_format_at(kind);
+    int rank = m_dims(l, bytes, dims);
+    int64_t row = rank > 0 ? m_number(l, dims[rank - 1]) : 0;
+    if (!l_ok(l) || rank < 1)
+        return MVAL_NONE;
+    if (row % f->bytes || row / f->bytes > INT64_MAX / f->block)
+        return l_fail(l, SIB_ERR_ARGUMENT,
+                      "rows of %lld bytes, expected a multiple of the %u of a block of %s", (long long)row,
+                      f->bytes, f->name);
+    attribute a = attribute_str("format", format);
+    dims[rank - 1] = d_const(l, row / f->bytes * f->block);
+    value_type type = types_widen(l, m_tensor_type(l, SIB_F32, (size_t)rank, dims));
+    return types_emit(l, MILLI_decode_blocks, 1, &bytes, 1, &a, type);
 }
 
 /* ---- Images ----------------------------------------------------------------------------------------------- */

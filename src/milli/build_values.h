@@ -47,6 +47,8 @@ mval m_tokenize(lowering *l, mval x, size_t n_attributes, attribute *attributes)
 /* attributes: those of ONNX TfIdfVectorizer, checked. */
 mval m_tfidf(lowering *l, mval x, size_t n_attributes, attribute *attributes);
 /* format: RGB, BGR or Grayscale. empty: what cannot be decoded gives no pixels. */
+/* The elements of blocks of quantised numbers: float32 [..., k] of uint8 [..., bytes of a row]. */
+mval m_decode_blocks(lowering *l, mval bytes, sib_str format);
 mval m_decode_image(lowering *l, mval bytes, sib_str format, bool empty);
 /* in: boxes, scores, max per class, thresholds of IoU and score: see milli.def. */
 mval m_non_max_suppression(lowering *l, const mval in[5], bool center_point);

@@ -177,6 +177,27 @@ static inline vf vf_load_s4(const int8_t *p, vf *high)
     return _mm256_cvtepi32_ps(_mm256_srai_epi32(_mm256_slli_epi32(both, 28), 28));
 }
 
+/* The float16 at p, at any alignment, in every lane. */
+static inline vf vf_set1_f16(const void *p)
+{
+    int16_t bits;
+    memcpy(&bits, p, sizeof bits);
+    return _mm256_cvtph_ps(_mm_set1_epi16(bits));
+}
+
+static inline vf vf_load_u4(const uint8_t *p, vf *high)
+{
+    __m256i both = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p));
+    *high = _mm256_cvtepi32_ps(_mm256_srli_epi32(both, 4));
+    return _mm256_cvtepi32_ps(_mm256_and_si256(both, _mm256_set1_epi32(15)));
+}
+
+static inline vf vf_load_bits(const uint8_t *p, int shift, int mask)
+{
+    __m256i bytes = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p));
+    return _mm256_cvtepi32_ps(_mm256_and_si256(_mm256_srli_epi32(bytes, shift), _mm256_set1_epi32(mask)));
+}
+
 /* Scales in two steps, the first of which stays normal, so underflow rounds once. Lanes below every denormal
    are 0 before: underflow takes some processors 100 cycles and more. */
 static inline vf vf_scale(vf v, vf n)

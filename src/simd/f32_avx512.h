@@ -164,6 +164,29 @@ static inline vf vf_load_s4(const int8_t *p, vf *high)
     return _mm512_permutexvar_ps(both, table);
 }
 
+/* The float16 at p, at any alignment, in every lane. */
+static inline vf vf_set1_f16(const void *p)
+{
+    int16_t bits;
+    memcpy(&bits, p, sizeof bits);
+    return _mm512_cvtph_ps(_mm256_set1_epi16(bits));
+}
+
+static inline vf vf_load_u4(const uint8_t *p, vf *high)
+{
+    const __m512 table = _mm512_setr_ps(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    __m512i both = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p));
+    *high = _mm512_permutexvar_ps(_mm512_srli_epi32(both, 4), table);
+    return _mm512_permutexvar_ps(both, table);
+}
+
+static inline vf vf_load_bits(const uint8_t *p, int shift, int mask)
+{
+    __m512i bytes = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p));
+    return _mm512_cvtepi32_ps(
+        _mm512_and_si512(_mm512_srli_epi32(bytes, (unsigned)shift), _mm512_set1_epi32(mask)));
+}
+
 /* Lanes below every denormal are not computed: underflow takes some processors 100 cycles and more. */
 static inline vf vf_scale(vf v, vf n)
 {

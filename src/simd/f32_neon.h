@@ -272,6 +272,27 @@ static inline vf vf_load_s4(const int8_t *p, vf *high)
     return vcvtq_f32_s32(vshrq_n_s32(vshlq_n_s32(both, 28), 28));
 }
 
+/* The float16 at p, at any alignment, in every lane. */
+static inline vf vf_set1_f16(const void *p)
+{
+    uint16_t bits;
+    __builtin_memcpy(&bits, p, sizeof bits);
+    return vcvt_f32_f16(vreinterpret_f16_u16(vdup_n_u16(bits)));
+}
+
+static inline vf vf_load_u4(const uint8_t *p, vf *high)
+{
+    uint32x4_t both = vmovl_u16(vget_low_u16(vmovl_u8(vf_bytes(p))));
+    *high = vcvtq_f32_u32(vshrq_n_u32(both, 4));
+    return vcvtq_f32_u32(vandq_u32(both, vdupq_n_u32(15)));
+}
+
+static inline vf vf_load_bits(const uint8_t *p, int shift, int mask)
+{
+    uint32x4_t bytes = vmovl_u16(vget_low_u16(vmovl_u8(vf_bytes(p))));
+    return vcvtq_f32_u32(vandq_u32(vshlq_u32(bytes, vdupq_n_s32(-shift)), vdupq_n_u32((uint32_t)mask)));
+}
+
 /* Scales in two steps, the first of which stays normal, so underflow rounds once. */
 static inline vf vf_scale(vf v, vf n)
 {

@@ -1,5 +1,6 @@
 /* Matrix products on cpu against ref: shapes, broadcasting, constants, attributes, dtypes. */
 #include "backend/claim.h"
+#include "check_blocks.h"
 
 /* An input with dims as in "2 3 4". */
 static claim_input input(sib_dtype dtype, const char *dims, bool constant)
@@ -180,6 +181,44 @@ TEST(bits)
             w.n_attributes = 4;
             snprintf(words, sizeof words, "%d bits, form %u", number, form);
             claim_check(&w, words);
+        }
+}
+
+/* Weights in blocks of few bits, as they are in a file. */
+TEST(blocks)
+{
+    check_random r = {18};
+    for (block_kind kind = 0; kind < N_BLOCK_KINDS; kind++)
+        for (unsigned form = 0; form < 3; form++) {
+            const block_format *f = block_format_at(kind);
+            int64_t m = form == 2 ? 40 : form + 1, columns = form ? 70 : 3, blocks = form + 1;
+            size_t bytes = (size_t)(columns * blocks) * f->bytes;
+            uint8_t *q = malloc(bytes);
+            double *values = malloc(bytes * sizeof *values);
+            assert_true(q && values);
+            check_blocks(&r, kind, q, bytes / f->bytes);
+            for (size_t i = 0; i < bytes; i++)
+                values[i] = q[i];
+            claim_case w = {.domain = "ai.sibyl",
+                            .type = "MatMulBlocks",
+                            .version = 1,
+                            .n_in = 2,
+                            .n_out = 1,
+                            .rel = 1e-5};
+            w.abs = 1e-5 * (f->block > 32 ? 30 : 1);
+            w.in[0] = (claim_input){.dtype = SIB_F32, .rank = 3, .dims = {1, m, blocks * f->block}};
+            w.in[1] = (claim_input){.dtype = SIB_U8,
+                                    .rank = 2,
+                                    .dims = {columns, blocks * f->bytes},
+                                    .values = values,
+                                    .constant = true};
+            w.attributes[0] = claim_text("format", f->name);
+            w.n_attributes = 1;
+            claim_check(&w, f->name);
+            w.in[1].constant = false;
+            w.left_to_lower = true;
+            claim_check(&w, "blocks that are no constant");
+            free(q), free(values);
         }
 }
 

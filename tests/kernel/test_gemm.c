@@ -4,6 +4,7 @@
 #include "base/pool.h"
 #include "base/size.h"
 #include "check.h"
+#include "check_blocks.h"
 #include "kernel/gemm/gemm.h"
 #include "kernel/kernel.h"
 #include "product.h"
@@ -309,4 +310,34 @@ TEST(bytes_by_rows)
             mem_free(packed);
             free(scale), free(zero), free(b), free(q);
         }
+}
+
+/* Blocks of a file, in place. */
+TEST(blocks_in_place)
+{
+    static const size_t sizes[][3] = {{1, 1, 5},   {1, 2, 70},   {3, 3, 33},  {9, 1, 100},
+                                      {17, 5, 64}, {40, 2, 130}, {2, 4, 1500}};
+    check_random r = {17};
+    sib_error err = SIB_ERROR_INIT;
+    sib_pool *pool = NULL;
+    CHECK_OK(sib_pool_create(2, &pool, &err), err);
+    for (size_t i = 0; i < COUNT(sizes); i++)
+        for (block_kind kind = 0; kind < N_BLOCK_KINDS; kind++) {
+            const block_format *f = block_format_at(kind);
+            size_t m = sizes[i][0], blocks = sizes[i][1], k = blocks * f->block, n = sizes[i][2];
+            uint8_t *q = malloc(n * blocks * f->bytes);
+            float *rows = malloc(n * k * sizeof *rows), *b = malloc(n * k * sizeof *b);
+            gemm_packed *packed = room(gemm_blocks_bytes());
+            assert_true(q && rows && b);
+            check_blocks(&r, kind, q, n * blocks);
+            f->decode(q, n * blocks, rows);
+            for (size_t p = 0; p < k; p++)
+                for (size_t j = 0; j < n; j++)
+                    b[p * n + j] = rows[j * k + p];
+            gemm_blocks_in_place(kind, q, k, n, packed);
+            check_narrow(packed, b, m, k, n, i % 2 ? pool : NULL, f->name, &r);
+            mem_free(packed);
+            free(q), free(rows), free(b);
+        }
+    sib_pool_free(&pool);
 }

@@ -1,5 +1,6 @@
 /* Tiles of products of floats, of narrow weights, of doubles and of wide integers, against sums in double. */
 #include "base/size.h"
+#include "check_blocks.h"
 #include "product.h"
 #include "trial.h"
 
@@ -198,6 +199,31 @@ static void thin_s4(trial *t)
     thin(t, FORM_4, t->k->gemm.thin_s4);
 }
 
+/* A tile of a file's blocks against the decoded weights. */
+static void thin_blocks(trial *t)
+{
+    const block_kind kind = (block_kind)t->slot;
+    const block_format *f = block_format_at(kind);
+    size_t m = t->bench ? 1 : 1 + t->round % t->k->gemm.thin,
+           n = t->bench ? t->k->gemm.nr : trial_pick(t, 1, t->k->gemm.nr);
+    size_t blocks = t->bench ? 1024 / f->block : trial_pick(t, 1, 3), k = blocks * f->block;
+    gemm_tile g = tile_of(t, m, n, k);
+    if (g.from == g.c)
+        g.from = NULL;
+    uint8_t *q = trial_in(t, n * blocks * f->bytes, 1);
+    float *b = trial_in(t, n * k, sizeof *b);
+    check_blocks(&t->r, kind, q, n * blocks);
+    f->decode(q, n * blocks, b);
+    const gemm_thin w = {.q = q, .block = f->block, .row = blocks * f->bytes};
+    CALL(t, m * n * k, gemm.thin_blocks[kind](&g, &w, m, n));
+    expect_tile(t, &g, m, n, b, 1, k);
+}
+
+static void name_blocks(size_t slot, char *text, size_t size)
+{
+    snprintf(text, size, " %s", block_format_at((block_kind)slot)->name);
+}
+
 static const trial_row rows[] = {
     DATA(gemm.mr),
     DATA(gemm.nr),
@@ -215,6 +241,7 @@ static const trial_row rows[] = {
     OFTEN(1024, gemm.thin_bf16, thin_bf16, NULL),
     OFTEN(1024, gemm.thin_s8, thin_s8, NULL),
     OFTEN(1024, gemm.thin_s4, thin_s4, NULL),
+    OFTEN(64, gemm.thin_blocks, thin_blocks, name_blocks),
 };
 const trial_family family_gemm = {"gemm", rows, COUNT(rows)};
 

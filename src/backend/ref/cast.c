@@ -1,5 +1,6 @@
 /* Conversions between dtypes. */
 #include "backend/ref/kernel.h"
+#include "tensor/blocks.h"
 #include "tensor/convert.h"
 #include "tensor/text.h"
 
@@ -41,5 +42,30 @@ sib_code ref_bitcast(const ref_call *c)
                         sib_dtype_name(out->dtype));
     if (dtype_bytes(a->dtype, a->count, &bytes) && bytes > 0)
         memcpy(out->data, a->data, bytes);
+    return SIB_OK;
+}
+
+/* Elements of quantised blocks, as floats or, where everything is computed in double, as doubles. */
+sib_code ref_decode_blocks(const ref_call *c)
+{
+    enum { PIECE = 16 }; /* blocks */
+    const sib_tensor *a = ref_in(c, 0);
+    sib_tensor *out = ref_out(c, 0);
+    block_kind kind;
+    sib_str format = spec_blocks(c->node).format;
+    float piece[PIECE * BLOCK_MAX];
+    if (!out)
+        return SIB_OK;
+    if (!block_kind_named(format.data, format.length, &kind))
+        return ref_fail(c, SIB_ERR_UNSUPPORTED, "the format '%.*s' is not known", (int)format.length,
+                        format.data);
+    const block_format *f = block_format_at(kind);
+    size_t count = (size_t)out->count / f->block, stride = dtype_stride(out->dtype);
+    for (size_t i = 0, n; i < count; i += n) {
+        n = size_min(PIECE, count - i);
+        f->decode((const uint8_t *)a->data + i * f->bytes, n, piece);
+        convert_dense(SIB_F32, piece, out->dtype, out->data + i * f->block * stride, n * f->block,
+                      SIB_OVERFLOW_IEEE);
+    }
     return SIB_OK;
 }

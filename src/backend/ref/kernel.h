@@ -107,6 +107,7 @@ REF_KERNEL(ref_lookup);
 REF_KERNEL(ref_determinant);
 REF_KERNEL(ref_random);
 REF_KERNEL(ref_non_max_suppression);
+REF_KERNEL(ref_decode_blocks);
 REF_KERNEL(ref_decode_image);
 REF_KERNEL(ref_regex_match);
 REF_KERNEL(ref_regex_replace);

@@ -89,6 +89,7 @@ const ref_row ref_table[MILLI_COUNT] = {
     [MILLI_random_normal] = {ref_random, REF_TENSORS},
 
     [MILLI_non_max_suppression] = {ref_non_max_suppression, REF_TENSORS},
+    [MILLI_decode_blocks] = {ref_decode_blocks, REF_TENSORS},
     [MILLI_decode_image] = {ref_decode_image, REF_TENSORS},
     [MILLI_regex_match] = {ref_regex_match, REF_TENSORS},
     [MILLI_regex_replace] = {ref_regex_replace, REF_TENSORS},

@@ -60,6 +60,13 @@ static gemm_way way_of(const gemm_kernels *t, const gemm *g)
     return WAY_PACK;
 }
 
+/* Terms of a block of files are decoded together. */
+static size_t kc_of(const gemm *g, size_t kc)
+{
+    size_t each = g->packed && g->packed->form == GEMM_BLOCKED ? g->packed->block : 2;
+    return size_ceil_div(kc, each) * each;
+}
+
 /* Blocks of equal size. */
 static gemm_blocks blocks_of(const gemm_kernels *t, const gemm *g, gemm_way way)
 {
@@ -67,9 +74,9 @@ static gemm_blocks blocks_of(const gemm_kernels *t, const gemm *g, gemm_way way)
     if (g->m <= t->mr && g->m * g->k <= STREAM_FLOATS && way != WAY_PACK)
         return b;                                      /* B is read only once, maybe from memory: no blocks */
     if (g->m <= t->mr && g->packed && way == WAY_PACK) /* widened block by block in the L1 cache */
-        return (gemm_blocks){size_min(g->k, WIDEN_TERMS), size_min(g->n, t->nr)};
+        return (gemm_blocks){size_min(g->k, kc_of(g, WIDEN_TERMS)), size_min(g->n, t->nr)};
     if (b.kc > t->kc)
-        b.kc = size_ceil_div(size_ceil_div(g->k, size_ceil_div(g->k, t->kc)), 2) * 2;
+        b.kc = kc_of(g, size_ceil_div(g->k, size_ceil_div(g->k, t->kc)));
     size_t max = size_max(1, t->block / size_max(1, b.kc) / t->nr) * t->nr;
     if (b.nc > max)
         b.nc = size_ceil_div(size_ceil_div(g->n, size_ceil_div(g->n, max)), t->nr) * t->nr;

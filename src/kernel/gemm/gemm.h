@@ -7,6 +7,7 @@
 #include "base/cancel.h"
 #include "base/pool.h"
 #include "kernel/gemm/gemm_int.h"
+#include "tensor/blocks.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -42,6 +43,7 @@ typedef struct gemm_thin {
     const void *q;             /* (k, width) 16-bit floats or bytes, or two terms per byte as in widen_4 */
     size_t block;              /* of bytes: terms that share a scale and a zero point; even */
     const float *scale, *zero; /* (blocks, width); zero may be NULL: all are 0 */
+    size_t row;                /* of blocks of tensor/blocks.h: bytes of a column, one after another in q */
 } gemm_thin;
 typedef void gemm_thin_tile(const gemm_tile *t, const gemm_thin *w, size_t m, size_t n);
 
@@ -75,6 +77,8 @@ typedef struct gemm_kernels {
     /* tile[m] for m <= thin with a panel of narrow weights in place of b: (q - zero) * scale, or 16-bit
        floats. NULL where widening first is as fast. */
     gemm_thin_tile *thin_f16, *thin_bf16, *thin_s8, *thin_s4;
+    /* The same with blocks of each kind, which q has as they are in the file, (n, k / elements of a block). */
+    gemm_thin_tile *thin_blocks[N_BLOCK_KINDS];
 } gemm_kernels;
 
 /* ---- Packing of B ------------------------------------------------------------------------------------- */
@@ -118,6 +122,11 @@ void gemm_pack_bits(const gemm_bits *b, void *out);
 void gemm_pack_bytes_begin(const gemm_bits *b, void *out);
 void gemm_pack_bytes_rows(const uint8_t *q, bool is_signed, bool transposed, size_t first, size_t rows,
                           void *out);
+
+/* Blocks of tensor/blocks.h stay where they are, B transposed: (n, k / elements of a block). Nothing is packed; `blocks`
+   must outlive out (gemm_blocks_bytes). k is a multiple of a block's elements. */
+size_t gemm_blocks_bytes(void);
+void gemm_blocks_in_place(block_kind kind, const uint8_t *blocks, size_t k, size_t n, void *out);
 
 /* ---- Products ----------------------------------------------------------------------------------------- */
 

@@ -175,6 +175,8 @@ TILE(12)
 
 #if VF_LANES > 1
 #include "kernel/gemm/gemm_thin.inc.h"
+
+#include "kernel/gemm/gemm_blocks.inc.h"
 #endif
 
 /* ---- One row ------------------------------------------------------------------------------------------- */
@@ -409,6 +411,9 @@ void SIMD_NAME(gemm_init)(gemm_kernels *k)
 #if VF_LANES > 1
         .thin = THIN_MAX, .thin_f16 = thin_f16, .thin_bf16 = thin_bf16, .thin_s8 = thin_s8,
         .thin_s4 = thin_s4,
+#define ROW(name, block, bytes) [BLOCK_##name] = blocks_##name,
+        .thin_blocks = {BLOCK_FORMATS(ROW)},
+#undef ROW
 #endif
     };
 }

@@ -192,13 +192,51 @@ static void widen_bits(const gemm_kernels *t, const gemm_packed *p, size_t k0, s
     }
 }
 
+/* ---- Blocks of files ----------------------------------------------------------------------------------- */
+
+size_t gemm_blocks_bytes(void)
+{
+    return sizeof(gemm_packed);
+}
+
+void gemm_blocks_in_place(block_kind kind, const uint8_t *blocks, size_t k, size_t n, void *out)
+{
+    const block_format *f = block_format_at(kind);
+    gemm_packed *p = out;
+    SIB_ASSERT(f && k % f->block == 0);
+    *p = (gemm_packed){.k = k,
+                       .n = n,
+                       .form = GEMM_BLOCKED,
+                       .block = f->block,
+                       .kind = kind,
+                       .blocks = blocks,
+                       .row = k / f->block * f->bytes};
+}
+
+/* One panel of decoded blocks: columns become rows of memory, a block's terms of each, and are transposed. */
+static void widen_blocks(const gemm_kernels *t, const gemm_packed *p, size_t k0, size_t kc, size_t j,
+                         size_t width, float *dst)
+{
+    const block_format *f = block_format_at(p->kind);
+    size_t columns = size_min(width, p->n - j);
+    float rows[GEMM_MAX_NR * BLOCK_MAX];
+    for (size_t k = k0, n; k < k0 + kc; k += n, dst += n * width) {
+        n = size_min(f->block, k0 + kc - k);
+        for (size_t i = 0; i < columns; i++)
+            blocks_decode(f, p->blocks + (j + i) * p->row, k, n, rows + i * f->block);
+        t->pack(rows, 1, f->block, n, columns, width, dst);
+    }
+}
+
 void gemm_widen_panels(const kernel_table *t, const gemm_packed *p, size_t which, size_t k0, size_t kc,
                        size_t first, size_t count, float *dst)
 {
     const uint16_t *half = (const uint16_t *)(const void *)p->data + which * p->stride;
     for (size_t i = first; i < first + count; i++, dst += kc * t->gemm.nr) {
         size_t j = i * t->gemm.nr, width = gemm_width(&t->gemm, p->n, j);
-        if (p->form == GEMM_S8 || p->form == GEMM_S4)
+        if (p->form == GEMM_BLOCKED)
+            widen_blocks(&t->gemm, p, k0, kc, j, width, dst);
+        else if (p->form == GEMM_S8 || p->form == GEMM_S4)
             widen_bits(&t->gemm, p, k0, kc, j, width, dst);
         else
             (p->form == GEMM_F16 ? t->widen_f16 : t->widen_bf16)(half + j * p->k + k0 * width, dst,
@@ -212,13 +250,15 @@ gemm_thin_tile *gemm_thin_of(const gemm_kernels *t, const gemm_packed *p)
 {
     gemm_thin_tile *const tiles[] = {
         [GEMM_F16] = t->thin_f16, [GEMM_BF16] = t->thin_bf16, [GEMM_S8] = t->thin_s8, [GEMM_S4] = t->thin_s4};
-    return tiles[p->form];
+    return p->form == GEMM_BLOCKED ? t->thin_blocks[p->kind] : tiles[p->form];
 }
 
 gemm_thin gemm_thin_panel(const gemm_packed *p, size_t which, size_t j)
 {
     if (p->form == GEMM_F16 || p->form == GEMM_BF16)
         return (gemm_thin){.q = (const uint16_t *)(const void *)p->data + which * p->stride + j * p->k};
+    if (p->form == GEMM_BLOCKED)
+        return (gemm_thin){.q = p->blocks + j * p->row, .block = p->block, .row = p->row};
     size_t blocks = size_ceil_div(p->k, p->block), rows = p->form == GEMM_S8 ? p->k : size_ceil_div(p->k, 2);
     return (gemm_thin){.q = (const uint8_t *)p->data + j * rows,
                        .block = p->block,

@@ -12,16 +12,20 @@ typedef enum gemm_form {
     GEMM_COLUMNS, /* B transposed, (n, k): for so few columns that a vector of them would be mostly empty */
     GEMM_F16,     /* panels of 16-bit floats */
     GEMM_BF16,
-    GEMM_S8, /* panels of bytes, (q - zero) * scale */
-    GEMM_S4  /* panels of 4-bit numbers, two terms per byte */
+    GEMM_S8,     /* panels of bytes, (q - zero) * scale */
+    GEMM_S4,     /* panels of 4-bit numbers, two terms per byte */
+    GEMM_BLOCKED /* blocks of a file, in place */
 } gemm_form;
 
 struct gemm_packed {
     size_t k, n, stride; /* stride: elements of one matrix, floats or 16-bit floats */
     gemm_form form;
-    size_t block;         /* S8, S4: terms that share a scale and a zero point */
-    bool centred;         /* all zero points are 0 */
-    size_t scales, zeros; /* their offsets in data: (panels, blocks, width) */
+    size_t block;          /* S8, S4: terms that share a scale and a zero point */
+    bool centred;          /* all zero points are 0 */
+    size_t scales, zeros;  /* their offsets in data: (panels, blocks, width) */
+    block_kind kind;       /* GEMM_BLOCKED: the kind of its blocks, */
+    const uint8_t *blocks; /* (n, row), and */
+    size_t row;            /* the bytes of a column; `block` is a block's elements */
     _Alignas(64) float data[];
 };
 

@@ -1,4 +1,5 @@
 /* Products of matrices. */
+#include "milli/build_values.h"
 #include "ops/nn/nn.h"
 
 #define MATMUL_DTYPES (ELEM_FLOATS | ELEM(SIB_U32) | ELEM(SIB_U64) | ELEM(SIB_I32) | ELEM(SIB_I64))
@@ -261,6 +262,39 @@ void lower_SIBYL_NarrowMatMul(lowering *l, const node *n)
     if (l_has(l, 2))
         w = m_mul(l, w, weight_parameter(l, l_in(l, 2), w, transposed, block));
     elem_out(l, matmul_any_rank(l, x, transposed ? m_swap(l, w, 0, 1) : w), a);
+}
+
+/* Y [..., K] = the elements of the blocks in B [..., bytes of a row]; with transposed, the last two axes of Y are
+   exchanged. A block holds 32 or 256 consecutive elements; format is q4_0, q4_1, q5_0, q5_1, q8_0, iq4_nl, mxfp4 or
+   q2_k to q6_k, as ggml defines them. ai.sibyl DequantizeBlocks-1. */
+void lower_SIBYL_DequantizeBlocks(lowering *l, const node *n)
+{
+    blocks_spec spec = spec_blocks(n);
+    mval b = l_in(l, 0);
+    elem_takes(l, b, "B", ELEM(SIB_U8));
+    elem_declare(l, SIB_F32);
+    mval y = m_decode_blocks(l, b, spec.format);
+    if (l_ok(l) && spec.transposed && m_rank(l, y) < 2) {
+        l_fail(l, SIB_ERR_ARGUMENT, "B has rank %d, expected 2 or more with transposed", m_rank(l, y));
+        return;
+    }
+    l_out(l, 0, spec.transposed ? m_swap(l, y, -2, -1) : y);
+}
+
+/* Y = A W^T with W (N, K) = DequantizeBlocks(B). Passes make it of a product by such weights. ai.sibyl
+   MatMulBlocks-1. */
+void lower_SIBYL_MatMulBlocks(lowering *l, const node *n)
+{
+    mval a = l_in(l, 0), b = l_in(l, 1);
+    elem_takes(l, a, "A", ELEM_FLOATS);
+    elem_takes(l, b, "B", ELEM(SIB_U8));
+    elem_declare(l, m_dtype(l, a));
+    if (l_ok(l) && m_rank(l, b) != 2) {
+        l_fail(l, SIB_ERR_ARGUMENT, "B has rank %d, expected 2", m_rank(l, b));
+        return;
+    }
+    mval x = nn_single(l, a), w = m_decode_blocks(l, b, spec_blocks(n).format);
+    elem_out(l, matmul_any_rank(l, x, m_swap(l, m_cast_like(l, w, x), 0, 1)), a);
 }
 
 /* ---- Four bits of bitsandbytes ------------------------------------------------------------------------- */

@@ -7,17 +7,12 @@
 
 #include <string.h>
 
-static bool is_own(const node *n, const char *type)
-{
-    return n && str_is(n->domain, "ai.sibyl") && str_is(n->type, type);
-}
-
 static sib_code fuse_at(matcher *m, const node *pool)
 {
     static const char *const modes[] = {"none", "same", "valid"};
-    const node *mel = is_own(pool, "AveragePool3x3") ? match_maker(m, node_in(pool, 0)) : NULL;
+    const node *mel = match_sibyl(pool, "AveragePool3x3") ? match_maker(m, node_in(pool, 0)) : NULL;
     match_nodes nodes = {0};
-    if (!is_own(mel, "LogMelSpectrogram") || spec_mel(mel).smooth != SIB_SMOOTH_NONE)
+    if (!match_sibyl(mel, "LogMelSpectrogram") || spec_mel(mel).smooth != SIB_SMOOTH_NONE)
         return SIB_OK;
     match_add(&nodes, m, mel);
     match_add(&nodes, m, pool);

@@ -78,6 +78,11 @@ bool match_ms(const node *n, const char *type)
     return n && !n->milli && n->op && !strcmp(n->op->domain, "com.microsoft") && str_is(n->type, type);
 }
 
+bool match_sibyl(const node *n, const char *type)
+{
+    return n && str_is(n->domain, "ai.sibyl") && str_is(n->type, type);
+}
+
 const node *match_maker(const matcher *m, value_id v)
 {
     node_id maker = v < m->g->n_values ? m->g->values[v].producer : NO_NODE;

@@ -32,9 +32,10 @@ sib_code match_each(const graph *g, pass_run *run, patch *p, sib_code (*at)(matc
 
 /* ---- Nodes -------------------------------------------------------------------------------------------- */
 
-/* True for a node of this operator of ai.onnx (match_op) or com.microsoft (match_ms). */
+/* True for a node of this operator of ai.onnx (match_op), com.microsoft (match_ms) or ai.sibyl. */
 bool match_op(const node *n, const char *type);
 bool match_ms(const node *n, const char *type);
+bool match_sibyl(const node *n, const char *type);
 /* The producer of v, NULL where there is none or it is taken. */
 const node *match_maker(const matcher *m, value_id v);
 /* match_maker, where it is of this operator of ai.onnx, else NULL. */

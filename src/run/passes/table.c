@@ -15,9 +15,8 @@ static const pass table[] = {
     {"identity", identity, pass_identity},
     {"noop", noop, pass_noop},
     {"narrow",
-     "products take large weights of 16, 8 or 4 bits as they are, before a Cast or DequantizeLinear widens "
-     "them; they "
-     "become floats inside the product",
+     "products take large weights of 16, 8 or 4 bits as they are, before a Cast, DequantizeLinear or "
+     "DequantizeBlocks widens them; they become floats inside the product",
      pass_narrow},
     {"constants", constants, pass_constants},
     {"same", "nodes that compute the same of the same inputs become one", pass_same},

@@ -1,4 +1,5 @@
 /* Products of widened weights: rewritten where they are large, with the results of the file's graph. */
+#include "check_blocks.h"
 #include "check_passes.h"
 
 #define M 3
@@ -7,27 +8,30 @@ typedef struct example {
     const char *what;
     sib_dtype weights;
     int64_t k, n;
-    bool gemm;         /* with B transposed, and a bias */
-    int64_t block;     /* size of the blocks of scales, 0: none */
-    bool single, zero; /* one scale for all; zero points */
-    const char *nodes; /* expected after the passes */
+    bool gemm;          /* with B transposed, and a bias */
+    int64_t block;      /* size of the blocks of scales, 0: none */
+    bool single, zero;  /* one scale for all; zero points */
+    const char *nodes;  /* expected after the passes */
+    const char *blocks; /* the format of the weights' blocks, or NULL */
 } example;
 
 static const example examples[] = {
-    {"halves", SIB_F16, 131, 520, false, 0, false, false, "NarrowMatMul"},
-    {"bfloat16", SIB_BF16, 520, 131, false, 0, false, false, "NarrowMatMul"},
-    {"halves in Gemm", SIB_F16, 256, 256, true, 0, false, false, "NarrowMatMul Add"},
-    {"bytes", SIB_I8, 257, 259, false, 0, false, false, "NarrowMatMul"},
-    {"bytes with one scale", SIB_I8, 256, 256, false, 0, true, true, "NarrowMatMul"},
-    {"bytes with zeros", SIB_U8, 300, 220, false, 0, false, true, "NarrowMatMul"},
-    {"bytes in Gemm", SIB_I8, 255, 260, true, 0, false, true, "NarrowMatMul Add"},
-    {"bytes in blocks", SIB_I8, 320, 210, false, 32, false, true, "NarrowMatMul"},
-    {"blocks that do not fill the column", SIB_U8, 330, 210, false, 32, false, true, "NarrowMatMul"},
-    {"blocks in Gemm", SIB_I8, 320, 210, true, 64, false, false, "NarrowMatMul Add"},
-    {"four bits", SIB_I4, 256, 257, false, 32, false, false, "NarrowMatMul"},
-    {"four bits with zeros in Gemm", SIB_U4, 300, 230, true, 32, false, true, "NarrowMatMul Add"},
-    {"few weights", SIB_I8, 100, 100, false, 0, false, false, "MatMul"},
-    {"few halves", SIB_F16, 100, 100, false, 0, false, false, "MatMul"},
+    {"halves", SIB_F16, 131, 520, false, 0, false, false, "NarrowMatMul", NULL},
+    {"bfloat16", SIB_BF16, 520, 131, false, 0, false, false, "NarrowMatMul", NULL},
+    {"halves in Gemm", SIB_F16, 256, 256, true, 0, false, false, "NarrowMatMul Add", NULL},
+    {"bytes", SIB_I8, 257, 259, false, 0, false, false, "NarrowMatMul", NULL},
+    {"bytes with one scale", SIB_I8, 256, 256, false, 0, true, true, "NarrowMatMul", NULL},
+    {"bytes with zeros", SIB_U8, 300, 220, false, 0, false, true, "NarrowMatMul", NULL},
+    {"bytes in Gemm", SIB_I8, 255, 260, true, 0, false, true, "NarrowMatMul Add", NULL},
+    {"bytes in blocks", SIB_I8, 320, 210, false, 32, false, true, "NarrowMatMul", NULL},
+    {"blocks that do not fill the column", SIB_U8, 330, 210, false, 32, false, true, "NarrowMatMul", NULL},
+    {"blocks in Gemm", SIB_I8, 320, 210, true, 64, false, false, "NarrowMatMul Add", NULL},
+    {"four bits", SIB_I4, 256, 257, false, 32, false, false, "NarrowMatMul", NULL},
+    {"four bits with zeros in Gemm", SIB_U4, 300, 230, true, 32, false, true, "NarrowMatMul Add", NULL},
+    {"blocks of a file", SIB_U8, 256, 260, false, 0, false, false, "MatMulBlocks", "q4_0"},
+    {"blocks of a file in Gemm", SIB_U8, 512, 140, true, 0, false, false, "MatMulBlocks Add", "q6_k"},
+    {"few weights", SIB_I8, 100, 100, false, 0, false, false, "MatMul", NULL},
+    {"few halves", SIB_F16, 100, 100, false, 0, false, false, "MatMul", NULL},
 };
 
 static value_id constant(tiny *t, const char *name, sib_dtype dtype, size_t rank, const int64_t *dims,
@@ -48,8 +52,34 @@ static value_id constant(tiny *t, const char *name, sib_dtype dtype, size_t rank
     return v;
 }
 
+/* DequantizeBlocks of a constant, transposed as the product wants it. */
+static value_id widened_blocks(tiny *t, const example *e)
+{
+    block_kind kind;
+    assert_true(block_kind_named(e->blocks, strlen(e->blocks), &kind));
+    const block_format *f = block_format_at(kind);
+    const int64_t dims[2] = {e->n, e->k / f->block * f->bytes};
+    size_t bytes = (size_t)(dims[0] * dims[1]);
+    uint8_t *q = malloc(bytes);
+    double *values = malloc(bytes * sizeof *values);
+    assert_true(q && values);
+    check_blocks(&(check_random){19}, kind, q, bytes / f->bytes);
+    for (size_t i = 0; i < bytes; i++)
+        values[i] = q[i];
+    value_id in = tiny_constant(t, "w", SIB_U8, 2, dims, values), w = tiny_made(t, "wide");
+    free(q), free(values);
+    attribute attributes[] = {{.name = str_of("format"), .kind = ATTR_STRING, .s = str_of(e->blocks)},
+                              {.name = str_of("transposed"), .kind = ATTR_INT, .i = !e->gemm}};
+    node_id id = tiny_node(t, "DequantizeBlocks", "widen", 1, &in, 1, &w, 2, attributes);
+    t->g->nodes[id].domain = str_of("ai.sibyl");
+    t->g->nodes[id].version = 1;
+    return w;
+}
+
 static value_id widened(tiny *t, const example *e)
 {
+    if (e->blocks)
+        return widened_blocks(t, e);
     int64_t dims[2] = {e->gemm ? e->n : e->k, e->gemm ? e->k : e->n};
     int columns = e->gemm ? 0 : 1;
     value_id w = tiny_made(t, "wide");
