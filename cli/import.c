@@ -17,8 +17,8 @@ typedef struct settings {
     bool check, json;
 } settings;
 
-static const char *const dtype_names[] = {"f32", "f16", "bf16", "int8", NULL};
-static const sib_dtype dtypes[] = {SIB_F32, SIB_F16, SIB_BF16, SIB_I8};
+static const char *const dtype_names[] = {"f32", "f16", "bf16", "int8", "keep", NULL};
+static const sib_dtype dtypes[] = {SIB_F32, SIB_F16, SIB_BF16, SIB_I8, SIB_DTYPE_UNKNOWN};
 
 static const cli_option options[] = {
     OPT_FILE(
@@ -28,8 +28,10 @@ static const cli_option options[] = {
             "All files appear complete or not at all. The job is written where the model has its tokenizer: "
             "commands that take the model run it, and it may be changed (docs/jobs.md)."),
     OPT_CHOICE("dtype", dtype, dtype_names, "type of matrices and embeddings (default: f32)",
-               .more =
-                   "int8 has a scale for each output channel. Norms, biases and convolutions stay float32."),
+               .more = "int8 has a scale for each output channel. keep leaves each as the checkpoint has it, "
+                       "where that is a "
+                       "float of 16 or 32 bits or blocks of few bits (GGUF); Sibyl alone runs such blocks. "
+                       "Norms, biases and convolutions stay float32."),
     OPT_INTEGER("opset", opset, "N", 20, 23,
                 "20 to 23; before 23 attention, RMS norms and rotary positions are written "
                 "in smaller operators (default: 23)",
@@ -188,6 +190,7 @@ static int import_files(const settings *s, size_t n, const char *const *paths)
                             .tokenizer = s->tokenizer,
                             .chat_template = s->chat_template,
                             .dtype = dtypes[s->dtype],
+                            .keep = !dtypes[s->dtype],
                             .opset = (int)s->opset,
                             .check = s->check,
                             .audio_context = s->audio_context,

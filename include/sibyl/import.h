@@ -15,6 +15,9 @@ typedef struct sib_import_options {
     /* of the matrices of products and embeddings: SIB_F32, SIB_F16, SIB_BF16, or SIB_I8 with one scale per
        output channel [SIB_F32] */
     sib_dtype dtype;
+    bool
+        keep; /* such matrices stay as the checkpoint has them, where that is a float of 16 or 32 bits or, for products by
+                  their rows, blocks of few bits (ai.sibyl DequantizeBlocks); others become SIB_F32. dtype is then 0. */
     int opset; /* of ai.onnx, 20 to 23 [23]: below 23, Attention, RMSNormalization and RotaryEmbedding do not
                   exist and are written as smaller operators, for runtimes that know no newer opset */
     /* file to copy next to the model, or a folder with OpenAI's multilingual.tiktoken and gpt2.tiktoken [the checkpoint's own, or a tokenizer.json next to it] */

@@ -103,6 +103,7 @@ static PyObject *import_model(PyObject *module, PyObject *args)
         }
     sib_import_options o = {.recipe = recipe,
                             .dtype = sib_dtype_from_name(dtype),
+                            .keep = !strcmp(dtype, "keep"),
                             .opset = opset,
                             .tokenizer = tokenizer,
                             .check = check != 0,

@@ -306,7 +306,7 @@ GGUF_KINDS = {"Gemma3Text": "gemma3"}  # where it is not the family's name
 
 @pytest.mark.parametrize("stored, kind", [
     *(("F32", kind) for kind in ("llama", "llama-3-tied", "llama-yarn", "qwen2", "qwen3", "gemma", "gemma2", "gemma3", "phi3", "phi4-mini", "phi3-long", "olmo2")),
-    *(("Q8_0", kind) for kind in ("llama", "qwen3", "gemma2", "phi3"))])  # fmt: skip
+    *(("Q8_0", kind) for kind in ("llama", "qwen3", "gemma2", "phi3")), ("Q4_0", "llama")])  # fmt: skip
 def test_gguf(stored, kind, tmp_path):
     """llama.cpp's files: other names, queries and keys of Llama interleaved, blocks of bytes."""
     torch, transformers, gguf = peer("torch"), peer("transformers"), peer("gguf")
@@ -371,15 +371,18 @@ def test_gguf(stored, kind, tmp_path):
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
-    sibyl.import_model(tmp_path / "m.gguf", tmp_path / "m.onnx")
     tokens = np.random.default_rng(0).integers(0, config.vocab_size, (2, STEPS))
     with torch.no_grad():
         expected = model(torch.from_numpy(tokens)).logits.numpy()
-    session = sibyl.InferenceSession(tmp_path / "m.onnx")
-    whole, steps = decode_all(session, tokens, *numbers(session))
-    assert gap(whole, expected) < 1e-3
-    if not kind.endswith("long"):  # whose steps see other angles
-        assert gap(steps, expected) < 1e-3
+    for dtype in ("f32", *(() if stored == "F32" else ("keep",))):
+        sibyl.import_model(tmp_path / "m.gguf", tmp_path / "m.onnx", dtype=dtype)
+        session = sibyl.InferenceSession(tmp_path / "m.onnx")
+        whole, steps = decode_all(session, tokens, *numbers(session))
+        assert gap(whole, expected) < 1e-3
+        if not kind.endswith("long"):  # whose steps see other angles
+            assert gap(steps, expected) < 1e-3
+    if stored != "F32":  # the blocks as they are
+        assert (tmp_path / "m.onnx.data").stat().st_size < 1.1 * (tmp_path / "m.gguf").stat().st_size
 
 
 def test_other_kinds_are_refused_by_name(tmp_path):

@@ -135,8 +135,8 @@ static void hash_text(sib_sha256 *h, const char *text)
 static void hash_options(sib_sha256 *h, const sib_import_options *o)
 {
     char numbers[80];
-    snprintf(numbers, sizeof numbers, "%s %s %d %d %lld", CACHE_FORMAT, sib_version(), (int)o->dtype,
-             o->opset, (long long)o->audio_context);
+    snprintf(numbers, sizeof numbers, "%s %s %d %d %lld", CACHE_FORMAT, sib_version(),
+             o->keep ? -1 : (int)o->dtype, o->opset, (long long)o->audio_context);
     hash_text(h, numbers);
     hash_text(h, o->recipe ? o->recipe : "");
 }

@@ -20,6 +20,9 @@ static sib_code check_arguments(const char *const *paths, size_t n, const sib_im
         return err_set(err, SIB_ERR_ARGUMENT,
                        "weights cannot be %s; they can be float32, float16, bfloat16 and int8",
                        sib_dtype_name(dtype));
+    if (dtype && options->keep)
+        return err_set(err, SIB_ERR_ARGUMENT, "weights cannot be kept as they are and be %s",
+                       sib_dtype_name(dtype));
     if (options->opset && (options->opset < BUILD_OPSET_FIRST || options->opset > BUILD_OPSET_LAST))
         return err_set(err, SIB_ERR_ARGUMENT, "the opset cannot be %d; it can be %d to %d", options->opset,
                        BUILD_OPSET_FIRST, BUILD_OPSET_LAST);

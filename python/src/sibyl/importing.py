@@ -7,7 +7,7 @@ from typing import Any, Sequence
 
 from . import _sibyl
 
-_DTYPES = {"f32": "float32", "f16": "float16", "bf16": "bfloat16", "int8": "int8"}
+_DTYPES = {"f32": "float32", "f16": "float16", "bf16": "bfloat16", "int8": "int8", "keep": "keep"}
 
 Path = str | os.PathLike[Any]
 
@@ -45,9 +45,10 @@ def import_model(
     finds there and which may be changed.
 
     checkpoint: a file (safetensors, PyTorch, whisper.cpp, rwkv.cpp, GGUF), several that belong together, or a folder;
-    nothing in them is ever executed. dtype: of matrices and embeddings, "f32", "f16", "bf16" or "int8". opset: 20 to
-    23; before 23 attention, RMS norms and rotary positions stand in smaller operators. recipe: what model it is, where
-    that is not to be found out. check: statistics of every weight; NaN and infinities are refused. tokenizer: a file;
+    nothing in them is ever executed. dtype: of matrices and embeddings, "f32", "f16", "bf16" or "int8", or
+    "keep": as the checkpoint has them, blocks of few bits too (GGUF), which Sibyl alone runs. opset: 20 to 23; before 23
+    attention, RMS norms and rotary positions stand in smaller operators. recipe: what model it is, where that is not to
+    be found out. check: statistics of every weight; NaN and infinities are refused. tokenizer: a file;
     None takes the checkpoint's own, or a tokenizer.json beside it.
     audio_context: of Whisper, frames of 20 ms that its windows have; 0 takes the checkpoint's (1500). Shorter windows make
     encoding cheaper; recordings are cut into more of them.

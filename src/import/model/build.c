@@ -24,6 +24,7 @@ sib_code build_begin(build *b, const checkpoint *c, sib_import_report *report, i
     const sib_import_options *o = work->options;
     *b = (build){.c = c, .report = report, .work = work, .prefix = "", .scope = "", .err = err};
     b->dtype = o->dtype ? o->dtype : SIB_F32;
+    b->keep = o->keep;
     b->opset = o->opset ? o->opset : BUILD_OPSET_LAST;
     b->seen = NO_VALUE;
     b->sources.work = work;
@@ -44,7 +45,7 @@ sib_code build_begin(build *b, const checkpoint *c, sib_import_report *report, i
     m->ir_version = onnx_ir_version(b->opset);
     m->producer_name = str_of("sibyl");
     m->producer_version = m->domain = m->doc = str_of("");
-    m->opsets = arena_alloc(m->arena, 1, sizeof *m->opsets);
+    m->opsets = arena_alloc(m->arena, 2, sizeof *m->opsets);
     m->metadata = arena_alloc(m->arena, PAIRS_MAX, sizeof *m->metadata);
     if (!m->opsets || !m->metadata)
         return b->code = err_memory(err, sizeof *m->opsets, "a model");
@@ -513,14 +514,16 @@ static value_id scales_of(build *b, const char *name, source *s)
     return constant_of(b, build_text(b, "%s.scale", name), SIB_F32, 1, &n, scales);
 }
 
-/* Converts narrow weights to float32. axis: of the scales. */
-static value_id widen(build *b, value_id stored, value_id scale, int64_t axis)
+/* Converts weights of a source to float32. axis: of the scales. */
+static value_id widen(build *b, const source *s, value_id stored, value_id scale, int64_t axis)
 {
     value_id out;
     build_attributes a = build_no_attributes();
-    if (b->dtype == SIB_F32)
+    if (s->as_bytes)
+        return build_blocks(b, stored, s->from->format->name, axis == 1);
+    if (s->dtype == SIB_F32)
         return stored;
-    if (b->dtype == SIB_I8) {
+    if (s->dtype == SIB_I8) {
         build_set_int(&a, "axis", axis);
         build_node(b, "DequantizeLinear", &a, 2, (value_id[]){stored, scale}, 1, &out);
     } else {
@@ -530,34 +533,57 @@ static value_id widen(build *b, value_id stored, value_id scale, int64_t axis)
     return out;
 }
 
+/* Sets the dtype of s, and dims to those of its matrix in the model. Blocks run along the checkpoint's rows, so they can
+   stay where products are by these. dims: [2] as converted. */
+static void choose_dtype(const build *b, source *s, bool by_rows, int64_t dims[2])
+{
+    const weight_format *f = s->from ? s->from->format : NULL;
+    s->dtype = b->dtype;
+    if (!b->keep || !f)
+        return;
+    if (f->block > 1 && by_rows && s->from->rank == 2) {
+        s->as_bytes = true;
+        s->dtype = SIB_U8;
+        s->transposed = false;
+        s->columns = s->columns / f->block * f->bytes;
+        dims[0] = s->rows;
+        dims[1] = s->columns;
+    } else
+        s->dtype = f->dtype == SIB_F16 || f->dtype == SIB_BF16 ? f->dtype : SIB_F32;
+}
+
 value_id build_matrix(build *b, const char *name, int64_t in, int64_t out, build_layout layout, int64_t heads)
 {
     bool transposed = layout == BUILD_ROWS_OUT;
-    const int64_t theirs[] = {transposed ? out : in, transposed ? in : out}, ours[] = {in, out};
+    const int64_t theirs[] = {transposed ? out : in, transposed ? in : out};
+    int64_t ours[] = {in, out};
     const char *words = build_text(b, "%s", name);
     value_id scale = NO_VALUE;
     source s = {.from = take(b, name, 2, theirs),
-                .dtype = b->dtype,
                 .rows = theirs[0],
                 .columns = theirs[1],
                 .transposed = transposed,
                 .heads = heads,
                 .scaled_columns = !transposed};
-    if (b->dtype == SIB_I8)
+    choose_dtype(b, &s, transposed, ours);
+    if (s.dtype == SIB_I8)
         scale = scales_of(b, words, &s);
-    return widen(b, source_value(b, words, &s, 2, ours), scale, 1);
+    return widen(b, &s, source_value(b, words, &s, 2, ours), scale, 1);
 }
 
 build_table build_rows_table(build *b, const char *name, int64_t n, int64_t d)
 {
     build_table t = {.n = n, .d = d, .scale = NO_VALUE};
-    const int64_t dims[] = {n, d};
+    int64_t dims[] = {n, d};
     const char *words = build_text(b, "%s", name);
-    source s = {.from = take(b, name, 2, dims), .dtype = b->dtype, .rows = n, .columns = d};
-    if (b->dtype == SIB_I8)
+    source s = {.from = take(b, name, 2, dims), .rows = n, .columns = d};
+    choose_dtype(b, &s, true, dims);
+    t.dtype = s.dtype;
+    t.blocks = s.as_bytes ? s.from->format->name : NULL;
+    if (s.dtype == SIB_I8)
         t.scale = scales_of(b, words, &s);
     t.stored = source_value(b, words, &s, 2, dims);
-    t.floats = widen(b, t.stored, t.scale, 0);
+    t.floats = widen(b, &s, t.stored, t.scale, 0);
     return t;
 }
 
@@ -599,15 +625,16 @@ void build_set_graph(build_attributes *a, const char *name, graph *g)
     set(a, (attribute){.name = str_of(name), .kind = ATTR_GRAPH, .graph = g});
 }
 
-void build_node(build *b, const char *type, const build_attributes *a, size_t n_in, const value_id *in,
-                size_t n_out, value_id *out)
+/* Adds a node of a domain in this version. */
+static void add_node(build *b, opset_import of, const char *type, const build_attributes *a, size_t n_in,
+                     const value_id *in, size_t n_out, value_id *out)
 {
     node_id id;
     for (size_t i = 0; i < n_out; i++)
         out[i] = new_value(b, fresh_name(b, type), NULL);
-    node n = {.domain = {"", 0},
+    node n = {.domain = of.domain,
               .type = str_of(type),
-              .version = b->opset,
+              .version = of.version,
               .inputs = {(uint32_t)n_in, (uint32_t *)in},
               .outputs = {(uint32_t)n_out, out},
               .n_attributes = a ? a->n : 0,
@@ -623,6 +650,25 @@ void build_node(build *b, const char *type, const build_attributes *a, size_t n_
             graph *inside = a->items[i].graph;
             graph_free(&inside);
         }
+}
+
+void build_node(build *b, const char *type, const build_attributes *a, size_t n_in, const value_id *in,
+                size_t n_out, value_id *out)
+{
+    add_node(b, b->m->opsets[0], type, a, n_in, in, n_out, out);
+}
+
+value_id build_blocks(build *b, value_id x, const char *format, bool transposed)
+{
+    value_id out;
+    build_attributes a = build_no_attributes();
+    opset_import own = {str_of("ai.sibyl"), 1};
+    build_set_text(&a, "format", format);
+    build_set_int(&a, "transposed", transposed);
+    b->m->opsets[1] = own;
+    b->m->n_opsets = 2;
+    add_node(b, own, "DequantizeBlocks", &a, 1, &x, 1, &out);
+    return out;
 }
 
 graph *build_enter(build *b)

@@ -30,8 +30,9 @@ typedef struct build {
     onnx_model *m; /* the model under construction */
     graph *g;      /* m's graph, or a subgraph */
     int64_t opset;
-    sib_dtype dtype;             /* of matrices: SIB_F32, SIB_F16, SIB_BF16, SIB_I8 */
-    const char *prefix;          /* prefix of every name in the checkpoint; "" for none */
+    sib_dtype dtype;    /* of matrices: SIB_F32, SIB_F16, SIB_BF16, SIB_I8 */
+    bool keep;          /* matrices stay as in the checkpoint where they can; dtype is of the others */
+    const char *prefix; /* prefix of every name in the checkpoint; "" for none */
     const build_rename *renames; /* ends with a row of NULL; NULL for none */
     const char *const
         *ignored;        /* patterns of weights that the recipe leaves out; ends with NULL; NULL for none */
@@ -122,6 +123,8 @@ void build_set_graph(build_attributes *a, const char *name, graph *g);
 /* Adds a node; out: (n_out) its outputs. a: may be NULL. */
 void build_node(build *b, const char *type, const build_attributes *a, size_t n_in, const value_id *in,
                 size_t n_out, value_id *out);
+/* DequantizeBlocks of ai.sibyl: the elements of blocks of this format, uint8 [..., bytes of a row]. */
+value_id build_blocks(build *b, value_id x, const char *format, bool transposed);
 /* Nodes of one output, without attributes. */
 value_id build_1(build *b, const char *type, value_id x);
 value_id build_2(build *b, const char *type, value_id x, value_id y);
@@ -172,10 +175,12 @@ value_id build_matrix(build *b, const char *name, int64_t in, int64_t out, build
 
 /* A table [n, d] whose rows tokens select, and which products use transposed. */
 typedef struct build_table {
-    value_id stored; /* as in the file */
+    value_id stored; /* as in the file: [n, d], or blocks, uint8 [n, bytes of a row] */
     value_id floats; /* float32 [n, d] */
     value_id scale;  /* int8: float32 [n], otherwise NO_VALUE */
     int64_t n, d;
+    sib_dtype dtype;    /* of stored */
+    const char *blocks; /* the format of its blocks, or NULL */
 } build_table;
 build_table build_rows_table(build *b, const char *name, int64_t n, int64_t d);
 /* Rows of the table: [..., d] for tokens [...]. */

@@ -32,10 +32,12 @@ value_id build_conv3(build *b, value_id x, const char *name, int64_t from, int64
 value_id build_pick(build *b, const build_table *t, value_id tokens)
 {
     value_id rows = build_gather(b, t->stored, tokens, 0);
-    if (b->dtype == SIB_F32)
+    if (t->blocks)
+        return build_blocks(b, rows, t->blocks, false);
+    if (t->dtype == SIB_F32)
         return rows;
     rows = build_cast(b, rows, SIB_F32);
-    if (b->dtype != SIB_I8)
+    if (t->dtype != SIB_I8)
         return rows;
     value_id scale = build_gather(b, t->scale, tokens, 0);
     return build_mul(b, rows, build_2(b, "Unsqueeze", scale, build_int(b, -1)));

@@ -175,8 +175,19 @@ static sib_code write_transposed(const source *s, sink *k, float *strip, float *
     return code;
 }
 
+/* Rows of bytes as they are. */
+static sib_code write_as_bytes(const source *s, sink *k, sib_error *err)
+{
+    sib_code code = SIB_OK;
+    for (int64_t r = 0; r < s->rows && code == SIB_OK; r++)
+        code = write_bytes(k, s, s->from->data + row_of(s, r) * s->columns, (size_t)s->columns, err);
+    return code;
+}
+
 static sib_code write_source(const source *s, sink *k, sib_error *err)
 {
+    if (s->as_bytes)
+        return write_as_bytes(s, k, err);
     size_t rows = (size_t)s->rows, columns = (size_t)s->columns, width = sib_dtype_bits(s->dtype) / 8;
     size_t across = size_min(columns, size_max(PIECE / size_max(rows, 1), 1));
     size_t room = s->transposed ? across * rows : size_min(PIECE, rows * columns);

@@ -11,10 +11,11 @@ typedef struct source {
     const weight *from;
     const char *name;      /* for progress */
     sib_tensor *tensor;    /* the placeholder in the model, whose arena owns it */
-    sib_dtype dtype;       /* of the model: SIB_F32, SIB_F16, SIB_BF16, SIB_I8 */
+    sib_dtype dtype;       /* of the model: SIB_F32, SIB_F16, SIB_BF16, SIB_I8, SIB_U8 (as_bytes) */
     int64_t rows, columns; /* of `from` as a matrix; a vector is one row */
     bool transposed;       /* the model has it as [columns, rows] */
     int64_t heads;         /* > 0: the rows of each head have its two halves interleaved, and are separated */
+    bool as_bytes;         /* the rows of `from` are copied as bytes; dtype is SIB_U8, columns counts bytes */
     bool scaled_columns;   /* scales: one per column of `from`, otherwise one per row */
     const float *scales;   /* SIB_I8: q = x / scale; owned by the arena */
 } source;

@@ -16,7 +16,11 @@
 static const struct {
     const char *name;
     sib_dtype dtype;
-} dtypes[] = {{"float32", SIB_F32}, {"float16", SIB_F16}, {"bfloat16", SIB_BF16}, {"int8", SIB_I8}};
+} dtypes[] = {{"float32", SIB_F32},
+              {"float16", SIB_F16},
+              {"bfloat16", SIB_BF16},
+              {"int8", SIB_I8},
+              {"keep", SIB_DTYPE_UNKNOWN}};
 
 json_t *open_checkpoint_loader(void)
 {
@@ -60,7 +64,7 @@ static sib_code read_dtype(const json_t *options, sib_dtype *out, sib_error *err
             return SIB_OK;
         }
     return value ? server_fail(err, SIB_ERR_ARGUMENT,
-                               "the option 'dtype' must be float32, float16, bfloat16 or int8")
+                               "the option 'dtype' must be float32, float16, bfloat16, int8 or keep")
                  : SIB_OK;
 }
 
@@ -137,6 +141,7 @@ static sib_code import(exchange *x, const char *checkpoint, const char *tokenize
     opening *told = openings_begin(exchange_server(x)->openings, server_base_name(checkpoint));
     opening_tell(told, "reading", -1, "");
     sib_import_options o = {.dtype = dtype,
+                            .keep = dtype == SIB_DTYPE_UNKNOWN,
                             .tokenizer = tokenizer,
                             .max_bytes = import_limit(x, temporary),
                             .on_progress = on_progress,
