@@ -3,7 +3,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/mapping.h"
-#include "import/beside.h"
+#include "import/read/beside.h"
 
 #include <jansson.h>
 #include <stdio.h>

@@ -4,8 +4,8 @@
 #include "base/error.h"
 #include "base/mapping.h"
 #include "base/path.h"
-#include "import/beside.h"
 #include "import/cache.h"
+#include "import/read/beside.h"
 #include <sibyl/text.h>
 
 #include <jansson.h>

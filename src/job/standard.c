@@ -314,8 +314,8 @@ static bool is_encoder(const maker *k)
         if (!known && !info.optional_input)
             return false;
     }
-    return !k->recipe[0] && maker_has_input(k, "input_ids") && encoder_output(k->m) &&
-           (k->tokenizer || find_tokenizer(k, path, sizeof path));
+    return (!k->recipe[0] || !strcmp(k->recipe, "bert")) && maker_has_input(k, "input_ids") &&
+           encoder_output(k->m) && (k->tokenizer || find_tokenizer(k, path, sizeof path));
 }
 
 static const struct standard {

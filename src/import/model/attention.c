@@ -25,18 +25,21 @@ static value_id repeated(build *b, value_id x, const build_attention *at)
     return build_reshape(b, x, 4, (const int64_t[]){0, at->heads, -1, at->size});
 }
 
-/* What is added to scores [N, P+N]: 0, or -inf for keys after their query or out of the mask. Made once,
-   since all layers have the same tokens. */
+/* What is added to scores: 0, or -inf for keys after their query or out of the mask. Made once, since all layers have the
+   same tokens. */
 static value_id hidden(build *b, const build_attention *at)
 {
-    if (b->seen != NO_VALUE && b->seen_mask == at->mask)
+    const value_id mask = at->mask_added ? NO_VALUE : at->mask;
+    value_id queries, keys, seen = mask;
+    if (b->seen != NO_VALUE && b->seen_mask == mask)
         return b->seen;
-    value_id queries, keys;
-    build_position_ids(b, build_shape(b, at->q, 1, 1), at->past_k, &queries, &keys);
-    value_id seen = build_2(b, "LessOrEqual", keys, build_reshape(b, queries, 2, (const int64_t[]){-1, 1}));
-    if (at->mask != NO_VALUE)
-        seen = build_2(b, "And", seen, at->mask);
-    b->seen_mask = at->mask;
+    if (at->causal) {
+        build_position_ids(b, build_shape(b, at->q, 1, 1), at->past_k, &queries, &keys);
+        seen = build_2(b, "LessOrEqual", keys, build_reshape(b, queries, 2, (const int64_t[]){-1, 1}));
+        if (mask != NO_VALUE)
+            seen = build_2(b, "And", seen, mask);
+    }
+    b->seen_mask = mask;
     return b->seen = build_3(b, "Where", seen, build_float(b, 0), build_float(b, -INFINITY));
 }
 
@@ -53,8 +56,10 @@ static value_id attend_apart(build *b, build_attention *at)
     value_id scores =
                  build_capped(b, build_mul(b, build_2(b, "MatMul", q, k), build_float(b, scale)), at->cap),
              y;
-    if (at->causal)
+    if (at->causal || (at->mask != NO_VALUE && !at->mask_added))
         scores = build_add(b, scores, hidden(b, at));
+    if (at->mask_added)
+        scores = build_add(b, scores, at->mask);
     build_attributes a = build_no_attributes();
     build_set_int(&a, "axis", -1);
     build_node(b, "Softmax", &a, 1, &scores, 1, &y);

@@ -199,6 +199,18 @@ value_id build_gelu(build *b, value_id x, bool by_tanh);
 value_id build_capped(build *b, value_id x, double cap);
 /* x * sigmoid(x) */
 value_id build_silu(build *b, value_id x);
+
+typedef enum build_activation {
+    BUILD_SILU,
+    BUILD_GELU,
+    BUILD_GELU_TANH,
+    BUILD_QUICK_GELU, /* x * sigmoid(1.702 x) */
+    BUILD_RELU,
+    BUILD_TANH
+} build_activation;
+value_id build_activate(build *b, build_activation kind, value_id x);
+/* The activation of a name in config.json ("gelu_new"). Unknown names fail. */
+build_activation build_activation_named(build *b, sib_str name);
 /* x [B, from, T] to [B, to, T / stride], kernel 3, padded by 1. */
 value_id build_conv3(build *b, value_id x, const char *name, int64_t from, int64_t to, int64_t stride);
 
@@ -235,8 +247,15 @@ value_id build_rotate(build *b, value_id x, int64_t heads, int64_t size, const b
    fail. Source: modeling_rope_utils of transformers. */
 build_angles build_rope(build *b, const char *at, double theta, size_t half, int64_t n_ctx);
 /* Positions of the new tokens [N], and of all [P+N] (keys may be NULL); n: int64 [1], the number of new
-   tokens. */
+   tokens; past: NO_VALUE for none. */
 void build_position_ids(build *b, value_id n, value_id past, value_id *queries, value_id *keys);
+/* The distance from each new token to each key, key - query: int64 [N, P+N]. past: NO_VALUE for none. */
+value_id build_distances(build *b, value_id tokens, value_id past);
+/* The bucket of each distance for learned biases (Raffel et al. 2020): int64 [N, P+N], from 0 to n_buckets - 1.
+   both: keys after their query have buckets of their own; otherwise they are those of distance 0. */
+value_id build_buckets(build *b, value_id distances, int64_t n_buckets, int64_t max_distance, bool both);
+/* Rows of a table of int64, (2 n + 1), for distances of -n to n, and its ends' for others: int64 as distances. */
+value_id build_by_distance(build *b, value_id distances, const int64_t *table, int64_t n);
 /* True for keys less than `window` before their query: bool [N, P+N]. */
 value_id build_window(build *b, value_id tokens, value_id past, int64_t window);
 
@@ -246,11 +265,12 @@ value_id build_window(build *b, value_id tokens, value_id past, int64_t window);
    cache. */
 typedef struct build_attention {
     value_id q, k, v;
-    value_id past_k, past_v;       /* [B, kv_heads, P, size]; NO_VALUE for none */
-    int64_t size;                  /* width of a head */
-    int64_t heads, kv_heads;       /* 0: q, k and v are [B, heads, N, size] already */
-    bool causal;                   /* only with a cache */
-    value_id mask;                 /* bool [N, P+N]: the keys that a query sees; NO_VALUE: all */
+    value_id past_k, past_v; /* [B, kv_heads, P, size]; NO_VALUE for none */
+    int64_t size;            /* width of a head */
+    int64_t heads, kv_heads; /* 0: q, k and v are [B, heads, N, size] already */
+    bool causal;             /* only with a cache */
+    value_id mask; /* the keys that a query sees: bool that broadcasts to [B, heads, N, P+N]; NO_VALUE: all */
+    bool mask_added;               /* the mask is float32 and added to the scores */
     double scale;                  /* of queries times keys; 0: 1 / sqrt(size) */
     double cap;                    /* scores become cap tanh(score / cap); 0: no cap */
     value_id present_k, present_v; /* out: the cache with the new rows */

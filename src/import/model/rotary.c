@@ -23,8 +23,8 @@ static value_id scalar(build *b, value_id one)
 
 void build_position_ids(build *b, value_id n, value_id past, value_id *queries, value_id *keys)
 {
-    value_id begin = build_shape(b, past, 2, 1), end = scalar(b, build_add(b, begin, n)),
-             one = build_scalar_int(b, 1);
+    value_id begin = past == NO_VALUE ? build_int(b, 0) : build_shape(b, past, 2, 1),
+             end = scalar(b, build_add(b, begin, n)), one = build_scalar_int(b, 1);
     *queries = build_3(b, "Range", scalar(b, begin), end, one);
     if (keys)
         *keys = build_3(b, "Range", build_scalar_int(b, 0), end, one);
@@ -35,7 +35,9 @@ static value_id angles_of(build *b, value_id tokens, value_id past, const build_
 {
     if (!a->longer && a->growth == 0)
         return build_floats(b, half, a->inverse);
-    value_id n = build_add(b, build_shape(b, past, 2, 1), build_shape(b, tokens, 1, 1)); /* [1] */
+    value_id n = build_shape(b, tokens, 1, 1); /* [1] */
+    if (past != NO_VALUE)
+        n = build_add(b, build_shape(b, past, 2, 1), n);
     if (a->longer)
         return build_3(b, "Where", build_2(b, "Greater", n, build_int(b, a->length)),
                        build_floats(b, half, a->longer), build_floats(b, half, a->inverse));
@@ -94,11 +96,14 @@ value_id build_rotate(build *b, value_id x, int64_t heads, int64_t size, const b
     return out;
 }
 
-value_id build_window(build *b, value_id tokens, value_id past, int64_t window)
+value_id build_distances(build *b, value_id tokens, value_id past)
 {
     value_id queries, keys;
     build_position_ids(b, build_shape(b, tokens, 1, 1), past, &queries, &keys);
-    value_id distance =
-        build_sub(b, build_reshape(b, queries, 2, (const int64_t[]){-1, 1}), keys); /* [N, P+N] */
-    return build_2(b, "Less", distance, build_scalar_int(b, window));
+    return build_sub(b, keys, build_reshape(b, queries, 2, (const int64_t[]){-1, 1}));
+}
+
+value_id build_window(build *b, value_id tokens, value_id past, int64_t window)
+{
+    return build_2(b, "Greater", build_distances(b, tokens, past), build_scalar_int(b, -window));
 }

@@ -18,6 +18,12 @@ static const recipe recipes[] = {
      "llama, mistral, qwen2, qwen3, gemma, gemma2, gemma3_text, phi3, olmo2, smollm3, granite, stablelm, "
      "starcoder2, cohere, cohere2, gpt_neox, falcon, opt",
      recipe_is_llama, recipe_llama},
+    {"bert",
+     "vectors of text: BERT, RoBERTa, XLM-RoBERTa, CamemBERT, DistilBERT, ELECTRA, MPNet, ModernBERT, "
+     "DeBERTa 2 and 3 "
+     "(Hugging Face, sentence-transformers)",
+     "bert, roberta, xlm-roberta, camembert, distilbert, electra, mpnet, modernbert, deberta-v2",
+     recipe_is_bert, recipe_bert},
 };
 #define N_RECIPES (sizeof recipes / sizeof *recipes)
 
@@ -31,17 +37,17 @@ const char *sib_recipe_name(size_t i, const char **meaning)
 }
 
 /* "whisper, gpt2, rwkv, ...": names, or types of models. */
-static void list_recipes(char out[400], bool types)
+static void list_recipes(char out[600], bool types)
 {
     size_t used = 0;
-    for (size_t i = 0; i < N_RECIPES && used < 400; i++)
-        used += (size_t)snprintf(out + used, 400 - used, "%s%s", i ? ", " : "",
+    for (size_t i = 0; i < N_RECIPES && used < 600; i++)
+        used += (size_t)snprintf(out + used, 600 - used, "%s%s", i ? ", " : "",
                                  types ? recipes[i].types : recipes[i].name);
 }
 
 static sib_code no_such_recipe(const char *name, sib_error *err)
 {
-    char names[400];
+    char names[600];
     list_recipes(names, false);
     return err_set(err, SIB_ERR_ARGUMENT, "'%s' is not a recipe; the recipes are %s", name, names);
 }
@@ -60,7 +66,7 @@ static sib_str model_type(const checkpoint *c)
 
 static sib_code not_recognised(const checkpoint *c, sib_error *err)
 {
-    char names[200] = "", known[400];
+    char names[200] = "", known[600];
     size_t used = 0, n = checkpoint_weights(c);
     const sib_str type = model_type(c);
     list_recipes(known, true);

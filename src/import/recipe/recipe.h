@@ -24,6 +24,8 @@ bool recipe_is_gpt2(const checkpoint *c);
 void recipe_gpt2(build *b);
 bool recipe_is_llama(const checkpoint *c);
 void recipe_llama(build *b);
+bool recipe_is_bert(const checkpoint *c);
+void recipe_bert(build *b);
 bool recipe_is_rwkv(const checkpoint *c);
 void recipe_rwkv(build *b);
 

@@ -1,6 +1,6 @@
 /* Files of a Hugging Face folder that lie next to the checkpoint. */
-#ifndef IMPORT_BESIDE_H
-#define IMPORT_BESIDE_H
+#ifndef IMPORT_READ_BESIDE_H
+#define IMPORT_READ_BESIDE_H
 
 #include "import/read/checkpoint.h"
 

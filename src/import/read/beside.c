@@ -1,4 +1,4 @@
-#include "import/beside.h"
+#include "import/read/beside.h"
 
 #include "base/alloc.h"
 #include "base/error.h"

@@ -1,0 +1,224 @@
+#include "import/recipe/text_sentence.h"
+
+#include "base/alloc.h"
+#include "import/read/beside.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+/* What all ways to pool read. */
+typedef struct pooling {
+    build *b;
+    value_id hidden, mask; /* [B, N, d], int64 [B, N] */
+    value_id kept;         /* float32 [B, N, 1]: 1 for each token, 0 for padding */
+    value_id places;       /* int64 [1, N]: 0, 1, ... */
+} pooling;
+
+static value_id reduced(build *b, const char *type, value_id x, int64_t axis, bool keep)
+{
+    value_id out;
+    build_attributes a = build_no_attributes();
+    build_set_int(&a, "keepdims", keep);
+    build_node(b, type, &a, 2, (value_id[]){x, build_int(b, axis)}, 1, &out);
+    return out;
+}
+
+/* ---- Ways to pool: [B, d] ------------------------------------------------------------------------------ */
+
+static value_id weighted(const pooling *p, value_id weights, bool by_root)
+{
+    build *b = p->b;
+    value_id sum = reduced(b, "ReduceSum", build_mul(b, p->hidden, weights), 1, false),
+             all = build_2(b, "Max", reduced(b, "ReduceSum", weights, 1, false), build_float(b, 1e-9));
+    return build_2(b, "Div", sum, by_root ? build_1(b, "Sqrt", all) : all);
+}
+
+static value_id pool_cls(const pooling *p)
+{
+    return build_gather(p->b, p->hidden, build_scalar_int(p->b, 0), 1);
+}
+
+static value_id pool_max(const pooling *p)
+{
+    build *b = p->b;
+    value_id seen = build_cast(b, p->kept, SIB_BOOL);
+    return reduced(b, "ReduceMax", build_3(b, "Where", seen, p->hidden, build_float(b, -1e9)), 1, false);
+}
+
+static value_id pool_mean(const pooling *p)
+{
+    return weighted(p, p->kept, false);
+}
+
+static value_id pool_mean_by_root(const pooling *p)
+{
+    return weighted(p, p->kept, true);
+}
+
+/* Later tokens count more: 1, 2, ... */
+static value_id pool_weighted_mean(const pooling *p)
+{
+    build *b = p->b;
+    value_id count = build_cast(b, build_add(b, p->places, build_scalar_int(b, 1)), SIB_F32);
+    return weighted(p, build_mul(b, p->kept, build_2(b, "Unsqueeze", count, build_int(b, -1))), false);
+}
+
+static value_id pool_last(const pooling *p)
+{
+    build *b = p->b;
+    value_id last = reduced(b, "ReduceMax", build_mul(b, p->mask, p->places), 1, true), /* [B, 1] */
+        chosen = build_cast(b, build_2(b, "Equal", p->places, last), SIB_F32);
+    chosen = build_2(b, "Unsqueeze", chosen, build_int(b, -1));
+    return reduced(b, "ReduceSum", build_mul(b, p->hidden, chosen), 1, false);
+}
+
+/* In the order in which their results are joined. */
+static const struct mode {
+    const char *key, *name; /* a flag in older files; a word in newer ones */
+    value_id (*pool)(const pooling *p);
+} modes[] = {
+    {"pooling_mode_cls_token", "cls", pool_cls},
+    {"pooling_mode_max_tokens", "max", pool_max},
+    {"pooling_mode_mean_tokens", "mean", pool_mean},
+    {"pooling_mode_mean_sqrt_len_tokens", "mean_sqrt_len_tokens", pool_mean_by_root},
+    {"pooling_mode_weightedmean_tokens", "weightedmean", pool_weighted_mean},
+    {"pooling_mode_lasttoken", "lasttoken", pool_last},
+};
+#define N_MODES (sizeof modes / sizeof *modes)
+
+/* ---- The folder ---------------------------------------------------------------------------------------- */
+
+/* A file of JSON next to the checkpoint; NULL where there is none, or after a failure. json_decref. */
+static json_t *read_beside(build *b, const char *name)
+{
+    json_t *out = NULL;
+    char *path = b->code == SIB_OK ? beside_path(b->c, name) : NULL;
+    if (path)
+        b->code = beside_json(path, &out, b->err);
+    mem_free(path);
+    return out;
+}
+
+/* The word of a config, or one in a list of words. */
+static bool names_mode(const json_t *said, const char *name)
+{
+    const char *word = json_string_value(said);
+    if (word)
+        return !strcmp(word, name);
+    for (size_t i = 0; i < json_array_size(said); i++) {
+        word = json_string_value(json_array_get(said, i));
+        if (word && !strcmp(word, name))
+            return true;
+    }
+    return false;
+}
+
+static value_id pool(build *b, const json_t *config, value_id hidden, value_id mask, int64_t *width)
+{
+    value_id places, parts[N_MODES];
+    size_t n = 0;
+    build_position_ids(b, build_shape(b, mask, 1, 1), NO_VALUE, &places, NULL);
+    pooling p = {
+        .b = b, .hidden = hidden, .mask = mask, .places = build_2(b, "Unsqueeze", places, build_int(b, 0))};
+    p.kept = build_2(b, "Unsqueeze", build_cast(b, mask, SIB_F32), build_int(b, -1));
+    for (size_t i = 0; i < N_MODES; i++)
+        if (json_is_true(json_object_get(config, modes[i].key)) ||
+            names_mode(json_object_get(config, "pooling_mode"), modes[i].name))
+            parts[n++] = modes[i].pool(&p);
+    if (!n)
+        build_fail(b, SIB_ERR_UNSUPPORTED,
+                   "%s: the pooling of its sentence-transformers folder is none of cls, max, mean, "
+                   "mean_sqrt_len_tokens, weightedmean, lasttoken",
+                   checkpoint_file(b->c, 0));
+    if (json_is_false(json_object_get(config, "include_prompt")))
+        build_fail(b, SIB_ERR_UNSUPPORTED,
+                   "%s: pooling without the prompt ('include_prompt') is not supported",
+                   checkpoint_file(b->c, 0));
+    *width *= (int64_t)n;
+    return n == 1 ? parts[0] : n ? build_concat(b, -1, n, parts) : NO_VALUE;
+}
+
+static value_id normalized(build *b, value_id x)
+{
+    value_id length = reduced(b, "ReduceL2", x, -1, true);
+    return build_2(b, "Div", x, build_2(b, "Max", length, build_float(b, 1e-12)));
+}
+
+static void add_prompts(build *b)
+{
+    json_t *config = read_beside(b, "config_sentence_transformers.json");
+    const json_t *prompts = json_object_get(config, "prompts");
+    const char *name = json_string_value(json_object_get(config, "default_prompt_name"));
+    char *text = json_object_size(prompts) ? json_dumps(prompts, JSON_COMPACT) : NULL;
+    if (text)
+        build_add_metadata_text(b, "prompts", str_of(text));
+    if (text && name)
+        build_add_metadata_text(b, "default_prompt_name", str_of(name));
+    free(text);
+    json_decref(config);
+}
+
+static void add_limits(build *b)
+{
+    json_t *config = read_beside(b, "sentence_bert_config.json");
+    const json_t *longest = json_object_get(config, "max_seq_length");
+    if (json_is_integer(longest) && json_integer_value(longest) > 0)
+        build_add_metadata_int(b, "max_tokens", json_integer_value(longest));
+    if (json_is_true(json_object_get(config, "do_lower_case")))
+        build_fail(b, SIB_ERR_UNSUPPORTED,
+                   "%s: 'do_lower_case' of sentence_bert_config.json is not supported",
+                   checkpoint_file(b->c, 0));
+    json_decref(config);
+}
+
+/* The last part of "sentence_transformers.models.Pooling". */
+static const char *kind_of(const json_t *module)
+{
+    const char *type = json_string_value(json_object_get(module, "type")),
+               *dot = type ? strrchr(type, '.') : NULL;
+    return dot ? dot + 1 : type ? type : "";
+}
+
+static value_id add_pooling(build *b, const json_t *module, value_id hidden, value_id mask, int64_t *d)
+{
+    const char *folder = json_string_value(json_object_get(module, "path"));
+    json_t *config = NULL;
+    if (folder && *folder && *folder != '/' && !strstr(folder, ".."))
+        config = read_beside(b, build_text(b, "%.200s/config.json", folder));
+    if (!config)
+        build_fail(b, SIB_ERR_FORMAT, "%s: the pooling of its modules.json has no config.json",
+                   checkpoint_file(b->c, 0));
+    value_id x = config ? pool(b, config, hidden, mask, d) : NO_VALUE;
+    json_decref(config);
+    return x;
+}
+
+void text_sentence_add(build *b, int64_t d, value_id hidden, value_id mask)
+{
+    json_t *modules = read_beside(b, "modules.json");
+    value_id x = NO_VALUE;
+    if (!modules)
+        return;
+    build_scope(b, "sentence");
+    for (size_t i = 0; i < json_array_size(modules) && b->code == SIB_OK; i++) {
+        const json_t *module = json_array_get(modules, i);
+        const char *kind = kind_of(module);
+        if (!strcmp(kind, "Pooling") && x == NO_VALUE)
+            x = add_pooling(b, module, hidden, mask, &d);
+        else if (!strcmp(kind, "Normalize") && x != NO_VALUE)
+            x = normalized(b, x);
+        else if (strcmp(kind, "Transformer") != 0 || i)
+            build_fail(b, SIB_ERR_UNSUPPORTED,
+                       "%s: the module '%.60s' of its modules.json is not supported; known are "
+                       "Transformer, Pooling and Normalize, in this order",
+                       checkpoint_file(b->c, 0), kind);
+    }
+    json_decref(modules);
+    if (x == NO_VALUE)
+        return;
+    build_output(b, x, "sentence_embedding", SIB_F32, "B %lld", (long long)d);
+    build_add_metadata(b, "normalize", "false"); /* the graph does where the folder says so */
+    add_limits(b);
+    add_prompts(b);
+}
