@@ -11,7 +11,7 @@
 #include <string.h>
 
 typedef struct settings {
-    const char *out, *recipe, *tokenizer, *chat_template;
+    const char *out, *recipe, *tokenizer, *chat_template, *lora;
     int dtype;
     long opset, audio_context;
     bool check, json;
@@ -44,6 +44,10 @@ static const cli_option options[] = {
              .names = sib_recipe_name),
     OPT_TOKENIZER("the tokenizer to copy next to the model (default: the checkpoint's own, or tokenizer.json "
                   "in its folder)"),
+    OPT_TEXT(
+        "lora", lora, "FOLDER",
+        "a LoRA adapter in PEFT's layout (adapter_config.json, adapter_model.safetensors), merged into the "
+        "weights"),
     OPT_FILE("chat-template", chat_template, "FILE",
              "the template that makes prompts of chats (default: the checkpoint's own, or that of "
              "chat_template.jinja or tokenizer_config.json in its folder)"),
@@ -189,6 +193,7 @@ static int import_files(const settings *s, size_t n, const char *const *paths)
     sib_import_options o = {.recipe = s->recipe,
                             .tokenizer = s->tokenizer,
                             .chat_template = s->chat_template,
+                            .lora = s->lora,
                             .dtype = dtypes[s->dtype],
                             .keep = !dtypes[s->dtype],
                             .opset = (int)s->opset,

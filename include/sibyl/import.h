@@ -25,6 +25,8 @@ typedef struct sib_import_options {
     /* file with the chat template (chat.h) for the model's metadata [GGUF's own; chat_template.jinja or
        tokenizer_config.json next to the checkpoint] */
     const char *chat_template;
+    const char *
+        lora; /* folder of a LoRA adapter in PEFT's layout that is merged: W + scale * B A; not with sib_import_cached [none] */
     /* of Whisper: frames of 20 ms that its windows have, at most the checkpoint's [the checkpoint's, 30 s]. Shorter ones
        make encoding cheaper; recordings are then cut into more windows, each with less around it. */
     int64_t audio_context;

@@ -86,11 +86,11 @@ static PyObject *import_model(PyObject *module, PyObject *args)
 {
     (void)module;
     PyObject *names;
-    const char *out, *recipe, *dtype, *tokenizer;
+    const char *out, *recipe, *dtype, *tokenizer, *lora = NULL;
     int check, opset;
     long long audio_context;
-    if (!PyArg_ParseTuple(args, "O!yzsipO&L:import_model", &PyList_Type, &names, &out, &recipe, &dtype,
-                          &opset, &check, path_of, &tokenizer, &audio_context))
+    if (!PyArg_ParseTuple(args, "O!yzsipO&L|O&:import_model", &PyList_Type, &names, &out, &recipe, &dtype,
+                          &opset, &check, path_of, &tokenizer, &audio_context, path_of, &lora))
         return NULL;
     Py_ssize_t n = PyList_Size(names);
     const char **paths = PyMem_Calloc((size_t)n + 1, sizeof *paths);
@@ -106,6 +106,7 @@ static PyObject *import_model(PyObject *module, PyObject *args)
                             .keep = !strcmp(dtype, "keep"),
                             .opset = opset,
                             .tokenizer = tokenizer,
+                            .lora = lora,
                             .check = check != 0,
                             .audio_context = audio_context};
     sib_import_report *report = NULL;

@@ -1,6 +1,7 @@
 """Imported models against the originals in PyTorch, with random weights of real dimensions, cached and all at once."""
 
 import importlib
+import json
 import struct
 import sys
 
@@ -299,6 +300,34 @@ def test_decoders(kind, opset, tmp_path):
     if kind in ("gpt2", "llama-3-tied", "mistral-window", "gemma2", "phi4-mini", "falcon-40b", "opt"):  # each operator once: the file is ordinary ONNX
         other = peer("onnxruntime").InferenceSession(tmp_path / "m.onnx")
         assert all(gap(x, expected) < 1e-3 for x in decode_all(other, tokens, *numbers(session)))
+
+
+@pytest.mark.parametrize("kind", ["llama-3-tied", "gpt2"])
+def test_lora(kind, tmp_path):
+    """An adapter in PEFT's layout is as its product added to the weights beforehand, in double."""
+    torch, transformers = peer("torch"), peer("transformers")
+    family, settings = DECODERS[kind]
+    across = family == "GPT2"
+    model = getattr(transformers, "GPT2LMHeadModel" if across else family + "ForCausalLM")(getattr(transformers, family + "Config")(**settings))
+    model.save_pretrained(tmp_path / "base")
+    draws, weights = np.random.default_rng(3), {}
+    for name, module in model.named_modules():
+        if name.endswith(("c_attn", "c_fc", "q_proj", "down_proj", "lm_head")) and "lm_head" not in name:
+            rows, columns = module.weight.shape
+            a, b = (draws.normal(size=s).astype("f4") for s in ((4, rows if across else columns), (columns if across else rows, 4)))
+            added = 2.5 * (b.astype("f8") @ a)
+            module.weight.data = torch.from_numpy((module.weight.detach().double().numpy() + (added.T if across else added)).astype("f4"))
+            weights |= {f"base_model.model.{name}.lora_A.weight": torch.from_numpy(a), f"base_model.model.{name}.lora_B.weight": torch.from_numpy(b)}
+    model.save_pretrained(tmp_path / "merged")
+    (tmp_path / "adapter").mkdir()
+    peer("safetensors.torch").save_file(weights, tmp_path / "adapter" / "adapter_model.safetensors")
+    (tmp_path / "adapter" / "adapter_config.json").write_text(json.dumps(
+        {"peft_type": "LORA", "r": 4, "lora_alpha": 10, "fan_in_fan_out": across, "target_modules": ["q_proj"], "modules_to_save": None}))  # fmt: skip
+    sibyl.import_model(tmp_path / "base", tmp_path / "a.onnx", lora=tmp_path / "adapter")
+    sibyl.import_model(tmp_path / "merged", tmp_path / "b.onnx")
+    assert (tmp_path / "a.onnx.data").read_bytes() == (tmp_path / "b.onnx.data").read_bytes()
+    sibyl.import_model(tmp_path / "base", tmp_path / "c.onnx")
+    assert (tmp_path / "c.onnx.data").read_bytes() != (tmp_path / "b.onnx.data").read_bytes()
 
 
 GGUF_KINDS = {"Gemma3Text": "gemma3"}  # where it is not the family's name

@@ -2,6 +2,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "import/chat.h"
+#include "import/read/adapter.h"
 #include "import/recipe/recipe.h"
 #include "import/tokenizer.h"
 
@@ -109,6 +110,8 @@ sib_code sib_import(const char *const *paths, size_t n, const char *out, const s
     sib_code code = check_arguments(paths, n, options, err);
     if (code == SIB_OK)
         code = checkpoint_open(paths, n, &c, err);
+    if (code == SIB_OK && options->lora)
+        code = adapter_merge(c, options->lora, err);
     if (code == SIB_OK)
         code = report_create(c, &r, err);
     if (code == SIB_OK)

@@ -38,6 +38,7 @@ def import_model(
     check: bool = False,
     tokenizer: Path | None = None,
     audio_context: int = 0,
+    lora: Path | None = None,
 ) -> dict[str, Any]:
     """Writes the model that a checkpoint's weights ask for to `out`, and its weights beside it to `out`.data.
 
@@ -51,7 +52,8 @@ def import_model(
     be found out. check: statistics of every weight; NaN and infinities are refused. tokenizer: a file;
     None takes the checkpoint's own, or a tokenizer.json beside it.
     audio_context: of Whisper, frames of 20 ms that its windows have; 0 takes the checkpoint's (1500). Shorter windows make
-    encoding cheaper; recordings are cut into more of them.
+    encoding cheaper; recordings are cut into more of them. lora: the folder of a LoRA adapter in PEFT's layout
+    (adapter_config.json, adapter_model.safetensors), which is merged into the weights: W + scale * B A.
     Returns what was found: recipe, format, tokenizer (its kind, or None), job (the document, or None), parameters, weights,
     problems.
     """
@@ -60,4 +62,4 @@ def import_model(
     paths = [checkpoint] if isinstance(checkpoint, (str, os.PathLike)) else list(checkpoint)
     beside = None if tokenizer is None else os.fsencode(tokenizer)
     names = [os.fsencode(path) for path in paths]
-    return _sibyl.import_model(names, os.fsencode(out), recipe, _DTYPES[dtype], opset, check, beside, audio_context)
+    return _sibyl.import_model(names, os.fsencode(out), recipe, _DTYPES[dtype], opset, check, beside, audio_context, None if lora is None else os.fsencode(lora))

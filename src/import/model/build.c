@@ -534,14 +534,14 @@ static value_id widen(build *b, const source *s, value_id stored, value_id scale
 }
 
 /* Sets the dtype of s, and dims to those of its matrix in the model. Blocks run along the checkpoint's rows, so they can
-   stay where products are by these. dims: [2] as converted. */
+   stay where products are by these, and no adapter adds to them. dims: [2] as converted. */
 static void choose_dtype(const build *b, source *s, bool by_rows, int64_t dims[2])
 {
     const weight_format *f = s->from ? s->from->format : NULL;
     s->dtype = b->dtype;
     if (!b->keep || !f)
         return;
-    if (f->block > 1 && by_rows && s->from->rank == 2) {
+    if (f->block > 1 && by_rows && s->from->rank == 2 && !s->from->delta) {
         s->as_bytes = true;
         s->dtype = SIB_U8;
         s->transposed = false;

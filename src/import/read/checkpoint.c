@@ -137,6 +137,7 @@ void checkpoint_free(checkpoint **pointer)
         mem_free(c->files[i].path);
         mapping_release(c->files[i].map);
     }
+    checkpoint_free(&c->adapter);
     mem_free(c->files);
     mem_free(c->weights);
     mem_free(c->facts);

@@ -19,6 +19,9 @@ typedef struct weight_format {
     block_kind blocks;     /* N_BLOCK_KINDS with block 1 */
 } weight_format;
 
+struct weight_delta;
+typedef struct weight_delta weight_delta;
+
 typedef struct weight {
     sib_str name; /* as in the file */
     const weight_format *format;
@@ -29,6 +32,7 @@ typedef struct weight {
     const uint8_t *data;           /* (size) in the mapped file */
     uint64_t size, offset;         /* bytes, and their offset in the file */
     size_t file;                   /* index of the file in the checkpoint */
+    const weight_delta *delta;     /* what an adapter adds to it (adapter.h); NULL: nothing */
 } weight;
 
 /* Metadata in the files: hyperparameters, tables of a tokenizer. A list has n items of one kind. Other lists

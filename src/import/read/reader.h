@@ -29,6 +29,7 @@ struct checkpoint {
     size_t n_facts, facts_capacity;
     name_map weight_names, fact_names; /* name to index */
     size_t name_bytes;                 /* total of all names and keys */
+    checkpoint *adapter;               /* that was merged into the weights, or NULL */
 };
 
 /* The same as checkpoint_open for a file's bytes, which are copied. label: its path in messages. */

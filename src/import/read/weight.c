@@ -1,4 +1,5 @@
 /* Elements of weights: counted, converted, viewed in place. */
+#include "import/read/adapter.h"
 #include "import/read/reader.h"
 
 #include "base/size.h"
@@ -60,6 +61,25 @@ static sib_code convert(sib_dtype from, const void *elements, sib_dtype to, void
     return code;
 }
 
+/* With what an adapter adds. */
+static sib_code read_merged(const weight *w, uint64_t first, size_t n, sib_dtype to, void *out,
+                            sib_error *err)
+{
+    weight base = *w;
+    float merged[PIECE];
+    sib_code code = SIB_OK;
+    base.delta = NULL;
+    for (size_t m; n && code == SIB_OK; first += m, n -= m, out = (uint8_t *)out + m * dtype_stride(to)) {
+        m = size_min(n, PIECE);
+        code = weight_read(&base, first, m, SIB_F32, merged, err);
+        if (code != SIB_OK)
+            break;
+        adapter_add(w->delta, first, m, merged);
+        code = sib_convert(SIB_F32, merged, to, out, m, SIB_OVERFLOW_IEEE, err);
+    }
+    return code;
+}
+
 sib_code weight_read(const weight *w, uint64_t first, size_t n, sib_dtype to, void *out, sib_error *err)
 {
     uint64_t count;
@@ -70,6 +90,8 @@ sib_code weight_read(const weight *w, uint64_t first, size_t n, sib_dtype to, vo
     if (to_bytes == 0 || to == SIB_STRING)
         return err_set(err, SIB_ERR_ARGUMENT, "weight '%.*s': cannot be read as %s", READER_STR(w->name),
                        sib_dtype_name(to));
+    if (w->delta)
+        return read_merged(w, first, n, to, out, err);
     if (!w->strided && w->format->block == 1)
         return convert(w->format->dtype, w->data + first * w->format->bytes, to, out, n, err);
     if (w->format->block > 1 && to == SIB_F32) {
@@ -99,9 +121,12 @@ sib_code weight_read(const weight *w, uint64_t first, size_t n, sib_dtype to, vo
 sib_code weight_view(const checkpoint *c, const weight *w, sib_tensor **out, sib_error *err)
 {
     *out = NULL;
-    if (w->format->block > 1 || w->strided)
+    if (w->format->block > 1 || w->strided || w->delta)
         return err_set(err, SIB_ERR_UNSUPPORTED, "weight '%.*s': %s elements%s cannot be used in place",
-                       READER_STR(w->name), w->format->name, w->strided ? " with gaps" : "");
+                       READER_STR(w->name), w->format->name,
+                       w->strided ? " with gaps"
+                       : w->delta ? " with an adapter"
+                                  : "");
     sib_dtype dtype = w->format->dtype;
     mapping *map = c->files[w->file].map;
     byte_span bytes = {w->data, (size_t)w->size};
