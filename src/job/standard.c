@@ -21,57 +21,6 @@ sib_code standard_features_job(char **text, sib_error *err)
     return *text ? SIB_OK : err_memory(err, sizeof standard_features, "a job's document");
 }
 
-static const char *metadata(const sib_model *m, const char *key)
-{
-    const char *name, *value;
-    for (size_t i = 0; sib_model_metadata(m, i, &name, &value); i++)
-        if (!strcmp(name, key))
-            return value;
-    return NULL;
-}
-
-bool maker_has_input(const maker *k, const char *name)
-{
-    sib_value_info info;
-    for (size_t i = 0; sib_model_input(k->m, i, &info); i++)
-        if (!strcmp(info.name, name))
-            return true;
-    return false;
-}
-
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
-
-/* Length of the name before its last dot. */
-static int stem_length(const char *name)
-{
-    const char *dot = strrchr(name, '.');
-    return dot && dot != name ? (int)(dot - name) : (int)strlen(name);
-}
-
-bool maker_put(json_t *at, const char *place, json_t *value)
-{
-    char key[64];
-    const char *slash;
-    for (; at && (slash = strchr(place, '/')); place = slash + 1) {
-        snprintf(key, sizeof key, "%.*s", (int)(slash - place), place);
-        at =
-            json_is_array(at) ? json_array_get(at, (size_t)strtoul(key, NULL, 10)) : json_object_get(at, key);
-    }
-    if (at && value)
-        return !json_object_set_new(at, place, value);
-    json_decref(value);
-    return false;
-}
-
-sib_code maker_need(const maker *k, bool done)
-{
-    return done ? SIB_OK : err_set(k->err, SIB_ERR_MEMORY, "%s: out of memory for its job", k->path);
-}
-
 /* Puts a list that the metadata hold as text under a key. */
 static sib_code put_list(const maker *k, const char *place, const char *key, const char *text)
 {
@@ -83,63 +32,12 @@ static sib_code put_list(const maker *k, const char *place, const char *key, con
     return maker_need(k, maker_put(k->doc, place, list));
 }
 
-/* ---- Tokenizers ---------------------------------------------------------------------------------------- */
-
-/* The name of the tokenizer in the model's folder, or above a folder onnx/, in found (size); NULL: there is none. */
-static const char *find_tokenizer(const maker *k, char *found, size_t size)
-{
-    static const char *const endings[] = {".tokenizer.json", ".tiktoken", ".vocab.txt", ".pieces.json"};
-    const size_t n_endings = sizeof endings / sizeof *endings;
-    const char *name = base_name(k->path);
-    const int folder = (int)(name - k->path), stem = stem_length(name);
-    const bool below = folder >= 5 && !strncmp(name - 5, "onnx/", 5) && (folder == 5 || name[-6] == '/');
-    for (size_t i = 0; i < n_endings + 1 + below; i++) {
-        if (i < n_endings)
-            snprintf(found, size, "%.*s%.*s%s", folder, k->path, stem, name, endings[i]);
-        else
-            snprintf(found, size, "%.*s%stokenizer.json", folder, k->path, i > n_endings ? "../" : "");
-        if (!access(found, R_OK))
-            return found + folder;
-    }
-    return NULL;
-}
-
-sib_code maker_put_tokenizer(const maker *k, const char *kind)
-{
-    const char *name = base_name(k->path), *n_vocab = metadata(k->m, "n_vocab");
-    char path[4096];
-    const char *found = k->tokenizer ? NULL : find_tokenizer(k, path, sizeof path);
-    if (k->tokenizer) {
-        char *whole = realpath(k->tokenizer, NULL);
-        if (!whole)
-            return err_set(k->err, SIB_ERR_IO, "%s: the tokenizer does not exist", k->tokenizer);
-        sib_code code = maker_need(k, maker_put(k->doc, "tokenizers/text/file", json_string(whole)));
-        free(whole);
-        if (code != SIB_OK)
-            return code;
-    } else if (found) {
-        sib_code code = maker_need(k, maker_put(k->doc, "tokenizers/text/file", json_string(found)));
-        if (code != SIB_OK)
-            return code;
-    } else
-        return err_set(k->err, SIB_ERR_IO,
-                       "%s: there is no tokenizer in its folder (%.*s.tokenizer.json, tokenizer.json, ...)",
-                       k->path, stem_length(name), name);
-    json_t *text = json_object_get(json_object_get(k->doc, "tokenizers"), "text");
-    if (!kind)
-        json_object_del(text, "kind");
-    bool done = !kind || maker_put(text, "kind", json_string(kind));
-    if (done && n_vocab && kind)
-        done = maker_put(text, "n_vocab", json_integer(strtoll(n_vocab, NULL, 10)));
-    return maker_need(k, done);
-}
-
 /* ---- Kinds --------------------------------------------------------------------------------------------- */
 
 static sib_code make_speech_to_text(const maker *k)
 {
-    const char *ctx = metadata(k->m, "n_text_ctx"), *vocab = metadata(k->m, "n_vocab"),
-               *heads = metadata(k->m, "alignment_heads");
+    const char *ctx = maker_metadata(k, "n_text_ctx"), *vocab = maker_metadata(k, "n_vocab"),
+               *heads = maker_metadata(k, "alignment_heads");
     /* openai-whisper's rule */
     bool multilingual = vocab && strtoll(vocab, NULL, 10) >= 51865, done = true;
     if (!ctx || !vocab)
@@ -149,7 +47,7 @@ static sib_code make_speech_to_text(const maker *k)
     sib_code code = maker_need(k, done);
     if (code == SIB_OK && heads)
         code = put_list(k, "nodes/0/inputs/alignment_heads", "alignment_heads", heads);
-    const char *kind = metadata(k->m, "tokenizer");
+    const char *kind = maker_metadata(k, "tokenizer");
     return code == SIB_OK ? maker_put_tokenizer(k, kind ? kind : "whisper") : code;
 }
 
@@ -171,7 +69,7 @@ static sib_code put_states(const maker *k)
             continue;
         snprintf(next, sizeof next, "next.%s", info.name + 6);
         snprintf(key, sizeof key, "initial.%s", info.name);
-        const char *fill = metadata(k->m, key); /* initial value of the state, from the model */
+        const char *fill = maker_metadata(k, key); /* initial value of the state, from the model */
         json_t *from =
             fill ? json_pack("{s:s,s:f}", "name", next, "fill", strtod(fill, NULL)) : json_string(next);
         done = from && !json_object_set_new(states, info.name, from);
@@ -187,19 +85,19 @@ static sib_code put_chat(const maker *k)
     static const char *const names[][2] = {
         {"chat_template", "template"}, {"bos_token", "bos_token"}, {"eos_token", "eos_token"}};
     json_t *chat = json_object();
-    bool done = metadata(k->m, names[0][0]) && maker_put(k->doc, "chat", json_incref(chat));
+    bool done = maker_metadata(k, names[0][0]) && maker_put(k->doc, "chat", json_incref(chat));
     for (size_t i = 0; i < sizeof names / sizeof *names && done; i++) {
-        const char *text = metadata(k->m, names[i][0]);
+        const char *text = maker_metadata(k, names[i][0]);
         done = !text || maker_put(chat, names[i][1], json_string(text));
     }
     json_decref(chat);
-    return maker_need(k, done || !metadata(k->m, names[0][0]));
+    return maker_need(k, done || !maker_metadata(k, names[0][0]));
 }
 
 static sib_code make_text_generation(const maker *k)
 {
-    const char *kind = metadata(k->m, "tokenizer"), *stop = metadata(k->m, "stop_tokens"),
-               *begin = metadata(k->m, "begin_tokens");
+    const char *kind = maker_metadata(k, "tokenizer"), *stop = maker_metadata(k, "stop_tokens"),
+               *begin = maker_metadata(k, "begin_tokens");
     sib_value_info first;
     bool recurrent = false;
     for (size_t i = 0; sib_model_input(k->m, i, &first); i++)
@@ -281,7 +179,7 @@ static sib_code make_text_embedding(const maker *k)
     put_encoder_batch(k);
     sib_code code =
         maker_need(k, maker_put(k->doc, "calls/encoder/outputs/hidden", json_string(encoder_output(k->m))));
-    return code == SIB_OK ? maker_put_tokenizer(k, metadata(k->m, "tokenizer")) : code;
+    return code == SIB_OK ? maker_put_tokenizer(k, maker_metadata(k, "tokenizer")) : code;
 }
 
 static bool is_whisper(const maker *k)
@@ -315,7 +213,7 @@ static bool is_encoder(const maker *k)
             return false;
     }
     return (!k->recipe[0] || !strcmp(k->recipe, "bert")) && maker_has_input(k, "input_ids") &&
-           encoder_output(k->m) && (k->tokenizer || find_tokenizer(k, path, sizeof path));
+           encoder_output(k->m) && (k->tokenizer || maker_find_tokenizer(k, path, sizeof path));
 }
 
 static const struct standard {
@@ -338,10 +236,10 @@ static const struct standard {
 /* The document of a standard job, with the names of the model and the job filled in. */
 static sib_code fill(maker *k, const struct standard *s, char **text)
 {
-    const char *name = base_name(k->path);
+    const char *name = maker_base_name(k->path);
     char place[64], own[256];
     snprintf(place, sizeof place, "models/%s", s->model);
-    snprintf(own, sizeof own, "%.*s", stem_length(name), name);
+    snprintf(own, sizeof own, "%.*s", maker_stem_length(name), name);
     k->doc = json_loadb(s->text, s->size - 1, 0, NULL);
     sib_code code = maker_need(k, k->doc && maker_put(k->doc, place, json_string(name)) &&
                                       maker_put(k->doc, "name", json_string(own)));
@@ -360,8 +258,9 @@ static sib_code fill(maker *k, const struct standard *s, char **text)
 sib_code standard_job(const sib_model *m, const char *path, const char *kind, const char *tokenizer,
                       char **text, sib_error *err)
 {
-    const char *recipe = metadata(m, "sibyl.recipe");
-    maker k = {.m = m, .path = path, .tokenizer = tokenizer, .recipe = recipe ? recipe : "", .err = err};
+    maker k = {.m = m, .path = path, .tokenizer = tokenizer, .recipe = "", .err = err};
+    const char *recipe = maker_metadata(&k, "sibyl.recipe");
+    k.recipe = recipe ? recipe : "";
     *text = NULL;
     for (size_t i = 0; i < sizeof standards / sizeof *standards; i++)
         if ((!kind || !strcmp(kind, standards[i].kind)) && standards[i].fits(&k))

@@ -18,6 +18,13 @@ bool maker_put(json_t *at, const char *place, json_t *value);
 /* SIB_OK, or the error where memory could not be allocated. */
 sib_code maker_need(const maker *k, bool done);
 bool maker_has_input(const maker *k, const char *name);
+/* The model's metadata under a key, or NULL. */
+const char *maker_metadata(const maker *k, const char *key);
+/* The name in a path, and the length of a name before its last dot. */
+const char *maker_base_name(const char *path);
+int maker_stem_length(const char *name);
+/* The name of the tokenizer in the model's folder, or above a folder onnx/, in found (size); NULL: there is none. */
+const char *maker_find_tokenizer(const maker *k, char *found, size_t size);
 /* The tokenizer's path in the document, relative to the model's folder, or as given. kind: NULL where the file says it. */
 sib_code maker_put_tokenizer(const maker *k, const char *kind);
 

@@ -20,11 +20,8 @@ sib_code call_counts_open(call_plan *p, const sib_model *whole, sib_error *err)
 {
     const job_count *c = &p->call->count;
     sib_value_info info;
-    if (!c->of)
-        return SIB_OK;
     if (!(p->counts = mem_calloc(c->n + 1, sizeof *p->counts)))
         return err_memory(err, c->n * sizeof *p->counts, "counted inputs");
-    p->count_of = call_plan_input_named(p, c->of);
     for (size_t i = 0; i < c->n; i++)
         if (find_input(p->model, c->items[i].input, &info))
             p->counts[p->n_counts++] = (call_counted){c->items[i].kind, info};

@@ -12,7 +12,7 @@ typedef struct call_count {
     sib_value **made; /* (plan->n_counts) of the call to come */
 } call_count;
 
-/* Finds the inputs that are counted: p->counts and p->count_of. whole: the model that p->model is a part of. Errors:
+/* Finds the inputs that are counted: p->counts. whole: the model that p->model is a part of. Errors:
    SIB_ERR_FORMAT (no such input). */
 sib_code call_counts_open(call_plan *p, const sib_model *whole, sib_error *err);
 

@@ -240,6 +240,13 @@ static sib_code check_batch(const call_plan *p, sib_error *err)
     return SIB_OK;
 }
 
+static sib_code find_counts(call_plan *p, const sib_model *whole, sib_error *err)
+{
+    const call_port *of = p->call->count.of ? named_port(&p->inputs, p->call->count.of) : NULL;
+    p->count_of = of ? (size_t)(of - p->inputs.items) : NO_INDEX;
+    return of ? call_counts_open(p, whole, err) : SIB_OK;
+}
+
 sib_code call_plan_make(const job_doc *d, size_t number, sib_model *const *models,
                         const sib_session_options *options, call_plan **out, sib_error *err)
 {
@@ -255,7 +262,7 @@ sib_code call_plan_make(const job_doc *d, size_t number, sib_model *const *model
     if (code == SIB_OK)
         code = make_fixed(p, err);
     if (code == SIB_OK)
-        code = call_counts_open(p, models[p->call->model], err);
+        code = find_counts(p, models[p->call->model], err);
     if (code == SIB_OK)
         code = check_fed(p, err);
     if (code == SIB_OK)

@@ -215,7 +215,7 @@ sib_code doc_read_count(job_doc *d, const struct json_t *call, const char *path,
 sib_code doc_read_nodes(job_doc *d, sib_error *err);
 /* graph.c: places of nodes and sources of slots, once all nodes are read. */
 sib_code doc_index(job_doc *d, sib_error *err);
-/* A literal as a value of a port type; *out is NULL for null. */
+/* literal.c: a literal as a value of a port type; *out is NULL for null. */
 sib_code doc_literal(const job_doc *d, const struct json_t *j, sib_port_type type, const char *path,
                      job_value **out, sib_error *err);
 

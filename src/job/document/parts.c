@@ -1,5 +1,4 @@
-/* What the sections of a document are read with: its memory, its slots, errors with paths, members and
-   literals. */
+/* What the sections of a document are read with: its memory, its slots, errors with paths, and members. */
 #include "base/alloc.h"
 #include "base/array.h"
 #include "base/error.h"
@@ -132,84 +131,4 @@ sib_code doc_name(const job_doc *d, const char *path, const char *name, sib_erro
                ? SIB_OK
                : doc_fault(d, err, SIB_ERR_FORMAT, path,
                            "'%s' is not a valid name: it is empty or has one of ./[]*?$", name);
-}
-
-/* ---- Literals ------------------------------------------------------------------------------------------ */
-
-static sib_code literal_texts(const json_t *j, job_value **out, sib_error *err)
-{
-    size_t n = json_array_size(j);
-    const char **list = mem_alloc(n ? n : 1, sizeof *list);
-    if (!list)
-        return err_memory(err, n * sizeof *list, "texts of a job");
-    for (size_t i = 0; i < n; i++)
-        list[i] = json_string_value(json_array_get(j, i));
-    *out = job_value_texts(list, n);
-    mem_free(list);
-    return *out ? SIB_OK : err_memory(err, n, "texts of a job");
-}
-
-static sib_code literal_numbers(const json_t *j, sib_port_type type, job_value **out, sib_error *err)
-{
-    size_t n = json_array_size(j);
-    double *numbers = mem_alloc(n ? n : 1, sizeof *numbers);
-    int32_t *ids = mem_alloc(n ? n : 1, sizeof *ids);
-    if (numbers && ids) {
-        for (size_t i = 0; i < n; i++)
-            numbers[i] = json_number_value(json_array_get(j, i));
-        for (size_t i = 0; i < n && type == SIB_PORT_TOKENS; i++)
-            ids[i] = (int32_t)numbers[i];
-        *out = type == SIB_PORT_TOKENS ? job_value_tokens(ids, n) : job_value_numbers(numbers, n);
-    }
-    mem_free(numbers);
-    mem_free(ids);
-    return *out ? SIB_OK : err_memory(err, n * sizeof *numbers, "numbers of a job");
-}
-
-/* True where all items of an array fit the type. */
-static bool items_fit(const json_t *j, sib_port_type type)
-{
-    for (size_t i = 0; i < json_array_size(j); i++) {
-        const json_t *item = json_array_get(j, i);
-        bool fits = type == SIB_PORT_TEXTS ? json_is_string(item) &&
-                                                 !memchr(json_string_value(item), 0, json_string_length(item))
-                    : type == SIB_PORT_TOKENS ? json_is_integer(item) && json_integer_value(item) >= 0 &&
-                                                    json_integer_value(item) <= INT32_MAX
-                                              : json_is_number(item);
-        if (!fits)
-            return false;
-    }
-    return true;
-}
-
-/* A number as a value of the port's type; NULL where memory cannot be allocated. */
-static job_value *literal_number(double x, sib_port_type type)
-{
-    job_value *number = job_value_number(x), *out = number ? job_value_as(number, type) : NULL;
-    job_value_release(number);
-    return out;
-}
-
-sib_code doc_literal(const job_doc *d, const json_t *j, sib_port_type type, const char *path, job_value **out,
-                     sib_error *err)
-{
-    *out = NULL;
-    bool list = type == SIB_PORT_TEXTS || type == SIB_PORT_NUMBERS || type == SIB_PORT_TOKENS;
-    if (json_is_null(j))
-        return SIB_OK;
-    if (list && json_is_array(j) && items_fit(j, type))
-        return type == SIB_PORT_TEXTS ? literal_texts(j, out, err) : literal_numbers(j, type, out, err);
-    if (type == SIB_PORT_TEXT && json_is_string(j))
-        *out = job_value_text(json_string_value(j), json_string_length(j));
-    else if ((type == SIB_PORT_NUMBER || type == SIB_PORT_TENSOR) && json_is_number(j))
-        *out = literal_number(json_number_value(j), type);
-    else if (type == SIB_PORT_TEXTS && json_is_string(j))
-        *out = job_value_texts((const char *const[]){json_string_value(j)}, 1);
-    else if (type == SIB_PORT_NUMBERS && json_is_number(j))
-        *out = job_value_numbers((const double[]){json_number_value(j)}, 1);
-    else if (type == SIB_PORT_FLAG && json_is_boolean(j))
-        *out = job_value_flag(json_is_true(j));
-    else
-        return doc_fault(d, err, SIB_ERR_FORMAT, path, "expected a literal of type %s", job_type_name(type));
-    return *out ? SIB_OK : err_memory(err, sizeof **out, "a job's literal");
 }

@@ -1,6 +1,7 @@
 /* Documents of jobs: the result of parsing a valid one, and each error with its path. */
 #include "check_memory.h"
 #include "job/nodes/nodes.h"
+#include "run/tiny.h"
 
 static const char base[] = //
     "{\"sibyl_job\": 1, \"kind\": \"test\", \"name\": \"base\", \"doc\": \"words\", \"sample_rate\": 8000,\n"
@@ -91,12 +92,12 @@ TEST(a_right_document_is_read)
                   {SIB_PORT_TOKENS, true, true},  {SIB_PORT_TEXTS, true, true},
                   {SIB_PORT_TENSOR, true, true},  {SIB_PORT_FLAG, true, false}};
     for (size_t i = 0; i < 8; i++) {
-        const job_value *value = d->literals[d->inputs[i].slot];
+        const job_value *held = d->literals[d->inputs[i].slot];
         assert_int_equal(d->inputs[i].type, inputs[i].type);
         assert_int_equal(d->inputs[i].optional, inputs[i].optional);
-        assert_int_equal(value != NULL, inputs[i].value);
-        if (value)
-            assert_int_equal(value->v.type, inputs[i].type);
+        assert_int_equal(held != NULL, inputs[i].value);
+        if (held)
+            assert_int_equal(held->v.type, inputs[i].type);
     }
     assert_string_equal(d->literals[d->inputs[1].slot]->v.text.data,
                         "$x"); /* no reference: a default is a literal */
@@ -295,6 +296,57 @@ TEST(every_fault_is_told_with_its_path)
         free(text);
     }
     print_message("%zu faults\n", sizeof faults / sizeof *faults);
+}
+
+TEST(tensors_are_said_by_objects)
+{
+    sib_error err = SIB_ERROR_INIT;
+    static const struct {
+        const char *literal, *fault; /* fault: NULL for a tensor of dims (rank), whose elements are `data` */
+        sib_dtype dtype;
+        size_t rank;
+        int64_t dims[2];
+        double data[4];
+    } cases[] = {
+        {"{\"dtype\": \"int64\", \"dims\": [2, 2], \"data\": [1, -2, 3, 4.5]}",
+         NULL,
+         SIB_I64,
+         2,
+         {2, 2},
+         {1, -2, 3, 4}},
+        {"{\"data\": [1, 2.5]}", NULL, SIB_F32, 1, {2}, {1, 2.5}},
+        {"{\"dims\": [1, 3], \"dtype\": \"float16\", \"data\": 7}", NULL, SIB_F16, 2, {1, 3}, {7, 7, 7}},
+        {"{\"dtype\": \"bool\", \"data\": 1}", NULL, SIB_BOOL, 0, {0}, {1}},
+        {"{\"dims\": [0, 4], \"data\": []}", NULL, SIB_F32, 2, {0, 4}, {0}},
+        {"{\"data\": [1, \"2\"]}", "'data' is neither a number nor a list of 2 numbers", 0, 0, {0}, {0}},
+        {"{\"dims\": [3], \"data\": [1, 2]}", "a list of 3 numbers", 0, 0, {0}, {0}},
+        {"{\"dims\": [3]}", "'data' is neither", 0, 0, {0}, {0}},
+        {"{\"dims\": 3, \"data\": 1}", "'dims' are no dims", 0, 0, {0}, {0}},
+        {"{\"dims\": [-1], \"data\": 1}", "'dims' are no dims", 0, 0, {0}, {0}},
+        {"{\"dims\": [4194305], \"data\": 1}", "at most 4194304 elements", 0, 0, {0}, {0}},
+        {"{\"dims\": [65536, 65536], \"data\": 1}", "at most 4194304 elements", 0, 0, {0}, {0}},
+        {"{\"dtype\": \"string\", \"data\": 1}", "'dtype' is 'string'", 0, 0, {0}, {0}},
+        {"{\"dtype\": \"float\", \"data\": 1}", "'dtype' is 'float'", 0, 0, {0}, {0}},
+        {"{\"type\": \"int8\", \"data\": 1}", "unknown member 'type'", 0, 0, {0}, {0}}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        job_doc *d = NULL;
+        char literal[200], *text;
+        snprintf(literal, sizeof literal, "{\"type\": \"tensor\", \"default\": %s}", cases[i].literal);
+        text = changed("{\"type\": \"tensor\", \"default\": 3}", literal);
+        if (cases[i].fault) {
+            CHECK_FAILS(job_doc_read("file", text, strlen(text), job_ops, NULL, &d, &err), SIB_ERR_FORMAT,
+                        err, cases[i].fault);
+        } else {
+            CHECK_OK(job_doc_read("file", text, strlen(text), job_ops, NULL, &d, &err), err);
+            tiny_expect(d->literals[d->inputs[6].slot]->tensor, cases[i].dtype, cases[i].rank, cases[i].dims,
+                        cases[i].data);
+            job_doc_free(&d);
+        }
+        if (i == 0)
+            CHECK_EVERY_ALLOCATION(job_doc_read("file", text, strlen(text), job_ops, NULL, &d, &err),
+                                   job_doc_free(&d));
+        free(text);
+    }
 }
 
 /* Invalid documents that are not variants of the base. */
