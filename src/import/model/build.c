@@ -82,7 +82,7 @@ void build_finish(build *b)
 
 void build_fail(build *b, sib_code code, const char *format, ...)
 {
-    char text[300];
+    char text[320];
     va_list args;
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
@@ -276,21 +276,49 @@ static const char *dims_text(size_t rank, const int64_t *dims, char *text, size_
     return text;
 }
 
+/* Part i of w along its first axis, of `rank` dims; NULL where it has none. */
+static const weight *part_of(build *b, const weight *w, size_t rank, int64_t i)
+{
+    if (w->rank != rank + 1 || i < 0 || i >= w->dims[0])
+        return NULL;
+    weight *part = arena_alloc(b->m->arena, 1, sizeof *part);
+    if (!part) {
+        b->code = err_memory(b->err, sizeof *part, "a part of a weight");
+        return NULL;
+    }
+    *part = *w;
+    part->rank = rank;
+    memmove(part->dims, w->dims + 1, rank * sizeof *part->dims);
+    memmove(part->strides, w->strides + 1, rank * sizeof *part->strides);
+    uint64_t before = w->size / (uint64_t)w->dims[0] * (uint64_t)i;
+    if (w->strided)
+        before = (uint64_t)(w->strides[0] * i) * w->format->bytes;
+    part->data += before;
+    part->offset += before;
+    part->size = w->strided ? w->size - before : w->size / (uint64_t)w->dims[0];
+    return part;
+}
+
 /* Marks the weight as used; NULL, with a problem in the report, where it is missing or of other dims. */
 static const weight *take(build *b, const char *name, size_t rank, const int64_t *dims)
 {
     char theirs[NAME_MAX_BYTES], have[200], want[200];
+    const char *part = strrchr(name, '#');
     size_t i;
     if (b->code != SIB_OK)
         return NULL;
+    if (part)
+        name = build_text(b, "%.*s", (int)(part - name), name);
     if (!find_index(b, name, theirs, sizeof theirs, &i)) {
         report_missing(b, name);
         return NULL;
     }
-    const weight *w = checkpoint_weight(b->c, i);
+    const weight *w = checkpoint_weight(b->c, i), *of = part ? part_of(b, w, rank, atoll(part + 1)) : w;
     b->taken[i] = true;
-    if (same_dims(w, rank, dims))
-        return w;
+    if (of && same_dims(of, rank, dims))
+        return of;
+    if (b->code != SIB_OK)
+        return NULL;
     b->code =
         report_add(b->report, SIB_IMPORT_SHAPE, theirs, b->err, "%s: is %s, expected %s", theirs,
                    dims_text(w->rank, w->dims, have, sizeof have), dims_text(rank, dims, want, sizeof want));

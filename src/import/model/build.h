@@ -72,7 +72,8 @@ int64_t build_metadata_int(const build *b, const char *key, int64_t otherwise);
 
 /* ---- What the checkpoint has -------------------------------------------------------------------------- */
 
-/* The weight that a recipe calls `name`, or NULL. Only build_weight and the like mark it as used. */
+/* Names end in "#3" for part 3 along a weight's first axis, wherever weights are made values.
+   The weight that a recipe calls `name`, or NULL. Only build_weight and the like mark it as used. */
 const weight *build_find(const build *b, const char *name);
 /* A fact as text or bool; `otherwise` where there is none of that kind. */
 sib_str build_fact_text(const build *b, const char *key, const char *otherwise);
@@ -213,6 +214,18 @@ value_id build_activate(build *b, build_activation kind, value_id x);
 build_activation build_activation_named(build *b, sib_str name);
 /* x [B, from, T] to [B, to, T / stride], kernel 3, padded by 1. */
 value_id build_conv3(build *b, value_id x, const char *name, int64_t from, int64_t to, int64_t stride);
+
+/* A mixture of experts: each token is computed by `chosen` of n experts. */
+typedef struct build_experts {
+    const char *router; /* a weight [n, d] */
+    int64_t n, chosen, d;
+    bool normalized; /* shares are divided by their sum over the chosen ones */
+    const void *context;
+    value_id (*expert)(build *b, const void *context, int64_t i,
+                       value_id rows); /* [R, d] -> [R, d], R may be 0 */
+} build_experts;
+/* [B, N, d]: the sum of what the chosen experts make of x [B, N, d], times their shares. */
+value_id build_mixture(build *b, value_id x, const build_experts *m);
 
 /* ---- Positions ---------------------------------------------------------------------------------------- */
 

@@ -14,7 +14,7 @@ static const char *const ignored[] = {"*.rotary_emb.inv_freq",   "rope_freqs.wei
 static bool is_gguf(const checkpoint *c)
 {
     return checkpoint_find(c, "token_embd.weight") && checkpoint_find(c, "blk.0.attn_output.weight") &&
-           checkpoint_find(c, "blk.0.ffn_up.weight");
+           (checkpoint_find(c, "blk.0.ffn_up.weight") || checkpoint_find(c, "blk.0.ffn_up_exps.weight"));
 }
 
 bool recipe_is_llama(const checkpoint *c)
@@ -56,7 +56,7 @@ static sib_str activation_of(const build *b)
     return str_of("");
 }
 
-static void read_mlp(build *b, text_decoder *m)
+static void read_activation(build *b, text_decoder *m)
 {
     static const struct {
         const char *name;
@@ -65,7 +65,6 @@ static void read_mlp(build *b, text_decoder *m)
                {"gelu", TEXT_GELU},          {"gelu_pytorch_tanh", TEXT_GELU_TANH},
                {"gelu_new", TEXT_GELU_TANH}, {"relu", TEXT_RELU}};
     const sib_str act = activation_of(b);
-    const char *name = m->gated ? (m->fused ? "gate_up_proj" : "gate_proj") : "c_fc";
     size_t i = 0;
     while (act.length && i < sizeof all / sizeof *all && !str_is(act, all[i].name))
         i++;
@@ -74,9 +73,6 @@ static void read_mlp(build *b, text_decoder *m)
                    checkpoint_file(b->c, 0), (int)act.length, act.data);
     else if (act.length)
         m->activation = all[i].is;
-    m->hidden =
-        build_dim(b, build_text(b, "model.layers.0.mlp.%s.weight", name), 0) / (m->gated && m->fused ? 2 : 1);
-    m->mlp_bias = build_find(b, build_text(b, "model.layers.0.mlp.%s.bias", name)) != NULL;
 }
 
 /* Where config.json has a model's rotary positions: one for all layers, or one for each kind of layer. */
@@ -166,13 +162,14 @@ static text_decoder read_dims(build *b, const text_config *t, const text_family 
                                           m.fused ? "qkv_proj" : "q_proj")) != NULL;
     m.o_bias = build_find(b, "model.layers.0.self_attn.o_proj.bias") != NULL;
     m.tied = !build_find(b, "lm_head.weight");
+    m.chosen = text_config_int(t, "num_experts_per_tok", "expert_used_count", 0);
     if (t->gguf && f->permuted) {
         m.q_permuted = m.heads;
         m.k_permuted = m.kv_heads;
     }
     f->set(t, &m);
     read_heads(b, &m);
-    read_mlp(b, &m);
+    read_activation(b, &m);
     read_rotary(b, t, &m);
     check_numbers(b, &m);
     return m;

@@ -16,7 +16,8 @@ static const recipe recipes[] = {
      "StableLM, "
      "StarCoder2, Cohere, GPT-NeoX, Falcon, OPT (Hugging Face)",
      "llama, mistral, qwen2, qwen3, gemma, gemma2, gemma3_text, phi3, olmo2, smollm3, granite, stablelm, "
-     "starcoder2, cohere, cohere2, gpt_neox, falcon, opt",
+     "starcoder2, cohere, cohere2, mixtral, qwen2_moe, qwen3_moe, olmoe, granitemoe, granitemoeshared, "
+     "gpt_neox, falcon, opt",
      recipe_is_llama, recipe_llama},
     {"bert",
      "vectors of text: BERT, RoBERTa, XLM-RoBERTa, CamemBERT, DistilBERT, ELECTRA, MPNet, ModernBERT, "

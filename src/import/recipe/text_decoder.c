@@ -1,5 +1,7 @@
 #include "import/recipe/text_decoder.h"
 
+#include <string.h>
+
 /* ---- Parts --------------------------------------------------------------------------------------------- */
 
 static value_id norm_of(build *b, const text_decoder *m, value_id x, const char *name, int64_t n)
@@ -116,24 +118,91 @@ static value_id activated(build *b, const text_decoder *m, value_id x)
     return build_gelu(b, x, m->activation == TEXT_GELU_TANH);
 }
 
+/* x times the matrix "<name>.<proj><end>", and its bias where it is a layer of its own that has one. */
+static value_id product(build *b, value_id x, const char *name, const char *proj, const char *end, int64_t in,
+                        int64_t out)
+{
+    const char *bias = build_text(b, "%s.%s.bias", name, proj);
+    value_id w = build_matrix(b, build_text(b, "%s.%s%s", name, proj, end), in, out, BUILD_ROWS_OUT, 0);
+    value_id y = build_2(b, "MatMul", x, w);
+    return build_find(b, bias) ? build_add(b, y, build_vector(b, bias, out)) : y;
+}
+
+/* Dim i of the weight "<name>.<proj>". */
+static int64_t dim_of(build *b, const char *name, const char *proj, size_t i)
+{
+    return build_dim(b, build_text(b, "%s.%s", name, proj), i);
+}
+
+/* Gate, up and down, or c_fc and c_proj; end: of the weights' names, "#3" for those of one expert among several. */
+static value_id mlp_of(build *b, const text_decoder *m, value_id y, const char *name, const char *end)
+{
+    const char *part = strchr(end, '#');
+    const char *weights = build_text(b, "%.*s", (int)(part ? part - end : (ptrdiff_t)strlen(end)), end);
+    const size_t axis = part ? 1 : 0;
+    value_id parts[2] = {NO_VALUE, NO_VALUE}; /* gate, up */
+    if (!m->gated) {
+        const int64_t hidden = dim_of(b, name, build_text(b, "c_fc%s", weights), axis);
+        y = activated(b, m, product(b, y, name, "c_fc", end, m->d, hidden));
+        return product(b, y, name, "c_proj", end, hidden, m->d);
+    }
+    const int64_t hidden = dim_of(b, name, build_text(b, "down_proj%s", weights), axis + 1);
+    if (!build_find(b, build_text(b, "%s.gate_proj%s", name, weights)) &&
+        build_find(b, build_text(b, "%s.gate_up_proj%s", name, weights))) { /* GGUF calls both up */
+        y = product(b, y, name, "gate_up_proj", end, m->d, 2 * hidden);
+        build_split(b, y, -1, 2, parts);
+    } else {
+        parts[0] = product(b, y, name, "gate_proj", end, m->d, hidden);
+        parts[1] = product(b, y, name, "up_proj", end, m->d, hidden);
+    }
+    y = build_mul(b, activated(b, m, parts[0]), parts[1]);
+    return product(b, y, name, "down_proj", end, hidden, m->d);
+}
+
+/* ---- Experts ------------------------------------------------------------------------------------------- */
+
+typedef struct experts {
+    const text_decoder *m;
+    const char *name; /* of the weights, or of what each expert's begin with */
+    const char *end;  /* of weights of all experts in one; NULL: each has its own */
+} experts;
+
+static value_id expert(build *b, const void *context, int64_t i, value_id rows)
+{
+    const experts *e = context;
+    if (e->end)
+        return mlp_of(b, e->m, rows, e->name, build_text(b, "%s#%lld", e->end, (long long)i));
+    return mlp_of(b, e->m, rows, build_text(b, "%s.%lld", e->name, (long long)i), ".weight");
+}
+
+static value_id mixture(build *b, const text_decoder *m, value_id y, const char *name)
+{
+    const char *shared = build_text(b, "%s.shared_expert", name),
+               *gate = build_text(b, "%s_gate.weight", shared);
+    experts all = {m, build_text(b, "%s.experts", name), NULL};
+    if (build_find(b, build_text(b, "%s.down_proj", all.name)))
+        all.end = "";
+    else if (build_find(b, build_text(b, "%s.down_proj.weight", all.name)))
+        all.end = ".weight";
+    const char *router = build_text(b, "%s.gate.weight", name);
+    const build_experts how = {router, build_dim(b, router, 0), m->chosen, m->d, m->normalized, &all, expert};
+    value_id x = y;
+    y = build_mixture(b, x, &how);
+    if (!build_find(b, build_text(b, "%s.down_proj.weight", shared)))
+        return y;
+    value_id other = mlp_of(b, m, x, shared, ".weight");
+    if (build_find(b, gate)) {
+        value_id w = build_matrix(b, gate, m->d, 1, BUILD_ROWS_OUT, 0);
+        other = build_mul(b, other, build_1(b, "Sigmoid", build_2(b, "MatMul", x, w)));
+    }
+    return build_add(b, y, other);
+}
+
 static value_id mlp(build *b, const text_decoder *m, value_id y, const char *where)
 {
     const char *name = build_text(b, "%s.mlp", where);
-    const build_bias bias = m->mlp_bias ? BUILD_BIAS : BUILD_NO_BIAS;
-    value_id parts[2] = {NO_VALUE, NO_VALUE}; /* gate, up */
-    if (!m->gated) {
-        y = build_linear(b, y, build_text(b, "%s.c_fc", name), m->d, m->hidden, bias);
-        return build_linear(b, activated(b, m, y), build_text(b, "%s.c_proj", name), m->hidden, m->d, bias);
-    }
-    if (m->fused) {
-        y = build_linear(b, y, build_text(b, "%s.gate_up_proj", name), m->d, 2 * m->hidden, bias);
-        build_split(b, y, -1, 2, parts);
-    } else {
-        parts[0] = build_linear(b, y, build_text(b, "%s.gate_proj", name), m->d, m->hidden, bias);
-        parts[1] = build_linear(b, y, build_text(b, "%s.up_proj", name), m->d, m->hidden, bias);
-    }
-    y = build_mul(b, activated(b, m, parts[0]), parts[1]);
-    return build_linear(b, y, build_text(b, "%s.down_proj", name), m->hidden, m->d, bias);
+    const bool mixed = build_find(b, build_text(b, "%s.gate.weight", name)) != NULL;
+    return mixed ? mixture(b, m, y, name) : mlp_of(b, m, y, name, ".weight");
 }
 
 /* ---- The graph ----------------------------------------------------------------------------------------- */

@@ -25,8 +25,7 @@ typedef struct text_layer {
 } text_layer;
 
 typedef struct text_decoder {
-    int64_t n_vocab, n_ctx, d, heads, kv_heads, size, n_layers,
-        hidden; /* size: of a head; hidden: of the MLP */
+    int64_t n_vocab, n_ctx, d, heads, kv_heads, size, n_layers; /* size: of a head */
     text_norm norm;
     double epsilon;
     /* Names of a layer's norms; NULL: it has none there. After: before the result is added to x. */
@@ -39,7 +38,10 @@ typedef struct text_decoder {
         grouped; /* its rows: for each head of keys its queries, its keys and its values; otherwise all queries first */
     bool gated; /* the MLP: gate_proj, up_proj, down_proj; otherwise c_fc, c_proj */
     text_activation activation;
-    bool qkv_bias, o_bias, mlp_bias, tied;
+    int64_t
+        chosen; /* experts of a token, in layers whose MLP is a mixture: those that have mlp.gate.weight */
+    bool normalized; /* their shares sum to 1 */
+    bool qkv_bias, o_bias, tied;
     const char *positions;  /* a table [first_position + n_ctx, d] whose rows are added to x; NULL for none */
     int64_t first_position; /* its row of the first token */
     double embedding_scale, residual_scale, logits_scale; /* 1: none */

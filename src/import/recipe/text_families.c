@@ -83,6 +83,25 @@ static const build_rename stablelm[] = {
     {".self_attn.k_norm", ".self_attn.k_layernorm"},
     {NULL, NULL},
 };
+static const build_rename mixtral[] = {
+    {".mlp.", ".block_sparse_moe."}, {".gate_proj", ".w1"}, {".up_proj", ".w3"},
+    {".down_proj", ".w2"},           {NULL, NULL},
+};
+static const build_rename granite_moe[] = {
+    {".mlp.experts.gate_up_proj", ".block_sparse_moe.input_linear.weight"},
+    {".mlp.experts.down_proj", ".block_sparse_moe.output_linear.weight"},
+    {".mlp.gate.", ".block_sparse_moe.router.layer."},
+    {".mlp.shared_expert.gate_up_proj", ".shared_mlp.input_linear"},
+    {".mlp.shared_expert.down_proj", ".shared_mlp.output_linear"},
+    {NULL, NULL},
+};
+static const build_rename granite_moe_newer[] = {
+    {".mlp.experts.", ".block_sparse_moe.experts."},
+    {".mlp.gate.", ".block_sparse_moe.router."},
+    {".mlp.shared_expert.gate_up_proj", ".shared_mlp.input_linear"},
+    {".mlp.shared_expert.down_proj", ".shared_mlp.output_linear"},
+    {NULL, NULL},
+};
 static const build_rename opt[] = {
     {"model.embed_tokens", "model.decoder.embed_tokens"},
     {"model.positions", "model.decoder.embed_positions"},
@@ -170,6 +189,43 @@ static void set_gemma3(const text_config *t, text_decoder *m)
         m->layers[i].angles = is_within(t, i, every) ? 1 : 0;
 }
 
+/* Experts' shares sum to 1 in llama.cpp's Qwen3; elsewhere config.json says it. */
+static void set_qwen2_moe(const text_config *t, text_decoder *m)
+{
+    set_qwen(t, m);
+    m->normalized = build_fact_bool(t->b, "norm_topk_prob", false);
+}
+
+static void set_qwen3_moe(const text_config *t, text_decoder *m)
+{
+    set_windows(t, m, 0, 0, build_fact_bool(t->b, "use_sliding_window", false));
+    m->normalized = build_fact_bool(t->b, "norm_topk_prob", t->gguf);
+}
+
+/* Files whose experts are one weight have newer names. */
+static void rename_newer(const text_config *t, const build_rename *newer)
+{
+    if (!t->gguf && !build_find(t->b, "model.layers.0.mlp.gate.weight"))
+        t->b->renames = newer;
+}
+
+static void set_mixtral(const text_config *t, text_decoder *m)
+{
+    rename_newer(t, NULL);
+    set_llama(t, m);
+    m->normalized = true;
+}
+
+static void set_olmoe(const text_config *t, text_decoder *m)
+{
+    m->qk_norm = TEXT_QK_ALL;
+    m->normalized = build_fact_bool(t->b, "norm_topk_prob", false);
+    if (checkpoint_fact(t->b->c, "clip_qkv"))
+        build_fail(t->b, SIB_ERR_UNSUPPORTED,
+                   "%s: olmoe with 'clip_qkv' is not supported by the recipe llama",
+                   checkpoint_file(t->b->c, 0));
+}
+
 static void set_olmo2(const text_config *t, text_decoder *m)
 {
     (void)t;
@@ -194,6 +250,13 @@ static void set_granite(const text_config *t, text_decoder *m)
     m->residual_scale = text_config_float(t, "residual_multiplier", "", 1);
     m->attention_scale = text_config_float(t, "attention_multiplier", "", 1);
     m->logits_scale = 1 / text_config_float(t, "logits_scaling", "", 1);
+}
+
+static void set_granite_moe(const text_config *t, text_decoder *m)
+{
+    set_granite(t, m);
+    rename_newer(t, granite_moe_newer);
+    m->normalized = true;
 }
 
 static void set_layer_norms(const text_config *t, text_decoder *m, const char *epsilon)
@@ -297,6 +360,12 @@ static const text_family families[] = {
     {"gemma3_text", set_gemma3, NULL, false, "use_bidirectional_attention", NULL},
     {"phi3", set_llama, gguf, false, NULL, NULL},
     {"olmo2", set_olmo2, gguf_behind, false, NULL, NULL},
+    {"mixtral", set_mixtral, NULL, false, NULL, mixtral},
+    {"qwen2_moe", set_qwen2_moe, NULL, false, NULL, NULL},
+    {"qwen3_moe", set_qwen3_moe, NULL, false, NULL, NULL},
+    {"olmoe", set_olmoe, NULL, false, NULL, NULL},
+    {"granitemoe", set_granite_moe, NULL, false, NULL, granite_moe},
+    {"granitemoeshared", set_granite_moe, NULL, false, NULL, granite_moe},
     {"smollm3", set_smollm3, NULL, false, NULL, NULL},
     {"granite", set_granite, NULL, false, NULL, NULL},
     {"stablelm", set_stablelm, NULL, false, NULL, stablelm},
@@ -313,7 +382,7 @@ const text_family *text_family_find(const text_config *t)
 {
     build *b = t->b;
     const text_family *f = NULL;
-    char names[200];
+    char names[400];
     size_t used = 0;
     for (size_t i = 0; i < N_FAMILIES; i++) {
         if (str_is(t->kind, families[i].type) || (!t->kind.length && !i))
