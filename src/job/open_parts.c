@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/path.h"
+#include "job/open_function.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -56,6 +57,11 @@ static sib_code open_model(const sib_job *j, const job_opening *o, const job_mod
 {
     sib_error why = SIB_ERROR_INIT;
     char *path = NULL;
+    if (!m->path && o->from)
+        return resolve_fault(j->doc, &(sib_error){.message = "no functions are read here"},
+                             SIB_ERR_UNSUPPORTED, "models", m->name, err);
+    if (!m->path)
+        return job_open_function(j->doc, m, out, err);
     if (o->from) {
         sib_code code = o->from->model(o->from->context, m->path, out, &why);
         return code == SIB_OK ? code : resolve_fault(j->doc, &why, code, "models", m->name, err);

@@ -27,6 +27,27 @@ static sib_code read_section(job_doc *d, const char *name, size_t max, json_t **
                : code;
 }
 
+/* {"function": "...", "inputs": {"x": ["float32", 2]}, "outputs": ["y"]} */
+static sib_code read_function(const job_doc *d, const json_t *j, job_model_doc *m, sib_error *err)
+{
+    static const char *const members[] = {"function", "inputs", "outputs", NULL};
+    char path[128];
+    snprintf(path, sizeof path, "/models/%s", m->name);
+    sib_code code = doc_only(d, j, path, members, err);
+    if (code == SIB_OK)
+        code = doc_text(d, j, path, "function", &m->text, err);
+    m->types = json_object_get(j, "inputs");
+    m->names = json_object_get(j, "outputs");
+    if (code != SIB_OK)
+        return code;
+    if (!m->text || !json_is_object(m->types) || !json_array_size(m->names))
+        return doc_fault(d, err, SIB_ERR_FORMAT, path, "a function needs 'function', 'inputs' and 'outputs'");
+    for (size_t i = 0; i < json_array_size(m->names); i++)
+        if (!json_is_string(json_array_get(m->names, i)))
+            return doc_fault(d, err, SIB_ERR_FORMAT, path, "'outputs' is no list of names");
+    return SIB_OK;
+}
+
 static sib_code read_models(job_doc *d, sib_error *err)
 {
     json_t *models, *item;
@@ -37,9 +58,12 @@ static sib_code read_models(job_doc *d, sib_error *err)
     size_t i = 0;
     json_object_foreach(models, key, item)
     {
-        if (!json_is_string(item))
+        job_model_doc *m = &d->models[i++];
+        *m = (job_model_doc){.name = key, .path = json_string_value(item)};
+        if (!json_is_string(item) && !json_is_object(item))
             return doc_fault(d, err, SIB_ERR_FORMAT, "/models", "'%s' is not a path", key);
-        d->models[i++] = (job_model_doc){key, json_string_value(item)};
+        if (json_is_object(item) && (code = read_function(d, item, m, err)) != SIB_OK)
+            return code;
         if ((code = doc_name(d, "/models", key, err)) != SIB_OK)
             return code;
     }

@@ -16,7 +16,10 @@ struct job_port;
 #define NO_INDEX    SIZE_MAX
 
 typedef struct job_model_doc {
-    const char *name, *path; /* path: relative to the document's folder */
+    const char *name, *path;    /* path: relative to the document's folder; NULL: a function */
+    const char *text;           /* of ONNX functions, of which the last is the model */
+    const struct json_t *types; /* its inputs to [dtype, rank], in order */
+    const struct json_t *names; /* a list of its outputs' names */
 } job_model_doc;
 
 typedef struct job_tokenizer_doc {
