@@ -88,3 +88,78 @@ def test_encoders(kind, head, opset, tmp_path):
         kept = mask if value.ndim > 1 and value.shape[:2] == mask.shape else None
         allowed = max(2e-6 * np.abs(value).max(), gap(single[name].numpy(), value, kept))
         assert gap(session.run([name], given)[0], value, kept) <= allowed, name
+
+
+# ---- Texts as vectors --------------------------------------------------------------------------------------------------
+
+TEXTS = ["The cat sat on a mat.", "Dogs running", "", "a cat, " * 20, "NAÏVE house"]
+PROMPTS = {"query": "query: ", "passage": "passage: "}
+
+
+def word_pieces(path):
+    """A tokenizer of BERT's kind, for words of letters, from the package `tokenizers`."""
+    tk = peer("tokenizers")
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *"the cat sat on mat dog query passage : , .".split(), *letters, *("##" + c for c in letters)]
+    t = tk.Tokenizer(tk.models.WordPiece({word: i for i, word in enumerate(words)}, unk_token="[UNK]"))
+    t.normalizer, t.pre_tokenizer = tk.normalizers.BertNormalizer(lowercase=True), tk.pre_tokenizers.BertPreTokenizer()
+    t.post_processor = tk.processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)])
+    t.save(str(path))
+    t.enable_truncation(16)
+    return t, len(words)
+
+
+def pool(mode, x):
+    """x: [n, d] vectors of a text's tokens."""
+    n = len(x)
+    if mode == "pooling_mode_weightedmean_tokens":
+        return np.arange(1, n + 1) @ x / np.arange(1, n + 1).sum()
+    return {"pooling_mode_cls_token": x[0], "pooling_mode_max_tokens": x.max(0), "pooling_mode_mean_tokens": x.mean(0),
+            "pooling_mode_mean_sqrt_len_tokens": x.sum(0) / n**0.5, "pooling_mode_lasttoken": x[-1]}[mode]  # fmt: skip
+
+
+def save_sentence_model(folder, modes, modules, **config):
+    torch, transformers = peer("torch"), peer("transformers")
+    folder.mkdir()
+    tokenizer, n_vocab = word_pieces(folder / "tokenizer.json")
+    model = scatter(transformers.BertModel(transformers.BertConfig(**dict(SMALL, vocab_size=n_vocab, pad_token_id=0))), torch)
+    model.save_pretrained(folder)
+    (folder / "1_Pooling").mkdir()
+    (folder / "1_Pooling" / "config.json").write_text(json.dumps({mode: True for mode in modes} | config))
+    kinds = [{"idx": i, "path": "" if not i else f"{i}_{kind}", "type": "sentence_transformers.models." + kind} for i, kind in enumerate(modules)]
+    (folder / "modules.json").write_text(json.dumps(kinds))
+    (folder / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": 16, "do_lower_case": False}))
+    (folder / "config_sentence_transformers.json").write_text(json.dumps({"prompts": PROMPTS, "default_prompt_name": "query"}))
+    return torch, model, tokenizer
+
+
+@pytest.mark.parametrize("modes, normalized", [
+    (["pooling_mode_mean_tokens"], True), (["pooling_mode_cls_token"], False), (["pooling_mode_max_tokens"], False),
+    (["pooling_mode_mean_sqrt_len_tokens"], False), (["pooling_mode_lasttoken"], True),
+    (["pooling_mode_cls_token", "pooling_mode_weightedmean_tokens"], True)])  # fmt: skip
+def test_sentences(modes, normalized, tmp_path):
+    """Folders of sentence-transformers: pooling, normalisation, prompts and the longest text as they say."""
+    modules = ["Transformer", "Pooling", *["Normalize"] * normalized]
+    torch, model, tokenizer = save_sentence_model(tmp_path / "model", modes, modules)
+    sibyl.import_model(tmp_path / "model", tmp_path / "m.onnx")
+    job = sibyl.Job(tmp_path / "m.onnx")
+    for prompt in (None, "passage", ""):
+        inputs = [{"text": text} | ({} if prompt is None else {"prompt_name": prompt}) for text in TEXTS]
+        for text, ours in zip(TEXTS, job.run_many(inputs)):
+            ids = tokenizer.encode(PROMPTS.get("query" if prompt is None else prompt, "") + text).ids
+            assert list(ours["tokens"]) == ids and len(ids) <= 16
+            with torch.no_grad():
+                hidden = model.double()(torch.tensor([ids])).last_hidden_state[0].numpy()
+            expected = np.concatenate([pool(mode, hidden) for mode in modes])
+            expected = expected / np.linalg.norm(expected) if normalized else expected
+            assert gap(np.asarray(ours["embedding"]), expected) <= 3e-6 * np.abs(expected).max()
+
+
+def test_sentences_refused(tmp_path):
+    for i, (modules, config, said) in enumerate([
+        (["Transformer", "Pooling", "Dense"], {}, "the module 'Dense' of its modules.json is not supported"),
+        (["Transformer", "Pooling"], {"include_prompt": False}, "include_prompt"),
+        (["Transformer", "Pooling"], {"pooling_mode_mean_tokens": False}, "is none of cls, max, mean")]):  # fmt: skip
+        save_sentence_model(tmp_path / f"model{i}", ["pooling_mode_mean_tokens"], modules, **config)
+        with pytest.raises(sibyl.SibylError, match=said):
+            sibyl.import_model(tmp_path / f"model{i}", tmp_path / "m.onnx")

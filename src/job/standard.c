@@ -165,6 +165,41 @@ static void put_encoder_batch(const maker *k)
         json_object_del(encoder, "batch");
 }
 
+/* The prompts that the metadata hold, {name: text}, and the one that texts have where none is named. */
+static sib_code put_prompts(const maker *k)
+{
+    const char *text = maker_metadata(k, "prompts"), *chosen = maker_metadata(k, "default_prompt_name"),
+               *name;
+    json_t *all = text ? json_loads(text, 0, NULL) : NULL, *list = json_array(), *prompt;
+    json_object_foreach(all, name, prompt)
+    {
+        json_array_append_new(list, json_string(name));
+        json_array_append(list, prompt);
+    }
+    bool done = !json_object_size(all) ||
+                (maker_put(k->doc, "inputs/prompt_name",
+                           json_pack("{s:s, s:s, s:s}", "type", "text", "default", chosen ? chosen : "",
+                                     "doc", "name of what stands before the text")) &&
+                 maker_put(k->doc, "nodes/0/inputs/prompt", json_string("$prompt_name")) &&
+                 maker_put(k->doc, "nodes/0/inputs/prompts", json_incref(list)));
+    json_decref(list);
+    json_decref(all);
+    return maker_need(k, done);
+}
+
+/* What imported models say of their texts: tokens at most, prompts, and whether the vector is scaled beyond the graph. */
+static sib_code put_texts(const maker *k)
+{
+    const char *max = maker_metadata(k, "max_tokens"), *scaled = maker_metadata(k, "normalize");
+    if (!max && k->recipe[0])
+        max = maker_metadata(k, "n_ctx");
+    bool done = !max || maker_put(k->doc, "nodes/0/inputs/max", json_integer(strtoll(max, NULL, 10)));
+    if (done && scaled)
+        done = maker_put(k->doc, "inputs/normalize/default", json_boolean(!strcmp(scaled, "true")));
+    sib_code code = maker_need(k, done);
+    return code == SIB_OK ? put_prompts(k) : code;
+}
+
 static sib_code make_text_embedding(const maker *k)
 {
     json_t *nodes = json_object_get(k->doc, "nodes");
@@ -179,6 +214,8 @@ static sib_code make_text_embedding(const maker *k)
     put_encoder_batch(k);
     sib_code code =
         maker_need(k, maker_put(k->doc, "calls/encoder/outputs/hidden", json_string(encoder_output(k->m))));
+    if (code == SIB_OK)
+        code = put_texts(k);
     return code == SIB_OK ? maker_put_tokenizer(k, maker_metadata(k, "tokenizer")) : code;
 }
 

@@ -5,17 +5,100 @@
 #include "job/nodes/nodes.h"
 #include "text/stream.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* ---- tokenize ------------------------------------------------------------------------------------------ */
 
-enum { TOKENIZE_TEXT, TOKENIZE_TOKENS, TOKENIZE_BEGIN, TOKENIZE_SPECIAL };
+enum {
+    TOKENIZE_TEXT,
+    TOKENIZE_TOKENS,
+    TOKENIZE_BEGIN,
+    TOKENIZE_SPECIAL,
+    TOKENIZE_MAX,
+    TOKENIZE_PROMPTS,
+    TOKENIZE_PROMPT
+};
 static const job_port tokenize_inputs[] = {
     {"text", SIB_PORT_TEXT, false, "any bytes"},
     {"tokens", SIB_PORT_TOKENS, false, "instead of a text"},
     {"begin", SIB_PORT_TOKENS, false, "prepended to the text's tokens"},
-    {"special", SIB_PORT_FLAG, false, "find special tokens in the text (true)"}};
+    {"special", SIB_PORT_FLAG, false, "find special tokens in the text (true)"},
+    {"max", SIB_PORT_NUMBER, false,
+     "max tokens of a text: its last are left out, not those behind it; 0: all (0)"},
+    {"prompts", SIB_PORT_TEXTS, false,
+     "beginnings of texts, each behind its name: name, text, name, text, ..."},
+    {"prompt", SIB_PORT_TEXT, false, "name of the one to put before the text (none)"}};
 static const job_port tokenize_outputs[] = {{"tokens", SIB_PORT_TOKENS, false, "ids"}};
+
+/* The text that is encoded: with the prompt that is named before it, in *joined, which is the caller's (mem_free). */
+static sib_code with_prompt(const job_step *s, sib_str *text, char **joined, sib_error *err)
+{
+    const char *name = step_text(s, TOKENIZE_PROMPT, ""), *const * texts;
+    char known[120] = "";
+    size_t n, used = 0;
+    *joined = NULL;
+    if (!*name)
+        return SIB_OK;
+    step_texts(s, TOKENIZE_PROMPTS, &texts, &n);
+    for (size_t i = 0; i + 1 < n; i += 2) {
+        const size_t length = strlen(texts[i + 1]);
+        if (strcmp(texts[i], name) != 0) {
+            if (used < sizeof known)
+                used +=
+                    (size_t)snprintf(known + used, sizeof known - used, "%s%s", used ? ", " : "", texts[i]);
+            continue;
+        }
+        if (!(*joined = mem_alloc(length + text->length + 1, 1)))
+            return err_memory(err, length + text->length + 1, "a text");
+        memcpy(*joined, texts[i + 1], length);
+        memcpy(*joined + length, text->data, text->length);
+        *text = (sib_str){*joined, length + text->length};
+        return SIB_OK;
+    }
+    return err_set(err, SIB_ERR_ARGUMENT, "%s: there is no prompt '%.60s'; there are %s", s->node->name, name,
+                   *known ? known : "none");
+}
+
+/* Leaves out the last tokens of the text, so that n are at most max; those that the tokenizer puts around it stay. */
+static sib_code shorten(const job_step *s, sib_str text, size_t max, int32_t *ids, size_t *n, sib_error *err)
+{
+    int32_t *own;
+    size_t count, before = 0;
+    sib_code code =
+        sib_tokenizer_encode(s->tokenizer, text.data, text.length, SIB_SPECIAL_FOUND, &own, &count, err);
+    if (code != SIB_OK)
+        return code;
+    if (count > *n)
+        count = *n;
+    while (before + count < *n && memcmp(ids + before, own, count * sizeof *own) != 0)
+        before++;
+    const size_t around = *n - count, kept = max > around ? max - around : 0;
+    if (kept < count)
+        memmove(ids + before + kept, ids + before + count, (*n - before - count) * sizeof *ids);
+    *n = around + kept;
+    sib_free(own);
+    return SIB_OK;
+}
+
+static sib_code encode(job_step *s, sib_str text, int32_t **ids, size_t *n, sib_error *err)
+{
+    const bool special = step_flag(s, TOKENIZE_SPECIAL, true);
+    size_t max;
+    sib_code code = step_count(s, TOKENIZE_MAX, 0, 0, 1 << 24, &max, err);
+    if (code == SIB_OK)
+        code = sib_tokenizer_encode(s->tokenizer, text.data, text.length,
+                                    special ? SIB_SPECIAL_AS_TOKENS : SIB_SPECIAL_AS_TEXT, ids, n, err);
+    if (code != SIB_OK || !max || *n <= max)
+        return code;
+    if (special)
+        code = shorten(s, text, max, *ids, n, err);
+    else
+        *n = max;
+    if (code != SIB_OK)
+        sib_free(*ids);
+    return code;
+}
 
 static sib_code tokenize_run(job_step *s, sib_error *err)
 {
@@ -27,9 +110,12 @@ static sib_code tokenize_run(job_step *s, sib_error *err)
         return err_set(err, SIB_ERR_ARGUMENT, "%s: expected a text or tokens", s->node->name);
     size_t front = begin ? begin->tokens.n : 0, n;
     int32_t *ids;
-    sib_special special = step_flag(s, TOKENIZE_SPECIAL, true) ? SIB_SPECIAL_AS_TOKENS : SIB_SPECIAL_AS_TEXT;
-    sib_code code =
-        sib_tokenizer_encode(s->tokenizer, text->text.data, text->text.size, special, &ids, &n, err);
+    char *joined;
+    sib_str given = {text->text.data, text->text.size};
+    sib_code code = with_prompt(s, &given, &joined, err);
+    if (code == SIB_OK)
+        code = encode(s, given, &ids, &n, err);
+    mem_free(joined);
     if (code != SIB_OK)
         return code;
     int32_t *all = mem_alloc(front + n + 1, sizeof *all);

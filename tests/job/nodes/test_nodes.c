@@ -316,6 +316,31 @@ TEST(text_becomes_tokens)
     sib_job_free(&j);
 }
 
+TEST(text_behind_a_prompt_is_shortened)
+{
+    sib_job *j = node_job("tokenize", "\"tokenizer\": \"t\",",
+                          "\"text\": \"text\", \"name\": {\"type\": \"text\", \"default\": \"q\"}, "
+                          "\"n\": {\"type\": \"number\", \"default\": 0}",
+                          "\"text\": \"$text\", \"max\": \"$n\", \"prompt\": \"$name\", "
+                          "\"prompts\": [\"p\", \"x\", \"q\", \"?:\"]",
+                          "\"ids\": \"$it\"");
+    sib_job_value in[] = {
+        a_text("text", "abc"), a_text("name", "p"), {"n", {.type = SIB_PORT_NUMBER, .number = 3}}};
+    sib_job_result *r = run_with(j, 1, in, NULL);
+    expect_tokens(sib_job_result_find(r, "ids"), 5, (int32_t[]){'?', ':', 'a', 'b', 'c'});
+    sib_job_result_free(&r);
+    r = run_with(j, 3, in, NULL);
+    expect_tokens(sib_job_result_find(r, "ids"), 3, (int32_t[]){'x', 'a', 'b'});
+    sib_job_result_free(&r);
+    in[1] = a_text("name", "");
+    r = run_with(j, 3, in, NULL);
+    expect_tokens(sib_job_result_find(r, "ids"), 3, (int32_t[]){'a', 'b', 'c'});
+    sib_job_result_free(&r);
+    in[1] = a_text("name", "z");
+    run_fails(j, 2, in, NULL, SIB_ERR_ARGUMENT, "it: there is no prompt 'z'; there are p, q");
+    sib_job_free(&j);
+}
+
 /* Text in parts, one per iteration; a loop over the bytes of a tensor, so that each byte is a token. */
 typedef struct parts {
     char text[300];
