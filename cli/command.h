@@ -42,6 +42,7 @@ typedef struct cli_command {
     X(conform)                                                                                               \
     X(transcribe)                                                                                            \
     X(generate)                                                                                              \
+    X(chat)                                                                                                  \
     X(tokenize)                                                                                              \
     X(vad)                                                                                                   \
     X(job)                                                                                                   \

@@ -523,6 +523,46 @@ class Generate(Jobs):
         self.fails(1, "repetition_penalty is 0", "generate", "--model", "r.onnx", "-p", "a", "-i", "repetition_penalty=0")
 
 
+class Chat(Jobs):
+    setUpClass = Generate.setUpClass
+    TEMPLATE = "{% for m in messages %}[{{ m.role }}]{{ m.content }}{% endfor %}{% for t in tools %}<{{ t.name }}>{% endfor %}{% if add_generation_prompt %}>{% endif %}"
+
+    def setUp(self):
+        super().setUp()
+        (self.folder / "t.jinja").write_text(self.TEMPLATE)
+        self.done("import", DATA / "rwkv" / "tiny-rwkv-7v0-834K-FP32.bin", "-o", "c.onnx", "--chat-template", "t.jinja")
+
+    def chat(self, said, *options):
+        return json.loads(self.done("chat", "--model", "c.onnx", "-n", 8, "--temperature", 0, "--json", *options, stdin=said.encode()))
+
+    def reply(self, prompt):
+        return self.done("generate", "--model", "c.onnx", "-n", 8, "--temperature", 0, "-p", prompt, "--json")
+
+    def test_messages(self):
+        first = json.loads(self.reply("[system]be[user]in>"))["text"]
+        second = json.loads(self.reply(f"[system]be[user]in[assistant]{first}[user]a\nb>"))["text"]
+        expected = [{"role": r, "content": t} for r, t in (("system", "be"), ("user", "in"), ("assistant", first), ("user", "a\nb"), ("assistant", second))]
+        self.assertEqual(self.chat("in\na\\\nb\n", "--system", "be"), expected)
+        self.assertEqual(self.chat('/system be\nin\n\n"""\na\nb\n"""\n/exit\nnever\n'), expected)
+        self.assertEqual(self.chat("x\n/clear\nin\ny\n/undo\na\\\nb\n/again\n", "--system", "be"), expected)
+        shown = self.done("chat", "--model", "c.onnx", "-n", 8, "--temperature", 0, "--system", "be", stdin=b"in\n")
+        self.assertEqual(shown, first + "\n")
+
+    def test_tools(self):
+        (self.folder / "tools.json").write_text('[{"name": "look"}]')
+        first = json.loads(self.reply("[user]in<look>>"))["text"]
+        second = json.loads(self.reply(f"[user]in[assistant]{first}[tool]7<look>>"))["text"]
+        self.assertEqual([m["content"] for m in self.chat("in\n/tool 7\n", "--tools", "tools.json")], ["in", first, "7", second])
+        (self.folder / "tools.json").write_text("{}")
+        self.fails(1, "not a JSON list of tools", "chat", "--model", "c.onnx", "--tools", "tools.json")
+
+    def test_misuse(self):
+        self.fails(2, "give the model with --model", "chat")
+        self.fails(2, "messages come from standard input", "chat", "--model", "c.onnx", "a")
+        self.done("import", DATA / "rwkv" / "tiny-rwkv-7v0-834K-FP32.bin", "-o", "r.onnx")
+        self.fails(1, "chat template", "chat", "--model", "r.onnx", stdin=b"a\n")
+
+
 class VoiceActivity(Jobs):
     def test_spans(self):
         self.silero()

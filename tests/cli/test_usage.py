@@ -172,7 +172,7 @@ class Documents(Case):
             ("bench ''", ["features", "conv1d", "peak", "costs", "models", "layers", "whisper", "llama", "first"]),
             ("bench models i", ["in.onnx"]),
             ("help conf", ["conform"]),
-            ("c", ["conform"]),
+            ("c", ["chat", "conform"]),
         ):
             n = len(words.split())
             script = (f"source <('{COMMAND}' help --completion bash); COMP_WORDS=(sibyl {words}); COMP_CWORD={n}; "

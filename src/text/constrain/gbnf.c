@@ -156,7 +156,7 @@ static bool read_character(reader *r, uint32_t *c)
 
 static bool read_text(reader *r, item *out)
 {
-    uint32_t c;
+    uint32_t c = 0;
     char bytes[4];
     *out = (item){ITEM_TEXT, (uint32_t)r->n_bytes, 0, 1, 1};
     while (!take(r, "\"")) {
@@ -207,7 +207,7 @@ static bool read_ranges(reader *r, item *out)
     const bool others = take(r, "^");
     *out = (item){ITEM_RANGES, (uint32_t)r->n_ranges, 0, 1, 1};
     while (!take(r, "]")) {
-        uint32_t lo, hi;
+        uint32_t lo = 0, hi;
         if (!read_character(r, &lo))
             return false;
         hi = lo;
