@@ -11,17 +11,13 @@ _Static_assert(sizeof kinds / sizeof *kinds == JOB_COUNT_KINDS, "a name for each
 
 static sib_code read_kinds(job_doc *d, const json_t *list, const char *path, job_count *out, sib_error *err)
 {
-    const char *key;
-    const json_t *item;
     size_t i = 0;
-    void *at;
     out->n = json_object_size(list);
     if (!(out->items = doc_take(d, out->n, sizeof *out->items, err)))
         return SIB_ERR_MEMORY;
-    for (at = json_object_iter((json_t *)list); at; at = json_object_iter_next((json_t *)list, at)) {
-        const char *name = json_string_value(item = json_object_iter_value(at));
+    for (void *at = json_object_iter((json_t *)list); at; at = json_object_iter_next((json_t *)list, at)) {
+        const char *key = json_object_iter_key(at), *name = json_string_value(json_object_iter_value(at));
         size_t k = 0;
-        key = json_object_iter_key(at);
         while (name && k < JOB_COUNT_KINDS && strcmp(name, kinds[k]) != 0)
             k++;
         if (!name || k == JOB_COUNT_KINDS)
