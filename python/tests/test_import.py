@@ -39,6 +39,19 @@ def gap(ours, theirs):
     return np.abs(ours - theirs).max()
 
 
+def close(ours, theirs):
+    """Whether they differ by what two sums in float32 may, each 2e-6 of the scale from the exact one."""
+    return gap(ours, theirs) < 4e-6 * np.abs(theirs).max()
+
+
+def exact(model, tokens):
+    """A decoder's logits in double, and how far from them float32 may be: 2e-6 of their scale, or as far as the original."""
+    with peer("torch").no_grad():
+        theirs = model(tokens).logits.numpy()
+        expected = model.double()(tokens).logits.numpy()
+    return expected, max(2e-6 * np.abs(expected).max(), gap(theirs, expected))
+
+
 # ---- Whisper -----------------------------------------------------------------------------------------------------------
 
 
@@ -101,7 +114,7 @@ def test_whisper(whisper, tmp_path, save, opset):
     caches = [f"present_{what}.{i}" for i in layers for what in "kv"]
     encoder, decoder = part(out, ["audio", *keys]), part(out, ["logits", *caches])
     heard, *cross = encoder.run(None, {"mel": mel})
-    assert gap(heard, audio.numpy()) < 1e-4
+    assert close(heard, audio.numpy())
     still = {f"cross_{what}.{i}": cross[2 * i + (what == "v")] for i in layers for what in "kv"}
     empty = [np.zeros((1, heads, 0, dims.n_text_state // heads), "f4")] * (2 * len(layers))
 
@@ -110,11 +123,11 @@ def test_whisper(whisper, tmp_path, save, opset):
         return decoder.run(None, {"tokens": tokens, "at": np.array(at), **cached, **still})
 
     whole = decode(tokens, empty, range(STEPS))[0]
-    assert gap(whole, logits) < 1e-3
+    assert close(whole, logits)
     past = empty
     for t in range(STEPS):
         step, *past = decode(tokens[:, t : t + 1], past, [0])
-        assert gap(step[:, 0], logits[:, t]) < 1e-3 and gap(step[:, 0], whole[:, t]) < 1e-3
+        assert close(step[:, 0], logits[:, t]) and close(step[:, 0], whole[:, t])
 
 
 def test_whisper_beams_and_scores(whisper, tmp_path):
@@ -137,8 +150,8 @@ def test_whisper_beams_and_scores(whisper, tmp_path):
         expected = model.decoder(torch.from_numpy(tokens), audio.expand(3, -1, -1)).numpy()
     for hook in hooks:
         hook.remove()
-    assert gap(logits, expected[:, [6, 2]]) < 1e-3
-    assert all(gap(a, b) < 1e-3 for a, b in zip(scores, seen, strict=True))
+    assert close(logits, expected[:, [6, 2]])
+    assert all(close(a, b) for a, b in zip(scores, seen, strict=True))
 
 
 def save_whisper_cpp(path, torch, model, dims):
@@ -178,7 +191,7 @@ def test_whisper_of_other_heads(tmp_path, save):
     (logits,) = part(out, ["logits"]).run(None, feed)
     with torch.no_grad():
         audio = model.encoder(torch.from_numpy(mel))
-        assert gap(heard, audio.numpy()) < 1e-4
+        assert close(heard, audio.numpy())
         assert gap(logits, model.decoder(torch.from_numpy(tokens), audio).numpy()) < 1e-3
 
 
@@ -302,17 +315,15 @@ def test_decoders(kind, opset, tmp_path):
     model.save_pretrained(tmp_path / "model", **({"save_original_format": False} if kind.endswith("fused") else {}))
     sibyl.import_model(tmp_path / "model", tmp_path / "m.onnx", opset=opset)
     tokens = np.random.default_rng(0).integers(0, config.vocab_size, (2, STEPS))
-    with torch.no_grad():
-        theirs = model(torch.from_numpy(tokens)).logits.numpy()
-        expected = model.double()(torch.from_numpy(tokens)).logits.numpy()
+    expected, allowed = exact(model, torch.from_numpy(tokens))
+    with peer("torch").no_grad():
         by_steps = decode_theirs(model, torch.from_numpy(tokens))[1] if kind.endswith(("long", "dynamic")) else expected
-    allowed = max(2e-6 * np.abs(expected).max(), gap(theirs, expected))
     session = sibyl.InferenceSession(tmp_path / "m.onnx")
     whole, steps = decode_all(session, tokens, *numbers(session))
     assert gap(whole, expected) < allowed and gap(steps, by_steps) < allowed
     if kind in ("gpt2", "llama-3-tied", "mistral-window", "gemma2", "phi4-mini", "falcon-40b", "opt", "mixtral"):  # each operator once: the file is ordinary ONNX
         other = peer("onnxruntime").InferenceSession(tmp_path / "m.onnx")
-        assert all(gap(x, expected) < 1e-3 for x in decode_all(other, tokens, *numbers(session)))
+        assert all(gap(x, expected) < 3 * allowed for x in decode_all(other, tokens, *numbers(session)))
 
 
 @pytest.mark.parametrize("kind", ["llama-3-tied", "gpt2"])
@@ -414,15 +425,15 @@ def test_gguf(stored, kind, tmp_path):
     writer.write_tensors_to_file()
     writer.close()
     tokens = np.random.default_rng(0).integers(0, config.vocab_size, (2, STEPS))
-    with torch.no_grad():
-        expected = model(torch.from_numpy(tokens)).logits.numpy()
+    expected, allowed = exact(model, torch.from_numpy(tokens))
+    allowed *= 2  # steps and prompt sum in other orders than the original does
     for dtype in ("f32", *(() if stored == "F32" else ("keep",))):
         sibyl.import_model(tmp_path / "m.gguf", tmp_path / "m.onnx", dtype=dtype)
         session = sibyl.InferenceSession(tmp_path / "m.onnx")
         whole, steps = decode_all(session, tokens, *numbers(session))
-        assert gap(whole, expected) < 1e-3
+        assert gap(whole, expected) < allowed
         if not kind.endswith("long"):  # whose steps see other angles
-            assert gap(steps, expected) < 1e-3
+            assert gap(steps, expected) < allowed
     if stored != "F32":  # the blocks as they are
         assert (tmp_path / "m.onnx.data").stat().st_size < 1.1 * (tmp_path / "m.gguf").stat().st_size
 
@@ -524,9 +535,9 @@ def test_rwkv(version, tmp_path, monkeypatch):
     state = {i.name: np.zeros(i.shape, "f4") for i in session.get_inputs() if i.name.startswith("state.")}
     names = ["logits", *(name.replace("state.", "next.") for name in state)]
     whole = session.run(names, {"tokens": np.array([tokens]), "at": np.array([len(tokens) - 1]), **state})
-    assert gap(whole[0].ravel(), expected) < 1e-3
+    assert close(whole[0].ravel(), expected)
     for token in tokens:
         logits, *values = session.run(names, {"tokens": np.array([[token]]), "at": np.array([0]), **state})
         state = dict(zip(state, values))
-    assert gap(logits.ravel(), expected) < 1e-3
-    assert all(gap(a, b) < 1e-3 for a, b in zip(whole[1:], values))
+    assert close(logits.ravel(), expected)
+    assert all(close(a, b) for a, b in zip(whole[1:], values))
