@@ -313,9 +313,10 @@ static const weight *take(build *b, const char *name, size_t rank, const int64_t
         report_missing(b, name);
         return NULL;
     }
-    const weight *w = checkpoint_weight(b->c, i), *of = part ? part_of(b, w, rank, atoll(part + 1)) : w;
+    const weight *w = checkpoint_weight(b->c, i),
+                 *of = part ? part_of(b, w, rank, strtoll(part + 1, NULL, 10)) : w;
     b->taken[i] = true;
-    if (of && same_dims(of, rank, dims))
+    if ((!part || of) && same_dims(of, rank, dims))
         return of;
     if (b->code != SIB_OK)
         return NULL;

@@ -199,7 +199,7 @@ build_angles build_rope(build *b, const char *at, double theta, size_t half, int
 {
     build_angles a = {.inverse = floats(b, half), .exponents = floats(b, half), .theta = theta, .scale = 1};
     scaling s = {b, at, half, n_ctx, n_ctx, &a};
-    if (b->code != SIB_OK)
+    if (!a.inverse || !a.exponents)
         return (build_angles){0};
     for (size_t i = 0; i < half; i++) {
         a.exponents[i] = (float)(2 * i) / (float)(2 * half);
