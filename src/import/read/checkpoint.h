@@ -6,6 +6,7 @@
 #ifndef IMPORT_CHECKPOINT_H
 #define IMPORT_CHECKPOINT_H
 
+#include "import/read/weight_delta.h"
 #include "tensor/blocks.h"
 
 #include <sibyl/tensor.h>
@@ -19,9 +20,6 @@ typedef struct weight_format {
     block_kind blocks;     /* N_BLOCK_KINDS with block 1 */
 } weight_format;
 
-struct weight_delta;
-typedef struct weight_delta weight_delta;
-
 typedef struct weight {
     sib_str name; /* as in the file */
     const weight_format *format;
@@ -32,7 +30,7 @@ typedef struct weight {
     const uint8_t *data;           /* (size) in the mapped file */
     uint64_t size, offset;         /* bytes, and their offset in the file */
     size_t file;                   /* index of the file in the checkpoint */
-    const weight_delta *delta;     /* what an adapter adds to it (adapter.h); NULL: nothing */
+    const weight_delta *delta;     /* what an adapter adds to it; NULL: nothing */
 } weight;
 
 /* Metadata in the files: hyperparameters, tables of a tokenizer. A list has n items of one kind. Other lists

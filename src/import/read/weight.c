@@ -1,6 +1,6 @@
 /* Elements of weights: counted, converted, viewed in place. */
-#include "import/read/adapter.h"
 #include "import/read/reader.h"
+#include "import/read/weight_delta.h"
 
 #include "base/size.h"
 #include "tensor/dtype.h"
@@ -74,7 +74,7 @@ static sib_code read_merged(const weight *w, uint64_t first, size_t n, sib_dtype
         code = weight_read(&base, first, m, SIB_F32, merged, err);
         if (code != SIB_OK)
             break;
-        adapter_add(w->delta, first, m, merged);
+        weight_delta_add(w->delta, first, m, merged);
         code = sib_convert(SIB_F32, merged, to, out, m, SIB_OVERFLOW_IEEE, err);
     }
     return code;
