@@ -266,7 +266,12 @@ DECODERS = {
     "falcon-40b": ("Falcon", dict(SMALL, alibi=False, new_decoder_architecture=True, num_kv_heads=2)),
     "falcon-11b": ("Falcon", dict(SMALL, alibi=False, new_decoder_architecture=True, num_kv_heads=2, num_ln_in_parallel_attn=1)),
     "falcon-apart": ("Falcon", dict(SMALL, alibi=False, multi_query=False, parallel_attn=False, bias=True)),
+    "falcon-alibi": ("Falcon", dict(SMALL, alibi=True, multi_query=False, parallel_attn=False, bias=True)),
     "opt": ("OPT", dict(SMALL, ffn_dim=352, word_embed_proj_dim=128, **BASIC)),
+    "opt-behind": ("OPT", dict(SMALL, ffn_dim=352, word_embed_proj_dim=64, do_layer_norm_before=False, **BASIC)),
+    "bloom": ("Bloom", dict(vocab_size=300, hidden_size=96, n_layer=3, n_head=6)),
+    "gptj": ("GPTJ", dict(vocab_size=300, n_embd=128, n_layer=3, n_head=4, n_positions=256, rotary_dim=8, **BASIC)),
+    "mpt": ("Mpt", dict(vocab_size=300, d_model=96, n_layers=3, n_heads=6, max_seq_len=256, attn_config=dict(clip_qkv=1.5))),
 }  # fmt: skip
 
 
@@ -302,7 +307,7 @@ def numbers(session):
 
 
 @pytest.mark.parametrize("kind, opset", [*((kind, 23) for kind in DECODERS), ("llama-3-tied", 20), ("mistral-window", 20),
-                                         ("qwen3", 20), ("gemma2", 20), ("phi4-mini", 20), ("mixtral", 20)])  # fmt: skip
+                                         ("qwen3", 20), ("gemma2", 20), ("phi4-mini", 20), ("mixtral", 20), ("gptj", 20), ("bloom", 20)])  # fmt: skip
 def test_decoders(kind, opset, tmp_path):
     torch, transformers = peer("torch"), peer("transformers")
     family, settings = DECODERS[kind]
@@ -321,7 +326,7 @@ def test_decoders(kind, opset, tmp_path):
     session = sibyl.InferenceSession(tmp_path / "m.onnx")
     whole, steps = decode_all(session, tokens, *numbers(session))
     assert gap(whole, expected) < allowed and gap(steps, by_steps) < allowed
-    if kind in ("gpt2", "llama-3-tied", "mistral-window", "gemma2", "phi4-mini", "falcon-40b", "opt", "mixtral"):  # each operator once: the file is ordinary ONNX
+    if kind in ("gpt2", "llama-3-tied", "mistral-window", "gemma2", "phi4-mini", "falcon-40b", "opt", "mixtral", "gptj") or (kind, opset) == ("bloom", 20):  # each operator once: the file is ordinary ONNX
         other = peer("onnxruntime").InferenceSession(tmp_path / "m.onnx")
         assert all(gap(x, expected) < 3 * allowed for x in decode_all(other, tokens, *numbers(session)))
 
@@ -440,7 +445,7 @@ def test_gguf(stored, kind, tmp_path):
 
 def test_other_kinds_are_refused_by_name(tmp_path):
     transformers = peer("transformers")
-    kinds = (("Olmo3", SMALL), ("Falcon", dict(SMALL, alibi=True)), ("Llama", dict(SMALL, rope_parameters=dict(LINEAR, rope_type="proportional"))))
+    kinds = (("Olmo3", SMALL), ("Mpt", dict(DECODERS["mpt"][1], attn_config=dict(alibi=False))), ("Llama", dict(SMALL, rope_parameters=dict(LINEAR, rope_type="proportional"))))
     for family, settings in kinds:
         config = getattr(transformers, family + "Config")(**settings)
         getattr(transformers, family + "ForCausalLM")(config).save_pretrained(tmp_path / family)
@@ -541,3 +546,38 @@ def test_rwkv(version, tmp_path, monkeypatch):
         state = dict(zip(state, values))
     assert close(logits.ravel(), expected)
     assert all(close(a, b) for a, b in zip(whole[1:], values))
+
+
+def states_of(session):
+    """Zero states, and names of outputs: logits and the states after."""
+    state = {i.name: np.zeros(i.shape, "f4") for i in session.get_inputs() if i.name.startswith("state.")}
+    return state, ["logits", *(name.replace("state.", "next.") for name in state)]
+
+
+RECURRENT = {
+    "rwkv": ("Rwkv", dict(vocab_size=65, hidden_size=64, num_hidden_layers=5, rescale_every=2, context_length=64)),
+    "rwkv-tied": ("Rwkv", dict(vocab_size=65, hidden_size=64, num_hidden_layers=2, tie_word_embeddings=True)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", RECURRENT)
+def test_recurrent_decoders(kind, tmp_path):
+    """Of Hugging Face's folders: all tokens at once, and one by one with states."""
+    torch, transformers = peer("torch"), peer("transformers")
+    family, settings = RECURRENT[kind]
+    config = getattr(transformers, family + "Config")(**settings)
+    model = spread(getattr(transformers, family + "ForCausalLM")(config), torch)
+    model.save_pretrained(tmp_path / "model")
+    sibyl.import_model(tmp_path / "model", tmp_path / "m.onnx")
+    tokens = np.random.default_rng(0).integers(0, config.vocab_size, (1, STEPS))
+    expected, allowed = exact(model, torch.from_numpy(tokens))
+    session = sibyl.InferenceSession(tmp_path / "m.onnx")
+    state, names = states_of(session)
+    whole = session.run(names, {"tokens": tokens, "at": np.arange(STEPS), **state})
+    steps = []
+    for t in range(STEPS):
+        logits, *values = session.run(names, {"tokens": tokens[:, t : t + 1], "at": np.array([0]), **state})
+        state = dict(zip(state, values))
+        steps.append(logits)
+    assert gap(whole[0], expected) < allowed and gap(np.concatenate(steps, axis=1), expected) < allowed
+    assert all(gap(a, b) < 1e-5 * (1 + np.abs(a).max()) for a, b in zip(whole[1:], values))

@@ -239,6 +239,7 @@ value_id build_positions(build *b, const char *name, int64_t first, int64_t n, i
 typedef struct build_rotary {
     value_id cos, sin;
     int64_t half;
+    bool interleaved; /* elements 2 i and 2 i + 1 of a head are a pair, otherwise i and i + half */
 } build_rotary;
 /* Angles per position by pair of elements, and what they become in texts of more than `length` tokens, all positions of
    them. Keys that are cached already keep the angles that they have. */
@@ -253,7 +254,7 @@ typedef struct build_angles {
     double scale;   /* of cosines and sines */
 } build_angles;
 build_rotary build_cos_sin(build *b, value_id tokens, value_id past, const build_angles *a, size_t half);
-/* x [B, N, heads * size], in which elements i and i + half of each head are rotated together; those beyond 2 half stay. */
+/* x [B, N, heads * size], in which the pairs of each head are rotated; elements beyond 2 half stay. */
 value_id build_rotate(build *b, value_id x, int64_t heads, int64_t size, const build_rotary *r);
 /* Angles theta^(-i / half), scaled as config.json says under `at` ("rope_scaling"), or not where `at` is NULL; factors that
    GGUF has as weights are applied. n_ctx: positions that the model is for. Unknown kinds and numbers that give no angles
@@ -269,6 +270,16 @@ value_id build_distances(build *b, value_id tokens, value_id past);
 value_id build_buckets(build *b, value_id distances, int64_t n_buckets, int64_t max_distance, bool both);
 /* Rows of a table of int64, (2 n + 1), for distances of -n to n, and its ends' for others: int64 as distances. */
 value_id build_by_distance(build *b, value_id distances, const int64_t *table, int64_t n);
+/* Attention with linear biases (ALiBi, Press et al. 2022): to the score of a key the slope of the head is added, times the
+   key's place counted from the last one, at most 0. */
+typedef struct build_alibi {
+    double
+        max; /* slopes are 2^(-max i / n), for n the power of 2 that is not below the heads; 0: no biases */
+    bool coarse;  /* places count from the first key, and are rounded to bfloat16, as slope and product are */
+    double scale; /* of what is added */
+} build_alibi;
+/* float32 [1, heads, 1, P+N] */
+value_id build_biases(build *b, value_id tokens, value_id past, int64_t heads, const build_alibi *a);
 /* True for keys less than `window` before their query: bool [N, P+N]. */
 value_id build_window(build *b, value_id tokens, value_id past, int64_t window);
 

@@ -59,7 +59,7 @@ build_rotary build_cos_sin(build *b, value_id tokens, value_id past, const build
     value_id angles = build_mul(b, places, angles_of(b, tokens, past, a, half)); /* [1, N, half] */
     value_id dims[] = {build_shape(b, tokens, 0, 2), build_int(b, (int64_t)half)};
     angles = build_2(b, "Expand", angles, build_concat(b, 0, 2, dims)); /* [B, N, half] */
-    build_rotary r = {build_1(b, "Cos", angles), build_1(b, "Sin", angles), (int64_t)half};
+    build_rotary r = {build_1(b, "Cos", angles), build_1(b, "Sin", angles), (int64_t)half, false};
     if (a->scale != 1) {
         value_id scale = build_float(b, a->scale);
         r.cos = build_mul(b, r.cos, scale);
@@ -68,19 +68,42 @@ build_rotary build_cos_sin(build *b, value_id tokens, value_id past, const build
     return r;
 }
 
+/* First and second elements of pairs beside each other: x [B, N, heads, 2 half] -> two of [B, N, heads, half], or back. */
+static void pairs_apart(build *b, value_id x, int64_t heads, int64_t half, value_id parts[2])
+{
+    const int64_t dims[] = {0, 0, heads, half};
+    build_split(b, build_reshape(b, x, 5, (const int64_t[]){0, 0, heads, half, 2}), -1, 2, parts);
+    for (size_t i = 0; i < 2; i++)
+        parts[i] = build_reshape(b, parts[i], 4, dims);
+}
+
+static value_id pairs_together(build *b, const value_id parts[2], int64_t heads, int64_t half)
+{
+    const value_id axis = build_int(b, -1), both[] = {build_2(b, "Unsqueeze", parts[0], axis),
+                                                      build_2(b, "Unsqueeze", parts[1], axis)};
+    return build_reshape(b, build_concat(b, -1, 2, both), 4, (const int64_t[]){0, 0, heads, 2 * half});
+}
+
 /* The same for opsets without the operator. */
 static value_id rotate_by_nodes(build *b, value_id x, int64_t heads, int64_t size, const build_rotary *r)
 {
-    const int64_t sizes[] = {r->half, r->half, size - 2 * r->half};
-    const size_t n = sizes[2] ? 3 : 2;
-    value_id parts[3] = {NO_VALUE, NO_VALUE, NO_VALUE}, axis = build_int(b, 2),
+    const int64_t sizes[] = {2 * r->half, size - 2 * r->half};
+    value_id parts[2] = {NO_VALUE, NO_VALUE}, ends[2] = {NO_VALUE, NO_VALUE}, axis = build_int(b, 2),
              cos = build_2(b, "Unsqueeze", r->cos, axis),
              sin = build_2(b, "Unsqueeze", r->sin, axis); /* [B, N, 1, half] */
-    x = build_reshape(b, x, 4, (const int64_t[]){0, 0, heads, size});
-    build_split_as(b, x, -1, n, sizes, parts);
-    value_id rotated[] = {build_sub(b, build_mul(b, parts[0], cos), build_mul(b, parts[1], sin)),
-                          build_add(b, build_mul(b, parts[1], cos), build_mul(b, parts[0], sin)), parts[2]};
-    return build_reshape(b, build_concat(b, -1, n, rotated), 3, (const int64_t[]){0, 0, heads * size});
+    ends[0] = build_reshape(b, x, 4, (const int64_t[]){0, 0, heads, size});
+    if (sizes[1])
+        build_split_as(b, ends[0], -1, 2, sizes, ends);
+    if (r->interleaved)
+        pairs_apart(b, ends[0], heads, r->half, parts);
+    else
+        build_split(b, ends[0], -1, 2, parts);
+    const value_id rotated[] = {build_sub(b, build_mul(b, parts[0], cos), build_mul(b, parts[1], sin)),
+                                build_add(b, build_mul(b, parts[1], cos), build_mul(b, parts[0], sin))};
+    ends[0] = r->interleaved ? pairs_together(b, rotated, heads, r->half) : build_concat(b, -1, 2, rotated);
+    if (sizes[1])
+        ends[0] = build_concat(b, -1, 2, ends);
+    return build_reshape(b, ends[0], 3, (const int64_t[]){0, 0, heads * size});
 }
 
 value_id build_rotate(build *b, value_id x, int64_t heads, int64_t size, const build_rotary *r)
@@ -92,6 +115,8 @@ value_id build_rotate(build *b, value_id x, int64_t heads, int64_t size, const b
     build_set_int(&a, "num_heads", heads);
     if (2 * r->half < size)
         build_set_int(&a, "rotary_embedding_dim", 2 * r->half);
+    if (r->interleaved)
+        build_set_int(&a, "interleaved", 1);
     build_node(b, "RotaryEmbedding", &a, 3, in, 1, &out);
     return out;
 }

@@ -7,9 +7,9 @@
 #include <math.h>
 #include <string.h>
 
-static const char *const ignored[] = {"*.rotary_emb.inv_freq",   "rope_freqs.weight",
-                                      "rope_factors_*.weight",   "*.attention.bias",
-                                      "*.attention.masked_bias", NULL};
+static const char *const ignored[] = {
+    "*.rotary_emb.inv_freq",   "rope_freqs.weight", "rope_factors_*.weight", "*.attention.bias",
+    "*.attention.masked_bias", "*.attn.bias",       "*.attn.masked_bias",    NULL};
 
 static bool is_gguf(const checkpoint *c)
 {
@@ -17,12 +17,40 @@ static bool is_gguf(const checkpoint *c)
            (checkpoint_find(c, "blk.0.ffn_up.weight") || checkpoint_find(c, "blk.0.ffn_up_exps.weight"));
 }
 
+/* Hugging Face's folders: a weight of the first layer, where it may lack the name of the model's part in front. */
+static bool is_hugging_face(const checkpoint *c)
+{
+    static const char *const names[] = {
+        "model.layers.0.self_attn.o_proj.weight",      "gpt_neox.layers.0.attention.dense.weight",
+        "transformer.h.0.self_attention.dense.weight", "model.decoder.layers.0.fc1.weight",
+        "transformer.h.0.attn.q_proj.weight",          "transformer.blocks.0.attn.Wqkv.weight"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (checkpoint_find(c, names[i]) || (i && checkpoint_find(c, strchr(names[i], '.') + 1)))
+            return true;
+    return false;
+}
+
 bool recipe_is_llama(const checkpoint *c)
 {
-    return is_gguf(c) || checkpoint_find(c, "model.layers.0.self_attn.o_proj.weight") ||
-           checkpoint_find(c, "gpt_neox.layers.0.attention.dense.weight") ||
-           checkpoint_find(c, "transformer.h.0.self_attention.dense.weight") ||
-           checkpoint_find(c, "model.decoder.layers.0.fc1.weight");
+    return is_gguf(c) || is_hugging_face(c);
+}
+
+/* The same names without the part in front ("transformer."), which checkpoints of the model without its head lack. */
+static const build_rename *bare(build *b, const build_rename *all)
+{
+    size_t n = 0;
+    while (all[n].from)
+        n++;
+    build_rename *out = b->code == SIB_OK ? arena_alloc(b->m->arena, n + 1, sizeof *out) : NULL;
+    const size_t front = (size_t)(strchr(all->to, '.') + 1 - all->to);
+    if (b->code == SIB_OK && !out)
+        build_fail(b, SIB_ERR_MEMORY, "no memory for names");
+    for (size_t i = 0; out && i <= n; i++) {
+        out[i] = all[i];
+        if (i < n && !strncmp(all[i].to, all->to, front))
+            out[i].to += front;
+    }
+    return out ? out : all;
 }
 
 /* ---- Dimensions ---------------------------------------------------------------------------------------- */
@@ -90,7 +118,8 @@ static void read_rotary(build *b, const text_config *t, text_decoder *m)
     double part = checkpoint_float(b->c, "rotary_pct", checkpoint_float(b->c, "partial_rotary_factor", 1)),
            theta = text_config_float(t, "rope_theta", "rope.freq_base", 0);
     part = checkpoint_float(b->c, "rope_parameters.partial_rotary_factor", part);
-    m->half = part > 0 && part <= 1 ? (int64_t)((double)m->size * part) / 2 : 0;
+    if (!m->half)
+        m->half = part > 0 && part <= 1 ? (int64_t)((double)m->size * part) / 2 : 0;
     if (t->gguf)
         m->half = text_config_int(t, "", "rope.dimension_count", m->size) / 2;
     if (b->code == SIB_OK && (m->half < 1 || m->half > m->size / 2))
@@ -127,7 +156,9 @@ static void check_numbers(build *b, const text_decoder *m)
                {"the scale of logits", m->logits_scale},
                {"the scale of attention", m->attention_scale},
                {"the cap of attention", m->attention_cap},
-               {"the cap of logits", m->logits_cap}};
+               {"the cap of logits", m->logits_cap},
+               {"the bound of queries, keys and values", m->qkv_clip},
+               {"the largest slope (alibi_bias_max)", m->alibi.max}};
     for (size_t i = 0; b->code == SIB_OK && i < sizeof all / sizeof *all; i++)
         if (!(isfinite(all[i].x) && all[i].x >= 0))
             build_fail(b, SIB_ERR_FORMAT, "%s: %s that it gives is none that a model can have",
@@ -141,6 +172,7 @@ static text_decoder read_dims(build *b, const text_config *t, const text_family 
                       .n_layers = build_count(b, "model.layers.", ".self_attn.o_proj.weight"),
                       .before_attention = "input_layernorm",
                       .before_mlp = "post_attention_layernorm",
+                      .last_norm = "model.norm",
                       .gated = true,
                       .embedding_scale = 1,
                       .residual_scale = 1,
@@ -184,6 +216,8 @@ void recipe_llama(build *b)
         return;
     b->renames = t.gguf ? f->gguf : f->renames;
     b->ignored = ignored;
+    if (b->renames && strchr(b->renames->to, '.') && !build_find(b, "model.embed_tokens.weight"))
+        b->renames = bare(b, b->renames);
     text_decoder m = read_dims(b, &t, f);
     if (b->code == SIB_OK)
         text_decoder_build(b, &m);

@@ -1,13 +1,13 @@
 /* RWKV 4, 5.2, 6 and 7: tokens [1, N], at [M], state.i.WHAT -> logits [1, M, n_vocab], next.i.WHAT. The
    initial state is zero. After Peng et al. 2023 to 2025, with BlinkDL's names, from .pth and from rwkv.cpp's
-   files, which hold decays ready for use and some matrices transposed. Everything but the recurrence is
-   computed for all N tokens at once; the recurrence is a Scan over them. States of layer i: att_x, ffn_x [1,
+   files, which hold decays ready for use and some matrices transposed; version 4 also with Hugging Face's.
+   Everything but the recurrence is computed for all N tokens at once; the recurrence is a Scan over them. States of layer i: att_x, ffn_x [1,
    d], the last token's; version 4 att_a, att_b, att_p [1, d], the sums and their exponent; from 5 on att_kv
    [1, heads, size, size]. */
+#include "import/model/scan.h"
 #include "import/recipe/recipe.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 typedef enum version { RWKV_4 = 4, RWKV_5 = 5, RWKV_6 = 6, RWKV_7 = 7 } version;
@@ -16,19 +16,37 @@ typedef struct rwkv {
     version version;
     int64_t n_vocab, d, layers, heads, size; /* heads: from 5 on */
     bool ready;                              /* the decays in the file are ready for use */
-    double group_epsilon;
-    value_id v_first; /* version 7: values of layer 0 */
+    double epsilon, group_epsilon;
+    int64_t halved_every; /* layers after which all numbers are halved; 0: never */
+    value_id v_first;     /* version 7: values of layer 0 */
 } rwkv;
-
-#define EPSILON 1e-5
 
 static const char *name_in(build *b, int64_t i, const char *what)
 {
     return build_text(b, "blocks.%lld.%s", (long long)i, what);
 }
 
+/* Hugging Face's names. */
+static const build_rename hugging_face[] = {{"emb.", "rwkv.embeddings."},
+                                            {"ln_out.", "rwkv.ln_out."},
+                                            {"blocks.", "rwkv.blocks."},
+                                            {".ln0.", ".pre_ln."},
+                                            {".att.", ".attention."},
+                                            {".ffn.", ".feed_forward."},
+                                            {"time_mix_k", "time_mix_key"},
+                                            {"time_mix_v", "time_mix_value"},
+                                            {"time_mix_r", "time_mix_receptance"},
+                                            {NULL, NULL}};
+
+static bool is_hugging_face(const checkpoint *c)
+{
+    return checkpoint_find(c, "rwkv.blocks.0.attention.receptance.weight");
+}
+
 bool recipe_is_rwkv(const checkpoint *c)
 {
+    if (is_hugging_face(c))
+        return true;
     return checkpoint_find(c, "emb.weight") && checkpoint_find(c, "blocks.0.ln0.weight") &&
            checkpoint_find(c, "blocks.0.att.receptance.weight");
 }
@@ -41,6 +59,7 @@ static rwkv read_dims(build *b)
               .d = build_dim(b, "emb.weight", 1),
               .layers = build_count(b, "blocks.", ".ln1.weight"),
               .ready = !strcmp(checkpoint_format_name(b->c), "rwkv.cpp"),
+              .epsilon = checkpoint_float(b->c, "layer_norm_epsilon", 1e-5),
               .group_epsilon = 64e-5};
     const char *heads = "blocks.0.att.time_faaaa";
     if (build_find(b, "blocks.0.att.r_k")) {
@@ -55,6 +74,15 @@ static rwkv read_dims(build *b)
     else
         build_fail(b, SIB_ERR_UNSUPPORTED,
                    "%s: RWKV 5.0 and 5.1 are not supported by the recipe rwkv, expected 5.2 or later",
+                   checkpoint_file(b->c, 0));
+    if (b->renames && r.version != RWKV_4)
+        build_fail(b, SIB_ERR_UNSUPPORTED,
+                   "%s: in Hugging Face's layout the recipe rwkv reads version 4 alone; later ones as .pth",
+                   checkpoint_file(b->c, 0));
+    if (b->renames)
+        r.halved_every = checkpoint_int(b->c, "rescale_every", 6);
+    if (b->code == SIB_OK && !(r.epsilon >= 0 && r.epsilon < 1))
+        build_fail(b, SIB_ERR_FORMAT, "%s: layer_norm_epsilon is none that a model can have",
                    checkpoint_file(b->c, 0));
     if (r.version == RWKV_5 && r.ready)
         r.group_epsilon =
@@ -94,9 +122,16 @@ static value_id low_rank(build *b, const rwkv *r, value_id x, int64_t i, const c
                    build_matrix(b, name, in, out, transposed ? BUILD_ROWS_OUT : BUILD_COLUMNS_OUT, 0));
 }
 
+/* Epsilon of the norms before layer i. Hugging Face's code halves all numbers after every few layers, so that they fit
+   float16: norms undo that but for their epsilon, which is 4 times as much for numbers that were not halved. */
+static double epsilon_at(const rwkv *r, int64_t i)
+{
+    return r->halved_every > 0 ? ldexp(r->epsilon, 2 * (int)(i / r->halved_every)) : r->epsilon;
+}
+
 static value_id norm(build *b, value_id x, int64_t i, const char *what, const rwkv *r)
 {
-    return build_layer_norm(b, x, name_in(b, i, what), r->d, EPSILON);
+    return build_layer_norm(b, x, name_in(b, i, what), r->d, epsilon_at(r, i));
 }
 
 /* The token before each [N, d]: the state, then all tokens but the last, which is the next state. */
@@ -129,48 +164,6 @@ static value_id squared_relu(build *b, value_id x)
     return build_mul(b, y, y);
 }
 
-/* ---- Scans --------------------------------------------------------------------------------------------- */
-
-/* A Scan over the tokens: carries `states`, reads `rows` [N, ...], and outputs `gives` [N, ...]. */
-typedef struct scan {
-    graph *body;
-    size_t n_states, n_rows;
-    value_id states[3], rows[6];   /* in the outer graph */
-    value_id state[3], row[6];     /* in the body */
-    value_id next_state[3], gives; /* in the body, to be set */
-    value_id out_states[3], out;   /* in the outer graph */
-} scan;
-
-static void scan_begin(build *b, scan *s, const char *state_dims, const char *row_dims)
-{
-    s->body = build_enter(b);
-    for (size_t i = 0; i < s->n_states; i++)
-        s->state[i] = build_input(b, build_text(b, "%s.state_%zu_%u", b->scope, i, b->n_names++), SIB_F32,
-                                  "%s", state_dims);
-    for (size_t i = 0; i < s->n_rows; i++)
-        s->row[i] = build_input(b, build_text(b, "%s.row_%zu_%u", b->scope, i, b->n_names++), SIB_F32, "%s",
-                                row_dims);
-}
-
-/* Ends the body and writes the node. */
-static void scan_end(build *b, scan *s, const char *state_dims, const char *row_dims)
-{
-    value_id in[9], out[4];
-    build_attributes a = build_no_attributes();
-    for (size_t i = 0; i < s->n_states; i++)
-        build_output(b, s->next_state[i], build_text(b, "%s.next_%zu_%u", b->scope, i, b->n_names++), SIB_F32,
-                     "%s", state_dims);
-    build_output(b, s->gives, build_text(b, "%s.gives_%u", b->scope, b->n_names++), SIB_F32, "%s", row_dims);
-    build_leave(b, s->body);
-    build_set_graph(&a, "body", s->body);
-    build_set_int(&a, "num_scan_inputs", (int64_t)s->n_rows);
-    memcpy(in, s->states, s->n_states * sizeof *in);
-    memcpy(in + s->n_states, s->rows, s->n_rows * sizeof *in);
-    build_node(b, "Scan", &a, s->n_states + s->n_rows, in, s->n_states + 1, out);
-    memcpy(s->out_states, out, s->n_states * sizeof *out);
-    s->out = out[s->n_states];
-}
-
 /* ---- Version 4 ----------------------------------------------------------------------------------------- */
 
 /* exp(a - b) */
@@ -183,12 +176,11 @@ static value_id exp_of_difference(build *b, value_id x, value_id y)
    [N, d]. */
 static value_id mean_of_values(build *b, value_id k, value_id v, int64_t i, const rwkv *r)
 {
-    char row[40];
     value_id first = vector(b, i, "att.time_first", r->d), decay = vector(b, i, "att.time_decay", r->d);
     if (!r->ready)
         decay = build_1(b, "Neg", build_1(b, "Exp", decay));
     static const char *const names[] = {"att_a", "att_b", "att_p"};
-    scan s = {.n_states = 3, .n_rows = 2, .rows = {k, v}};
+    build_scan s = {.n_states = 3, .n_rows = 2, .rows = {k, v}};
     for (int n = 0; n < 3; n++) {
         s.states[n] = build_input(b, build_text(b, "state.%lld.%s", (long long)i, names[n]), SIB_F32,
                                   "1 %lld", (long long)r->d);
@@ -197,8 +189,8 @@ static value_id mean_of_values(build *b, value_id k, value_id v, int64_t i, cons
     /* before the first token the sums are empty, whatever the exponent */
     value_id nothing = build_2(b, "Equal", s.states[1], build_float(b, 0));
     s.states[2] = build_3(b, "Where", nothing, build_float(b, -1e38), s.states[2]);
-    snprintf(row, sizeof row, "%lld", (long long)r->d);
-    scan_begin(b, &s, row, row);
+    s.state_dims = s.gives_dims = s.row_dims[0] = s.row_dims[1] = build_text(b, "%lld", (long long)r->d);
+    build_scan_begin(b, &s);
     value_id key = s.row[0], given = s.row[1], sum = s.state[0], mass = s.state[1], p = s.state[2];
     value_id here = build_add(b, build_captured(b, first), key), max = build_2(b, "Max", p, here),
              old = exp_of_difference(b, p, max), new = exp_of_difference(b, here, max);
@@ -212,7 +204,7 @@ static value_id mean_of_values(build *b, value_id k, value_id v, int64_t i, cons
     s.next_state[0] = build_add(b, build_mul(b, old, sum), build_mul(b, new, given));
     s.next_state[1] = build_add(b, build_mul(b, old, mass), new);
     s.next_state[2] = max;
-    scan_end(b, &s, row, row);
+    build_scan_end(b, &s);
     for (int n = 0; n < 3; n++)
         build_output(b, build_reshape(b, s.out_states[n], 2, (const int64_t[]){1, r->d}),
                      build_text(b, "next.%lld.%s", (long long)i, names[n]), SIB_F32, "1 %lld",
@@ -239,16 +231,21 @@ static value_id heads_of(build *b, value_id x, const rwkv *r)
 }
 
 /* Adds the matrix of every head to the scan's state. */
-static void matrix_state(build *b, scan *s, int64_t i, const rwkv *r)
+static void matrix_state(build *b, build_scan *s, int64_t i, const rwkv *r)
 {
     value_id state =
         build_input(b, build_text(b, "state.%lld.att_kv", (long long)i), SIB_F32, "1 %lld %lld %lld",
                     (long long)r->heads, (long long)r->size, (long long)r->size);
+    s->state_dims =
+        build_text(b, "%lld %lld %lld", (long long)r->heads, (long long)r->size, (long long)r->size);
+    s->gives_dims = build_text(b, "%lld %lld", (long long)r->heads, (long long)r->size);
+    for (size_t n = 0; n < s->n_rows; n++)
+        s->row_dims[n] = s->gives_dims;
     s->n_states = 1;
     s->states[0] = build_reshape(b, state, 3, (const int64_t[]){r->heads, r->size, r->size});
 }
 
-static void matrix_next(build *b, const scan *s, int64_t i, const rwkv *r)
+static void matrix_next(build *b, const build_scan *s, int64_t i, const rwkv *r)
 {
     value_id next = build_reshape(b, s->out_states[0], 4, (const int64_t[]){1, r->heads, r->size, r->size});
     build_output(b, next, build_text(b, "next.%lld.att_kv", (long long)i), SIB_F32, "1 %lld %lld %lld",
@@ -271,25 +268,21 @@ static value_id line(build *b, value_id x, const rwkv *r)
 static value_id outer_products(build *b, value_id q, value_id k, value_id v, value_id decay, bool by_token,
                                int64_t i, const rwkv *r)
 {
-    char state[80], row[80];
     const int64_t dims[] = {r->heads, r->size, 1};
     value_id first = build_weight(b, name_in(b, i, "att.time_faaaa"), 3, dims);
-    scan s = {.n_rows = by_token ? 4 : 3,
-              .rows = {heads_of(b, q, r), heads_of(b, k, r), heads_of(b, v, r), NO_VALUE}};
+    build_scan s = {.n_rows = by_token ? 4 : 3,
+                    .rows = {heads_of(b, q, r), heads_of(b, k, r), heads_of(b, v, r), NO_VALUE}};
     if (by_token)
         s.rows[3] = heads_of(b, decay, r);
     matrix_state(b, &s, i, r);
-    snprintf(row, sizeof row, "%lld %lld", (long long)r->heads, (long long)r->size);
-    snprintf(state, sizeof state, "%lld %lld %lld", (long long)r->heads, (long long)r->size,
-             (long long)r->size);
-    scan_begin(b, &s, state, row);
+    build_scan_begin(b, &s);
     value_id kv = build_2(b, "MatMul", column(b, s.row[1], r), line(b, s.row[2], r)),
              w = by_token ? column(b, s.row[3], r) : build_captured(b, decay);
     value_id seen = build_add(b, build_mul(b, build_captured(b, first), kv), s.state[0]);
     s.gives = build_reshape(b, build_2(b, "MatMul", line(b, s.row[0], r), seen), 2,
                             (const int64_t[]){r->heads, r->size});
     s.next_state[0] = build_add(b, kv, build_mul(b, w, s.state[0]));
-    scan_end(b, &s, state, row);
+    build_scan_end(b, &s);
     matrix_next(b, &s, i, r);
     return s.out;
 }
@@ -392,14 +385,10 @@ static value_id unit_keys(build *b, value_id k, const rwkv *r)
 /* Each head: S = S w + S (-u)(u a) + v k, out = S q; all rows [N, heads, size]. */
 static value_id delta_rule(build *b, const value_id rows[6], int64_t i, const rwkv *r)
 {
-    char state[80], row[80];
-    scan s = {.n_rows = 6};
+    build_scan s = {.n_rows = 6};
     memcpy(s.rows, rows, sizeof s.rows);
     matrix_state(b, &s, i, r);
-    snprintf(row, sizeof row, "%lld %lld", (long long)r->heads, (long long)r->size);
-    snprintf(state, sizeof state, "%lld %lld %lld", (long long)r->heads, (long long)r->size,
-             (long long)r->size);
-    scan_begin(b, &s, state, row);
+    build_scan_begin(b, &s);
     value_id q = s.row[0], w = s.row[1], k = s.row[2], v = s.row[3], unit = s.row[4], rate = s.row[5];
     value_id kept = build_mul(b, s.state[0], line(b, w, r)),
              read = build_2(b, "MatMul", s.state[0],
@@ -409,7 +398,7 @@ static value_id delta_rule(build *b, const value_id rows[6], int64_t i, const rw
     s.next_state[0] = build_add(b, build_add(b, kept, replaced), added);
     s.gives = build_reshape(b, build_2(b, "MatMul", s.next_state[0], column(b, q, r)), 2,
                             (const int64_t[]){r->heads, r->size});
-    scan_end(b, &s, state, row);
+    build_scan_end(b, &s);
     matrix_next(b, &s, i, r);
     return s.out;
 }
@@ -507,6 +496,7 @@ void recipe_rwkv(build *b)
 {
     /* of layer 0, whose values are the first: stored by training and never read */
     static const char *const ignored[] = {"blocks.0.att.v0", "blocks.0.att.v1", "blocks.0.att.v2", NULL};
+    b->renames = is_hugging_face(b->c) ? hugging_face : NULL;
     rwkv r = read_dims(b);
     if (b->code != SIB_OK)
         return;
@@ -528,7 +518,9 @@ void recipe_rwkv(build *b)
         x = build_add(b, x, channel_mix(b, norm(b, x, i, "ln2", &r), i, &r));
     }
     build_scope(b, "rwkv");
-    x = build_layer_norm(b, build_gather(b, x, at, 0), "ln_out", r.d, EPSILON); /* [M, d] */
-    build_table head = build_rows_table(b, "head.weight", r.n_vocab, r.d);
+    x = build_layer_norm(b, build_gather(b, x, at, 0), "ln_out", r.d, epsilon_at(&r, r.layers)); /* [M, d] */
+    build_table head = words;
+    if (!b->renames || build_find(b, "head.weight"))
+        head = build_rows_table(b, "head.weight", r.n_vocab, r.d);
     build_output(b, build_scores(b, x, &head, at), "logits", SIB_F32, "1 M %lld", (long long)r.n_vocab);
 }

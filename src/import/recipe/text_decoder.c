@@ -76,6 +76,8 @@ static void project(build *b, const text_decoder *m, value_id y, const char *nam
     if (m->fused)
         y = projection(b, y, build_text(b, "%s.qkv_proj", name), m->d, rows[0] + rows[1] + rows[2],
                        m->qkv_bias, 0);
+    if (m->qkv_clip != 0)
+        y = build_3(b, "Clip", y, build_float(b, -m->qkv_clip), build_float(b, m->qkv_clip));
     if (m->fused && m->grouped) {
         const int64_t heads[] = {m->heads / m->kv_heads, 1, 1};
         y = build_reshape(b, y, 5, (const int64_t[]){0, 0, m->kv_heads, heads[0] + 2, m->size});
@@ -217,10 +219,11 @@ static value_id block(build *b, const text_decoder *m, value_id x, const char *w
 {
     const value_id seen = norm_in(b, m, x, where, m->before_attention);
     value_id y = norm_in(b, m, attention(b, m, seen, where, r, at), where, m->after_attention),
-             sum = build_add(b, x, scaled(b, y, m->residual_scale));
+             sum =
+                 norm_in(b, m, build_add(b, x, scaled(b, y, m->residual_scale)), where, m->behind_attention);
     y = m->parallel && !m->before_mlp ? seen : norm_in(b, m, m->parallel ? x : sum, where, m->before_mlp);
     y = norm_in(b, m, mlp(b, m, y, where), where, m->after_mlp);
-    return build_add(b, sum, scaled(b, y, m->residual_scale));
+    return norm_in(b, m, build_add(b, sum, scaled(b, y, m->residual_scale)), where, m->behind_mlp);
 }
 
 static void add_metadata(build *b, const text_decoder *m)
@@ -238,8 +241,20 @@ static void add_metadata(build *b, const text_decoder *m)
 typedef struct shared {
     build_rotary rotary[2];
     int64_t window; /* of `mask`; 0: none was made */
-    value_id mask;
+    value_id mask, biases;
 } shared;
+
+/* What the first layer reads: words [B, N, words] with positions, where they are a table. */
+static value_id embedded(build *b, const text_decoder *m, value_id x, value_id tokens, value_id past)
+{
+    if (m->words)
+        x = build_linear(b, x, "model.project_in", m->words, m->d, BUILD_NO_BIAS);
+    if (m->positions)
+        x = build_add(b, x,
+                      build_positions(b, build_text(b, "%s.weight", m->positions), m->first_position,
+                                      m->first_position + m->n_ctx, m->d, tokens, past));
+    return m->embedding_norm ? norm_of(b, m, x, m->embedding_norm, m->d) : x;
+}
 
 static value_id layer(build *b, const text_decoder *m, int64_t i, value_id x, value_id tokens, shared *s)
 {
@@ -252,18 +267,21 @@ static value_id layer(build *b, const text_decoder *m, int64_t i, value_id x, va
                              .scale = m->attention_scale,
                              .cap = m->attention_cap};
     build_cache(b, i, m->kv_heads, m->size, &cache);
-    if (!i && m->positions)
-        x = build_add(b, x,
-                      build_positions(b, build_text(b, "%s.weight", m->positions), m->first_position,
-                                      m->first_position + m->n_ctx, m->d, tokens, cache.past_k));
+    if (!i)
+        x = embedded(b, m, x, tokens, cache.past_k);
+    if (!i && m->alibi.max != 0)
+        s->biases = build_biases(b, tokens, cache.past_k, m->heads, &m->alibi);
     build_rotary *r = l->angles < 0 ? NULL : &s->rotary[l->angles];
     if (r && !r->half)
         *r = build_cos_sin(b, tokens, cache.past_k, &m->angles[l->angles], (size_t)m->half);
+    if (r)
+        r->interleaved = m->pairs_beside;
     if (l->window && s->window != l->window) {
         s->window = l->window;
         s->mask = build_window(b, tokens, cache.past_k, l->window);
     }
-    cache.mask = l->window ? s->mask : NO_VALUE;
+    cache.mask_added = s->biases != NO_VALUE;
+    cache.mask = cache.mask_added ? s->biases : l->window ? s->mask : NO_VALUE;
     build_scope(b, "model.layers.%lld", (long long)i);
     x = block(b, m, x, b->scope, r, &cache);
     build_cached(b, i, m->kv_heads, m->size, &cache);
@@ -275,15 +293,22 @@ void text_decoder_build(build *b, const text_decoder *m)
     add_metadata(b, m);
     build_scope(b, "text");
     value_id tokens = build_input(b, "tokens", SIB_I64, "B N"), at = build_input(b, "at", SIB_I64, "M");
-    build_table words = build_rows_table(b, "model.embed_tokens.weight", m->n_vocab, m->d), scores = words;
+    const int64_t width = m->words ? m->words : m->d;
+    build_table words = build_rows_table(b, "model.embed_tokens.weight", m->n_vocab, width), scores = words;
     value_id x = scaled(b, build_pick(b, &words, tokens), m->embedding_scale);
-    shared s = {.mask = NO_VALUE};
+    shared s = {.mask = NO_VALUE, .biases = NO_VALUE};
     for (int64_t i = 0; i < m->n_layers; i++)
         x = layer(b, m, i, x, tokens, &s);
     build_scope(b, "text");
-    x = norm_of(b, m, build_gather(b, x, at, 1), "model.norm", m->d); /* [B, M, d] */
+    x = build_gather(b, x, at, 1); /* [B, M, d] */
+    if (m->last_norm)
+        x = norm_of(b, m, x, m->last_norm, m->d);
+    if (m->words)
+        x = build_linear(b, x, "model.project_out", m->d, m->words, BUILD_NO_BIAS);
     if (!m->tied)
-        scores = build_rows_table(b, "lm_head.weight", m->n_vocab, m->d);
+        scores = build_rows_table(b, "lm_head.weight", m->n_vocab, width);
     x = scaled(b, build_scores(b, x, &scores, at), m->logits_scale);
+    if (build_find(b, "lm_head.bias"))
+        x = build_add(b, x, build_vector(b, "lm_head.bias", m->n_vocab));
     build_output(b, build_capped(b, x, m->logits_cap), "logits", SIB_F32, "B M %lld", (long long)m->n_vocab);
 }

@@ -30,6 +30,8 @@ typedef struct text_decoder {
     double epsilon;
     /* Names of a layer's norms; NULL: it has none there. After: before the result is added to x. */
     const char *before_attention, *after_attention, *before_mlp, *after_mlp;
+    const char *behind_attention, *behind_mlp; /* the same, of the sum of x and the result */
+    const char *embedding_norm, *last_norm;    /* of what the first layer and the scores read; NULL: none */
     bool
         parallel; /* attention and the MLP both read x, the MLP by before_mlp or what attention reads, and are added to it */
     text_qk_norm qk_norm;
@@ -42,6 +44,10 @@ typedef struct text_decoder {
         chosen; /* experts of a token, in layers whose MLP is a mixture: those that have mlp.gate.weight */
     bool normalized; /* their shares sum to 1 */
     bool qkv_bias, o_bias, tied;
+    int64_t
+        words; /* width of tokens' rows, where matrices project_in and project_out make them d and back; 0: d */
+    double qkv_clip; /* queries, keys and values are clipped to -qkv_clip to qkv_clip; 0: not */
+    build_alibi alibi;
     const char *positions;  /* a table [first_position + n_ctx, d] whose rows are added to x; NULL for none */
     int64_t first_position; /* its row of the first token */
     double embedding_scale, residual_scale, logits_scale; /* 1: none */
@@ -50,6 +56,7 @@ typedef struct text_decoder {
     int64_t q_permuted, k_permuted; /* heads whose halves are interleaved in the file, or 0 */
     build_angles angles[2];         /* of which layers choose; inverse NULL: none */
     int64_t half;                   /* pairs of a head that are rotated, of size / 2 */
+    bool pairs_beside;              /* those pairs lie beside each other, as build_rotary's interleaved */
     text_layer *layers;             /* (n_layers) */
 } text_decoder;
 

@@ -78,6 +78,35 @@ static const build_rename falcon[] = {
     {".mlp.c_proj", ".mlp.dense_4h_to_h"},
     {NULL, NULL},
 };
+static const build_rename bloom[] = {
+    {"model.embed_tokens", "transformer.word_embeddings"},
+    {"model.embed_norm", "transformer.word_embeddings_layernorm"},
+    {"model.norm", "transformer.ln_f"},
+    {"model.layers.", "transformer.h."},
+    {".self_attn.qkv_proj", ".self_attention.query_key_value"},
+    {".self_attn.o_proj", ".self_attention.dense"},
+    {".mlp.c_fc", ".mlp.dense_h_to_4h"},
+    {".mlp.c_proj", ".mlp.dense_4h_to_h"},
+    {NULL, NULL},
+};
+static const build_rename gptj[] = {
+    {"model.embed_tokens", "transformer.wte"},
+    {"model.norm", "transformer.ln_f"},
+    {"model.layers.", "transformer.h."},
+    {".self_attn.o_proj", ".attn.out_proj"},
+    {".self_attn.", ".attn."},
+    {".input_layernorm", ".ln_1"},
+    {".mlp.c_fc", ".mlp.fc_in"},
+    {".mlp.c_proj", ".mlp.fc_out"},
+    {NULL, NULL},
+};
+static const build_rename mpt[] = {
+    {"model.embed_tokens", "transformer.wte"}, {"model.norm", "transformer.norm_f"},
+    {"model.layers.", "transformer.blocks."},  {".self_attn.qkv_proj", ".attn.Wqkv"},
+    {".self_attn.o_proj", ".attn.out_proj"},   {".input_layernorm", ".norm_1"},
+    {".post_attention_layernorm", ".norm_2"},  {".mlp.c_fc", ".ffn.up_proj"},
+    {".mlp.c_proj", ".ffn.down_proj"},         {NULL, NULL},
+};
 static const build_rename stablelm[] = {
     {".self_attn.q_norm", ".self_attn.q_layernorm"},
     {".self_attn.k_norm", ".self_attn.k_layernorm"},
@@ -105,6 +134,7 @@ static const build_rename granite_moe_newer[] = {
 static const build_rename opt[] = {
     {"model.embed_tokens", "model.decoder.embed_tokens"},
     {"model.positions", "model.decoder.embed_positions"},
+    {"model.project_", "model.decoder.project_"},
     {"model.norm", "model.decoder.final_layer_norm"},
     {"model.layers.", "model.decoder.layers."},
     {".self_attn.o_proj", ".self_attn.out_proj"},
@@ -314,6 +344,12 @@ static void set_neox(const text_config *t, text_decoder *m)
     m->grouped = true;
 }
 
+static void rotate_nothing(text_decoder *m)
+{
+    for (int64_t i = 0; i < m->n_layers; i++)
+        m->layers[i].angles = -1;
+}
+
 /* One norm for attention and the MLP, or one each; one head of keys, a group of heads each, or as many as of queries. */
 static void set_falcon(const text_config *t, text_decoder *m)
 {
@@ -329,6 +365,12 @@ static void set_falcon(const text_config *t, text_decoder *m)
         m->before_mlp = apart ? "ln_mlp" : NULL;
     m->gated = false;
     m->grouped = true;
+    if (build_fact_bool(t->b, "alibi", false)) {
+        m->alibi = (build_alibi){.max = 8,
+                                 .coarse = true,
+                                 .scale = 1 / sqrt((double)m->d / (double)(m->heads > 0 ? m->heads : 1))};
+        rotate_nothing(m);
+    }
 }
 
 /* Positions are a table, whose first two rows stand for padding. */
@@ -339,12 +381,60 @@ static void set_opt(const text_config *t, text_decoder *m)
     m->kv_heads = m->heads;
     m->positions = "model.positions";
     m->first_position = 2;
-    for (int64_t i = 0; i < m->n_layers; i++)
-        m->layers[i].angles = -1;
-    if (!build_fact_bool(t->b, "do_layer_norm_before", true) ||
-        build_find(t->b, "model.decoder.project_in.weight"))
+    rotate_nothing(m);
+    if (!build_fact_bool(t->b, "do_layer_norm_before", true)) {
+        m->behind_attention = m->before_attention;
+        m->behind_mlp = m->before_mlp;
+        m->before_attention = m->before_mlp = m->last_norm = NULL;
+    }
+    if (build_find(t->b, "model.project_in.weight")) {
+        m->words = m->d;
+        m->d = build_dim(t->b, "model.project_in.weight", 0);
+    }
+}
+
+static void set_bloom(const text_config *t, text_decoder *m)
+{
+    set_layer_norms(t, m, "layer_norm_epsilon");
+    m->heads = m->kv_heads = text_config_int(t, "n_head", "", m->heads);
+    m->n_ctx = text_config_int(t, "seq_length", "", m->n_ctx);
+    m->embedding_norm = "model.embed_norm";
+    m->gated = false;
+    m->grouped = true;
+    m->activation = TEXT_GELU_TANH;
+    m->alibi = (build_alibi){.max = 8};
+    rotate_nothing(m);
+}
+
+static void set_gptj(const text_config *t, text_decoder *m)
+{
+    set_layer_norms(t, m, "layer_norm_epsilon");
+    m->heads = m->kv_heads = text_config_int(t, "n_head", "", m->heads);
+    m->n_ctx = text_config_int(t, "n_positions", "", m->n_ctx);
+    m->activation = TEXT_GELU_TANH;
+    m->gated = false;
+    m->parallel = true;
+    m->before_mlp = NULL;
+    m->half = text_config_int(t, "rotary_dim", "", 64) / 2;
+    m->pairs_beside = true;
+}
+
+static void set_mpt(const text_config *t, text_decoder *m)
+{
+    const sib_str kind = build_fact_text(t->b, "attn_config.attn_type", "multihead_attention");
+    set_layer_norms(t, m, "layer_norm_epsilon");
+    m->heads = m->kv_heads = text_config_int(t, "n_heads", "", m->heads);
+    m->n_ctx = text_config_int(t, "max_seq_len", "", m->n_ctx);
+    m->activation = TEXT_GELU;
+    m->gated = false;
+    m->qkv_clip = text_config_float(t, "attn_config.clip_qkv", "", 0);
+    m->attention_scale = text_config_float(t, "attn_config.softmax_scale", "", 0);
+    m->alibi = (build_alibi){.max = text_config_float(t, "attn_config.alibi_bias_max", "", 8)};
+    rotate_nothing(m);
+    if (!str_is(kind, "multihead_attention") || !build_fact_bool(t->b, "attn_config.alibi", true) ||
+        build_fact_bool(t->b, "attn_config.qk_ln", false))
         build_fail(t->b, SIB_ERR_UNSUPPORTED,
-                   "%s: OPT with norms behind its sums ('do_layer_norm_before') or narrower tokens is not "
+                   "%s: MPT with fewer heads of keys, norms of queries and keys, or without alibi is not "
                    "supported by the recipe llama",
                    checkpoint_file(t->b->c, 0));
 }
@@ -373,8 +463,11 @@ static const text_family families[] = {
     {"cohere", set_cohere, NULL, false, NULL, NULL},
     {"cohere2", set_cohere2, NULL, false, NULL, NULL},
     {"gpt_neox", set_neox, NULL, false, NULL, neox},
-    {"falcon", set_falcon, NULL, false, "alibi", falcon},
+    {"falcon", set_falcon, NULL, false, NULL, falcon},
     {"opt", set_opt, NULL, false, NULL, opt},
+    {"bloom", set_bloom, NULL, false, "apply_residual_connection_post_layernorm", bloom},
+    {"gptj", set_gptj, NULL, false, NULL, gptj},
+    {"mpt", set_mpt, NULL, false, NULL, mpt},
 };
 #define N_FAMILIES (sizeof families / sizeof *families)
 

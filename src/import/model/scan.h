@@ -1,0 +1,23 @@
+/* Recurrences over tokens: a Scan, whose body is written between build_scan_begin and build_scan_end. */
+#ifndef IMPORT_SCAN_H
+#define IMPORT_SCAN_H
+
+#include "import/model/build.h"
+
+/* A Scan over the tokens: carries `states`, reads `rows` [N, ...], and outputs `gives` [N, ...]. Dims as in build_input. */
+typedef struct build_scan {
+    graph *body;
+    size_t n_states, n_rows;
+    const char *state_dims, *row_dims[6],
+        *gives_dims;               /* of all states, of a token's rows, of what it gives */
+    value_id states[3], rows[6];   /* in the outer graph */
+    value_id state[3], row[6];     /* in the body */
+    value_id next_state[3], gives; /* in the body, to be set */
+    value_id out_states[3], out;   /* in the outer graph */
+} build_scan;
+
+void build_scan_begin(build *b, build_scan *s);
+/* Ends the body and writes the node. */
+void build_scan_end(build *b, build_scan *s);
+
+#endif
