@@ -498,7 +498,7 @@ static value_id source_value(build *b, const char *name, source *s, size_t rank,
 value_id build_weight(build *b, const char *name, size_t rank, const int64_t *dims)
 {
     source s = {.from = take(b, name, rank, dims), .dtype = SIB_F32, .rows = 1, .columns = 1};
-    for (size_t i = 0; i < rank; i++)
+    for (size_t i = 0; s.from && i < rank; i++)
         s.columns *= dims[i];
     return source_value(b, build_text(b, "%s", name), &s, rank, dims);
 }
