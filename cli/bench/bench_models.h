@@ -23,7 +23,7 @@ typedef struct claims {
 
 /* One engine's measurements of a model. */
 typedef struct side {
-    char why[640];  /* why it could not be measured, or "" */
+    char why[700];  /* why it could not be measured, or "" */
     double *us;     /* (n) microseconds of each run */
     size_t n, room; /* room: of us */
     sib_series series;
@@ -45,7 +45,7 @@ typedef struct model_case {
     claims claims;
     char no_error[640]; /* why there are no errors, or "" */
     bool compared;
-    char differs[640]; /* how the two engines' outputs differ, or "" */
+    char differs[SIB_MESSAGE_SIZE + 300]; /* how the two engines' outputs differ, or "" */
 } model_case;
 
 typedef struct models {

@@ -18,7 +18,7 @@ typedef struct case_values {
 /* Notes of the reader. */
 typedef struct case_reading {
     bool recast;   /* the files hold bfloat16 as uint16 */
-    char why[600]; /* if reading failed: the file, and why */
+    char why[700]; /* if reading failed: the file, and why */
 } case_reading;
 
 /* Reads the inputs or outputs of a data set (its folder). Returns false if a file cannot be read; release

@@ -14,8 +14,8 @@ typedef struct difference {
     sib_comparison figures;
     size_t rank;
     int64_t dims[SIB_MAX_RANK];
-    sib_diff_row judged; /* of comparison_of_nodes */
-    char why[320];       /* if it could not be compared: why */
+    sib_diff_row judged;        /* of comparison_of_nodes */
+    char why[SIB_MESSAGE_SIZE]; /* if it could not be compared: why */
 } difference;
 
 typedef struct comparison {

@@ -40,13 +40,16 @@ typedef enum sib_code {
 
 #define SIB_NO_OFFSET UINT64_MAX
 
+/* Bytes of an error's message with its NUL. */
+#define SIB_MESSAGE_SIZE 640
+
 /* Filled by the first failure; later ones leave it alone, so start from SIB_ERROR_INIT (or all zero). Holds
    no allocated memory, so that running out of memory can be reported. */
 typedef struct sib_error {
     sib_code code;
     uint64_t offset; /* byte in the file that was read, or SIB_NO_OFFSET */
     /* one sentence: which thing, what is wrong, what was expected; UTF-8, NUL-terminated */
-    char message[320];
+    char message[SIB_MESSAGE_SIZE];
 } sib_error;
 
 #define SIB_ERROR_INIT                                                                                       \

@@ -137,9 +137,9 @@ typedef struct sib_job_resolver {
 
 /* What is wrong with a document. */
 typedef struct sib_job_fault {
-    char path[256];    /* "/nodes/2/inputs/audio"; "": none, or all of it */
-    size_t line;       /* from 1, where it is no JSON; otherwise 0 */
-    char message[320]; /* a sentence, without the place */
+    char path[256];                 /* "/nodes/2/inputs/audio"; "": none, or all of it */
+    size_t line;                    /* from 1, where it is no JSON; otherwise 0 */
+    char message[SIB_MESSAGE_SIZE]; /* a sentence, without the place */
 } sib_job_fault;
 
 /* Opens a document that names nothing but what `from` gives: no file is read, and a chat template is there as text. For

@@ -51,11 +51,11 @@ typedef struct sib_backend_info {
     const char *name, *description; /* static */
     bool asked;                     /* sib_backend_asked */
     bool available;
-    char device[256];   /* its name; "" for the processor that runs the program */
-    char features[256]; /* what it says of its arithmetic, for people; may be "" */
-    uint64_t memory;    /* bytes of the device's own memory; 0: unknown */
-    uint64_t max_value; /* max bytes of one value; 0: unknown */
-    char problem[320];  /* why it is not available, a sentence */
+    char device[256];               /* its name; "" for the processor that runs the program */
+    char features[256];             /* what it says of its arithmetic, for people; may be "" */
+    uint64_t memory;                /* bytes of the device's own memory; 0: unknown */
+    uint64_t max_value;             /* max bytes of one value; 0: unknown */
+    char problem[SIB_MESSAGE_SIZE]; /* why it is not available, a sentence */
 } sib_backend_info;
 /* Fills *out for backend i, whose first device is opened for that. Returns false where i is out of range. */
 SIB_API bool sib_backend_get_info(size_t i, sib_backend_info *out);

@@ -132,7 +132,7 @@ static bool compare(sib_conform_result *c, const sib_model *m, size_t i, const s
     sib_value_info info = {0};
     sib_comparison r;
     sib_error err = SIB_ERROR_INIT;
-    char why[400];
+    char why[SIB_MESSAGE_SIZE];
     sib_model_output(m, i, &info);
     if (sib_value_compare(got, expected, tolerance, &r, &err) != SIB_OK) {
         fail(c, info.name, err.message);

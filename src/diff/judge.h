@@ -55,7 +55,7 @@ typedef struct judge {
     double *around; /* (n) largest difference of a sample from it */
 } judge;
 
-#define PROBLEM_SIZE 320
+#define PROBLEM_SIZE SIB_MESSAGE_SIZE
 
 /* op_type: of the node that makes the value. */
 sib_code judge_begin(judge *j, const char *op_type, const sib_value *ours, const sib_value *theirs,

@@ -82,7 +82,7 @@ void build_finish(build *b)
 
 void build_fail(build *b, sib_code code, const char *format, ...)
 {
-    char text[320];
+    char text[SIB_MESSAGE_SIZE];
     va_list args;
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
