@@ -359,35 +359,90 @@ def test_lora(kind, tmp_path):
     assert (tmp_path / "c.onnx.data").read_bytes() != (tmp_path / "b.onnx.data").read_bytes()
 
 
-GGUF_KINDS = {"Gemma3Text": "gemma3"}  # where it is not the family's name
+GGUF_KINDS = {"Gemma3Text": "gemma3", "Cohere": "command-r", "Mixtral": "llama", "GraniteMoeShared": "granitemoe"}  # where it is not the family's name
+INTERLEAVED = ("Llama", "Mixtral", "SmolLM3", "Granite", "GraniteMoe", "GraniteMoeShared")  # halves of queries and keys
+GGUF_FACTS = {  # key there: how config.json calls it
+    "embedding_scale": "embedding_multiplier", "residual_scale": "residual_multiplier", "attention.scale": "attention_multiplier",
+    "logit_scale": ("logits_scaling", "logit_scale"), "use_parallel_residual": "use_parallel_residual", "expert_used_count": "num_experts_per_tok",
+    "expert_count": ("num_local_experts", "num_experts"), "attention.layer_norm_rms_epsilon": "rms_norm_eps",
+    "attention.layer_norm_epsilon": ("layer_norm_eps", "norm_epsilon", "layer_norm_epsilon"), "attention.sliding_window": "sliding_window",
+    "attn_logit_softcapping": "attn_logit_softcapping", "final_logit_softcapping": "final_logit_softcapping",
+    "context_length": ("max_position_embeddings", "max_seq_len", "seq_length"),
+}  # fmt: skip
+
+
+def gguf_facts(writer, config, name):
+    for key, theirs in GGUF_FACTS.items():
+        values = [getattr(config, k, None) for k in ((theirs,) if isinstance(theirs, str) else theirs)]
+        for value in [v for v in values if v is not None][:1]:
+            add = writer.add_bool if isinstance(value, bool) else writer.add_uint32 if isinstance(value, int) else writer.add_float32
+            add(f"{name}.{key}", value)
+
+
+def gguf_weights(names, family, config, theirs, weights):
+    """What llama.cpp's converters make of a weight: (name, data) of each part."""
+    data, heads = weights[theirs], config.num_attention_heads
+    layer = theirs.split(".")[2] if ".layers." in theirs else None
+    if ".experts." in theirs or "shared_mlp" in theirs:  # gate and up apart
+        parts = ("down",) if "down" in theirs or "output" in theirs else ("gate", "up")
+        for what, part in zip(parts, np.split(data, len(parts), -2)):
+            yield f"blk.{layer}.ffn_{what}_{'shexp' if 'shared' in theirs else 'exps'}.weight", part
+        return
+    if ".norms." in theirs:  # those of the heads as one
+        if theirs.endswith(".norms.0.weight"):
+            front, end = theirs.split(".norms.0")
+            yield names.get_name(front) + end, np.stack([w for name, w in weights.items() if name.startswith(front)])
+        return
+    if "query_key_value" in theirs:  # queries, keys and values of all heads, one behind the other
+        groups = heads if family != "Falcon" else config.num_kv_heads if config.new_decoder_architecture else 1
+        rows = data.reshape(groups, -1, config.hidden_size // heads, *data.shape[1:])
+        data = np.concatenate([part.reshape(-1, *data.shape[1:]) for part in (rows[:, :-2], rows[:, -2], rows[:, -1])])
+    if family in INTERLEAVED and ("q_proj" in theirs or "k_proj" in theirs):
+        pairs = data.reshape(heads if "q_proj" in theirs else config.num_key_value_heads, 2, -1, *data.shape[1:])
+        data = pairs.swapaxes(1, 2).reshape(data.shape)
+    if family.startswith("Gemma") and theirs.endswith("norm.weight"):
+        data = data + 1
+    known = {"model.layers.N.block_sparse_moe.router.weight": f"blk.{layer}.ffn_gate_inp.weight"}.get(theirs.replace(f".{layer}.", ".N."))
+    yield known or names.get_name(theirs.removeprefix("transformer." if family == "Bloom" else ""), try_suffixes=(".weight", ".bias")), data
 
 
 @pytest.mark.parametrize("stored, kind", [
-    *(("F32", kind) for kind in ("llama", "llama-3-tied", "llama-yarn", "qwen2", "qwen3", "gemma", "gemma2", "gemma3", "phi3", "phi4-mini", "phi3-long", "olmo2")),
-    *(("Q8_0", kind) for kind in ("llama", "qwen3", "gemma2", "phi3")), ("Q4_0", "llama")])  # fmt: skip
+    *(("F32", kind) for kind in ("llama", "llama-3-tied", "llama-yarn", "qwen2", "qwen3", "gemma", "gemma2", "gemma3", "phi3", "phi4-mini", "phi3-long", "olmo2",
+                                 "mixtral", "qwen2-moe", "qwen3-moe", "olmoe", "granite-moe", "granite-moe-shared", "smollm3", "granite", "stablelm",
+                                 "stablelm-parallel", "stablelm-norms", "starcoder2", "cohere", "cohere-norms", "cohere2", "gpt-neox", "gpt-neox-apart",
+                                 "falcon-7b", "falcon-40b", "falcon-11b", "bloom", "mpt")),
+    *(("Q8_0", kind) for kind in ("llama", "qwen3", "gemma2", "phi3", "mixtral")), ("Q4_0", "llama")])  # fmt: skip
 def test_gguf(stored, kind, tmp_path):
     """llama.cpp's files: other names, queries and keys of Llama interleaved, blocks of bytes."""
     torch, transformers, gguf = peer("torch"), peer("transformers"), peer("gguf")
     family, settings = DECODERS[kind]
-    settings = dict(settings, intermediate_size=384)
+    settings = dict(settings, **({} if kind in ("bloom", "mpt") else dict(intermediate_size=384)))
     if family in ("Gemma2", "Gemma3Text"):
         settings["query_pre_attn_scalar"] = settings["head_dim"]  # what GGUF's readers take
+    settings |= {"Qwen2Moe": dict(decoder_sparse_step=1), "Qwen3Moe": dict(mlp_only_layers=[]), "Starcoder2": dict(sliding_window=None)}.get(family, {})
     config = getattr(transformers, family + "Config")(**settings)
     model = spread(getattr(transformers, family.removesuffix("Text") + "ForCausalLM")(config), torch)
+    if "moe" in kind or family == "Mixtral":
+        model.set_experts_implementation("eager")  # the others know no float64
     name = GGUF_KINDS.get(family, family.lower())
     arch = next(arch for arch, text in gguf.MODEL_ARCH_NAMES.items() if text == name)
     names = gguf.get_tensor_name_map(arch, config.num_hidden_layers)
     writer = gguf.GGUFWriter(tmp_path / "m.gguf", name)
-    heads, kv_heads = config.num_attention_heads, config.num_key_value_heads
+    heads = config.num_attention_heads
+    kv_heads = config.num_kv_heads if kind == "falcon-40b" or kind == "falcon-11b" else 1 if kind == "falcon-7b" else getattr(config, "num_key_value_heads", heads)
     size = getattr(config, "head_dim", None) or config.hidden_size // heads
-    writer.add_context_length(config.max_position_embeddings)
+    gguf_facts(writer, config, name)
+    if kind == "mpt":
+        writer.add_clamp_kqv(config.attn_config.clip_qkv)
+        writer.add_max_alibi_bias(config.attn_config.alibi_bias_max)
     writer.add_head_count(heads)
     writer.add_head_count_kv(kv_heads)
     writer.add_key_length(size)
-    writer.add_layer_norm_rms_eps(config.rms_norm_eps)
-    rope = config.rope_parameters.get("full_attention", config.rope_parameters)
-    writer.add_rope_freq_base(rope["rope_theta"])
-    writer.add_rope_dimension_count(int(size * rope.get("partial_rotary_factor", 1)))
+    rope = getattr(config, "rope_parameters", None) or {"rope_type": "none"}
+    rope = rope.get("full_attention", rope)
+    if "rope_theta" in rope:
+        writer.add_rope_freq_base(rope["rope_theta"])
+        writer.add_rope_dimension_count(int(size * rope.get("partial_rotary_factor", 1)))
     if rope["rope_type"] in ("linear", "yarn"):
         writer.add_rope_scaling_type(gguf.RopeScalingType(rope["rope_type"]))
         writer.add_rope_scaling_factor(rope["factor"])
@@ -397,34 +452,19 @@ def test_gguf(stored, kind, tmp_path):
         writer.add_rope_scaling_attn_factors(model.model.rotary_emb.attention_scaling)
         for length in ("long", "short"):
             writer.add_tensor(f"rope_factors_{length}.weight", np.array(rope[f"{length}_factor"], "f4"))
-    if getattr(config, "sliding_window", None):
-        writer.add_sliding_window(config.sliding_window)
-    if getattr(config, "attn_logit_softcapping", None):
-        writer.add_attn_logit_softcapping(config.attn_logit_softcapping)
-        writer.add_final_logit_softcapping(config.final_logit_softcapping)
     if kind == "llama-3-tied":
         turns = 1 / config.rope_parameters["rope_theta"] ** (np.arange(0, size, 2) / size)
         writer.add_tensor("rope_freqs.weight", (turns / model.model.rotary_emb.inv_freq.numpy()).astype("f4"))
     kind_of = gguf.GGMLQuantizationType[stored]
     with torch.no_grad():
-        for theirs, p in model.named_parameters():
-            ours, data = names.get_name(theirs, try_suffixes=(".weight", ".bias")), p.numpy().copy()
-            if name.startswith("gemma") and theirs.endswith("norm.weight"):
-                data += 1
-            permuted = heads if "attn_q." in ours else kv_heads if "attn_k." in ours else 0
-
-            def swap(x, first, second, permuted=permuted):
-                return x.reshape(permuted, first, second, *x.shape[1:]).swapaxes(1, 2).reshape(x.shape)
-
-            half = len(data) // permuted // 2 if permuted and family == "Llama" else 0
-            data = swap(data, 2, half) if half else data
-            if data.ndim == 2 and stored != "F32":
-                blocks = gguf.quants.quantize(data, kind_of)
-                writer.add_tensor(ours, blocks, raw_dtype=kind_of)
-                data = gguf.quants.dequantize(blocks, kind_of)
-                p.copy_(torch.from_numpy(swap(data, half, 2) if half else data))
-            else:
-                writer.add_tensor(ours, data)
+        for p in model.parameters() if stored != "F32" else ():
+            if p.ndim > 1:
+                p.copy_(torch.from_numpy(gguf.quants.dequantize(gguf.quants.quantize(p.numpy(), kind_of), kind_of)))
+        weights = {theirs: p.numpy() for theirs, p in model.named_parameters()}
+    for theirs in weights:
+        for ours, data in gguf_weights(names, family, config, theirs, weights):
+            blocks = data.ndim > 1 and stored != "F32"  # of a row each: parts of rows have the same
+            writer.add_tensor(ours, gguf.quants.quantize(data, kind_of) if blocks else data, raw_dtype=kind_of if blocks else None)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

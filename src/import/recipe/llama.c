@@ -1,6 +1,6 @@
-/* Decoders of text that are built as Llama is: Llama and Mistral (Touvron et al. 2023, Jiang et al. 2023), Qwen2 and Qwen3,
-   Gemma 1 to 3, Phi-3 and Phi-4, OLMo 2, SmolLM3, Granite, StableLM, StarCoder2, Command R, GPT-NeoX, Falcon, OPT. What differs
-   between them is a row and a function of text_families.c; the graph is text_decoder.h's. Hugging Face's folders, and of some GGUF. */
+/* Decoders of text that are built as Llama is (Touvron et al. 2023). What differs between their families is a row and a
+   function of text_families.c, what their weights are called text_names.c; the graph is text_decoder.h's. Hugging Face's
+   folders, and GGUF. */
 #include "import/recipe/recipe.h"
 #include "import/recipe/text_families.h"
 

@@ -1,4 +1,5 @@
 #include "import/recipe/text_families.h"
+#include "import/recipe/text_names.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -25,6 +26,12 @@ double text_config_float(const text_config *t, const char *key, const char *thei
     return checkpoint_float(t->b->c, key_of(t, key, theirs, text, sizeof text), otherwise);
 }
 
+static bool config_bool(const text_config *t, const char *key, const char *theirs, bool otherwise)
+{
+    char text[120];
+    return build_fact_bool(t->b, key_of(t, key, theirs, text, sizeof text), otherwise);
+}
+
 /* The entry of a list for layer i: its text, or `otherwise` where the checkpoint has no such list. */
 static sib_str text_of_layer(const build *b, const char *key, int64_t i, const char *otherwise)
 {
@@ -37,113 +44,6 @@ static int64_t int_of_layer(const build *b, const char *key, int64_t i, int64_t 
     const fact *f = checkpoint_fact(b->c, key);
     return f && f->kind == FACT_INT && f->list && (uint64_t)i < f->n ? f->ints[i] : otherwise;
 }
-
-/* ---- Names --------------------------------------------------------------------------------------------- */
-
-/* GGUF's names. What is called post_attention_layernorm is behind attention in some families. */
-#define GGUF_NAMES(post_attention)                                                                           \
-    {                                                                                                        \
-        {"model.embed_tokens", "token_embd"}, {"model.norm", "output_norm"}, {"lm_head", "output"},          \
-            {"model.layers.", "blk."}, {".self_attn.q_proj", ".attn_q"}, {".self_attn.k_proj", ".attn_k"},   \
-            {".self_attn.v_proj", ".attn_v"}, {".self_attn.qkv_proj", ".attn_qkv"},                          \
-            {".self_attn.o_proj", ".attn_output"}, {".self_attn.q_norm", ".attn_q_norm"},                    \
-            {".self_attn.k_norm", ".attn_k_norm"}, {".input_layernorm", ".attn_norm"},                       \
-            {".post_attention_layernorm", post_attention}, {".pre_feedforward_layernorm", ".ffn_norm"},      \
-            {".post_feedforward_layernorm", ".post_ffw_norm"}, {".mlp.gate_proj", ".ffn_gate"},              \
-            {".mlp.up_proj", ".ffn_up"}, {".mlp.gate_up_proj", ".ffn_up"}, {".mlp.down_proj", ".ffn_down"},  \
-            {NULL, NULL},                                                                                    \
-    }
-static const build_rename gguf[] = GGUF_NAMES(".ffn_norm");
-static const build_rename gguf_behind[] = GGUF_NAMES(".post_attention_norm");
-
-/* Hugging Face's names where they are not Llama's. */
-static const build_rename neox[] = {
-    {"model.embed_tokens", "gpt_neox.embed_in"},
-    {"model.norm", "gpt_neox.final_layer_norm"},
-    {"lm_head", "embed_out"},
-    {"model.layers.", "gpt_neox.layers."},
-    {".self_attn.qkv_proj", ".attention.query_key_value"},
-    {".self_attn.o_proj", ".attention.dense"},
-    {".mlp.c_fc", ".mlp.dense_h_to_4h"},
-    {".mlp.c_proj", ".mlp.dense_4h_to_h"},
-    {NULL, NULL},
-};
-static const build_rename falcon[] = {
-    {"model.embed_tokens", "transformer.word_embeddings"},
-    {"model.norm", "transformer.ln_f"},
-    {"model.layers.", "transformer.h."},
-    {".self_attn.qkv_proj", ".self_attention.query_key_value"},
-    {".self_attn.o_proj", ".self_attention.dense"},
-    {".mlp.c_fc", ".mlp.dense_h_to_4h"},
-    {".mlp.c_proj", ".mlp.dense_4h_to_h"},
-    {NULL, NULL},
-};
-static const build_rename bloom[] = {
-    {"model.embed_tokens", "transformer.word_embeddings"},
-    {"model.embed_norm", "transformer.word_embeddings_layernorm"},
-    {"model.norm", "transformer.ln_f"},
-    {"model.layers.", "transformer.h."},
-    {".self_attn.qkv_proj", ".self_attention.query_key_value"},
-    {".self_attn.o_proj", ".self_attention.dense"},
-    {".mlp.c_fc", ".mlp.dense_h_to_4h"},
-    {".mlp.c_proj", ".mlp.dense_4h_to_h"},
-    {NULL, NULL},
-};
-static const build_rename gptj[] = {
-    {"model.embed_tokens", "transformer.wte"},
-    {"model.norm", "transformer.ln_f"},
-    {"model.layers.", "transformer.h."},
-    {".self_attn.o_proj", ".attn.out_proj"},
-    {".self_attn.", ".attn."},
-    {".input_layernorm", ".ln_1"},
-    {".mlp.c_fc", ".mlp.fc_in"},
-    {".mlp.c_proj", ".mlp.fc_out"},
-    {NULL, NULL},
-};
-static const build_rename mpt[] = {
-    {"model.embed_tokens", "transformer.wte"}, {"model.norm", "transformer.norm_f"},
-    {"model.layers.", "transformer.blocks."},  {".self_attn.qkv_proj", ".attn.Wqkv"},
-    {".self_attn.o_proj", ".attn.out_proj"},   {".input_layernorm", ".norm_1"},
-    {".post_attention_layernorm", ".norm_2"},  {".mlp.c_fc", ".ffn.up_proj"},
-    {".mlp.c_proj", ".ffn.down_proj"},         {NULL, NULL},
-};
-static const build_rename stablelm[] = {
-    {".self_attn.q_norm", ".self_attn.q_layernorm"},
-    {".self_attn.k_norm", ".self_attn.k_layernorm"},
-    {NULL, NULL},
-};
-static const build_rename mixtral[] = {
-    {".mlp.", ".block_sparse_moe."}, {".gate_proj", ".w1"}, {".up_proj", ".w3"},
-    {".down_proj", ".w2"},           {NULL, NULL},
-};
-static const build_rename granite_moe[] = {
-    {".mlp.experts.gate_up_proj", ".block_sparse_moe.input_linear.weight"},
-    {".mlp.experts.down_proj", ".block_sparse_moe.output_linear.weight"},
-    {".mlp.gate.", ".block_sparse_moe.router.layer."},
-    {".mlp.shared_expert.gate_up_proj", ".shared_mlp.input_linear"},
-    {".mlp.shared_expert.down_proj", ".shared_mlp.output_linear"},
-    {NULL, NULL},
-};
-static const build_rename granite_moe_newer[] = {
-    {".mlp.experts.", ".block_sparse_moe.experts."},
-    {".mlp.gate.", ".block_sparse_moe.router."},
-    {".mlp.shared_expert.gate_up_proj", ".shared_mlp.input_linear"},
-    {".mlp.shared_expert.down_proj", ".shared_mlp.output_linear"},
-    {NULL, NULL},
-};
-static const build_rename opt[] = {
-    {"model.embed_tokens", "model.decoder.embed_tokens"},
-    {"model.positions", "model.decoder.embed_positions"},
-    {"model.project_", "model.decoder.project_"},
-    {"model.norm", "model.decoder.final_layer_norm"},
-    {"model.layers.", "model.decoder.layers."},
-    {".self_attn.o_proj", ".self_attn.out_proj"},
-    {".input_layernorm", ".self_attn_layer_norm"},
-    {".post_attention_layernorm", ".final_layer_norm"},
-    {".mlp.c_fc", ".fc1"},
-    {".mlp.c_proj", ".fc2"},
-    {NULL, NULL},
-};
 
 /* ---- Families ------------------------------------------------------------------------------------------ */
 
@@ -169,9 +69,11 @@ static bool is_within(const text_config *t, int64_t i, int64_t every)
     return type.length ? str_is(type, "sliding_attention") : every > 0 && (i + 1) % every;
 }
 
+/* GGUF's llama may be Mixtral, too. */
 static void set_llama(const text_config *t, text_decoder *m)
 {
     set_windows(t, m, 0, 0, true);
+    m->normalized = true;
 }
 
 static void set_qwen(const text_config *t, text_decoder *m)
@@ -243,7 +145,6 @@ static void set_mixtral(const text_config *t, text_decoder *m)
 {
     rename_newer(t, NULL);
     set_llama(t, m);
-    m->normalized = true;
 }
 
 static void set_olmoe(const text_config *t, text_decoder *m)
@@ -276,29 +177,29 @@ static void set_smollm3(const text_config *t, text_decoder *m)
 
 static void set_granite(const text_config *t, text_decoder *m)
 {
-    m->embedding_scale = text_config_float(t, "embedding_multiplier", "", 1);
-    m->residual_scale = text_config_float(t, "residual_multiplier", "", 1);
-    m->attention_scale = text_config_float(t, "attention_multiplier", "", 1);
-    m->logits_scale = 1 / text_config_float(t, "logits_scaling", "", 1);
+    m->embedding_scale = text_config_float(t, "embedding_multiplier", "embedding_scale", 1);
+    m->residual_scale = text_config_float(t, "residual_multiplier", "residual_scale", 1);
+    m->attention_scale = text_config_float(t, "attention_multiplier", "attention.scale", 1);
+    m->logits_scale = 1 / text_config_float(t, "logits_scaling", "logit_scale", 1);
 }
 
 static void set_granite_moe(const text_config *t, text_decoder *m)
 {
     set_granite(t, m);
-    rename_newer(t, granite_moe_newer);
+    rename_newer(t, text_names_granite_moe_newer);
     m->normalized = true;
 }
 
 static void set_layer_norms(const text_config *t, text_decoder *m, const char *epsilon)
 {
     m->norm = TEXT_NORM_LAYER;
-    m->epsilon = text_config_float(t, epsilon, "", 1e-5);
+    m->epsilon = text_config_float(t, epsilon, "attention.layer_norm_epsilon", 1e-5);
 }
 
 static void set_stablelm(const text_config *t, text_decoder *m)
 {
     set_layer_norms(t, m, "layer_norm_eps");
-    m->parallel = build_fact_bool(t->b, "use_parallel_residual", false);
+    m->parallel = config_bool(t, "use_parallel_residual", "use_parallel_residual", false);
     if (m->parallel)
         m->before_mlp = NULL;
     if (build_fact_bool(t->b, "qk_layernorm", false) || m->qk_norm)
@@ -309,6 +210,7 @@ static void set_starcoder2(const text_config *t, text_decoder *m)
 {
     set_layer_norms(t, m, "norm_epsilon");
     set_windows(t, m, 0, 0, true);
+    m->activation = TEXT_GELU_TANH;
     m->gated = false;
 }
 
@@ -318,7 +220,7 @@ static void set_cohere(const text_config *t, text_decoder *m)
     set_layer_norms(t, m, "layer_norm_eps");
     m->parallel = true;
     m->before_mlp = NULL;
-    m->logits_scale = text_config_float(t, "logit_scale", "", 0.0625);
+    m->logits_scale = text_config_float(t, "logit_scale", "logit_scale", 0.0625);
     m->q_permuted = m->heads;
     m->k_permuted = m->kv_heads;
     if (m->qk_norm)
@@ -338,10 +240,11 @@ static void set_cohere2(const text_config *t, text_decoder *m)
 static void set_neox(const text_config *t, text_decoder *m)
 {
     set_layer_norms(t, m, "layer_norm_eps");
-    m->parallel = build_fact_bool(t->b, "use_parallel_residual", true);
+    m->parallel = config_bool(t, "use_parallel_residual", "use_parallel_residual", true);
     m->kv_heads = m->heads;
+    m->activation = TEXT_GELU;
     m->gated = false;
-    m->grouped = true;
+    m->grouped = !t->gguf;
 }
 
 static void rotate_nothing(text_decoder *m)
@@ -356,15 +259,17 @@ static void set_falcon(const text_config *t, text_decoder *m)
     const bool grouped = build_fact_bool(t->b, "new_decoder_architecture", false),
                apart = build_find(t->b, "model.layers.0.ln_attn.weight") != NULL;
     set_layer_norms(t, m, "layer_norm_epsilon");
-    m->kv_heads = grouped ? text_config_int(t, "num_kv_heads", "", m->heads)
-                          : (build_fact_bool(t->b, "multi_query", true) ? 1 : m->heads);
+    if (!t->gguf)
+        m->kv_heads = grouped ? text_config_int(t, "num_kv_heads", "", m->heads)
+                              : (build_fact_bool(t->b, "multi_query", true) ? 1 : m->heads);
     m->parallel = grouped || build_fact_bool(t->b, "parallel_attn", true);
     if (apart)
         m->before_attention = "ln_attn";
     if (m->parallel)
         m->before_mlp = apart ? "ln_mlp" : NULL;
+    m->activation = TEXT_GELU;
     m->gated = false;
-    m->grouped = true;
+    m->grouped = !t->gguf;
     if (build_fact_bool(t->b, "alibi", false)) {
         m->alibi = (build_alibi){.max = 8,
                                  .coarse = true,
@@ -396,11 +301,11 @@ static void set_opt(const text_config *t, text_decoder *m)
 static void set_bloom(const text_config *t, text_decoder *m)
 {
     set_layer_norms(t, m, "layer_norm_epsilon");
-    m->heads = m->kv_heads = text_config_int(t, "n_head", "", m->heads);
-    m->n_ctx = text_config_int(t, "seq_length", "", m->n_ctx);
+    m->heads = m->kv_heads = text_config_int(t, "n_head", "attention.head_count", m->heads);
+    m->n_ctx = text_config_int(t, "seq_length", "context_length", m->n_ctx);
     m->embedding_norm = "model.embed_norm";
     m->gated = false;
-    m->grouped = true;
+    m->grouped = !t->gguf;
     m->activation = TEXT_GELU_TANH;
     m->alibi = (build_alibi){.max = 8};
     rotate_nothing(m);
@@ -423,13 +328,14 @@ static void set_mpt(const text_config *t, text_decoder *m)
 {
     const sib_str kind = build_fact_text(t->b, "attn_config.attn_type", "multihead_attention");
     set_layer_norms(t, m, "layer_norm_epsilon");
-    m->heads = m->kv_heads = text_config_int(t, "n_heads", "", m->heads);
-    m->n_ctx = text_config_int(t, "max_seq_len", "", m->n_ctx);
+    m->heads = m->kv_heads = text_config_int(t, "n_heads", "attention.head_count", m->heads);
+    m->n_ctx = text_config_int(t, "max_seq_len", "context_length", m->n_ctx);
     m->activation = TEXT_GELU;
     m->gated = false;
-    m->qkv_clip = text_config_float(t, "attn_config.clip_qkv", "", 0);
+    m->qkv_clip = text_config_float(t, "attn_config.clip_qkv", "attention.clamp_kqv", 0);
     m->attention_scale = text_config_float(t, "attn_config.softmax_scale", "", 0);
-    m->alibi = (build_alibi){.max = text_config_float(t, "attn_config.alibi_bias_max", "", 8)};
+    m->alibi = (build_alibi){
+        .max = text_config_float(t, "attn_config.alibi_bias_max", "attention.max_alibi_bias", 8)};
     rotate_nothing(m);
     if (!str_is(kind, "multihead_attention") || !build_fact_bool(t->b, "attn_config.alibi", true) ||
         build_fact_bool(t->b, "attn_config.qk_ln", false))
@@ -440,34 +346,35 @@ static void set_mpt(const text_config *t, text_decoder *m)
 }
 
 static const text_family families[] = {
-    {"llama", set_llama, gguf, true, NULL, NULL},
-    {"mistral", set_llama, gguf, true, NULL, NULL},
-    {"qwen2", set_qwen, gguf, false, NULL, NULL},
-    {"qwen3", set_qwen, gguf, false, NULL, NULL},
-    {"gemma", set_gemma, gguf, false, "use_bidirectional_attention", NULL},
-    {"gemma2", set_gemma2, gguf_behind, false, "use_bidirectional_attention", NULL},
-    {"gemma3", set_gemma3, gguf_behind, false, NULL, NULL},
-    {"gemma3_text", set_gemma3, NULL, false, "use_bidirectional_attention", NULL},
-    {"phi3", set_llama, gguf, false, NULL, NULL},
-    {"olmo2", set_olmo2, gguf_behind, false, NULL, NULL},
-    {"mixtral", set_mixtral, NULL, false, NULL, mixtral},
-    {"qwen2_moe", set_qwen2_moe, NULL, false, NULL, NULL},
-    {"qwen3_moe", set_qwen3_moe, NULL, false, NULL, NULL},
-    {"olmoe", set_olmoe, NULL, false, NULL, NULL},
-    {"granitemoe", set_granite_moe, NULL, false, NULL, granite_moe},
-    {"granitemoeshared", set_granite_moe, NULL, false, NULL, granite_moe},
-    {"smollm3", set_smollm3, NULL, false, NULL, NULL},
-    {"granite", set_granite, NULL, false, NULL, NULL},
-    {"stablelm", set_stablelm, NULL, false, NULL, stablelm},
-    {"starcoder2", set_starcoder2, NULL, false, NULL, NULL},
-    {"cohere", set_cohere, NULL, false, NULL, NULL},
-    {"cohere2", set_cohere2, NULL, false, NULL, NULL},
-    {"gpt_neox", set_neox, NULL, false, NULL, neox},
-    {"falcon", set_falcon, NULL, false, NULL, falcon},
-    {"opt", set_opt, NULL, false, NULL, opt},
-    {"bloom", set_bloom, NULL, false, "apply_residual_connection_post_layernorm", bloom},
-    {"gptj", set_gptj, NULL, false, NULL, gptj},
-    {"mpt", set_mpt, NULL, false, NULL, mpt},
+    {"llama", "llama", set_llama, text_names_gguf, true, NULL, NULL},
+    {"mistral", "mistral", set_llama, text_names_gguf, true, NULL, NULL},
+    {"qwen2", "qwen2", set_qwen, text_names_gguf, false, NULL, NULL},
+    {"qwen3", "qwen3", set_qwen, text_names_gguf, false, NULL, NULL},
+    {"gemma", "gemma", set_gemma, text_names_gguf, false, "use_bidirectional_attention", NULL},
+    {"gemma2", "gemma2", set_gemma2, text_names_gguf_behind, false, "use_bidirectional_attention", NULL},
+    {"gemma3", "gemma3", set_gemma3, text_names_gguf_behind, false, NULL, NULL},
+    {"gemma3_text", NULL, set_gemma3, NULL, false, "use_bidirectional_attention", NULL},
+    {"phi3", "phi3", set_llama, text_names_gguf, false, NULL, NULL},
+    {"olmo2", "olmo2", set_olmo2, text_names_gguf_behind, false, NULL, NULL},
+    {"mixtral", NULL, set_mixtral, NULL, false, NULL, text_names_mixtral}, /* GGUF calls it llama */
+    {"qwen2_moe", "qwen2moe", set_qwen2_moe, text_names_gguf, false, NULL, NULL},
+    {"qwen3_moe", "qwen3moe", set_qwen3_moe, text_names_gguf, false, NULL, NULL},
+    {"olmoe", "olmoe", set_olmoe, text_names_gguf, false, NULL, NULL},
+    {"granitemoe", "granitemoe", set_granite_moe, text_names_gguf, true, NULL, text_names_granite_moe},
+    {"granitemoeshared", NULL, set_granite_moe, NULL, false, NULL, text_names_granite_moe},
+    {"smollm3", "smollm3", set_smollm3, text_names_gguf, true, NULL, NULL},
+    {"granite", "granite", set_granite, text_names_gguf, true, NULL, NULL},
+    {"stablelm", "stablelm", set_stablelm, text_names_gguf, false, NULL, text_names_stablelm},
+    {"starcoder2", "starcoder2", set_starcoder2, text_names_gguf, false, NULL, NULL},
+    {"cohere", "command-r", set_cohere, text_names_gguf, false, NULL, NULL},
+    {"cohere2", "cohere2", set_cohere2, text_names_gguf, false, NULL, NULL},
+    {"gpt_neox", "gptneox", set_neox, text_names_gguf, false, NULL, text_names_neox},
+    {"falcon", "falcon", set_falcon, text_names_gguf, false, NULL, text_names_falcon},
+    {"opt", NULL, set_opt, NULL, false, NULL, text_names_opt},
+    {"bloom", "bloom", set_bloom, text_names_gguf, false, "apply_residual_connection_post_layernorm",
+     text_names_bloom},
+    {"gptj", NULL, set_gptj, NULL, false, NULL, text_names_gptj},
+    {"mpt", "mpt", set_mpt, text_names_gguf, false, NULL, text_names_mpt},
 };
 #define N_FAMILIES (sizeof families / sizeof *families)
 
@@ -478,18 +385,19 @@ const text_family *text_family_find(const text_config *t)
     char names[400];
     size_t used = 0;
     for (size_t i = 0; i < N_FAMILIES; i++) {
-        if (str_is(t->kind, families[i].type) || (!t->kind.length && !i))
+        const char *type = t->gguf && families[i].architecture ? families[i].architecture : families[i].type;
+        if (str_is(t->kind, type) || (!t->kind.length && !i))
             f = &families[i];
-        if (used < sizeof names)
-            used +=
-                (size_t)snprintf(names + used, sizeof names - used, "%s%s", i ? ", " : "", families[i].type);
+        if (used < sizeof names && (!t->gguf || families[i].architecture))
+            used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", i ? ", " : "", type);
     }
     if (!f)
         build_fail(b, SIB_ERR_UNSUPPORTED,
-                   "%s: models of the type '%.*s' (model_type) have weight names like Llama's, but the "
+                   "%s: models of the type '%.*s' (%s) have weight names like Llama's, but the "
                    "recipe is for %s",
-                   checkpoint_file(b->c, 0), (int)t->kind.length, t->kind.data, names);
-    else if (t->gguf && !f->gguf)
+                   checkpoint_file(b->c, 0), (int)t->kind.length, t->kind.data,
+                   t->gguf ? "general.architecture" : "model_type", names);
+    else if (t->gguf && !f->architecture)
         build_fail(b, SIB_ERR_UNSUPPORTED, "%s: %s is read from Hugging Face's folders, not from GGUF",
                    checkpoint_file(b->c, 0), f->type);
     else if (f->refused && build_fact_bool(b, f->refused, false))

@@ -15,10 +15,11 @@ int64_t text_config_int(const text_config *t, const char *key, const char *their
 double text_config_float(const text_config *t, const char *key, const char *theirs, double otherwise);
 
 typedef struct text_family {
-    const char *type; /* kind of text_config */
+    const char *type;         /* Hugging Face's model_type */
+    const char *architecture; /* GGUF's; NULL: not read from it */
     /* Sets what differs from Llama; heads, n_ctx and epsilon are read. */
     void (*set)(const text_config *t, text_decoder *m);
-    const build_rename *gguf;    /* GGUF's names; NULL: not read from it */
+    const build_rename *gguf;    /* GGUF's names */
     bool permuted;               /* there the halves of queries' and keys' heads are interleaved */
     const char *refused;         /* a setting that must not be true; NULL: none */
     const build_rename *renames; /* Hugging Face's names; NULL: Llama's */
