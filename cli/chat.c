@@ -259,10 +259,23 @@ static bool hear(chat *c, const char *text, bool *goes_on)
     return answer(c);
 }
 
+/* Whether the model has a template that takes a message: before anybody types one. */
+static bool takes_messages(chat *c)
+{
+    int32_t *ids = NULL;
+    size_t n = 0;
+    say(c, "user", ".");
+    const bool does = make_prompt(c, &ids, &n);
+    sib_free(ids);
+    json_array_remove(c->messages, json_array_size(c->messages) - 1);
+    return does;
+}
+
 static int talk(chat *c)
 {
-    bool done = true, goes_on = true;
+    bool done, goes_on = true;
     begin_with(c, c->s->system);
+    done = takes_messages(c);
     for (char *text; done && goes_on && (text = read_message(c)); free(text))
         done = hear(c, text, &goes_on);
     if (done && c->s->json)

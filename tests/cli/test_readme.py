@@ -7,6 +7,7 @@ import pty
 import re
 import select
 import shutil
+import signal
 import struct
 import termios
 import unittest
@@ -24,16 +25,19 @@ ELSEWHERE = {"--peer": "onnxruntime", "--peers": "onnxruntime", "--live": "a mic
              "path/to/onnx/backend/test/data": "ONNX's cases, which test_conform.py and others run",
              "--against": "the dumps of another runtime, which test_diff.py makes"}
 
+TYPED = {"chat": "Once upon a time\n/exit\n"}  # into commands that ask for it
 
-def on_terminal(arguments, columns, folder, **environment):
-    """What a program writes on a terminal of so many columns, and its exit code."""
+
+def on_terminal(arguments, columns, folder, typed="", **environment):
+    """What a program writes on a terminal of so many columns on which `typed` is typed, and its exit code."""
     process, terminal = pty.fork()
     if process == 0:
         os.chdir(folder)
         os.execve(arguments[0], arguments, {**os.environ, "TERM": "xterm", "NO_COLOR": "", **environment})
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    os.write(terminal, typed.encode())
     written = b""
-    while select.select([terminal], [], [], 300)[0]:
+    while select.select([terminal], [], [], 120)[0]:
         try:
             more = os.read(terminal, 65536)
         except OSError:  # it has ended
@@ -41,6 +45,8 @@ def on_terminal(arguments, columns, folder, **environment):
         written += more
         if not more:
             break
+    else:  # it waits for what nobody types
+        os.kill(process, signal.SIGKILL)
     code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
     os.close(terminal)
     text = re.sub(r"\r\x1b\[K[^\r\n]*?(?=\r\x1b\[K)|\r\x1b\[K", "", written.decode(errors="replace"))  # the bar of progress
@@ -87,7 +93,8 @@ class Readme(test_jobs.Jobs):
         (self.folder / "model.onnx").write_bytes(w.model(nodes, {"x": row}, {"y": row}, [w.floats("w", range(9), [3, 3])]))
         (self.folder / "x.npy").write_bytes(test_jobs.npy_bytes([2, 3], range(6)))
         if test_jobs.DATA:
-            self.done("import", test_jobs.DATA / "rwkv" / "tiny-rwkv-7v0-834K-FP32.bin", "-o", "llama.onnx")
+            (self.folder / "chat.jinja").write_text("{% for m in messages %}{{ m.content }}\n{% endfor %}")
+            self.done("import", test_jobs.DATA / "rwkv" / "tiny-rwkv-7v0-834K-FP32.bin", "-o", "llama.onnx", "--chat-template", "chat.jinja")
 
     def test_examples_run(self):
         """On small files of those names, each at one of the two widths."""
@@ -99,7 +106,7 @@ class Readme(test_jobs.Jobs):
             if any(word in ELSEWHERE for word in words) or ("llama.onnx" in words and not test_jobs.DATA):
                 continue
             ran += 1
-            code, text = on_terminal([COMMAND, *words], (80, 120)[i % 2], self.folder)
+            code, text = on_terminal([COMMAND, *words], (80, 120)[i % 2], self.folder, TYPED.get(words[0], ""))
             self.assertEqual(code, 0, f"{line}\n{text}")
         self.assertGreaterEqual(ran, 15)
 
