@@ -11,7 +11,7 @@ PYTEST  = OMP_NUM_THREADS=1 PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 $(PYTHON) -m pytest
 CTEST   = ctest -j $$(($(JOBS) + 2)) --no-tests=error
 SHELL   = /bin/bash
 
-.PHONY: all build build-tests setup demo test test-c test-python compare compare-gpu compare-python bench asan tsan portable debug neon cortex gpu-test gpu-bench mutate mutate-checkpoints mutate-tokenizers faults fuzz-http load random-graphs page serve test-web check check-paths format operators digits tile-tables install example clean
+.PHONY: all build build-tests setup demo test test-c test-python compare compare-gpu compare-python bench asan tsan portable debug neon cortex gpu-test gpu-bench mutate mutate-checkpoints mutate-tokenizers faults fuzz-http load random-graphs page serve test-web check check-paths format operators models digits tile-tables install example clean
 
 all: build
 	@if [ $(PRESET) = release ]; then ln -sf release/cli/sibyl build/sibyl; fi
@@ -190,6 +190,12 @@ format: need-check
 # Generates docs/operators.md from the lists of operators and the results of the cases.
 operators: build
 	tools/operators.py --build build/$(PRESET) --jobs $(JOBS)
+
+# Measures imported models beside the originals, for the table of docs/models.md.
+models: need-peers all
+	@rm -f build/models.jsonl
+	SIBYL_PEERS=1 SIBYL_MODELS=$(CURDIR)/build/models.jsonl $(PYTEST) python/tests/test_import.py python/tests/test_import_encoders.py
+	tools/models.py build/models.jsonl
 
 # Generates the constants of the fixed-point kernel.
 tile-tables: need-test build

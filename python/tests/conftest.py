@@ -1,6 +1,7 @@
 """What the tests share: recordings, and peers that may not be there."""
 
 import importlib
+import json
 import os
 import re
 import sys
@@ -24,6 +25,13 @@ def peer(name):
         if os.environ.get("SIBYL_PEERS"):
             raise
         pytest.skip(f"skipped for want of the Python package {name}")
+
+
+def note_model(layout, family, error):
+    """A line for docs/models.md (`make models`): the largest error of a checkpoint of the family, of its results' scale."""
+    if "SIBYL_MODELS" in os.environ:
+        with open(os.environ["SIBYL_MODELS"], "a", encoding="utf-8") as lines:
+            lines.write(json.dumps([layout, family, float(error)]) + "\n")
 
 
 def pytest_configure(config):

@@ -7,7 +7,7 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import peer
+from conftest import note_model, peer
 
 import sibyl
 
@@ -326,6 +326,7 @@ def test_decoders(kind, opset, tmp_path):
     session = sibyl.InferenceSession(tmp_path / "m.onnx")
     whole, steps = decode_all(session, tokens, *numbers(session))
     assert gap(whole, expected) < allowed and gap(steps, by_steps) < allowed
+    note_model("folder", family, max(gap(whole, expected), gap(steps, by_steps)) / np.abs(expected).max())
     if kind in ("gpt2", "llama-3-tied", "mistral-window", "gemma2", "phi4-mini", "falcon-40b", "opt", "mixtral", "gptj") or (kind, opset) == ("bloom", 20):  # each operator once: the file is ordinary ONNX
         other = peer("onnxruntime").InferenceSession(tmp_path / "m.onnx")
         assert all(gap(x, expected) < 3 * allowed for x in decode_all(other, tokens, *numbers(session)))
@@ -477,6 +478,7 @@ def test_gguf(stored, kind, tmp_path):
         session = sibyl.InferenceSession(tmp_path / "m.onnx")
         whole, steps = decode_all(session, tokens, *numbers(session))
         assert gap(whole, expected) < allowed
+        note_model("gguf", family, gap(whole, expected) / np.abs(expected).max())
         if not kind.endswith("long"):  # whose steps see other angles
             assert gap(steps, expected) < allowed
     if stored != "F32":  # the blocks as they are
@@ -620,4 +622,5 @@ def test_recurrent_decoders(kind, tmp_path):
         state = dict(zip(state, values))
         steps.append(logits)
     assert gap(whole[0], expected) < allowed and gap(np.concatenate(steps, axis=1), expected) < allowed
+    note_model("folder", family, gap(whole[0], expected) / np.abs(expected).max())
     assert all(gap(a, b) < 1e-5 * (1 + np.abs(a).max()) for a, b in zip(whole[1:], values))
