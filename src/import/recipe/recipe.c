@@ -12,10 +12,12 @@ static const recipe recipes[] = {
     {"gpt2", "text: GPT-2 (Hugging Face)", "gpt2", recipe_is_gpt2, recipe_gpt2},
     {"rwkv", "text: RWKV 4, 5.2, 6 and 7 (BlinkDL, rwkv.cpp), 4 also of Hugging Face", "rwkv", recipe_is_rwkv,
      recipe_rwkv},
+    {"mamba", "text: Mamba, Falcon Mamba (Hugging Face)", "mamba, falcon_mamba", recipe_is_mamba,
+     recipe_mamba},
     {"llama",
-     "text: Llama, Mistral, Qwen2 and 3, Gemma, Phi-3, OLMo 2 (Hugging Face, GGUF), SmolLM3, Granite, "
-     "StableLM, "
-     "StarCoder2, Cohere, GPT-NeoX, Falcon, OPT, GPT-J, BLOOM, MPT (Hugging Face)",
+     "text: Llama, Mistral, Mixtral, Qwen2 and 3, Gemma, Phi-3, OLMo 2, SmolLM3, Granite, StableLM, "
+     "StarCoder2, Cohere, GPT-NeoX, "
+     "Falcon, BLOOM, MPT (Hugging Face, GGUF), OPT, GPT-J (Hugging Face)",
      "llama, mistral, qwen2, qwen3, gemma, gemma2, gemma3_text, phi3, olmo2, smollm3, granite, stablelm, "
      "starcoder2, cohere, cohere2, mixtral, qwen2_moe, qwen3_moe, olmoe, granitemoe, granitemoeshared, "
      "gpt_neox, falcon, opt, bloom, gptj, mpt",
