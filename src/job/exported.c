@@ -32,14 +32,12 @@ static const char *const kept[] = {"num_logits_to_keep", "logits_to_keep"};
 static const char *const token_names[] = {"input_ids", "tokens", "token_ids", "input", "ids", "x", "idx"};
 
 /* A decoder while its document is made. */
-typedef struct export
-{
+typedef struct exported {
     const maker *k;
     exported_files files;
     const char *tokens, *logits; /* names of the model */
     json_t *call;                /* in the document, borrowed */
-}
-export;
+} exported;
 
 /* ---- What there is ------------------------------------------------------------------------------------- */
 
@@ -144,7 +142,7 @@ static int64_t config_number(const exported_files *f, const char *const *names, 
 
 /* Whether the model leaves open how many heads a cache [1, heads, P, size] has, or their size, and the configurations say
    it. */
-static bool open_dims(const export *e, const sib_value_info *in, int64_t *heads, int64_t *size)
+static bool open_dims(const exported *e, const sib_value_info *in, int64_t *heads, int64_t *size)
 {
     static const char *const kv[] = {"num_key_value_heads", "num_attention_heads", "n_head", "num_heads"},
                              *const sizes[] = {"head_size", "head_dim"},
@@ -159,7 +157,7 @@ static bool open_dims(const export *e, const sib_value_info *in, int64_t *heads,
 }
 
 /* Puts input and output, names or patterns, into the call's state. */
-static sib_code put_state(const export *e, const char *in, const char *out, const sib_value_info *info)
+static sib_code put_state(const exported *e, const char *in, const char *out, const sib_value_info *info)
 {
     int64_t heads, size;
     json_t *to = !open_dims(e, info, &heads, &size) ? json_string(out)
@@ -169,7 +167,7 @@ static sib_code put_state(const export *e, const char *in, const char *out, cons
 }
 
 /* Whether the names of a cache's pair fit the input and an output of the model. */
-static bool pair_fits(const export *e, const char *in, const char *out, const char *name)
+static bool pair_fits(const exported *e, const char *in, const char *out, const char *name)
 {
     sib_str of_input, of_output;
     sib_value_info info;
@@ -182,14 +180,14 @@ static bool pair_fits(const export *e, const char *in, const char *out, const ch
 }
 
 /* A name of genai_config.json, with a * for its %d. */
-static bool genai_pattern(const export *e, const char *side, const char *key, char *out, size_t size)
+static bool genai_pattern(const exported *e, const char *side, const char *key, char *out, size_t size)
 {
     const char *name = genai_name(&e->files, side, key), *at = name ? strstr(name, "%d") : NULL;
     return at && (size_t)snprintf(out, size, "%.*s*%s", (int)(at - name), name, at + 2) < size;
 }
 
 /* Puts an input that continues by an output into the state; *done: there is such a pair. */
-static sib_code find_state(const export *e, const sib_value_info *in, bool *done)
+static sib_code find_state(const exported *e, const sib_value_info *in, bool *done)
 {
     static const char *const named[][2] = {{"past_key_names", "present_key_names"},
                                            {"past_value_names", "present_value_names"}};
@@ -206,7 +204,7 @@ static sib_code find_state(const export *e, const sib_value_info *in, bool *done
     return SIB_OK;
 }
 
-static const char *count_kind(const export *e, const sib_value_info *in)
+static const char *count_kind(const exported *e, const sib_value_info *in)
 {
     for (size_t i = 0; i < sizeof counted / sizeof *counted; i++) {
         const char *named = genai_name(&e->files, "inputs", counted[i].name);
@@ -216,7 +214,7 @@ static const char *count_kind(const export *e, const sib_value_info *in)
     return NULL;
 }
 
-static sib_code refuse(const export *e, const sib_value_info *in)
+static sib_code refuse(const exported *e, const sib_value_info *in)
 {
     const char *slash = strrchr(e->k->path, '/');
     return err_set(
@@ -227,7 +225,7 @@ static sib_code refuse(const export *e, const sib_value_info *in)
         (int)strcspn(slash ? slash + 1 : e->k->path, "."), slash ? slash + 1 : e->k->path);
 }
 
-static sib_code put_input(const export *e, const sib_value_info *in)
+static sib_code put_input(const exported *e, const sib_value_info *in)
 {
     const char *kind = count_kind(e, in);
     bool done;
@@ -245,7 +243,7 @@ static sib_code put_input(const export *e, const sib_value_info *in)
     return code != SIB_OK || done || in->optional_input ? code : refuse(e, in);
 }
 
-static sib_code put_call(export *e)
+static sib_code put_call(exported *e)
 {
     sib_value_info in;
     json_t *call = json_pack("{s:s,s:{s:s},s:{s:s},s:{},s:{s:s,s:{}},s:{}}", "model", "model", "inputs",
@@ -283,7 +281,7 @@ static bool add_ids(json_t *all, const json_t *given)
     return done;
 }
 
-static sib_code put_stops(const export *e)
+static sib_code put_stops(const exported *e)
 {
     const json_t *const places[] = {json_object_get(e->files.genai, "model"), e->files.config,
                                     e->files.generation};
@@ -309,7 +307,7 @@ static const json_t *default_template(const json_t *given)
     return given;
 }
 
-static sib_code put_chat(const export *e)
+static sib_code put_chat(const exported *e)
 {
     static const char *const tokens[] = {"bos_token", "eos_token"};
     const json_t *config = e->files.tokenizer,
@@ -335,7 +333,7 @@ static sib_code put_chat(const export *e)
 
 sib_code exported_decoder_make(const maker *k)
 {
-    export e = {.k = k};
+    exported e = {.k = k};
     sib_code code = exported_files_read(k->path, &e.files, k->err);
     e.tokens = code == SIB_OK ? find_tokens(k, &e.files) : NULL;
     e.logits = code == SIB_OK ? find_logits(k, &e.files) : NULL;
