@@ -123,7 +123,7 @@ TEST(ports_have_types_and_sources)
         size_t node;
         sib_job_side side;
         size_t n;
-    } ends[] = {{IDS, SIB_JOB_TAKES, 4},        {IDS, SIB_JOB_GIVES, 1},        {IDS, SIB_JOB_BODY_TAKES, 0},
+    } ends[] = {{IDS, SIB_JOB_TAKES, 7},        {IDS, SIB_JOB_GIVES, 1},        {IDS, SIB_JOB_BODY_TAKES, 0},
                 {IDS, SIB_JOB_BODY_GIVES, 0},   {OUTER, SIB_JOB_TAKES, 2},      {INNER, SIB_JOB_TAKES, 2},
                 {INNER, SIB_JOB_BODY_TAKES, 2}, {INNER, SIB_JOB_BODY_GIVES, 3}, {5, SIB_JOB_TAKES, 0},
                 {IDS, (sib_job_side)9, 0}};

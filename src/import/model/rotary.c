@@ -128,7 +128,11 @@ value_id build_distances(build *b, value_id tokens, value_id past)
     return build_sub(b, keys, build_reshape(b, queries, 2, (const int64_t[]){-1, 1}));
 }
 
+/* In the form that src/batch recognises. */
 value_id build_window(build *b, value_id tokens, value_id past, int64_t window)
 {
-    return build_2(b, "Greater", build_distances(b, tokens, past), build_scalar_int(b, -window));
+    value_id queries, keys;
+    build_position_ids(b, build_shape(b, tokens, 1, 1), past, &queries, &keys);
+    value_id distance = build_sub(b, build_reshape(b, queries, 2, (const int64_t[]){-1, 1}), keys);
+    return build_2(b, "Less", distance, build_scalar_int(b, window));
 }
