@@ -116,7 +116,7 @@ static bool names_mode(const json_t *said, const char *name)
 
 static value_id pool(build *b, const json_t *config, value_id hidden, value_id mask, int64_t *width)
 {
-    value_id places, parts[N_MODES];
+    value_id places, parts[N_MODES] = {NO_VALUE};
     size_t n = 0;
     build_position_ids(b, build_shape(b, mask, 1, 1), NO_VALUE, &places, NULL);
     pooling p = {
@@ -136,7 +136,7 @@ static value_id pool(build *b, const json_t *config, value_id hidden, value_id m
                    "%s: pooling without the prompt ('include_prompt') is not supported",
                    checkpoint_file(b->c, 0));
     *width *= (int64_t)n;
-    return n == 1 ? parts[0] : n ? build_concat(b, -1, n, parts) : NO_VALUE;
+    return n > 1 ? build_concat(b, -1, n, parts) : parts[0];
 }
 
 static value_id normalized(build *b, value_id x)

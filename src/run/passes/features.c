@@ -12,7 +12,7 @@ static sib_code fuse_at(matcher *m, const node *pool)
     static const char *const modes[] = {"none", "same", "valid"};
     const node *mel = match_sibyl(pool, "AveragePool3x3") ? match_maker(m, node_in(pool, 0)) : NULL;
     match_nodes nodes = {0};
-    if (!match_sibyl(mel, "LogMelSpectrogram") || spec_mel(mel).smooth != SIB_SMOOTH_NONE)
+    if (!mel || !match_sibyl(mel, "LogMelSpectrogram") || spec_mel(mel).smooth != SIB_SMOOTH_NONE)
         return SIB_OK;
     match_add(&nodes, m, mel);
     match_add(&nodes, m, pool);
