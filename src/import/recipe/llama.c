@@ -84,25 +84,6 @@ static sib_str activation_of(const build *b)
     return str_of("");
 }
 
-static void read_activation(build *b, text_decoder *m)
-{
-    static const struct {
-        const char *name;
-        text_activation is;
-    } all[] = {{"silu", TEXT_SILU},          {"swish", TEXT_SILU},
-               {"gelu", TEXT_GELU},          {"gelu_pytorch_tanh", TEXT_GELU_TANH},
-               {"gelu_new", TEXT_GELU_TANH}, {"relu", TEXT_RELU}};
-    const sib_str act = activation_of(b);
-    size_t i = 0;
-    while (act.length && i < sizeof all / sizeof *all && !str_is(act, all[i].name))
-        i++;
-    if (i == sizeof all / sizeof *all)
-        build_fail(b, SIB_ERR_UNSUPPORTED, "%s: the activation '%.*s' is not supported by the recipe llama",
-                   checkpoint_file(b->c, 0), (int)act.length, act.data);
-    else if (act.length)
-        m->activation = all[i].is;
-}
-
 /* Where config.json has a model's rotary positions: one for all layers, or one for each kind of layer. */
 static const char *rope_of(build *b, int table)
 {
@@ -201,7 +182,9 @@ static text_decoder read_dims(build *b, const text_config *t, const text_family 
     }
     f->set(t, &m);
     read_heads(b, &m);
-    read_activation(b, &m);
+    const sib_str act = activation_of(b);
+    if (act.length)
+        m.activation = build_activation_named(b, act);
     read_rotary(b, t, &m);
     check_numbers(b, &m);
     return m;

@@ -106,20 +106,6 @@ static value_id attention(build *b, const text_decoder *m, value_id y, const cha
 
 /* ---- The MLP ------------------------------------------------------------------------------------------- */
 
-static value_id activated(build *b, const text_decoder *m, value_id x)
-{
-    switch (m->activation) {
-    case TEXT_SILU:
-        return build_silu(b, x);
-    case TEXT_RELU:
-        return build_1(b, "Relu", x);
-    case TEXT_GELU:
-    case TEXT_GELU_TANH:
-        break;
-    }
-    return build_gelu(b, x, m->activation == TEXT_GELU_TANH);
-}
-
 /* x times the matrix "<name>.<proj><end>", and its bias where it is a layer of its own that has one. */
 static value_id product(build *b, value_id x, const char *name, const char *proj, const char *end, int64_t in,
                         int64_t out)
@@ -145,7 +131,7 @@ static value_id mlp_of(build *b, const text_decoder *m, value_id y, const char *
     value_id parts[2] = {NO_VALUE, NO_VALUE}; /* gate, up */
     if (!m->gated) {
         const int64_t hidden = dim_of(b, name, build_text(b, "c_fc%s", weights), axis);
-        y = activated(b, m, product(b, y, name, "c_fc", end, m->d, hidden));
+        y = build_activate(b, m->activation, product(b, y, name, "c_fc", end, m->d, hidden));
         return product(b, y, name, "c_proj", end, hidden, m->d);
     }
     const int64_t hidden = dim_of(b, name, build_text(b, "down_proj%s", weights), axis + 1);
@@ -157,7 +143,7 @@ static value_id mlp_of(build *b, const text_decoder *m, value_id y, const char *
         parts[0] = product(b, y, name, "gate_proj", end, m->d, hidden);
         parts[1] = product(b, y, name, "up_proj", end, m->d, hidden);
     }
-    y = build_mul(b, activated(b, m, parts[0]), parts[1]);
+    y = build_mul(b, build_activate(b, m->activation, parts[0]), parts[1]);
     return product(b, y, name, "down_proj", end, hidden, m->d);
 }
 

@@ -17,8 +17,6 @@ typedef enum text_qk_norm {
     TEXT_QK_ALL   /* over all heads at once */
 } text_qk_norm;
 
-typedef enum text_activation { TEXT_SILU, TEXT_GELU, TEXT_GELU_TANH, TEXT_RELU } text_activation;
-
 typedef struct text_layer {
     int64_t window; /* keys that a query sees; 0: all before it */
     int angles;     /* which of the angles below rotate its queries and keys; -1: none */
@@ -39,7 +37,7 @@ typedef struct text_decoder {
     bool
         grouped; /* its rows: for each head of keys its queries, its keys and its values; otherwise all queries first */
     bool gated; /* the MLP: gate_proj, up_proj, down_proj; otherwise c_fc, c_proj */
-    text_activation activation;
+    build_activation activation;
     int64_t
         chosen; /* experts of a token, in layers whose MLP is a mixture: those that have mlp.gate.weight */
     bool normalized; /* their shares sum to 1 */

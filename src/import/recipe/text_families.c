@@ -86,7 +86,7 @@ static void set_gemma(const text_config *t, text_decoder *m)
 {
     m->norm = t->gguf ? TEXT_NORM_RMS : TEXT_NORM_RMS_PLUS_ONE; /* GGUF has added the 1 */
     m->embedding_scale = (double)sqrtf((float)m->d);
-    m->activation = TEXT_GELU_TANH;
+    m->activation = BUILD_GELU_TANH;
 }
 
 /* query_pre_attn_scalar, which GGUF does not have: the size of a head, but for the models of 27 billion weights. */
@@ -210,7 +210,7 @@ static void set_starcoder2(const text_config *t, text_decoder *m)
 {
     set_layer_norms(t, m, "norm_epsilon");
     set_windows(t, m, 0, 0, true);
-    m->activation = TEXT_GELU_TANH;
+    m->activation = BUILD_GELU_TANH;
     m->gated = false;
 }
 
@@ -242,7 +242,7 @@ static void set_neox(const text_config *t, text_decoder *m)
     set_layer_norms(t, m, "layer_norm_eps");
     m->parallel = config_bool(t, "use_parallel_residual", "use_parallel_residual", true);
     m->kv_heads = m->heads;
-    m->activation = TEXT_GELU;
+    m->activation = BUILD_GELU;
     m->gated = false;
     m->grouped = !t->gguf;
 }
@@ -267,7 +267,7 @@ static void set_falcon(const text_config *t, text_decoder *m)
         m->before_attention = "ln_attn";
     if (m->parallel)
         m->before_mlp = apart ? "ln_mlp" : NULL;
-    m->activation = TEXT_GELU;
+    m->activation = BUILD_GELU;
     m->gated = false;
     m->grouped = !t->gguf;
     if (build_fact_bool(t->b, "alibi", false)) {
@@ -306,7 +306,7 @@ static void set_bloom(const text_config *t, text_decoder *m)
     m->embedding_norm = "model.embed_norm";
     m->gated = false;
     m->grouped = !t->gguf;
-    m->activation = TEXT_GELU_TANH;
+    m->activation = BUILD_GELU_TANH;
     m->alibi = (build_alibi){.max = 8};
     rotate_nothing(m);
 }
@@ -316,7 +316,7 @@ static void set_gptj(const text_config *t, text_decoder *m)
     set_layer_norms(t, m, "layer_norm_epsilon");
     m->heads = m->kv_heads = text_config_int(t, "n_head", "", m->heads);
     m->n_ctx = text_config_int(t, "n_positions", "", m->n_ctx);
-    m->activation = TEXT_GELU_TANH;
+    m->activation = BUILD_GELU_TANH;
     m->gated = false;
     m->parallel = true;
     m->before_mlp = NULL;
@@ -330,7 +330,7 @@ static void set_mpt(const text_config *t, text_decoder *m)
     set_layer_norms(t, m, "layer_norm_epsilon");
     m->heads = m->kv_heads = text_config_int(t, "n_heads", "attention.head_count", m->heads);
     m->n_ctx = text_config_int(t, "max_seq_len", "context_length", m->n_ctx);
-    m->activation = TEXT_GELU;
+    m->activation = BUILD_GELU;
     m->gated = false;
     m->qkv_clip = text_config_float(t, "attn_config.clip_qkv", "attention.clamp_kqv", 0);
     m->attention_scale = text_config_float(t, "attn_config.softmax_scale", "", 0);
