@@ -50,9 +50,10 @@ static const char more[] =
 typedef struct chat {
     const settings *s;
     sib_job *job;
+    sib_prefix_cache *read;   /* what of the chat the model has read already */
     json_t *messages, *tools; /* tools: may be NULL */
-    char *answer;             /* (size) so far; NULL: nothing */
-    size_t size;
+    char *answer;             /* (size) so far, with room for more; NULL: nothing */
+    size_t size, room;
     long answers;
     bool prompts; /* a person types */
 } chat;
@@ -124,13 +125,15 @@ static sib_code on_text(void *context, const char *text, size_t size, sib_error 
 {
     chat *c = context;
     (void)err;
-    char *longer = cli_alloc(c->size + size + 1, 1);
-    if (c->size)
-        memcpy(longer, c->answer, c->size);
-    memcpy(longer + c->size, text, size);
-    longer[c->size += size] = 0;
-    free(c->answer);
-    c->answer = longer;
+    if (c->size + size + 1 > c->room) {
+        char *longer = cli_alloc(c->room = 2 * (c->size + size + 1), 1);
+        if (c->size)
+            memcpy(longer, c->answer, c->size);
+        free(c->answer);
+        c->answer = longer;
+    }
+    memcpy(c->answer + c->size, text, size);
+    c->answer[c->size += size] = 0;
     if (!c->s->json) {
         fwrite(text, 1, size, stdout);
         fflush(stdout);
@@ -197,7 +200,7 @@ static bool answer(chat *c)
     job_inputs in = {0};
     sib_job_result *r = NULL;
     const sib_cancel *cancel = interrupt_begin();
-    sib_job_run_options o = {.context = c, .on_text = on_text, .cancel = cancel};
+    sib_job_run_options o = {.context = c, .on_text = on_text, .cancel = cancel, .prefix_cache = c->read};
     bool done = cancel && make_prompt(c, &ids, &n) && add_inputs(c, &in, ids, n);
     c->size = 0;
     if (done) {
@@ -299,8 +302,12 @@ static int open_and_talk(const settings *s)
                                                             .threads = (unsigned)s->threads,
                                                             .registry = s->ext.registry,
                                                             .log = verbose_log(s->verbose)});
-    if (c.job)
+    sib_error err = SIB_ERROR_INIT;
+    if (c.job && sib_prefix_cache_create(c.job, 1, &c.read, &err) != SIB_OK)
+        cli_fail("%s", err.message);
+    else if (c.job)
         code = talk(&c);
+    sib_prefix_cache_free(&c.read);
     sib_job_free(&c.job);
     json_decref(c.messages);
     json_decref(c.tools);

@@ -99,6 +99,7 @@ typedef struct sib_job sib_job;
 
 struct sib_registry;
 struct sib_batch;
+struct sib_prefix_cache;
 typedef struct sib_job_options {
     const char *kind; /* which job to make for a model that several fit; NULL: the first */
     /* file to use instead of the one that the job names, or that lies next to the model */
@@ -284,6 +285,9 @@ typedef struct sib_job_run_options {
     /* Of this job (batch.h): the steps of the batch's call are made together with those of other runs that use it;
        except where taps may want values inside its model. NULL: alone. */
     struct sib_batch *batch;
+    /* Of this job (prefix_cache.h): calls go on with states that earlier runs left there, where the tokens begin alike,
+       and leave theirs. NULL, in sib_job_run_many, and for calls of `batch`: none. */
+    struct sib_prefix_cache *prefix_cache;
 } sib_job_run_options;
 
 typedef struct sib_job_result sib_job_result;

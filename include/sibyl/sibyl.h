@@ -29,6 +29,7 @@
 #include <sibyl/npy_file.h>
 #include <sibyl/ops.h>
 #include <sibyl/plan.h>
+#include <sibyl/prefix_cache.h>
 #include <sibyl/quantize.h>
 #include <sibyl/recording.h>
 #include <sibyl/session.h>

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "job/call/batch.h"
+#include "job/call/prefix_cache.h"
 #include "job/graph.h"
 
 #include <sibyl/watch.h>
@@ -291,10 +292,11 @@ static sib_code run_all(const sib_job *j, size_t n_runs, job_value **given, size
                         const sib_job_run_options *o, job_value **made, sib_error *err)
 {
     const job_watch watch = watch_of(o);
+    const job_shared shared = {o->batch, o->prefix_cache};
     const uint64_t max_steps = o->max_steps ? o->max_steps : 1000000,
                    span = o->profile ? sib_profile_begin(o->profile, SIB_SPAN_JOB, j->doc->name) : 0;
     sib_code code = n_runs == 1
-                        ? job_run(&j->parts, given, n, outputs, max_steps, &watch, o->batch, made, err)
+                        ? job_run(&j->parts, given, n, outputs, max_steps, &watch, &shared, made, err)
                         : job_run_many(&j->parts, n_runs, given, n, outputs, max_steps, &watch, made, err);
     if (o->profile)
         sib_profile_end(o->profile, span);
@@ -310,6 +312,9 @@ sib_code sib_job_run_many(const sib_job *j, size_t n_runs, size_t n_inputs, cons
         return err_set(err, SIB_ERR_ARGUMENT, "job, inputs or out is NULL");
     if (n_runs > SIB_JOB_MAX_RUNS)
         return err_set(err, SIB_ERR_ARGUMENT, "%zu runs are more than %d", n_runs, SIB_JOB_MAX_RUNS);
+    if (options && options->prefix_cache && prefix_cache_doc(options->prefix_cache) != j->doc)
+        return err_set(err, SIB_ERR_ARGUMENT, "job '%s': the prefix cache was made for another job",
+                       j->doc->name);
     const size_t n = outputs ? n_outputs : j->doc->n_outputs, n_given = n_runs * j->doc->n_inputs;
     for (size_t i = 0; i < n_runs; i++)
         out[i] = NULL;
@@ -377,4 +382,10 @@ sib_code sib_batch_create(const sib_job *j, const sib_batch_options *options, si
         return err_set(err, SIB_ERR_ARGUMENT, "%s is NULL", j ? "out" : "the job");
     const sib_session_options sessions = {.backends = j->backends, .pool = j->parts.pool, .log = j->log};
     return job_batch_create(j->parts.plans, j->doc->n_calls, options, &sessions, out, err);
+}
+
+sib_code sib_prefix_cache_create(const sib_job *j, size_t max_entries, sib_prefix_cache **out, sib_error *err)
+{
+    return j && out ? prefix_cache_create(j->doc, max_entries, out, err)
+                    : err_set(err, SIB_ERR_ARGUMENT, "%s is NULL", j ? "out" : "the job");
 }

@@ -392,7 +392,7 @@ static sib_code begin_run(job_run_state *r, job_value *const *given, sib_error *
     sib_code code = SIB_OK;
     for (size_t i = 0; i < d->n_calls && code == SIB_OK; i++) {
         size_t of = d->calls[i].of;
-        code = job_call_begin(r->parts->plans[i], of == NO_INDEX ? NULL : r->calls[of], r->watch, r->batch,
+        code = job_call_begin(r->parts->plans[i], of == NO_INDEX ? NULL : r->calls[of], r->watch, r->shared,
                               &r->calls[i], err);
     }
     return code;
@@ -442,13 +442,13 @@ sib_code run_end(job_run_state *r, sib_code code, size_t n, const size_t *output
 }
 
 sib_code job_run(const job_parts *parts, job_value *const *given, size_t n, const size_t *outputs,
-                 uint64_t max_steps, const job_watch *watch, const struct sib_batch *batch, job_value **out,
+                 uint64_t max_steps, const job_watch *watch, const job_shared *shared, job_value **out,
                  sib_error *err)
 {
     job_run_state r = {
-        .parts = parts, .d = parts->doc, .watch = watch, .batch = batch, .max_steps = max_steps};
+        .parts = parts, .d = parts->doc, .watch = watch, .shared = shared, .max_steps = max_steps};
     sib_code code = run_begin(&r, given, n, outputs, err);
-    sib_pool *held = batch ? NULL : parts->pool; /* a batch's steps are other threads' */
+    sib_pool *held = shared && shared->batch ? NULL : parts->pool; /* a batch's steps are other threads' */
     pool_hold(
         held); /* held through all calls: between two steps of a decoder lie some hundred microseconds */
     if (code == SIB_OK)

@@ -15,11 +15,11 @@ typedef struct job_parts {
 } job_parts;
 
 /* Runs the nodes that these outputs need. given: (doc->n_inputs) NULL for an input left to its default. out:
-   (n) receives values, one reference each; all NULL after a failure. batch: may be NULL.
+   (n) receives values, one reference each; all NULL after a failure. shared: may be NULL.
    Errors: SIB_ERR_ARGUMENT (a required input that is not given, by name), SIB_ERR_VALUE (a loop that does not
    end within max_steps), SIB_ERR_CANCELLED, and those of nodes. */
 sib_code job_run(const job_parts *parts, job_value *const *given, size_t n, const size_t *outputs,
-                 uint64_t max_steps, const job_watch *watch, const struct sib_batch *batch, job_value **out,
+                 uint64_t max_steps, const job_watch *watch, const job_shared *shared, job_value **out,
                  sib_error *err);
 
 /* The same n_runs times. Calls whose document lets several be one are made so, the first of the outermost

@@ -13,7 +13,7 @@ typedef struct job_run_state {
     const job_node **nodes; /* (n_nodes) by number, those that ran */
     job_call **calls;       /* (n_calls) */
     const job_watch *watch;
-    const struct sib_batch *batch; /* or NULL */
+    const job_shared *shared; /* or NULL */
     uint64_t max_steps;
     char path[256]; /* of the enclosing loops: "loop/step[3]/" */
 } job_run_state;

@@ -4,10 +4,7 @@
 #include "base/array.h"
 #include "base/error.h"
 #include "base/size.h"
-#include "job/call/batch.h"
-#include "job/call/buffers.h"
-#include "job/call/count.h"
-#include "job/call/rows.h"
+#include "job/call/call_inner.h"
 
 #include <sibyl/watch.h>
 
@@ -15,24 +12,6 @@
 #include <string.h>
 
 /* ---- Live calls ---------------------------------------------------------------------------------------- */
-
-struct job_call {
-    const call_plan *plan;
-    job_call *of;
-    const job_watch *watch;
-    uint64_t steps;    /* calls made in this run */
-    sib_value **state; /* (plan->state.n) NULL before the first call */
-    call_buffers buffers;
-    call_count count;
-    bool *overwrite;        /* (likewise) the buffers */
-    sib_value **held;       /* (plan->held.n) of the last call, NULL before it */
-    sib_value **made;       /* (all outputs) of the session, during its run */
-    sib_named_value *feeds; /* (number of inputs) */
-    sib_value **own;        /* (inputs) converted, during the session's run */
-    char path[256];         /* of the current call, for taps */
-    const sib_batch *batch; /* which makes the steps, or NULL */
-    sequence *sequence;     /* in place of the state */
-};
 
 static size_t count_outputs(const call_plan *p)
 {
@@ -52,9 +31,15 @@ static bool unwatched(const call_plan *p, const job_watch *w)
     return !w || !w->tap || !w->wanted_below(w->context, below);
 }
 
-sib_code job_call_begin(const call_plan *p, job_call *of, const job_watch *watch, const sib_batch *batch,
+static call_live live_of(job_call *c)
+{
+    return (call_live){c->plan, c->state, &c->buffers.length, &c->count.before};
+}
+
+sib_code job_call_begin(const call_plan *p, job_call *of, const job_watch *watch, const job_shared *shared,
                         job_call **out, sib_error *err)
 {
+    const sib_batch *batch = shared ? shared->batch : NULL;
     *out = NULL;
     job_call *c = mem_calloc(1, sizeof *c);
     if (!c)
@@ -79,6 +64,8 @@ sib_code job_call_begin(const call_plan *p, job_call *of, const job_watch *watch
         c->batch = batch;
         code = batch_join(batch->steps, &c->sequence, err);
     }
+    if (code == SIB_OK && !c->sequence)
+        code = call_prefix_begin(&c->prefix, p, shared ? shared->prefixes : NULL, err);
     if (code == SIB_OK)
         *out = c;
     else
@@ -94,6 +81,8 @@ static void drop(sib_value **list, size_t n)
 
 void job_call_reset(job_call *c)
 {
+    const call_live live = live_of(c);
+    call_prefix_keep(&c->prefix, &live);
     drop(c->state, c->plan->state.n);
     call_buffers_reset(&c->buffers, c->plan);
     call_count_reset(&c->count);
@@ -105,6 +94,9 @@ void job_call_end(job_call **c)
 {
     if (!c || !*c)
         return;
+    const call_live live = live_of(*c);
+    call_prefix_keep(&(*c)->prefix, &live);
+    call_prefix_end(&(*c)->prefix);
     drop((*c)->state, (*c)->plan->state.n);
     drop((*c)->held, (*c)->plan->held.n);
     sequence_leave(&(*c)->sequence);
@@ -369,7 +361,8 @@ static sib_code run_in_batch(job_call *c, job_value *const *in, sib_value **out,
     return code;
 }
 
-sib_code job_call_start(job_call *c, job_value *const *in, sib_value **out, sib_error *err)
+/* A step of the model with these inputs. */
+static sib_code run_step(job_call *c, job_value *const *in, sib_value **out, sib_error *err)
 {
     const call_plan *p = c->plan;
     const job_watch *w = c->watch;
@@ -380,8 +373,6 @@ sib_code job_call_start(job_call *c, job_value *const *in, sib_value **out, sib_
                                .stay = p->stay,
                                .overwrite = c->overwrite};
     snprintf(c->path, sizeof c->path, "%s/step[%llu]", p->call->name, (unsigned long long)c->steps++);
-    for (size_t i = 0; i < p->outputs.n; i++)
-        out[i] = NULL;
     if (c->sequence)
         return run_in_batch(c, in, out, err);
     sib_code code = SIB_OK;
@@ -419,6 +410,19 @@ sib_code job_call_start(job_call *c, job_value *const *in, sib_value **out, sib_
     return SIB_OK;
 }
 
+sib_code job_call_start(job_call *c, job_value *const *in, sib_value **out, sib_error *err)
+{
+    const call_live live = live_of(c);
+    job_value *const *given;
+    for (size_t i = 0; i < c->plan->outputs.n; i++)
+        out[i] = NULL;
+    sib_code code = call_prefix_before(&c->prefix, &live, in, &given, err);
+    if (code == SIB_OK)
+        code = run_step(c, given, out, err);
+    call_prefix_after(&c->prefix, code);
+    return code;
+}
+
 sib_code job_call_run(job_call *c, job_value *const *in, sib_value **out, sib_error *err)
 {
     const size_t n = c->plan->outputs.n;
@@ -427,63 +431,5 @@ sib_code job_call_run(job_call *c, job_value *const *in, sib_value **out, sib_er
         code = sib_value_fetch(out[i], err);
     if (code != SIB_OK)
         drop(out, n);
-    return code;
-}
-
-static sib_code check_rows(const sib_tensor *t, size_t n, const size_t *from, sib_error *err)
-{
-    const size_t rows = sib_tensor_rank(t) ? (size_t)sib_tensor_dims(t)[0] : 0;
-    for (size_t i = 0; i < n; i++)
-        if (from[i] >= rows)
-            return err_set(err, SIB_ERR_ARGUMENT, "row %zu of a state is out of range, it has %zu", from[i],
-                           rows);
-    return SIB_OK;
-}
-
-/* Gathers rows of t along its first axis. */
-static sib_code gather_rows(const sib_tensor *t, size_t n, const size_t *from, sib_value **out,
-                            sib_error *err)
-{
-    int64_t dims[SIB_MAX_RANK];
-    size_t rank = sib_tensor_rank(t);
-    memcpy(dims, sib_tensor_dims(t), rank * sizeof *dims);
-    size_t rows = rank ? (size_t)dims[0] : 0;
-    size_t row = rows ? (size_t)(sib_tensor_count(t) / rows) * (sib_dtype_bits(sib_tensor_dtype(t)) / 8) : 0;
-    dims[0] = (int64_t)n;
-    sib_tensor *made;
-    sib_code code = sib_tensor_create(sib_tensor_dtype(t), rank, dims, &made, err);
-    if (code != SIB_OK)
-        return code;
-    for (size_t i = 0; i < n && row; i++)
-        memcpy((char *)sib_tensor_data(made) + i * row, (const char *)sib_tensor_data(t) + from[i] * row,
-               row);
-    code = sib_value_from_tensor(made, out, err);
-    sib_tensor_free(&made);
-    return code;
-}
-
-sib_code job_call_reorder(job_call *c, size_t n, const size_t *from, sib_error *err)
-{
-    sib_code code = SIB_OK;
-    bool away = c->plan->rows != NULL;
-    for (size_t i = 0; i < c->plan->state.n && code == SIB_OK; i++) {
-        away = away && sib_value_is_away(c->state[i]);
-        if (c->state[i])
-            code = check_rows(sib_value_tensor(c->state[i]), n, from, err);
-    }
-    if (away && code == SIB_OK)
-        return call_rows_take(c->plan->rows, c->plan->state.n, c->state, n, from, err);
-    if (c->buffers.on && code == SIB_OK)
-        return call_buffers_take(&c->buffers, c->plan, c->state, n, from, err);
-    for (size_t i = 0; i < c->plan->state.n && code == SIB_OK; i++) {
-        sib_value *made;
-        if (!c->state[i] || (code = sib_value_fetch(c->state[i], err)) != SIB_OK)
-            continue;
-        code = gather_rows(sib_value_tensor(c->state[i]), n, from, &made, err);
-        if (code == SIB_OK) {
-            sib_value_free(&c->state[i]);
-            c->state[i] = made;
-        }
-    }
     return code;
 }

@@ -8,10 +8,15 @@
 /* The call in one run. */
 typedef struct job_call job_call;
 
-/* of: the call in this run that supplies the context, or NULL. watch: may be NULL. batch: makes the steps of the call if
-   it is of this plan; may be NULL. */
-sib_code job_call_begin(const call_plan *p, job_call *of, const job_watch *watch,
-                        const struct sib_batch *batch, job_call **out, sib_error *err);
+/* What a run shares with other runs of the job. Each may be NULL. */
+typedef struct job_shared {
+    const struct sib_batch *batch;     /* makes the steps of the call of its plan */
+    struct sib_prefix_cache *prefixes; /* states that outlive a run */
+} job_shared;
+
+/* of: the call in this run that supplies the context, or NULL. watch, shared: may be NULL. */
+sib_code job_call_begin(const call_plan *p, job_call *of, const job_watch *watch, const job_shared *shared,
+                        job_call **out, sib_error *err);
 void job_call_end(job_call **c);
 const call_plan *job_call_plan(const job_call *c);
 
