@@ -6,6 +6,7 @@ import struct
 import sys
 
 import numpy as np
+import exported_decoders as made
 import pytest
 from conftest import note_model, peer
 
@@ -358,6 +359,72 @@ def test_lora(kind, tmp_path):
     assert (tmp_path / "a.onnx.data").read_bytes() == (tmp_path / "b.onnx.data").read_bytes()
     sibyl.import_model(tmp_path / "base", tmp_path / "c.onnx")
     assert (tmp_path / "c.onnx.data").read_bytes() != (tmp_path / "b.onnx.data").read_bytes()
+
+
+LATENT = dict(vocab_size=256, hidden_size=72, intermediate_size=88, moe_intermediate_size=20, num_hidden_layers=3, num_attention_heads=4, n_shared_experts=2,
+              kv_lora_rank=28, q_lora_rank=36, qk_rope_head_dim=8, qk_nope_head_dim=12, v_head_dim=10, first_k_dense_replace=1, num_experts_per_tok=3,
+              n_routed_experts=12, max_position_embeddings=256, **BASIC)  # fmt: skip
+LFM2 = dict(vocab_size=256, hidden_size=72, intermediate_size=100, num_hidden_layers=4, num_attention_heads=6, num_key_value_heads=2, conv_L_cache=4,
+            max_position_embeddings=256, layer_types=["conv", "full_attention", "conv", "full_attention"])  # fmt: skip
+HYBRID = {  # latent attention, and layers with states among those with a cache
+    "deepseek-v2": ("DeepseekV2", dict(LATENT, n_group=4, topk_group=2, topk_method="group_limited_greedy", routed_scaling_factor=1.5, rope_parameters=dict(YARN, mscale=0.7, mscale_all_dim=0.9))),
+    "deepseek-v2-lite": ("DeepseekV2", dict(LATENT, q_lora_rank=None)),
+    "deepseek-v3": ("DeepseekV3", dict(LATENT, n_group=4, topk_group=2, routed_scaling_factor=2.5, attention_bias=True, rope_parameters=dict(YARN, mscale=1.0, mscale_all_dim=1.0))),
+    "deepseek-v3-halves": ("DeepseekV3", dict(LATENT, n_group=1, topk_group=1, rope_interleave=False, norm_topk_prob=False)),
+    "lfm2": ("Lfm2", dict(LFM2, conv_bias=True)),
+    "lfm2-moe": ("Lfm2Moe", dict(LFM2, moe_intermediate_size=44, num_dense_layers=1, num_experts=6, num_experts_per_tok=3, routed_scaling_factor=1.5)),
+    "qwen3-next": ("Qwen3Next", dict(vocab_size=256, hidden_size=72, intermediate_size=88, num_hidden_layers=4, num_attention_heads=4, num_key_value_heads=2, head_dim=20,
+                                     linear_conv_kernel_dim=3, linear_key_head_dim=12, linear_value_head_dim=14, linear_num_key_heads=2, linear_num_value_heads=6,
+                                     moe_intermediate_size=28, shared_expert_intermediate_size=32, num_experts=6, num_experts_per_tok=3, max_position_embeddings=256,
+                                     full_attention_interval=3, mlp_only_layers=[1], rope_parameters=PART)),
+}  # fmt: skip
+
+
+def hybrid_model(kind, torch, transformers):
+    family, settings = HYBRID[kind]
+    config = getattr(transformers, family + "Config")(**settings)
+    model = spread(getattr(transformers, family + "ForCausalLM")(config), torch)
+    for name, buffer in model.named_buffers():
+        if name.endswith("bias"):  # which experts a token chooses
+            buffer.copy_(0.2 * torch.randn_like(buffer))
+    if "moe" in kind or "deepseek" in kind or kind == "qwen3-next":
+        model.set_experts_implementation("eager")  # the others know no float64
+    return family, config, model
+
+
+def decode_hybrid(session, tokens):
+    """Logits of all tokens at once, and by steps with what the model carries on."""
+    kinds = {i.name: [len(tokens) if d == "B" else 0 if d == "P" else d for d in i.shape] for i in session.get_inputs() if i.name[:5] in ("past_", "state")}
+    first = {name: np.zeros(dims, "f4") for name, dims in kinds.items()}
+    names = ["logits", *(name.replace("state.", "next.").replace("past_", "present_") for name in first)]
+    whole, *_ = session.run(names, {"tokens": tokens, "at": np.arange(STEPS), **first})
+    steps, carried = [], first
+    for t in range(STEPS):
+        step, *values = session.run(names, {"tokens": tokens[:, t : t + 1], "at": np.array([0]), **carried})
+        carried = dict(zip(first, values))
+        steps.append(step)
+    return whole, np.concatenate(steps, axis=1)
+
+
+@pytest.mark.parametrize("kind, opset", [*((kind, 23) for kind in HYBRID), ("deepseek-v3", 20), ("lfm2", 20)])
+def test_hybrid_decoders(kind, opset, tmp_path):
+    """Latent attention, convolutions and delta rules, in logits and in what a job generates."""
+    torch, transformers = peer("torch"), peer("transformers")
+    family, config, model = hybrid_model(kind, torch, transformers)
+    model.save_pretrained(tmp_path / "model")
+    sibyl.import_model(tmp_path / "model", tmp_path / "m.onnx", opset=opset)
+    tokens = np.random.default_rng(0).integers(3, config.vocab_size, (2, STEPS))
+    with torch.no_grad():
+        model.generation_config.eos_token_id = None
+        greedy = model.generate(torch.from_numpy(tokens[:1, :5]), do_sample=False, max_new_tokens=STEPS)[0, 5:]
+    expected, allowed = exact(model, torch.from_numpy(tokens))
+    allowed *= 2 if kind in ("qwen3-next", "deepseek-v2", "deepseek-v2-lite") else 1  # parts of the original are float32 whatever its weights are
+    whole, steps = decode_hybrid(sibyl.InferenceSession(tmp_path / "m.onnx"), tokens)
+    assert gap(whole, expected) < allowed and gap(steps, expected) < allowed
+    note_model("folder", family, max(gap(whole, expected), gap(steps, expected)) / np.abs(expected).max())
+    (tmp_path / "tokenizer.json").write_text(made.byte_tokenizer())
+    given = {"tokens": tokens[0, :5].tolist(), "max_tokens": STEPS, "temperature": 0, "stop_tokens": []}
+    assert list(sibyl.Job(tmp_path / "m.onnx").run(given, ["tokens"])["tokens"]) == greedy.tolist()
 
 
 GGUF_KINDS = {"Gemma3Text": "gemma3", "Cohere": "command-r", "Mixtral": "llama", "GraniteMoeShared": "granitemoe"}  # where it is not the family's name

@@ -51,7 +51,8 @@ static sib_code make_speech_to_text(const maker *k)
     return code == SIB_OK ? maker_put_tokenizer(k, kind ? kind : "whisper") : code;
 }
 
-/* State pairs of recurrent models: each input "state.X" from output "next.X", with its initial value. */
+/* State pairs of recurrent models: each input "state.X" from output "next.X", with its initial value, and each cache of
+   those that have attention beside it. */
 static sib_code put_states(const maker *k)
 {
     json_t *states = json_object();
@@ -65,9 +66,10 @@ static sib_code put_states(const maker *k)
     bool done = maker_put(k->doc, "calls/decoder/state", json_incref(states));
     for (size_t i = 0; sib_model_input(k->m, i, &info) && done; i++) {
         char next[256], key[300];
-        if (strncmp(info.name, "state.", 6))
+        const bool cache = !strncmp(info.name, "past_", 5);
+        if (!cache && strncmp(info.name, "state.", 6))
             continue;
-        snprintf(next, sizeof next, "next.%s", info.name + 6);
+        snprintf(next, sizeof next, cache ? "present_%s" : "next.%s", info.name + (cache ? 5 : 6));
         snprintf(key, sizeof key, "initial.%s", info.name);
         const char *fill = maker_metadata(k, key); /* initial value of the state, from the model */
         json_t *from =

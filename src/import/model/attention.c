@@ -14,15 +14,20 @@ static value_id to_heads(build *b, value_id x, int64_t heads, int64_t size)
     return build_transpose(b, x, 4, (const int64_t[]){0, 2, 1, 3});
 }
 
+static int64_t value_size(const build_attention *at, int64_t size)
+{
+    return at->value_size ? at->value_size : size;
+}
+
 /* [B, kv_heads, T, size] -> [B, heads, T, size]: each repeated for the queries that share it. */
-static value_id repeated(build *b, value_id x, const build_attention *at)
+static value_id repeated(build *b, value_id x, const build_attention *at, int64_t size)
 {
     if (at->heads == at->kv_heads)
         return x;
     const int64_t times[] = {1, 1, at->heads / at->kv_heads, 1, 1};
     x = build_2(b, "Unsqueeze", x, build_int(b, 2));
     x = build_2(b, "Expand", x, build_ints(b, 5, times));
-    return build_reshape(b, x, 4, (const int64_t[]){0, at->heads, -1, at->size});
+    return build_reshape(b, x, 4, (const int64_t[]){0, at->heads, -1, size});
 }
 
 /* What is added to scores: 0, or -inf for keys after their query or out of the mask. Made once, since all layers have the
@@ -46,12 +51,12 @@ static value_id hidden(build *b, const build_attention *at)
 static value_id attend_apart(build *b, build_attention *at)
 {
     value_id q = to_heads(b, at->q, at->heads, at->size), k = to_heads(b, at->k, at->kv_heads, at->size),
-             v = to_heads(b, at->v, at->kv_heads, at->size);
+             v = to_heads(b, at->v, at->kv_heads, value_size(at, at->size));
     if (at->past_k != NO_VALUE) {
         k = at->present_k = build_concat(b, 2, 2, (value_id[]){at->past_k, k});
         v = at->present_v = build_concat(b, 2, 2, (value_id[]){at->past_v, v});
     }
-    k = build_transpose(b, repeated(b, k, at), 4, (const int64_t[]){0, 1, 3, 2});
+    k = build_transpose(b, repeated(b, k, at, at->size), 4, (const int64_t[]){0, 1, 3, 2});
     const double scale = at->scale != 0 ? at->scale : 1 / sqrt((double)at->size);
     value_id scores =
                  build_capped(b, build_mul(b, build_2(b, "MatMul", q, k), build_float(b, scale)), at->cap),
@@ -63,11 +68,11 @@ static value_id attend_apart(build *b, build_attention *at)
     build_attributes a = build_no_attributes();
     build_set_int(&a, "axis", -1);
     build_node(b, "Softmax", &a, 1, &scores, 1, &y);
-    y = build_2(b, "MatMul", y, repeated(b, v, at));
+    y = build_2(b, "MatMul", y, repeated(b, v, at, value_size(at, at->size)));
     if (!at->heads)
         return y;
     y = build_transpose(b, y, 4, (const int64_t[]){0, 2, 1, 3});
-    return build_reshape(b, y, 3, (const int64_t[]){0, 0, at->heads * at->size});
+    return build_reshape(b, y, 3, (const int64_t[]){0, 0, at->heads * value_size(at, at->size)});
 }
 
 /* ---- The operator -------------------------------------------------------------------------------------- */
@@ -101,7 +106,7 @@ void build_cache(build *b, int64_t layer, int64_t kv_heads, int64_t size, build_
     a->past_k = build_input(b, build_text(b, "past_k.%lld", (long long)layer), SIB_F32, "B %lld P %lld",
                             (long long)kv_heads, (long long)size);
     a->past_v = build_input(b, build_text(b, "past_v.%lld", (long long)layer), SIB_F32, "B %lld P %lld",
-                            (long long)kv_heads, (long long)size);
+                            (long long)kv_heads, (long long)value_size(a, size));
 }
 
 void build_cached(build *b, int64_t layer, int64_t kv_heads, int64_t size, const build_attention *a)
@@ -109,5 +114,5 @@ void build_cached(build *b, int64_t layer, int64_t kv_heads, int64_t size, const
     build_output(b, a->present_k, build_text(b, "present_k.%lld", (long long)layer), SIB_F32,
                  "B %lld P+N %lld", (long long)kv_heads, (long long)size);
     build_output(b, a->present_v, build_text(b, "present_v.%lld", (long long)layer), SIB_F32,
-                 "B %lld P+N %lld", (long long)kv_heads, (long long)size);
+                 "B %lld P+N %lld", (long long)kv_heads, (long long)value_size(a, size));
 }

@@ -219,7 +219,11 @@ value_id build_conv3(build *b, value_id x, const char *name, int64_t from, int64
 typedef struct build_experts {
     const char *router; /* a weight [n, d] */
     int64_t n, chosen, d;
-    bool normalized; /* shares are divided by their sum over the chosen ones */
+    bool normalized;               /* shares are divided by their sum over the chosen ones and `added` */
+    bool sigmoid;                  /* each expert's score is of its own logit, otherwise the softmax of all */
+    const char *biased;            /* a weight [n] that is added to scores for the choice alone; NULL: none */
+    int64_t groups, chosen_groups; /* a token chooses from `chosen_groups` of them; groups 0 or 1: from all */
+    double added, scale;           /* shares are multiplied by `scale` */
     const void *context;
     value_id (*expert)(build *b, const void *context, int64_t i,
                        value_id rows); /* [R, d] -> [R, d], R may be 0 */
@@ -291,6 +295,7 @@ typedef struct build_attention {
     value_id q, k, v;
     value_id past_k, past_v; /* [B, kv_heads, P, size]; NO_VALUE for none */
     int64_t size;            /* width of a head */
+    int64_t value_size;      /* the same of values, and of what it makes; 0: size */
     int64_t heads, kv_heads; /* 0: q, k and v are [B, heads, N, size] already */
     bool causal;             /* only with a cache */
     value_id mask; /* the keys that a query sees: bool that broadcasts to [B, heads, N, P+N]; NO_VALUE: all */

@@ -20,4 +20,10 @@ void build_scan_begin(build *b, build_scan *s);
 /* Ends the body and writes the node. */
 void build_scan_end(build *b, build_scan *s);
 
+/* Each channel of x [B, N, n] convolved over its tokens and those before: [B, N, n]. The last tokens are the state
+   "state.LAYER.conv" [B, kernel - 1, n], zero at first, and "next.LAYER.conv". Weights "<name>.weight" [n, 1, kernel], and
+   "<name>.bias" where there is one. batch: the text of the dim B, "1" or "B". */
+value_id build_causal_conv(build *b, value_id x, const char *name, int64_t n, int64_t layer,
+                           const char *batch);
+
 #endif

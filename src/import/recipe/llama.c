@@ -7,9 +7,15 @@
 #include <math.h>
 #include <string.h>
 
-static const char *const ignored[] = {
-    "*.rotary_emb.inv_freq",   "rope_freqs.weight", "rope_factors_*.weight", "*.attention.bias",
-    "*.attention.masked_bias", "*.attn.bias",       "*.attn.masked_bias",    NULL};
+static const char *const ignored[] = {"*.rotary_emb.inv_freq",
+                                      "rope_freqs.weight",
+                                      "rope_factors_*.weight",
+                                      "*.attention.bias",
+                                      "*.attention.masked_bias",
+                                      "*.attn.bias",
+                                      "*.attn.masked_bias",
+                                      "mtp.*",
+                                      NULL};
 
 static bool is_gguf(const checkpoint *c)
 {
@@ -23,7 +29,8 @@ static bool is_hugging_face(const checkpoint *c)
     static const char *const names[] = {
         "model.layers.0.self_attn.o_proj.weight",      "gpt_neox.layers.0.attention.dense.weight",
         "transformer.h.0.self_attention.dense.weight", "model.decoder.layers.0.fc1.weight",
-        "transformer.h.0.attn.q_proj.weight",          "transformer.blocks.0.attn.Wqkv.weight"};
+        "transformer.h.0.attn.q_proj.weight",          "transformer.blocks.0.attn.Wqkv.weight",
+        "model.layers.0.operator_norm.weight",         "model.layers.0.linear_attn.out_proj.weight"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (checkpoint_find(c, names[i]) || (i && checkpoint_find(c, strchr(names[i], '.') + 1)))
             return true;
@@ -55,12 +62,35 @@ static const build_rename *bare(build *b, const build_rename *all)
 
 /* ---- Dimensions ---------------------------------------------------------------------------------------- */
 
-/* The size of a head, from the rows of its matrices. */
-static void read_heads(build *b, text_decoder *m)
+/* The layers, without those behind them that predict several tokens at once, which are left out. */
+static int64_t count_layers(build *b, const text_config *t)
 {
-    const char *first = "model.layers.0.self_attn.";
+    static const char *const ends[] = {".self_attn.o_proj.weight", ".post_attention_layernorm.weight"};
+    const int64_t said = text_config_int(t, "num_hidden_layers", "", 0);
+    int64_t n = 0;
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        const int64_t found = build_count(b, "model.layers.", ends[i]);
+        n = found > n ? found : n;
+    }
+    return said > 0 && said < n && !t->gguf ? said : n;
+}
+
+/* The name of the first layer's attention, of those that have it: "model.layers.2.self_attn.". */
+static const char *first_attention(build *b, int64_t n_layers)
+{
+    int64_t i = 0;
+    while (i < n_layers &&
+           !build_find(b, build_text(b, "model.layers.%lld.self_attn.o_proj.weight", (long long)i)))
+        i++;
+    return build_text(b, "model.layers.%lld.self_attn.", (long long)(i < n_layers ? i : 0));
+}
+
+/* The size of a head, from the rows of its matrices. */
+static void read_heads(build *b, text_decoder *m, const char *first)
+{
     const char *name = build_text(b, m->fused ? "%sqkv_proj.weight" : "%sq_proj.weight", first);
-    int64_t rows = build_dim(b, name, 0), parts = m->heads + (m->fused ? 2 * m->kv_heads : 0),
+    int64_t rows = build_dim(b, name, 0) / (m->output_gate ? 2 : 1),
+            parts = m->heads + (m->fused ? 2 * m->kv_heads : 0),
             kv_rows = m->fused ? 0 : build_dim(b, build_text(b, "%sk_proj.weight", first), 0);
     const bool known = m->heads > 0 && m->kv_heads > 0 && m->kv_heads <= rows && m->heads <= rows;
     m->size = known ? rows / parts : 0;
@@ -138,6 +168,7 @@ static void check_numbers(build *b, const text_decoder *m)
                {"the scale of attention", m->attention_scale},
                {"the cap of attention", m->attention_cap},
                {"the cap of logits", m->logits_cap},
+               {"the scale of experts' shares", m->shares_scale},
                {"the bound of queries, keys and values", m->qkv_clip},
                {"the largest slope (alibi_bias_max)", m->alibi.max}};
     for (size_t i = 0; b->code == SIB_OK && i < sizeof all / sizeof *all; i++)
@@ -150,13 +181,14 @@ static text_decoder read_dims(build *b, const text_config *t, const text_family 
 {
     text_decoder m = {.n_vocab = build_dim(b, "model.embed_tokens.weight", 0),
                       .d = build_dim(b, "model.embed_tokens.weight", 1),
-                      .n_layers = build_count(b, "model.layers.", ".self_attn.o_proj.weight"),
+                      .n_layers = count_layers(b, t),
                       .before_attention = "input_layernorm",
                       .before_mlp = "post_attention_layernorm",
                       .last_norm = "model.norm",
                       .gated = true,
                       .embedding_scale = 1,
                       .residual_scale = 1,
+                      .shares_scale = 1,
                       .logits_scale = 1};
     m.layers = arena_alloc(b->m->arena, (size_t)m.n_layers + 1, sizeof *m.layers);
     if (!m.layers) {
@@ -164,16 +196,16 @@ static text_decoder read_dims(build *b, const text_config *t, const text_family 
         return m;
     }
     for (int64_t i = 0; i < m.n_layers; i++)
-        m.layers[i] = (text_layer){0, 0};
+        m.layers[i] = (text_layer){TEXT_ATTENTION, 0, 0};
+    const char *first = first_attention(b, m.n_layers);
     m.heads = text_config_int(t, "num_attention_heads", "attention.head_count", 0);
     m.kv_heads = text_config_int(t, "num_key_value_heads", "attention.head_count_kv", m.heads);
     m.n_ctx = text_config_int(t, "max_position_embeddings", "context_length", 2048);
     m.epsilon = text_config_float(t, "rms_norm_eps", "attention.layer_norm_rms_epsilon", 1e-6);
-    m.fused = build_find(b, "model.layers.0.self_attn.qkv_proj.weight") != NULL;
-    m.qk_norm = build_find(b, "model.layers.0.self_attn.q_norm.weight") ? TEXT_QK_HEAD : TEXT_QK_NONE;
-    m.qkv_bias = build_find(b, build_text(b, "model.layers.0.self_attn.%s.bias",
-                                          m.fused ? "qkv_proj" : "q_proj")) != NULL;
-    m.o_bias = build_find(b, "model.layers.0.self_attn.o_proj.bias") != NULL;
+    m.fused = build_find(b, build_text(b, "%sqkv_proj.weight", first)) != NULL;
+    m.qk_norm = build_find(b, build_text(b, "%sq_norm.weight", first)) ? TEXT_QK_HEAD : TEXT_QK_NONE;
+    m.qkv_bias = build_find(b, build_text(b, m.fused ? "%sqkv_proj.bias" : "%sq_proj.bias", first)) != NULL;
+    m.o_bias = build_find(b, build_text(b, "%so_proj.bias", first)) != NULL;
     m.tied = !build_find(b, "lm_head.weight");
     m.chosen = text_config_int(t, "num_experts_per_tok", "expert_used_count", 0);
     if (t->gguf && f->permuted) {
@@ -181,13 +213,28 @@ static text_decoder read_dims(build *b, const text_config *t, const text_family 
         m.k_permuted = m.kv_heads;
     }
     f->set(t, &m);
-    read_heads(b, &m);
+    if (!m.rank)
+        read_heads(b, &m, first);
     const sib_str act = activation_of(b);
     if (act.length)
         m.activation = build_activation_named(b, act);
     read_rotary(b, t, &m);
     check_numbers(b, &m);
     return m;
+}
+
+/* Leaves out the layers behind the last one, which predict several tokens at once. */
+static void ignore_behind(build *b, int64_t n_layers)
+{
+    const size_t n = sizeof ignored / sizeof *ignored;
+    const char **all = b->code == SIB_OK ? arena_alloc(b->m->arena, n + 1, sizeof *all) : NULL;
+    const char *next = build_text(b, "model.layers.%lld.", (long long)n_layers);
+    if (!all)
+        return;
+    memcpy(all, ignored, sizeof ignored);
+    all[n - 1] = build_find(b, build_text(b, "%senorm.weight", next)) ? build_text(b, "%s*", next) : NULL;
+    all[n] = NULL;
+    b->ignored = all;
 }
 
 void recipe_llama(build *b)
@@ -202,6 +249,7 @@ void recipe_llama(build *b)
     if (b->renames && strchr(b->renames->to, '.') && !build_find(b, "model.embed_tokens.weight"))
         b->renames = bare(b, b->renames);
     text_decoder m = read_dims(b, &t, f);
+    ignore_behind(b, m.n_layers);
     if (b->code == SIB_OK)
         text_decoder_build(b, &m);
 }

@@ -6,10 +6,10 @@
 #include "import/recipe/recipe.h"
 
 typedef struct mamba {
-    int64_t n_vocab, d, layers, inner, size, rank, kernel;
+    int64_t n_vocab, d, layers, inner, size, rank;
     double epsilon;
     double given_epsilon; /* of norms of what gives t, B and C (Falcon Mamba); 0: none */
-    bool bias, conv_bias;
+    bool bias;
 } mamba;
 
 bool recipe_is_mamba(const checkpoint *c)
@@ -29,10 +29,8 @@ static mamba read_dims(build *b)
                .inner = build_dim(b, build_text(b, "%sA_log", first), 0),
                .size = build_dim(b, build_text(b, "%sA_log", first), 1),
                .rank = build_dim(b, build_text(b, "%sdt_proj.weight", first), 1),
-               .kernel = build_dim(b, build_text(b, "%sconv1d.weight", first), 2),
                .epsilon = checkpoint_float(b->c, "layer_norm_epsilon", 1e-5),
-               .bias = build_find(b, build_text(b, "%sin_proj.bias", first)) != NULL,
-               .conv_bias = build_find(b, build_text(b, "%sconv1d.bias", first)) != NULL};
+               .bias = build_find(b, build_text(b, "%sin_proj.bias", first)) != NULL};
     const sib_str type = build_fact_text(b, "model_type", "mamba"),
                   act = build_fact_text(b, "hidden_act", "silu");
     if (str_is(type, "falcon_mamba"))
@@ -46,11 +44,9 @@ static mamba read_dims(build *b)
     if (!str_is(act, "silu") && !str_is(act, "swish"))
         build_fail(b, SIB_ERR_UNSUPPORTED, "%s: the activation '%.*s' is not supported by the recipe mamba",
                    checkpoint_file(b->c, 0), (int)act.length, act.data);
-    if (b->code == SIB_OK &&
-        !(m.d > 0 && m.inner > 0 && m.size > 0 && m.rank > 0 && m.kernel > 1 && m.epsilon >= 0 &&
-          m.epsilon < 1 && m.given_epsilon >= 0 && m.given_epsilon < 1))
-        build_fail(b, SIB_ERR_FORMAT,
-                   "%s: a state, a convolution or the epsilon of norms is none that a model can have",
+    if (b->code == SIB_OK && !(m.d > 0 && m.inner > 0 && m.size > 0 && m.rank > 0 && m.epsilon >= 0 &&
+                               m.epsilon < 1 && m.given_epsilon >= 0 && m.given_epsilon < 1))
+        build_fail(b, SIB_ERR_FORMAT, "%s: a state or the epsilon of norms is none that a model can have",
                    checkpoint_file(b->c, 0));
     return m;
 }
@@ -78,25 +74,10 @@ static value_id normed(build *b, value_id x, int64_t n, double epsilon)
 /* Each channel of u [N, inner] convolved over its tokens and those before, then SiLU. */
 static value_id convolved(build *b, value_id u, int64_t i, const mamba *m)
 {
-    const int64_t before = m->kernel - 1, dims[] = {m->inner, 1, m->kernel};
-    value_id state = build_input(b, build_text(b, "state.%lld.conv", (long long)i), SIB_F32, "1 %lld %lld",
-                                 (long long)before, (long long)m->inner),
-             all = build_concat(
-                 b, 1, 2, (value_id[]){state, build_reshape(b, u, 3, (const int64_t[]){1, -1, m->inner})}),
-             y;
-    build_output(b, build_slice(b, all, build_int(b, -before), build_int(b, INT64_MAX), 1),
-                 build_text(b, "next.%lld.conv", (long long)i), SIB_F32, "1 %lld %lld", (long long)before,
-                 (long long)m->inner);
-    value_id in[] = {build_transpose(b, all, 3, (const int64_t[]){0, 2, 1}),
-                     build_weight(b, name_in(b, i, "mixer.conv1d.weight"), 3, dims),
-                     m->conv_bias ? build_vector(b, name_in(b, i, "mixer.conv1d.bias"), m->inner) : NO_VALUE};
-    build_attributes a = build_no_attributes();
-    build_set_ints(&a, "kernel_shape", 1, &m->kernel);
-    build_set_int(&a, "group", m->inner);
-    build_node(b, "Conv", &a, m->conv_bias ? 3 : 2, in, 1, &y);
-    y = build_reshape(b, build_transpose(b, y, 3, (const int64_t[]){0, 2, 1}), 2,
-                      (const int64_t[]){-1, m->inner});
-    return build_silu(b, y);
+    const int64_t one[] = {1, -1, m->inner}, rows[] = {-1, m->inner};
+    value_id y =
+        build_causal_conv(b, build_reshape(b, u, 3, one), name_in(b, i, "mixer.conv1d"), m->inner, i, "1");
+    return build_silu(b, build_reshape(b, y, 2, rows));
 }
 
 /* The recurrence. step, u: [N, inner]; in_row, out_row (B and C above): [N, size]. Returns C h, [N, inner]. */

@@ -17,10 +17,11 @@ static const recipe recipes[] = {
     {"llama",
      "text: Llama, Mistral, Mixtral, Qwen2 and 3, Gemma, Phi-3, OLMo 2, SmolLM3, Granite, StableLM, "
      "StarCoder2, Cohere, GPT-NeoX, "
-     "Falcon, BLOOM, MPT (Hugging Face, GGUF), OPT, GPT-J (Hugging Face)",
+     "Falcon, BLOOM, MPT (Hugging Face, GGUF), OPT, GPT-J, DeepSeek-V2 and V3, LFM2, Qwen3-Next (Hugging "
+     "Face)",
      "llama, mistral, qwen2, qwen3, gemma, gemma2, gemma3_text, phi3, olmo2, smollm3, granite, stablelm, "
      "starcoder2, cohere, cohere2, mixtral, qwen2_moe, qwen3_moe, olmoe, granitemoe, granitemoeshared, "
-     "gpt_neox, falcon, opt, bloom, gptj, mpt",
+     "gpt_neox, falcon, opt, bloom, gptj, mpt, deepseek_v2, deepseek_v3, lfm2, lfm2_moe, qwen3_next",
      recipe_is_llama, recipe_llama},
     {"bert",
      "vectors of text: BERT, RoBERTa, XLM-RoBERTa, CamemBERT, DistilBERT, ELECTRA, MPNet, ModernBERT, "
@@ -41,17 +42,17 @@ const char *sib_recipe_name(size_t i, const char **meaning)
 }
 
 /* "whisper, gpt2, rwkv, ...": names, or types of models. */
-static void list_recipes(char out[600], bool types)
+static void list_recipes(char out[900], bool types)
 {
     size_t used = 0;
-    for (size_t i = 0; i < N_RECIPES && used < 600; i++)
-        used += (size_t)snprintf(out + used, 600 - used, "%s%s", i ? ", " : "",
+    for (size_t i = 0; i < N_RECIPES && used < 900; i++)
+        used += (size_t)snprintf(out + used, 900 - used, "%s%s", i ? ", " : "",
                                  types ? recipes[i].types : recipes[i].name);
 }
 
 static sib_code no_such_recipe(const char *name, sib_error *err)
 {
-    char names[600];
+    char names[900];
     list_recipes(names, false);
     return err_set(err, SIB_ERR_ARGUMENT, "'%s' is not a recipe; the recipes are %s", name, names);
 }
@@ -70,7 +71,7 @@ static sib_str model_type(const checkpoint *c)
 
 static sib_code not_recognised(const checkpoint *c, sib_error *err)
 {
-    char names[200] = "", known[600];
+    char names[200] = "", known[900];
     size_t used = 0, n = checkpoint_weights(c);
     const sib_str type = model_type(c);
     list_recipes(known, true);

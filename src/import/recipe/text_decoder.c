@@ -1,4 +1,4 @@
-#include "import/recipe/text_decoder.h"
+#include "import/recipe/text_mixers.h"
 
 #include <string.h>
 
@@ -71,7 +71,8 @@ static value_id rotated(build *b, const text_decoder *m, value_id x, const char 
 static void project(build *b, const text_decoder *m, value_id y, const char *name, value_id qkv[3])
 {
     static const char *const names[] = {"q_proj", "k_proj", "v_proj"};
-    const int64_t rows[] = {m->heads * m->size, m->kv_heads * m->size, m->kv_heads * m->size},
+    const int64_t rows[] = {m->heads * m->size * (m->output_gate ? 2 : 1), m->kv_heads * m->size,
+                            m->kv_heads * m->size},
                   permuted[] = {m->q_permuted, m->k_permuted, 0};
     if (m->fused)
         y = projection(b, y, build_text(b, "%s.qkv_proj", name), m->d, rows[0] + rows[1] + rows[2],
@@ -91,18 +92,36 @@ static void project(build *b, const text_decoder *m, value_id y, const char *nam
             projection(b, y, build_text(b, "%s.%s", name, names[i]), m->d, rows[i], m->qkv_bias, permuted[i]);
 }
 
-static value_id attention(build *b, const text_decoder *m, value_id y, const char *where,
-                          const build_rotary *r, build_attention *at)
+/* The sigmoids of the gates behind each head's queries, which stay in *q. */
+static value_id gates_of(build *b, const text_decoder *m, value_id *q)
 {
-    const char *name = build_text(b, "%s.self_attn", where);
+    value_id parts[2];
+    build_split(b, build_reshape(b, *q, 4, (const int64_t[]){0, 0, m->heads, 2 * m->size}), -1, 2, parts);
+    for (size_t i = 0; i < 2; i++)
+        parts[i] = build_reshape(b, parts[i], 3, (const int64_t[]){0, 0, m->heads * m->size});
+    *q = parts[0];
+    return build_1(b, "Sigmoid", parts[1]);
+}
+
+static value_id attention(build *b, const text_decoder *m, value_id y, const text_place *p)
+{
+    const char *name = build_text(b, "%s.self_attn", p->where);
+    build_attention *at = p->cache;
     value_id qkv[3] = {NO_VALUE, NO_VALUE, NO_VALUE};
     project(b, m, y, name, qkv);
-    at->q = rotated(b, m, qkv[0], build_text(b, "%s.q_norm", name), m->heads, m->q_permuted, r);
-    at->k = rotated(b, m, qkv[1], build_text(b, "%s.k_norm", name), m->kv_heads, m->k_permuted, r);
+    value_id gates = m->output_gate ? gates_of(b, m, &qkv[0]) : NO_VALUE;
+    at->q = rotated(b, m, qkv[0], build_text(b, "%s.q_norm", name), m->heads, m->q_permuted, p->rotary);
+    at->k = rotated(b, m, qkv[1], build_text(b, "%s.k_norm", name), m->kv_heads, m->k_permuted, p->rotary);
     at->v = qkv[2];
-    return projection(b, build_attend(b, at), build_text(b, "%s.o_proj", name), m->heads * m->size, m->d,
-                      m->o_bias, 0);
+    y = build_attend(b, at);
+    if (m->output_gate)
+        y = build_mul(b, y, gates);
+    return projection(b, y, build_text(b, "%s.o_proj", name), m->heads * m->size, m->d, m->o_bias, 0);
 }
+
+static value_id (*const mixers[TEXT_MIXERS])(build *b, const text_decoder *m, value_id y,
+                                             const text_place *p) = {attention, text_latent, text_short_conv,
+                                                                     text_delta_rule};
 
 /* ---- The MLP ------------------------------------------------------------------------------------------- */
 
@@ -173,7 +192,20 @@ static value_id mixture(build *b, const text_decoder *m, value_id y, const char 
     else if (build_find(b, build_text(b, "%s.down_proj.weight", all.name)))
         all.end = ".weight";
     const char *router = build_text(b, "%s.gate.weight", name);
-    const build_experts how = {router, build_dim(b, router, 0), m->chosen, m->d, m->normalized, &all, expert};
+    const char *biased = build_text(b, "%s.gate.e_score_correction_bias", name);
+    const build_experts how = {.router = router,
+                               .n = build_dim(b, router, 0),
+                               .chosen = m->chosen,
+                               .d = m->d,
+                               .normalized = m->normalized,
+                               .sigmoid = m->sigmoid,
+                               .biased = build_find(b, biased) ? biased : NULL,
+                               .groups = m->groups,
+                               .chosen_groups = m->chosen_groups,
+                               .added = m->shares_added,
+                               .scale = m->shares_scale,
+                               .context = &all,
+                               .expert = expert};
     value_id x = y;
     y = build_mixture(b, x, &how);
     if (!build_find(b, build_text(b, "%s.down_proj.weight", shared)))
@@ -200,11 +232,11 @@ static value_id norm_in(build *b, const text_decoder *m, value_id x, const char 
     return name ? norm_of(b, m, x, build_text(b, "%s.%s", where, name), m->d) : x;
 }
 
-static value_id block(build *b, const text_decoder *m, value_id x, const char *where, const build_rotary *r,
-                      build_attention *at)
+static value_id block(build *b, const text_decoder *m, value_id x, const text_place *p)
 {
+    const char *where = p->where;
     const value_id seen = norm_in(b, m, x, where, m->before_attention);
-    value_id y = norm_in(b, m, attention(b, m, seen, where, r, at), where, m->after_attention),
+    value_id y = norm_in(b, m, mixers[p->mixer](b, m, seen, p), where, m->after_attention),
              sum =
                  norm_in(b, m, build_add(b, x, scaled(b, y, m->residual_scale)), where, m->behind_attention);
     y = m->parallel && !m->before_mlp ? seen : norm_in(b, m, m->parallel ? x : sum, where, m->before_mlp);
@@ -242,35 +274,49 @@ static value_id embedded(build *b, const text_decoder *m, value_id x, value_id t
     return m->embedding_norm ? norm_of(b, m, x, m->embedding_norm, m->d) : x;
 }
 
-static value_id layer(build *b, const text_decoder *m, int64_t i, value_id x, value_id tokens, shared *s)
+/* Positions and masks of a layer of attention; those that it is the first to need are made. */
+static build_rotary *place_keys(build *b, const text_decoder *m, const text_layer *l, value_id tokens,
+                                build_attention *cache, shared *s)
 {
-    const text_layer *l = &m->layers[i];
-    build_attention cache = {.size = m->size,
-                             .heads = m->heads,
-                             .kv_heads = m->kv_heads,
-                             .causal = true,
-                             .mask = NO_VALUE,
-                             .scale = m->attention_scale,
-                             .cap = m->attention_cap};
-    build_cache(b, i, m->kv_heads, m->size, &cache);
-    if (!i)
-        x = embedded(b, m, x, tokens, cache.past_k);
-    if (!i && m->alibi.max != 0)
-        s->biases = build_biases(b, tokens, cache.past_k, m->heads, &m->alibi);
     build_rotary *r = l->angles < 0 ? NULL : &s->rotary[l->angles];
+    if (m->alibi.max != 0 && s->biases == NO_VALUE)
+        s->biases = build_biases(b, tokens, cache->past_k, m->heads, &m->alibi);
     if (r && !r->half)
-        *r = build_cos_sin(b, tokens, cache.past_k, &m->angles[l->angles], (size_t)m->half);
+        *r = build_cos_sin(b, tokens, cache->past_k, &m->angles[l->angles], (size_t)m->half);
     if (r)
         r->interleaved = m->pairs_beside;
     if (l->window && s->window != l->window) {
         s->window = l->window;
-        s->mask = build_window(b, tokens, cache.past_k, l->window);
+        s->mask = build_window(b, tokens, cache->past_k, l->window);
     }
-    cache.mask_added = s->biases != NO_VALUE;
-    cache.mask = cache.mask_added ? s->biases : l->window ? s->mask : NO_VALUE;
+    cache->mask_added = s->biases != NO_VALUE;
+    cache->mask = cache->mask_added ? s->biases : l->window ? s->mask : NO_VALUE;
+    return r;
+}
+
+static value_id layer(build *b, const text_decoder *m, int64_t i, value_id x, value_id tokens, shared *s)
+{
+    const text_layer *l = &m->layers[i];
+    const bool latent = l->mixer == TEXT_LATENT, cached = latent || l->mixer == TEXT_ATTENTION;
+    const int64_t kv_heads = latent ? 1 : m->kv_heads;
+    build_attention cache = {.size = m->size,
+                             .value_size = latent ? m->rank : 0,
+                             .heads = m->heads,
+                             .kv_heads = kv_heads,
+                             .causal = true,
+                             .past_k = NO_VALUE,
+                             .mask = NO_VALUE,
+                             .scale = m->attention_scale,
+                             .cap = m->attention_cap};
+    if (cached)
+        build_cache(b, i, kv_heads, m->size, &cache);
+    if (!i)
+        x = embedded(b, m, x, tokens, cache.past_k);
+    const build_rotary *r = cached ? place_keys(b, m, l, tokens, &cache, s) : NULL;
     build_scope(b, "model.layers.%lld", (long long)i);
-    x = block(b, m, x, b->scope, r, &cache);
-    build_cached(b, i, m->kv_heads, m->size, &cache);
+    x = block(b, m, x, &(text_place){b->scope, i, l->mixer, r, &cache});
+    if (cached)
+        build_cached(b, i, kv_heads, m->size, &cache);
     return x;
 }
 

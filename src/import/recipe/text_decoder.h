@@ -17,7 +17,17 @@ typedef enum text_qk_norm {
     TEXT_QK_ALL   /* over all heads at once */
 } text_qk_norm;
 
+/* What a layer mixes tokens by; text_mixers.h has all but the first. */
+typedef enum text_mixer {
+    TEXT_ATTENTION,
+    TEXT_LATENT, /* attention over a low-rank vector for all heads (DeepSeek) */
+    TEXT_CONV,   /* a short convolution (LFM2) */
+    TEXT_DELTA,  /* a gated delta rule (Qwen3-Next) */
+    TEXT_MIXERS
+} text_mixer;
+
 typedef struct text_layer {
+    text_mixer mixer;
     int64_t window; /* keys that a query sees; 0: all before it */
     int angles;     /* which of the angles below rotate its queries and keys; -1: none */
 } text_layer;
@@ -41,7 +51,16 @@ typedef struct text_decoder {
     int64_t
         chosen; /* experts of a token, in layers whose MLP is a mixture: those that have mlp.gate.weight */
     bool normalized; /* their shares sum to 1 */
+    bool sigmoid;    /* the rest of their choice is that of build_experts */
+    int64_t groups, chosen_groups;
+    double shares_added, shares_scale;
     bool qkv_bias, o_bias, tied;
+    bool
+        output_gate; /* q_proj has a gate behind each head's queries: what attention makes is times its sigmoid */
+    int64_t rank, plain,
+        values; /* latent attention: width of the vector, and of a head what is not rotated and its values */
+    int64_t delta_keys, delta_values, delta_heads,
+        delta_value_heads; /* the delta rule: sizes of heads, and heads */
     int64_t
         words; /* width of tokens' rows, where matrices project_in and project_out make them d and back; 0: d */
     double qkv_clip; /* queries, keys and values are clipped to -qkv_clip to qkv_clip; 0: not */

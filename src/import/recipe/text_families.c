@@ -375,6 +375,11 @@ static const text_family families[] = {
      text_names_bloom},
     {"gptj", NULL, set_gptj, NULL, false, NULL, text_names_gptj},
     {"mpt", "mpt", set_mpt, text_names_gguf, false, NULL, text_names_mpt},
+    {"deepseek_v2", NULL, text_set_deepseek2, NULL, false, "norm_topk_prob", text_names_deepseek},
+    {"deepseek_v3", NULL, text_set_deepseek3, NULL, false, NULL, text_names_deepseek},
+    {"lfm2", NULL, text_set_lfm2, NULL, false, NULL, text_names_lfm2},
+    {"lfm2_moe", NULL, text_set_lfm2, NULL, false, NULL, text_names_lfm2},
+    {"qwen3_next", NULL, text_set_qwen3_next, NULL, false, NULL, NULL},
 };
 #define N_FAMILIES (sizeof families / sizeof *families)
 
@@ -382,7 +387,7 @@ const text_family *text_family_find(const text_config *t)
 {
     build *b = t->b;
     const text_family *f = NULL;
-    char names[400];
+    char names[600];
     size_t used = 0;
     for (size_t i = 0; i < N_FAMILIES; i++) {
         const char *type = t->gguf && families[i].architecture ? families[i].architecture : families[i].type;

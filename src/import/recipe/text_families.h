@@ -14,6 +14,12 @@ typedef struct text_config {
 int64_t text_config_int(const text_config *t, const char *key, const char *theirs, int64_t otherwise);
 double text_config_float(const text_config *t, const char *key, const char *theirs, double otherwise);
 
+/* Those of text_mixed_families.c. */
+void text_set_deepseek2(const text_config *t, text_decoder *m);
+void text_set_deepseek3(const text_config *t, text_decoder *m);
+void text_set_lfm2(const text_config *t, text_decoder *m);
+void text_set_qwen3_next(const text_config *t, text_decoder *m);
+
 typedef struct text_family {
     const char *type;         /* Hugging Face's model_type */
     const char *architecture; /* GGUF's; NULL: not read from it */

@@ -113,3 +113,21 @@ const build_rename text_names_opt[] = {
     {".mlp.c_proj", ".fc2"},
     {NULL, NULL},
 };
+const build_rename text_names_deepseek[] = {{".mlp.shared_expert.", ".mlp.shared_experts."}, {NULL, NULL}};
+const build_rename text_names_lfm2[] = {
+    {"model.norm", "model.embedding_norm"},
+    {".input_layernorm", ".operator_norm"},
+    {".post_attention_layernorm", ".ffn_norm"},
+    {".self_attn.o_proj", ".self_attn.out_proj"},
+    {".self_attn.q_norm", ".self_attn.q_layernorm"},
+    {".self_attn.k_norm", ".self_attn.k_layernorm"},
+    {".mlp.gate.e_score_correction_bias", ".feed_forward.expert_bias"},
+    {".mlp.gate_proj", ".feed_forward.w1"},
+    {".mlp.up_proj", ".feed_forward.w3"},
+    {".mlp.down_proj", ".feed_forward.w2"},
+    {".mlp.", ".feed_forward."},
+    {".gate_proj", ".w1"},
+    {".up_proj", ".w3"},
+    {".down_proj", ".w2"},
+    {NULL, NULL},
+};
