@@ -192,10 +192,38 @@ static inline vf vf_load_u4(const uint8_t *p, vf *high)
     return _mm256_cvtepi32_ps(_mm256_and_si256(both, _mm256_set1_epi32(15)));
 }
 
-static inline vf vf_load_bits(const uint8_t *p, int shift, int mask)
+/* What codes of four bits stand for: d * codes[i] + offset; codes NULL: i. */
+typedef struct vf_codes {
+    bool plain;
+    __m128i codes;
+    vf d, offset;
+} vf_codes;
+static inline vf_codes vf_codes_of(const int8_t codes[16], vf d, vf offset)
 {
-    __m256i bytes = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p));
-    return _mm256_cvtepi32_ps(_mm256_and_si256(_mm256_srli_epi32(bytes, shift), _mm256_set1_epi32(mask)));
+    __m128i values = codes ? _mm_loadu_si128((const __m128i *)codes) : _mm_setzero_si128();
+    return (vf_codes){!codes, values, d, offset};
+}
+
+/* 8 codes, in the low halves of int32 or in the low bytes of v. */
+static inline vf vf_of_codes(__m256i plain, __m128i v, const vf_codes *of)
+{
+    __m256i numbers = of->plain ? plain : _mm256_cvtepi8_epi32(_mm_shuffle_epi8(of->codes, v));
+    return _mm256_fmadd_ps(of->d, _mm256_cvtepi32_ps(numbers), of->offset);
+}
+
+/* 16 bytes: 16 codes in their low halves, as of_low says, and 16 in the high ones. low, high: 16 floats. */
+static inline void vf_load_codes(const uint8_t *p, const vf_codes *of_low, const vf_codes *of_high, vf *low,
+                                 vf *high)
+{
+    const __m128i byte = _mm_set1_epi8(15);
+    for (int i = 0; i < 2; i++) {
+        __m128i both = _mm_loadl_epi64((const __m128i *)(p + 8 * i));
+        __m256i wide = _mm256_cvtepu8_epi32(both);
+        low[i] =
+            vf_of_codes(_mm256_and_si256(wide, _mm256_set1_epi32(15)), _mm_and_si128(both, byte), of_low);
+        high[i] =
+            vf_of_codes(_mm256_srli_epi32(wide, 4), _mm_and_si128(_mm_srli_epi16(both, 4), byte), of_high);
+    }
 }
 
 /* Scales in two steps, the first of which stays normal, so underflow rounds once. Lanes below every denormal

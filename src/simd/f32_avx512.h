@@ -180,11 +180,21 @@ static inline vf vf_load_u4(const uint8_t *p, vf *high)
     return _mm512_permutexvar_ps(both, table);
 }
 
-static inline vf vf_load_bits(const uint8_t *p, int shift, int mask)
+/* What codes of four bits stand for: d * codes[i] + offset; codes NULL: i. */
+typedef vf vf_codes;
+static inline vf_codes vf_codes_of(const int8_t codes[16], vf d, vf offset)
 {
-    __m512i bytes = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p));
-    return _mm512_cvtepi32_ps(
-        _mm512_and_si512(_mm512_srli_epi32(bytes, (unsigned)shift), _mm512_set1_epi32(mask)));
+    const __m512 plain = _mm512_setr_ps(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    return _mm512_fmadd_ps(d, codes ? vf_load_s8(codes) : plain, offset);
+}
+
+/* 16 bytes: 16 codes in their low halves, as of_low says, and 16 in the high ones. low, high: 16 floats. */
+static inline void vf_load_codes(const uint8_t *p, const vf_codes *of_low, const vf_codes *of_high, vf *low,
+                                 vf *high)
+{
+    __m512i both = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p));
+    *low = _mm512_permutexvar_ps(both, *of_low);
+    *high = _mm512_permutexvar_ps(_mm512_srli_epi32(both, 4), *of_high);
 }
 
 /* Lanes below every denormal are not computed: underflow takes some processors 100 cycles and more. */

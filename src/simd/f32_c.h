@@ -43,8 +43,9 @@
        vf_fms(a, b, c) vf_fnma(a, b, c)        a * b - c, c - a * b
        vf_exponent(x, &m)               e with x = 2^e m and sqrt(1/2) <= m < sqrt(2), of positive normal x
        vf_set1_f16(p)                   the float16 at p, at any alignment, in every lane
+       vf_codes_of(codes, d, offset), vf_load_codes(p, &of_low, &of_high, low, high)
+                                        weights of 16 bytes with a code of four bits in each half
        vf_load_u4(p, &high)             the low and high halves of VF_LANES bytes: numbers from 0 to 15
-       vf_load_bits(p, shift, mask)     (p[i] >> shift) & mask of VF_LANES bytes
        vf_transpose_rows(rows, at, dst, step)  dst[n * step + i] = rows[i][at + n], i and n below VF_LANES
 
    (16-bit floats are not here: kernel_c.c has them in plain C.) */

@@ -287,10 +287,35 @@ static inline vf vf_load_u4(const uint8_t *p, vf *high)
     return vcvtq_f32_u32(vandq_u32(both, vdupq_n_u32(15)));
 }
 
-static inline vf vf_load_bits(const uint8_t *p, int shift, int mask)
+/* What codes of four bits stand for: d * codes[i] + offset; codes NULL: i. */
+typedef struct vf_codes {
+    bool plain;
+    int8x16_t codes;
+    vf d, offset;
+} vf_codes;
+static inline vf_codes vf_codes_of(const int8_t codes[16], vf d, vf offset)
 {
-    uint32x4_t bytes = vmovl_u16(vget_low_u16(vmovl_u8(vf_bytes(p))));
-    return vcvtq_f32_u32(vandq_u32(vshlq_u32(bytes, vdupq_n_s32(-shift)), vdupq_n_u32((uint32_t)mask)));
+    return (vf_codes){!codes, codes ? vld1q_s8(codes) : vdupq_n_s8(0), d, offset};
+}
+
+/* 16 codes, below 16 each. */
+static inline void vf_decode(uint8x16_t codes, const vf_codes *of, vf w[4])
+{
+    int8x16_t bytes = of->plain ? vreinterpretq_s8_u8(codes) : vqtbl1q_s8(of->codes, codes);
+    int16x8_t low = vmovl_s8(vget_low_s8(bytes)), high = vmovl_s8(vget_high_s8(bytes));
+    w[0] = vfmaq_f32(of->offset, of->d, vcvtq_f32_s32(vmovl_s16(vget_low_s16(low))));
+    w[1] = vfmaq_f32(of->offset, of->d, vcvtq_f32_s32(vmovl_s16(vget_high_s16(low))));
+    w[2] = vfmaq_f32(of->offset, of->d, vcvtq_f32_s32(vmovl_s16(vget_low_s16(high))));
+    w[3] = vfmaq_f32(of->offset, of->d, vcvtq_f32_s32(vmovl_s16(vget_high_s16(high))));
+}
+
+/* 16 bytes: 16 codes in their low halves, as of_low says, and 16 in the high ones. low, high: 16 floats. */
+static inline void vf_load_codes(const uint8_t *p, const vf_codes *of_low, const vf_codes *of_high, vf *low,
+                                 vf *high)
+{
+    uint8x16_t both = vld1q_u8(p);
+    vf_decode(vandq_u8(both, vdupq_n_u8(15)), of_low, low);
+    vf_decode(vshrq_n_u8(both, 4), of_high, high);
 }
 
 /* Scales in two steps, the first of which stays normal, so underflow rounds once. */
