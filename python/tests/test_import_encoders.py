@@ -165,3 +165,98 @@ def test_sentences_refused(tmp_path):
         save_sentence_model(tmp_path / f"model{i}", ["pooling_mode_mean_tokens"], modules, **config)
         with pytest.raises(sibyl.SibylError, match=said):
             sibyl.import_model(tmp_path / f"model{i}", tmp_path / "m.onnx")
+
+
+# ---- Text to text ------------------------------------------------------------------------------------------------------
+
+T5 = dict(vocab_size=300, d_model=48, d_kv=20, d_ff=112, num_layers=3, num_decoder_layers=2, num_heads=4, decoder_start_token_id=0,
+          relative_attention_num_buckets=12, relative_attention_max_distance=20, pad_token_id=0, eos_token_id=1)  # fmt: skip
+TRANSLATORS = {
+    "t5": ("T5", T5),
+    "t5-gated": ("T5", dict(T5, feed_forward_proj="gated-gelu", tie_word_embeddings=False)),  # 1.1, Flan: scores have their own table
+    "mt5": ("MT5", T5),
+    "umt5": ("UMT5", T5),
+}  # fmt: skip
+
+
+def save_translator(folder, kind):
+    torch, transformers, tk = peer("torch"), peer("transformers"), peer("tokenizers")
+    family, settings = TRANSLATORS[kind]
+    model = scatter(getattr(transformers, family + "ForConditionalGeneration")(getattr(transformers, family + "Config")(**settings)), torch)
+    if not settings.get("tie_word_embeddings", True):
+        model.lm_head.weight = torch.nn.Parameter(torch.randn(settings["vocab_size"], settings["d_model"]) / 7)
+    with torch.no_grad():  # T5 divides no scores by sqrt(d_kv): its first weights of queries do
+        for name, p in model.named_parameters():
+            p.mul_(settings["d_kv"] ** -0.5 if name.endswith("Attention.q.weight") else 1)
+    model.save_pretrained(folder)
+    names = {0: "<pad>", 1: "</s>", 2: "<unk>"}
+    tokenizer = tk.Tokenizer(tk.models.WordLevel({names.get(i, f"w{i}"): i for i in range(300)}, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = tk.pre_tokenizers.Whitespace()
+    tokenizer.add_special_tokens(list(names.values()))
+    tokenizer.post_processor = tk.processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
+    tokenizer.save(str(folder / "tokenizer.json"))
+    return torch, model
+
+
+def translate(session, source, tokens, layers, heads, size):
+    """Logits behind all tokens at once, and by steps with a cache, of two beginnings of one source's translation."""
+    names, pairs = [f"present_{what}.{i}" for i in range(layers) for what in "kv"], [f"{what}.{i}" for i in range(layers) for what in "kv"]
+    past, cross, steps = [np.zeros((len(tokens), heads, 0, size), "f4")] * len(names), [np.zeros((1, heads, 1, size), "f4")] * len(names), []
+
+    def run(outputs, source, tokens, past, at):  # both graphs are one file, whose inputs are all given
+        cached = {name.replace("present", "past"): value for name, value in zip(names, past)}
+        return session.run(outputs, {"source": source, "tokens": tokens, "at": np.array(at), **cached, **{"cross_" + n: x for n, x in zip(pairs, cross)}})
+
+    cross = run(["source_" + n for n in pairs], source, tokens, past, [0])
+    whole = run(["logits"], source[:, :1], tokens, past, range(tokens.shape[1]))[0]
+    for t in range(tokens.shape[1]):
+        step, *past = run(["logits", *names], source[:, :1], tokens[:, t : t + 1], past, [0])
+        steps.append(step)
+    return whole, np.concatenate(steps, axis=1)
+
+
+@pytest.mark.parametrize("kind, opset", [*((kind, 23) for kind in TRANSLATORS), ("t5", 20)])
+def test_text_to_text(kind, opset, tmp_path):
+    torch, model = save_translator(tmp_path / "model", kind)
+    sibyl.import_model(tmp_path / "model", tmp_path / "m.onnx", opset=opset)
+    source, tokens = (np.random.default_rng(0).integers(3, 300, dims) for dims in ((1, 29), (2, 33)))
+    both = {"input_ids": torch.from_numpy(source.repeat(2, 0)), "decoder_input_ids": torch.from_numpy(tokens)}
+    with torch.no_grad():
+        single = model(**both).logits.numpy()
+        expected = model.double()(**both).logits.numpy()
+    allowed = max(2e-6 * np.abs(expected).max(), gap(single, expected))
+    session = sibyl.InferenceSession(tmp_path / "m.onnx")
+    said = session.get_modelmeta().custom_metadata_map
+    sizes = [int(said[key]) for key in ("n_layer", "n_head", "head_size")]
+    errors = [gap(x, expected) for x in translate(session, source, tokens, *sizes)]
+    assert max(errors) <= allowed
+    note_model("folder", TRANSLATORS[kind][0], max(errors) / np.abs(expected).max())
+    if kind == "t5":  # the file is ordinary ONNX
+        other = peer("onnxruntime").InferenceSession(tmp_path / "m.onnx")
+        assert all(gap(x, expected) <= 3 * allowed for x in translate(other, source, tokens, *sizes))
+
+
+@pytest.mark.parametrize("kind", TRANSLATORS)
+def test_text_to_text_greedy(kind, tmp_path):
+    """The job's text is what generate writes: the source is read once, then a token a step."""
+    torch, model = save_translator(tmp_path / "model", kind)
+    sibyl.import_model(tmp_path / "model", tmp_path / "m.onnx")
+    theirs = model.double().generate(torch.tensor([[5, 17, 200, 33, 9, 150, 1]]), do_sample=False, num_beams=1, max_new_tokens=40)[0]
+    job = sibyl.Job(tmp_path / "m.onnx")
+    ours = job.run({"text": "w5 w17 w200 w33 w9 w150", "max_tokens": 40})
+    assert [0, *ours["tokens"]] == theirs[: 1 + len(ours["tokens"])].tolist() and len(ours["tokens"]) >= len(theirs) - 2
+    assert set(ours) == {"text", "tokens", "logprobs"} and ours["text"].split() == [f"w{i}" for i in ours["tokens"]]
+
+
+def test_text_to_text_refused(tmp_path):
+    save_translator(tmp_path / "model", "t5")
+    path, n = tmp_path / "model" / "config.json", 0
+    config = json.loads(path.read_text())
+    for change, said in (({"num_heads": 7}, "heads"), ({"feed_forward_proj": "gated-sine"}, "sine"), ({"layer_norm_epsilon": -1.0}, "epsilon"),
+                         ({"relative_attention_max_distance": 1}, "distances"), ({"decoder_start_token_id": 300}, "decoder_start_token_id"),
+                         ({"model_type": "longt5"}, "longt5.*t5, mt5, umt5")):  # fmt: skip
+        path.write_text(json.dumps(config | change))
+        with pytest.raises(sibyl.SibylError, match=said):
+            sibyl.import_model(tmp_path / "model", tmp_path / "m.onnx")
+        n += 1
+    assert n == 6 and not (tmp_path / "m.onnx").exists()

@@ -27,6 +27,9 @@ static void want_inputs(job_run_state *r, const job_node *n)
     const job_loop *loop = n->loop;
     for (size_t i = 0; i < n->n_inputs; i++)
         want(r, n->in[i]);
+    for (size_t i = 0; i < n->op->n_calls; i++)
+        if (n->calls[i] != NO_INDEX && r->d->calls[n->calls[i]].of != NO_INDEX)
+            r->held[r->d->calls[n->calls[i]].of] = true;
     if (!loop)
         return;
     want(r, loop->max_steps);
@@ -54,6 +57,9 @@ bool run_needs(const job_run_state *r, const job_node *n)
 {
     for (size_t i = 0; i < n->n_outputs; i++)
         if (r->wanted[n->out + i])
+            return true;
+    for (size_t i = 0; i < n->op->n_calls; i++)
+        if (n->calls[i] != NO_INDEX && r->held[n->calls[i]])
             return true;
     return false;
 }
@@ -372,6 +378,7 @@ static void end_run(job_run_state *r)
         job_value_release(r->slots[i]);
     mem_free(r->slots);
     mem_free(r->wanted);
+    mem_free(r->held);
     mem_free(r->memory);
     mem_free(r->nodes);
     mem_free(r->calls);
@@ -382,10 +389,11 @@ static sib_code begin_run(job_run_state *r, job_value *const *given, sib_error *
     const job_doc *d = r->d;
     r->slots = mem_calloc(d->n_slots + 1, sizeof *r->slots);
     r->wanted = mem_calloc(d->n_slots + 1, sizeof *r->wanted);
+    r->held = mem_calloc(d->n_calls + 1, sizeof *r->held);
     r->memory = mem_calloc(d->n_nodes + 1, sizeof *r->memory);
     r->nodes = mem_calloc(d->n_nodes + 1, sizeof *r->nodes);
     r->calls = mem_calloc(d->n_calls + 1, sizeof *r->calls);
-    if (!r->slots || !r->wanted || !r->memory || !r->nodes || !r->calls)
+    if (!r->slots || !r->wanted || !r->held || !r->memory || !r->nodes || !r->calls)
         return err_memory(err, d->n_slots * sizeof *r->slots, "a job's run");
     for (size_t i = 0; i < d->n_inputs; i++)
         r->slots[d->inputs[i].slot] = job_value_keep(given[i]);

@@ -118,6 +118,38 @@ static sib_code make_text_generation(const maker *k)
     return maker_put_tokenizer(k, kind);
 }
 
+/* The document of a decoder, with an encoder that reads the text before it. Its texts begin with tokens of their own, and the
+   likeliest tokens are chosen: one source has one good translation, not many. */
+static sib_code make_text_to_text(const maker *k)
+{
+    json_t *calls = json_object_get(k->doc, "calls"), *nodes = json_object_get(k->doc, "nodes"),
+           *outputs = json_object_get(k->doc, "outputs"), *inputs = json_object_get(k->doc, "inputs"),
+           *decoder = json_incref(json_object_get(calls, "decoder"));
+    const char *target = maker_metadata(k, "target_tokens");
+    bool done =
+        !json_object_clear(calls) &&
+        maker_put(calls, "encoder",
+                  json_pack("{s:s,s:{s:s},s:{s:s}}", "model", "model", "inputs", "tokens", "source",
+                            "outputs", "encoded", "encoded")) &&
+        maker_put(calls, "decoder", decoder) && maker_put(decoder, "of", json_string("encoder")) &&
+        maker_put(decoder, "context",
+                  json_pack("{s:s,s:s}", "cross_k.*", "source_k.*", "cross_v.*", "source_v.*")) &&
+        !json_array_insert_new(nodes, 1,
+                               json_pack("{s:s,s:s,s:{s:s},s:{s:s}}", "name", "encode", "op", "call", "calls",
+                                         "model", "encoder", "inputs", "tokens", "$prompt.tokens")) &&
+        maker_put(inputs, "target_tokens",
+                  json_pack("{s:s,s:n,s:s}", "type", "tokens", "default", "doc",
+                            "tokens that the new text begins with, and that are not shown")) &&
+        maker_put(nodes, "2/state/fed/initial", json_string("$target_tokens")) &&
+        maker_put(inputs, "temperature/default", json_real(0)) &&
+        maker_put(inputs, "text/doc", json_string("the text that is read")) && !json_array_remove(nodes, 3) &&
+        !json_object_del(outputs, "logits") && !json_object_del(outputs, "perplexity");
+    sib_code code = maker_need(k, done);
+    if (code == SIB_OK)
+        code = put_list(k, "inputs/target_tokens/default", "target_tokens", target ? target : "");
+    return code == SIB_OK ? make_text_generation(k) : code;
+}
+
 static sib_code make_voice_activity(const maker *k)
 {
     if (!maker_has_input(k, "sr"))
@@ -226,6 +258,13 @@ static bool is_whisper(const maker *k)
     return !strcmp(k->recipe, "whisper");
 }
 
+/* True for a model that reads a text and writes another. */
+static bool is_text_to_text(const maker *k)
+{
+    return k->recipe[0] && maker_has_input(k, "source") && maker_has_input(k, "tokens") &&
+           maker_has_input(k, "at");
+}
+
 /* True for a model that computes logits for tokens. */
 static bool is_decoder(const maker *k)
 {
@@ -263,6 +302,8 @@ static const struct standard {
     sib_code (*make)(const maker *k);
 } standards[] = {{"speech-to-text", "whisper", standard_speech_to_text, sizeof standard_speech_to_text,
                   is_whisper, make_speech_to_text},
+                 {"text-generation", "model", standard_text_generation, sizeof standard_text_generation,
+                  is_text_to_text, make_text_to_text},
                  {"text-generation", "model", standard_text_generation, sizeof standard_text_generation,
                   is_decoder, make_text_generation},
                  {"text-generation", "model", standard_text_generation, sizeof standard_text_generation,

@@ -29,6 +29,8 @@ static const recipe recipes[] = {
      "(Hugging Face, sentence-transformers)",
      "bert, roberta, xlm-roberta, camembert, distilbert, electra, mpnet, modernbert, deberta-v2",
      recipe_is_bert, recipe_bert},
+    {"t5", "text to text, an encoder and a decoder: T5, Flan-T5, mT5, UMT5 (Hugging Face)", "t5, mt5, umt5",
+     recipe_is_t5, recipe_t5},
 };
 #define N_RECIPES (sizeof recipes / sizeof *recipes)
 

@@ -26,6 +26,8 @@ bool recipe_is_llama(const checkpoint *c);
 void recipe_llama(build *b);
 bool recipe_is_bert(const checkpoint *c);
 void recipe_bert(build *b);
+bool recipe_is_t5(const checkpoint *c);
+void recipe_t5(build *b);
 bool recipe_is_mamba(const checkpoint *c);
 void recipe_mamba(build *b);
 bool recipe_is_rwkv(const checkpoint *c);
