@@ -120,7 +120,7 @@ static const char *dims_text(size_t rank, const int64_t *dims, char *text, size_
 /* Part i of w along its first axis, of `rank` dims; NULL where it has none. */
 static const weight *part_of(build *b, const weight *w, size_t rank, int64_t i)
 {
-    if (w->rank != rank + 1 || i < 0 || i >= w->dims[0])
+    if (w->rank != rank + 1 || w->codes || i < 0 || i >= w->dims[0])
         return NULL;
     weight *part = arena_alloc(b->m->arena, 1, sizeof *part);
     if (!part) {

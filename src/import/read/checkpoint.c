@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "import/read/folder.h"
+#include "import/read/quantized.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -97,6 +98,8 @@ static sib_code finish(checkpoint **c, sib_code code, const char *label, sib_err
 {
     if (code == SIB_OK && !(*c)->format)
         code = err_set(err, SIB_ERR_FORMAT, "%s: the folder has no file with weights", label);
+    if (code == SIB_OK)
+        code = quantized_join(*c, err);
     if (code != SIB_OK)
         checkpoint_free(c);
     return code;

@@ -6,6 +6,7 @@
 #ifndef IMPORT_CHECKPOINT_H
 #define IMPORT_CHECKPOINT_H
 
+#include "import/read/weight_codes.h"
 #include "import/read/weight_delta.h"
 #include "tensor/blocks.h"
 
@@ -31,6 +32,8 @@ typedef struct weight {
     uint64_t size, offset;         /* bytes, and their offset in the file */
     size_t file;                   /* index of the file in the checkpoint */
     const weight_delta *delta;     /* what an adapter adds to it; NULL: nothing */
+    const weight_codes
+        *codes; /* how it is made of several parts, of which `size` is the sum; `data` is then NULL */
 } weight;
 
 /* Metadata in the files: hyperparameters, tables of a tokenizer. A list has n items of one kind. Other lists

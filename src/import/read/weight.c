@@ -92,7 +92,9 @@ sib_code weight_read(const weight *w, uint64_t first, size_t n, sib_dtype to, vo
                        sib_dtype_name(to));
     if (w->delta)
         return read_merged(w, first, n, to, out, err);
-    if (!w->strided && w->format->block == 1)
+    if (w->codes && to == SIB_F32)
+        return codes_read(w->codes, first, n, out, err);
+    if (!w->codes && !w->strided && w->format->block == 1)
         return convert(w->format->dtype, w->data + first * w->format->bytes, to, out, n, err);
     if (w->format->block > 1 && to == SIB_F32) {
         decode_piece(w, first, n, out);
@@ -105,13 +107,17 @@ sib_code weight_read(const weight *w, uint64_t first, size_t n, sib_dtype to, vo
     for (size_t m; n; first += m, n -= m, out = (uint8_t *)out + m * to_bytes) {
         m = size_min(n, PIECE);
         sib_dtype from = SIB_F32;
-        if (w->format->block > 1) {
+        sib_code code = SIB_OK;
+        if (w->codes) {
+            code = codes_read(w->codes, first, m, piece.decoded, err);
+        } else if (w->format->block > 1) {
             decode_piece(w, first, m, piece.decoded);
         } else {
             gather_piece(w, first, m, piece.gathered);
             from = w->format->dtype;
         }
-        sib_code code = convert(from, &piece, to, out, m, err);
+        if (code == SIB_OK)
+            code = convert(from, &piece, to, out, m, err);
         if (code != SIB_OK)
             return code;
     }
@@ -121,7 +127,7 @@ sib_code weight_read(const weight *w, uint64_t first, size_t n, sib_dtype to, vo
 sib_code weight_view(const checkpoint *c, const weight *w, sib_tensor **out, sib_error *err)
 {
     *out = NULL;
-    if (w->format->block > 1 || w->strided || w->delta)
+    if (w->format->block > 1 || w->strided || w->delta || w->codes)
         return err_set(err, SIB_ERR_UNSUPPORTED, "weight '%.*s': %s elements%s cannot be used in place",
                        READER_STR(w->name), w->format->name,
                        w->strided ? " with gaps"
