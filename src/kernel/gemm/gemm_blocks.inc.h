@@ -246,17 +246,18 @@ INLINE void add_block(const int kind, const int m, const float *a, size_t lda, c
     }
 }
 
-/* n <= RUN blocks of 32 of each column; columns are `row` bytes apart. */
+/* n <= RUN blocks of 32 of each column; columns are `row` bytes apart. The next columns are fetched meanwhile: their
+   scales are read ahead of all else. */
 INLINE void add_run(const int kind, const int m, const int columns, size_t bytes, const float *a, size_t lda,
                     const uint8_t *blocks, size_t row, size_t n, vf sum[MAX_COLUMNS][THIN_MAX][MAX_SUMS])
 {
     run_scales scales[MAX_COLUMNS];
     UNROLL for (int c = 0; c < columns; c++) scales_of(kind, bytes, blocks + (size_t)c * row, n, &scales[c]);
     for (size_t i = 0; i < n; i++, a += GROUP, blocks += bytes) {
-        __builtin_prefetch(blocks + THIN_AHEAD);
         UNROLL for (int c = 0; c < columns; c++)
         {
             vf w[GROUP_VECTORS];
+            __builtin_prefetch(blocks + (size_t)(c + columns) * row);
             group_32(kind, blocks + (size_t)c * row, scales[c].d[i], scales[c].offset[i], w);
             add_group(m, SUMS(kind, m), a, lda, w, 0, sum[c]);
         }
