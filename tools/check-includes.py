@@ -37,7 +37,7 @@ MAY_INCLUDE = {
     "import": [],
     "import/read": ["tensor", "graph"],
     "import/model": ["tensor", "graph", "onnx", "import/read"],
-    "import/recipe": ["import/model", "import/read/beside.h"],
+    "import/recipe": ["import/model"],
     "batch": ["graph", "spec", "kernel/attention/attention.h", "run/model.h"],
     "job": ["text/constrain/constraint.h", "text/stream.h", "text/vocab/token_ids.h", "batch/batch.h",
             "batch/buffered.h"],

@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "import/read/beside.h"
 
 #include <fnmatch.h>
 #include <stdarg.h>
@@ -158,4 +159,14 @@ bool build_fact_bool(const build *b, const char *key, bool otherwise)
 {
     const fact *f = checkpoint_fact(b->c, key);
     return f && f->kind == FACT_BOOL && !f->list ? f->bools[0] : otherwise;
+}
+
+struct json_t *build_beside(build *b, const char *name)
+{
+    struct json_t *out = NULL;
+    char *path = b->code == SIB_OK ? beside_path(b->c, name) : NULL;
+    if (path)
+        b->code = beside_json(path, &out, b->err);
+    mem_free(path);
+    return out;
 }

@@ -39,6 +39,7 @@ typedef struct build {
     source_list sources; /* sources of the weights' elements when they are written */
     const char *scope;   /* prefix of the names of nodes and values */
     bool *taken;         /* (weights of c) true for those that the recipe used */
+    bool has_texts;      /* the metadata have the texts of the outputs, and there is no tokenizer */
     uint32_t n_names;
     value_id seen, seen_mask; /* before opset 23: what hides keys from queries, added to scores; its mask */
     sib_code code;            /* of the first failure */
@@ -78,6 +79,8 @@ const weight *build_find(const build *b, const char *name);
 /* A fact as text or bool; `otherwise` where there is none of that kind. */
 sib_str build_fact_text(const build *b, const char *key, const char *otherwise);
 bool build_fact_bool(const build *b, const char *key, bool otherwise);
+/* A file of JSON next to the checkpoint; NULL where there is none, or after a failure. json_decref. */
+struct json_t *build_beside(build *b, const char *name);
 /* Dim i of a weight; 0 for a missing weight, which is reported. */
 int64_t build_dim(build *b, const char *name, size_t i);
 /* The number of weights named before + i + after, i from 0: "encoder.blocks.3.attn.query.weight". */
@@ -212,6 +215,17 @@ typedef enum build_activation {
 value_id build_activate(build *b, build_activation kind, value_id x);
 /* The activation of a name in config.json ("gelu_new"). Unknown names fail. */
 build_activation build_activation_named(build *b, sib_str name);
+/* A convolution along the last axis: "<name>.weight" [to, from / groups, kernel], or `weight` in its place, and with a bias
+   "<name>.bias". */
+typedef struct build_conv {
+    const char *name;
+    int64_t from, to, kernel, stride, groups;
+    int64_t before, after; /* zeros on both sides */
+    value_id weight;       /* NO_VALUE: the checkpoint's */
+    bool bias;
+} build_conv;
+/* x [B, from, T] to [B, to, (T + before + after - kernel) / stride + 1]. */
+value_id build_conv_1d(build *b, value_id x, const build_conv *c);
 /* x [B, from, T] to [B, to, T / stride], kernel 3, padded by 1. */
 value_id build_conv3(build *b, value_id x, const char *name, int64_t from, int64_t to, int64_t stride);
 

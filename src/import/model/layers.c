@@ -13,18 +13,37 @@ value_id build_linear(build *b, value_id x, const char *name, int64_t in, int64_
     return bias == BUILD_BIAS ? build_add(b, y, build_vector(b, build_text(b, "%s.bias", name), out)) : y;
 }
 
-value_id build_conv3(build *b, value_id x, const char *name, int64_t from, int64_t to, int64_t stride)
+value_id build_conv_1d(build *b, value_id x, const build_conv *c)
 {
-    const int64_t dims[] = {to, from, 3}, kernel[] = {3}, pads[] = {1, 1}, strides[] = {stride};
-    value_id in[] = {x, build_weight(b, build_text(b, "%s.weight", name), 3, dims),
-                     build_vector(b, build_text(b, "%s.bias", name), to)},
+    const int64_t dims[] = {c->to, c->from / c->groups, c->kernel}, pads[] = {c->before, c->after};
+    value_id in[] = {x,
+                     c->weight != NO_VALUE ? c->weight
+                                           : build_weight(b, build_text(b, "%s.weight", c->name), 3, dims),
+                     c->bias ? build_vector(b, build_text(b, "%s.bias", c->name), c->to) : NO_VALUE},
              out;
     build_attributes a = build_no_attributes();
-    build_set_ints(&a, "kernel_shape", 1, kernel);
+    build_set_ints(&a, "kernel_shape", 1, &c->kernel);
     build_set_ints(&a, "pads", 2, pads);
-    build_set_ints(&a, "strides", 1, strides);
-    build_node(b, "Conv", &a, 3, in, 1, &out);
+    build_set_ints(&a, "strides", 1, &c->stride);
+    if (c->groups > 1)
+        build_set_int(&a, "group", c->groups);
+    build_node(b, "Conv", &a, c->bias ? 3 : 2, in, 1, &out);
     return out;
+}
+
+value_id build_conv3(build *b, value_id x, const char *name, int64_t from, int64_t to, int64_t stride)
+{
+    const build_conv c = {.name = name,
+                          .from = from,
+                          .to = to,
+                          .kernel = 3,
+                          .stride = stride,
+                          .groups = 1,
+                          .before = 1,
+                          .after = 1,
+                          .weight = NO_VALUE,
+                          .bias = true};
+    return build_conv_1d(b, x, &c);
 }
 
 /* ---- Tokens -------------------------------------------------------------------------------------------- */

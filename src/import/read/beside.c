@@ -21,6 +21,16 @@ char *beside_path(const checkpoint *c, const char *name)
     return path;
 }
 
+/* Tokenizers without a limit have 10^30 as one: the numbers of a file with such an integer are all read as reals. */
+static json_t *load(const mapping *m, json_error_t *why)
+{
+    const char *text = (const char *)m->bytes.data;
+    json_t *out = json_loadb(text, m->bytes.size, 0, why);
+    if (!out && json_error_code(why) == json_error_numeric_overflow)
+        out = json_loadb(text, m->bytes.size, JSON_DECODE_INT_AS_REAL, why);
+    return out;
+}
+
 sib_code beside_json(const char *path, json_t **out, sib_error *err)
 {
     mapping *m;
@@ -31,7 +41,7 @@ sib_code beside_json(const char *path, json_t **out, sib_error *err)
         return code;
     if (m->bytes.size > MAX_JSON)
         code = err_set(err, SIB_ERR_SIZE, "%s: has more than %zu MiB", path, MAX_JSON >> 20);
-    else if (!(*out = json_loadb((const char *)m->bytes.data, m->bytes.size, 0, &why)))
+    else if (!(*out = load(m, &why)))
         code = err_set_at(err, SIB_ERR_FORMAT, (uint64_t)why.position, "%s: line %d: %s", path, why.line,
                           why.text);
     mapping_release(m);

@@ -31,6 +31,10 @@ static const recipe recipes[] = {
      recipe_is_bert, recipe_bert},
     {"t5", "text to text, an encoder and a decoder: T5, Flan-T5, mT5, UMT5 (Hugging Face)", "t5, mt5, umt5",
      recipe_is_t5, recipe_t5},
+    {"wav2vec2",
+     "speech to text: wav2vec 2, HuBERT, WavLM, data2vec, UniSpeech with CTC heads (Hugging Face)",
+     "wav2vec2, hubert, wavlm, data2vec-audio, unispeech, unispeech-sat", recipe_is_wav2vec2,
+     recipe_wav2vec2},
 };
 #define N_RECIPES (sizeof recipes / sizeof *recipes)
 
@@ -44,17 +48,17 @@ const char *sib_recipe_name(size_t i, const char **meaning)
 }
 
 /* "whisper, gpt2, rwkv, ...": names, or types of models. */
-static void list_recipes(char out[900], bool types)
+static void list_recipes(char out[1000], bool types)
 {
     size_t used = 0;
-    for (size_t i = 0; i < N_RECIPES && used < 900; i++)
-        used += (size_t)snprintf(out + used, 900 - used, "%s%s", i ? ", " : "",
+    for (size_t i = 0; i < N_RECIPES && used < 1000; i++)
+        used += (size_t)snprintf(out + used, 1000 - used, "%s%s", i ? ", " : "",
                                  types ? recipes[i].types : recipes[i].name);
 }
 
 static sib_code no_such_recipe(const char *name, sib_error *err)
 {
-    char names[900];
+    char names[1000];
     list_recipes(names, false);
     return err_set(err, SIB_ERR_ARGUMENT, "'%s' is not a recipe; the recipes are %s", name, names);
 }
@@ -73,7 +77,7 @@ static sib_str model_type(const checkpoint *c)
 
 static sib_code not_recognised(const checkpoint *c, sib_error *err)
 {
-    char names[200] = "", known[900];
+    char names[200] = "", known[1000];
     size_t used = 0, n = checkpoint_weights(c);
     const sib_str type = model_type(c);
     list_recipes(known, true);

@@ -30,6 +30,8 @@ bool recipe_is_t5(const checkpoint *c);
 void recipe_t5(build *b);
 bool recipe_is_mamba(const checkpoint *c);
 void recipe_mamba(build *b);
+bool recipe_is_wav2vec2(const checkpoint *c);
+void recipe_wav2vec2(build *b);
 bool recipe_is_rwkv(const checkpoint *c);
 void recipe_rwkv(build *b);
 

@@ -1,8 +1,5 @@
 #include "import/recipe/text_sentence.h"
 
-#include "base/alloc.h"
-#include "import/read/beside.h"
-
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
@@ -89,17 +86,6 @@ static const struct mode {
 
 /* ---- The folder ---------------------------------------------------------------------------------------- */
 
-/* A file of JSON next to the checkpoint; NULL where there is none, or after a failure. json_decref. */
-static json_t *read_beside(build *b, const char *name)
-{
-    json_t *out = NULL;
-    char *path = b->code == SIB_OK ? beside_path(b->c, name) : NULL;
-    if (path)
-        b->code = beside_json(path, &out, b->err);
-    mem_free(path);
-    return out;
-}
-
 /* The word of a config, or one in a list of words. */
 static bool names_mode(const json_t *said, const char *name)
 {
@@ -147,7 +133,7 @@ static value_id normalized(build *b, value_id x)
 
 static void add_prompts(build *b)
 {
-    json_t *config = read_beside(b, "config_sentence_transformers.json");
+    json_t *config = build_beside(b, "config_sentence_transformers.json");
     const json_t *prompts = json_object_get(config, "prompts");
     const char *name = json_string_value(json_object_get(config, "default_prompt_name"));
     char *text = json_object_size(prompts) ? json_dumps(prompts, JSON_COMPACT) : NULL;
@@ -161,7 +147,7 @@ static void add_prompts(build *b)
 
 static void add_limits(build *b)
 {
-    json_t *config = read_beside(b, "sentence_bert_config.json");
+    json_t *config = build_beside(b, "sentence_bert_config.json");
     const json_t *longest = json_object_get(config, "max_seq_length");
     if (json_is_integer(longest) && json_integer_value(longest) > 0)
         build_add_metadata_int(b, "max_tokens", json_integer_value(longest));
@@ -185,7 +171,7 @@ static value_id add_pooling(build *b, const json_t *module, value_id hidden, val
     const char *folder = json_string_value(json_object_get(module, "path"));
     json_t *config = NULL;
     if (folder && *folder && *folder != '/' && !strstr(folder, ".."))
-        config = read_beside(b, build_text(b, "%.200s/config.json", folder));
+        config = build_beside(b, build_text(b, "%.200s/config.json", folder));
     if (!config)
         build_fail(b, SIB_ERR_FORMAT, "%s: the pooling of its modules.json has no config.json",
                    checkpoint_file(b->c, 0));
@@ -196,7 +182,7 @@ static value_id add_pooling(build *b, const json_t *module, value_id hidden, val
 
 void text_sentence_add(build *b, int64_t d, value_id hidden, value_id mask)
 {
-    json_t *modules = read_beside(b, "modules.json");
+    json_t *modules = build_beside(b, "modules.json");
     value_id x = NO_VALUE;
     if (!modules)
         return;

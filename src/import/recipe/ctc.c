@@ -1,0 +1,155 @@
+#include "import/recipe/ctc.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_VOCABULARY (1 << 20)
+
+/* The object of a file next to the checkpoint; NULL where there is none, or after a failure. */
+static json_t *read_object(build *b, const char *name)
+{
+    json_t *out = build_beside(b, name);
+    if (!out || json_is_object(out))
+        return out;
+    build_fail(b, SIB_ERR_FORMAT, "%s: the %s next to it is not a JSON object", checkpoint_file(b->c, 0),
+               name);
+    json_decref(out);
+    return NULL;
+}
+
+/* ---- Samples ------------------------------------------------------------------------------------------- */
+
+ctc_front ctc_read_front(build *b)
+{
+    ctc_front f = {.rate = 16000, .normalize = true};
+    json_t *both = read_object(b, "processor_config.json"),
+           *alone = read_object(b, "preprocessor_config.json");
+    const json_t *own = json_object_get(both, "feature_extractor");
+    own = own ? own : alone;
+    const json_t *rate = json_object_get(own, "sampling_rate"),
+                 *normalize = json_object_get(own, "do_normalize");
+    if (rate)
+        f.rate = json_is_integer(rate) ? json_integer_value(rate) : 0;
+    f.normalize = !normalize || json_is_true(normalize);
+    if (f.rate < 1000 || f.rate > 384000 || (normalize && !json_is_boolean(normalize)))
+        build_fail(b, SIB_ERR_FORMAT,
+                   "%s: sampling_rate or do_normalize of its processor are none that a model can have",
+                   checkpoint_file(b->c, 0));
+    json_decref(both);
+    json_decref(alone);
+    return f;
+}
+
+void ctc_add_frames(build *b, int64_t rate, int64_t frame, int64_t field)
+{
+    build_add_metadata_int(b, "sample_rate", rate);
+    build_add_metadata_int(b, "frame_samples", frame);
+    build_add_metadata_int(b, "min_samples", field);
+}
+
+/* ---- Texts --------------------------------------------------------------------------------------------- */
+
+/* A token that a tokenizer's configuration names, as text or as an object with its content. */
+static const char *token_of(const json_t *config, const char *key, const char *otherwise)
+{
+    const json_t *named = json_object_get(config, key);
+    const char *text = json_string_value(json_is_object(named) ? json_object_get(named, "content") : named);
+    return text ? text : otherwise;
+}
+
+/* The texts by id: of vocab.json, where several languages have one each the one that target_lang names, and added ones. */
+static void put_texts(build *b, const json_t *vocab, const json_t *config, json_t *texts)
+{
+    const char *language = json_string_value(json_object_get(config, "target_lang")), *text;
+    const json_t *first = json_object_iter_value(json_object_iter((json_t *)vocab));
+    const size_t n = json_array_size(texts);
+    json_t *id;
+    if (json_is_object(first) && !(vocab = json_object_get(vocab, language ? language : "eng"))) {
+        build_fail(b, SIB_ERR_FORMAT, "%s: its vocab.json has no texts of the language '%s' (target_lang)",
+                   checkpoint_file(b->c, 0), language ? language : "eng");
+        return;
+    }
+    json_object_foreach((json_t *)vocab, text, id) if (json_integer_value(id) >= 0 &&
+                                                       (size_t)json_integer_value(id) < n &&
+                                                       json_is_integer(id))
+        json_array_set_new(texts, (size_t)json_integer_value(id), json_string(text));
+    const json_t *added = json_object_get(config, "added_tokens_decoder");
+    const char *number;
+    json_t *token;
+    json_object_foreach((json_t *)added, number, token)
+    {
+        char *end;
+        const unsigned long at = strtoul(number, &end, 10);
+        const char *content = json_string_value(json_object_get(token, "content"));
+        if (*number && !*end && at < n && content)
+            json_array_set_new(texts, at, json_string(content));
+    }
+}
+
+/* The id of a text, -1 where it has none. */
+static int64_t id_of(const json_t *texts, const char *text)
+{
+    for (size_t i = 0; i < json_array_size(texts); i++)
+        if (!strcmp(json_string_value(json_array_get(texts, i)), text))
+            return (int64_t)i;
+    return -1;
+}
+
+static void check_tokenizer(build *b, const json_t *config)
+{
+    const char *kind = token_of(config, "tokenizer_class", "Wav2Vec2CTCTokenizer");
+    if (strcmp(kind, "Wav2Vec2CTCTokenizer") != 0)
+        build_fail(b, SIB_ERR_UNSUPPORTED,
+                   "%s: its tokenizer is %.80s; of tokenizers for CTC only Wav2Vec2CTCTokenizer is built",
+                   checkpoint_file(b->c, 0), kind);
+    if (strcmp(token_of(config, "replace_word_delimiter_char", " "), " ") != 0)
+        build_fail(b, SIB_ERR_UNSUPPORTED,
+                   "%s: words that are not parted by blanks are not built "
+                   "(replace_word_delimiter_char of tokenizer_config.json)",
+                   checkpoint_file(b->c, 0));
+}
+
+static void add_texts(build *b, const json_t *vocab, const json_t *config, int64_t n_vocab)
+{
+    json_t *texts = json_array();
+    const char *unknown = token_of(config, "unk_token", "<unk>"),
+               *pad = token_of(config, "pad_token", "<pad>");
+    for (int64_t i = 0; i < n_vocab; i++)
+        json_array_append_new(texts, json_string(unknown));
+    put_texts(b, vocab, config, texts);
+    int64_t blank = id_of(texts, pad);
+    if (blank < 0)
+        build_fail(b, SIB_ERR_FORMAT, "%s: its vocab.json lacks '%.60s', which stands for no output",
+                   checkpoint_file(b->c, 0), pad);
+    char *list = json_dumps(texts, JSON_COMPACT);
+    if (!list)
+        build_fail(b, SIB_ERR_MEMORY, "no memory for a vocabulary");
+    else
+        build_add_metadata_text(b, "vocabulary", str_of(list));
+    build_add_metadata_int(b, "blank", blank);
+    build_add_metadata_text(b, "word_delimiter", str_of(token_of(config, "word_delimiter_token", "|")));
+    build_add_metadata(b, "lower_case", "%s",
+                       json_is_true(json_object_get(config, "do_lower_case")) ? "true" : "false");
+    free(list);
+    json_decref(texts);
+}
+
+void ctc_add_vocabulary(build *b, int64_t n_vocab)
+{
+    json_t *vocab = read_object(b, "vocab.json"), *config = read_object(b, "tokenizer_config.json");
+    b->has_texts = true;
+    if (n_vocab < 1 || n_vocab > MAX_VOCABULARY)
+        build_fail(b, SIB_ERR_SIZE, "%s: a head of %lld outputs is none that a recogniser can have",
+                   checkpoint_file(b->c, 0), (long long)n_vocab);
+    else if (!vocab)
+        build_fail(
+            b, SIB_ERR_IO,
+            "%s: has no texts of its outputs: fetch vocab.json of the same model and put it next to it",
+            checkpoint_file(b->c, 0));
+    check_tokenizer(b, config);
+    if (b->code == SIB_OK)
+        add_texts(b, vocab, config, n_vocab);
+    json_decref(vocab);
+    json_decref(config);
+}

@@ -1,0 +1,24 @@
+/* What recipes of speech recognisers with a CTC head (Graves et al. 2006) say of their input and output: rate and
+   normalisation of samples, and the texts of the head's outputs, from files next to the checkpoint. */
+#ifndef IMPORT_CTC_H
+#define IMPORT_CTC_H
+
+#include "import/model/build.h"
+
+/* The part of the processor that hears: sampling_rate and do_normalize of processor_config.json or
+   preprocessor_config.json, 16000 Hz and true where there is neither. */
+typedef struct ctc_front {
+    int64_t rate;
+    bool normalize; /* samples are given a mean of 0 and a variance of 1 */
+} ctc_front;
+ctc_front ctc_read_front(build *b);
+
+/* Adds to the metadata how logits become text: "vocabulary", a list of the texts of n_vocab outputs in JSON, "blank",
+   "word_delimiter", "lower_case", from vocab.json and tokenizer_config.json. Fails where a file is missing, cannot be read, or is of
+   a tokenizer that is not built. */
+void ctc_add_vocabulary(build *b, int64_t n_vocab);
+
+/* Adds how samples become frames: "sample_rate", "frame_samples" from one frame to the next, "min_samples" of one frame. */
+void ctc_add_frames(build *b, int64_t rate, int64_t frame, int64_t field);
+
+#endif
