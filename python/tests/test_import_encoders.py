@@ -1,6 +1,8 @@
 """Imported encoders of text, and encoders with decoders, against the originals of transformers with small random weights."""
 
+import functools
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -171,11 +173,19 @@ def test_sentences_refused(tmp_path):
 
 T5 = dict(vocab_size=300, d_model=48, d_kv=20, d_ff=112, num_layers=3, num_decoder_layers=2, num_heads=4, decoder_start_token_id=0,
           relative_attention_num_buckets=12, relative_attention_max_distance=20, pad_token_id=0, eos_token_id=1)  # fmt: skip
+BART = dict(vocab_size=300, d_model=48, encoder_layers=3, decoder_layers=2, encoder_attention_heads=4, decoder_attention_heads=6,
+            encoder_ffn_dim=112, decoder_ffn_dim=80, max_position_embeddings=64, pad_token_id=0, eos_token_id=1, bos_token_id=2,
+            decoder_start_token_id=1, forced_eos_token_id=None)  # fmt: skip
 TRANSLATORS = {
     "t5": ("T5", T5),
     "t5-gated": ("T5", dict(T5, feed_forward_proj="gated-gelu", tie_word_embeddings=False)),  # 1.1, Flan: scores have their own table
     "mt5": ("MT5", T5),
     "umt5": ("UMT5", T5),
+    "bart": ("Bart", BART),
+    "bart-base": ("Bart", dict(BART, activation_function="gelu_new", scale_embedding=True)),  # a folder of the model without its head
+    "mbart": ("MBart", dict(BART, scale_embedding=True, activation_function="relu", decoder_start_token_id=None)),
+    "m2m-100": ("M2M100", dict(BART, activation_function="relu", pad_token_id=4)),
+    "m2m-100-unscaled": ("M2M100", dict(BART, scale_embedding=False)),
 }  # fmt: skip
 
 
@@ -185,17 +195,26 @@ def save_translator(folder, kind):
     model = scatter(getattr(transformers, family + "ForConditionalGeneration")(getattr(transformers, family + "Config")(**settings)), torch)
     if not settings.get("tie_word_embeddings", True):
         model.lm_head.weight = torch.nn.Parameter(torch.randn(settings["vocab_size"], settings["d_model"]) / 7)
+    if hasattr(model, "final_logits_bias") and kind != "bart-base":
+        model.final_logits_bias.copy_(torch.randn_like(model.final_logits_bias))
     with torch.no_grad():  # T5 divides no scores by sqrt(d_kv): its first weights of queries do
         for name, p in model.named_parameters():
             p.mul_(settings["d_kv"] ** -0.5 if name.endswith("Attention.q.weight") else 1)
-    model.save_pretrained(folder)
+    (model.model if kind == "bart-base" else model).save_pretrained(folder)
     names = {0: "<pad>", 1: "</s>", 2: "<unk>"}
     tokenizer = tk.Tokenizer(tk.models.WordLevel({names.get(i, f"w{i}"): i for i in range(300)}, unk_token="<unk>"))
     tokenizer.pre_tokenizer = tk.pre_tokenizers.Whitespace()
     tokenizer.add_special_tokens(list(names.values()))
     tokenizer.post_processor = tk.processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
     tokenizer.save(str(folder / "tokenizer.json"))
-    return torch, model
+    sibyl.import_model(folder, folder / "m.onnx")
+    return folder, torch, model
+
+
+@pytest.fixture(scope="module")
+def translators(tmp_path_factory):
+    """The folder of each kind, with the imported m.onnx, torch and the original in double, made once."""
+    return functools.cache(lambda kind: save_translator(tmp_path_factory.mktemp(kind), kind))
 
 
 def translate(session, source, tokens, layers, heads, size):
@@ -215,48 +234,61 @@ def translate(session, source, tokens, layers, heads, size):
     return whole, np.concatenate(steps, axis=1)
 
 
-@pytest.mark.parametrize("kind, opset", [*((kind, 23) for kind in TRANSLATORS), ("t5", 20)])
-def test_text_to_text(kind, opset, tmp_path):
-    torch, model = save_translator(tmp_path / "model", kind)
-    sibyl.import_model(tmp_path / "model", tmp_path / "m.onnx", opset=opset)
-    source, tokens = (np.random.default_rng(0).integers(3, 300, dims) for dims in ((1, 29), (2, 33)))
+@pytest.mark.parametrize("kind, opset", [*((kind, 23) for kind in TRANSLATORS), ("t5", 20), ("m2m-100", 20)])
+def test_text_to_text(kind, opset, translators, tmp_path):
+    folder, torch, model = translators(kind)
+    path = folder / "m.onnx"
+    if opset != 23:
+        sibyl.import_model(folder, path := tmp_path / "m.onnx", opset=opset)
+    source, tokens = (np.random.default_rng(0).integers(5, 300, dims) for dims in ((1, 29), (2, 33)))
+    source[0, -1] = tokens[0, -1] = model.config.pad_token_id  # M2M-100 gives padding no place
     both = {"input_ids": torch.from_numpy(source.repeat(2, 0)), "decoder_input_ids": torch.from_numpy(tokens)}
     with torch.no_grad():
-        single = model(**both).logits.numpy()
+        single = model.float()(**both).logits.numpy()
         expected = model.double()(**both).logits.numpy()
     allowed = max(2e-6 * np.abs(expected).max(), gap(single, expected))
-    session = sibyl.InferenceSession(tmp_path / "m.onnx")
+    session = sibyl.InferenceSession(path)
     said = session.get_modelmeta().custom_metadata_map
     sizes = [int(said[key]) for key in ("n_layer", "n_head", "head_size")]
     errors = [gap(x, expected) for x in translate(session, source, tokens, *sizes)]
     assert max(errors) <= allowed
     note_model("folder", TRANSLATORS[kind][0], max(errors) / np.abs(expected).max())
-    if kind == "t5":  # the file is ordinary ONNX
-        other = peer("onnxruntime").InferenceSession(tmp_path / "m.onnx")
+    if kind in ("t5", "bart"):  # the file is ordinary ONNX
+        other = peer("onnxruntime").InferenceSession(path)
         assert all(gap(x, expected) <= 3 * allowed for x in translate(other, source, tokens, *sizes))
 
 
 @pytest.mark.parametrize("kind", TRANSLATORS)
-def test_text_to_text_greedy(kind, tmp_path):
-    """The job's text is what generate writes: the source is read once, then a token a step."""
-    torch, model = save_translator(tmp_path / "model", kind)
-    sibyl.import_model(tmp_path / "model", tmp_path / "m.onnx")
-    theirs = model.double().generate(torch.tensor([[5, 17, 200, 33, 9, 150, 1]]), do_sample=False, num_beams=1, max_new_tokens=40)[0]
-    job = sibyl.Job(tmp_path / "m.onnx")
-    ours = job.run({"text": "w5 w17 w200 w33 w9 w150", "max_tokens": 40})
-    assert [0, *ours["tokens"]] == theirs[: 1 + len(ours["tokens"])].tolist() and len(ours["tokens"]) >= len(theirs) - 2
+@pytest.mark.parametrize("forced", [None, 7])
+def test_text_to_text_greedy(kind, forced, translators):
+    """The job's text is what generate writes: the source is read once, then a token a step. forced: a token of the target's language."""
+    folder, torch, model = translators(kind)
+    source = torch.tensor([[5, 17, 200, 33, 9, 150, 1]])
+    theirs = model.double().generate(source, do_sample=False, num_beams=1, max_new_tokens=40, forced_bos_token_id=forced)[0].tolist()
+    inputs = {"text": "w5 w17 w200 w33 w9 w150", "max_tokens": 40}
+    begun = theirs[: 1 if forced is None else 2]
+    ours = sibyl.Job(folder / "m.onnx").run(inputs if forced is None else inputs | {"target_tokens": begun})
+    assert forced in (None, *begun[1:])
+    assert [*begun, *ours["tokens"]][: len(theirs)] == theirs[: len(begun) + len(ours["tokens"])] and len(ours["tokens"]) >= len(theirs) - 2
     assert set(ours) == {"text", "tokens", "logprobs"} and ours["text"].split() == [f"w{i}" for i in ours["tokens"]]
 
 
-def test_text_to_text_refused(tmp_path):
-    save_translator(tmp_path / "model", "t5")
-    path, n = tmp_path / "model" / "config.json", 0
+@pytest.mark.parametrize("kind, changes", [
+    ("t5", [({"num_heads": 7}, "heads"), ({"feed_forward_proj": "gated-sine"}, "sine"), ({"layer_norm_epsilon": -1.0}, "epsilon"),
+            ({"relative_attention_max_distance": 1}, "distances"), ({"decoder_start_token_id": 300}, "decoder_start_token_id"),
+            ({"model_type": "longt5"}, "longt5.*t5, mt5, umt5")]),
+    ("m2m-100", [({"encoder_attention_heads": 7}, "heads"), ({"activation_function": "sine"}, "sine"), ({"pad_token_id": 300}, "pad_token_id"),
+                 ({"forced_bos_token_id": 300}, "forced_bos_token_id"), ({"max_position_embeddings": 0}, "positions"),
+                 ({"tie_word_embeddings": False}, "tie_word_embeddings")])])  # fmt: skip
+def test_text_to_text_refused(kind, changes, translators, tmp_path):
+    shutil.copytree(translators(kind)[0], tmp_path / "model", ignore=shutil.ignore_patterns("m.onnx"))
+    path = tmp_path / "model" / "config.json"
     config = json.loads(path.read_text())
-    for change, said in (({"num_heads": 7}, "heads"), ({"feed_forward_proj": "gated-sine"}, "sine"), ({"layer_norm_epsilon": -1.0}, "epsilon"),
-                         ({"relative_attention_max_distance": 1}, "distances"), ({"decoder_start_token_id": 300}, "decoder_start_token_id"),
-                         ({"model_type": "longt5"}, "longt5.*t5, mt5, umt5")):  # fmt: skip
+    for change, said in changes:
         path.write_text(json.dumps(config | change))
         with pytest.raises(sibyl.SibylError, match=said):
             sibyl.import_model(tmp_path / "model", tmp_path / "m.onnx")
-        n += 1
-    assert n == 6 and not (tmp_path / "m.onnx").exists()
+    path.write_text(json.dumps(config | {"model_type": "longbart"}))
+    with pytest.raises(sibyl.SibylError, match="'longbart'.*but for bart, mbart, m2m_100"):
+        sibyl.import_model(tmp_path / "model", tmp_path / "m.onnx", recipe="bart")
+    assert not (tmp_path / "m.onnx").exists()

@@ -14,6 +14,11 @@ static const recipe recipes[] = {
      recipe_rwkv},
     {"mamba", "text: Mamba, Falcon Mamba (Hugging Face)", "mamba, falcon_mamba", recipe_is_mamba,
      recipe_mamba},
+    /* Before llama, which takes names like its own for its own. */
+    {"t5", "text to text, an encoder and a decoder: T5, Flan-T5, mT5, UMT5 (Hugging Face)", "t5, mt5, umt5",
+     recipe_is_t5, recipe_t5},
+    {"bart", "text to text, an encoder and a decoder: BART, mBART, M2M-100, NLLB (Hugging Face)",
+     "bart, mbart, m2m_100", recipe_is_bart, recipe_bart},
     {"llama",
      "text: Llama, Mistral, Mixtral, Qwen2 and 3, Gemma, Phi-3, OLMo 2, SmolLM3, Granite, StableLM, "
      "StarCoder2, Cohere, GPT-NeoX, "
@@ -29,8 +34,6 @@ static const recipe recipes[] = {
      "(Hugging Face, sentence-transformers)",
      "bert, roberta, xlm-roberta, camembert, distilbert, electra, mpnet, modernbert, deberta-v2",
      recipe_is_bert, recipe_bert},
-    {"t5", "text to text, an encoder and a decoder: T5, Flan-T5, mT5, UMT5 (Hugging Face)", "t5, mt5, umt5",
-     recipe_is_t5, recipe_t5},
     {"wav2vec2",
      "speech to text: wav2vec 2, HuBERT, WavLM, data2vec, UniSpeech with CTC heads (Hugging Face)",
      "wav2vec2, hubert, wavlm, data2vec-audio, unispeech, unispeech-sat", recipe_is_wav2vec2,
