@@ -172,7 +172,7 @@ static void print_error(bench_report *report, json_t *list, const char *name, co
 static void print_errors(bench_report *report, const conv_cases *c)
 {
     const conv_case *cases = c->items;
-    char why[640] = "";
+    char why[SIB_MESSAGE_SIZE] = "";
     sib_tensor *wide = NULL;
     json_t *list = json_array();
     if (!report->settings->json)

@@ -53,7 +53,7 @@ static bool measure(engine_kind kind, const engine_settings *es, model_case *c,
 int bench_first(const void *of)
 {
     const bench_settings *settings = of;
-    char why[640] = "";
+    char why[SIB_MESSAGE_SIZE] = "";
     models list = {0};
     first_run f = {0};
     engine_settings es = {.backend = settings->backend,

@@ -195,7 +195,7 @@ static size_t make_ready(engine_kind kind, const engine_settings *es, const mode
 static void measure_errors(model_case *c, const char *path, bool own, size_t n_outputs,
                            const bench_inputs *in, sib_value **got[ENGINES_OF_FILES])
 {
-    char why[640] = "";
+    char why[SIB_MESSAGE_SIZE] = "";
     sib_value **exact = cli_alloc(n_outputs, sizeof *exact);
     bool ok = error_exact(path, 0, in->n, in->named, exact, why, sizeof why);
     for (size_t k = 0; k < ENGINES_OF_FILES && ok; k++)

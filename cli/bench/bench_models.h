@@ -43,7 +43,7 @@ typedef struct model_case {
     side sides[ENGINE_KINDS];
     char kernels[MODEL_KERNELS]; /* of Sibyl's steps, each once: "conv fused" */
     claims claims;
-    char no_error[640]; /* why there are no errors, or "" */
+    char no_error[SIB_MESSAGE_SIZE]; /* why there are no errors, or "" */
     bool compared;
     char differs[SIB_MESSAGE_SIZE + 300]; /* how the two engines' outputs differ, or "" */
 } model_case;

@@ -41,7 +41,7 @@ typedef enum sib_code {
 #define SIB_NO_OFFSET UINT64_MAX
 
 /* Bytes of an error's message with its NUL. */
-#define SIB_MESSAGE_SIZE 640
+#define SIB_MESSAGE_SIZE 1024
 
 /* Filled by the first failure; later ones leave it alone, so start from SIB_ERROR_INIT (or all zero). Holds
    no allocated memory, so that running out of memory can be reported. */

@@ -20,7 +20,7 @@ SHAPES = [(), (0,), (7,), (3, 4), (2, 0, 5), (2, 3, 4, 5)]
 
 
 class Error(ctypes.Structure):
-    _fields_ = [("code", ctypes.c_int), ("offset", ctypes.c_uint64), ("message", ctypes.c_char * 640)]
+    _fields_ = [("code", ctypes.c_int), ("offset", ctypes.c_uint64), ("message", ctypes.c_char * 1024)]
 
 
 class Entry(ctypes.Structure):
