@@ -22,14 +22,25 @@ static void want(job_run_state *r, uint32_t slot)
 
 static void want_block(job_run_state *r, const job_block *b);
 
+/* Whether the node makes a call itself. */
+static bool makes(const job_node *n, size_t call)
+{
+    for (size_t i = 0; i < n->op->n_calls; i++)
+        if (n->calls[i] == call)
+            return true;
+    return false;
+}
+
 static void want_inputs(job_run_state *r, const job_node *n)
 {
     const job_loop *loop = n->loop;
     for (size_t i = 0; i < n->n_inputs; i++)
         want(r, n->in[i]);
-    for (size_t i = 0; i < n->op->n_calls; i++)
-        if (n->calls[i] != NO_INDEX && r->d->calls[n->calls[i]].of != NO_INDEX)
-            r->held[r->d->calls[n->calls[i]].of] = true;
+    for (size_t i = 0; i < n->op->n_calls; i++) {
+        const size_t of = n->calls[i] != NO_INDEX ? r->d->calls[n->calls[i]].of : NO_INDEX;
+        if (of != NO_INDEX && !makes(n, of))
+            r->held[of] = true;
+    }
     if (!loop)
         return;
     want(r, loop->max_steps);
@@ -58,10 +69,8 @@ bool run_needs(const job_run_state *r, const job_node *n)
     for (size_t i = 0; i < n->n_outputs; i++)
         if (r->wanted[n->out + i])
             return true;
-    for (size_t i = 0; i < n->op->n_calls; i++)
-        if (n->calls[i] != NO_INDEX && r->held[n->calls[i]])
-            return true;
-    return false;
+    /* a node of several calls makes them for itself */
+    return n->op->n_calls == 1 && n->calls[0] != NO_INDEX && r->held[n->calls[0]];
 }
 
 /* ---- Nodes --------------------------------------------------------------------------------------------- */

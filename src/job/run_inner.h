@@ -7,9 +7,9 @@
 typedef struct job_run_state {
     const job_parts *parts;
     const job_doc *d;
-    job_value **slots;      /* (n_slots) */
-    bool *wanted;           /* (n_slots) true where something reads the slot */
-    bool *held;             /* (n_calls) true where a needed node makes a call that is `of` this one */
+    job_value **slots; /* (n_slots) */
+    bool *wanted;      /* (n_slots) true where something reads the slot */
+    bool *held; /* (n_calls) true where a needed node makes a call that is `of` this one, and not this one */
     void **memory;          /* (n_nodes) memory of nodes */
     const job_node **nodes; /* (n_nodes) by number, those that ran */
     job_call **calls;       /* (n_calls) */
