@@ -24,6 +24,8 @@ from cycles import cycles, folder_edge
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 # Files of one folder that call each other, and why.
 KNOWN = {
+    frozenset(("import/read/weight.c", "import/read/weight_codes.c")):
+        "a weight of codes reads its elements and scales as weights",
     frozenset(("backend/gpu/claim.c", "backend/gpu/elementwise.c")):
         "a group is claimed by what runs its first node",
     frozenset(("milli/build.c", "milli/elements.c")):

@@ -1,5 +1,5 @@
 /* Checkpoints: named weights as views of mapped files in any format, and the metadata in those files.
-   A reader per format (`checkpoint_format`, rows in checkpoint.c) recognises its files by their bytes, never
+   A reader per format (`checkpoint_format`, rows in checkpoint_open.c) recognises its files by their bytes, never
    by their name. Everything that a reader takes from a file is checked before use; nothing in a file is ever
    executed.
    An open checkpoint is immutable: several threads may use it. */

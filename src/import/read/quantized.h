@@ -38,7 +38,13 @@ extern const quantized_scheme quantized_schemes[];
 
 typedef enum part_kind { PART_FLOAT, PART_INT32, PART_INT8, PART_UINT8, PART_FLOAT8, PART_INT } part_kind;
 
+/* Bytes of a part's name. */
+#define QUANTIZED_NAME_BYTES (READER_MAX_NAME + 64)
+
 void join_fail(joining *j, sib_code code, const char *format, ...) ERR_PRINTF(3, 4);
+/* The weight BASE<ending>; NULL where there is none. */
+const weight *join_beside(const joining *j, const char *ending);
+bool join_is(const weight *w, part_kind kind);
 /* The part BASE<ending>, dense and of this kind; NULL where there is none, which fails if it is needed. */
 const weight *join_part(joining *j, const char *ending, part_kind kind, bool needed);
 /* The same for a matrix that is needed. */
@@ -47,6 +53,8 @@ const weight *join_matrix(joining *j, const char *ending, part_kind kind);
 bool join_has(const joining *j, const char *ending, part_kind kind);
 /* Fails unless the part has these dims, apart from dims of 1. */
 void join_expect(joining *j, const weight *part, const char *ending, int64_t rows, int64_t columns);
+/* A text of config.json under the entire key. */
+sib_str quantized_text(const checkpoint *c, const char *key, const char *otherwise);
 /* config.json's quantization_config.<key>. */
 int64_t join_int(const joining *j, const char *key, int64_t otherwise);
 /* Whether the text under the key, or `otherwise` where there is none, is `text`. */
