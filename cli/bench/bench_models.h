@@ -23,9 +23,9 @@ typedef struct claims {
 
 /* One engine's measurements of a model. */
 typedef struct side {
-    char why[700];  /* why it could not be measured, or "" */
-    double *us;     /* (n) microseconds of each run */
-    size_t n, room; /* room: of us */
+    char why[SIB_MESSAGE_SIZE + 60]; /* why it could not be measured, or "" */
+    double *us;                      /* (n) microseconds of each run */
+    size_t n, room;                  /* room: of us */
     sib_series series;
     first_run first;
     result_error same, plain; /* against ref in double: of the same file, and of model_case.plain */

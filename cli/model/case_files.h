@@ -17,8 +17,8 @@ typedef struct case_values {
 
 /* Notes of the reader. */
 typedef struct case_reading {
-    bool recast;   /* the files hold bfloat16 as uint16 */
-    char why[700]; /* if reading failed: the file, and why */
+    bool recast;                     /* the files hold bfloat16 as uint16 */
+    char why[SIB_MESSAGE_SIZE + 60]; /* if reading failed: the file, and why */
 } case_reading;
 
 /* Reads the inputs or outputs of a data set (its folder). Returns false if a file cannot be read; release

@@ -32,7 +32,7 @@ typedef struct sib_conform_result {
     bool recast;    /* the files hold bfloat16 as uint16 */
     size_t outputs; /* compared */
     double seconds;
-    char reason[700]; /* why it failed or was skipped; "" where it passed */
+    char reason[SIB_MESSAGE_SIZE + 60]; /* why it failed or was skipped; "" where it passed */
 } sib_conform_result;
 
 /* Opens the model of the case in `folder`, runs every data set, and compares each output for which there is a file: dtype,
