@@ -314,7 +314,7 @@ static void read_state(joining *j, const json_t *state, const weight *w)
     const int64_t rows = state_int(j, json_array_get(shape, 0), "shape"),
                   columns = state_int(j, json_array_get(shape, 1), "shape"),
                   block = state_int(j, json_object_get(state, "blocksize"), "blocksize");
-    int64_t count = 0;
+    int64_t count = 1;
     if (json_array_size(shape) != 2 || !i64_mul(rows, columns, &count))
         join_fail(j, SIB_ERR_FORMAT, "its quant_state has no 'shape' of a matrix");
     if (j->code != SIB_OK)
