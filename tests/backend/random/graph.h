@@ -173,7 +173,7 @@ extern const size_t rg_n_configs;
 typedef struct rg_failure {
     int config; /* index in rg_configs */
     int value;  /* output that differs, RG_NONE if the run failed */
-    char words[700];
+    char words[SIB_MESSAGE_SIZE + 60];
 } rg_failure;
 
 /* How far results may be from ref's: the change when every rounding is perturbed a little. */
