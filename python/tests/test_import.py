@@ -418,7 +418,7 @@ def test_hybrid_decoders(kind, opset, tmp_path):
         model.generation_config.eos_token_id = None
         greedy = model.generate(torch.from_numpy(tokens[:1, :5]), do_sample=False, max_new_tokens=STEPS)[0, 5:]
     expected, allowed = exact(model, torch.from_numpy(tokens))
-    allowed *= 2 if kind in ("qwen3-next", "deepseek-v2", "deepseek-v2-lite") else 1  # parts of the original are float32 whatever its weights are
+    allowed *= 1.5 if kind == "qwen3-next" else 1  # its original computes states in float32 always; 0.8 to 0.98 were measured
     whole, steps = decode_hybrid(sibyl.InferenceSession(tmp_path / "m.onnx"), tokens)
     assert gap(whole, expected) < allowed and gap(steps, expected) < allowed
     note_model("folder", family, max(gap(whole, expected), gap(steps, expected)) / np.abs(expected).max())
