@@ -34,6 +34,10 @@ bool recipe_is_mamba(const checkpoint *c);
 void recipe_mamba(build *b);
 bool recipe_is_wav2vec2(const checkpoint *c);
 void recipe_wav2vec2(build *b);
+bool recipe_is_vit(const checkpoint *c);
+void recipe_vit(build *b);
+bool recipe_is_clip(const checkpoint *c);
+void recipe_clip(build *b);
 bool recipe_is_rwkv(const checkpoint *c);
 void recipe_rwkv(build *b);
 
