@@ -3,6 +3,7 @@
 #include "features_job.h"
 #include "files.h"
 #include "messages.h"
+#include "set/set.h"
 #include "shared_options.h"
 
 #include <stdlib.h>
@@ -17,6 +18,7 @@ typedef struct {
     long bands, threads;
     double chunk, max_seconds;
     bool precise, keep_float, json;
+    set_settings set;
 } settings;
 
 static const char *const presets[] = {"whisper", "librosa", "kaldi", NULL};
@@ -78,6 +80,7 @@ static const cli_option options[] = {
     OPT_THREADS("0"),
     OPT_FLAG("json", json, "print one JSON document instead of text",
              .more = "An object for one input; an object with an array files for several."),
+    OPT_SET,
     OPT_END};
 
 static const char more[] =
@@ -368,29 +371,48 @@ static int make_tools(const settings *s, sib_mel **mel, feature_tools *tools)
     return CLI_DONE;
 }
 
-static int features(const cli_command *self, int argc, char **argv)
+/* A name of a set's recordings. */
+static bool make_item(void *tools, const char *item, const char *path, json_t *record)
 {
-    settings s = {.normalize = -1, .fixed = -1, .bands = PRESET_BANDS};
-    int n_inputs, code;
-    if (!cli_begin(self, argc, argv, &s, &n_inputs, &code))
-        return code;
-    if (n_inputs == 0)
-        return cli_usage(self, "no input: give a recording, or '-' for samples on standard input");
-    if (s.fixed >= 0 && (s.preset != 0 || s.precise || s.keep_float))
-        return cli_usage(self, "--fixed is Whisper's front end of 16-bit samples: not with another --preset, "
-                               "--precise or --float");
-    size_t n = (size_t)n_inputs;
-    if (s.out && strcmp(s.out, "-") == 0)
-        s.out = "/dev/stdout";
+    feature_job job = {.in = item, .title = item, .npy = cli_format("%s.npy", path)};
+    feature_job_run(&job, tools);
+    free(job.npy);
+    if (!job.done)
+        return !cli_fail("%s", job.err.message);
+    const sib_recording_summary *r = &job.summary;
+    json_object_set_new(record, "seconds", json_real((double)job.n_samples / SAMPLE_RATE));
+    json_object_set_new(record, "shape", json_pack("[I, I]", (json_int_t)r->bands, (json_int_t)r->frames));
+    json_object_set_new(record, "dtype", json_string(sib_dtype_name(r->dtype)));
+    return true;
+}
+
+static int run_set(const cli_command *self, const settings *s, const feature_tools *tools)
+{
+    static const char *const endings[] = {"npy", NULL};
+    cli_progress progress;
+    cli_progress_begin(&progress, 1);
+    progress.terminal = false; /* a set has no length */
+    feature_tools own = *tools;
+    own.progress = &progress;
+    return set_run(&(set_work){.command = self,
+                               .settings = s,
+                               .set = &s->set,
+                               .folder = s->out,
+                               .endings = endings,
+                               .make = make_item,
+                               .context = &own});
+}
+
+static int run_named(const cli_command *self, const settings *s, feature_tools *tools, char **argv, size_t n)
+{
     feature_job *jobs = cli_alloc(n, sizeof *jobs);
-    feature_tools tools = {0};
     sib_mel *mel = NULL;
-    code = name_outputs(self, &s, argv, jobs, n);
+    int code = set_wanted(&s->set) ? CLI_DONE : name_outputs(self, s, argv, jobs, n);
     if (code == CLI_DONE)
-        code = make_tools(&s, &mel, &tools);
+        code = make_tools(s, &mel, tools);
     if (code == CLI_DONE)
-        code = run_jobs(&s, &tools, jobs, n);
-    sib_pool_free(&tools.pool);
+        code = set_wanted(&s->set) ? run_set(self, s, tools) : run_jobs(s, tools, jobs, n);
+    sib_pool_free(&tools->pool);
     sib_mel_free(&mel);
     for (size_t i = 0; i < n; i++) {
         free(jobs[i].npy);
@@ -400,9 +422,38 @@ static int features(const cli_command *self, int argc, char **argv)
     return code;
 }
 
+static int check(const cli_command *self, const settings *s, int n_inputs)
+{
+    if (n_inputs == 0 && !set_wanted(&s->set))
+        return cli_usage(self, "no input: give a recording, or '-' for samples on standard input");
+    if (s->fixed >= 0 && (s->preset != 0 || s->precise || s->keep_float))
+        return cli_usage(self, "--fixed is Whisper's front end of 16-bit samples: not with another --preset, "
+                               "--precise or --float");
+    if (set_wanted(&s->set) && (s->png || s->json))
+        return cli_usage(self, "--manifest writes arrays and a manifest: not with --%s",
+                         s->png ? "png" : "json");
+    return set_check(self, &s->set, n_inputs, s->out);
+}
+
+static int features(const cli_command *self, int argc, char **argv)
+{
+    settings s = {.normalize = -1, .fixed = -1, .bands = PRESET_BANDS};
+    int n_inputs, code;
+    if (cli_begin(self, argc, argv, &s, &n_inputs, &code)) {
+        feature_tools tools = {0};
+        if (s.out && strcmp(s.out, "-") == 0)
+            s.out = "/dev/stdout";
+        code = check(self, &s, n_inputs);
+        if (code == CLI_DONE)
+            code = run_named(self, &s, &tools, argv, (size_t)n_inputs);
+    }
+    set_settings_free(&s.set);
+    return code;
+}
+
 const cli_command command_features = {.name = "features",
                                       .summary = "compute log-mel features of recordings",
-                                      .operands = "IN... [-o OUT.npy] [options]",
+                                      .operands = "IN... [-o OUT.npy] [options] | --manifest FILE -o DIR",
                                       .options = options,
                                       .more = more,
                                       .run = features};

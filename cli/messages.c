@@ -8,9 +8,10 @@
 #include <string.h>
 #include <unistd.h>
 
+static _Thread_local char line[4096]; /* that was printed last */
+
 static void print_line(const char *format, va_list values, const char *hint)
 {
-    char line[4096];
     vsnprintf(line, sizeof line, format, values);
     for (char *s = line; *s; s++)
         if ((unsigned char)*s < ' ' || *s == 0x7F)
@@ -25,6 +26,11 @@ int cli_fail(const char *format, ...)
     print_line(format, values, "");
     va_end(values);
     return CLI_FAILED;
+}
+
+const char *cli_last_failure(void)
+{
+    return line;
 }
 
 int cli_usage(const cli_command *command, const char *format, ...)

@@ -12,6 +12,8 @@ struct cli_command;
 
 /* "sibyl: ..." in one line on stderr (control characters become '?'). Returns CLI_FAILED. */
 int cli_fail(const char *format, ...) CLI_PRINTF(1, 2);
+/* What cli_fail printed last in this thread, without "sibyl: "; "" at first. */
+const char *cli_last_failure(void);
 
 /* The same with a hint to the command's help (NULL: to `sibyl help`). Returns CLI_USAGE. */
 int cli_usage(const struct cli_command *command, const char *format, ...) CLI_PRINTF(2, 3);

@@ -32,9 +32,10 @@ typedef struct listener {
     sib_profile *profile; /* for the trace, or NULL */
     cli_progress progress;
     const char *title;
-    int percent; /* that was printed last */
-    FILE *out;   /* where texts go */
-    bool shows;  /* lines are shown as they come */
+    int percent;    /* that was printed last */
+    FILE *out;      /* where texts go */
+    json_t *record; /* line of the manifest, or NULL */
+    bool shows;     /* lines are shown as they come */
     bool cancelled;
     double seconds, took;
 } listener;
@@ -86,6 +87,13 @@ static char *speech_clips(listener *l, const sib_port_value *audio)
     return text;
 }
 
+static void describe(const listener *l, const sib_transcript *t)
+{
+    json_object_set_new(l->record, "seconds", json_real(l->seconds));
+    json_object_set_new(l->record, "language", cli_json_text(t->language));
+    json_object_set_new(l->record, "text", cli_json_text(t->text));
+}
+
 /* clips: where voice activity found speech, or NULL. */
 static bool transcribe_recording(listener *l, job_inputs *in, const char *recording, const char *clips)
 {
@@ -110,6 +118,8 @@ static bool transcribe_recording(listener *l, job_inputs *in, const char *record
         done = l->s->detect ? transcribe_language(recording, t.language,
                                                   sib_job_result_find(r, "language_probability"), l->out)
                             : transcribe_write(l->s, l->out, recording, &t);
+        if (done && l->record)
+            describe(l, &t);
         const sib_tensor *audio = in->items[0].value.tensor; /* [n] */
         const size_t n = (size_t)sib_tensor_count(audio);
         if (done && l->s->image)
@@ -296,7 +306,46 @@ static bool hear(const listener *l, const char *source)
     return done;
 }
 
-static int open_and_transcribe(const transcribe_settings *s, int n, char **paths)
+/* ---- A set ---- */
+
+static bool make_item(void *context, const char *item, const char *path, json_t *record)
+{
+    listener l = *(const listener *)context;
+    transcribe_settings s = *l.s;
+    s.output_file = path;
+    s.quiet = true;
+    l.s = &s;
+    l.record = record;
+    return transcribe_one(&l, item);
+}
+
+static bool transcribe_set(const cli_command *self, const transcribe_settings *s, listener *l)
+{
+    const char *endings[SIB_TRANSCRIPT_FORMAT_COUNT + 1] = {NULL};
+    size_t n = 0;
+    for (int f = 0; f < SIB_TRANSCRIPT_LINES; f++)
+        if (transcribe_writes(s, (sib_transcript_format)f))
+            endings[n++] = sib_transcript_format_name((sib_transcript_format)f);
+    return set_run(&(set_work){.command = self,
+                               .settings = s,
+                               .set = &s->set,
+                               .folder = s->folder,
+                               .endings = endings,
+                               .make = make_item,
+                               .context = l}) == CLI_DONE;
+}
+
+static bool work(const cli_command *self, const transcribe_settings *s, listener *l, int n, char **paths)
+{
+    if (s->live)
+        return hear(l, n ? paths[0] : NULL);
+    if (set_wanted(&s->set))
+        return transcribe_set(self, s, l);
+    return trace_begin(s->trace, &l->profile) &&
+           (s->batch > 1 ? transcribe_together(l, (size_t)n, paths) : transcribe_all(s, l, n, paths));
+}
+
+static int open_and_transcribe(const cli_command *self, const transcribe_settings *s, int n, char **paths)
 {
     if (s->folder && !(names_differ(n, paths) && file_folder_ready(s->folder)))
         return CLI_FAILED;
@@ -319,10 +368,7 @@ static int open_and_transcribe(const transcribe_settings *s, int n, char **paths
                   .out = stdout,
                   .shows = !s->quiet && !s->detect && (s->format < 0 || s->folder || s->output_file)};
     l.cancel = ready && !s->live ? interrupt_begin() : NULL;
-    bool done = s->live ? ready && hear(&l, n ? paths[0] : NULL)
-                        : l.cancel && trace_begin(s->trace, &l.profile) &&
-                              (s->batch > 1 ? transcribe_together(&l, (size_t)n, paths)
-                                            : transcribe_all(s, &l, n, paths));
+    bool done = ready && (s->live || l.cancel) && work(self, s, &l, n, paths);
     done = trace_end(s->trace, &l.profile) && done;
     if (l.cancel)
         interrupt_end();
@@ -340,16 +386,17 @@ static int transcribe(const cli_command *self, int argc, char **argv)
         return code;
     code = transcribe_settings_check(self, &s, n);
     if (code == CLI_DONE)
-        code = extensions_load(&s.ext) ? open_and_transcribe(&s, n, argv) : CLI_FAILED;
+        code = extensions_load(&s.ext) ? open_and_transcribe(self, &s, n, argv) : CLI_FAILED;
     transcribe_settings_free(&s);
     return code;
 }
 
-const cli_command command_transcribe = {.name = "transcribe",
-                                        .summary = "speech to text",
-                                        .operands = "IN... [--model M] [options] | --live [IN]",
-                                        .options = transcribe_options,
-                                        .names = transcribe_names,
-                                        .names_of = "openai-whisper's whisper and whisper.cpp's whisper-cli",
-                                        .more = more,
-                                        .run = transcribe};
+const cli_command command_transcribe = {
+    .name = "transcribe",
+    .summary = "speech to text",
+    .operands = "IN... [--model M] [options] | --live [IN] | --manifest FILE -o DIR",
+    .options = transcribe_options,
+    .names = transcribe_names,
+    .names_of = "openai-whisper's whisper and whisper.cpp's whisper-cli",
+    .more = more,
+    .run = transcribe};

@@ -94,6 +94,7 @@ const cli_option transcribe_options[] = {
     OPT_EXTENSIONS,
     OPT_VERBOSE,
     OPT_FLAG("quiet", quiet, "show neither lines as they are recognised nor a summary"),
+    OPT_SET,
     OPT_END};
 
 #define OUTPUT_FLAG(name, format, letters)                                                                   \
@@ -217,6 +218,7 @@ void transcribe_settings_begin(transcribe_settings *s)
 void transcribe_settings_free(transcribe_settings *s)
 {
     extensions_free(&s->ext);
+    set_settings_free(&s->set);
     free(s->inputs.items);
 }
 
@@ -228,9 +230,22 @@ static bool has_files(const settings *s)
     return any;
 }
 
+/* What the files of a set have no place for. */
+static bool is_of_one(const settings *s)
+{
+    return s->live || s->batch > 1 || s->detect || s->picture || s->image || s->attention || s->output_file ||
+           s->trace;
+}
+
 int transcribe_settings_check(const cli_command *self, const settings *s, int n)
 {
-    if (!n && !s->live)
+    const int code = set_check(self, &s->set, n, s->folder);
+    if (code != CLI_DONE)
+        return code;
+    if (set_wanted(&s->set) && is_of_one(s))
+        return cli_usage(self, "--manifest writes transcripts and a manifest: not with --live, --batch, "
+                               "--detect-language, --picture, --png, --attention, --output-file or --trace");
+    if (!n && !s->live && !set_wanted(&s->set))
         return cli_usage(self, "no recording is given");
     if (s->live && (n > 1 || s->folder || s->picture || s->trace || s->batch > 1 || s->word_timestamps))
         return cli_usage(self, "--live takes one source, and neither --%s",

@@ -4,6 +4,7 @@
 
 #include "command.h"
 #include "job_values.h"
+#include "set/set.h"
 #include "shared_options.h"
 
 typedef struct transcribe_settings {
@@ -12,6 +13,7 @@ typedef struct transcribe_settings {
     const char *attention;   /* likewise */
     const char *output_file; /* path of the files without their endings, or NULL */
     extension_settings ext;
+    set_settings set;
     cli_list inputs;
     long beam, best_of, threads, batch; /* beam 0: 5, or greedy where text is wanted while somebody speaks */
     int task, format, features, verbose;

@@ -5,6 +5,7 @@
 #include "model/dump.h"
 #include "model/model_inputs.h"
 #include "model/profile_text.h"
+#include "model/run_set.h"
 #include "model/value_json.h"
 #include "model/value_text.h"
 #include "shared_options.h"
@@ -15,6 +16,7 @@
 typedef struct settings {
     input_settings in;
     extension_settings ext;
+    set_settings set;
     pass_settings passes;
     cli_list taps;
     const char *out, *backend;
@@ -61,6 +63,7 @@ static const cli_option options[] = {
         .above = true),
     OPT_EXTENSIONS,
     OPT_OPEN_MEMORY,
+    OPT_SET,
     OPT_END};
 
 static const char more[] =
@@ -288,14 +291,48 @@ static bool show_errors(sib_model *m, const settings *s, const model_inputs *in)
     return ok;
 }
 
-/* The work after the options are parsed. */
-static int run_named(const cli_command *self, const settings *s, int n, char **names)
+static bool run_set(const cli_command *self, const settings *s, sib_model *m, const char *path)
+{
+    sib_pool *pool = NULL;
+    model_set set = {.model = m, .in = s->in};
+    const bool done =
+        open_session(m, s, false, &pool, &set.session) &&
+        run_model_set(
+            &set,
+            &(set_work){.command = self, .settings = s, .model = path, .set = &s->set, .folder = s->out}) ==
+            CLI_DONE;
+    sib_session_free(&set.session);
+    sib_pool_free(&pool);
+    return done;
+}
+
+/* Whether an option is given that shows one run. */
+static bool is_of_one(const settings *s)
+{
+    return s->taps.n || s->profile || s->oracle || s->json || s->png || s->trace || s->warmup ||
+           s->repeat > 1;
+}
+
+static int check(const cli_command *self, const settings *s, int n)
 {
     if (n != 1)
         return cli_usage(self, "expected one model, got %d", n);
     if (s->oracle && s->json)
         return cli_usage(self,
                          "--oracle shows text alone; 'sibyl diff --oracle --json' gives the same as JSON");
+    if (set_wanted(&s->set) && is_of_one(s))
+        return cli_usage(self,
+                         "--manifest writes outputs and a manifest: not with --tap, --profile, --oracle, "
+                         "--json, --png, --trace, --warmup or --repeat");
+    return set_check(self, &s->set, 0, s->out);
+}
+
+/* The work after the options are parsed. */
+static int run_named(const cli_command *self, const settings *s, int n, char **names)
+{
+    const int code = check(self, s, n);
+    if (code != CLI_DONE)
+        return code;
     sib_model *m = NULL;
     sib_error err = SIB_ERROR_INIT;
     sib_open_options limits = open_limits(s->open_memory);
@@ -303,6 +340,11 @@ static int run_named(const cli_command *self, const settings *s, int n, char **n
     limits.log = verbose_log(s->verbose);
     if (sib_model_open(names[0], &limits, &m, &err) != SIB_OK)
         return cli_fail("%s", err.message);
+    if (set_wanted(&s->set)) {
+        const bool done = run_set(self, s, m, names[0]);
+        sib_model_free(&m);
+        return done ? CLI_DONE : CLI_FAILED;
+    }
     model_inputs in = {0};
     dump_writer to = {0};
     bool ok = (!s->out || dump_begin(s->out, &to)) && model_inputs_read(m, &s->in, &in) &&
@@ -321,15 +363,17 @@ static int run(const cli_command *self, int argc, char **argv)
     if (cli_begin(self, argc, argv, &s, &n, &code))
         code = extensions_load(&s.ext) ? run_named(self, &s, n, argv) : CLI_FAILED;
     extensions_free(&s.ext);
+    set_settings_free(&s.set);
     free(s.in.inputs.items);
     free(s.in.dims.items);
     free(s.taps.items);
     return code;
 }
 
-const cli_command command_run = {.name = "run",
-                                 .summary = "run a model, and show any of its values",
-                                 .operands = "MODEL -i NAME=WHAT... [-o DIR|FILE.npz] [options]",
-                                 .options = options,
-                                 .more = more,
-                                 .run = run};
+const cli_command command_run = {
+    .name = "run",
+    .summary = "run a model, and show any of its values",
+    .operands = "MODEL -i NAME=WHAT... [-o DIR|FILE.npz] [options] | MODEL --manifest FILE -o DIR",
+    .options = options,
+    .more = more,
+    .run = run};

@@ -97,7 +97,7 @@ class Documents(Case):
         return self.done("help", "--completion", shell)
 
     def test_tables(self):
-        self.assertEqual(len(self.options("features")), 15)
+        self.assertEqual(len(self.options("features")), 18)
         self.assertEqual(self.options("help"), {"completion", "help", "manual"})
 
     def test_manual(self):
