@@ -11,7 +11,7 @@ PYTEST  = OMP_NUM_THREADS=1 PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 $(PYTHON) -m pytest
 CTEST   = ctest -j $$(($(JOBS) + 2)) --no-tests=error
 SHELL   = /bin/bash
 
-.PHONY: all build build-tests setup demo test test-c test-python compare compare-gpu compare-python bench asan tsan portable debug neon cortex gpu-test gpu-bench mutate mutate-checkpoints mutate-tokenizers faults fuzz-http load random-graphs page serve test-web check check-paths format operators models digits tile-tables install example clean
+.PHONY: all build build-tests setup demo test test-c test-python compare compare-gpu compare-python bench asan tsan portable debug neon cortex gpu-test gpu-bench mutate mutate-checkpoints mutate-tokenizers faults fail-calls fuzz-http load random-graphs page serve test-web check check-paths format operators models digits tile-tables install example clean
 
 all: build
 	@if [ $(PRESET) = release ]; then ln -sf release/cli/sibyl build/sibyl; fi
@@ -153,6 +153,11 @@ mutate-tokenizers: need-test
 # Faults put into models, 14 into each: does `sibyl diff` name the node from onnxruntime's values?
 faults: need-peers build
 	$(PYTHON) python/tests/model_faults.py --command build/$(PRESET)/cli/sibyl
+
+# Every allocation, and every call for files, of the commands fails once, or ends the process.
+fail-calls: need-test
+	@$(MAKE) --no-print-directory build-tests
+	SIBYL_FAULTS=all ctest --preset $(PRESET) -R '^faults_' --verbose --timeout 36000
 
 # Mutated HTTP requests and WebSocket frames at a server under the sanitizers, for TIME seconds. What ends it is kept in
 # build/fuzz-http.

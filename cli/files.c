@@ -1,8 +1,10 @@
 #include "files.h"
 
+#include "aside.h"
 #include "messages.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,22 +76,51 @@ bool file_folder_ready(const char *folder)
     return file_folder_takes(folder);
 }
 
+bool file_is_special(const char *path)
+{
+    struct stat st;
+    return strncmp(path, "/dev/", 5) == 0 || strncmp(path, "/proc/", 6) == 0 ||
+           (stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode));
+}
+
+/* A new file beside `path`, locked. *part: its name, released with free. -1, with errno, on failure. */
+static int open_part(const char *path, char **part)
+{
+    for (int i = 0;; i++) {
+        *part = cli_format("%s.%d.part", path, i);
+        const int left = cli_aside_open_left(*part);
+        if (left >= 0) {
+            unlink(*part);
+            close(left);
+        }
+        const int fd = open(*part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if ((fd < 0 && (errno != EEXIST || i == CLI_ASIDE_TRIES)) ||
+            (fd >= 0 && cli_aside_lock(fd, *part, true)))
+            return fd;
+        if (fd >= 0)
+            close(fd);
+        free(*part);
+    }
+}
+
 bool file_put(const char *path, const char *data, size_t size)
 {
-    char *part = cli_format("%s.part", path);
-    FILE *f = fopen(part, "wb");
-    bool done = f && fwrite(data, 1, size, f) == size;
-    if (f && fclose(f))
-        done = false;
-    if (done && rename(part, path))
-        done = false;
-    if (!done) {
-        cli_fail("%s: %s", path, strerror(errno));
-        if (f)
+    char *part = NULL;
+    const bool special = file_is_special(path);
+    const int fd = special ? open(path, O_WRONLY | O_CLOEXEC) : open_part(path, &part);
+    FILE *f = fd < 0 ? NULL : fdopen(fd, "wb");
+    int cause = f && fwrite(data, 1, size, f) == size ? 0 : errno;
+    if (f && fclose(f) && !cause)
+        cause = errno;
+    if (!cause && part && rename(part, path))
+        cause = errno;
+    if (cause) {
+        cli_fail("%s: %s", path, strerror(cause));
+        if (part && fd >= 0)
             unlink(part);
     }
     free(part);
-    return done;
+    return !cause;
 }
 
 char *file_read_stream(FILE *f, const char *name, size_t max, size_t *size)

@@ -30,7 +30,10 @@ bool file_folder_takes(const char *folder);
 /* The same; creates the folder if its parent exists. */
 bool file_folder_ready(const char *folder);
 
-/* Writes a file completely, first as NAME.part in the same folder. On failure returns false, with a line on
+/* True for a device or pipe, which is written directly. */
+bool file_is_special(const char *path);
+
+/* Writes a file completely, first as NAME.0.part in the same folder. On failure returns false, with a line on
    stderr, and leaves no file. */
 bool file_put(const char *path, const char *data, size_t size);
 

@@ -277,8 +277,11 @@ static int write_json(const case_list *cases, const size_t counts[3], double sec
         json_pack("{s:o, s:I, s:I, s:I, s:o}", "cases", list, "passed",
                   (json_int_t)counts[SIB_CONFORM_PASSED], "failed", (json_int_t)counts[SIB_CONFORM_FAILED],
                   "skipped", (json_int_t)counts[SIB_CONFORM_SKIPPED], "seconds", cli_json_number(seconds));
-    int code =
-        json_dump_file(report, path, JSON_INDENT(2)) == 0 ? CLI_DONE : cli_fail("%s cannot be written", path);
+    char *text = json_dumps(report, JSON_INDENT(2));
+    const int code = !text                                ? cli_fail("%s: too little memory", path)
+                     : file_put(path, text, strlen(text)) ? CLI_DONE
+                                                          : CLI_FAILED;
+    free(text);
     json_decref(report);
     return code;
 }
@@ -296,9 +299,11 @@ static void put_xml(FILE *f, const char *text)
 
 static int write_junit(const case_list *cases, const size_t counts[3], double seconds, const char *path)
 {
-    FILE *f = fopen(path, "w");
+    char *text = NULL;
+    size_t size = 0;
+    FILE *f = open_memstream(&text, &size);
     if (!f)
-        return cli_fail("%s cannot be written", path);
+        return cli_fail("%s: too little memory", path);
     fprintf(f,
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"conform\" tests=\"%zu\" "
             "failures=\"%zu\" "
@@ -318,8 +323,12 @@ static int write_junit(const case_list *cases, const size_t counts[3], double se
         fputs("\"/></testcase>\n", f);
     }
     fputs("</testsuite>\n", f);
-    bool ok = !ferror(f);
-    return fclose(f) == 0 && ok ? CLI_DONE : cli_fail("%s cannot be written", path);
+    const bool made = !ferror(f);
+    const int code = fclose(f) || !made           ? cli_fail("%s: too little memory", path)
+                     : file_put(path, text, size) ? CLI_DONE
+                                                  : CLI_FAILED;
+    free(text);
+    return code;
 }
 
 static bool was_drawn(const conform_case *c)

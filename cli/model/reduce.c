@@ -246,11 +246,11 @@ static bool halve(const model_inputs *from, int64_t size, model_inputs *out)
 
 /* The best model with inputs of any dims, since files mostly declare numbers; NULL where there can be none.
    */
-static sib_model *with_free_dims(const search *x)
+static sib_model *with_free_dims(search *x)
 {
     sib_model *out = NULL;
     char *path = file_join(x->check.folder, "model.onnx");
-    if (reduce_save(x->best.model, path, &(sib_error)SIB_ERROR_INIT))
+    if (reduce_check_save(&x->check, x->best.model, path))
         sib_model_open(path, &(sib_open_options){.any_input_dims = true, .registry = x->s->ext.registry},
                        &out, NULL);
     free(path);
@@ -347,6 +347,8 @@ static bool reduce_model(search *x)
         reduce_dims(x);
     if (interrupt_came())
         return cli_fail("%s: interrupted", x->path), false;
+    if (x->check.failed)
+        return false;
     if (!x->best.model)
         return cli_fail("%s: no part of it shows the fault in '%s'", x->path,
                         x->check.command ? x->s->check : x->check.fault),

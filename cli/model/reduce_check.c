@@ -131,7 +131,7 @@ static char *write_inputs(const reduce_check *c, const model_inputs *in)
     dump_writer w;
     bool ok = dump_begin(path, &w);
     for (size_t i = 0; i < in->n && ok; i++)
-        ok = sib_value_tensor(in->items[i].value) && dump_put(&w, in->items[i].name, in->items[i].value);
+        ok = dump_put(&w, in->items[i].name, in->items[i].value);
     ok = ok && dump_end(&w);
     dump_discard(&w);
     if (!ok) {
@@ -148,14 +148,26 @@ bool reduce_save(const sib_model *m, const char *path, sib_error *err)
             (*err = (sib_error)SIB_ERROR_INIT, sib_model_save(m, path, "model.onnx.data", err) == SIB_OK));
 }
 
+bool reduce_check_save(reduce_check *c, const sib_model *m, const char *path)
+{
+    sib_error err = SIB_ERROR_INIT;
+    const bool saved = reduce_save(m, path, &err);
+    if (!saved && err.code == SIB_ERR_IO)
+        c->failed = (cli_fail("%s", err.message), true);
+    return saved;
+}
+
 bool reduce_check_shows(reduce_check *c, const sib_model *m, const model_inputs *in)
 {
-    if (c->done >= c->limit || interrupt_came())
+    if (c->done >= c->limit || c->failed || interrupt_came())
         return false;
-    sib_error err = SIB_ERROR_INIT;
+    for (size_t i = 0; i < in->n; i++)
+        if (!sib_value_tensor(in->items[i].value))
+            return false;
     char *model = file_join(c->folder, "model.onnx"), *inputs = write_inputs(c, in);
-    const bool saved = inputs && reduce_save(m, model, &err);
+    const bool saved = inputs && reduce_check_save(c, m, model);
     bool shown = false;
+    c->failed = c->failed || !inputs;
     if (saved && c->command)
         shown = run_command(c, model, inputs) == c->status;
     else if (saved) {

@@ -17,6 +17,7 @@ typedef struct reduce_check {
     long done, limit;  /* checks */
     char *fault;       /* the value that diff names, NULL of a command, */
     bool unrun;        /* since it could not be compared */
+    bool failed;       /* a check could not be made, as a line on stderr says */
 } reduce_check;
 
 /* Reads "diff" and its options: words between blanks, those in quotes as one; or another command. Returns
@@ -31,8 +32,10 @@ uint32_t reduce_check_find(reduce_check *c, const char *path, const sib_graph *g
    with 0 or cannot be run. */
 bool reduce_check_command(reduce_check *c, const char *path, const model_inputs *in);
 /* Whether a model shows the fault on these inputs: of a command, whether it ends as for the entire model. False
-   where no check is left or a signal has come. */
+   where no check is left, one could not be made, or a signal has come. */
 bool reduce_check_shows(reduce_check *c, const sib_model *m, const model_inputs *in);
+/* Saves a model to be checked. Where it cannot be written, no further check is made. */
+bool reduce_check_save(reduce_check *c, const sib_model *m, const char *path);
 void reduce_check_free(reduce_check *c);
 
 /* Saves a model, with its weights in a file of their own where one is too small for them. */

@@ -8,11 +8,12 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 /* Attempts at finding a free temporary name. */
-#define OUTFILE_TRIES 100
+#define OUTFILE_TRIES 1000
 
 static void outfile_end(outfile *f)
 {
@@ -31,14 +32,48 @@ bool outfile_is_special(const char *path)
     return stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode);
 }
 
+aside_state aside_lock(int fd, const char *path)
+{
+    struct stat opened, named;
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0)
+        return errno == EWOULDBLOCK ? ASIDE_LOST : ASIDE_UNKNOWN;
+    if (fstat(fd, &opened) != 0 || lstat(path, &named) != 0)
+        return ASIDE_LOST;
+    return opened.st_dev == named.st_dev && opened.st_ino == named.st_ino ? ASIDE_OURS : ASIDE_LOST;
+}
+
+/* Removes what a process that was ended left under a temporary name. Returns false where there is no such
+   file. */
+static bool remove_left(const char *aside)
+{
+    const int fd = open(aside, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0)
+        return errno != ENOENT;
+    struct stat st;
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && aside_lock(fd, aside) == ASIDE_OURS)
+        unlink(aside);
+    close(fd);
+    return true;
+}
+
 static int open_aside(outfile *f, size_t bytes, int access)
 {
     for (int i = 0; i < OUTFILE_TRIES; i++) {
-        snprintf(f->aside, bytes, "%s.%ld.%d.part", f->path, (long)getpid(), i);
-        int fd = open(f->aside, access | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-        if (fd >= 0 || errno != EEXIST)
-            return fd;
+        snprintf(f->aside, bytes, "%s.%d.part", f->path, i);
+        if (!remove_left(f->aside))
+            break;
     }
+    for (int i = 0; i < OUTFILE_TRIES; i++) {
+        snprintf(f->aside, bytes, "%s.%d.part", f->path, i);
+        int fd = open(f->aside, access | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (fd < 0 && errno != EEXIST)
+            return fd;
+        if (fd >= 0 && aside_lock(fd, f->aside) != ASIDE_LOST)
+            return fd;
+        if (fd >= 0)
+            close(fd);
+    }
+    errno = EEXIST;
     return -1;
 }
 

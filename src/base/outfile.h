@@ -12,7 +12,8 @@ typedef struct outfile {
     char *aside;  /* temporary name */
 } outfile;
 
-/* Begins a file with the final name `path`. Errors: SIB_ERR_IO naming the path, SIB_ERR_MEMORY. */
+/* Begins a file with the final name `path`, and removes what processes that were ended left of such a file: the
+   temporary names are NAME.0.part and on, and are locked while they are written. Errors: SIB_ERR_IO naming the path, SIB_ERR_MEMORY. */
 sib_code outfile_begin(outfile *f, const char *path, sib_error *err);
 
 /* Flushes, closes and renames; on failure, such as a full disk, nothing is left behind. Ends f in both
@@ -31,6 +32,16 @@ sib_code outfile_unnamed(const char *path, int *fd, sib_error *err);
    where the file ends before. */
 sib_code outfile_write_at(int fd, const void *data, size_t n, uint64_t at, const char *path, sib_error *err);
 sib_code outfile_read_at(int fd, void *data, size_t n, uint64_t at, const char *path, sib_error *err);
+
+/* What a lock says of a file or folder that is written aside: its lock ends with the process that writes it. */
+typedef enum aside_state {
+    ASIDE_OURS,    /* `path` is still its name, and nobody else has it until fd is closed */
+    ASIDE_LOST,    /* another process has it, or has removed it */
+    ASIDE_UNKNOWN, /* the file system has no locks */
+} aside_state;
+
+/* Locks what is opened as fd and was found, or made, as `path`. */
+aside_state aside_lock(int fd, const char *path);
 
 /* True where a file is written directly, since it cannot be renamed: a device or a pipe. */
 bool outfile_is_special(const char *path);

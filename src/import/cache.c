@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/array.h"
 #include "base/error.h"
+#include "base/outfile.h"
 #include "base/path.h"
 
 #include <dirent.h>
@@ -83,6 +84,17 @@ static uint64_t bytes_in(const char *folder)
     return sum;
 }
 
+/* True for the folder of an import that was ended. age: seconds since it was changed, by which it is judged where
+   file systems have no locks. */
+static bool is_left(const char *path, time_t age)
+{
+    const int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const aside_state state = fd < 0 ? ASIDE_UNKNOWN : aside_lock(fd, path);
+    if (fd >= 0)
+        close(fd); /* nobody locks it again: it has the name of its import alone */
+    return state == ASIDE_OURS || (state == ASIDE_UNKNOWN && age > LEFT_OVER);
+}
+
 /* Looks at one entry of the folder: a model is listed; what an ended import left is removed. */
 static void look_at(kept_models *m, const char *folder, const char *name, time_t now)
 {
@@ -100,7 +112,7 @@ static void look_at(kept_models *m, const char *folder, const char *name, time_t
         m->bytes += found.bytes;
         return;
     }
-    if (S_ISDIR(st.st_mode) && !strncmp(name, "making-", 7) && now - st.st_mtime > LEFT_OVER)
+    if (S_ISDIR(st.st_mode) && !strncmp(name, "making-", 7) && is_left(path, now - st.st_mtime))
         cache_remove(path);
     mem_free(path);
 }

@@ -11,7 +11,7 @@ sib_code cache_path(const char *name, char **out, sib_error *err);
 /* Bytes that the models in `folder` may take, by $SIBYL_CACHE_MB. Errors: SIB_ERR_ARGUMENT (it is no number). */
 sib_code cache_limit(uint64_t *out, sib_error *err);
 /* Removes models from `folder`, those not used for longest first, until all take `limit` bytes at most, but never the one
-   whose name is `kept`; and what imports that were ended left behind a day ago. What is in use stays mapped. Failures are
+   whose name is `kept`; and what imports that were ended left behind. What is in use stays mapped. Failures are
    left to the next call. */
 void cache_trim(const char *folder, uint64_t limit, const char *kept);
 /* Removes a folder with the files in it. */

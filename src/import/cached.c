@@ -6,6 +6,7 @@
 #include "base/cancel.h"
 #include "base/error.h"
 #include "base/mapping.h"
+#include "base/outfile.h"
 #include "base/path.h"
 #include "import/cache.h"
 #include "import/read/folder.h"
@@ -275,7 +276,8 @@ static sib_code make_model(const char *folder, const cached_source *s, const sib
     char *aside = path_join(folder, "making-XXXXXX"), *final = path_join(folder, s->key), *model = NULL;
     sib_code code = aside && final ? SIB_OK : err_memory(err, strlen(folder), "a path");
     bool made = code == SIB_OK && mkdtemp(aside);
-    if (code == SIB_OK && !made)
+    const int held = made ? open(aside, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    if (code == SIB_OK && (held < 0 || aside_lock(held, aside) == ASIDE_LOST))
         code = err_set(err, SIB_ERR_IO, "%s: cannot be written: %s", folder, strerror(errno));
     if (made && !(model = path_join(aside, "model.onnx")))
         code = err_memory(err, strlen(folder), "a path");
@@ -285,6 +287,8 @@ static sib_code make_model(const char *folder, const cached_source *s, const sib
         code = err_set(err, SIB_ERR_IO, "%s: cannot be written: %s", final, strerror(errno));
     if (made)
         cache_remove(aside); /* gone where it was renamed; where another process was first, ours goes */
+    if (held >= 0)
+        close(held);
     mem_free(model);
     mem_free(aside);
     mem_free(final);

@@ -92,7 +92,7 @@ static sib_code write_place(writer *w, FILE *stream, const external_place *p, ui
         ok = ok && fwrite(sib_tensor_data(copy ? copy : p->tensor), 1, (size_t)p->bytes, stream) == p->bytes;
     sib_tensor_free(&copy);
     *end = p->offset + p->bytes;
-    return ok ? SIB_OK : writer_fail(w, SIB_ERR_IO, "external data cannot be written: %s", strerror(errno));
+    return ok ? SIB_OK : SIB_ERR_IO; /* begin_external says which file */
 }
 
 /* Path of the external file in the model's folder. */
@@ -121,6 +121,8 @@ static sib_code begin_external(writer *w, outfile *f)
     mem_free(path);
     for (size_t i = 0; code == SIB_OK && i < w->n_places; i++)
         code = write_place(w, f->stream, &w->places[i], &end);
+    if (code == SIB_ERR_IO && f->stream && ferror(f->stream))
+        code = outfile_commit(f, w->err); /* fails, with the name and the cause */
     return w->code = code;
 }
 

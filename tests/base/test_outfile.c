@@ -54,6 +54,31 @@ TEST(failures_name_the_path)
     assert_int_equal(code, SIB_ERR_MEMORY);
 }
 
+/* What a process that was ended left is gone after the next one; what is being written stays. */
+TEST(what_was_left_is_removed)
+{
+    char path[128], left[160];
+    snprintf(path, sizeof path, "%s/a", folder);
+    snprintf(left, sizeof left, "%s.0.part", path);
+    sib_error err = SIB_ERROR_INIT;
+    outfile f, g;
+    unlink(path);
+    for (int i = 0; i < 3; i++) {
+        snprintf(left, sizeof left, "%s.%d.part", path, i);
+        fclose(fopen(left, "w"));
+    }
+    CHECK_OK(outfile_begin(&f, path, &err), err);
+    assert_int_equal(files_in_folder(), 1);
+    CHECK_OK(outfile_begin(&g, path, &err), err);
+    assert_string_not_equal(f.aside, g.aside);
+    assert_int_equal(files_in_folder(), 2);
+    fputs("second", g.stream);
+    CHECK_OK(outfile_commit(&g, &err), err);
+    fputs("first", f.stream);
+    CHECK_OK(outfile_commit(&f, &err), err);
+    assert_int_equal(files_in_folder(), 1);
+}
+
 /* "/dev/stdout" that leads to a plain file is written through, not replaced. */
 TEST(links_of_the_system_stay)
 {

@@ -275,11 +275,10 @@ class Cached(Small):
         self.assertEqual(len(self.kept()), 2)
 
     def test_limit(self):
-        """The model that was not used for longest goes, and what an import left that was ended a day ago."""
+        """The model that was not used for longest goes, and what an import left that was ended."""
         left = self.models / "making-abcdef"
         left.mkdir(parents=True)
         (left / "model.onnx.data").write_bytes(bytes(100))
-        os.utime(left, (time.time() - 90000,) * 2)
         used = []
         for k in range(3):
             (self.folder / "g" / "g.safetensors").write_bytes(safetensors(SHAPES, {("ln_f.bias", 3): float(k)}))

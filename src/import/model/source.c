@@ -106,7 +106,7 @@ static sib_code write_bytes(sink *k, const source *s, const void *bytes, size_t 
         memcpy(k->memory, bytes, n);
         k->memory += n;
     } else if (fwrite(bytes, 1, n, k->stream) != n)
-        return err_set(err, SIB_ERR_IO, "weights cannot be written: %s", strerror(errno));
+        return SIB_ERR_IO; /* the file's writer says which and why */
     return k->work ? work_did(k->work, n, s->name, err) : SIB_OK;
 }
 
