@@ -11,7 +11,7 @@ PYTEST  = OMP_NUM_THREADS=1 PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 $(PYTHON) -m pytest
 CTEST   = ctest -j $$(($(JOBS) + 2)) --no-tests=error
 SHELL   = /bin/bash
 
-.PHONY: all build build-tests setup demo test test-c test-python compare compare-gpu compare-python bench asan tsan portable debug neon cortex gpu-test gpu-bench mutate mutate-checkpoints mutate-tokenizers faults fail-calls fuzz-http load random-graphs page serve test-web check check-paths format operators models digits tile-tables install example clean
+.PHONY: all build build-tests setup demo test test-c test-python compare compare-gpu compare-python bench asan tsan portable debug neon cortex gpu-test gpu-bench mutate mutate-checkpoints mutate-tokenizers faults fail-calls fuzz-http load random-graphs page serve site test-web check check-paths format operators models digits tile-tables install example clean
 
 all: build
 	@if [ $(PRESET) = release ]; then ln -sf release/cli/sibyl build/sibyl; fi
@@ -52,6 +52,10 @@ page: need-page build/page/index.html
 
 build/page/index.html: $(shell find web/src web/public web/*.html web/*.json web/*.ts -type f)
 	cd web && npm run --silent build
+
+# The documents as a site, in build/site; fails where a link leads nowhere.
+site: need-check
+	NO_MKDOCS_2_WARNING=1 build/venv/bin/mkdocs build
 
 # Every test, of C and of Python; the last lines count the skipped cases and what they need.
 test:
@@ -183,6 +187,7 @@ check: need-check all
 	tools/check-links.py build/$(PRESET)
 	tools/check-headers.sh
 	$(PYTHON) tools/check-types.py
+	@$(MAKE) --no-print-directory site
 	tools/analyse.py build/$(PRESET)
 
 # clang's path checks as far as clang goes by itself (20 minutes).

@@ -200,7 +200,7 @@ def tally(passed, n):
 def own_words(operator, it):
     if it.own == 0 and operator.name in ELSEWHERE:
         path = pathlib.PurePath(ELSEWHERE[operator.name])
-        return f"[{path.name}](../{path})"
+        return f"`{path}`"
     return tally(it.own_passed, it.own)
 
 
