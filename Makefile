@@ -11,7 +11,7 @@ PYTEST  = OMP_NUM_THREADS=1 PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 $(PYTHON) -m pytest
 CTEST   = ctest -j $$(($(JOBS) + 2)) --no-tests=error
 SHELL   = /bin/bash
 
-.PHONY: all build build-tests setup demo test test-c test-python compare compare-gpu compare-python bench asan tsan portable debug neon cortex gpu-test gpu-bench mutate mutate-checkpoints mutate-tokenizers faults fail-calls fuzz-http load random-graphs page serve site test-web check check-paths format operators models digits tile-tables install example clean
+.PHONY: all build build-tests setup demo test test-c test-python compare compare-gpu compare-python bench asan tsan portable debug neon cortex gpu-test gpu-bench mutate mutate-checkpoints mutate-tokenizers faults fail-calls fuzz fuzz-http load random-graphs page serve site test-web check check-paths format operators models digits tile-tables install example clean
 
 all: build
 	@if [ $(PRESET) = release ]; then ln -sf release/cli/sibyl build/sibyl; fi
@@ -163,9 +163,16 @@ fail-calls: need-test
 	@$(MAKE) --no-print-directory build-tests
 	SIBYL_FAULTS=all ctest --preset $(PRESET) -R '^faults_' --verbose --timeout 36000
 
+# Every fuzz target (fuzz/), guided by coverage, under the sanitizers; TIME seconds for all together. What they find is kept
+# in build/fuzz-findings. TARGETS="onnx job": these alone.
+TIME ?= 600
+fuzz: need-fuzz
+	@test -f build/fuzz/build.ninja || cmake --preset fuzz
+	@cmake --build --preset fuzz -j $(JOBS) --target fuzz_all
+	fuzz/run.py --seconds $(TIME) --jobs $(JOBS) $(TARGETS)
+
 # Mutated HTTP requests and WebSocket frames at a server under the sanitizers, for TIME seconds. What ends it is kept in
 # build/fuzz-http.
-TIME ?= 600
 fuzz-http: need-test
 	@test -f build/asan/build.ninja || cmake --preset asan
 	@cmake --build --preset asan -j $(JOBS) --target sibyl_command

@@ -62,4 +62,21 @@ static const char merged[] =
 static const char world[] = "1 'a' 1\n2 'b' 1\n3 \"ab'\" 3\n5 b'\\xff\\xfe' 2\n6 '\\n' 1\n7 '\xC3\xA9' 2\n8 "
                             "'\\u4e2d' 3\n9 '\\\\' 1\n10 'ab' 2\n";
 
+static const char stepped[] =
+    "{\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"NFKC\"},{\"type\":\"Lowercase\"},{"
+    "\"type\":\"Strip\"},"
+    "{\"type\":\"Replace\",\"pattern\":{\"Regex\":\"x+\"},\"content\":\"ab\"},{\"type\":\"StripAccents\"}]},"
+    "\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Split\",\"pattern\":{\"Regex\":"
+    "\"(?=b)|,\"},"
+    "\"behavior\":\"MergedWithNext\",\"invert\":false},{\"type\":\"Digits\",\"individual_digits\":true},"
+    "{\"type\":\"Punctuation\",\"behavior\":\"Contiguous\"},{\"type\":\"Metaspace\",\"replacement\":\"_\","
+    "\"prepend_scheme\":\"first\"}]},"
+    "\"decoder\":{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"ByteFallback\"},{\"type\":\"Metaspace\","
+    "\"replacement\":\"_\"},"
+    "{\"type\":\"Fuse\"},{\"type\":\"Strip\",\"content\":\"a\",\"start\":1,\"stop\":1}]},"
+    "\"added_tokens\":[{\"id\":5,\"content\":\"Ab\",\"lstrip\":true,\"rstrip\":true,\"normalized\":true}],"
+    "\"model\":{\"type\":\"BPE\",\"unk_token\":\"?\",\"continuing_subword_prefix\":\"#\",\"end_of_word_"
+    "suffix\":\"/\",\"vocab\":{\"?\":0,\"a\":1,"
+    "\"#b\":2,\"#b/\":3,\"ab/\":4},\"merges\":[\"a #b/\"]}}";
+
 #endif

@@ -14,23 +14,6 @@
 #define MAX_SIZE    16384
 #define MAX_PEAK    (192u << 20)
 
-static const char steps[] =
-    "{\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"NFKC\"},{\"type\":\"Lowercase\"},{"
-    "\"type\":\"Strip\"},"
-    "{\"type\":\"Replace\",\"pattern\":{\"Regex\":\"x+\"},\"content\":\"ab\"},{\"type\":\"StripAccents\"}]},"
-    "\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Split\",\"pattern\":{\"Regex\":"
-    "\"(?=b)|,\"},"
-    "\"behavior\":\"MergedWithNext\",\"invert\":false},{\"type\":\"Digits\",\"individual_digits\":true},"
-    "{\"type\":\"Punctuation\",\"behavior\":\"Contiguous\"},{\"type\":\"Metaspace\",\"replacement\":\"_\","
-    "\"prepend_scheme\":\"first\"}]},"
-    "\"decoder\":{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"ByteFallback\"},{\"type\":\"Metaspace\","
-    "\"replacement\":\"_\"},"
-    "{\"type\":\"Fuse\"},{\"type\":\"Strip\",\"content\":\"a\",\"start\":1,\"stop\":1}]},"
-    "\"added_tokens\":[{\"id\":5,\"content\":\"Ab\",\"lstrip\":true,\"rstrip\":true,\"normalized\":true}],"
-    "\"model\":{\"type\":\"BPE\",\"unk_token\":\"?\",\"continuing_subword_prefix\":\"#\",\"end_of_word_"
-    "suffix\":\"/\",\"vocab\":{\"?\":0,\"a\":1,"
-    "\"#b\":2,\"#b/\":3,\"ab/\":4},\"merges\":[\"a #b/\"]}}";
-
 static byte_buffer make_ranks(void)
 {
     static const char *const more[] = {"he", "ll", "llo", NULL};
@@ -49,7 +32,7 @@ static const struct seed {
     byte_buffer (*make)(void); /* used if text is NULL */
 } seeds[] = {{"ranks", NULL, make_ranks},      {"byte-level", byte_bpe, NULL},
              {"byte_fallback", llama, NULL},   {"Unigram", unigram_model, NULL},
-             {"WordPiece", bert, NULL},        {"steps", steps, NULL},
+             {"WordPiece", bert, NULL},        {"steps", stepped, NULL},
              {"scores", scored, NULL},         {"trimmed", trimmed, NULL},
              {"merges", merged, NULL},         {"rwkv", world, NULL},
              {"charsmap", NULL, make_charsmap}};
