@@ -174,6 +174,22 @@ class Text(unittest.TestCase):
             self.assertEqual(got, made.decode())
             self.assertNotEqual(made, self.greedy(b"in", 60))
 
+    def test_samplers_by_every_name(self):
+        def text(**fields):
+            return self.complete(max_tokens=30, temperature=0.9, seed=2, **fields)["choices"][0]["text"]
+
+        plain = text()
+        for one, other in (({"repetition_penalty": 1.8, "penalty_last_n": 20}, {"repeat_penalty": 1.8, "repeat_last_n": 20}),
+                           ({"dry_multiplier": 3, "dry_last_n": 0, "dry_breakers": ["e"]},
+                            {"dry_multiplier": 3, "dry_penalty_last_n": -1, "dry_sequence_breakers": ["e"]})):
+            self.assertEqual(text(**one), text(**other))
+            self.assertNotEqual(text(**one), plain)
+        for fields in {"typical_p": 0.2}, {"xtc_probability": 1, "xtc_threshold": 0.02}, {"mirostat": 2, "mirostat_tau": 1}, {"min_p": 0.5}, {"samplers": "top_k", "top_k": 1}:
+            self.assertNotEqual(text(**fields), plain, fields)
+        for name in "grammar", "guided_grammar":
+            self.assertIn(text(**{name: 'root ::= "yes" | "no"'}), ("yes", "no"))
+        self.assertEqual(self.fails("another name", repeat_penalty=2, repetition_penalty=2)["param"], "repetition_penalty")
+
     def test_logit_bias(self):
         first = self.greedy(b"in", 1)[0]
         self.assertEqual(self.complete(temperature=0, max_tokens=5, logit_bias={"65": 100})["choices"][0]["text"], "AAAAA")
@@ -267,13 +283,16 @@ class Text(unittest.TestCase):
             self.assertEqual(self.fails("not supported", **{name: value})["param"], name)
         for name, value in {"max_tokens": 0, "temperature": 2.1, "top_p": "1", "seed": -1, "logprobs": 6, "stream": 1, "return_token_ids": 1, "stop": [""],
                             "top_k": 1.5, "stream_options": {"more": 1}, "model": 1, "user": 1, "n": 129, "echo": 1, "presence_penalty": 2.5,
-                            "frequency_penalty": "1", "logit_bias": {"a": 1}}.items():
+                            "frequency_penalty": "1", "logit_bias": {"a": 1}, "mirostat": 3, "typical_p": 1.5, "grammar": 1, "samplers": ["top_k"],
+                            "repeat_last_n": 0, "dry_sequence_breakers": [""], "dry_breakers": ["a"] * 65}.items():
             self.assertEqual(self.fails("must be", **{name: value})["param"], name)
         for value in {"5": 101}, {"5": "1"}, {"-1": 1}, {"": 1}, [5], {str(i): 1 for i in range(1025)}, {"12345678901": 1}:
             self.assertEqual(self.fails("token ids as names", logit_bias=value)["param"], "logit_bias")
         self.fails("bias_tokens has 256", logit_bias={"256": 1})
         self.assertEqual(self.fails("128 at most", prompt=["a"] * 64, n=3)["param"], "n")
         self.assertEqual(self.fails("not supported with return_token_ids", echo=True, return_token_ids=True)["param"], "echo")
+        self.assertEqual(self.fails("line 1", grammar="root ::= (")["param"], "grammar")
+        self.fails("samplers has 'top_q'", samplers="top_q")
         self.fails("4 texts", stop=["a"] * 5)
         self.fails("no field 'speed'", speed=1)
         self.fails("needs stream", stream_options={"include_usage": True})

@@ -20,9 +20,27 @@ struct rule {
     size_t member;    /* of the form: a count or a flag */
 };
 
-static bool add_input(text_form *f, const char *name, sib_port_value value)
+static bool has_input(const text_form *f, const char *name)
+{
+    for (size_t i = 0; i < f->n_inputs; i++)
+        if (!strcmp(f->inputs[i].name, name))
+            return true;
+    return false;
+}
+
+static void add_input(text_form *f, const char *name, sib_port_value value)
 {
     f->inputs[f->n_inputs++] = (sib_job_value){name, value};
+}
+
+/* The job's input of a field, which may have several names. */
+static bool put_input(exchange *x, const rule *r, sib_port_value value, text_form *f)
+{
+    if (has_input(f, r->more)) {
+        answer_error(x, 400, r->name, "%s is another name of a field that is given as well", r->name);
+        return false;
+    }
+    add_input(f, r->more, value);
     return true;
 }
 
@@ -46,14 +64,55 @@ static bool read_number(exchange *x, const rule *r, const json_t *value, text_fo
 {
     double number;
     return number_of(x, r, value, false, &number) &&
-           add_input(f, r->more, (sib_port_value){.type = SIB_PORT_NUMBER, .number = number});
+           put_input(x, r, (sib_port_value){.type = SIB_PORT_NUMBER, .number = number}, f);
 }
 
 static bool read_integer(exchange *x, const rule *r, const json_t *value, text_form *f)
 {
     double number;
     return number_of(x, r, value, true, &number) &&
-           add_input(f, r->more, (sib_port_value){.type = SIB_PORT_NUMBER, .number = number});
+           put_input(x, r, (sib_port_value){.type = SIB_PORT_NUMBER, .number = number}, f);
+}
+
+/* How many tokens are looked back at; llama.cpp says -1 for all, where the job says 0. */
+static bool read_lookback(exchange *x, const rule *r, const json_t *value, text_form *f)
+{
+    double number = -1;
+    const bool all = json_is_integer(value) && json_integer_value(value) == -1;
+    if (!all && !number_of(x, r, value, true, &number))
+        return false;
+    return put_input(x, r, (sib_port_value){.type = SIB_PORT_NUMBER, .number = all ? 0 : number}, f);
+}
+
+static bool read_text(exchange *x, const rule *r, const json_t *value, text_form *f)
+{
+    const char *text = json_string_value(value);
+    return text ? put_input(x, r, (sib_port_value){.type = SIB_PORT_TEXT, .text = {text, strlen(text)}}, f)
+                : wrong(x, r, "a text");
+}
+
+static bool read_grammar(exchange *x, const rule *r, const json_t *value, text_form *f)
+{
+    sib_error err = SIB_ERROR_INIT;
+    const char *text = json_string_value(value);
+    if (!text)
+        return wrong(x, r, "a text");
+    if (sib_grammar_check(text, strlen(text), &err) == SIB_OK)
+        return read_text(x, r, value, f);
+    answer_error(x, err.code == SIB_ERR_MEMORY ? 503 : 400, r->name, "%s: %s", r->name, err.message);
+    return false;
+}
+
+static bool read_breakers(exchange *x, const rule *r, const json_t *value, text_form *f)
+{
+    const size_t n = json_array_size(value);
+    bool texts = json_is_array(value) && n <= MAX_BREAKERS;
+    for (size_t i = 0; i < n && texts; i++) {
+        f->breakers[i] = json_string_value(json_array_get(value, i));
+        texts = f->breakers[i] && *f->breakers[i] && strlen(f->breakers[i]) <= MAX_BREAKERS;
+    }
+    return texts ? put_input(x, r, (sib_port_value){.type = SIB_PORT_TEXTS, .texts = {f->breakers, n}}, f)
+                 : wrong(x, r, "a list of at most 64 texts of 1 to 64 bytes");
 }
 
 static bool read_count(exchange *x, const rule *r, const json_t *value, text_form *f)
@@ -301,6 +360,26 @@ static const rule rules[] = {
     {"min_p", read_number, "min_p", 0, 1, 0, 0},
     {"return_token_ids", read_flag, NULL, 0, 0, 0, offsetof(text_form, token_ids)}, /* as vLLM has it */
     {"repetition_penalty", read_number, "repetition_penalty", 0.01, 100, 0, 0},
+    {"typical_p", read_number, "typical_p", 0, 1, 0, 0},
+    {"xtc_probability", read_number, "xtc_probability", 0, 1, 0, 0},
+    {"xtc_threshold", read_number, "xtc_threshold", 0, 1, 0, 0},
+    {"mirostat", read_integer, "mirostat", 0, 2, 0, 0},
+    {"mirostat_tau", read_number, "mirostat_tau", 0, 1e3, 0, 0},
+    {"mirostat_eta", read_number, "mirostat_eta", 0, 1e3, 0, 0},
+    {"samplers", read_text, "samplers", 0, 0, 0, 0},
+    {"penalty_last_n", read_integer, "penalty_last_n", 0, 1e9, 0, 0},
+    {"dry_multiplier", read_number, "dry_multiplier", 0, 1e6, 0, 0},
+    {"dry_base", read_number, "dry_base", 0, 1e6, 0, 0},
+    {"dry_allowed_length", read_integer, "dry_allowed_length", 1, 1e9, 0, 0},
+    {"dry_last_n", read_integer, "dry_last_n", 0, 1e9, 0, 0},
+    {"dry_breakers", read_breakers, "dry_breakers", 0, 0, 0, 0},
+    {"grammar", read_grammar, "grammar", 0, 0, 0, 0},
+    /* the same as llama.cpp's server names them, and vLLM's */
+    {"repeat_penalty", read_number, "repetition_penalty", 0.01, 100, 0, 0},
+    {"repeat_last_n", read_lookback, "penalty_last_n", 1, 1e9, 0, 0},
+    {"dry_penalty_last_n", read_lookback, "dry_last_n", 1, 1e9, 0, 0},
+    {"dry_sequence_breakers", read_breakers, "dry_breakers", 0, 0, 0, 0},
+    {"guided_grammar", read_grammar, "grammar", 0, 0, 0, 0},
     {"chat_template_kwargs", read_template_options, NULL, 0, 0, FORM_CHAT, 0},
 };
 
@@ -330,14 +409,6 @@ static bool check(exchange *x, form_kind kind, const text_form *f)
         answer_error(x, 400, "stream_options", "stream_options needs stream");
     else
         return true;
-    return false;
-}
-
-static bool has_input(const text_form *f, const char *name)
-{
-    for (size_t i = 0; i < f->n_inputs; i++)
-        if (!strcmp(f->inputs[i].name, name))
-            return true;
     return false;
 }
 
@@ -372,6 +443,10 @@ bool text_form_read(exchange *x, const json_t *body, form_kind kind, text_form *
     add_rest(out);
     if (!chat_schema_make(x, out))
         return false;
+    if (out->schema && has_input(out, "grammar")) {
+        answer_error(x, 400, "grammar", "grammar is not supported with response_format or a call of a tool");
+        return false;
+    }
     if (out->schema)
         add_input(out, "json_schema",
                   (sib_port_value){.type = SIB_PORT_TEXT, .text = {out->schema, strlen(out->schema)}});

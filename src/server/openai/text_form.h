@@ -6,12 +6,13 @@
 
 #define MAX_STOPS        4
 #define MAX_TOP_LOGPROBS 20
-#define MAX_TEXT_INPUTS  20
+#define MAX_TEXT_INPUTS  40
 #define MAX_PROMPTS      64  /* of a request */
 #define MAX_CHOICES      128 /* of a request, over all of its prompts */
 #define MAX_BIASES       1024
 #define MAX_TOOLS        128
 #define MAX_TOOL_NAME    64 /* bytes */
+#define MAX_BREAKERS     64 /* texts that no repetition goes across */
 
 /* Which route's fields are read. */
 typedef enum form_kind { FORM_TEXT = 1, FORM_CHAT = 2 } form_kind;
@@ -46,6 +47,7 @@ typedef struct text_form {
     uint64_t n_top; /* alternatives of logprobs */
     const char *stops[MAX_STOPS];
     size_t n_stops;
+    const char *breakers[MAX_BREAKERS];
     int32_t *biased; /* (n_biases) tokens, and what is added to their logits; text_form_clear */
     double *biases;
     size_t n_biases;
