@@ -315,7 +315,7 @@ sib_code buffered_make(const buffered_source *source, buffered_model *out, sib_e
 {
     rewrite w = {.source = source, .out = out};
     *out = (buffered_model){0};
-    if (source->model->registry)
+    if (model_may_have_own_operators(source->model))
         return err_set(err, SIB_ERR_UNSUPPORTED, "it may have operators of the program's own");
     if (!source->n)
         return err_set(err, SIB_ERR_UNSUPPORTED, "it has no cache of keys and values");

@@ -143,7 +143,7 @@ sib_code rows_make(const rows_source *source, sib_registry *registry, rows_layer
 {
     rewrite w = {.source = source, .layers = layers};
     *out = NULL;
-    if (source->model->registry)
+    if (model_may_have_own_operators(source->model))
         return err_set(err, SIB_ERR_UNSUPPORTED, "it may have operators of the program's own");
     if (!source->n)
         return err_set(err, SIB_ERR_UNSUPPORTED, "it has no cache of keys and values");

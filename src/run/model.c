@@ -26,6 +26,11 @@ static void free_inputs(graph *g)
     }
 }
 
+bool model_may_have_own_operators(const sib_model *m)
+{
+    return !registry_is_empty(m->registry);
+}
+
 sib_code model_make(onnx_model *onnx, bool infer, sib_registry *registry, sib_model **out, sib_error *err)
 {
     sib_model *m = mem_calloc(1, sizeof *m);
