@@ -1,6 +1,7 @@
 /* sibyl chat --model M: talks with a language model, a message a line. */
 #include "command.h"
 #include "files.h"
+#include "guesses.h"
 #include "interrupt.h"
 #include "job_model.h"
 #include "job_values.h"
@@ -14,6 +15,7 @@ typedef struct settings {
     const char *model, *tokenizer, *system, *tools, *backend;
     extension_settings ext;
     cli_list inputs, stops;
+    guess_settings guesses;
     long max_tokens, seed, threads;
     double temperature;
     int verbose;
@@ -31,6 +33,7 @@ static const cli_option options[] = {
                "randomness of sampling; 0: always the most likely token (default: 0.8)"),
     OPT_INTEGER("seed", seed, "S", 0, 1e15, "seed of sampling, one more with each answer (default: 0)"),
     OPT_LIST("stop", stops, "TEXT", "text that ends an answer; may be given several times"),
+    OPT_GUESSES,
     OPT_JOB_INPUT("another input of the job: top_p=0.9, samplers=llama.cpp, grammar=@FILE"),
     OPT_BACKEND,
     OPT_THREADS("0"),
@@ -50,7 +53,8 @@ static const char more[] =
 typedef struct chat {
     const settings *s;
     sib_job *job;
-    sib_prefix_cache *read;   /* what of the chat the model has read already */
+    sib_prefix_cache *read; /* what of the chat the model has read already */
+    guesses guesses;
     json_t *messages, *tools; /* tools: may be NULL */
     char *answer;             /* (size) so far, with room for more; NULL: nothing */
     size_t size, room;
@@ -200,7 +204,11 @@ static bool answer(chat *c)
     job_inputs in = {0};
     sib_job_result *r = NULL;
     const sib_cancel *cancel = interrupt_begin();
-    sib_job_run_options o = {.context = c, .on_text = on_text, .cancel = cancel, .prefix_cache = c->read};
+    sib_job_run_options o = {.context = c,
+                             .on_text = on_text,
+                             .cancel = cancel,
+                             .prefix_cache = c->read,
+                             .speculation = c->guesses.guessed};
     bool done = cancel && make_prompt(c, &ids, &n) && add_inputs(c, &in, ids, n);
     c->size = 0;
     if (done) {
@@ -290,23 +298,27 @@ static int open_and_talk(const settings *s)
 {
     chat c = {.s = s, .messages = json_array(), .prompts = isatty(STDIN_FILENO) && !s->json};
     size_t size = 0;
+    const sib_job_options how = {.kind = "text-generation",
+                                 .tokenizer = s->tokenizer,
+                                 .backends = s->backend,
+                                 .threads = (unsigned)s->threads,
+                                 .registry = s->ext.registry,
+                                 .log = verbose_log(s->verbose)};
     char *tools = s->tools ? file_read(s->tools, SIZE_MAX, &size) : NULL;
     int code = CLI_FAILED;
     c.tools = tools ? json_loadb(tools, size, 0, NULL) : NULL;
     if (s->tools && tools && !json_is_array(c.tools))
         cli_fail("%s: is not a JSON list of tools", s->tools);
     else if (!s->tools || tools)
-        c.job = job_model_open(s->model, &(sib_job_options){.kind = "text-generation",
-                                                            .tokenizer = s->tokenizer,
-                                                            .backends = s->backend,
-                                                            .threads = (unsigned)s->threads,
-                                                            .registry = s->ext.registry,
-                                                            .log = verbose_log(s->verbose)});
+        c.job = job_model_open(s->model, &how);
     sib_error err = SIB_ERROR_INIT;
     if (c.job && sib_prefix_cache_create(c.job, 1, &c.read, &err) != SIB_OK)
         cli_fail("%s", err.message);
-    else if (c.job)
+    else if (c.job && guesses_open(&s->guesses, c.job, &how, &c.guesses))
         code = talk(&c);
+    if (s->verbose >= 0)
+        guesses_say(&c.guesses);
+    guesses_close(&c.guesses);
     sib_prefix_cache_free(&c.read);
     sib_job_free(&c.job);
     json_decref(c.messages);
@@ -318,7 +330,7 @@ static int open_and_talk(const settings *s)
 
 static int run_chat(const cli_command *self, int argc, char **argv)
 {
-    settings s = {.temperature = -1, .max_tokens = 1024, .verbose = -1};
+    settings s = {.temperature = -1, .max_tokens = 1024, .verbose = -1, .guesses = GUESS_DEFAULTS};
     int n, code;
     if (!cli_begin(self, argc, argv, &s, &n, &code))
         return code;
@@ -326,6 +338,8 @@ static int run_chat(const cli_command *self, int argc, char **argv)
         code = cli_usage(self, "'%s': messages come from standard input", argv[0]);
     else if (!s.model)
         code = cli_usage(self, "give the model with --model");
+    else if (guesses_misused(&s.guesses))
+        code = cli_usage(self, "%s", guesses_misused(&s.guesses));
     else
         code = extensions_load(&s.ext) ? open_and_talk(&s) : CLI_FAILED;
     extensions_free(&s.ext);

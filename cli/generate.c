@@ -1,6 +1,7 @@
 /* sibyl generate --model M: continues a text. */
 #include "command.h"
 #include "files.h"
+#include "guesses.h"
 #include "interrupt.h"
 #include "job_model.h"
 #include "job_values.h"
@@ -16,11 +17,12 @@ typedef struct settings {
     extension_settings ext;
     const char *grammar, *samplers;
     cli_list inputs, stops, breakers;
-    long max_tokens, top_k, seed, threads, penalty_last, mirostat, dry_allowed, dry_last;
+    guess_settings guesses;
+    long max_tokens, top_k, seed, threads, penalty_last, mirostat, dry_allowed, dry_last, context, stride;
     double temperature, top_p, min_p, typical_p, repetition, presence, frequency, xtc, xtc_threshold, tau,
         eta, dry, dry_base;
     int verbose;
-    bool perplexity, json, object;
+    bool perplexity, logprobs, json, object;
 } settings;
 
 static const cli_option options[] = {
@@ -72,7 +74,15 @@ static const cli_option options[] = {
     OPT_TEXT("json-schema", schema, "FILE", "generate JSON of this JSON Schema"),
     OPT_FLAG("json-object", object, "generate JSON, an object"),
     OPT_TEXT("grammar", grammar, "FILE", "generate a text of this grammar (GBNF)"),
+    OPT_GUESSES,
+    OPT_FLAG("logprobs", logprobs, "print each token on a line: logarithm of its probability, id, text"),
     OPT_FLAG("perplexity", perplexity, "print how likely the prompt is, and generate nothing"),
+    OPT_INTEGER("context", context, "N", 2, 1L << 30,
+                "of a perplexity: tokens of a window, for texts longer than the model's context"),
+    OPT_INTEGER("stride", stride, "N", 1, 1L << 30,
+                "by how many tokens windows move on (default: half of --context)",
+                .more = "Each window gives the probabilities of those tokens that the one before has not, as "
+                        "transformers' documentation of perplexity has it."),
     OPT_JOB_INPUT("another input of the job: stop_tokens=0, bias_tokens=13,198 with biases=-1,2"),
     OPT_BACKEND,
     OPT_THREADS("0"),
@@ -109,6 +119,8 @@ static const struct {
                 {"penalty_last_n", offsetof(settings, penalty_last)},
                 {"dry_allowed_length", offsetof(settings, dry_allowed)},
                 {"dry_last_n", offsetof(settings, dry_last)},
+                {"context", offsetof(settings, context)},
+                {"stride", offsetof(settings, stride)},
                 {"seed", offsetof(settings, seed)}};
 #define N_DOUBLES  (sizeof doubles / sizeof *doubles)
 #define N_INTEGERS (sizeof integers / sizeof *integers)
@@ -125,7 +137,7 @@ static long *integer_of(settings *s, size_t i)
 
 static settings nothing_given(void)
 {
-    settings s = {.verbose = -1};
+    settings s = {.verbose = -1, .guesses = GUESS_DEFAULTS};
     for (size_t i = 0; i < N_DOUBLES; i++)
         *double_of(&s, i) = NAN;
     for (size_t i = 0; i < N_INTEGERS; i++)
@@ -198,14 +210,40 @@ static sib_code on_text(void *context, const char *text, size_t size, sib_error 
     return SIB_OK;
 }
 
-static bool run(const settings *s, const sib_job *job, const char *prompt, size_t size)
+/* A line: logarithm of the probability, id, the token's bytes as a JSON text. */
+static sib_code on_token(void *context, int32_t token, double logprob, sib_error *err)
+{
+    const sib_tokenizer *t = sib_job_tokenizer(context, 0);
+    const char *bytes = "";
+    size_t size = 0;
+    bool special;
+    (void)err;
+    if (!t || !sib_tokenizer_token(t, token, &bytes, &size, &special))
+        size = 0;
+    char *copy = cli_format("%.*s", (int)size, bytes);
+    json_t *text = cli_json_text(copy);
+    char *shown = json_dumps(text, JSON_ENCODE_ANY);
+    printf("%.6f\t%d\t%s\n", logprob, (int)token, shown);
+    fflush(stdout);
+    json_decref(text);
+    free(shown);
+    free(copy);
+    return SIB_OK;
+}
+
+static bool run(const settings *s, const sib_job *job, const guesses *g, const char *prompt, size_t size)
 {
     static const char *const generated[] = {"text", "tokens", "logprobs"}, *const scored[] = {"perplexity"};
     sib_error err = SIB_ERROR_INIT;
     job_inputs in = {0};
     sib_job_result *r = NULL;
     const sib_cancel *cancel = interrupt_begin();
-    sib_job_run_options o = {.on_text = s->json || s->perplexity ? NULL : on_text, .cancel = cancel};
+    const bool shows = !s->json && !s->perplexity;
+    sib_job_run_options o = {.context = (void *)job,
+                             .on_text = shows && !s->logprobs ? on_text : NULL,
+                             .on_token = shows && s->logprobs ? on_token : NULL,
+                             .cancel = cancel,
+                             .speculation = g->guessed};
     bool done = cancel && trace_begin(s->trace, &o.profile) && add_inputs(&in, job, s, prompt, size);
     if (done && sib_job_run(job, in.n, in.items, s->perplexity ? 1 : 3, s->perplexity ? scored : generated,
                             &o, &r, &err) != SIB_OK) {
@@ -219,11 +257,13 @@ static bool run(const settings *s, const sib_job *job, const char *prompt, size_
     json_t *all = json_object();
     for (size_t i = 0; done && s->json && sib_job_result_get(r, i, &v); i++)
         json_object_set_new(all, v.name, job_value_json(&v.value));
+    if (g->guessed && s->json)
+        json_object_set_new(all, "guesses", guesses_json(g));
     if (done && s->json)
         cli_json_print(json_incref(all));
     else if (done && s->perplexity)
         printf("%.6g\n", sib_job_result_find(r, "perplexity")->number);
-    else if (done)
+    else if (done && !s->logprobs)
         putchar('\n');
     json_decref(all);
     sib_job_result_free(&r);
@@ -234,16 +274,22 @@ static bool run(const settings *s, const sib_job *job, const char *prompt, size_
 /* input: the prompt is standard input. */
 static int go_on(const settings *s, bool input)
 {
-    sib_job *job = job_model_open(s->model, &(sib_job_options){.kind = "text-generation",
-                                                               .tokenizer = s->tokenizer,
-                                                               .backends = s->backend,
-                                                               .threads = (unsigned)s->threads,
-                                                               .registry = s->ext.registry,
-                                                               .log = verbose_log(s->verbose)});
+    const sib_job_options how = {.kind = "text-generation",
+                                 .tokenizer = s->tokenizer,
+                                 .backends = s->backend,
+                                 .threads = (unsigned)s->threads,
+                                 .registry = s->ext.registry,
+                                 .log = verbose_log(s->verbose)};
+    guesses g = {0};
+    sib_job *job = job_model_open(s->model, &how);
     size_t size = s->prompt ? strlen(s->prompt) : 0;
     char *text = job && input ? file_read_stream(stdin, "standard input", SIZE_MAX, &size) : NULL;
-    bool done = job && (text || !input) && run(s, job, text ? text : s->prompt, size);
+    bool done = job && (text || !input) && guesses_open(&s->guesses, job, &how, &g) &&
+                run(s, job, &g, text ? text : s->prompt, size);
+    if (done && s->verbose >= 0)
+        guesses_say(&g);
     free(text);
+    guesses_close(&g);
     sib_job_free(&job);
     return done ? CLI_DONE : CLI_FAILED;
 }
@@ -263,6 +309,12 @@ static int generate(const cli_command *self, int argc, char **argv)
         code = cli_usage(self, "give one of --json-schema, --json-object and --grammar");
     else if ((s.prompt != NULL) + (s.tokens != NULL) + input != 1)
         code = cli_usage(self, "give one of --prompt, --tokens and - as what comes before");
+    else if (s.perplexity && s.logprobs)
+        code = cli_usage(self, "give one of --perplexity and --logprobs");
+    else if ((s.context > 0 || s.stride > 0) && !(s.perplexity && s.context > 0))
+        code = cli_usage(self, "--context and --stride are for --perplexity, the second with the first");
+    else if (guesses_misused(&s.guesses))
+        code = cli_usage(self, "%s", guesses_misused(&s.guesses));
     else
         code = extensions_load(&s.ext) ? go_on(&s, input) : CLI_FAILED;
     extensions_free(&s.ext);

@@ -100,6 +100,7 @@ typedef struct sib_job sib_job;
 struct sib_registry;
 struct sib_batch;
 struct sib_prefix_cache;
+struct sib_speculation;
 typedef struct sib_job_options {
     const char *kind; /* which job to make for a model that several fit; NULL: the first */
     /* file to use instead of the one that the job names, or that lies next to the model */
@@ -288,6 +289,9 @@ typedef struct sib_job_run_options {
     /* Of this job (prefix_cache.h): calls go on with states that earlier runs left there, where the tokens begin alike,
        and leave theirs. NULL, in sib_job_run_many, and for calls of `batch`: none. */
     struct sib_prefix_cache *prefix_cache;
+    /* Of this job (speculate.h): steps of its call read tokens that are guessed too. NULL, in sib_job_run_many, for calls of
+       `batch`, and where taps or watches may see values of the call: none. */
+    struct sib_speculation *speculation;
 } sib_job_run_options;
 
 typedef struct sib_job_result sib_job_result;

@@ -33,6 +33,7 @@
 #include <sibyl/quantize.h>
 #include <sibyl/recording.h>
 #include <sibyl/session.h>
+#include <sibyl/speculate.h>
 #include <sibyl/tensor.h>
 #include <sibyl/text.h>
 #include <sibyl/tile.h>

@@ -52,22 +52,24 @@ bool dlpack_read(PyObject *capsule, const char *name, ext_array *out);
 
 /* ---- Handles: capsules with the names below ------------------------------------------------------ */
 
-#define HANDLE_MEL        "sibyl.mel"
-#define HANDLE_MEL_DEVICE "sibyl.mel_device"
-#define HANDLE_STREAM     "sibyl.stream"
-#define HANDLE_POOL       "sibyl.pool"
-#define HANDLE_VALUE      "sibyl.value"
-#define HANDLE_MODEL      "sibyl.model"
-#define HANDLE_SESSION    "sibyl.session"
-#define HANDLE_CANCEL     "sibyl.cancel"
-#define HANDLE_PROFILE    "sibyl.profile"
-#define HANDLE_TOKENIZER  "sibyl.tokenizer"
-#define HANDLE_JOB        "sibyl.job"
-#define HANDLE_LIVE       "sibyl.live"
-#define HANDLE_REGISTRY   "sibyl.registry"
-#define HANDLE_LOWERING   "sibyl.lowering"
-#define HANDLE_OPS        "sibyl.ops"
-#define HANDLE_MONITOR    "sibyl.monitor"
+#define HANDLE_MEL          "sibyl.mel"
+#define HANDLE_MEL_DEVICE   "sibyl.mel_device"
+#define HANDLE_STREAM       "sibyl.stream"
+#define HANDLE_POOL         "sibyl.pool"
+#define HANDLE_VALUE        "sibyl.value"
+#define HANDLE_MODEL        "sibyl.model"
+#define HANDLE_SESSION      "sibyl.session"
+#define HANDLE_CANCEL       "sibyl.cancel"
+#define HANDLE_PROFILE      "sibyl.profile"
+#define HANDLE_TOKENIZER    "sibyl.tokenizer"
+#define HANDLE_JOB          "sibyl.job"
+#define HANDLE_LIVE         "sibyl.live"
+#define HANDLE_REGISTRY     "sibyl.registry"
+#define HANDLE_LOWERING     "sibyl.lowering"
+#define HANDLE_OPS          "sibyl.ops"
+#define HANDLE_MONITOR      "sibyl.monitor"
+#define HANDLE_PREFIX_CACHE "sibyl.prefix_cache"
+#define HANDLE_SPECULATION  "sibyl.speculation"
 
 /* The pool in a handle, NULL for None; *ok is false with an exception set where it is neither. */
 sib_pool *pool_of(PyObject *handle, bool *ok);
@@ -152,6 +154,8 @@ void job_inputs_free(job_inputs *in);
 
 /* The job in a handle, or NULL with an exception set; borrowed. */
 const sib_job *job_of(PyObject *handle);
+/* Puts what runs share, each a handle or None, into the options of a run. False with an exception set. */
+bool shared_take(PyObject *cache, PyObject *speculation, sib_job_run_options *out);
 
 /* A value other than a tensor as Python has it: str (bytes that are no UTF-8 as surrogateescape), int, float,
    bool, lists of them, and lists of dicts. New reference, or NULL with an exception set. */
@@ -181,7 +185,7 @@ extern PyMethodDef SPEC_METHODS[], FEATURE_METHODS[], STREAM_METHODS[], AUDIO_ME
     VALUE_METHODS[], MODEL_METHODS[], SESSION_METHODS[], IMPORT_METHODS[], TEXT_METHODS[], JOB_METHODS[],
     EXTEND_METHODS[], BACKEND_METHODS[], LOWERING_METHODS[], OPS_METHODS[], WATCH_METHODS[], DIFF_METHODS[],
     LIVE_METHODS[], TENSOR_METHODS[], TIMING_METHODS[], FIXED_METHODS[], QUANTIZE_METHODS[], TILE_METHODS[],
-    CONFORM_METHODS[];
+    CONFORM_METHODS[], GENERATION_METHODS[];
 
 /* A description from a dict of every field, with the enumerations as numbers. */
 bool spec_from_dict(PyObject *dict, sib_mel_spec *out);

@@ -473,16 +473,18 @@ static PyObject *run_now(PyObject *module, run_call *c)
 
 static PyObject *job_run(PyObject *module, PyObject *args)
 {
-    PyObject *handle, *inputs, *outputs, *taps, *functions[4], *cancel, *profile;
+    PyObject *handle, *inputs, *outputs, *taps, *functions[4], *cancel, *profile, *cache, *speculation;
     unsigned long long max_steps;
-    if (!PyArg_ParseTuple(args, "OO!OOOOOOKOO:job_run", &handle, &PyList_Type, &inputs, &outputs, &taps,
+    if (!PyArg_ParseTuple(args, "OO!OOOOOOKOOOO:job_run", &handle, &PyList_Type, &inputs, &outputs, &taps,
                           &functions[0], &functions[1], &functions[2], &functions[3], &max_steps, &cancel,
-                          &profile))
+                          &profile, &cache, &speculation))
         return NULL;
     run_call c = {.job = job_of(handle), .options = {.max_steps = max_steps}};
     if (!c.job || !(c.options.cancel = PyCapsule_GetPointer(cancel, HANDLE_CANCEL)))
         return NULL;
     if (profile != Py_None && !(c.options.profile = PyCapsule_GetPointer(profile, HANDLE_PROFILE)))
+        return NULL;
+    if (!shared_take(cache, speculation, &c.options))
         return NULL;
     take_listener(&c, module, functions);
     bool ok = job_inputs_take(inputs, &c.inputs);
@@ -556,7 +558,7 @@ PyMethodDef JOB_METHODS[] = {
     {"job_run", job_run, METH_VARARGS,
      "job_run(job, inputs, outputs or None, taps or None, on_text, on_segment, on_progress, on_tap, "
      "max_steps,"
-     " cancel) -> list of outputs"},
+     " cancel, profile, prefix cache or None, speculation or None) -> list of outputs"},
     {"job_run_many", job_run_many, METH_VARARGS,
      "job_run_many(job, n, inputs of all runs, outputs or None, max_steps, cancel) -> list of n lists of "
      "outputs"},

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "job/call/batch.h"
 #include "job/call/prefix_cache.h"
+#include "job/call/speculation.h"
 #include "job/graph.h"
 
 #include <sibyl/watch.h>
@@ -292,7 +293,7 @@ static sib_code run_all(const sib_job *j, size_t n_runs, job_value **given, size
                         const sib_job_run_options *o, job_value **made, sib_error *err)
 {
     const job_watch watch = watch_of(o);
-    const job_shared shared = {o->batch, o->prefix_cache};
+    const job_shared shared = {o->batch, o->prefix_cache, o->speculation};
     const uint64_t max_steps = o->max_steps ? o->max_steps : 1000000,
                    span = o->profile ? sib_profile_begin(o->profile, SIB_SPAN_JOB, j->doc->name) : 0;
     sib_code code = n_runs == 1
@@ -314,6 +315,9 @@ sib_code sib_job_run_many(const sib_job *j, size_t n_runs, size_t n_inputs, cons
         return err_set(err, SIB_ERR_ARGUMENT, "%zu runs are more than %d", n_runs, SIB_JOB_MAX_RUNS);
     if (options && options->prefix_cache && prefix_cache_doc(options->prefix_cache) != j->doc)
         return err_set(err, SIB_ERR_ARGUMENT, "job '%s': the prefix cache was made for another job",
+                       j->doc->name);
+    if (options && options->speculation && options->speculation->d != j->doc)
+        return err_set(err, SIB_ERR_ARGUMENT, "job '%s': the speculation was made for another job",
                        j->doc->name);
     const size_t n = outputs ? n_outputs : j->doc->n_outputs, n_given = n_runs * j->doc->n_inputs;
     for (size_t i = 0; i < n_runs; i++)

@@ -36,6 +36,7 @@ from .differences import NodeDifference, diff
 from .errors import SibylError
 from .features import LogMel, LogMelStream, log_mel_spectrogram, mel_filters, smooth3x3
 from .fixed import log_mel_fixed
+from .generation import PrefixCache, Speculation
 from .importing import import_cached, import_model, is_checkpoint
 from .extend import lowering, operator
 from .jobs import Job, JobNode, JobNodePort, JobPort, describe_job
@@ -97,6 +98,7 @@ __all__ = [
     "NodeArg",
     "NodeDifference",
     "NodeEnd",
+    "PrefixCache",
     "Profile",
     "ProfileRow",
     "QuantizeReport",
@@ -107,6 +109,7 @@ __all__ = [
     "SessionOptions",
     "SibylError",
     "Span",
+    "Speculation",
     "SpeechEvent",
     "SpeechToText",
     "Stats",

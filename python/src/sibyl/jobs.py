@@ -21,6 +21,7 @@ from ._types import UNKNOWN
 from ._values import from_value, to_value
 from .audio import load_audio
 from .errors import SibylOSError, SibylValueError, with_path
+from .generation import PrefixCache, Speculation
 from .model import open_model
 from .registry import Registry, default_registry
 from .providers import backends_of
@@ -296,6 +297,8 @@ class Job:
         max_steps: int | None = None,
         profile: Profile | None = None,
         logprobs: bool = False,
+        prefix_cache: PrefixCache | None = None,
+        speculation: Speculation | None = None,
     ) -> dict[str, Any]:
         """Runs what these outputs need, None being all, and gives them by name.
 
@@ -308,11 +311,12 @@ class Job:
         on_progress(done, total) in seconds of audio or in tokens, total 0 where it is not known, on_tap(path, value) for the
         inner values that `taps` names by path or glob ("decoder/step[12]/logits", "mel/*"). What one raises ends the run.
         logprobs: segments also have logprobs, that of each of their tokens among those that were allowed there.
+        prefix_cache, speculation: what runs of this job share.
         profile: filled with a timeline of nodes, calls and runs. max_steps: turns that a loop may take, 1,000,000 where nothing is said.
         """
         if (taps is None) != (on_tap is None):
             raise ValueError("taps and on_tap are given together")
-        run, cancel = self._prepare(inputs, outputs, taps, max_steps, profile, logprobs)
+        run, cancel = self._prepare(inputs, outputs, taps, max_steps, profile, logprobs, prefix_cache, speculation)
         tap = on_tap and (lambda path, value: on_tap(path, from_value(value)))
         words = bool(inputs.get("word_timestamps"))
         segment = on_segment and (lambda given: on_segment(_segment(given, words, logprobs)))
@@ -375,10 +379,17 @@ class Job:
                 raise SibylValueError(f"no value of the run is called '{name}'")
         return found
 
-    def stream(self, inputs: Mapping[str, Any], outputs: Iterable[str] | None = None, max_steps: int | None = None) -> Iterator[str]:
+    def stream(
+        self,
+        inputs: Mapping[str, Any],
+        outputs: Iterable[str] | None = None,
+        max_steps: int | None = None,
+        prefix_cache: PrefixCache | None = None,
+        speculation: Speculation | None = None,
+    ) -> Iterator[str]:
         """The text of a run, piece by piece as it becomes certain. The run goes on as pieces are asked for, and ends where
         the iterator is closed or given up."""
-        run, cancel = self._prepare(inputs, outputs, None, max_steps)
+        run, cancel = self._prepare(inputs, outputs, None, max_steps, None, False, prefix_cache, speculation)
         work = _waiting.Work(lambda tell: run(tell, None, None, None), cancel)
         return self._pieces(work)
 
@@ -400,6 +411,8 @@ class Job:
         max_steps: int | None,
         profile: Profile | None = None,
         logprobs: bool = False,
+        prefix_cache: PrefixCache | None = None,
+        speculation: Speculation | None = None,
     ) -> tuple[Callable[..., dict[str, Any]], Callable[[], None]]:
         """The run as a function of its listeners, and what ends it."""
         given = self._inputs(inputs)
@@ -407,9 +420,10 @@ class Job:
         paths = None if taps is None else [taps] if isinstance(taps, str) else [str(path) for path in taps]
         cancel = _sibyl.cancel_create()
         words = bool(inputs.get("word_timestamps"))
+        shared = (prefix_cache and prefix_cache._handle, speculation and speculation._handle)
 
         def run(*listeners: Callable[..., Any] | None) -> dict[str, Any]:
-            made = _sibyl.job_run(self._handle, given, names, paths, *listeners, steps, cancel, profile and profile._handle)
+            made = _sibyl.job_run(self._handle, given, names, paths, *listeners, steps, cancel, profile and profile._handle, *shared)
             return self._outputs(names, made, words, logprobs)
 
         return run, functools.partial(_sibyl.cancel_set, cancel)

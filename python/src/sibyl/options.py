@@ -80,6 +80,8 @@ class TextOptions(TypedDict, total=False):
     stop: str | bytes | Sequence[str | bytes]
     stop_tokens: Sequence[int]
     begin_tokens: Sequence[int]
+    context: int
+    stride: int
     json_schema: str | bool | Mapping[str, Any]
     grammar: str
 

@@ -10,6 +10,7 @@ import sys
 from typing import Any, Iterable, Iterator, Literal, Mapping, Sequence, Unpack, cast, overload
 
 from .errors import SibylFileNotFoundError
+from .generation import PrefixCache, Speculation
 from .importing import import_cached, is_checkpoint
 from .jobs import Job, Path, describe_job, is_off, shown
 from .views import TranscriptDict
@@ -227,20 +228,42 @@ class TextGeneration(_Model):
     text: the text is JSON of it), grammar (GBNF, docs/jobs.md: the text is one of it).
     """
 
-    def generate(self, prompt: str | bytes | Iterable[int], **options: Unpack[TextOptions]) -> GeneratedText:
-        """What comes behind a prompt: {"text", "tokens", "logprobs"}, a logarithm of a probability for each token."""
-        return cast(GeneratedText, self.job.run(_inputs(prompt, options), ["text", "tokens", "logprobs"]))
+    def generate(
+        self,
+        prompt: str | bytes | Iterable[int],
+        *,
+        prefix_cache: PrefixCache | None = None,
+        speculation: Speculation | None = None,
+        **options: Unpack[TextOptions],
+    ) -> GeneratedText:
+        """What comes behind a prompt: {"text", "tokens", "logprobs"}, a logarithm of a probability for each token.
 
-    def stream(self, prompt: str | bytes | Iterable[int], **options: Unpack[TextOptions]) -> Iterator[str]:
+        prefix_cache: what of prompts that begin alike is not read again. speculation: who guesses tokens.
+        """
+        wanted = ["text", "tokens", "logprobs"]
+        return cast(GeneratedText, self.job.run(_inputs(prompt, options), wanted, prefix_cache=prefix_cache, speculation=speculation))
+
+    def stream(
+        self,
+        prompt: str | bytes | Iterable[int],
+        *,
+        prefix_cache: PrefixCache | None = None,
+        speculation: Speculation | None = None,
+        **options: Unpack[TextOptions],
+    ) -> Iterator[str]:
         """The same text piece by piece; the next piece is made as it is asked for."""
-        return self.job.stream(_inputs(prompt, options), ["text"])
+        return self.job.stream(_inputs(prompt, options), ["text"], None, prefix_cache, speculation)
 
     def logits(self, prompt: str | bytes | Iterable[int], **options: Unpack[TextOptions]) -> Any:
         """float32 (tokens, vocabulary): what the model gives behind each token of the prompt."""
         return self.job.run(_inputs(prompt, options), ["logits"])["logits"]
 
     def perplexity(self, prompt: str | bytes | Iterable[int], **options: Unpack[TextOptions]) -> float:
-        """exp of the negative mean of the logarithms of the probabilities of all tokens but the first."""
+        """exp of the negative mean of the logarithms of the probabilities of all tokens but the first.
+
+        context, stride: of texts longer than the model's context: windows of so many tokens, each of which begins `stride`
+        behind the one before and gives the probabilities of those tokens that the one before has not.
+        """
         return float(self.job.run(_inputs(prompt, options), ["perplexity"])["perplexity"])
 
 

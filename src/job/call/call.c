@@ -66,6 +66,9 @@ sib_code job_call_begin(const call_plan *p, job_call *of, const job_watch *watch
     }
     if (code == SIB_OK && !c->sequence)
         code = call_prefix_begin(&c->prefix, p, shared ? shared->prefixes : NULL, err);
+    if (code == SIB_OK && !c->sequence)
+        code = call_guess_begin(&c->guess, p, shared ? shared->guesses : NULL, watch ? watch->cancel : NULL,
+                                err);
     if (code == SIB_OK)
         *out = c;
     else
@@ -86,8 +89,20 @@ void job_call_reset(job_call *c)
     drop(c->state, c->plan->state.n);
     call_buffers_reset(&c->buffers, c->plan);
     call_count_reset(&c->count);
+    call_guess_reset(&c->guess);
     if (c->sequence)
         sequence_rewind(c->sequence);
+}
+
+bool job_call_cut(job_call *c, size_t n)
+{
+    if (!c->buffers.on || n > c->buffers.length) {
+        job_call_reset(c);
+        return n == 0;
+    }
+    c->buffers.length = c->prefix.n = n; /* rows behind them do not count */
+    call_guess_reset(&c->guess);
+    return true;
 }
 
 void job_call_end(job_call **c)
@@ -97,6 +112,7 @@ void job_call_end(job_call **c)
     const call_live live = live_of(*c);
     call_prefix_keep(&(*c)->prefix, &live);
     call_prefix_end(&(*c)->prefix);
+    call_guess_end(&(*c)->guess);
     drop((*c)->state, (*c)->plan->state.n);
     drop((*c)->held, (*c)->plan->held.n);
     sequence_leave(&(*c)->sequence);
@@ -410,6 +426,31 @@ static sib_code run_step(job_call *c, job_value *const *in, sib_value **out, sib
     return SIB_OK;
 }
 
+/* The same, which reads guesses too where nobody looks into it. in: of the call; given: what of it is not read yet. */
+static sib_code run_guessing(job_call *c, job_value *const *in, job_value *const *given, sib_value **out,
+                             sib_error *err)
+{
+    job_value *const *fed = given;
+    sib_error why = SIB_ERROR_INIT;
+    size_t read = 0;
+    sib_code code = SIB_OK;
+    if (!c->buffers.on || !unwatched(c->plan, c->watch) || sib_session_is_watched(c->plan->session))
+        call_guess_stop(&c->guess);
+    code = call_guess_before(&c->guess, in, given, &fed, err);
+    if (code != SIB_OK || fed == given)
+        return code == SIB_OK ? run_step(c, given, out, err) : code;
+    code = run_step(c, fed, out, &why);
+    if (code == SIB_OK) {
+        code = call_guess_after(&c->guess, out, &read, err);
+        c->buffers.length -= read;
+        return code;
+    }
+    if (code == SIB_ERR_CANCELLED || code == SIB_ERR_MEMORY)
+        return err_set(err, code, "%s", why.message);
+    call_guess_stop(&c->guess); /* as where guesses do not fit the context any more */
+    return run_step(c, given, out, err);
+}
+
 sib_code job_call_start(job_call *c, job_value *const *in, sib_value **out, sib_error *err)
 {
     const call_live live = live_of(c);
@@ -417,8 +458,10 @@ sib_code job_call_start(job_call *c, job_value *const *in, sib_value **out, sib_
     for (size_t i = 0; i < c->plan->outputs.n; i++)
         out[i] = NULL;
     sib_code code = call_prefix_before(&c->prefix, &live, in, &given, err);
-    if (code == SIB_OK)
-        code = run_step(c, given, out, err);
+    if (code == SIB_OK && call_guess_answers(&c->guess, in, out, &code, err))
+        c->buffers.length += code == SIB_OK; /* its row is there */
+    else if (code == SIB_OK)
+        code = run_guessing(c, in, given, out, err);
     call_prefix_after(&c->prefix, code);
     return code;
 }

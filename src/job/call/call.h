@@ -12,6 +12,7 @@ typedef struct job_call job_call;
 typedef struct job_shared {
     const struct sib_batch *batch;     /* makes the steps of the call of its plan */
     struct sib_prefix_cache *prefixes; /* states that outlive a run */
+    struct sib_speculation *guesses;   /* of tokens of its call */
 } job_shared;
 
 /* of: the call in this run that supplies the context, or NULL. watch, shared: may be NULL. */
@@ -30,6 +31,9 @@ sib_code job_call_start(job_call *c, job_value *const *in, sib_value **out, sib_
 /* Sets the state to that of a new run: the document's `dims` and `fill`, otherwise zeros, where an open dim
    is 1 on the first axis and 0 on others. */
 void job_call_reset(job_call *c);
+/* Leaves of the state what the first n tokens made of it. Returns false where it begins anew instead, since it is no
+   buffers. */
+bool job_call_cut(job_call *c, size_t n);
 /* Row i along the first axis of every state becomes the former row from[i]. from: (n). Errors:
    SIB_ERR_ARGUMENT, SIB_ERR_MEMORY. */
 sib_code job_call_reorder(job_call *c, size_t n, const size_t *from, sib_error *err);

@@ -5,6 +5,7 @@
 #include "job/call/batch.h"
 #include "job/call/buffers.h"
 #include "job/call/count.h"
+#include "job/call/guess.h"
 #include "job/call/prefix.h"
 
 struct job_call {
@@ -24,6 +25,7 @@ struct job_call {
     const sib_batch *batch; /* which makes the steps, or NULL */
     sequence *sequence;     /* in place of the state */
     call_prefix prefix;
+    call_guess guess;
 };
 
 #endif

@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/array.h"
 #include "base/error.h"
+#include "job/call/ids.h"
 
 #include <string.h>
 
@@ -22,26 +23,6 @@ sib_code call_prefix_begin(call_prefix *x, const call_plan *p, sib_prefix_cache 
     x->in = mem_calloc(p->inputs.n, sizeof *x->in);
     x->cache = x->in ? cache : NULL;
     return x->in ? SIB_OK : err_memory(err, p->inputs.n * sizeof *x->in, "a call");
-}
-
-/* The ids of a step, NULL where it is given other things than those of one sequence. */
-static const int32_t *ids_of(const call_prefix *x, const call_plan *p, job_value *const *in, size_t *n)
-{
-    const sib_port_value *v = in[x->port] ? &in[x->port]->v : NULL;
-    for (size_t i = 0; i < p->inputs.n; i++)
-        if (i != x->port && in[i])
-            return NULL;
-    if (v && v->type == SIB_PORT_TOKENS) {
-        *n = v->tokens.n;
-        return v->tokens.ids;
-    }
-    const sib_tensor *t = v && v->type == SIB_PORT_TENSOR ? v->tensor : NULL;
-    const size_t rank = t ? sib_tensor_rank(t) : 0;
-    if (!rank || sib_tensor_dtype(t) != SIB_I32 || !sib_tensor_is_dense(t) ||
-        p->inputs.items[x->port].pair->n_transpose)
-        return NULL;
-    *n = (size_t)sib_tensor_count(t);
-    return *n && sib_tensor_dims(t)[rank - 1] == (int64_t)*n ? sib_tensor_data(t) : NULL;
 }
 
 /* Goes on with a state that begins with the tokens of the first step, of which x->step are left. */
@@ -79,7 +60,7 @@ sib_code call_prefix_before(call_prefix *x, const call_live *live, job_value *co
     *out = in;
     if (!x->cache)
         return SIB_OK;
-    const int32_t *ids = x->certain ? ids_of(x, live->plan, in, &n) : NULL;
+    const int32_t *ids = x->certain ? call_ids(live->plan, x->port, in, &n) : NULL;
     x->begun = true;
     x->certain = ids != NULL;
     x->step = n;

@@ -42,6 +42,7 @@ sib_code job_call_reorder(job_call *c, size_t n, const size_t *from, sib_error *
     sib_code code = SIB_OK;
     bool away = c->plan->rows != NULL;
     c->prefix.certain = false; /* the state is no longer that of its tokens */
+    call_guess_stop(&c->guess);
     for (size_t i = 0; i < c->plan->state.n && code == SIB_OK; i++) {
         away = away && sib_value_is_away(c->state[i]);
         if (c->state[i])

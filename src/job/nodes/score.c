@@ -7,10 +7,15 @@
 #include <math.h>
 #include <string.h>
 
-enum { SCORE_TOKENS, SCORE_CHUNK };
+enum { SCORE_TOKENS, SCORE_CHUNK, SCORE_CONTEXT, SCORE_STRIDE };
 static const job_port score_inputs[] = {
     {"tokens", SIB_PORT_TOKENS, true, "ids, at least two for a perplexity"},
-    {"chunk", SIB_PORT_NUMBER, false, "tokens fed at once (256)"}};
+    {"chunk", SIB_PORT_NUMBER, false, "tokens fed at once (256)"},
+    {"context", SIB_PORT_NUMBER, false,
+     "tokens of a window, for texts longer than the model's context; 0: all in one (0)"},
+    {"stride", SIB_PORT_NUMBER, false,
+     "by how many tokens windows move on; each scores those that the one before has not; 0: half of context "
+     "(0)"}};
 enum { SCORE_LOGITS, SCORE_LOGPROBS, SCORE_PERPLEXITY };
 static const job_port score_outputs[] = {
     {"logits", SIB_PORT_TENSOR, false, "float32 [tokens, vocabulary]: after each token"},
@@ -19,11 +24,13 @@ static const job_port score_outputs[] = {
 
 typedef struct scoring {
     size_t tokens_port, logits_port;
-    size_t at_port;    /* NO_INDEX: the model gives the logits of all tokens */
-    size_t keep_port;  /* of how many tokens it gives them, 0 for all; NO_INDEX: it is not asked */
-    sib_value *logits; /* float32 [n, n_vocab] where wanted, else NULL */
-    double *logprobs;  /* (n) */
-    size_t done, n_vocab;
+    size_t at_port;     /* NO_INDEX: the model gives the logits of all tokens */
+    size_t keep_port;   /* of how many tokens it gives them, 0 for all; NO_INDEX: it is not asked */
+    sib_value *logits;  /* float32 [n, n_vocab] where wanted, else NULL */
+    double *logprobs;   /* (n) */
+    size_t begin, done; /* first token of the window, and how many of it are fed */
+    size_t next;        /* first token of all whose logits a window must still give */
+    size_t n_vocab;
 } scoring;
 
 /* ln of the softmax of row (n) at id. */
@@ -37,7 +44,15 @@ static double logprob(const float *row, size_t n, int32_t id)
     return row[id] - max - log(sum); // cppcheck-suppress invalidFunctionArg ; exp(max - max) is 1
 }
 
-/* Adds the logits [1, n, n_vocab] that follow tokens [done, done + n). */
+/* Keeps n rows of logits, behind token `at` and those after it, where they are wanted. */
+static void keep_logits(scoring *w, size_t at, const float *rows, size_t n)
+{
+    if (w->logits)
+        memcpy((float *)sib_tensor_data(sib_value_tensor(w->logits)) + at * w->n_vocab, rows,
+               n * w->n_vocab * sizeof *rows);
+}
+
+/* Adds the logits [1, n, n_vocab] that follow n tokens of the window behind those done, as far as they are not known. */
 static sib_code take_logits(job_step *s, scoring *w, const sib_tensor *t, size_t n, sib_error *err)
 {
     const sib_port_value *tokens = &s->in[SCORE_TOKENS]->v;
@@ -49,6 +64,7 @@ static sib_code take_logits(job_step *s, scoring *w, const sib_tensor *t, size_t
         return err_set(err, SIB_ERR_ARGUMENT, "%s: the model has %llu logits for %zu tokens", s->node->name,
                        (unsigned long long)sib_tensor_count(t), n);
     w->n_vocab = n_vocab;
+    const size_t at = w->begin + w->done, known = w->next > at ? size_min(w->next - at, n) : 0;
     sib_tensor *rows; /* float32 */
     sib_code code = sib_tensor_convert(t, SIB_F32, SIB_OVERFLOW_IEEE, &rows, err);
     if (code == SIB_OK && s->wanted[SCORE_LOGITS] && !w->logits) {
@@ -60,19 +76,20 @@ static sib_code take_logits(job_step *s, scoring *w, const sib_tensor *t, size_t
         }
     }
     const float *data = code == SIB_OK ? (const float *)sib_tensor_data(rows) + before * n_vocab : NULL;
-    if (code == SIB_OK && w->logits)
-        memcpy((float *)sib_tensor_data(sib_value_tensor(w->logits)) + w->done * n_vocab, data,
-               n * n_vocab * sizeof *data);
-    for (size_t i = 0; i < n && w->done + i + 1 < all && code == SIB_OK; i++) {
-        int32_t next = tokens->tokens.ids[w->done + i + 1];
+    if (code == SIB_OK)
+        keep_logits(w, at + known, data + known * n_vocab, n - known);
+    for (size_t i = known; i < n && at + i + 1 < all && code == SIB_OK; i++) {
+        int32_t next = tokens->tokens.ids[at + i + 1];
         if (next < 0 || (size_t)next >= n_vocab)
             code = err_set(err, SIB_ERR_VALUE, "%s: token %d is out of range for the vocabulary of %zu",
                            s->node->name, (int)next, n_vocab);
         else
-            w->logprobs[w->done + i] = logprob(data + i * n_vocab, n_vocab, next);
+            w->logprobs[at + i] = logprob(data + i * n_vocab, n_vocab, next);
     }
     sib_tensor_free(&rows);
     w->done += n;
+    w->next =
+        at + n - 1; /* the next window's, where it has this token, since there the targets begin behind */
     return code;
 }
 
@@ -89,7 +106,7 @@ static sib_code feed_chunk(job_step *s, scoring *w, size_t n, const double *at, 
     if (!in)
         return err_memory(err, (n_in + n_out) * sizeof *in, "ports of a call");
     sib_value **out = (sib_value **)(in + n_in);
-    in[w->tokens_port] = job_value_tokens(s->in[SCORE_TOKENS]->v.tokens.ids + w->done, n);
+    in[w->tokens_port] = job_value_tokens(s->in[SCORE_TOKENS]->v.tokens.ids + w->begin + w->done, n);
     if (w->at_port != NO_INDEX)
         in[w->at_port] = job_value_numbers(at, n);
     if (w->keep_port != NO_INDEX)
@@ -142,31 +159,67 @@ static sib_code give_all(job_step *s, scoring *w, size_t n, sib_error *err)
     return code;
 }
 
+/* Feeds the window of n tokens at w->begin, `chunk` at once. */
+static sib_code score_window(job_step *s, scoring *w, size_t n, size_t chunk, const double *at,
+                             sib_error *err)
+{
+    const size_t all = s->in[SCORE_TOKENS]->v.tokens.n;
+    sib_code code = SIB_OK;
+    job_call_reset(s->calls[0]);
+    w->done = 0;
+    while (w->done < n && code == SIB_OK) {
+        code = feed_chunk(s, w, size_min(chunk, n - w->done), at, err);
+        if (code == SIB_OK && s->watch && s->watch->progress)
+            code = s->watch->progress(s->watch->context, (double)(w->begin + w->done), (double)all, err);
+    }
+    return code;
+}
+
+typedef struct score_sizes {
+    size_t n, chunk, context, stride;
+} score_sizes;
+
+static sib_code read_sizes(const job_step *s, score_sizes *z, sib_error *err)
+{
+    z->n = s->in[SCORE_TOKENS]->v.tokens.n;
+    sib_code code = step_count(s, SCORE_CHUNK, 256, 1, 1 << 20, &z->chunk, err);
+    if (code == SIB_OK)
+        code = step_count(s, SCORE_CONTEXT, 0, 0, 1 << 30, &z->context, err);
+    if (code == SIB_OK)
+        code = step_count(s, SCORE_STRIDE, 0, 0, 1 << 30, &z->stride, err);
+    if (code != SIB_OK)
+        return code;
+    if (z->context == 1 || z->stride > z->context)
+        return err_set(
+            err, SIB_ERR_ARGUMENT,
+            "%s: context is %zu and stride %zu: windows have at least 2 tokens, and strides at most theirs",
+            s->node->name, z->context, z->stride);
+    z->context = z->context ? z->context : z->n;
+    z->stride = z->stride ? z->stride : (z->context + 1) / 2;
+    z->chunk = size_min(z->chunk, z->n);
+    return z->n ? SIB_OK : err_set(err, SIB_ERR_ARGUMENT, "%s: there are no tokens", s->node->name);
+}
+
 static sib_code score_run(job_step *s, sib_error *err)
 {
-    size_t n = s->in[SCORE_TOKENS]->v.tokens.n, chunk;
+    score_sizes z;
     scoring w = {0};
     sib_code code = find_ports(s, &w, err);
     if (code == SIB_OK)
-        code = step_count(s, SCORE_CHUNK, 256, 1, 1 << 20, &chunk, err);
-    if (code == SIB_OK && !n)
-        code = err_set(err, SIB_ERR_ARGUMENT, "%s: there are no tokens", s->node->name);
+        code = read_sizes(s, &z, err);
     if (code != SIB_OK)
         return code;
-    chunk = size_min(chunk, n);
-    double *at = mem_alloc(chunk, sizeof *at);
-    w.logprobs = mem_calloc(n, sizeof *w.logprobs);
-    code = at && w.logprobs ? SIB_OK : err_memory(err, n * sizeof *at, "a score");
-    for (size_t i = 0; i < chunk && code == SIB_OK; i++)
+    double *at = mem_alloc(z.chunk, sizeof *at);
+    w.logprobs = mem_calloc(z.n, sizeof *w.logprobs);
+    code = at && w.logprobs ? SIB_OK : err_memory(err, z.n * sizeof *at, "a score");
+    for (size_t i = 0; i < z.chunk && code == SIB_OK; i++)
         at[i] = (double)i;
-    job_call_reset(s->calls[0]);
-    while (w.done < n && code == SIB_OK) {
-        code = feed_chunk(s, &w, size_min(chunk, n - w.done), at, err);
-        if (code == SIB_OK && s->watch && s->watch->progress)
-            code = s->watch->progress(s->watch->context, (double)w.done, (double)n, err);
+    for (size_t end = 0; end < z.n && code == SIB_OK; w.begin += z.stride) {
+        end = size_min(w.begin + z.context, z.n);
+        code = score_window(s, &w, end - w.begin, z.chunk, at, err);
     }
     if (code == SIB_OK)
-        code = give_all(s, &w, n, err);
+        code = give_all(s, &w, z.n, err);
     sib_value_free(&w.logits);
     mem_free(w.logprobs);
     mem_free(at);
