@@ -11,7 +11,7 @@ PYTEST  = OMP_NUM_THREADS=1 PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 $(PYTHON) -m pytest
 CTEST   = ctest -j $$(($(JOBS) + 2)) --no-tests=error
 SHELL   = /bin/bash
 
-.PHONY: all build build-tests setup demo test test-c test-python compare compare-gpu compare-python bench asan tsan portable debug neon cortex gpu-test gpu-bench mutate mutate-checkpoints mutate-tokenizers faults fail-calls fuzz fuzz-http load random-graphs page serve site test-web check check-paths format operators models digits tile-tables install example clean
+.PHONY: all build build-tests setup demo test test-c test-python compare compare-gpu compare-python bench asan tsan portable debug neon cortex gpu-test gpu-bench mutate mutate-checkpoints mutate-tokenizers faults fail-calls fuzz fuzz-http load slurm-test ray-test random-graphs page serve site test-web check check-paths format operators models digits tile-tables install example clean
 
 all: build
 	@if [ $(PRESET) = release ]; then ln -sf release/cli/sibyl build/sibyl; fi
@@ -182,6 +182,15 @@ fuzz-http: need-test
 load: build
 	SIBYL_SOURCE=. SIBYL_COMMAND=build/$(PRESET)/cli/sibyl tests/server/load.py --seconds $(SECONDS)
 	SIBYL_SOURCE=. SIBYL_COMMAND=build/$(PRESET)/cli/sibyl python3 -B tests/server/tokens.py
+
+# The array of packaging/slurm on a real Slurm: a controller and two daemons on this machine, a task killed and requeued.
+DATA = $(or $(SIBYL_DATA),../shared/data)
+slurm-test: need-slurm build
+	python3 -B tests/cluster/slurm.py build/$(PRESET)/cli/sibyl $(DATA)/fsdd
+
+# sibyl.ray on a cluster of Ray's with three nodes on this machine, of which one is killed.
+ray-test: need-ray all
+	SIBYL_RAY=1 $(PYTHON) -m pytest -q -rfEs python/tests/test_ray.py
 
 # 20,000 random graphs, and every operator case mutated, on ref and on the fast backends.
 random-graphs: build

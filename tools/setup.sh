@@ -3,7 +3,7 @@
 #   tools/setup.sh install KIND...  installs what is missing (apt with sudo where not root); a second call does nothing
 #   tools/setup.sh check KIND       exits 1 if something is missing, naming it and the command that installs it
 # KIND: build, test, python, python-packages (python without Sibyl's own), peers, train, check, fuzz, arm64, cortex, gpu, page,
-# web, or all (what the tests before a change lands need)
+# web, slurm, ray, or all (what the tests before a change lands need)
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -21,6 +21,7 @@ page="python3"
 node="nodejs npm"
 web="$page chromium chromium-headless-shell fonts-dejavu-core"
 gpu="$test python3-venv libvulkan-dev glslang-tools mesa-vulkan-drivers spirv-tools vulkan-validationlayers"
+slurm="$build python3 slurm-wlm munge"
 arm64="cmake ninja-build pkg-config python3 gcc-aarch64-linux-gnu qemu-user"
 
 # Debian's Node.js where there is none; one of another source, which brings its own npm, serves as well.
@@ -42,8 +43,10 @@ packages_of() {
     gpu) echo "$gpu" ;;
     page) echo "$page $(node_packages)" ;;
     web) echo "$web $(node_packages)" ;;
+    slurm) echo "$slurm" ;;
+    ray) echo "$python" ;;
     *)
-        echo "setup.sh: expected build, test, python, python-packages, peers, train, check, fuzz, arm64, cortex, gpu, page, web or all, not '$1'" >&2
+        echo "setup.sh: expected build, test, python, python-packages, peers, train, check, fuzz, arm64, cortex, gpu, page, web, slurm, ray or all, not '$1'" >&2
         exit 2
         ;;
     esac
@@ -179,6 +182,7 @@ extra_missing() {
     check) ! [ -f build/venv/requirements-check.stamp ] ;;
     train) ! [ -f build/venv/requirements-train.stamp ] ;;
     arm64) ! [ -f build/arm64-root/packages ] ;;
+    ray) ! [ -f build/venv/requirements-ray.stamp ] ;;
     page | web) ! [ -f web/node_modules/lock.stamp ] ;;
     *) false ;;
     esac
@@ -200,6 +204,10 @@ install_kind() {
         install_requirements tools/requirements-gpu.txt
         ;;
     gpu) install_requirements tools/requirements-gpu.txt ;;
+    ray)
+        install_python tools/requirements-test.txt
+        install_requirements tools/requirements-ray.txt
+        ;;
     check) install_requirements tools/requirements-check.txt ;;
     train) install_requirements tools/requirements-train.txt ;;
     esac

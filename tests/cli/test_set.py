@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import tarfile
 import time
@@ -222,6 +223,23 @@ class Sets(Case):
             self.assertIn(words, self.run_set("out", code=1, **variables)[1])
         for shard in ("8/8", "-1/8", "1", "1/0", "1/2/3", "/2", "1/9999999"):
             self.assertIn("--shard", self.run_set("out", f"--shard={shard}", code=1)[1])
+
+    def test_job_templates(self):
+        job = (SOURCE / "packaging/kubernetes/sibyl-set.yaml").read_text()
+        words = [w.strip(' "') for w in re.search(r"command: \[(.*)\]", job)[1].split(",")]
+        shards = re.search(r'SIBYL_SHARDS\n *value: "(\d+)"', job)[1]
+        self.assertEqual(re.search(r"completions: (\d+)", job)[1], shards)
+        command = [w.replace("/speech/", "") for w in words[1:]]
+        result = sibyl(*command, folder=self.folder, env=alone(JOB_COMPLETION_INDEX="3", SIBYL_SHARDS=shards))
+        self.assertIn(f"shard 3/{shards} (Kubernetes): 1 items", result.stdout.decode())
+        mpi = dict(OMPI_COMM_WORLD_RANK="1", OMPI_COMM_WORLD_SIZE="2", SIBYL=COMMAND)
+        slurm = dict(SLURM_ARRAY_TASK_ID="1", SLURM_ARRAY_TASK_COUNT="2", SLURM_ARRAY_TASK_MIN="0", SIBYL=COMMAND,
+                     MANIFEST="list", OUT="out")
+        for template, operands, variables in (("mpi/sibyl-set.sh", ["list", "out"], mpi), ("slurm/sibyl-set.sbatch", [], slurm)):
+            done = subprocess.run([SOURCE / "packaging" / template, *operands], cwd=self.folder, env=alone(**variables),
+                                  capture_output=True, text=True)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn("shard 1/2", done.stdout)
 
     def test_misuse(self):
         for code, words, more in ((2, "no other names", ["a/0.wav", "--manifest", "list", "-o", "out"]),
