@@ -11,7 +11,7 @@ PYTEST  = OMP_NUM_THREADS=1 PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 $(PYTHON) -m pytest
 CTEST   = ctest -j $$(($(JOBS) + 2)) --no-tests=error
 SHELL   = /bin/bash
 
-.PHONY: all build build-tests setup demo test test-c test-python compare compare-gpu compare-python bench asan tsan portable debug neon cortex gpu-test gpu-bench mutate mutate-checkpoints mutate-tokenizers faults fail-calls fuzz fuzz-http load slurm-test ray-test random-graphs page serve site test-web check check-paths format operators models digits tile-tables install example clean
+.PHONY: all build build-tests setup demo test test-c test-python compare compare-gpu compare-python bench asan tsan portable debug neon cortex gpu-test gpu-bench mutate mutate-checkpoints mutate-tokenizers faults fail-calls fuzz fuzz-http load slurm-test ray-test random-graphs page serve site test-web check check-paths format operators models digits tile-tables install example sdist wheel deb clean
 
 all: build
 	@if [ $(PRESET) = release ]; then ln -sf release/cli/sibyl build/sibyl; fi
@@ -240,6 +240,23 @@ install: build
 # An installed tree, and a program built against it in two ways.
 example: need-test build
 	tests/install/run.sh build/$(PRESET)
+
+# Packages: the sources for pip, and for people to install a wheel with the libraries in it (build/wheel) and Debian packages
+# (build/deb). `packaging/wheel/try.sh` and `packaging/debian/try.sh` install, use and remove them in a fresh Debian.
+need_packages = tools/setup.sh install packages page && $(MAKE) --no-print-directory page
+
+sdist:
+	@tools/setup.sh install packages
+	$(PYTHON) -m build --sdist --no-isolation -o build/wheel .
+
+wheel:
+	@$(need_packages)
+	PATH=$(CURDIR)/build/venv/bin:$$PATH packaging/wheel/ffmpeg.sh build/wheel/ffmpeg
+	PATH=$(CURDIR)/build/venv/bin:$$PATH $(PYTHON) packaging/wheel/build.py build/wheel/ffmpeg SIBYL_PAGE=$(CURDIR)/build/page
+
+deb:
+	@$(need_packages)
+	packaging/debian/build.sh $(CURDIR)/build/page
 
 clean:
 	rm -rf build

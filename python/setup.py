@@ -1,7 +1,7 @@
-"""Builds the extension by running CMake on the checkout that this folder lies in.
+"""Builds the package into a folder, for tests of a checkout: setup.py build --build-lib FOLDER. It runs CMake on the checkout
+that this folder lies in, without the command. What is installed is built by pyproject.toml of the checkout.
 
-Everything but the extension is said in pyproject.toml. SIBYL_CMAKE_ARGS holds further arguments for CMake,
-such as -DSIBYL_SIMD=OFF.
+SIBYL_CMAKE_ARGS holds further arguments for CMake, such as -DSIBYL_SIMD=OFF.
 """
 
 import importlib.util
@@ -15,7 +15,7 @@ import sysconfig
 import types
 from pathlib import Path
 
-from setuptools import Extension, setup
+from setuptools import Extension, find_packages, setup
 from setuptools.command.build_ext import build_ext
 
 HERE = Path(__file__).resolve().parent
@@ -63,10 +63,11 @@ class CMakeBuild(build_ext):
         cmake = shutil.which("cmake")
         if not cmake:
             raise SystemExit("cmake is missing: install CMake 3.25 or newer")
-        build = Path(self.build_temp).resolve() / "cmake"
+        build = CHECKOUT / "build" / "extension"
         build.mkdir(parents=True, exist_ok=True)
         includes = {sysconfig.get_path(name) for name in ("include", "platinclude")}
-        configure = [cmake, "-S", str(HERE), "-B", str(build), "-DCMAKE_BUILD_TYPE=Release",
+        configure = [cmake, "-S", str(CHECKOUT), "-B", str(build), "-DCMAKE_BUILD_TYPE=Release",
+                     "-DSIBYL_PYTHON=ON", "-DSIBYL_CLI=OFF", "-DSIBYL_TESTS=OFF",
                      f"-DSIBYL_UNITS={CHECKOUT / 'build' / 'units'}",  # those of the library's own builds
                      f"-DSIBYL_PYTHON_INCLUDE={';'.join(sorted(includes))}"]  # fmt: skip
         if shutil.which("ninja") and not (build / "Makefile").exists():
@@ -86,7 +87,11 @@ class CMakeBuild(build_ext):
 
 
 setup(
+    name="sibyl",
     version=version(),
+    packages=find_packages("src"),
+    package_dir={"": "src"},
+    package_data={"sibyl": ["py.typed", "*.pyi"]},
     ext_modules=[Extension("sibyl._sibyl", sources=[], py_limited_api=True)],
     cmdclass={"build_ext": CMakeBuild},
     # Everything that is built goes below build/ of the checkout, and is found again by the next call.

@@ -3,7 +3,7 @@
 #   tools/setup.sh install KIND...  installs what is missing (apt with sudo where not root); a second call does nothing
 #   tools/setup.sh check KIND       exits 1 if something is missing, naming it and the command that installs it
 # KIND: build, test, python, python-packages (python without Sibyl's own), peers, train, check, fuzz, arm64, cortex, gpu, page,
-# web, slurm, ray, or all (what the tests before a change lands need)
+# web, slurm, ray, packages, or all (what the tests before a change lands need)
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -23,6 +23,7 @@ web="$page chromium chromium-headless-shell fonts-dejavu-core"
 gpu="$test python3-venv libvulkan-dev glslang-tools mesa-vulkan-drivers spirv-tools vulkan-validationlayers"
 slurm="$build python3 slurm-wlm munge"
 arm64="cmake ninja-build pkg-config python3 gcc-aarch64-linux-gnu qemu-user"
+packages="$python dpkg-dev debhelper dh-python fakeroot lintian debootstrap nasm"
 
 # Debian's Node.js where there is none; one of another source, which brings its own npm, serves as well.
 node_packages() {
@@ -41,12 +42,13 @@ packages_of() {
     arm64) echo "$arm64" ;;
     cortex) echo "$cortex" ;;
     gpu) echo "$gpu" ;;
+    packages) echo "$packages" ;;
     page) echo "$page $(node_packages)" ;;
     web) echo "$web $(node_packages)" ;;
     slurm) echo "$slurm" ;;
     ray) echo "$python" ;;
     *)
-        echo "setup.sh: expected build, test, python, python-packages, peers, train, check, fuzz, arm64, cortex, gpu, page, web, slurm, ray or all, not '$1'" >&2
+        echo "setup.sh: expected build, test, python, python-packages, peers, train, check, fuzz, arm64, cortex, gpu, page, web, slurm, ray, packages or all, not '$1'" >&2
         exit 2
         ;;
     esac
@@ -95,7 +97,7 @@ fresh() {
 
 # The package is built from these, including the weights of models in it.
 package_sources() {
-    find python include src assets CMakeLists.txt cmake -type f \
+    find python include src cli assets CMakeLists.txt pyproject.toml cmake -type f \
         \( -name '*.py' -o -name '*.c' -o -name '*.h' -o -name '*.toml' -o -name '*.def' -o -name 'CMakeLists.txt' -o -name '*.in' -o -name '*.json' \
         -o -name '*.pt' -o -name '*.tiktoken' \) \
         ! -path '*/tests/*' ! -path '*/build/*' | LC_ALL=C sort
@@ -129,7 +131,9 @@ install_python() {
     # shellcheck disable=SC2046 # file names without spaces
     if ! fresh build/venv/sibyl.stamp $(package_sources); then
         echo "installing the Python package"
-        build/venv/bin/pip install -q --disable-pip-version-check --no-build-isolation --no-deps --force-reinstall ./python
+        # the compiler of the library's builds, with whose objects ccache serves these, not that of Python
+        CC=${CC:-cc} build/venv/bin/pip install -q --disable-pip-version-check --no-build-isolation --no-deps --force-reinstall \
+            -Ccmake.define.SIBYL_UNITS="$PWD/build/units" .
         cat $(package_sources) | cksum >build/venv/sibyl.stamp
     fi
 }
@@ -181,6 +185,7 @@ extra_missing() {
     gpu) ! [ -f build/venv/requirements-gpu.stamp ] ;;
     check) ! [ -f build/venv/requirements-check.stamp ] ;;
     train) ! [ -f build/venv/requirements-train.stamp ] ;;
+    packages) ! [ -f build/venv/requirements-packages.stamp ] ;;
     arm64) ! [ -f build/arm64-root/packages ] ;;
     ray) ! [ -f build/venv/requirements-ray.stamp ] ;;
     page | web) ! [ -f web/node_modules/lock.stamp ] ;;
@@ -210,6 +215,7 @@ install_kind() {
         ;;
     check) install_requirements tools/requirements-check.txt ;;
     train) install_requirements tools/requirements-train.txt ;;
+    packages) install_requirements tools/requirements-packages.txt ;;
     esac
 }
 

@@ -26,7 +26,8 @@ _SWITCHES = ("compression_ratio_threshold", "logprob_threshold", "no_speech_thre
 def _folders() -> list[str]:
     """Where models are installed: $SIBYL_MODELS, beside the package, and where `make install` puts them."""
     package = os.path.dirname(os.path.abspath(__file__))
-    folders = [os.path.join(package, "models"), os.path.join(sys.prefix, "share", "sibyl", "models")]
+    folders = [os.path.join(place, "share", "sibyl", "models") for place in (package, sys.prefix)]
+    folders.insert(0, os.path.join(package, "models"))
     given = os.environ.get("SIBYL_MODELS")
     return [given, *folders] if given else folders
 
