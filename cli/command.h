@@ -62,6 +62,8 @@ extern const cli_command *const cli_commands[];
 
 /* Returns the command called `name`, or NULL. */
 const cli_command *cli_command_named(const char *name);
+/* Fails: there is no command of this name. Returns CLI_USAGE. */
+int cli_command_unknown(const char *name);
 
 /* Reads argv into settings as cli_parse does. Returns false if the command must end, after help or misuse;
    *code is then the exit code. */

@@ -75,6 +75,14 @@ static bool measure(const settings *s, size_t i, unsigned number, const sib_back
     return false;
 }
 
+static bool is_backend(const char *name)
+{
+    for (size_t i = 0; sib_backend_name(i); i++)
+        if (!strcmp(name, sib_backend_name(i)))
+            return true;
+    return false;
+}
+
 static int devices(const cli_command *self, int argc, char **argv)
 {
     settings s = {0};
@@ -86,6 +94,8 @@ static int devices(const cli_command *self, int argc, char **argv)
         return code;
     if (n)
         return cli_usage(self, "unexpected operand '%s'", argv[0]);
+    if (s.only && !is_backend(s.only))
+        return cli_fail("--only: there is no backend '%s'; without it all are listed", s.only);
     json_t *list = json_array();
     for (size_t i = 0; sib_backend_name(i); i++)
         for (unsigned k = 0;

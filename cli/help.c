@@ -156,7 +156,7 @@ static int help(const cli_command *self, int argc, char **argv)
         return cli_usage(NULL, "help takes one command, got '%s' too", argv[1]);
     const cli_command *command = n ? cli_command_named(argv[0]) : NULL;
     if (n && !command)
-        return cli_usage(NULL, "unknown command '%s'", argv[0]);
+        return cli_command_unknown(argv[0]);
     if (s.manual)
         return cli_manual(s.manual, stdout);
     if (s.shell >= 0)

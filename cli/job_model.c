@@ -80,7 +80,10 @@ char *job_model_path(const char *model, const char *tokenizer)
         return sib_import_takes(model) ? imported(model, tokenizer) : cli_format("%s", model);
     char *path = installed(model);
     if (!path)
-        cli_fail("there is no file '%s', and no model of that name is installed", model);
+        cli_fail("there is no file '%s', and no model of that name is installed; give the path of a model, a "
+                 "checkpoint "
+                 "or a job's document",
+                 model);
     return path;
 }
 

@@ -157,7 +157,7 @@ bool job_inputs_add(job_inputs *in, const sib_job *job, const char *name, const 
     while (sib_job_input(job, i, &port) && strcmp(port.name, name))
         i++;
     if (!sib_job_input(job, i, &port)) {
-        cli_fail("the job has no input '%s'", name);
+        cli_fail("the job has no input '%s'; `sibyl job FILE --ports` lists them", name);
         return false;
     }
     if (port.type != SIB_PORT_TEXT && (!strcmp(text, "null") || !strcmp(text, "None")))

@@ -1,6 +1,7 @@
 /* sibyl COMMAND ...: finds the command in the table and runs it. */
 #include "command.h"
 #include "messages.h"
+#include "nearest.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -15,6 +16,17 @@ const cli_command *cli_command_named(const char *name)
         if (strcmp((*c)->name, name) == 0)
             return *c;
     return NULL;
+}
+
+int cli_command_unknown(const char *name)
+{
+    nearest n = {.typed = name, .length = strlen(name)};
+    for (const cli_command *const *c = cli_commands; *c; c++)
+        nearest_try(&n, (*c)->name);
+    char *hint = nearest_hint(&n, "");
+    const int code = cli_usage(NULL, "unknown command '%s'%s", name, hint);
+    free(hint);
+    return code;
 }
 
 static int dispatch(int argc, char **argv)
@@ -32,8 +44,10 @@ static int dispatch(int argc, char **argv)
         return CLI_DONE;
     }
     const cli_command *command = cli_command_named(argv[1]);
+    if (!command && argv[1][0] == '-')
+        return cli_usage(NULL, "unknown option '%s'", argv[1]);
     if (!command)
-        return cli_usage(NULL, "unknown %s '%s'", argv[1][0] == '-' ? "option" : "command", argv[1]);
+        return cli_command_unknown(argv[1]);
     return command->run(command, argc - 2, argv + 2);
 }
 

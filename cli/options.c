@@ -2,6 +2,7 @@
 
 #include "command.h"
 #include "messages.h"
+#include "nearest.h"
 
 #include <errno.h>
 #include <math.h>
@@ -175,6 +176,18 @@ static bool set_alias(const cli_command *c, const cli_option *o, const char *val
     return set_option(c, target, made.items[made.n - 1], settings);
 }
 
+static void unknown_option(const cli_command *c, const char *word, const typed *t)
+{
+    nearest n = {.typed = t->name, .length = t->length};
+    for (const cli_option *o = c->options; o->name; o++)
+        nearest_try(&n, o->name);
+    for (const cli_option *o = c->names; o && o->name; o++)
+        nearest_try(&n, o->name);
+    char *hint = nearest_hint(&n, "--");
+    cli_usage(c, "unknown option '%.*s'%s", (int)t->length + 2, word, hint);
+    free(hint);
+}
+
 /* Finds the option in `word` and its value in the same word, NULL if there is none. next: the word behind it, or
    NULL. */
 static const cli_option *read_word(const cli_command *c, char *word, const char *next, char **value)
@@ -188,7 +201,7 @@ static const cli_option *read_word(const cli_command *c, char *word, const char 
         t.value = equals ? *value : next;
         o = find(c, &t);
         if (!o)
-            cli_usage(c, "unknown option '%.*s'", (int)t.length + 2, word);
+            unknown_option(c, word, &t);
     } else {
         if (word[2])
             o = find(c, &(typed){.word = word + 1, .value = next});

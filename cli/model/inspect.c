@@ -73,8 +73,7 @@ static int make_milli(const settings *s, const sib_graph *g, sib_graph **out)
     size_t node;
     sib_error err = SIB_ERROR_INIT;
     if (!find_node(g, s->milli, &node))
-        return cli_fail("graph %lld has no node '%s'; --nodes shows names and numbers", (long long)s->graph,
-                        s->milli);
+        return cli_fail("the graph has no node '%s'; --nodes shows names and numbers", s->milli);
     sib_dim *dims = cli_alloc(s->dims.n + 1, sizeof *dims);
     char **texts = cli_alloc(s->dims.n + 1, sizeof *texts);
     int code = CLI_DONE;

@@ -252,6 +252,21 @@ static sib_value *random_input(const sib_value_info *info, const input_settings 
 /* ---- All of them
    -------------------------------------------------------------------------------------------- */
 
+static bool no_input(const sib_model *model, const char *name, int length)
+{
+    sib_value_info info;
+    char *all = cli_format("%s", "");
+    for (size_t k = 0; k < 8 && sib_model_input(model, k, &info); k++) {
+        char *more = cli_format("%s%s%s", all, k ? ", " : "", info.name);
+        free(all);
+        all = more;
+    }
+    const bool others = sib_model_input(model, 8, &info);
+    cli_fail("the model has no input '%.*s'; its inputs are %s%s", length, name, all, others ? ", ..." : "");
+    free(all);
+    return false;
+}
+
 static bool check_names(const sib_model *model, const input_settings *s)
 {
     for (size_t i = 0; i < s->inputs.n; i++) {
@@ -266,9 +281,12 @@ static bool check_names(const sib_model *model, const input_settings *s)
             return false;
         }
         if (!found) {
-            cli_fail("the model has no input '%.*s'", (int)(equals - item), item);
-            return false;
+            return no_input(model, item, (int)(equals - item));
         }
+    }
+    if (s->random && (!*s->random || s->random[strspn(s->random, "0123456789")])) {
+        cli_fail("--random takes an integer, the seed, not '%s'", s->random);
+        return false;
     }
     for (size_t i = 0; i < s->dims.n; i++)
         if (!strchr(s->dims.items[i], '=') || strtoll(strchr(s->dims.items[i], '=') + 1, NULL, 10) < 0) {
@@ -313,6 +331,11 @@ bool model_inputs_read(const sib_model *model, const input_settings *s, model_in
         if (ok && !v && s->random && !in.optional_input) {
             v = random_input(&in, s, &state);
             ok = v != NULL;
+        }
+        if (ok && !v && !in.optional_input && !in.constant) {
+            cli_fail("input '%s' is missing: give it with -i %s=FILE, or have it drawn with --random SEED",
+                     in.name, in.name);
+            return false;
         }
         if (!ok)
             return false;

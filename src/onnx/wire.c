@@ -77,7 +77,8 @@ static bool read_payload(wire_reader *w, wire_field *f)
                fail(w, f->at, f->number, "expected 4 bytes, found the end");
     default:
         if (!take_varint(&w->rest, &length) || length > w->rest.size)
-            return fail(w, f->at, f->number, "its length goes beyond the end of the message");
+            return fail(w, f->at, f->number,
+                        "its length goes beyond the end of the message: the file is cut short or damaged");
         f->bytes = (wire_span){w->rest.data, (size_t)length};
         skip(&w->rest, f->bytes.size);
         return true;
@@ -95,7 +96,8 @@ static bool read_tag(wire_reader *w, wire_field *f)
     if (f->number == 0)
         return fail(w, f->at, 0, "a field has number 0");
     if (!(f->wire & (PROTO_VARINT | PROTO_FIXED64 | PROTO_BYTES | PROTO_FIXED32)))
-        return fail(w, f->at, f->number, "its wire type is not one that ONNX uses");
+        return fail(w, f->at, f->number,
+                    "its wire type is not one that ONNX uses: the file is no ONNX model, or is damaged");
     return true;
 }
 

@@ -27,7 +27,7 @@ typedef struct wire_field {
 typedef struct wire_reader {
     wire_span rest; /* unread bytes */
     const proto_message *message;
-    char failure[96]; /* "" without a failure */
+    char failure[160]; /* "" without a failure */
     const uint8_t *failed_at;
 } wire_reader;
 

@@ -44,6 +44,17 @@ static sib_code open_backend(sib_session *s, const sib_backend *b, unsigned devi
     return code;
 }
 
+static sib_code no_backend(sib_str name, sib_error *err)
+{
+    char all[128] = "";
+    size_t n, used = 0;
+    const sib_backend *const *list = backend_list(&n);
+    for (size_t i = 0; i < n && used < sizeof all; i++)
+        used += (size_t)snprintf(all + used, sizeof all - used, "%s%s", i ? ", " : "", list[i]->name);
+    return err_set(err, SIB_ERR_ARGUMENT, "there is no backend '%.*s'; this build has %s", (int)name.length,
+                   name.data, all);
+}
+
 /* "vulkan:1" is the second device of the backend vulkan. */
 static sib_code open_named(sib_session *s, sib_str name, sib_error *err)
 {
@@ -64,8 +75,7 @@ static sib_code open_named(sib_session *s, sib_str name, sib_error *err)
     }
     for (size_t i = 0; !b && (more = registry_backend(s->model->registry, i)); i++)
         b = str_is(name, more->name) ? more : NULL;
-    return b ? open_backend(s, b, (unsigned)device, err)
-             : err_set(err, SIB_ERR_ARGUMENT, "there is no backend '%.*s'", (int)name.length, name.data);
+    return b ? open_backend(s, b, (unsigned)device, err) : no_backend(name, err);
 }
 
 /* names: "cpu,ref", or NULL for all backends but devices, registered ones first, "ref" last. What runs

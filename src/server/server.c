@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct sib_server {
@@ -80,6 +81,9 @@ static sib_code check_options(const sib_server_options *o, sib_error *err)
         return server_fail(err, SIB_ERR_ARGUMENT, "a batch has at most 64 sequences, not %u", o->batch);
     if (o->port > 65535)
         return server_fail(err, SIB_ERR_ARGUMENT, "the port must be below 65536, not %u", o->port);
+    struct stat at;
+    if (o->models && (stat(o->models, &at) || !S_ISDIR(at.st_mode)))
+        return server_fail(err, SIB_ERR_ARGUMENT, "%s: is no folder, expected one with models", o->models);
     return SIB_OK;
 }
 

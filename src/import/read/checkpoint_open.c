@@ -25,6 +25,9 @@ static sib_code unknown_format(ckpt_file *s)
         snprintf(first + strlen(first), 4, " %02x", s->bytes.data[i]);
     if (s->bytes.size == 0)
         return ckpt_fail(s, SIB_ERR_FORMAT, SIB_NO_OFFSET, "is empty");
+    const size_t n = strlen(s->path);
+    if (n > 5 && !strcmp(s->path + n - 5, ".onnx"))
+        return ckpt_fail(s, SIB_ERR_UNSUPPORTED, 0, "is an ONNX model already, which commands take as it is");
     return ckpt_fail(s, SIB_ERR_UNSUPPORTED, 0,
                      "is not in a format that Sibyl reads (safetensors, PyTorch, whisper.cpp, rwkv.cpp, "
                      "GGUF, JSON); it begins with%s",
@@ -98,7 +101,9 @@ static sib_code checkpoint_new(checkpoint **out, sib_error *err)
 static sib_code finish(checkpoint **c, sib_code code, const char *label, sib_error *err)
 {
     if (code == SIB_OK && !(*c)->format)
-        code = err_set(err, SIB_ERR_FORMAT, "%s: the folder has no file with weights", label);
+        code = err_set(err, SIB_ERR_FORMAT,
+                       "%s: the folder has no file with weights (.safetensors, .gguf, .bin, .pt or .pth)",
+                       label);
     if (code == SIB_OK)
         code = quantized_join(*c, err);
     if (code != SIB_OK)

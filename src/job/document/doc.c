@@ -5,6 +5,7 @@
 
 #include <jansson.h>
 #include <stdio.h>
+#include <string.h>
 
 /* Sections that a document may have. */
 static const char *const sections[] = {"sibyl_job", "kind",       "name", "doc",   "sample_rate",
@@ -70,6 +71,9 @@ sib_code job_doc_read(const char *name, const char *text, size_t size, const str
         fault->line = (size_t)(at.line > 0 ? at.line : 1);
         snprintf(fault->message, sizeof fault->message, "%s", at.text);
     }
+    if (!root && (!size || !strchr("{ \t\r\n", text[0])))
+        return err_set_at(err, SIB_ERR_FORMAT, 0,
+                          "%s: is no job's document (JSON), and no model or checkpoint that is known", name);
     if (!root)
         return err_set_at(err, SIB_ERR_FORMAT, (uint64_t)at.position, "%s: line %d: %s", name, at.line,
                           at.text);

@@ -28,7 +28,10 @@ static sib_code find_tokens(attending *a, const sib_tokenizer *t)
     const sib_attention_request *q = a->request;
     const char *language = whisper_language_code(q->language ? q->language : "en");
     if (!language)
-        return err_set(a->err, SIB_ERR_ARGUMENT, "language '%.40s' is not one of Whisper's", q->language);
+        return err_set(
+            a->err, SIB_ERR_ARGUMENT,
+            "language '%.40s' is not one of Whisper's, expected a code or a name, such as en or english",
+            q->language);
     sib_code code = whisper_tokens_find(&a->tokens, t, a->m, a->err);
     if (code == SIB_OK && a->m->multilingual)
         code = whisper_tokens_start(&a->tokens, language, q->translate, a->err);

@@ -51,7 +51,10 @@ sib_code whisper_choose_language(whisper_decoder *d, whisper_tokens *tokens, whi
     if (whisper_detects(d->model, o))
         failed = detect(d, out, err);
     else if (!(out->code = o->language ? whisper_language_code(o->language) : "en"))
-        failed = err_set(err, SIB_ERR_ARGUMENT, "language '%.40s' is not one of Whisper's", o->language);
+        failed = err_set(
+            err, SIB_ERR_ARGUMENT,
+            "language '%.40s' is not one of Whisper's, expected a code or a name, such as en or english",
+            o->language);
     if (failed == SIB_OK && d->model->multilingual)
         failed = whisper_tokens_start(tokens, out->code, o->translate, err);
     return failed;
