@@ -18,7 +18,7 @@
 
 typedef struct settings {
     const char *host, *token, *token_file, *tls_cert, *tls_key, *models, *backends, *wyoming;
-    long port, max_upload, max_import, jobs, batch, queue, threads;
+    long port, prefix_cache, max_upload, max_import, jobs, batch, queue, threads;
     double grace, time_limit, send_timeout;
     int log;
 } settings;
@@ -44,6 +44,10 @@ static const cli_option options[] = {
                 "requests that compute at the same time (default: one per processor)"),
     OPT_INTEGER("batch", batch, "N", 1, 64,
                 "texts that a model generates at the same time, by steps that they share (default: 16)"),
+    OPT_INTEGER(
+        "prefix-cache", prefix_cache, "MB", 0, 1 << 24,
+        "memory of each model for what it has read of texts, which begin others alike (default: 256)",
+        .more = "0: none. A client can tell by the time of an answer whether its text began as another's."),
     OPT_INTEGER("queue", queue, "N", 1, 65536,
                 "requests that wait; more are answered with 429 (default: 64)"),
     OPT_NUMBER("time-limit", time_limit, "S", 0, 1e6, "seconds that a request may take (default: 600)",
@@ -147,7 +151,7 @@ static bool serve_until_signal(sib_server *s)
 
 static int serve(const cli_command *self, int argc, char **argv)
 {
-    settings s = {.port = 8750, .log = SIB_SERVER_LOG_NONE};
+    settings s = {.port = 8750, .prefix_cache = 256, .log = SIB_SERVER_LOG_NONE};
     int n, code;
     if (!cli_begin(self, argc, argv, &s, &n, &code))
         return code;
@@ -175,6 +179,7 @@ static int serve(const cli_command *self, int argc, char **argv)
                             .threads = (unsigned)s.threads,
                             .jobs = (unsigned)s.jobs,
                             .batch = (unsigned)s.batch,
+                            .prefix_bytes = s.prefix_cache ? (uint64_t)s.prefix_cache << 20 : UINT64_MAX,
                             .queue = (unsigned)s.queue,
                             .max_upload = (uint64_t)s.max_upload << 20,
                             .max_import = (uint64_t)s.max_import << 20,

@@ -31,6 +31,8 @@ typedef struct sib_server_options {
     unsigned batch;            /* texts that are generated at the same time, by steps that they share where
                                        the model can be batched (batch.h), otherwise as many as `jobs`; at most
                                        64; 1: one after the other [16] */
+    uint64_t prefix_bytes;     /* of each model, memory of caches that are kept of texts that have ended
+                                  (batch.h); UINT64_MAX: none [256 MiB] */
     unsigned queue;            /* requests that wait for these; more are answered with 429 [64] */
     uint64_t max_upload;       /* bytes of a request's body [256 MiB] */
     uint64_t max_bodies;       /* bytes of all bodies held at once [4 max_upload] */

@@ -2,9 +2,11 @@
 #include "batch/batch.h"
 
 #include "base/alloc.h"
+#include "base/array.h"
 #include "base/assert.h"
 #include "base/cancel.h"
 #include "base/error.h"
+#include "batch/kept.h"
 #include "batch/stepper.h"
 
 #include <sibyl/timing.h>
@@ -30,6 +32,8 @@ typedef enum sequence_state {
 struct sequence {
     batcher *b;
     cache *c;
+    int64_t *read; /* (n_read) tokens that it was fed, those of the cache first */
+    size_t n_read, read_capacity;
     sequence_state state;
     pthread_cond_t done; /* it is idle again */
     sequence *next;      /* in the queue */
@@ -59,6 +63,7 @@ struct batcher {
     sequence *first, *last; /* of the queue */
     size_t n_waiting, n_expected, n_sequences;
     sequence *expects[MAX_SEQUENCES]; /* (n_expected) */
+    kept_caches *kept;                /* of sequences that have left */
     uint64_t step_ns;                 /* of the last step */
     uint64_t steps, tokens;
     size_t most;
@@ -119,7 +124,10 @@ static void drop_feed(sequence *s)
 static void free_sequence(sequence *s)
 {
     drop_feed(s);
-    cache_free(&s->c, stepper_layers(s->b->d));
+    if (s->c && s->c->length)
+        kept_give(s->b->kept, &s->c, &s->read);
+    cache_free(&s->c, stepper_layers(s->b->d, NULL));
+    mem_free(s->read);
     pthread_cond_destroy(&s->done);
     s->b->n_sequences--;
     mem_free(s);
@@ -288,7 +296,11 @@ sib_code batch_create(const rows_source *source, const sib_batch_options *option
     cond_create(&b->arrived);
     b->max_sequences = options && options->max_sequences ? options->max_sequences : USUAL_SEQUENCES;
     b->max_tokens = options && options->max_tokens ? options->max_tokens : USUAL_TOKENS;
+    const rows_layer *layers = NULL;
     sib_code code = stepper_create(source, sessions, &b->d, err);
+    const size_t n_layers = code == SIB_OK ? stepper_layers(b->d, &layers) : 0;
+    if (code == SIB_OK)
+        code = kept_create(options ? options->prefix_bytes : 0, layers, n_layers, &b->kept, err);
     if (code == SIB_OK && b->max_sequences > MAX_SEQUENCES)
         code = err_set(err, SIB_ERR_ARGUMENT, "a batch has at most %d sequences", MAX_SEQUENCES);
     if (code == SIB_OK && !(b->started = !pthread_create(&b->worker, NULL, work, b)))
@@ -309,6 +321,7 @@ void batch_free(batcher **b)
     if ((*b)->started)
         pthread_join((*b)->worker, NULL);
     SIB_ASSERT(!(*b)->n_sequences);
+    kept_free(&(*b)->kept);
     stepper_free(&(*b)->d);
     pthread_cond_destroy(&(*b)->arrived);
     pthread_mutex_destroy(&(*b)->lock);
@@ -323,6 +336,7 @@ void batch_count(batcher *b, sib_batch_info *out)
     out->steps = b->steps;
     out->tokens = b->tokens;
     out->largest = b->most;
+    kept_count(b->kept, &out->kept, &out->kept_bytes, &out->reused);
     pthread_mutex_unlock(&b->lock);
 }
 
@@ -335,7 +349,7 @@ sib_code batch_join(batcher *b, sequence **out, sib_error *err)
         return err_memory(err, sizeof *s, "a sequence");
     s->b = b;
     cond_create(&s->done);
-    sib_code code = cache_create(stepper_layers(b->d), &s->c, err);
+    sib_code code = cache_create(stepper_layers(b->d, NULL), &s->c, err);
     pthread_mutex_lock(&b->lock);
     b->n_sequences++;
     if (code != SIB_OK) {
@@ -388,6 +402,12 @@ static sib_code take_feed(sequence *s, const int64_t *tokens, size_t n, const in
                            (long long)at[i], n);
         s->at[i] = (size_t)row;
     }
+    s->n_read = s->c->length; /* behind them are those of a feed that failed */
+    sib_code code = ARRAY_RESERVE(s->read, s->read_capacity, s->n_read + n, "the tokens of a sequence", err);
+    if (code != SIB_OK)
+        return code;
+    memcpy(s->read + s->n_read, tokens, n * sizeof *tokens);
+    s->n_read += n;
     s->n = n;
     s->m = m;
     s->fed = s->given = 0;
@@ -423,6 +443,8 @@ sib_code sequence_feed(sequence *s, const int64_t *tokens, size_t n, const int64
     sib_code code = s->abandoned ? err_set(err, SIB_ERR_CANCELLED, "the sequence was cancelled")
                                  : take_feed(s, tokens, n, at, m, err);
     expect_no_more(b, s);
+    if (code == SIB_OK && !s->c->length) /* tokens whose logits are wanted are read */
+        s->fed = kept_take(b->kept, s->tokens, s->at[0], &s->c);
     if (code == SIB_OK) {
         add_waiting(b, s);
         if (b->n_waiting == 1 || !b->n_expected || b->n_waiting >= b->max_sequences)

@@ -63,6 +63,28 @@ sib_code cache_reserve(cache *c, const rows_layer *layers, size_t n_layers, size
     return SIB_OK;
 }
 
+/* Rows of each head. */
+static void copy_heads(float *to, size_t to_room, const float *from, size_t room, size_t heads, size_t d,
+                       size_t rows)
+{
+    for (size_t h = 0; h < heads; h++)
+        memcpy(to + h * to_room * d, from + h * room * d, rows * d * sizeof *to);
+}
+
+bool cache_copy(cache *to, const cache *from, const rows_layer *layers, size_t n_layers, size_t rows)
+{
+    if (cache_reserve(to, layers, n_layers, rows, NULL) != SIB_OK)
+        return false;
+    for (size_t i = 0; i < n_layers; i++) {
+        const cache_layer *a = &from->layers[i], *b = &to->layers[i];
+        const rows_layer *l = &layers[i];
+        copy_heads(b->k, b->room, a->k, a->room, l->kv_heads, l->d, rows);
+        copy_heads(b->v, b->room, a->v, a->room, l->kv_heads, l->dv, rows);
+    }
+    to->length = rows;
+    return true;
+}
+
 /* ---- Attention ----------------------------------------------------------------------------------------- */
 
 /* x: n rows of `heads` heads, side by side, to the rows of `to` [heads, room, d] from `at` on. */

@@ -20,6 +20,9 @@ void cache_free(cache **c, size_t n_layers);
 /* Makes room for `rows`. After a failure its rows are as before. Errors: SIB_ERR_MEMORY. */
 sib_code cache_reserve(cache *c, const rows_layer *layers, size_t n_layers, size_t rows, sib_error *err);
 
+/* The first `rows` rows of `from` become those of `to`, which has none. Returns false where there is no memory for them. */
+bool cache_copy(cache *to, const cache *from, const rows_layer *layers, size_t n_layers, size_t rows);
+
 /* The rows of one sequence in a step: n from row `first` on. Its cache has room for them. */
 typedef struct cache_part {
     cache *c;

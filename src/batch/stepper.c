@@ -152,8 +152,10 @@ void stepper_free(stepper **d)
     *d = NULL;
 }
 
-size_t stepper_layers(const stepper *d)
+size_t stepper_layers(const stepper *d, const rows_layer **layers)
 {
+    if (layers)
+        *layers = d->layers;
     return d->n_layers;
 }
 

@@ -12,7 +12,8 @@ typedef struct stepper stepper;
 sib_code stepper_create(const rows_source *source, const sib_session_options *sessions, stepper **out,
                         sib_error *err);
 void stepper_free(stepper **d);
-size_t stepper_layers(const stepper *d);
+/* Its layers, in *layers (may be NULL), and how many. */
+size_t stepper_layers(const stepper *d, const rows_layer **layers);
 
 /* Of one sequence in a step: n >= 1 tokens behind those of its cache. */
 typedef struct stepper_part {

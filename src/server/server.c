@@ -36,6 +36,7 @@ static bool fill_options(sib_server_options *o)
     o->jobs = o->jobs ? o->jobs : processors ? processors : 1;
     o->batch = o->batch ? o->batch : 16;
     o->queue = o->queue ? o->queue : 64;
+    o->prefix_bytes = o->prefix_bytes == UINT64_MAX ? 0 : o->prefix_bytes ? o->prefix_bytes : 256ull << 20;
     o->max_upload = o->max_upload ? o->max_upload : 256ull << 20;
     o->max_bodies = o->max_bodies ? o->max_bodies : 4 * o->max_upload;
     o->max_connections = o->max_connections ? o->max_connections : 2048;

@@ -79,7 +79,7 @@ class Batch(unittest.TestCase):
         with Server(str(self.file), "--batch", "1") as alone:
             expected = [self.complete(alone, **self.fields(i)) for i in range(CLIENTS)]
             self.assertEqual(alone.json("GET", "/api/models/decoder")[1]["batch"],
-                             {"max_sequences": 1, "steps": 0, "tokens": 0, "largest": 0, "alone": "the server makes no batches"})
+                             {"max_sequences": 1, "steps": 0, "tokens": 0, "largest": 0, "kept": 0, "kept_bytes": 0, "reused": 0, "alone": "the server makes no batches"})
         with ThreadPoolExecutor(CLIENTS) as clients:
             while True:  # until some shared a step
                 for a, b in zip(clients.map(lambda i: self.complete(**self.fields(i)), range(CLIENTS)), expected):
@@ -89,6 +89,20 @@ class Batch(unittest.TestCase):
         batch = self.batch()
         self.assertEqual((batch["max_sequences"], batch["alone"]), (16, None))
         self.assertGreater(batch["tokens"], batch["steps"])
+
+    def test_texts_that_begin_alike_are_read_once(self):
+        prompt = "a long beginning that everybody has: "
+        options = {"max_tokens": 12, "temperature": 0, "return_token_ids": True}
+        with Server(str(self.file), "--prefix-cache", "0") as without:
+            expected = [self.complete(without, prompt=prompt + end, **options) for end in ("x", "y", "x")]
+            batch = without.json("GET", "/api/models/decoder")[1]["batch"]
+            self.assertEqual((batch["kept"], batch["kept_bytes"], batch["reused"]), (0, 0, 0))
+        with Server(str(self.file)) as server:
+            for i, end in enumerate(("x", "y", "x")):
+                self.same(self.complete(server, prompt=prompt + end, **options), expected[i])
+                batch = server.json("GET", "/api/models/decoder")[1]["batch"]
+                self.assertEqual(batch["reused"], i * len(prompt))
+        self.assertEqual(batch["kept"], 3)
 
     def test_choices_and_prompts_of_one_request(self):
         options = {"max_tokens": 30, "temperature": 0.9, "return_token_ids": True}

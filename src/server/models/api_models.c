@@ -16,9 +16,11 @@ static json_t *batch_json(const served *v)
     if (v->batch)
         sib_batch_get_info(v->batch, &info);
     return v->batch || v->alone
-               ? json_pack("{s:I, s:I, s:I, s:I, s:s?}", "max_sequences", (json_int_t)info.max_sequences,
-                           "steps", (json_int_t)info.steps, "tokens", (json_int_t)info.tokens, "largest",
-                           (json_int_t)info.largest, "alone", v->alone)
+               ? json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s?}", "max_sequences",
+                           (json_int_t)info.max_sequences, "steps", (json_int_t)info.steps, "tokens",
+                           (json_int_t)info.tokens, "largest", (json_int_t)info.largest, "kept",
+                           (json_int_t)info.kept, "kept_bytes", (json_int_t)info.kept_bytes, "reused",
+                           (json_int_t)info.reused, "alone", v->alone)
                : json_null();
 }
 

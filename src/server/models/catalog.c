@@ -294,7 +294,8 @@ static sib_code open_path(served *v, const char *path, const struct server *s, s
 /* The batch of a model that generates text, or why it has none. */
 static sib_code open_batch(served *v, const struct server *s, sib_error *err)
 {
-    const sib_batch_options o = {.max_sequences = s->options.batch};
+    const sib_batch_options o = {.max_sequences = s->options.batch,
+                                 .prefix_bytes = (size_t)s->options.prefix_bytes};
     sib_error why = SIB_ERROR_INIT;
     if (strcmp(v->kind, "text-generation") != 0)
         return SIB_OK;

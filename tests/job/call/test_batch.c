@@ -352,3 +352,82 @@ TEST(allocations_fail)
 }
 
 TEST_FIXTURE(make_folder, drop_folder)
+
+/* ---- Prefixes ------------------------------------------------------------------------------------------ */
+
+enum { SHARED = 40, MORE = 9 };
+
+/* Runs whose tokens begin as those of one that has ended give what they give alone, and read the rest only. */
+TEST(caches_of_runs_that_have_ended_are_gone_on_with)
+{
+    make_llama("llama", "llama", "", NULL);
+    sib_job *j = decoder_job("llama", &(sib_job_options){.threads = 1});
+    sib_batch *b = batch_of(j, &(sib_batch_options){.prefix_bytes = 1 << 20});
+    int32_t ids[3][SHARED + MORE];
+    sib_batch_info info;
+    uint64_t expected[] = {0, SHARED, 2 * SHARED, 3 * SHARED + MORE - 1, 4 * SHARED + 2 * (MORE - 1)};
+    for (int i = 0; i < 3; i++)
+        for (int k = 0; k < SHARED + MORE; k++)
+            ids[i][k] = 'a' + (k < SHARED ? k % 7 : (k * k + 5 * i) % 23);
+    for (int i = 0; i < 5; i++) { /* the first two prompts again in the end */
+        generation alone = {.job = j, .ids = ids[i % 3], .n_ids = SHARED + MORE, .max_tokens = 6},
+                   again = alone;
+        again.batch = b;
+        generate(&alone);
+        generate(&again);
+        expect_same(&alone, &again);
+        forget(&alone, 1);
+        forget(&again, 1);
+        sib_batch_get_info(b, &info);
+        assert_int_equal(info.reused, expected[i]);
+        assert_true(info.kept > 0 && info.kept_bytes > 0 && info.kept_bytes <= 1 << 20);
+    }
+    sib_batch_free(&b);
+    sib_job_free(&j);
+}
+
+/* Eight threads share a prompt, and the caches more than the limit has room for. */
+TEST(kept_caches_stay_below_their_limit)
+{
+    make_llama("llama", "llama", "", NULL);
+    sib_job *j = decoder_job("llama", &(sib_job_options){.threads = 1});
+    const size_t limit = 60000;
+    sib_batch *b = batch_of(j, &(sib_batch_options){.prefix_bytes = limit});
+    generation alone[RUNS], together[RUNS];
+    sib_batch_info info;
+    for (size_t i = 0; i < RUNS; i++) {
+        alone[i] = one(j, NULL, i);
+        generate(&alone[i]);
+    }
+    for (int round = 0; round < 3; round++) {
+        for (size_t i = 0; i < RUNS; i++)
+            together[i] = one(j, b, i);
+        generate_all(together, RUNS);
+        for (size_t i = 0; i < RUNS; i++)
+            expect_same(&alone[i], &together[i]);
+        forget(together, RUNS);
+        sib_batch_get_info(b, &info);
+        assert_true(info.kept > 0 && info.kept < RUNS && info.kept_bytes <= limit);
+    }
+    forget(alone, RUNS);
+    sib_batch_free(&b);
+    sib_job_free(&j);
+}
+
+TEST(a_batch_without_memory_for_them_keeps_none)
+{
+    make_llama("llama", "llama", "", NULL);
+    sib_job *j = decoder_job("llama", &(sib_job_options){.threads = 1});
+    sib_batch *b = batch_of(j, NULL);
+    sib_batch_info info;
+    for (int i = 0; i < 2; i++) {
+        generation g = one(j, b, 3);
+        generate(&g);
+        CHECK_OK(g.code, g.err);
+        forget(&g, 1);
+    }
+    sib_batch_get_info(b, &info);
+    assert_true(info.kept == 0 && info.kept_bytes == 0 && info.reused == 0);
+    sib_batch_free(&b);
+    sib_job_free(&j);
+}
