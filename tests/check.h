@@ -16,13 +16,26 @@
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
+/* The thread sanitizer finds nothing in what runs on one thread, and numbers are compared in other builds. */
+#if defined(__SANITIZE_THREAD__)
+#define CHECK_RACES_ALONE true
+#else
+#define CHECK_RACES_ALONE false
+#endif
+
 /* TEST(name) { ... } defines a test of a program. main of tests/main.c runs those of all its sources, in the
    order of their definitions. */
-#define TEST(name)                                                                                           \
+#define TEST(name) CHECK_TEST(name, false)
+
+/* A test that starts no thread, which it is held to; the build with the thread sanitizer leaves it out. */
+#define TEST_ALONE(name) CHECK_TEST(name, true)
+
+#define CHECK_TEST(name, alone)                                                                              \
     static void name(void **state);                                                                          \
     __attribute__((constructor)) static void check_add_##name(void)                                          \
     {                                                                                                        \
-        check_add_test(#name, name);                                                                         \
+        if (!(alone) || !CHECK_RACES_ALONE)                                                                  \
+            check_add_test(#name, name, alone);                                                              \
     }                                                                                                        \
     static void name(__attribute__((unused)) void **state)
 
@@ -33,7 +46,7 @@
         check_set_fixture(set_up, tear_down);                                                                \
     }
 
-void check_add_test(const char *name, CMUnitTestFunction run);
+void check_add_test(const char *name, CMUnitTestFunction run, bool alone);
 void check_set_fixture(int (*set_up)(void), int (*tear_down)(void));
 
 /* A call that must succeed; prints its message if it fails. */
@@ -85,20 +98,6 @@ static inline const char *check_data_folder(void)
     do {                                                                                                     \
         print_message("skipped for want of %s\n", want);                                                     \
         skip();                                                                                              \
-    } while (0)
-
-/* The thread sanitizer finds nothing in what runs on one thread, and numbers are compared in other builds. */
-#if defined(__SANITIZE_THREAD__)
-#define CHECK_RACES_ALONE true
-#else
-#define CHECK_RACES_ALONE false
-#endif
-
-/* First in a test that starts no thread. */
-#define CHECK_ONE_THREAD()                                                                                   \
-    do {                                                                                                     \
-        if (CHECK_RACES_ALONE)                                                                               \
-            skip();                                                                                          \
     } while (0)
 
 /* For what a test computes alone, before or after the code that it tests: sanitizers, which make plain sums

@@ -1,6 +1,7 @@
 /* Runs the tests of a program (TEST in check.h): all, or those whose names match its argument (* and ? stand
    for any characters). */
 #include "check.h"
+#include "threads.h"
 
 #define MAX_TESTS 128
 
@@ -8,11 +9,30 @@ static struct CMUnitTest tests[MAX_TESTS];
 static size_t n_tests;
 static int (*begin)(void), (*end)(void);
 
-void check_add_test(const char *name, CMUnitTestFunction run)
+static unsigned n_threads; /* started before the test that runs */
+
+static int count_threads(__attribute__((unused)) void **state)
+{
+    n_threads = threads_started();
+    return 0;
+}
+
+static int no_more_threads(__attribute__((unused)) void **state)
+{
+    if (threads_started() == n_threads)
+        return 0;
+    print_error("it starts a thread: TEST, not TEST_ALONE\n");
+    return 1;
+}
+
+void check_add_test(const char *name, CMUnitTestFunction run, bool alone)
 {
     if (n_tests == MAX_TESTS)
         abort();
-    tests[n_tests++] = (struct CMUnitTest){.name = name, .test_func = run};
+    tests[n_tests++] = (struct CMUnitTest){.name = name,
+                                           .test_func = run,
+                                           .setup_func = alone ? count_threads : NULL,
+                                           .teardown_func = alone ? no_more_threads : NULL};
 }
 
 void check_set_fixture(int (*set_up)(void), int (*tear_down)(void))

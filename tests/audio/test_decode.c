@@ -115,7 +115,7 @@ static void compare_rows(const row *rows, size_t count, size_t at_least)
 }
 
 /* Every PCM format twice, every rate, mono and stereo; made by one command, since there are many. */
-TEST(wav_of_every_kind)
+TEST_ALONE(wav_of_every_kind)
 {
     MEDIA_NEEDS_FFMPEG();
     static const char *const codecs[] = {"u8", "s16le", "s24le", "s32le", "f32le", "f64le", "alaw", "mulaw"};
@@ -133,9 +133,8 @@ TEST(wav_of_every_kind)
     compare_all(all, COUNT(all));
 }
 
-TEST(channels_and_containers)
+TEST_ALONE(channels_and_containers)
 {
-    CHECK_ONE_THREAD();
     MEDIA_NEEDS_FFMPEG();
     static const row rows[] = {
         {"mono16.wav", "-i src.wav -ac 1 -ar 16000 -c:a pcm_s16le"},
@@ -181,7 +180,7 @@ TEST(channels_and_containers)
     compare_rows(rows, COUNT(rows), 30);
 }
 
-TEST(lossy_codecs_and_their_delays)
+TEST_ALONE(lossy_codecs_and_their_delays)
 {
     MEDIA_NEEDS_FFMPEG();
     static const row rows[] = {
@@ -216,9 +215,8 @@ TEST(lossy_codecs_and_their_delays)
 
 #define TEST_VIDEO "-f lavfi -i testsrc=duration=2:size=64x48:rate=10 "
 
-TEST(video_and_several_streams)
+TEST_ALONE(video_and_several_streams)
 {
-    CHECK_ONE_THREAD();
     MEDIA_NEEDS_FFMPEG();
     static const row rows[] = {
         {"v.mp4", TEST_VIDEO "-i src.wav -c:v mpeg4 -c:a aac"},
@@ -245,7 +243,7 @@ TEST(video_and_several_streams)
 }
 
 /* Concatenated files: tags between frames, and rate and channels that change midway. */
-TEST(parameters_that_change)
+TEST_ALONE(parameters_that_change)
 {
     MEDIA_NEEDS_FFMPEG();
     static const char *const kinds[] = {"mp3", "aac", "ogg"};
@@ -262,9 +260,8 @@ TEST(parameters_that_change)
 }
 
 /* Files with lengths that could not be filled in afterwards. */
-TEST(streamed_files)
+TEST_ALONE(streamed_files)
 {
-    CHECK_ONE_THREAD();
     MEDIA_NEEDS_FFMPEG();
     static const char *const kinds[] = {"wav", "matroska", "webm", "au",  "flac",
                                         "mp3", "ogg",      "avi",  "asf", "caf"};
@@ -282,9 +279,8 @@ TEST(streamed_files)
     assert_true(n >= 7);
 }
 
-TEST(other_rates_and_float)
+TEST_ALONE(other_rates_and_float)
 {
-    CHECK_ONE_THREAD();
     MEDIA_NEEDS_FFMPEG();
     static const char *const files[] = {"src.wav", "s24.wav", "f64.wav", "m16.wav", "six.wav", "a.mp3"};
     static const int rates[] = {8000, 22050, 44100, 48000};
@@ -298,7 +294,7 @@ TEST(other_rates_and_float)
     }
 }
 
-TEST(shared_recordings)
+TEST_ALONE(shared_recordings)
 {
     MEDIA_NEEDS_FFMPEG();
     if (!check_data_folder())
@@ -315,7 +311,7 @@ TEST(shared_recordings)
 }
 
 /* The recording shipped with the project is complete, 16 kHz and mono. */
-TEST(shipped_recording)
+TEST_ALONE(shipped_recording)
 {
     char path[4400];
     const char *source = getenv("SIBYL_SOURCE");
@@ -344,7 +340,7 @@ static void *load_often(void *failures)
     return NULL;
 }
 
-TEST(cancelled)
+TEST_ALONE(cancelled)
 {
     sib_error err = SIB_ERROR_INIT;
     sib_cancel *cancel;
@@ -384,7 +380,7 @@ TEST(several_threads)
     assert_int_equal(atomic_load(&failures), 0);
 }
 
-TEST(says_what_it_is)
+TEST_ALONE(says_what_it_is)
 {
     MEDIA_NEEDS_FFMPEG();
     sib_error err = SIB_ERROR_INIT;
@@ -407,7 +403,7 @@ TEST(says_what_it_is)
 }
 
 /* Blocks of any size give the same samples as the entire file. */
-TEST(blocks_join_to_the_whole)
+TEST_ALONE(blocks_join_to_the_whole)
 {
     MEDIA_NEEDS_FFMPEG();
     float *whole, block[9000];
@@ -479,7 +475,7 @@ static size_t read_through(const char *path)
 }
 
 /* Two hours, in quick runs twelve minutes, take no more memory than two seconds. (Not checked with sanitizers, which keep freed memory.) */
-TEST(memory_does_not_grow)
+TEST_ALONE(memory_does_not_grow)
 {
     const uint32_t seconds = getenv("SIBYL_QUICK") ? 720 : 7200;
     make_long_wav(media_path("short.wav"), 16000, 64000);

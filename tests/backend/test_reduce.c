@@ -90,7 +90,7 @@ static void check_reduce(milli_kind kind, const sib_tensor *a, unsigned axes)
     sib_tensor_free(&out);
 }
 
-TEST(test_reduce)
+TEST_ALONE(test_reduce)
 {
     static const milli_kind ops[] = {MILLI_reduce_sum, MILLI_reduce_prod, MILLI_reduce_min, MILLI_reduce_max};
     check_random r = {1};
@@ -119,7 +119,7 @@ TEST(test_reduce)
     sib_tensor_free(&long_lines);
 }
 
-TEST(test_reduce_nothing)
+TEST_ALONE(test_reduce_nothing)
 {
     static const struct {
         milli_kind kind;
@@ -155,7 +155,7 @@ TEST(test_reduce_nothing)
 }
 
 /* Sums are in double, and integers wrap, at the limits of 64 bits as well. */
-TEST(test_reduce_exact)
+TEST_ALONE(test_reduce_exact)
 {
     sib_tensor *a = VECTOR(SIB_F32, 16777216, 1, 1, -16777216), *b = VECTOR(SIB_I8, 100, 100, 100);
     sib_tensor *sum = run_milli(MILLI_reduce_sum, 1, IN(a), 1, ATTRIBUTES(attribute_ints("axes", 1, DIMS(0))),
@@ -185,7 +185,7 @@ TEST(test_reduce_exact)
     sib_tensor_free(&s);
 }
 
-TEST(test_reduce_complex)
+TEST_ALONE(test_reduce_complex)
 {
     sib_error err = SIB_ERROR_INIT;
     sib_tensor *a;
@@ -231,7 +231,7 @@ static void check_arg(const sib_tensor *a, int64_t axis, bool highest, bool last
     sib_tensor_free(&out);
 }
 
-TEST(test_arg)
+TEST_ALONE(test_arg)
 {
     check_random r = {2};
     for (size_t d = 0; d <= N_KINDS; d++)
@@ -253,7 +253,7 @@ TEST(test_arg)
 
 /* ---- Running values ------------------------------------------------------------------------------------ */
 
-TEST(test_cumulative)
+TEST_ALONE(test_cumulative)
 {
     check_random r = {3};
     for (size_t d = 0; d < N_KINDS; d++)
@@ -342,7 +342,7 @@ static void check_matmul(const matmul_case *m, sib_dtype d, check_random *r)
     free_all(3, (sib_tensor *[]){a, b, out});
 }
 
-TEST(test_matmul)
+TEST_ALONE(test_matmul)
 {
     check_random r = {4};
     for (size_t d = 0; d < N_KINDS; d++)
@@ -353,7 +353,7 @@ TEST(test_matmul)
 
 /* The sum is in double, in ascending order, and rounded once; 64-bit integers wrap; infinities and NaN follow
    IEEE 754. */
-TEST(test_matmul_exact)
+TEST_ALONE(test_matmul_exact)
 {
     check_random r = {5};
     double x[600], y[600], sum = 0;
@@ -401,7 +401,7 @@ TEST(test_matmul_threads)
     free(v);
 }
 
-TEST(test_matmul_complex)
+TEST_ALONE(test_matmul_complex)
 {
     sib_error err = SIB_ERROR_INIT;
     sib_tensor *a, *b;
@@ -434,7 +434,7 @@ static double expansion(const double *m, size_t n)
     return sum;
 }
 
-TEST(test_determinant)
+TEST_ALONE(test_determinant)
 {
     check_random r = {7};
     for (int64_t n = 0; n <= 4; n++) {

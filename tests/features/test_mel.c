@@ -65,7 +65,7 @@ static double compare(const sib_mel_spec *spec, const float *x, size_t n, size_t
     return worst;
 }
 
-TEST(levels)
+TEST_ALONE(levels)
 {
     for (int level = CPU_C; level < CPU_LEVELS; level++)
         if (!cpu_level_runs((cpu_level)level))
@@ -85,7 +85,7 @@ static sib_mel_spec preset(const char *name, int32_t n_mels)
    available. */
 #define SPEECH_TOLERANCE 4e-5
 
-TEST(whisper_is_exact)
+TEST_ALONE(whisper_is_exact)
 {
     enum { N = 16000 * 2 };
     static float x[N];
@@ -108,7 +108,7 @@ TEST(whisper_is_exact)
     }
 }
 
-TEST(silence_is_exactly_the_floor)
+TEST_ALONE(silence_is_exactly_the_floor)
 {
     static float x[16000];
     const sib_mel_spec spec = preset("whisper", 0);
@@ -120,7 +120,7 @@ TEST(silence_is_exactly_the_floor)
     compare(&spec, x, 16000, 0, 1, &close);
 }
 
-TEST(any_length)
+TEST_ALONE(any_length)
 {
     static float x[6000];
     ref_speechlike(x, 6000, 0.8, 2);
@@ -135,7 +135,7 @@ TEST(any_length)
     compare(&spec, x, 300, 10000, 1, &limits[1]);
 }
 
-TEST(librosa_and_kaldi_by_definition)
+TEST_ALONE(librosa_and_kaldi_by_definition)
 {
     enum { N = 9000 };
     static float x[N];
@@ -149,7 +149,7 @@ TEST(librosa_and_kaldi_by_definition)
     compare(&spec, x, 400, 0, 1, &close);
 }
 
-TEST(any_description_by_definition)
+TEST_ALONE(any_description_by_definition)
 {
     static float x[4000];
     ref_speechlike(x, 4000, 0.5, 4);
@@ -221,7 +221,7 @@ TEST(bits_do_not_depend_on_threads)
 }
 
 /* Bands without bins, which hold the floor, make no value doubtful: in noise few frames have one that is. */
-TEST(empty_bands_are_not_computed_again)
+TEST_ALONE(empty_bands_are_not_computed_again)
 {
     enum { FRAMES = 64 };
     float x[160 * FRAMES + 400], limits[FRAMES];
@@ -250,7 +250,7 @@ TEST(empty_bands_are_not_computed_again)
     }
 }
 
-TEST(weights_are_the_definition)
+TEST_ALONE(weights_are_the_definition)
 {
     const char *names[] = {"whisper", "librosa", "kaldi"};
     for (size_t i = 0; i < 3; i++) {

@@ -262,7 +262,7 @@ static sib_code attempt(const front_end *f, const sib_recording_options *o, sib_
 }
 
 /* Disk full at any point: the limit on the size of a file stands for it. */
-TEST(full_disk)
+TEST_ALONE(full_disk)
 {
     write_wav(N);
     const rlim_t limits[] = {1000, 30000, N * sizeof(float) - 1, 80 * (N / 160) * sizeof(float)};
@@ -291,7 +291,7 @@ static sib_code stop(void *context, size_t done, size_t parts, sib_error *err)
     return (*left)-- == 0 ? err_set(err, SIB_ERR_CANCELLED, "stopped") : SIB_OK;
 }
 
-TEST(cancelled)
+TEST_ALONE(cancelled)
 {
     write_wav(N);
     const size_t before = files_in_folder();
@@ -314,7 +314,7 @@ TEST(cancelled)
     remove(in_folder("out.png"));
 }
 
-TEST(bad_recordings)
+TEST_ALONE(bad_recordings)
 {
     sib_error err = SIB_ERROR_INIT;
     write_wav(N);
@@ -334,7 +334,7 @@ TEST(bad_recordings)
 }
 
 /* What comes in the wrong order. */
-TEST(misuse)
+TEST_ALONE(misuse)
 {
     write_wav(N);
     sib_mel *mel = make_mel(&front_ends[0]);
@@ -363,9 +363,8 @@ TEST(misuse)
     remove(out);
 }
 
-TEST(every_allocation_fails)
+TEST_ALONE(every_allocation_fails)
 {
-    CHECK_ONE_THREAD();
     write_wav(N);
     const size_t before = files_in_folder();
     for (size_t i = 0; i < 2; i++) {

@@ -90,7 +90,7 @@ static conv2d_shape random_shape(check_random *r)
     return s;
 }
 
-TEST(test_random)
+TEST_ALONE(test_random)
 {
     check_random r = {20};
     for (int i = 0; i < check_draws(2000); i++) {
@@ -173,7 +173,7 @@ static conv2d_shape deep_shape(check_random *r)
     return s;
 }
 
-TEST(test_deep)
+TEST_ALONE(test_deep)
 {
     check_random r = {24};
     size_t by_features = 0, count = (size_t)check_draws(60);
@@ -193,7 +193,7 @@ TEST(test_deep)
         assert_in_range(by_features, count / 3, count);
 }
 
-TEST(test_fractions)
+TEST_ALONE(test_fractions)
 {
     check_random r = {22};
     for (int i = 0; i < 60; i++) {
@@ -207,7 +207,7 @@ TEST(test_fractions)
 
 /* With features in the lanes a wide image is copied a block of channels at a time, for all rows; one of few channels a
    band of rows at a time. */
-TEST(test_blocks_of_channels)
+TEST_ALONE(test_blocks_of_channels)
 {
     conv2d_shape few = FLOATS(1, 1, 32, 32, CONV_NO_AXIS, {112, 3, 2, 1, 1, 56, 0}, {112, 3, 2, 1, 1, 56, 0});
     few.method = CONV2D_FEATURES;
@@ -228,7 +228,7 @@ TEST(test_blocks_of_channels)
 }
 
 /* Weights that are not finite meet the zeros of the border too, whatever is left out of it with others. */
-TEST(test_hostile)
+TEST_ALONE(test_hostile)
 {
     static const float values[] = {INFINITY, -INFINITY, NAN, 0.0f, -0.0f, 1e-42f};
     check_random r = {23};

@@ -210,7 +210,7 @@ static conv2d_shape random_shape(check_random *r)
     return s;
 }
 
-TEST(test_random)
+TEST_ALONE(test_random)
 {
     check_random r = {51};
     size_t taken = 0;

@@ -173,7 +173,7 @@ static void check_bound(conv_problem *p, const char *level, size_t m)
     }
 }
 
-TEST(test_random)
+TEST_ALONE(test_random)
 {
     check_random r = {51};
     for (int i = 0; i < check_draws(150); i++) {
@@ -244,7 +244,7 @@ static void check_rounding(conv_problem *p, const char *level, size_t m)
 }
 
 /* Inputs as after a ReLU, half of them 0, and others; in quick runs one of them for each number of channels. */
-TEST(test_rounding)
+TEST_ALONE(test_rounding)
 {
     static const size_t channels[] = {16, 64, 256, 512}, in[2] = {16, 16}, pads[2] = {1, 1};
     check_random r = {53};
@@ -286,7 +286,7 @@ static void check_hostile(conv_problem *p, const char *level, size_t m)
     }
 }
 
-TEST(test_hostile)
+TEST_ALONE(test_hostile)
 {
     static const float values[] = {INFINITY, -INFINITY, NAN,   FLT_MAX, -FLT_MAX, 3e37f, 1e30f,
                                    -1e20f,   1e6f,      300.f, 1e-42f,  -0.0f,    1e12f};
@@ -323,7 +323,7 @@ static void check_zeros(conv_problem *p, const char *level, size_t m)
     }
 }
 
-TEST(test_zeros)
+TEST_ALONE(test_zeros)
 {
     static const size_t in[2] = {22, 25}, pads[2] = {1, 1};
     check_random r = {55};
@@ -340,7 +340,7 @@ TEST(test_zeros)
 }
 
 /* Which shapes Winograd is chosen for. */
-TEST(test_chosen)
+TEST_ALONE(test_chosen)
 {
     const conv2d_axis plain = {56, 3, 1, 1, 1, 56, 0};
     const conv2d_shape good = {0, SIB_F32, SIB_F32, 1, 1, 64, 64, {CONV_NO_AXIS, plain, plain}, 0, 0};

@@ -138,19 +138,19 @@ static void check_shapes(sib_dtype dtype, bool odd)
     }
 }
 
-TEST(floats_of_every_shape)
+TEST_ALONE(floats_of_every_shape)
 {
     check_shapes(SIB_F32, false);
 }
 
-TEST(what_is_not_finite_changes_nothing_else)
+TEST_ALONE(what_is_not_finite_changes_nothing_else)
 {
     check_shapes(SIB_F32, true);
     check_shapes(SIB_F16, true);
     check_shapes(SIB_F64, true);
 }
 
-TEST(every_type_of_number)
+TEST_ALONE(every_type_of_number)
 {
     static const sib_dtype types[] = {SIB_U8,       SIB_I8,  SIB_U16, SIB_I16,   SIB_I32, SIB_I64,
                                       SIB_BOOL,     SIB_F16, SIB_F64, SIB_U32,   SIB_U64, SIB_BF16,
@@ -168,7 +168,7 @@ TEST(every_type_of_number)
 
 /* Sums and squares of these overflow or vanish in float32. */
 /* Integers are read as floats where these hold them, block by block. */
-TEST(integers_that_floats_do_not_hold)
+TEST_ALONE(integers_that_floats_do_not_hold)
 {
     static const int64_t edges[] = {(1 << 24) - 1,  1 << 24,   (1 << 24) + 1, -(1 << 24),
                                     -(1 << 24) - 1, INT32_MAX, INT32_MIN},
@@ -189,7 +189,7 @@ TEST(integers_that_floats_do_not_hold)
     }
 }
 
-TEST(extreme_sizes)
+TEST_ALONE(extreme_sizes)
 {
     static const double scales[] = {3e38, 1e25, 1e-25, 1e-40};
     for (size_t k = 0; k < 4; k++) {
@@ -212,7 +212,7 @@ TEST(extreme_sizes)
     }
 }
 
-TEST(equal_elements_and_none)
+TEST_ALONE(equal_elements_and_none)
 {
     sib_tensor *t = tensor_of(SIB_F32, 1, (int64_t[]){100}), *none = tensor_of(SIB_F32, 2, (int64_t[]){0, 4});
     sib_digest d = digest_of(t, NULL);
@@ -223,7 +223,7 @@ TEST(equal_elements_and_none)
     sib_tensor_free(&none);
 }
 
-TEST(the_histogram_is_in_order)
+TEST_ALONE(the_histogram_is_in_order)
 {
     sib_tensor *t = tensor_of(SIB_F32, 1, (int64_t[]){64});
     for (size_t i = 0; i < 64; i++)
@@ -235,7 +235,7 @@ TEST(the_histogram_is_in_order)
 }
 
 /* Shares of bins of a sample are near those of all elements. */
-TEST(samples_have_the_shape_of_all)
+TEST_ALONE(samples_have_the_shape_of_all)
 {
     static const sib_dtype types[] = {SIB_F32, SIB_F16, SIB_I32, SIB_F64};
     for (size_t k = 0; k < sizeof types / sizeof *types; k++) {
@@ -266,7 +266,7 @@ TEST(threads_change_nothing)
     free(x);
 }
 
-TEST(views_are_read_in_their_own_order)
+TEST_ALONE(views_are_read_in_their_own_order)
 {
     sib_error err = SIB_ERROR_INIT;
     double *x, y[41 * 50];
@@ -284,7 +284,7 @@ TEST(views_are_read_in_their_own_order)
     free(x);
 }
 
-TEST(complex_numbers_strings_and_sequences)
+TEST_ALONE(complex_numbers_strings_and_sequences)
 {
     sib_error err = SIB_ERROR_INIT;
     sib_tensor *c = tensor_of(SIB_C64, 1, (int64_t[]){2}), *s = tensor_of(SIB_STRING, 1, (int64_t[]){3});
@@ -308,14 +308,14 @@ TEST(complex_numbers_strings_and_sequences)
     sib_tensor_free(&s);
 }
 
-TEST(refused)
+TEST_ALONE(refused)
 {
     sib_error err = SIB_ERROR_INIT;
     sib_digest d;
     CHECK_FAILS(sib_digest_of(NULL, NULL, &d, &err), SIB_ERR_ARGUMENT, err, "the value is NULL");
 }
 
-TEST(out_of_memory)
+TEST_ALONE(out_of_memory)
 {
     sib_error err = SIB_ERROR_INIT;
     sib_tensor *t = tensor_of(SIB_F32, 2, (int64_t[]){600, 600});

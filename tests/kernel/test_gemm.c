@@ -243,7 +243,7 @@ TEST(halves)
     sib_pool_free(&pool);
 }
 
-TEST(few_bits)
+TEST_ALONE(few_bits)
 {
     check_random r = {15};
     for (size_t i = 0; i < COUNT(narrow_sizes); i++)
@@ -277,7 +277,7 @@ TEST(few_bits)
 }
 
 /* Unpacked bytes, in rows. */
-TEST(bytes_by_rows)
+TEST_ALONE(bytes_by_rows)
 {
     check_random r = {16};
     for (size_t i = 0; i < COUNT(narrow_sizes); i++)

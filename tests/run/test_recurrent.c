@@ -119,9 +119,8 @@ static const char *const no_names[] = {"none"};
 static const sib_run_options unrolled = {
     .tap = nothing, .tap_inside = true, .tap_names = no_names, .n_taps = 1};
 
-TEST(chunks_give_what_unrolled_steps_give)
+TEST_ALONE(chunks_give_what_unrolled_steps_give)
 {
-    CHECK_ONE_THREAD();
     static const recurrent_case cases[] = {
         {"LSTM", "forward", false, false, false, false, SIB_F32},
         {"LSTM", "reverse", false, true, true, false, SIB_F32},
@@ -185,9 +184,8 @@ TEST(taps_see_outputs_once)
 }
 
 /* Only the plan of a chunk is kept of many steps. */
-TEST(plans_of_many_steps_stay_small)
+TEST_ALONE(plans_of_many_steps_stay_small)
 {
-    CHECK_ONE_THREAD();
     sib_error err = SIB_ERROR_INIT;
     sib_session *s = session_of(&plain, &on_ref);
     sib_named_value in[MAX_IN];
@@ -257,9 +255,8 @@ TEST(planning_keeps_nobody_waiting)
     sib_session_free(&l.s);
 }
 
-TEST(planning_keeps_to_the_limit)
+TEST_ALONE(planning_keeps_to_the_limit)
 {
-    CHECK_ONE_THREAD();
     sib_error err = SIB_ERROR_INIT;
     sib_session_options o = on_ref;
     o.memory_limit = UINT64_C(32) << 20;
@@ -283,9 +280,8 @@ TEST(planning_keeps_to_the_limit)
 }
 
 /* Every allocation of a run in chunks fails once. */
-TEST(memory_that_fails)
+TEST_ALONE(memory_that_fails)
 {
-    CHECK_ONE_THREAD();
     const recurrent_case c = {"GRU", "bidirectional", true, true, false, false, SIB_F16};
     sib_named_value in[MAX_IN];
     size_t n = inputs_of(&c, RECURRENT_UNROLLED + 1, in);

@@ -187,9 +187,8 @@ TEST(outputs_that_are_kept_stay)
     check_all(keeps_outputs);
 }
 
-TEST(runs_without_memory_fail_well)
+TEST_ALONE(runs_without_memory_fail_well)
 {
-    CHECK_ONE_THREAD();
     check_all(fails_well);
 }
 

@@ -176,7 +176,7 @@ static void check_model(const sib_tensor *t, const model *m, int step)
     sib_tensor_free(&copy);
 }
 
-TEST(random_chains_of_views)
+TEST_ALONE(random_chains_of_views)
 {
     sib_error err = SIB_ERROR_INIT;
     check_random random = {2024};
@@ -203,7 +203,7 @@ TEST(random_chains_of_views)
     }
 }
 
-TEST(copies_of_every_width)
+TEST_ALONE(copies_of_every_width)
 {
     sib_error err = SIB_ERROR_INIT;
     check_random random = {5};
@@ -234,7 +234,7 @@ TEST(copies_of_every_width)
     }
 }
 
-TEST(what_does_not_fit)
+TEST_ALONE(what_does_not_fit)
 {
     sib_error err = SIB_ERROR_INIT;
     sib_tensor *t, *v = NULL, *scalar;
@@ -275,7 +275,7 @@ TEST(what_does_not_fit)
     sib_tensor_free(&scalar);
 }
 
-TEST(allocations_of_views)
+TEST_ALONE(allocations_of_views)
 {
     sib_error err = SIB_ERROR_INIT;
     sib_tensor *t, *v;

@@ -340,9 +340,11 @@ static sib_code make_and_run(const sib_job *j, sib_error *err)
     return code;
 }
 
+/* What its threads share is seen by the thread sanitizer where nothing fails. */
 TEST(allocations_fail)
 {
-    CHECK_ONE_THREAD();
+    if (CHECK_RACES_ALONE)
+        skip();
     make_llama("llama", "llama", "", NULL);
     sib_job *j = decoder_job("llama", &(sib_job_options){.threads = 1});
     sib_error err = SIB_ERROR_INIT;

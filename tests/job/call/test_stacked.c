@@ -220,9 +220,8 @@ static void free_three(sib_job_result **r)
         sib_job_result_free(&r[i]);
 }
 
-TEST(memory_that_fails)
+TEST_ALONE(memory_that_fails)
 {
-    CHECK_ONE_THREAD();
     sib_error err = SIB_ERROR_INIT;
     sib_job *j = job_of(DOCUMENT(PADDED));
     sib_job_value in[3];
