@@ -250,9 +250,11 @@ static sib_model *with_free_dims(search *x)
 {
     sib_model *out = NULL;
     char *path = file_join(x->check.folder, "model.onnx");
-    if (reduce_check_save(&x->check, x->best.model, path))
-        sib_model_open(path, &(sib_open_options){.any_input_dims = true, .registry = x->s->ext.registry},
-                       &out, NULL);
+    sib_error err = SIB_ERROR_INIT;
+    const sib_open_options any = {.any_input_dims = true, .registry = x->s->ext.registry};
+    if (reduce_check_save(&x->check, x->best.model, path) &&
+        sib_model_open(path, &any, &out, &err) == SIB_ERR_IO)
+        x->check.failed = (cli_fail("%s", err.message), true);
     free(path);
     return out;
 }

@@ -66,7 +66,7 @@ static void check_box(check_random *r, size_t max, size_t items, sib_pool *pool)
     memcpy(want, dst, (size_t)room);
     layout_box box;
     layout_box_plan(&box, rank, dims, dense, strides, item);
-    layout_box_copy(&box, dst, src + offset, pool);
+    layout_box_copy(&box, dst, src + offset, pool, NULL);
     naive_box(rank, dims, want, dense, src + offset, strides, item);
     if (memcmp(dst, want, (size_t)room) != 0)
         fail_msg("a box of rank %zu, items of %zu bytes", rank, item);
@@ -112,7 +112,7 @@ TEST(test_large_planes)
         layout_box_plan(&box, 2, dims, dense, strides, planes[i].item);
         for (int threads = 0; threads < 2; threads++) {
             memset(dst, 0, bytes);
-            layout_box_copy(&box, dst, src, threads ? pool : NULL);
+            layout_box_copy(&box, dst, src, threads ? pool : NULL, NULL);
             assert_memory_equal(dst, want, bytes);
         }
         free(src);

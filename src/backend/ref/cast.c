@@ -6,6 +6,9 @@
 
 #include <string.h>
 
+/* Elements that are converted between two looks at a run's cancel: entire bytes of any type. */
+#define CAST_PART ((size_t)1 << 20)
+
 /* ONNX Cast. With `saturate` narrow floats take their largest value instead of NaN or infinity, and
    integers are clamped; without it integers wrap. */
 sib_code ref_cast(const ref_call *c)
@@ -18,8 +21,14 @@ sib_code ref_cast(const ref_call *c)
     if (out->dtype == SIB_STRING && !out->storage->owned)
         return ref_fail(c, SIB_ERR_UNSUPPORTED, "strings cannot be written into wrapped memory");
     if (a->dtype != SIB_STRING && out->dtype != SIB_STRING) {
-        convert_dense(a->dtype, a->data, out->dtype, out->data, (size_t)a->count, overflow);
-        return SIB_OK;
+        sib_code code = SIB_OK;
+        for (uint64_t done = 0; done < a->count && code == SIB_OK; done += CAST_PART) {
+            const size_t n = a->count - done < CAST_PART ? (size_t)(a->count - done) : CAST_PART;
+            convert_dense(a->dtype, a->data + done * sib_dtype_bits(a->dtype) / 8, out->dtype,
+                          out->data + done * sib_dtype_bits(out->dtype) / 8, n, overflow);
+            code = ref_cancelled(c);
+        }
+        return code;
     }
     if (a->dtype != out->dtype)
         return text_convert(a, out, overflow, c->err);

@@ -37,9 +37,11 @@ sib_code ref_gather(const ref_call *c)
         int64_t outer = product(a->dims, axis);
         size_t run = (size_t)product(a->dims + axis + 1, a->rank - axis - 1) * from.item;
         char *at = to.data;
-        for (int64_t i = 0; i < outer && run > 0; i++)
-            for (uint64_t k = 0; k < b->count; k++, at += run)
+        for (int64_t i = 0; i < outer && run > 0 && code == SIB_OK; i++)
+            for (uint64_t k = 0; k < b->count && code == SIB_OK; k++, at += run) {
                 memcpy(at, from.data + (size_t)(i * a->dims[axis] + index[k]) * run, run);
+                code = ref_cancelled(c);
+            }
         code = ref_plane_done(c, &to, code);
     }
     ref_plane_free(&from);
@@ -82,7 +84,7 @@ static sib_code nd_place(const ref_call *c, const nd_index *x, uint64_t k, uint6
         place = place * (uint64_t)size + (uint64_t)at[i];
     }
     *element = place * x->run;
-    return SIB_OK;
+    return ref_cancelled(c);
 }
 
 sib_code ref_gather_nd(const ref_call *c)

@@ -32,7 +32,8 @@ static sib_code run_map(const ref_call *c, layout_rule rule)
         ref_strides(out->rank, out->dims, to.item, dense);
         code = rule(c, a, out, own, &map);
         if (code == SIB_OK && out->count > 0)
-            ref_copy_box(out->rank, out->dims, to.data, dense, from.data + map.offset, map.strides, to.item);
+            code = ref_copy_box(c, out->rank, out->dims, to.data, dense, from.data + map.offset, map.strides,
+                                to.item);
         code = ref_plane_done(c, &to, code);
     }
     ref_plane_free(&from);
@@ -133,18 +134,12 @@ sib_code ref_concat(const ref_call *c)
         code = ref_plane_read(c, a, &from);
         if (code == SIB_OK && a->count > 0) {
             ref_strides(a->rank, a->dims, from.item, own);
-            ref_copy_box(a->rank, a->dims, at, dense, from.data, own, to.item);
+            code = ref_copy_box(c, a->rank, a->dims, at, dense, from.data, own, to.item);
         }
         at += a->dims[axis] * dense[axis];
         ref_plane_free(&from);
     }
     return ref_plane_done(c, &to, code);
-}
-
-/* Fills `count` items of a plane with the first of `item`. */
-static void fill(const ref_plane *to, uint64_t count, const ref_plane *item)
-{
-    ref_copy_run(to->data, (int64_t)to->item, item->data, 0, (size_t)count, to->item);
 }
 
 sib_code ref_pad(const ref_call *c)
@@ -170,9 +165,9 @@ sib_code ref_pad(const ref_call *c)
         ref_strides(a->rank, a->dims, from.item, own);
         for (size_t i = 0; i < a->rank; i++)
             offset += before[i] * dense[i];
-        fill(&to, out->count, &edge);
-        if (a->count > 0)
-            ref_copy_box(a->rank, a->dims, to.data + offset, dense, from.data, own, to.item);
+        code = ref_copy_long(c, to.data, (int64_t)to.item, edge.data, 0, out->count, to.item);
+        if (a->count > 0 && code == SIB_OK)
+            code = ref_copy_box(c, a->rank, a->dims, to.data + offset, dense, from.data, own, to.item);
         code = ref_plane_done(c, &to, code);
     }
     ref_plane_free(&from);
@@ -191,7 +186,8 @@ sib_code ref_iota(const ref_call *c)
     ref_path path = ref_path_of(out->dtype);
     if (path > REF_PATH_UINT)
         return ref_fail(c, SIB_ERR_UNSUPPORTED, "it is not defined for %s", sib_dtype_name(out->dtype));
-    for (uint64_t done = 0; done < out->count;) {
+    sib_code code = SIB_OK;
+    for (uint64_t done = 0; done < out->count && code == SIB_OK;) {
         size_t n = out->count - done < REF_BLOCK ? (size_t)(out->count - done) : REF_BLOCK;
         for (size_t i = 0; i < n; i++) {
             if (path == REF_PATH_DOUBLE)
@@ -201,8 +197,9 @@ sib_code ref_iota(const ref_call *c)
         }
         ref_store(path, &block, out->dtype, out->data, done, n);
         done += n;
+        code = ref_cancelled(c);
     }
-    return SIB_OK;
+    return code;
 }
 
 sib_code ref_constant(const ref_call *c)

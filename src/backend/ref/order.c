@@ -69,14 +69,18 @@ int ref_codes_compare(const ref_codes *x, uint64_t i, const ref_codes *y, uint64
 }
 
 /* Merges sorted runs from[0..middle) and from[middle..n) into `to`. */
-static void merge_runs(const int64_t *from, size_t middle, size_t n, int64_t *to, ref_compare compare,
-                       const void *context)
+static sib_code merge_runs(const ref_call *c, const int64_t *from, size_t middle, size_t n, int64_t *to,
+                           ref_compare compare, const void *context)
 {
     size_t left = 0, right = middle;
-    for (size_t i = 0; i < n; i++) {
+    sib_code code = SIB_OK;
+    for (size_t i = 0; i < n && code == SIB_OK; i++) {
+        if (i % (1 << 16) == 0)
+            code = ref_cancelled(c);
         bool takes_left = right == n || (left < middle && compare(context, from[left], from[right]) <= 0);
         to[i] = from[takes_left ? left++ : right++];
     }
+    return code;
 }
 
 sib_code ref_sort_items(const ref_call *c, size_t n, int64_t *items, int64_t *scratch, ref_compare compare,
@@ -85,10 +89,9 @@ sib_code ref_sort_items(const ref_call *c, size_t n, int64_t *items, int64_t *sc
     int64_t *from = items, *to = scratch;
     sib_code code = SIB_OK;
     for (size_t run = 1; run < n && code == SIB_OK; run *= 2) {
-        code = ref_cancelled(c);
-        for (size_t at = 0; at < n; at += 2 * run)
-            merge_runs(from + at, size_min(run, n - at), size_min(2 * run, n - at), to + at, compare,
-                       context);
+        for (size_t at = 0; at < n && code == SIB_OK; at += 2 * run)
+            code = merge_runs(c, from + at, size_min(run, n - at), size_min(2 * run, n - at), to + at,
+                              compare, context);
         int64_t *swap = from;
         from = to;
         to = swap;

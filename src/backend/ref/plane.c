@@ -4,6 +4,9 @@
 
 #include <string.h>
 
+/* Items that are copied between two looks at a run's cancel. */
+#define COPY_PART ((size_t)1 << 20)
+
 /* ---- Tensors as items ------------------------------------------------------------------------------- */
 
 static void unpack(const sib_tensor *t, unsigned char *to)
@@ -184,25 +187,41 @@ static void copy_tiles(const box *b, char *dst, const char *src, size_t item)
         }
 }
 
-void ref_copy_box(size_t rank, const int64_t *dims, char *dst, const int64_t *dst_strides, const char *src,
-                  const int64_t *src_strides, size_t item)
+sib_code ref_copy_long(const ref_call *c, char *dst, int64_t dst_stride, const char *src, int64_t src_stride,
+                       uint64_t n, size_t item)
+{
+    sib_code code = ref_cancelled(c);
+    for (uint64_t done = 0; done < n && code == SIB_OK; code = ref_cancelled(c)) {
+        const size_t part = n - done < COPY_PART ? (size_t)(n - done) : COPY_PART;
+        ref_copy_run(dst + (int64_t)done * dst_stride, dst_stride, src + (int64_t)done * src_stride,
+                     src_stride, part, item);
+        done += part;
+    }
+    return code;
+}
+
+sib_code ref_copy_box(const ref_call *c, size_t rank, const int64_t *dims, char *dst,
+                      const int64_t *dst_strides, const char *src, const int64_t *src_strides, size_t item)
 {
     for (size_t i = 0; i < rank; i++)
         if (dims[i] == 0)
-            return;
+            return SIB_OK;
     box b = merge(rank, dims, dst_strides, src_strides);
     int64_t index[SIB_MAX_RANK] = {0};
     if (b.rank == 0) {
         memcpy(dst, src, item);
-        return;
+        return SIB_OK;
     }
     bool tiles = move_next_to_last(&b, item);
     size_t last = b.rank - 1, axis;
+    sib_code code = ref_cancelled(c);
     do {
         if (tiles)
             copy_tiles(&b, dst, src, item);
         else
-            ref_copy_run(dst, b.dst[last], src, b.src[last], (size_t)b.dims[last], item);
+            code = ref_copy_long(c, dst, b.dst[last], src, b.src[last], (uint64_t)b.dims[last], item);
+        if (tiles)
+            code = ref_cancelled(c);
         for (axis = last - tiles; axis-- > 0;) {
             dst += b.dst[axis];
             src += b.src[axis];
@@ -212,5 +231,6 @@ void ref_copy_box(size_t rank, const int64_t *dims, char *dst, const int64_t *ds
             src -= b.src[axis] * b.dims[axis];
             index[axis] = 0;
         }
-    } while (axis != SIZE_MAX);
+    } while (axis != SIZE_MAX && code == SIB_OK);
+    return code;
 }

@@ -23,9 +23,12 @@ void ref_plane_free(ref_plane *p);
 
 /* Copies n items; strides in bytes are multiples of item, may be 0 or negative. */
 void ref_copy_run(char *dst, int64_t dst_stride, const char *src, int64_t src_stride, size_t n, size_t item);
+/* The same for runs of any length, which can be cancelled. */
+sib_code ref_copy_long(const ref_call *c, char *dst, int64_t dst_stride, const char *src, int64_t src_stride,
+                       uint64_t n, size_t item);
 /* Copies a box of dims (rank); strides in bytes. */
-void ref_copy_box(size_t rank, const int64_t *dims, char *dst, const int64_t *dst_strides, const char *src,
-                  const int64_t *src_strides, size_t item);
+sib_code ref_copy_box(const ref_call *c, size_t rank, const int64_t *dims, char *dst,
+                      const int64_t *dst_strides, const char *src, const int64_t *src_strides, size_t item);
 /* Row-major strides of dims in bytes. */
 void ref_strides(size_t rank, const int64_t *dims, size_t item, int64_t *strides);
 

@@ -112,11 +112,13 @@ sib_code ref_random(const ref_call *c)
         seed_words(&t, (uint32_t[2]){(uint32_t)seed, (uint32_t)(seed >> 32)});
     else
         seed_word(&t, (uint32_t)seed);
-    for (uint64_t done = 0; done < out->count; done += REF_BLOCK) {
+    sib_code code = SIB_OK;
+    for (uint64_t done = 0; done < out->count && code == SIB_OK; done += REF_BLOCK) {
         size_t n = out->count - done < REF_BLOCK ? (size_t)(out->count - done) : REF_BLOCK;
         for (size_t i = 0; i < n; i++)
             block.f[i] = normal ? draw_normal(&t) : draw_uniform(&t);
         ref_store(REF_PATH_DOUBLE, &block, out->dtype, out->data, done, n);
+        code = ref_cancelled(c);
     }
-    return SIB_OK;
+    return code;
 }

@@ -169,23 +169,25 @@ static reduce_plan plan_of(const sib_tensor *a, const bool *goes)
 }
 
 /* Accumulates the elements of one slab, in ascending order, into its results. */
-static void reduce_slab(const reduce_plan *p, const sib_tensor *a, uint64_t first, reduce_rule rule,
-                        reduce_number *results)
+static sib_code reduce_slab(const ref_call *c, const reduce_plan *p, const sib_tensor *a, uint64_t first,
+                            reduce_rule rule, reduce_number *results)
 {
     int64_t index[SIB_MAX_RANK] = {0};
     size_t last = p->rank - 1, axis;
     uint64_t at = 0;
     ref_block block;
+    sib_code code = ref_cancelled(c);
     if (p->inside == 0)
-        return;
+        return code;
     do {
-        for (uint64_t done = 0; done < (uint64_t)p->dims[last];) {
+        for (uint64_t done = 0; done < (uint64_t)p->dims[last] && code == SIB_OK;) {
             uint64_t left = (uint64_t)p->dims[last] - done;
             size_t n = left < REF_BLOCK ? (size_t)left : REF_BLOCK;
             ref_load(a->dtype, a->data, first, n, &block, 0);
             rule(results + at + (uint64_t)p->strides[last] * done, (size_t)p->strides[last], &block, n);
             first += n;
             done += n;
+            code = ref_cancelled(c);
         }
         for (axis = last; axis-- > 0;) {
             at += (uint64_t)p->strides[axis];
@@ -194,7 +196,8 @@ static void reduce_slab(const reduce_plan *p, const sib_tensor *a, uint64_t firs
             at -= (uint64_t)(p->strides[axis] * p->dims[axis]);
             index[axis] = 0;
         }
-    } while (axis != SIZE_MAX);
+    } while (axis != SIZE_MAX && code == SIB_OK);
+    return code;
 }
 
 sib_code ref_reduce(const ref_call *c)
@@ -216,14 +219,14 @@ sib_code ref_reduce(const ref_call *c)
     reduce_number *results = mem_alloc(p.results, sizeof *results);
     if (!results)
         return ref_no_memory(c, p.results * sizeof *results);
-    for (uint64_t slab = 0; slab < p.slabs; slab++) {
+    for (uint64_t slab = 0; slab < p.slabs && code == SIB_OK; slab++) {
         for (uint64_t i = 0; i < p.results; i++)
             results[i] = start;
-        reduce_slab(&p, a, slab * p.inside, rule, results);
+        code = reduce_slab(c, &p, a, slab * p.inside, rule, results);
         store_numbers(ref_path_of(a->dtype), results, p.results, out, slab * p.results);
     }
     mem_free(results);
-    return SIB_OK;
+    return code;
 }
 
 /* ---- Along one axis ------------------------------------------------------------------------------------ */
@@ -242,21 +245,22 @@ sib_code ref_cumulative(const ref_call *c)
     ref_path path = ref_path_of(a->dtype);
     reduce_number start = neutral(c->node->milli->kind, a->dtype);
     /* a block of columns at a time, down the axis */
-    for (uint64_t o = 0; o < l.outer; o++)
-        for (uint64_t column = 0; column < l.inner; column += REF_BLOCK) {
+    for (uint64_t o = 0; o < l.outer && code == SIB_OK; o++)
+        for (uint64_t column = 0; column < l.inner && code == SIB_OK; column += REF_BLOCK) {
             reduce_number running[REF_BLOCK];
             size_t n = l.inner - column < REF_BLOCK ? (size_t)(l.inner - column) : REF_BLOCK;
             for (size_t k = 0; k < n; k++)
                 running[k] = start;
-            for (uint64_t i = 0; i < l.size; i++) {
+            for (uint64_t i = 0; i < l.size && code == SIB_OK; i++) {
                 uint64_t at = (o * l.size + i) * l.inner + column;
                 ref_block block;
                 ref_load(a->dtype, a->data, at, n, &block, 0);
                 rule(running, 1, &block, n);
                 store_numbers(path, running, n, out, at);
+                code = ref_cancelled(c);
             }
         }
-    return SIB_OK;
+    return code;
 }
 
 /* Whether candidate y replaces x. */
@@ -315,12 +319,14 @@ sib_code ref_arg(const ref_call *c)
     int64_t *indices = (int64_t *)out->data;
     if (l.size == 0)
         return ref_fail(c, SIB_ERR_VALUE, "an empty axis has no smallest or largest element");
-    for (uint64_t o = 0; o < l.outer; o++)
-        for (uint64_t column = 0; column < l.inner; column += REF_BLOCK) {
+    sib_code code = SIB_OK;
+    for (uint64_t o = 0; o < l.outer && code == SIB_OK; o++)
+        for (uint64_t column = 0; column < l.inner && code == SIB_OK; column += REF_BLOCK) {
             size_t n = l.inner - column < REF_BLOCK ? (size_t)(l.inner - column) : REF_BLOCK;
             int64_t *best_at = indices + o * l.inner + column;
             ref_block best, block;
-            for (uint64_t i = 0; i < l.size; i++) {
+            for (uint64_t i = 0; i < l.size && code == SIB_OK; i++) {
+                code = ref_cancelled(c);
                 ref_load(a->dtype, a->data, (o * l.size + i) * l.inner + column, n, i ? &block : &best, 0);
                 for (size_t k = 0; k < n; k++)
                     if (i == 0 || takes(&best, &block, k, last)) {
@@ -330,5 +336,5 @@ sib_code ref_arg(const ref_call *c)
                     }
             }
         }
-    return SIB_OK;
+    return code;
 }

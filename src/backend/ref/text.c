@@ -202,17 +202,20 @@ sib_code ref_string_split(const ref_call *c)
         return ref_fail(c, SIB_ERR_VALUE, "expected a list of strings and a delimiter, found rank %zu",
                         x->rank);
     const sib_str *strings = (const sib_str *)x->data;
-    for (size_t i = 0; i < x->count; i++) {
+    sib_code code = SIB_OK;
+    for (size_t i = 0; i < x->count && code == SIB_OK; i++) {
         splitter p = start;
         int64_t n = 0;
         p.rest = strings[i];
         while (next_part(&p, &part))
             n++;
         max = n > max ? n : max;
+        code = ref_cancelled(c);
     }
     memcpy(dims, x->dims, x->rank * sizeof *dims);
     dims[x->rank] = max;
-    sib_code code = ref_make(c, 0, SIB_STRING, x->rank + 1, dims, &parts);
+    if (code == SIB_OK)
+        code = ref_make(c, 0, SIB_STRING, x->rank + 1, dims, &parts);
     if (code == SIB_OK)
         code = ref_make(c, 1, SIB_I64, x->rank, dims, &counts);
     for (size_t i = 0; i < x->count && code == SIB_OK; i++) {
@@ -224,6 +227,8 @@ sib_code ref_string_split(const ref_call *c)
                 code = tensor_put_string((sib_str *)parts->data + (int64_t)i * max + n, part, c->err);
         if (counts)
             ((int64_t *)counts->data)[i] = n;
+        if (code == SIB_OK)
+            code = ref_cancelled(c);
     }
     return code;
 }

@@ -61,22 +61,25 @@ static const char *line_at(const window_axes *w, const char *from, const int64_t
     return from;
 }
 
-static void run_windows(const window_axes *w, const ref_plane *from, const ref_plane *outside,
-                        const ref_plane *to, int64_t lead, size_t volume)
+static sib_code run_windows(const ref_call *c, const window_axes *w, const ref_plane *from,
+                            const ref_plane *outside, const ref_plane *to, int64_t lead, size_t volume)
 {
     size_t last = w->n - 1, line = (size_t)w->places[last] * to->item;
     char *at = to->data;
-    for (int64_t item = 0; item < lead; item++) {
+    sib_code code = SIB_OK;
+    for (int64_t item = 0; item < lead && code == SIB_OK; item++) {
         const char *base = from->data + (size_t)item * volume * from->item;
         int64_t k[SIB_MAX_RANK] = {0};
         do {
             int64_t p[SIB_MAX_RANK] = {0};
+            code = ref_cancelled(c);
             do {
                 fill_line(w, k[last], line_at(w, base, k, p), outside, at, to->item);
                 at += line;
             } while (next_index(last, p, w->places));
-        } while (next_index(w->n, k, w->kernel));
+        } while (code == SIB_OK && next_index(w->n, k, w->kernel));
     }
+    return code;
 }
 
 sib_code ref_windows(const ref_call *c)
@@ -111,7 +114,7 @@ sib_code ref_windows(const ref_call *c)
         for (size_t i = 0; i < w.n; i++)
             volume *= w.size[i];
         ref_strides(w.n, w.size, from.item, w.own);
-        run_windows(&w, &from, &outside, &to, leads, (size_t)volume);
+        code = run_windows(c, &w, &from, &outside, &to, leads, (size_t)volume);
         code = ref_plane_done(c, &to, code);
     }
     ref_plane_free(&from);

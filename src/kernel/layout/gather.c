@@ -8,6 +8,7 @@
 
 /* Below this many bytes the calling thread works alone. */
 #define THREADS_FROM ((size_t)256 << 10)
+#define PART_BYTES   ((size_t)1 << 20)
 
 /* ---- Offsets ----------------------------------------------------------------------------------------- */
 
@@ -213,6 +214,7 @@ typedef struct gather_work {
     char *dst;
     const char *src;
     const void *indices;
+    const struct sib_cancel *cancel;
     atomic_size_t bad; /* a place whose index is out of range, or the number of places */
 } gather_work;
 
@@ -331,14 +333,26 @@ static void gather_places(void *context, size_t begin, size_t count, unsigned wo
     }
 }
 
-size_t gather_copy(const gather_plan *p, char *dst, const char *src, const void *indices, sib_pool *pool)
+/* The same in parts, between which a cancel is heeded. */
+static void gather_parts(void *context, size_t begin, size_t count, unsigned worker)
 {
-    gather_work w = {.plan = p, .dst = dst, .src = src, .indices = indices};
+    const gather_work *w = context;
+    const size_t part = size_max(1, PART_BYTES / size_max(w->plan->run, 1));
+    for (size_t n; count > 0 && !cancel_is_set(w->cancel); begin += n, count -= n) {
+        n = size_min(count, part);
+        gather_places(context, begin, n, worker);
+    }
+}
+
+size_t gather_copy(const gather_plan *p, char *dst, const char *src, const void *indices, sib_pool *pool,
+                   const struct sib_cancel *cancel)
+{
+    gather_work w = {.plan = p, .dst = dst, .src = src, .indices = indices, .cancel = cancel};
     atomic_init(&w.bad, p->places);
     if (!pool || p->places * p->run < THREADS_FROM)
-        gather_places(&w, 0, p->places, 0);
+        gather_parts(&w, 0, p->places, 0);
     else
-        pool_run(pool, p->places, size_max(1, p->places / (4 * (size_t)sib_pool_threads(pool))),
-                 gather_places, &w);
+        pool_run(pool, p->places, size_max(1, p->places / (4 * (size_t)sib_pool_threads(pool))), gather_parts,
+                 &w);
     return atomic_load(&w.bad);
 }

@@ -44,7 +44,8 @@ void gather_fetch(char *dst, const char *src, const size_t *offsets, size_t n, s
 
 /* dst: (places, run). Returns p->places, or a place whose index is out of range; dst is then unspecified.
    pool may be NULL. */
-size_t gather_copy(const gather_plan *p, char *dst, const char *src, const void *indices, sib_pool *pool);
+size_t gather_copy(const gather_plan *p, char *dst, const char *src, const void *indices, sib_pool *pool,
+                   const struct sib_cancel *cancel);
 
 /* Copies for indices that are known beforehand; places that are adjacent on both sides are merged. */
 typedef struct gather_move {

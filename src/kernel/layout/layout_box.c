@@ -349,6 +349,7 @@ typedef struct box_work {
     const layout_box *box;
     char *dst;
     const char *src;
+    const struct sib_cancel *cancel;
 } box_work;
 
 /* Parts are numbered plane by plane, within a plane along the result. */
@@ -363,18 +364,19 @@ static void copy_parts(void *context, size_t begin, size_t count, unsigned worke
     p.dst = w->dst;
     p.src = w->src;
     place_at(b, begin / each, &p);
-    for (; count > 0; place_next(b, &p), part = 0)
-        for (; part < each && count > 0; part++, count--)
+    for (; count > 0 && !cancel_is_set(w->cancel); place_next(b, &p), part = 0)
+        for (; part < each && count > 0 && !cancel_is_set(w->cancel); part++, count--)
             copy_part(b, p.dst, p.src, transposed ? part % b->down : part / b->across,
                       transposed ? part / b->down : part % b->across);
     if (b->bytes >= ASIDE_STREAM)
         kernel_table_get()->layout.stream_end();
 }
 
-void layout_box_copy(const layout_box *b, char *dst, const char *src, sib_pool *pool)
+void layout_box_copy(const layout_box *b, char *dst, const char *src, sib_pool *pool,
+                     const struct sib_cancel *cancel)
 {
     size_t parts = b->planes * b->down * b->across;
-    box_work w = {b, dst, src};
+    box_work w = {b, dst, src, cancel};
     if (parts == 1 && b->bytes < ASIDE_STREAM)
         copy_part(b, dst, src, 0, 0);
     else if (parts > 0 && (!pool || b->bytes < THREADS_FROM))

@@ -3,6 +3,7 @@
 #ifndef KERNEL_LAYOUT_BOX_H
 #define KERNEL_LAYOUT_BOX_H
 
+#include "base/cancel.h"
 #include "base/pool.h"
 #include "kernel/layout/layout_entries.h"
 
@@ -36,8 +37,9 @@ typedef struct layout_box {
 void layout_box_plan(layout_box *box, size_t rank, const int64_t *dims, const int64_t *dst,
                      const int64_t *src, size_t item);
 
-/* Copies, on several threads where that pays; pool may be NULL. */
-void layout_box_copy(const layout_box *box, char *dst, const char *src, sib_pool *pool);
+/* Copies, on several threads where that pays; pool and cancel may be NULL. Ends early where cancel is set. */
+void layout_box_copy(const layout_box *box, char *dst, const char *src, sib_pool *pool,
+                     const struct sib_cancel *cancel);
 
 /* Writes the item of 2^size bytes n times. */
 void layout_fill(char *dst, const char *item, unsigned size, size_t n);

@@ -6,6 +6,8 @@
 
 /* Below this many bytes the calling thread works alone. */
 #define THREADS_FROM ((size_t)256 << 10)
+/* Items of the border between two looks at the cancel. */
+#define FILL_PART ((size_t)1 << 18)
 
 void layout_frame_plan(layout_frame *f, size_t rank, const int64_t *dims, const int64_t *before,
                        const int64_t *after, size_t item)
@@ -38,12 +40,15 @@ typedef struct frame_work {
     const layout_frame *frame;
     char *dst;
     const char *src, *border;
+    const struct sib_cancel *cancel;
 } frame_work;
 
 static char *put_border(const frame_work *w, char *dst, size_t items)
 {
-    if (items > 0)
-        layout_fill(dst, w->border, w->frame->size, items);
+    for (size_t done = 0, n; done < items && !cancel_is_set(w->cancel); done += n) {
+        n = size_min(items - done, FILL_PART);
+        layout_fill(dst + (done << w->frame->size), w->border, w->frame->size, n);
+    }
     return dst + (items << w->frame->size);
 }
 
@@ -57,7 +62,7 @@ static char *put_axis(const frame_work *w, size_t axis, char *dst, const char *s
         memcpy(dst, src, dims << f->size);
         dst += dims << f->size;
     } else {
-        for (size_t i = 0; i < dims; i++, src += f->source[axis] << f->size)
+        for (size_t i = 0; i < dims && !cancel_is_set(w->cancel); i++, src += f->source[axis] << f->size)
             dst = put_axis(w, axis + 1, dst, src);
     }
     return put_border(w, dst, (size_t)f->after[axis] * f->inner[axis]);
@@ -69,14 +74,15 @@ static void put_steps(void *context, size_t begin, size_t count, unsigned worker
     const frame_work *w = context;
     const layout_frame *f = w->frame;
     (void)worker;
-    for (size_t i = begin; i < begin + count; i++)
+    for (size_t i = begin; i < begin + count && !cancel_is_set(w->cancel); i++)
         put_axis(w, 1, w->dst + (((size_t)f->before[0] + i) * f->inner[0] << f->size),
                  w->src + (i * f->source[0] << f->size));
 }
 
-void layout_frame_copy(const layout_frame *f, char *dst, const char *src, const char *border, sib_pool *pool)
+void layout_frame_copy(const layout_frame *f, char *dst, const char *src, const char *border, sib_pool *pool,
+                       const struct sib_cancel *cancel)
 {
-    frame_work w = {f, dst, src, border};
+    frame_work w = {f, dst, src, border, cancel};
     size_t steps = (size_t)f->dims[0], before = (size_t)f->before[0] * f->inner[0];
     if (f->bytes == 0)
         return;

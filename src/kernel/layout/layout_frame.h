@@ -18,7 +18,8 @@ typedef struct layout_frame {
 void layout_frame_plan(layout_frame *f, size_t rank, const int64_t *dims, const int64_t *before,
                        const int64_t *after, size_t item);
 
-/* pool may be NULL. border: one item. */
-void layout_frame_copy(const layout_frame *f, char *dst, const char *src, const char *border, sib_pool *pool);
+/* pool and cancel may be NULL. border: one item. Ends early where cancel is set. */
+void layout_frame_copy(const layout_frame *f, char *dst, const char *src, const char *border, sib_pool *pool,
+                       const struct sib_cancel *cancel);
 
 #endif

@@ -127,6 +127,7 @@ typedef struct resize_work {
     size_t item;
     char *dst, *rows; /* rows: (threads, down->inner) */
     const char *src;
+    const struct sib_cancel *cancel; /* where it is set the result is left unfinished */
 } resize_work;
 
 /* Blends row o of the result: dst [inner] from rows of src [in, inner]. */
@@ -160,7 +161,7 @@ static void run_line(const resize_work *w, char *dst, const char *src)
 static void run_across(const resize_work *w, char *dst, const char *src, size_t lines)
 {
     const resize_pass *a = w->across;
-    for (size_t i = 0; i < lines; i++)
+    for (size_t i = 0; i < lines && !cancel_is_set(w->cancel); i++)
         run_line(w, dst + i * a->out * a->inner * w->item, src + i * a->in * a->inner * w->item);
 }
 
@@ -174,7 +175,7 @@ static void run_rows(void *context, size_t begin, size_t count, unsigned worker)
     size_t o = begin % p->out;
     const char *from = w->src + begin / p->out * p->in * line;
     char *to = w->dst + begin * made;
-    for (size_t i = 0; i < count; i++, o++, to += made) {
+    for (size_t i = 0; i < count && !cancel_is_set(w->cancel); i++, o++, to += made) {
         char *row = a ? w->rows + worker * line : to;
         if (o == p->out) {
             from += p->in * line;
@@ -237,9 +238,10 @@ size_t resize_scratch(const resize_plan *p, size_t threads)
     return 2 * p->between + threads * p->row;
 }
 
-void resize_run(const resize_plan *p, char *dst, const char *src, char *scratch, sib_pool *pool)
+void resize_run(const resize_plan *p, char *dst, const char *src, char *scratch, sib_pool *pool,
+                const struct sib_cancel *cancel)
 {
-    resize_work w = {.kernels = kernel_table_get(), .nearest = p->nearest, .item = p->item};
+    resize_work w = {.kernels = kernel_table_get(), .nearest = p->nearest, .item = p->item, .cancel = cancel};
     SIB_ASSERT(p->n >= 1 && p->item > 0);
     SIB_ASSERT(scratch || !resize_scratch(p, sib_pool_threads(pool)));
     char none; /* avoids arithmetic on NULL where no scratch is needed */

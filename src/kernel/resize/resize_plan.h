@@ -3,6 +3,7 @@
 #ifndef KERNEL_RESIZE_PLAN_H
 #define KERNEL_RESIZE_PLAN_H
 
+#include "base/cancel.h"
 #include "base/pool.h"
 #include "kernel/layout/layout.h"
 #include "kernel/resize/resize_entries.h"
@@ -41,7 +42,9 @@ void resize_plan_free(resize_plan *p);
 /* Elements of scratch that a run with this many threads needs. */
 size_t resize_scratch(const resize_plan *p, size_t threads);
 
-/* dst, src: dense. scratch: resize_scratch elements, may be NULL where that is 0. pool may be NULL. */
-void resize_run(const resize_plan *p, char *dst, const char *src, char *scratch, sib_pool *pool);
+/* dst, src: dense. scratch: resize_scratch elements, may be NULL where that is 0. pool and cancel may be NULL.
+   Ends early where cancel is set. */
+void resize_run(const resize_plan *p, char *dst, const char *src, char *scratch, sib_pool *pool,
+                const struct sib_cancel *cancel);
 
 #endif

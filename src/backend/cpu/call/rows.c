@@ -50,6 +50,11 @@ bool cpu_gives_f32(const node_view *n, size_t i)
     return i >= n->n_out || !n->out[i] || cpu_dtype(n->out[i]) == SIB_F32;
 }
 
+sib_code cpu_cancelled(const cpu_call *c)
+{
+    return cancel_is_set(c->cancel) ? cpu_fail(c, SIB_ERR_CANCELLED, "the run was cancelled") : SIB_OK;
+}
+
 sib_code cpu_parallel_for(const cpu_call *c, size_t items, size_t work, pool_task task, void *context)
 {
     size_t all, grain = PIECE / size_max(work, 1);
@@ -61,5 +66,5 @@ sib_code cpu_parallel_for(const cpu_call *c, size_t items, size_t work, pool_tas
     } else {
         pool_run(all < WORTH ? NULL : c->self->pool, items, size_max(grain, 1), task, context);
     }
-    return cancel_is_set(c->cancel) ? cpu_fail(c, SIB_ERR_CANCELLED, "the run was cancelled") : SIB_OK;
+    return cpu_cancelled(c);
 }

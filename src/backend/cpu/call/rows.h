@@ -25,6 +25,9 @@ bool cpu_is_list(const node_view *n, const value *v, int64_t count);
 /* True where output i is float32 or not wanted. */
 bool cpu_gives_f32(const node_view *n, size_t i);
 
+/* SIB_ERR_CANCELLED where the run is cancelled. */
+sib_code cpu_cancelled(const cpu_call *c);
+
 /* parallel_for over `items`, each costing `work` times one element in vector code. Pieces are short enough
    that the cancel flag is checked between them; threads are used where the total is worth waking them. The
    task itself returns at once where the run is cancelled. Errors: SIB_ERR_CANCELLED. */

@@ -1,6 +1,8 @@
 /* Padding (pad), windows as a strided view of the padded input (windows), and counting (iota). */
+#include "backend/cpu/call/rows.h"
 #include "backend/cpu/call/scratch.h"
 #include "backend/cpu/layout/layout.h"
+#include "base/cancel.h"
 #include "kernel/layout/layout.h"
 
 #include <string.h>
@@ -57,8 +59,9 @@ static sib_code run_pad(const cpu_call *c)
 {
     sib_tensor *out = cpu_out(c, 0);
     if (out)
-        layout_frame_copy(c->state, out->data, cpu_in(c, 0)->data, cpu_in(c, 1)->data, c->self->pool);
-    return SIB_OK;
+        layout_frame_copy(c->state, out->data, cpu_in(c, 0)->data, cpu_in(c, 1)->data, c->self->pool,
+                          c->cancel);
+    return cpu_cancelled(c);
 }
 
 const cpu_kernel cpu_pad_milli = {.claims = pad_claims, .prepare = pad_prepare, .run = run_pad};
@@ -153,18 +156,21 @@ static sib_code run_windows(const cpu_call *c)
         framed = cpu_scratch_take(c, s->bytes);
         if (!framed)
             return cpu_no_memory(c, s->bytes);
-        layout_frame_copy(&s->frame, framed, a, cpu_in(c, 1)->data, c->self->pool);
+        layout_frame_copy(&s->frame, framed, a, cpu_in(c, 1)->data, c->self->pool, c->cancel);
         a = framed;
     }
-    layout_box_copy(&s->box, out->data, a, c->self->pool);
+    layout_box_copy(&s->box, out->data, a, c->self->pool, c->cancel);
     cpu_scratch_give(c, framed);
-    return SIB_OK;
+    return cpu_cancelled(c);
 }
 
 const cpu_kernel cpu_windows_milli = {
     .claims = windows_claims, .prepare = windows_prepare, .run = run_windows};
 
 /* ---- iota -------------------------------------------------------------------------------------------- */
+
+/* Elements between two looks at the cancel. */
+#define IOTA_PART (1 << 20)
 
 static bool iota_claims(const cpu_self *self, const node_view *n)
 {
@@ -179,6 +185,8 @@ static sib_code run_iota(const cpu_call *c)
 {
     sib_tensor *out = cpu_out(c, 0);
     for (uint64_t i = 0; out && i < out->count; i++) {
+        if (i % IOTA_PART == 0 && cancel_is_set(c->cancel))
+            return cpu_cancelled(c);
         if (out->dtype == SIB_I64)
             ((int64_t *)out->data)[i] = (int64_t)i;
         else if (out->dtype == SIB_I32)

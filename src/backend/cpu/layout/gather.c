@@ -1,5 +1,7 @@
 /* Elements by index and by coordinates. */
 #include "backend/cpu/layout/gather.h"
+#include "backend/cpu/call/rows.h"
+#include "base/cancel.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -184,7 +186,9 @@ static sib_code run_gather(const cpu_call *c)
     }
     if (s->moves)
         return SIB_OK;
-    size_t done = gather_copy(p, out->data, data, cpu_in(c, 1)->data, c->self->pool);
+    size_t done = gather_copy(p, out->data, data, cpu_in(c, 1)->data, c->self->pool, c->cancel);
+    if (cancel_is_set(c->cancel))
+        return cpu_cancelled(c);
     return done == p->places ? SIB_OK : cpu_gather_fail(c, p, done);
 }
 

@@ -1,5 +1,6 @@
 /* Layout milli-ops: each copies a list of boxes from an input to its place in the output. */
 #include "backend/cpu/layout/layout.h"
+#include "backend/cpu/call/rows.h"
 
 #include <string.h>
 
@@ -59,9 +60,10 @@ static sib_code run_pieces(const cpu_call *c)
         return SIB_OK;
     for (size_t i = 0; i < s->n; i++) {
         const layout_piece *p = &s->pieces[i];
-        layout_box_copy(&p->box, out->data + p->dst, cpu_in(c, p->input)->data + p->src, c->self->pool);
+        layout_box_copy(&p->box, out->data + p->dst, cpu_in(c, p->input)->data + p->src, c->self->pool,
+                        c->cancel);
     }
-    return SIB_OK;
+    return cpu_cancelled(c);
 }
 
 /* ---- One input with other strides ------------------------------------------------------------------ */

@@ -1,4 +1,5 @@
 /* Operators whose lowerings are longer than their kernels: Tile, Trilu, ReverseSequence, OneHot. */
+#include "backend/cpu/call/rows.h"
 #include "backend/cpu/layout/layout.h"
 
 #include <inttypes.h>
@@ -61,8 +62,8 @@ static sib_code run_tile(const cpu_call *c)
 {
     sib_tensor *out = cpu_out(c, 0);
     if (out)
-        layout_box_copy(c->state, out->data, cpu_in(c, 0)->data, c->self->pool);
-    return SIB_OK;
+        layout_box_copy(c->state, out->data, cpu_in(c, 0)->data, c->self->pool, c->cancel);
+    return cpu_cancelled(c);
 }
 
 const cpu_kernel cpu_tile = {.claims = tile_claims, .prepare = tile_prepare, .run = run_tile};

@@ -1,5 +1,7 @@
 /* A copy of the data with updates written by coordinates, or along an axis. */
+#include "backend/cpu/call/rows.h"
 #include "backend/cpu/layout/gather.h"
+#include "base/cancel.h"
 #include "kernel/layout/layout.h"
 
 #include <string.h>
@@ -115,7 +117,9 @@ static sib_code run_scatter(const cpu_call *c)
     sib_tensor *out = cpu_out(c, 0);
     if (!out)
         return SIB_OK;
-    layout_box_copy(&s->whole, out->data, cpu_in(c, 0)->data, c->self->pool);
+    layout_box_copy(&s->whole, out->data, cpu_in(c, 0)->data, c->self->pool, c->cancel);
+    if (cancel_is_set(c->cancel))
+        return cpu_cancelled(c);
     for (size_t i = 0; s->moves && i < s->moves->n; i++) {
         const gather_move *m = &s->moves->moves[i];
         memcpy(out->data + m->data, cpu_in(c, 2)->data + m->place, m->bytes);

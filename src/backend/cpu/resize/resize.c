@@ -1,5 +1,6 @@
 /* Resize and Upsample: nearest for any dtype, linear and cubic for float32. Rare cases are lowered. */
 #include "kernel/resize/resize.h"
+#include "backend/cpu/call/rows.h"
 #include "backend/cpu/call/scratch.h"
 #include "backend/cpu/layout/layout.h"
 
@@ -146,9 +147,9 @@ static sib_code run(const cpu_call *c)
     char *scratch = bytes ? cpu_scratch_take(c, bytes) : NULL;
     if (bytes && !scratch)
         return cpu_no_memory(c, bytes);
-    resize_run(p, out->data, cpu_in(c, 0)->data, scratch, c->self->pool);
+    resize_run(p, out->data, cpu_in(c, 0)->data, scratch, c->self->pool, c->cancel);
     cpu_scratch_give(c, scratch);
-    return SIB_OK;
+    return cpu_cancelled(c);
 }
 
 const cpu_kernel cpu_resize = {.claims = claims, .prepare = prepare, .release = release, .run = run};
