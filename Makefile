@@ -11,7 +11,7 @@ PYTEST  = OMP_NUM_THREADS=1 PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 $(PYTHON) -m pytest
 CTEST   = ctest -j $$(($(JOBS) + 2)) --no-tests=error
 SHELL   = /bin/bash
 
-.PHONY: all build build-tests setup demo test test-c test-python compare compare-gpu compare-python bench asan tsan portable debug neon cortex gpu-test gpu-bench mutate mutate-checkpoints mutate-tokenizers faults fail-calls fuzz fuzz-http load slurm-test ray-test random-graphs page serve site test-web check check-paths format operators models digits tile-tables install example sdist wheel deb clean
+.PHONY: all build build-tests setup demo test test-c test-python compare compare-gpu compare-python bench asan tsan portable debug neon cortex gpu-test gpu-bench mutate mutate-checkpoints mutate-tokenizers faults fail-calls fuzz fuzz-http load slurm-test ray-test random-graphs page serve site test-web check check-paths sbom format operators models digits tile-tables install example sdist wheel deb clean
 
 all: build
 	@if [ $(PRESET) = release ]; then ln -sf release/cli/sibyl build/sibyl; fi
@@ -212,6 +212,10 @@ check-paths: need-check all
 
 format: need-check
 	clang-format -i $$(tools/sources.sh)
+
+# The libraries and packages of this build, as CycloneDX.
+sbom: need-build build
+	tools/sbom.py build/$(PRESET) -o build/sbom.json
 
 # Generates docs/operators.md from the lists of operators and the results of the cases.
 operators: build
