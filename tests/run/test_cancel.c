@@ -109,7 +109,7 @@ static value_id as_rows(tiny *t, value_id x)
 
 static void add_resize(tiny *t, value_id x)
 {
-    const value_id in[] = {as_rows(t, x), NO_VALUE, tiny_constant(t, "scales", SIB_F32, DIMS(2), OF(64, 16))};
+    const value_id in[] = {as_rows(t, x), NO_VALUE, tiny_constant(t, "scales", SIB_F32, DIMS(2), OF(16, 16))};
     attribute mode = of_text("mode", "linear");
     make(t, "Resize", 3, in, 1, &mode);
 }
