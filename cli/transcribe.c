@@ -315,6 +315,7 @@ static bool make_item(void *context, const char *item, const char *path, json_t 
     s.output_file = path;
     s.quiet = true;
     l.s = &s;
+    l.shows = false;
     l.record = record;
     return transcribe_one(&l, item);
 }

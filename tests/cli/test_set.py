@@ -264,6 +264,11 @@ class Sets(Case):
     def test_transcripts(self):
         sample = SOURCE / "assets/digits/sample.flac"
         self.listed([str(sample)])
+        said, errors = self.run_set("text", command="transcribe")
+        self.assertRegex(said, r"\A1 items in [^\n]*: 1 made, 0 kept, 0 failed\n\Z")
+        self.assertEqual(errors, "")
+        self.assertEqual(tree(self.folder / "text")[f"{sample}.txt".lstrip("/")].decode().split(),
+                         records(self.folder / "text")[0]["text"].split())
         made = f"{sample}.json".lstrip("/")
         self.assertIn("1 made", self.run_set("out", "--format", "json", command="transcribe")[0])
         self.done("transcribe", sample, "--format", "json", "-o", "alone", "--quiet")
