@@ -19,7 +19,10 @@ static const char more[] =
     "--ports MODEL' lists all options of a model; those without a row here are given with -i, and "
     "default to openai-whisper's. IN is any file that FFmpeg reads, or - for standard input: a recording, or "
     "raw "
-    "mono samples of 16 kHz and 16 bits. digits, the small model that comes with Sibyl, knows ten English "
+    "mono samples of 16 kHz and 16 bits. Recognisers with a CTC head (wav2vec 2, HuBERT, WavLM, ...) hear "
+    "chunks "
+    "that overlap (chunk_length_s=30, stride_length_s=5) and take no options of Whisper's decoder. digits, "
+    "the small model that comes with Sibyl, knows ten English "
     "words, zero to nine.";
 
 /* ---- One recording
@@ -346,6 +349,16 @@ static bool work(const cli_command *self, const transcribe_settings *s, listener
            (s->batch > 1 ? transcribe_together(l, (size_t)n, paths) : transcribe_all(s, l, n, paths));
 }
 
+/* Returns true if the job can do what is asked, else false with a line on stderr. */
+static bool job_fits(const sib_job *job, const transcribe_settings *s)
+{
+    sib_job_port port;
+    bool detects = !s->detect;
+    for (size_t i = 0; sib_job_output(job, i, &port); i++)
+        detects = detects || !strcmp(port.name, "language_probability");
+    return detects || !cli_fail("%s: the model does not tell languages apart", s->model);
+}
+
 static int open_and_transcribe(const cli_command *self, const transcribe_settings *s, int n, char **paths)
 {
     if (s->folder && !(names_differ(n, paths) && file_folder_ready(s->folder)))
@@ -362,7 +375,7 @@ static int open_and_transcribe(const cli_command *self, const transcribe_setting
                                                                              .threads = 1,
                                                                              .registry = s->ext.registry})
                                  : NULL;
-    bool ready = job && (!s->vad || vad);
+    bool ready = job && job_fits(job, s) && (!s->vad || vad);
     listener l = {.s = s,
                   .job = job,
                   .vad = vad,

@@ -206,13 +206,8 @@ const cli_option transcribe_names[] = {
 
 void transcribe_settings_begin(transcribe_settings *s)
 {
-    *s = (settings){.model = "digits",
-                    .batch = 1,
-                    .best_of = 5,
-                    .format = -1,
-                    .verbose = -1,
-                    .temperature = -1,
-                    .increment = -1};
+    *s = (settings){
+        .model = "digits", .batch = 1, .format = -1, .verbose = -1, .temperature = -1, .increment = -1};
 }
 
 void transcribe_settings_free(transcribe_settings *s)
@@ -320,7 +315,7 @@ bool transcribe_inputs(job_inputs *in, const settings *s, const sib_job *job, bo
     const long width = s->beam ? s->beam : s->live ? 1 : 5;
     const bool part = s->from > 0 || s->duration > 0;
     snprintf(beam, sizeof beam, "%ld", width);
-    snprintf(best, sizeof best, "%ld", s->best_of);
+    snprintf(best, sizeof best, "%ld", s->best_of ? s->best_of : 5);
     int used = snprintf(clip, sizeof clip, "%.3f", s->detect ? 0 : s->from / 1000);
     if (s->detect || s->duration > 0)
         snprintf(clip + used, sizeof clip - (size_t)used, ",%.3f",
@@ -328,20 +323,22 @@ bool transcribe_inputs(job_inputs *in, const settings *s, const sib_job *job, bo
     char *tries = s->detect ? cli_format("0") : temperatures(s);
     const struct {
         const char *name, *text;
-    } given[] = {{"language", s->language},
-                 {"task", task_names[s->task]},
-                 {"word_timestamps", transcribe_wants_words(s) ? "true" : NULL},
-                 {"beam_size", width > 1 && !s->detect ? beam : NULL},
-                 {"best_of", best},
-                 {"temperature", tries},
-                 {"sample_len", s->detect ? "1" : NULL},
-                 {"clip_timestamps", (part || s->detect) && !clips ? clip : NULL},
-                 {"initial_prompt", s->initial_prompt},
-                 {"hotwords", s->hotwords},
-                 {"arithmetic", s->features ? feature_names[s->features] : NULL}};
+        bool by_default; /* nobody asked for it: not where the job has no such input */
+    } given[] = {{"language", s->language, false},
+                 {"task", task_names[s->task], !s->task},
+                 {"word_timestamps", transcribe_wants_words(s) ? "true" : NULL, false},
+                 {"beam_size", width > 1 && !s->detect ? beam : NULL, !s->beam},
+                 {"best_of", best, !s->best_of},
+                 {"temperature", tries, false},
+                 {"sample_len", s->detect ? "1" : NULL, false},
+                 {"clip_timestamps", (part || s->detect) && !clips ? clip : NULL, false},
+                 {"initial_prompt", s->initial_prompt, false},
+                 {"hotwords", s->hotwords, false},
+                 {"arithmetic", s->features ? feature_names[s->features] : NULL, false}};
     bool done = true;
     for (size_t i = 0; i < sizeof given / sizeof *given && done; i++)
         done = !given[i].text || is_given(s, given[i].name) ||
+               (given[i].by_default && !sib_job_has_input(job, given[i].name)) ||
                job_inputs_add(in, job, given[i].name, given[i].text);
     free(tries);
     if (clips + part + is_given(s, "clip_timestamps") > 1)

@@ -15,7 +15,8 @@ typedef struct transcribe_settings {
     extension_settings ext;
     set_settings set;
     cli_list inputs;
-    long beam, best_of, threads, batch; /* beam 0: 5, or greedy where text is wanted while somebody speaks */
+    long beam, best_of, threads,
+        batch; /* beam 0: 5, or greedy where text is wanted while somebody speaks; best_of 0: 5 */
     int task, format, features, verbose;
     bool outputs[SIB_TRANSCRIPT_FORMAT_COUNT]; /* written beside each recording */
     bool word_timestamps, picture, quiet, live, detect;

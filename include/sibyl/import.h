@@ -82,8 +82,9 @@ SIB_API const char *sib_recipe_name(size_t i, const char **meaning);
 
 /* Strings live as long as the report. Calls that take an index return false where it is out of range. */
 typedef struct sib_import_totals {
-    const char *format, *recipe;        /* "pytorch", "whisper"; NULL until determined */
-    const char *tokenizer;              /* kind of the tokenizer written next to the model, or NULL */
+    const char *format, *recipe; /* "pytorch", "whisper"; NULL until determined */
+    /* kind of the tokenizer written next to the model; "vocabulary": the texts of the outputs stand in its metadata; or NULL */
+    const char *tokenizer;
     size_t n_weights, n_problems;       /* weights of the checkpoint; its problems */
     uint64_t parameters;                /* elements of all weights */
     uint64_t bytes_read, bytes_written; /* of weights in the checkpoint; of weights in the model */

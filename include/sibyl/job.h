@@ -181,6 +181,8 @@ typedef struct sib_job_port {
 /* Inputs and outputs in order. Return false where i is out of range. */
 SIB_API bool sib_job_input(const sib_job *j, size_t i, sib_job_port *out);
 SIB_API bool sib_job_output(const sib_job *j, size_t i, sib_job_port *out);
+/* Whether the job has an input of this name. */
+SIB_API bool sib_job_has_input(const sib_job *j, const char *name);
 /* The graph of a job: its nodes, the typed ports of each, and where the value of each port comes from. All
    texts and values live as long as j. */
 #define SIB_JOB_NO_NODE SIZE_MAX

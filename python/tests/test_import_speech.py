@@ -85,3 +85,107 @@ def test_what_is_no_recogniser_is_refused_by_name(tmp_path, torch):
     (folder / "vocab.json").unlink()
     with pytest.raises(sibyl.SibylError, match=r"vocab\.json"):
         sibyl.import_model(folder, tmp_path / "m.onnx")
+
+
+# ---- The job ------------------------------------------------------------------------------------------------------------
+
+
+def recogniser(folder, torch, normalize=True, **texts):
+    """A recogniser that says letters, blanks and delimiters alike; its folder and the processor of transformers."""
+    transformers = peer("transformers")
+    model = small_model(torch, "Wav2Vec2")
+    with torch.no_grad():
+        model.lm_head.weight.mul_(4)
+    save(folder, model, normalize)
+    logits = model(torch.from_numpy(noise(3, 0))[None]).logits
+    with torch.no_grad():
+        model.lm_head.bias.sub_(logits.mean((0, 1)))
+        for text in ("<pad>", "|"):
+            model.lm_head.bias[TEXTS.index(text)] += 2
+    save(folder, model, normalize)
+    config = json.loads((folder / "tokenizer_config.json").read_text())
+    (folder / "tokenizer_config.json").write_text(json.dumps({**config, **texts}))
+    return model, transformers.Wav2Vec2CTCTokenizer(folder / "vocab.json", **texts), transformers.Wav2Vec2FeatureExtractor.from_pretrained(folder)
+
+
+def noise(seconds, seed):
+    return 0.1 * np.random.default_rng(seed).standard_normal(int(16000 * seconds)).astype("f4")
+
+
+FRAME = 40  # samples; of conv_stride
+
+
+def expected_words(model, tokenizer, extractor, samples, torch):
+    with torch.no_grad():
+        ids = model(extractor(samples, sampling_rate=16000, return_tensors="pt").input_values).logits[0].argmax(-1)
+    return tokenizer.decode(ids, output_word_offsets=True)
+
+
+@pytest.mark.parametrize("texts", [{}, {"do_lower_case": True, "clean_up_tokenization_spaces": True}, {"replace_word_delimiter_char": "_", "unk_token": "D"},
+                                   {"word_delimiter_token": "E", "pad_token": "T"}])  # fmt: skip
+def test_texts_and_times_of_words_are_transformers(tmp_path, torch, texts):
+    folder = tmp_path / "model"
+    model, tokenizer, extractor = recogniser(folder, torch, **texts)
+    samples = noise(2.34567, 1)
+    expected = expected_words(model, tokenizer, extractor, samples, torch)
+    heard = sibyl.load_model(folder).transcribe(samples, word_timestamps=True)
+    words = [word for segment in heard["segments"] for word in segment["words"]]
+    assert (heard["text"], len(words) > 20) == (expected.text, True)
+    lower = str.lower if "do_lower_case" in texts else str
+    assert [word["word"].removeprefix(" ") for word in words] == [lower(word["word"]) for word in expected.word_offsets]
+    for edge in ("start", "end"):
+        times = [word[f"{edge}_offset"] * FRAME / 16000 for word in expected.word_offsets]
+        np.testing.assert_allclose([word[edge] for word in words], times, atol=1e-9)
+    assert all(0 < word["probability"] <= 1 for word in words)
+
+
+@pytest.mark.parametrize("seconds", [(0.5, None), (0.4, 0.1), (0.3, 0)])
+def test_chunks_are_those_of_the_pipeline(tmp_path, torch, seconds):
+    folder = tmp_path / "model"
+    model, tokenizer, extractor = recogniser(folder, torch)
+    whole = peer("transformers").pipeline("automatic-speech-recognition", model=model, tokenizer=tokenizer, feature_extractor=extractor)
+    length, stride = seconds
+    samples = noise(2.0123, 2)
+    options = {} if stride is None else {"stride_length_s": stride}
+    expected = whole(samples, chunk_length_s=length, return_timestamps="word", **options)
+    job = sibyl.load_model(folder)
+    heard = job.transcribe(samples, chunk_length_s=length, word_timestamps=True, **options)
+    assert heard["text"] == expected["text"] and heard["text"] != job.transcribe(samples)["text"]
+    times = [time for chunk in expected["chunks"] for time in chunk["timestamp"]]
+    found = [word[edge] for segment in heard["segments"] for word in segment["words"] for edge in ("start", "end")]
+    if stride != 0:  # without, the pipeline's times lack the frames that chunks are short of
+        np.testing.assert_allclose(found, times, atol=1e-9)
+
+
+def test_segments_clips_and_options_of_a_recogniser(tmp_path, torch):
+    folder = tmp_path / "model"
+    model, tokenizer, extractor = recogniser(folder, torch)
+    job = sibyl.load_model(folder)
+    samples = noise(2, 3)
+    all_of_it = job.transcribe(samples, segment_length_s=0.5, word_timestamps=True, language="de")
+    assert all_of_it["language"] == "de" and len(all_of_it["segments"]) > 3
+    assert "".join(segment["text"] for segment in all_of_it["segments"]).strip() == all_of_it["text"]
+    assert all(segment["words"][-1]["start"] - segment["start"] <= 0.5 for segment in all_of_it["segments"])
+    part = job.transcribe(samples, clip_timestamps=[0.5, 1.25], word_timestamps=True)
+    expected = expected_words(model, tokenizer, extractor, samples[8000:20000], torch)
+    assert part["text"] == expected.text
+    assert part["segments"][0]["start"] == pytest.approx(0.5 + expected.word_offsets[0]["start_offset"] * FRAME / 16000)
+    assert job.transcribe(samples[:50])["text"] == ""
+    for options, words in (({"beam_size": 5}, "beam_size"), ({"chunk_length_s": 0.001}, "chunks"), ({"pause_s": 0}, "pause_s")):
+        with pytest.raises(sibyl.SibylError, match=words):
+            job.transcribe(samples, **options)
+
+
+def test_a_tokenizer_json_stands_in_for_the_vocabulary(tmp_path, torch):
+    folder = tmp_path / "model"
+    recogniser(folder, torch)
+    expected = sibyl.load_model(folder).transcribe(noise(1, 4))["text"]
+    vocab = json.loads((folder / "vocab.json").read_text())
+    (folder / "vocab.json").unlink()
+    (folder / "tokenizer_config.json").unlink()
+    whole = {"model": {"vocab": vocab}, "decoder": {"type": "CTC", "pad_token": "<pad>", "word_delimiter_token": "|"}}
+    (folder / "tokenizer.json").write_text(json.dumps(whole))
+    assert sibyl.load_model(folder).transcribe(noise(1, 4))["text"] == expected
+    (folder / "tokenizer.json").write_text(json.dumps({**whole, "decoder": {"type": "ByteLevel"}}))
+    with pytest.raises(sibyl.SibylError, match="ByteLevel"):
+        sibyl.load_model(folder)

@@ -370,10 +370,12 @@ sib_code tokenizer_begin(import_tokenizer *t, build *b, const char *given, const
 {
     sib_error why = SIB_ERROR_INIT;
     *t = (import_tokenizer){0};
-    if (b->has_texts)
+    if (b->has_texts) {
+        t->kind = "vocabulary";
         return given ? err_set(err, SIB_ERR_ARGUMENT, "%s: has texts of its own: it takes no tokenizer",
                                checkpoint_file(b->c, 0))
                      : SIB_OK;
+    }
     sib_code code = given ? take_given(t, b, given, out, &why) : take_own(t, b, out, &why);
     if (code == SIB_ERR_FORMAT && !given)
         damaged(b, &why, err);

@@ -7,7 +7,7 @@
 
 /* A tokenizer before it is stored; nothing is written where `kind` is NULL or needs no file. */
 typedef struct import_tokenizer {
-    const char *kind; /* as in sib_tokenizer_options */
+    const char *kind; /* as in sib_tokenizer_options; "vocabulary": texts in the metadata */
     outfile file;
     bool begun;
 } import_tokenizer;

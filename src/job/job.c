@@ -62,6 +62,15 @@ const job_doc *job_doc_of(const sib_job *j)
     return j->doc;
 }
 
+bool sib_job_has_input(const sib_job *j, const char *name)
+{
+    sib_job_port port;
+    for (size_t i = 0; sib_job_input(j, i, &port); i++)
+        if (!strcmp(port.name, name))
+            return true;
+    return false;
+}
+
 bool sib_job_input(const sib_job *j, size_t i, sib_job_port *out)
 {
     if (i >= j->doc->n_inputs)

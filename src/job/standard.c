@@ -5,6 +5,7 @@
 #include "base/c_locale.h"
 #include "base/error.h"
 #include "job/standard_features.h"
+#include "job/standard_speech_ctc.h"
 #include "job/standard_speech_to_text.h"
 #include "job/standard_text_embedding.h"
 #include "job/standard_text_generation.h"
@@ -300,18 +301,20 @@ static const struct standard {
     size_t size; /* with the final NUL */
     bool (*fits)(const maker *k);
     sib_code (*make)(const maker *k);
-} standards[] = {{"speech-to-text", "whisper", standard_speech_to_text, sizeof standard_speech_to_text,
-                  is_whisper, make_speech_to_text},
-                 {"text-generation", "model", standard_text_generation, sizeof standard_text_generation,
-                  is_text_to_text, make_text_to_text},
-                 {"text-generation", "model", standard_text_generation, sizeof standard_text_generation,
-                  is_decoder, make_text_generation},
-                 {"text-generation", "model", standard_text_generation, sizeof standard_text_generation,
-                  exported_decoder_fits, exported_decoder_make},
-                 {"text-embedding", "model", standard_text_embedding, sizeof standard_text_embedding,
-                  is_encoder, make_text_embedding},
-                 {"voice-activity", "vad", standard_voice_activity, sizeof standard_voice_activity, is_silero,
-                  make_voice_activity}};
+} standards[] = {
+    {"speech-to-text", "whisper", standard_speech_to_text, sizeof standard_speech_to_text, is_whisper,
+     make_speech_to_text},
+    {"speech-to-text", "model", standard_speech_ctc, sizeof standard_speech_ctc, ctc_fits, ctc_make},
+    {"text-generation", "model", standard_text_generation, sizeof standard_text_generation, is_text_to_text,
+     make_text_to_text},
+    {"text-generation", "model", standard_text_generation, sizeof standard_text_generation, is_decoder,
+     make_text_generation},
+    {"text-generation", "model", standard_text_generation, sizeof standard_text_generation,
+     exported_decoder_fits, exported_decoder_make},
+    {"text-embedding", "model", standard_text_embedding, sizeof standard_text_embedding, is_encoder,
+     make_text_embedding},
+    {"voice-activity", "vad", standard_voice_activity, sizeof standard_voice_activity, is_silero,
+     make_voice_activity}};
 
 /* The document of a standard job, with the names of the model and the job filled in. */
 static sib_code fill(maker *k, const struct standard *s, char **text)

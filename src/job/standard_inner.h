@@ -28,6 +28,10 @@ const char *maker_find_tokenizer(const maker *k, char *found, size_t size);
 /* The tokenizer's path in the document, relative to the model's folder, or as given. kind: NULL where the file says it. */
 sib_code maker_put_tokenizer(const maker *k, const char *kind);
 
+/* standard_speech.c: recognisers with a CTC head. */
+bool ctc_fits(const maker *k);
+sib_code ctc_make(const maker *k);
+
 /* exported.c: decoders as other programs export them, found by names and shapes. */
 bool exported_decoder_fits(const maker *k);
 sib_code exported_decoder_make(const maker *k);

@@ -31,15 +31,6 @@ struct sib_live {
 
 /* ---- Options ------------------------------------------------------------------------------------------- */
 
-static bool has_input(const sib_job *job, const char *name)
-{
-    sib_job_port port;
-    for (size_t i = 0; sib_job_input(job, i, &port); i++)
-        if (!strcmp(port.name, name))
-            return true;
-    return false;
-}
-
 static bool has_output(const sib_job *job, const char *name, sib_port_type type)
 {
     sib_job_port port;
@@ -53,12 +44,12 @@ static sib_code check_job(const sib_job *job, const sib_live_options *o, sib_err
 {
     sib_job_info info;
     sib_job_get_info(job, &info);
-    if (!has_input(job, "audio") || !has_output(job, "text", SIB_PORT_TEXT) ||
+    if (!sib_job_has_input(job, "audio") || !has_output(job, "text", SIB_PORT_TEXT) ||
         !has_output(job, "segments", SIB_PORT_SEGMENTS) || !has_output(job, "language", SIB_PORT_TEXT))
         return err_set(err, SIB_ERR_ARGUMENT, "the job '%s' is of kind '%s', expected speech-to-text",
                        info.name ? info.name : "", info.kind ? info.kind : "");
     for (size_t i = 0; i < o->n_inputs; i++)
-        if (!strcmp(o->inputs[i].name, "audio") || !has_input(job, o->inputs[i].name))
+        if (!strcmp(o->inputs[i].name, "audio") || !sib_job_has_input(job, o->inputs[i].name))
             return err_set(err, SIB_ERR_ARGUMENT, "'%s' is no input that a stream of '%s' can be given",
                            o->inputs[i].name, info.name ? info.name : "");
     return SIB_OK;
@@ -113,7 +104,7 @@ static sib_code make_inputs(sib_live *l, sib_error *err)
         if (!costly(o->inputs[i].name))
             l->partial[l->n_partial++] = o->inputs[i];
     }
-    if (has_input(l->job, "temperature"))
+    if (sib_job_has_input(l->job, "temperature"))
         l->partial[l->n_partial++] =
             (sib_job_value){"temperature", {.type = SIB_PORT_NUMBERS, .numbers = {coldest, 1}}};
     return SIB_OK;

@@ -103,18 +103,19 @@ static void check_tokenizer(build *b, const json_t *config)
         build_fail(b, SIB_ERR_UNSUPPORTED,
                    "%s: its tokenizer is %.80s; of tokenizers for CTC only Wav2Vec2CTCTokenizer is built",
                    checkpoint_file(b->c, 0), kind);
-    if (strcmp(token_of(config, "replace_word_delimiter_char", " "), " ") != 0)
-        build_fail(b, SIB_ERR_UNSUPPORTED,
-                   "%s: words that are not parted by blanks are not built "
-                   "(replace_word_delimiter_char of tokenizer_config.json)",
-                   checkpoint_file(b->c, 0));
+}
+
+static void add_flag(build *b, const char *key, const json_t *flag)
+{
+    build_add_metadata(b, key, "%s", json_is_true(flag) ? "true" : "false");
 }
 
 static void add_texts(build *b, const json_t *vocab, const json_t *config, int64_t n_vocab)
 {
     json_t *texts = json_array();
     const char *unknown = token_of(config, "unk_token", "<unk>"),
-               *pad = token_of(config, "pad_token", "<pad>");
+               *pad = token_of(config, "pad_token", "<pad>"),
+               *language = json_string_value(json_object_get(config, "target_lang"));
     for (int64_t i = 0; i < n_vocab; i++)
         json_array_append_new(texts, json_string(unknown));
     put_texts(b, vocab, config, texts);
@@ -129,16 +130,52 @@ static void add_texts(build *b, const json_t *vocab, const json_t *config, int64
         build_add_metadata_text(b, "vocabulary", str_of(list));
     build_add_metadata_int(b, "blank", blank);
     build_add_metadata_text(b, "word_delimiter", str_of(token_of(config, "word_delimiter_token", "|")));
-    build_add_metadata(b, "lower_case", "%s",
-                       json_is_true(json_object_get(config, "do_lower_case")) ? "true" : "false");
+    build_add_metadata_text(b, "word_separator",
+                            str_of(token_of(config, "replace_word_delimiter_char", " ")));
+    add_flag(b, "lower_case", json_object_get(config, "do_lower_case"));
+    add_flag(b, "clean_up", json_object_get(config, "clean_up_tokenization_spaces"));
+    if (language)
+        build_add_metadata_text(b, "language", str_of(language));
     free(list);
     json_decref(texts);
+}
+
+/* The texts of a tokenizer.json with a decoder for CTC, whose names go to config where that has none. A new reference; NULL
+   where there is no such file. */
+static json_t *read_tokenizer(build *b, json_t *config)
+{
+    static const char *const names[][2] = {{"pad_token", "pad_token"},
+                                           {"word_delimiter_token", "word_delimiter_token"},
+                                           {"cleanup", "clean_up_tokenization_spaces"}};
+    json_t *file = read_object(b, "tokenizer.json"), *added = json_object_get(file, "added_tokens"), *token;
+    const json_t *decoder = json_object_get(file, "decoder"), *model = json_object_get(file, "model");
+    const char *kind = token_of(decoder, "type", "");
+    json_t *vocab = json_incref(json_object_get(model, "vocab"));
+    size_t i;
+    if (file && (strcmp(kind, "CTC") != 0 || !json_is_object(vocab)))
+        build_fail(
+            b, SIB_ERR_UNSUPPORTED,
+            "%s: the tokenizer.json next to it has no texts by number and a decoder for CTC, but '%.60s'",
+            checkpoint_file(b->c, 0), kind);
+    for (i = 0; decoder && i < sizeof names / sizeof *names; i++)
+        if (!json_object_get(config, names[i][1]))
+            json_object_set(config, names[i][1], json_object_get(decoder, names[i][0]));
+    json_array_foreach(added, i, token)
+    {
+        const char *text = json_string_value(json_object_get(token, "content"));
+        if (text && json_is_object(vocab))
+            json_object_set(vocab, text, json_object_get(token, "id"));
+    }
+    json_decref(file);
+    return vocab;
 }
 
 void ctc_add_vocabulary(build *b, int64_t n_vocab)
 {
     json_t *vocab = read_object(b, "vocab.json"), *config = read_object(b, "tokenizer_config.json");
     b->has_texts = true;
+    config = config ? config : json_object();
+    vocab = vocab || b->code != SIB_OK ? vocab : read_tokenizer(b, config);
     if (n_vocab < 1 || n_vocab > MAX_VOCABULARY)
         build_fail(b, SIB_ERR_SIZE, "%s: a head of %lld outputs is none that a recogniser can have",
                    checkpoint_file(b->c, 0), (long long)n_vocab);

@@ -219,7 +219,10 @@ static sib_code run(speech *s, const served *v, const sib_tensor *audio, sib_job
     const speech_form *f = s->form;
     sib_job_value in[MAX_SPEECH_INPUTS + 1];
     in[0] = (sib_job_value){"audio", {.type = SIB_PORT_AUDIO, .tensor = audio}};
-    memcpy(in + 1, f->inputs, f->n_inputs * sizeof *in);
+    size_t n = 1;
+    for (size_t i = 0; i < f->n_inputs; i++)
+        if (i < f->n_given || sib_job_has_input(v->job, f->inputs[i].name))
+            in[n++] = f->inputs[i];
     sib_job_run_options o = {.context = s,
                              .on_text = f->stream && f->format != SPEECH_VERBOSE_JSON ? on_text : NULL,
                              .on_segment = s->logprobs                                     ? on_tokens
@@ -227,7 +230,7 @@ static sib_code run(speech *s, const served *v, const sib_tensor *audio, sib_job
                                                                                            : NULL,
                              .on_progress = f->stream ? on_progress : NULL,
                              .cancel = exchange_cancel(s->x)};
-    return sib_job_run(v->job, f->n_inputs + 1, in, 3, wanted, &o, out, err);
+    return sib_job_run(v->job, n, in, 3, wanted, &o, out, err);
 }
 
 static void transcribe_with(served *v, exchange *x, const speech_form *form, const char *task)
@@ -241,6 +244,9 @@ static void transcribe_with(served *v, exchange *x, const speech_form *form, con
     sib_code code = recording_read(x, form->file, info.sample_rate, &audio, &err);
     speech s = {.x = x, .form = form, .task = task, .tokenizer = sib_job_tokenizer(v->job, 0)};
     s.logprobs = form->stream && form->logprobs ? json_array() : NULL;
+    if (code == SIB_OK && form->logprobs && !s.tokenizer)
+        code = server_fail(&err, SIB_ERR_UNSUPPORTED,
+                           "include[]=logprobs needs a tokenizer, and this model has none");
     if (code == SIB_OK) {
         s.seconds = (double)sib_tensor_count(audio) / info.sample_rate;
         code = run(&s, v, audio, &r, &err);

@@ -24,8 +24,9 @@ static json_t *segments_json(const sib_live_event *e)
     json_t *list = json_array();
     for (size_t i = 0; i < e->n_segments; i++) {
         const sib_segment *s = &e->segments[i];
-        json_t *one = json_pack("{s:f, s:f, s:s, s:f, s:f}", "start", s->start, "end", s->end, "text",
-                                s->text, "avg_logprob", s->avg_logprob, "no_speech_prob", s->no_speech_prob);
+        json_t *one = json_pack("{s:f, s:f, s:s, s:f, s:o}", "start", s->start, "end", s->end, "text",
+                                s->text, "avg_logprob", s->avg_logprob, "no_speech_prob",
+                                isfinite(s->no_speech_prob) ? json_real(s->no_speech_prob) : json_null());
         json_t *words = s->words ? json_array() : NULL;
         for (size_t k = 0; words && k < s->n_words; k++)
             json_array_append_new(words, json_pack("{s:s, s:f, s:f, s:f}", "word", s->words[k].text, "start",

@@ -240,14 +240,18 @@ static bool has_input(const speech_form *f, const char *name)
 static bool add_rest(exchange *x, const char *task, speech_form *f)
 {
     static const char *const searches[] = {"beam_size", "best_of"};
-    bool done = read_text(x, &(rule){.input = "task"}, task, f);
-    for (size_t i = 0; i < sizeof searches / sizeof *searches && done; i++)
-        if (!has_input(f, searches[i]))
-            done = add_input(x, searches[i], (sib_port_value){.type = SIB_PORT_NUMBER, .number = 5}, f);
+    const bool translates = !strcmp(task, "translate");
+    bool done = !translates || read_text(x, &(rule){.input = "task"}, task, f);
     if (f->hotwords.size && done)
         done = read_text(x, &(rule){.input = "hotwords"}, f->hotwords.data, f);
     if (f->words && done)
         done = add_input(x, "word_timestamps", (sib_port_value){.type = SIB_PORT_FLAG, .flag = true}, f);
+    f->n_given = f->n_inputs;
+    if (!translates && done)
+        done = read_text(x, &(rule){.input = "task"}, task, f);
+    for (size_t i = 0; i < sizeof searches / sizeof *searches && done; i++)
+        if (!has_input(f, searches[i]))
+            done = add_input(x, searches[i], (sib_port_value){.type = SIB_PORT_NUMBER, .number = 5}, f);
     return done;
 }
 

@@ -26,7 +26,7 @@ typedef struct speech_form {
     double temperature;
     buffer hotwords;                         /* all of them, in one text; speech_form_clear */
     sib_job_value inputs[MAX_SPEECH_INPUTS]; /* (n_inputs) of the job, but for the audio */
-    size_t n_inputs;
+    size_t n_inputs, n_given;                /* those from n_given on are for jobs that have such inputs */
 } speech_form;
 
 /* Reads x's form. task: "transcribe" or "translate". Answers 400 and returns false where a field is missing, unknown,

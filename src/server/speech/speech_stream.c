@@ -56,8 +56,11 @@ static void add_text(speech_stream *s, const char *name, const char *text)
             (sib_job_value){name, {.type = SIB_PORT_TEXT, .text = {text, strlen(text)}}};
 }
 
+/* For jobs that have such an input. */
 static void add_number(speech_stream *s, const char *name, double number)
 {
+    if (!sib_job_has_input(s->model->job, name))
+        return;
     s->inputs[s->n_inputs++] = (sib_job_value){name, {.type = SIB_PORT_NUMBER, .number = number}};
 }
 

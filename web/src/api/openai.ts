@@ -16,7 +16,7 @@ export interface SpeechSegment {
   end: number;
   text: string;
   avg_logprob: number;
-  no_speech_prob: number;
+  no_speech_prob: number | null; // null: the model has none
   /** As below, not of speech that is transcribed live. */
   temperature?: number;
   compression_ratio?: number;

@@ -17,7 +17,8 @@ interface Row {
 const Line = memo(function Line({ segment, first, active, onPlay }: Row & { active: number; onPlay?: ((seconds: number) => void) | undefined }) {
   const current = useRef<HTMLButtonElement>(null);
   useEffect(() => void current.current?.scrollIntoView({ block: "nearest" }), [active]);
-  const facts = `${t.confidence(percent(Math.exp(segment.avg_logprob)))}, ${t.noSpeech(percent(segment.no_speech_prob))}`;
+  const silence = segment.no_speech_prob == null ? "" : `, ${t.noSpeech(percent(segment.no_speech_prob))}`;
+  const facts = t.confidence(percent(Math.exp(segment.avg_logprob))) + silence;
   return (
     <li>
       <button className="plain mono time" title={facts} aria-label={t.playFrom(clock(segment.start))} disabled={!onPlay} onClick={() => onPlay?.(segment.start)}>
