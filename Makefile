@@ -11,7 +11,7 @@ PYTEST  = OMP_NUM_THREADS=1 PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 $(PYTHON) -m pytest
 CTEST   = ctest -j $$(($(JOBS) + 2)) --no-tests=error
 SHELL   = /bin/bash
 
-.PHONY: all build build-tests setup demo test test-c test-python compare compare-gpu compare-python bench asan tsan portable debug neon cortex gpu-test gpu-bench mutate mutate-checkpoints mutate-tokenizers faults fail-calls fuzz fuzz-http load slurm-test ray-test random-graphs page serve site test-web check check-paths sbom format operators models digits tile-tables install example sdist wheel deb clean
+.PHONY: all build build-tests setup demo test test-c test-python compare compare-gpu compare-python bench asan tsan portable debug neon cortex gpu-test gpu-bench mutate mutate-sources mutate-checkpoints mutate-tokenizers faults fail-calls fuzz fuzz-http load slurm-test ray-test random-graphs page serve site test-web check check-paths sbom format operators models digits tile-tables install example sdist wheel deb clean
 
 all: build
 	@if [ $(PRESET) = release ]; then ln -sf release/cli/sibyl build/sibyl; fi
@@ -140,6 +140,12 @@ mutate: need-test
 	SIBYL_MUTATIONS=10000 build/asan/tests/onnx/test_onnx_mutate
 	SIBYL_MUTATIONS=10000 build/asan/tests/run/test_run_mutate
 	SIBYL_MUTATIONS=10000 SIBYL_SOURCE=. build/asan/tests/job/document/test_job_document_mutate
+
+# Mutates the sources in COUNT places, drawn by SEED, of ROOMS (all of src/ with tests), and runs their tests: which notice?
+COUNT ?= 500
+SEED  ?= 1
+mutate-sources: need-test
+	tools/mutate.py --count $(COUNT) --seed $(SEED) --preset $(PRESET) --jobs $(JOBS) $(if $(ROOMS),--rooms $(ROOMS)) --json build/mutants.json
 
 # Mutated checkpoints under the sanitizers: each reader for SECONDS. Failing files are kept in build/checkpoint.
 SECONDS ?= 60
