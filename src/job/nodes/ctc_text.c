@@ -92,7 +92,7 @@ static sib_code tell(const ctc_text *t, size_t text_before, sib_error *err)
 static sib_code end_segment(ctc_text *t, sib_error *err)
 {
     const ctc_rules *r = t->rules;
-    const size_t before = t->text.n, n = t->open.tokens.n;
+    const size_t before = t->text.n, n = t->open.tokens.n, id = t->segments.n;
     byte_buffer text = {0};
     if (!n)
         return SIB_OK;
@@ -102,7 +102,7 @@ static sib_code end_segment(ctc_text *t, sib_error *err)
     sib_code code = text.code == SIB_OK ? buf_add_str(&t->text, buf_str(&text), err) : text.code;
     if (code == SIB_OK)
         code = ARRAY_PUSH(t->segments.data, t->segments.n, t->segments.capacity, "segments", err,
-                          (sib_segment){.id = t->segments.n,
+                          (sib_segment){.id = id,
                                         .seek = t->seek,
                                         .start = t->open.start,
                                         .end = t->open.end,

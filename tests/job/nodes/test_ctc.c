@@ -28,6 +28,8 @@ static void text_is(const ctc_rules *rules, const char *ids, const char *text, s
     assert_int_equal(all.length, strlen(text));
     assert_memory_equal(all.data, text, all.length);
     assert_int_equal(t.segments.n, n_segments);
+    for (size_t i = 0; i < n_segments; i++)
+        assert_int_equal(t.segments.data[i].id, i);
     ctc_text_free(&t);
 }
 
