@@ -175,7 +175,7 @@ TIME ?= 600
 fuzz: need-fuzz
 	@test -f build/fuzz/build.ninja || cmake --preset fuzz
 	@cmake --build --preset fuzz -j $(JOBS) --target fuzz_all
-	fuzz/run.py --seconds $(TIME) --jobs $(JOBS) $(TARGETS)
+	fuzz/run.py --seconds $(TIME) --jobs $(JOBS) $(TARGETS); code=$$?; fuzz/run.py --rooms --jobs $(JOBS) $(TARGETS); exit $$code
 
 # Mutated HTTP requests and WebSocket frames at a server under the sanitizers, for TIME seconds. What ends it is kept in
 # build/fuzz-http.

@@ -1,6 +1,6 @@
-/* Fuzz targets: functions of any bytes that must end soon, with a result or an error, stay within their memory and
-   give all of it back. Each is a row of targets.def; engine.c hands it to a fuzzing engine, replay.c runs it on
-   files. docs/fuzzing.md says how they are run. */
+/* Fuzz targets: functions of any bytes that must end soon, with a result or an error, stay within their
+   memory and give all of it back. Each is a row of targets.def; engine.c hands it to a fuzzing engine,
+   replay.c runs it on files. docs/fuzzing.md says how they are run. */
 #ifndef FUZZ_FUZZ_H
 #define FUZZ_FUZZ_H
 
@@ -30,7 +30,7 @@ typedef struct fuzz_target {
    not before. */
 void fuzz_one(const fuzz_target *target, const uint8_t *data, size_t n);
 
-/* Aborts with a sentence unless `code` has come with what belongs to it: success without a message, failure with one. */
+/* Aborts where `code` is a failure that *err has not, or has without a sentence. */
 void fuzz_code(sib_code code, const sib_error *err);
 /* Aborts with a sentence. */
 _Noreturn void fuzz_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));

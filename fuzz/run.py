@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs the fuzz targets at once and reports what they tried, reached and found (docs/fuzzing.md).
 
-    run.py [--seconds 600] [--jobs N] [--build build/fuzz] [TARGET...]
+    run.py [--seconds 600] [--jobs N] [--build build/fuzz] [--rooms] [TARGET...]
 
 All targets together take the seconds, JOBS of them at a time. Inputs that reached something new are kept in
 build/fuzz-corpus/TARGET, which the next run begins with beside the seeds; findings in build/fuzz-findings/TARGET. Exits 1
@@ -84,11 +84,38 @@ def run(target: Run, seconds: float, build: pathlib.Path, made: pathlib.Path) ->
     return target
 
 
+FUNCTION = re.compile(r"^(?:UN)?COVERED_FUNC: hits: \d+ edges: (\d+)/(\d+) (\S+) \S*/src/(\S+):\d+", re.M)
+
+
+def reached(target: Run, build: pathlib.Path) -> list:
+    """Edges reached, edges, name and file of each function that the target is linked with, on the inputs kept."""
+    command = [build / "fuzz" / f"fuzz_{target.name}", ROOT / "build/fuzz-corpus" / target.name, ROOT / "fuzz/corpus" / target.name,
+               "-runs=0", "-print_coverage=1", *LIMITS]
+    done = subprocess.run(command, env={**os.environ, **ENVIRONMENT}, capture_output=True, text=True, errors="replace", check=False)
+    return FUNCTION.findall(done.stderr)
+
+
+def print_rooms(functions: list) -> None:
+    """Of each function counts the target that reaches the most of it, so that a room is reached at least so far."""
+    best: dict[tuple, tuple] = {}
+    for some, every, name, path in functions:
+        best[path, name] = max(best.get((path, name), (0, 0)), (int(some), int(every)))
+    rooms: dict[str, list] = {}
+    for (path, _), edges in best.items():
+        rooms.setdefault("/".join(path.split("/")[:-1][:2]), []).append(edges)
+    print(f"{'folder of src/':24} {'functions':>9} {'reached':>8} {'edges':>7} {'reached':>8}")
+    for room, edges in sorted(rooms.items()):
+        some, every = map(sum, zip(*edges))
+        entered = sum(some > 0 for some, _ in edges)
+        print(f"{room:24} {len(edges):9} {100 * entered / len(edges):7.0f}% {every:7} {100 * some / every:7.0f}%")
+
+
 def main() -> int:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--seconds", type=float, default=600)
     options.add_argument("--jobs", type=int, default=os.cpu_count())
     options.add_argument("--build", type=pathlib.Path, default=ROOT / "build/fuzz")
+    options.add_argument("--rooms", action="store_true", help="the edges reached in each folder, of the inputs kept; runs nothing else")
     options.add_argument("targets", nargs="*")
     given = options.parse_args()
     rows = TARGET.findall((ROOT / "fuzz/targets.def").read_text())
@@ -96,6 +123,10 @@ def main() -> int:
     if unknown:
         options.error(f"no such target: {', '.join(sorted(unknown))}")
     targets = [Run(name, int(size)) for name, size in rows if not given.targets or name in given.targets]
+    if given.rooms:
+        with concurrent.futures.ThreadPoolExecutor(given.jobs) as pool:
+            print_rooms([f for some in pool.map(lambda t: reached(t, given.build), targets) for f in some])
+        return 0
     each = given.seconds * min(given.jobs, len(targets)) / len(targets)
     made = seeds(given.build)
     print(f"{len(targets)} targets, {each:.0f} s each, {given.jobs} at a time", flush=True)

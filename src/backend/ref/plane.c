@@ -6,6 +6,8 @@
 
 /* Items that are copied between two looks at a run's cancel. */
 #define COPY_PART ((size_t)1 << 20)
+/* The same of strings, each an allocation. */
+#define STRINGS_PER_CHECK 4096
 
 /* ---- Tensors as items ------------------------------------------------------------------------------- */
 
@@ -63,14 +65,25 @@ sib_code ref_plane_write(const ref_call *c, sib_tensor *t, ref_plane *p)
     return SIB_OK;
 }
 
+static sib_code put_strings(const ref_call *c, sib_tensor *t, const sib_str *from)
+{
+    sib_code code = SIB_OK;
+    for (uint64_t i = 0; i < t->count && code == SIB_OK; i++) {
+        if (i % STRINGS_PER_CHECK == 0)
+            code = ref_cancelled(c);
+        if (code == SIB_OK)
+            code = tensor_put_string((sib_str *)t->data + i, from[i], c->err);
+    }
+    return code;
+}
+
 sib_code ref_plane_done(const ref_call *c, ref_plane *p, sib_code code)
 {
     sib_tensor *t = p->out;
     if (code == SIB_OK && p->scratch && t->dtype != SIB_STRING)
         pack(p->scratch, t);
-    if (p->scratch && t->dtype == SIB_STRING)
-        for (uint64_t i = 0; i < t->count && code == SIB_OK; i++)
-            code = tensor_put_string((sib_str *)t->data + i, ((const sib_str *)p->scratch)[i], c->err);
+    if (code == SIB_OK && p->scratch && t->dtype == SIB_STRING)
+        code = put_strings(c, t, (const sib_str *)p->scratch);
     ref_plane_free(p);
     return code;
 }
