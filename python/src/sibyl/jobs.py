@@ -420,10 +420,10 @@ class Job:
         paths = None if taps is None else [taps] if isinstance(taps, str) else [str(path) for path in taps]
         cancel = _sibyl.cancel_create()
         words = bool(inputs.get("word_timestamps"))
-        shared = (prefix_cache and prefix_cache._handle, speculation and speculation._handle)
+        cache, guesses = prefix_cache and prefix_cache._handle, speculation and speculation._handle
 
         def run(*listeners: Callable[..., Any] | None) -> dict[str, Any]:
-            made = _sibyl.job_run(self._handle, given, names, paths, *listeners, steps, cancel, profile and profile._handle, *shared)
+            made = _sibyl.job_run(self._handle, given, names, paths, *listeners, steps, cancel, profile and profile._handle, cache, guesses)
             return self._outputs(names, made, words, logprobs)
 
         return run, functools.partial(_sibyl.cancel_set, cancel)
