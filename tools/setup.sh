@@ -133,7 +133,7 @@ install_python() {
         echo "installing the Python package"
         # the compiler of the library's builds, with whose objects ccache serves these, not that of Python
         CC=${CC:-cc} build/venv/bin/pip install -q --disable-pip-version-check --no-build-isolation --no-deps --force-reinstall \
-            -Ccmake.define.SIBYL_UNITS="$PWD/build/units" .
+            --config-settings=cmake.define.SIBYL_UNITS="$PWD/build/units" .
         cat $(package_sources) | cksum >build/venv/sibyl.stamp
     fi
 }

@@ -22,8 +22,8 @@ MAX_BYTES = 60 * 10**6
 
 def build(ffmpeg: pathlib.Path, defines: list[str], folder: str) -> pathlib.Path:
     units = pathlib.Path("build/units").resolve()  # those of the library's own builds
-    settings = [f"-Ccmake.define.{define}" for define in (f"SIBYL_FFMPEG={ffmpeg.resolve()}", f"SIBYL_UNITS={units}", *defines)]
-    settings.append("-Cbuild-dir=build/wheel-objects")
+    settings = [f"--config-settings=cmake.define.{define}" for define in (f"SIBYL_FFMPEG={ffmpeg.resolve()}", f"SIBYL_UNITS={units}", *defines)]
+    settings.append("--config-settings=build-dir=build/wheel-objects")
     # Not the compiler of Python, which another name would keep a compiler's cache from.
     environment = {"CC": "cc", **os.environ}
     command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-build-isolation", "--no-deps", "-w", folder, *settings, "."]

@@ -72,8 +72,10 @@ sib_code job_doc_read(const char *name, const char *text, size_t size, const str
         snprintf(fault->message, sizeof fault->message, "%s", at.text);
     }
     if (!root && (!size || !strchr("{ \t\r\n", text[0])))
-        return err_set_at(err, SIB_ERR_FORMAT, 0,
-                          "%s: is no job's document (JSON), and no model or checkpoint that is known", name);
+        return err_set_at(
+            err, SIB_ERR_FORMAT, 0,
+            "%s: is no job's document (JSON), and no model or checkpoint that is known (line %d: %s)", name,
+            at.line, at.text);
     if (!root)
         return err_set_at(err, SIB_ERR_FORMAT, (uint64_t)at.position, "%s: line %d: %s", name, at.line,
                           at.text);
