@@ -134,6 +134,8 @@ static const onnx_row onnx_rows[] = {
     {"small mask of all", .b = 2, .hq = 4, .hkv = 2, .s = 9, .t = 11, .d = 8, .dv = 5, .mask = 3},
     {"small causal past", .b = 2, .hq = 6, .hkv = 2, .s = 7, .t = 7, .d = 20, .dv = 18, .past = 5,
      .causal = true, .presents = true, .packed = true},
+    {"small causal, long past", .b = 1, .hq = 4, .hkv = 4, .s = 8, .t = 8, .d = 8, .dv = 8, .past = 290,
+     .causal = true}, /* more keys than two blocks, as fit where vectors have 8 lanes or fewer */
     {"small window and cap", .b = 1, .hq = 6, .hkv = 2, .s = 12, .t = 12, .d = 8, .dv = 8, .left = 3,
      .right = 2, .softcap = 2},
     {"small lengths", .b = 2, .hq = 8, .hkv = 1, .s = 4, .t = 9, .d = 8, .dv = 8, .lengths = true},

@@ -150,9 +150,12 @@ static void reach(const head *w, const panel *p, size_t *begin, size_t *end)
     *end = high < 0 ? 0 : high > last ? w->keys : (size_t)high + 1;
 }
 
+/* As far as floats hold each integer, which is farther than a block or a small call has keys. */
+#define FARTHEST ((int64_t)1 << 24)
+
 static float near_zero(int64_t x)
 {
-    return (float)(x < -KEYS ? -KEYS : x > 2 * KEYS ? 2 * KEYS : x);
+    return (float)(x < -FARTHEST ? -FARTHEST : x > FARTHEST ? FARTHEST : x);
 }
 
 /* Bias and limits of the query `row`, which reaches keys low to high, for the block that begins at `key`. */
