@@ -193,3 +193,13 @@ def test_log_probabilities(paths):
         assert int(number) == token and abs(float(given) - logprob) < 1e-6
         assert token >= 128 or json.loads(text) == chr(token)
     assert "one of --perplexity and --logprobs" in command(*words, "--logprobs", "--perplexity")[2]
+
+
+def test_operators_of_the_program_leave_other_models_as_they_are(paths):
+    """Whose caches are still buffers, and whose tokens are still guessed."""
+
+    @sibyl.operator("tests.generation", "Unused")
+    def unused(x):
+        return x
+
+    assert sibyl.Speculation(sibyl.load_model(paths[0], threads=1))

@@ -315,8 +315,8 @@ sib_code buffered_make(const buffered_source *source, buffered_model *out, sib_e
 {
     rewrite w = {.source = source, .out = out};
     *out = (buffered_model){0};
-    if (model_may_have_own_operators(source->model))
-        return err_set(err, SIB_ERR_UNSUPPORTED, "it may have operators of the program's own");
+    if (model_needs_registry(source->model))
+        return err_set(err, SIB_ERR_UNSUPPORTED, "it may run by operators or backends of the program's own");
     if (!source->n)
         return err_set(err, SIB_ERR_UNSUPPORTED, "it has no cache of keys and values");
     sib_code code = model_part_edited(source->model, edit, &w, NULL, source->outputs, source->n_outputs,

@@ -143,8 +143,8 @@ sib_code rows_make(const rows_source *source, sib_registry *registry, rows_layer
 {
     rewrite w = {.source = source, .layers = layers};
     *out = NULL;
-    if (model_may_have_own_operators(source->model))
-        return err_set(err, SIB_ERR_UNSUPPORTED, "it may have operators of the program's own");
+    if (model_needs_registry(source->model))
+        return err_set(err, SIB_ERR_UNSUPPORTED, "it may run by operators or backends of the program's own");
     if (!source->n)
         return err_set(err, SIB_ERR_UNSUPPORTED, "it has no cache of keys and values");
     sib_code code = model_part_edited(source->model, edit, &w, registry, &source->logits, 1, out, err);

@@ -208,17 +208,6 @@ sib_code sib_function_register_text(sib_registry *r, const char *text, size_t si
     return code;
 }
 
-bool registry_is_empty(const sib_registry *registry)
-{
-    sib_registry *r = (sib_registry *)registry; /* for its lock */
-    if (!r)
-        return true;
-    pthread_mutex_lock(&r->lock);
-    const bool empty = !r->n_ops && !r->n_backends && !r->n_functions && !r->n_libraries;
-    pthread_mutex_unlock(&r->lock);
-    return empty;
-}
-
 sib_code registry_functions(const sib_registry *registry, onnx_more *out, sib_error *err)
 {
     sib_registry *r = (sib_registry *)registry; /* for its lock */

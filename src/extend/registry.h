@@ -5,8 +5,6 @@
 #include "extend/extend.h"
 #include "onnx/onnx.h"
 
-/* Whether nothing is registered so far; true for NULL. */
-bool registry_is_empty(const sib_registry *r);
 /* Another reference; NULL for NULL. */
 sib_registry *registry_keep(sib_registry *r);
 /* Registered backend i; NULL where i is out of range, or r is NULL. */

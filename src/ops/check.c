@@ -129,6 +129,24 @@ sib_code ops_resolve(graph *g, const op_finder *more, sib_error *err)
     return code;
 }
 
+bool ops_has_registered(const graph *g)
+{
+    for (uint32_t i = 0; i < g->n_nodes; i++) {
+        const node *n = &g->nodes[i];
+        if (n->op && n->op != ops_find(n->domain, n->type))
+            return true;
+        for (size_t k = 0; k < n->n_attributes; k++) {
+            const attribute *a = &n->attributes[k];
+            if (a->kind == ATTR_GRAPH && ops_has_registered(a->graph))
+                return true;
+            for (size_t j = 0; a->kind == ATTR_GRAPHS && j < a->n; j++)
+                if (ops_has_registered(a->graphs[j]))
+                    return true;
+        }
+    }
+    return false;
+}
+
 sib_code ops_refuse(const graph *g, const node *n, sib_error *err)
 {
     char name[160];

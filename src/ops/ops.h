@@ -43,6 +43,8 @@ const op_def *ops_find(sib_str domain, sib_str type);
 /* Sets node.op and node.fault throughout a graph and its subgraphs. more: may be NULL. Errors:
    SIB_ERR_MEMORY. */
 sib_code ops_resolve(graph *g, const op_finder *more, sib_error *err);
+/* Whether a node of it, at any depth, was resolved to an operator that is not Sibyl's own. */
+bool ops_has_registered(const graph *g);
 /* Whether an operator gives equal outputs for equal inputs, and runs no graphs. */
 bool op_repeats(const op_def *op);
 /* SIB_OK for a node that can run. Errors: SIB_ERR_UNSUPPORTED (an unknown operator, named), SIB_ERR_ARGUMENT

@@ -26,9 +26,9 @@ static void free_inputs(graph *g)
     }
 }
 
-bool model_may_have_own_operators(const sib_model *m)
+bool model_needs_registry(const sib_model *m)
 {
-    return !registry_is_empty(m->registry);
+    return registry_backend(m->registry, 0) || ops_has_registered(m->onnx->graph);
 }
 
 sib_code model_make(onnx_model *onnx, bool infer, sib_registry *registry, sib_model **out, sib_error *err)

@@ -26,8 +26,8 @@ struct sib_model {
    as declared. registry: may be NULL. Errors: SIB_ERR_MEMORY. */
 sib_code model_make(onnx_model *onnx, bool infer, struct sib_registry *registry, sib_model **out,
                     sib_error *err);
-/* Whether something is registered where its operators may come from. */
-bool model_may_have_own_operators(const sib_model *m);
+/* Whether it has operators that programs registered, or backends that programs registered may run it. */
+bool model_needs_registry(const sib_model *m);
 /* model_make with inference and without a registry. */
 sib_code model_from_onnx(onnx_model *m, sib_model **out, sib_error *err);
 
