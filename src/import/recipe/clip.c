@@ -55,7 +55,8 @@ typedef struct tower {
     value_id hidden, pooled; /* [B, T, d], [B, n]; pooled: NO_VALUE for none */
 } tower;
 
-/* The prefix of an encoder's weights: both stand beside each other, or one has no prefix. NULL: the file lacks it. */
+/* Where an encoder is in the file: below `prefix` and `at` as one of two, or without either by itself. first: a weight that it has.
+   Returns false where it is not there. */
 static bool find_tower(build *b, tower *t, const char *prefix, const char *at, const char *first)
 {
     const bool named = build_find(b, build_text(b, "%s%s", prefix, first)) != NULL;
@@ -97,17 +98,8 @@ static value_id attended(build *b, const tower *t, const vision_encoder *m, valu
     build_split(b, build_vector(b, name_in(b, t, "head.attention.in_proj_bias"), 3 * m->d), 0, 3, biases);
     for (int i = 0; i < 3; i++)
         qkv[i] = build_add(b, build_2(b, "MatMul", i ? x : query, weights[i]), biases[i]);
-    build_attention at = {.q = qkv[0],
-                          .k = qkv[1],
-                          .v = qkv[2],
-                          .past_k = NO_VALUE,
-                          .past_v = NO_VALUE,
-                          .size = m->d / m->heads,
-                          .heads = m->heads,
-                          .kv_heads = m->heads,
-                          .mask = NO_VALUE};
-    x = build_linear(b, build_attend(b, &at), name_in(b, t, "head.attention.out_proj"), m->d, m->d,
-                     BUILD_BIAS);
+    x = build_linear(b, vision_attend(b, m, qkv, NO_VALUE), name_in(b, t, "head.attention.out_proj"), m->d,
+                     m->d, BUILD_BIAS);
     const int64_t hidden = build_dim(b, name_in(b, t, "head.mlp.fc1.weight"), 0);
     value_id y = build_layer_norm(b, x, name_in(b, t, "head.layernorm"), m->d, m->epsilon);
     y = build_linear(b, y, name_in(b, t, "head.mlp.fc1"), m->d, hidden, BUILD_BIAS);

@@ -50,12 +50,8 @@ vision_encoder vision_read_encoder(build *b, const vision_names *names, const ch
     return m;
 }
 
-static value_id attention(build *b, const vision_encoder *m, int64_t i, value_id x, value_id mask)
+value_id vision_attend(build *b, const vision_encoder *m, const value_id qkv[3], value_id mask)
 {
-    value_id qkv[3];
-    for (size_t k = 0; k < 3; k++)
-        qkv[k] = build_linear(b, x, in_layer(b, m, i, m->names->qkv[k]), m->d, m->d,
-                              m->biased ? BUILD_BIAS : BUILD_NO_BIAS);
     build_attention at = {.q = qkv[0],
                           .k = qkv[1],
                           .v = qkv[2],
@@ -65,7 +61,17 @@ static value_id attention(build *b, const vision_encoder *m, int64_t i, value_id
                           .heads = m->heads,
                           .kv_heads = m->heads,
                           .mask = mask};
-    return build_linear(b, build_attend(b, &at), in_layer(b, m, i, m->names->out), m->d, m->d, BUILD_BIAS);
+    return build_attend(b, &at);
+}
+
+static value_id attention(build *b, const vision_encoder *m, int64_t i, value_id x, value_id mask)
+{
+    value_id qkv[3];
+    for (size_t k = 0; k < 3; k++)
+        qkv[k] = build_linear(b, x, in_layer(b, m, i, m->names->qkv[k]), m->d, m->d,
+                              m->biased ? BUILD_BIAS : BUILD_NO_BIAS);
+    return build_linear(b, vision_attend(b, m, qkv, mask), in_layer(b, m, i, m->names->out), m->d, m->d,
+                        BUILD_BIAS);
 }
 
 value_id vision_encode(build *b, const vision_encoder *m, value_id x, value_id mask)

@@ -33,6 +33,8 @@ typedef struct vision_defaults {
    where they are none that a model can have. */
 vision_encoder vision_read_encoder(build *b, const vision_names *names, const char *where, const char *at,
                                    const vision_defaults *defaults, int64_t d);
+/* Attention of queries [B, N, d] over keys and values [B, T, d]: [B, N, d]. mask: as of vision_encode. */
+value_id vision_attend(build *b, const vision_encoder *m, const value_id qkv[3], value_id mask);
 /* x [B, T, d] to [B, T, d]. mask: what a query sees, bool [T, T]; NO_VALUE: all. */
 value_id vision_encode(build *b, const vision_encoder *m, value_id x, value_id mask);
 
