@@ -5,8 +5,10 @@ PREFIX ?= /usr/local
 FOR    ?= build
 PYTHON  = build/venv/bin/python
 # The tests share the processors: with threads of its own in each, torch waits for itself and takes twice the time.
-# Of pytest's plug-ins the one that is used: those that other packages bring take four seconds in each process.
-PYTEST  = OMP_NUM_THREADS=1 PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 $(PYTHON) -m pytest -p xdist -q -n $(JOBS) --dist worksteal
+# Of pytest's plug-ins those that are used: all that other packages bring take four seconds in each process. As under ctest,
+# a test that waits for ten minutes has failed.
+PYTEST  = OMP_NUM_THREADS=1 PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 $(PYTHON) -m pytest -p xdist -p pytest_timeout -q -n $(JOBS) \
+    --dist worksteal --timeout 600
 # Two tests more than processors: those of the server and of recordings that arrive at their pace wait half of the time.
 CTEST   = ctest -j $$(($(JOBS) + 2)) --no-tests=error
 SHELL   = /bin/bash
