@@ -59,6 +59,7 @@ GROUPS = [  # one word where all of them are there
 ELSEWHERE = {  # operators that a line of cases cannot hold, since they have graphs or read the nodes before them
     "Gradient": "tests/ops/test_gradient.c",
     "GreedySearch": "tests/run/test_search.c",
+    "Sampling": "tests/run/test_search.c",
     "BeamSearch": "tests/run/test_search.c",
 }
 OFFICIAL = [  # (folder, what the page calls it)

@@ -12,6 +12,7 @@ typedef enum op_control { /* operators that contain graphs; the session runs the
                           CONTROL_SCAN,
                           CONTROL_SEQUENCE_MAP,
                           CONTROL_GREEDY_SEARCH,
+                          CONTROL_SAMPLING,
                           CONTROL_BEAM_SEARCH
 } op_control;
 
@@ -55,7 +56,7 @@ sib_code ops_refuse(const graph *g, const node *n, sib_error *err);
    it as [1], as OnnxMLTools does. The body has an input. */
 size_t loop_iteration_rank(const graph *body);
 
-/* SIB_OK for a search (GreedySearch, BeamSearch) of the form that can run. Errors: SIB_ERR_UNSUPPORTED. */
+/* SIB_OK for a search (GreedySearch, Sampling, BeamSearch) of the form that can run. Errors: SIB_ERR_UNSUPPORTED. */
 sib_code search_check(const node *n, sib_error *err);
 
 /* Lowers node `index` of source through l, whose driver fields are set. outs, declared: (outputs of the

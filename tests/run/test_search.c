@@ -1,4 +1,4 @@
-/* GreedySearch and BeamSearch over a decoder that knows the last token alone. */
+/* GreedySearch, Sampling and BeamSearch over a decoder that knows the last token alone. */
 #include "check_memory.h"
 #include "tiny.h"
 
@@ -37,16 +37,21 @@ static sib_model *search_model(const char *type, size_t n, const char *const *mo
     attribute a[] = {{.name = str_of("decoder"), .kind = ATTR_GRAPH, .graph = decoder},
                      {.name = str_of("eos_token_id"), .kind = ATTR_INT, .i = END},
                      {.name = str_of("pad_token_id"), .kind = ATTR_INT, .i = PADDING},
-                     {.name = str_of("model_type"), .kind = ATTR_INT, .i = model_type}};
-    value_id in[8], out[2];
+                     {.name = str_of("model_type"), .kind = ATTR_INT, .i = model_type},
+                     {.name = str_of("top_p"), .kind = ATTR_FLOAT, .f = 0.9f},
+                     {.name = str_of("temperature"), .kind = ATTR_FLOAT, .f = 0.5f},
+                     {.name = str_of("presence_penalty"), .kind = ATTR_FLOAT, .f = 3}};
+    value_id in[10], out[2];
     in[0] = tiny_input(&t, "ids", SIB_I32, "B S");
     in[1] = tiny_input(&t, "max_length", SIB_I32, "1");
     for (size_t i = 0; i < n; i++)
-        in[2 + i] = tiny_input(&t, more[i], strstr(more[i], "penalty") ? SIB_F32 : SIB_I32, "1");
+        in[2 + i] = !more[i] ? NO_VALUE
+                             : tiny_input(&t, more[i], strstr(more[i], "penalty") ? SIB_F32 : SIB_I32,
+                                          strstr(more[i], "mask") ? "B V" : "1");
     out[0] = tiny_made(&t, "sequences");
     out[1] = tiny_made(&t, "scores");
-    const size_t n_out = !strcmp(type, "BeamSearch") ? 2 : 1;
-    node_id id = tiny_node(&t, type, "search", 2 + n, in, n_out, out, 4, a);
+    const size_t n_out = strcmp(type, "GreedySearch") ? 2 : 1;
+    node_id id = tiny_node(&t, type, "search", 2 + n, in, n_out, out, !strcmp(type, "Sampling") ? 7 : 4, a);
     t.g->nodes[id].domain = str_of("com.microsoft");
     t.g->nodes[id].version = 1;
     for (size_t i = 0; i < n_out; i++)
@@ -115,6 +120,52 @@ TEST(the_best_token_is_appended)
     assert_non_null(strstr(err.message, "max_length is 2, expected 3 to 4096"));
     err = (sib_error)SIB_ERROR_INIT;
     assert_int_equal(greedy(s, 5000, &out, &err), SIB_ERR_ARGUMENT);
+    sib_session_free(&s);
+}
+
+static const char *const sampling_inputs[] = {NULL, NULL, NULL, NULL, NULL, "presence_mask", "seed"};
+
+static sib_code sample(sib_session *s, double seed, const double *presence, size_t vocab, sib_value **out,
+                       sib_error *err)
+{
+    given g = {0};
+    add(&g, "ids", tiny_given(SIB_I32, DIMS(1, 1), OF(2)));
+    add(&g, "max_length", number(2));
+    add(&g, "presence_mask", tiny_given(SIB_I32, DIMS(1, (int64_t)vocab), presence));
+    add(&g, "seed", number(seed));
+    sib_code code = run_given(s, &g, out, err);
+    given_free(&g);
+    return code;
+}
+
+/* After 2 come the probabilities .04, .1, .26, .6. Squared for the temperature, and those of tokens 2 and 3 by e^-3 for
+   their presence, that is .0016, .01, .0034 and .0179 of .0329: the first, less than a tenth, is left out. */
+TEST(tokens_are_drawn_from_the_most_probable)
+{
+    sib_error err = SIB_ERROR_INIT;
+    sib_value *out[2] = {NULL, NULL};
+    double count[4] = {0};
+    const double part[4] = {0, .01, .0676 * exp(-3), .36 * exp(-3)}, all = part[1] + part[2] + part[3];
+    sib_session *s = session_of(search_model("Sampling", 7, sampling_inputs, 0, true));
+    for (int i = 0; i < 400; i++) {
+        CHECK_OK(sample(s, i * 5000011.0, OF(0, 0, 1, 1), 4, out, &err), err);
+        const float *scores = sib_tensor_bytes(sib_value_tensor(out[1]));
+        assert_float_equal(scores[0], -1e20, 1e14);
+        for (int k = 1; k < 4; k++)
+            assert_float_equal(scores[k], log(part[k]), 1e-5);
+        count[((const int32_t *)sib_tensor_bytes(sib_value_tensor(out[0])))[1]]++;
+        sib_value_free(&out[0]);
+        sib_value_free(&out[1]);
+    }
+    assert_true(count[1] == 0); /* the end, of which the text shows padding */
+    assert_float_equal(count[PADDING] / 400, part[1] / all, .06);
+    assert_float_equal(count[2] / 400, part[2] / all, .06);
+    assert_float_equal(count[3] / 400, part[3] / all, .06);
+    assert_int_equal(sample(s, 0, OF(0, 0, 1), 3, out, &err), SIB_ERR_ARGUMENT);
+    assert_non_null(strstr(err.message, "a mask of the vocabulary is not for 4 tokens"));
+    err = (sib_error)SIB_ERROR_INIT;
+    assert_int_equal(sample(s, -1, OF(0, 0, 1, 1), 4, out, &err), SIB_ERR_ARGUMENT);
+    assert_non_null(strstr(err.message, "seed is -1, expected 0 to"));
     sib_session_free(&s);
 }
 

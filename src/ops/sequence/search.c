@@ -71,6 +71,18 @@ void lower_MS_GreedySearch(lowering *l, const node *n)
     l_declare(l, 0, SIB_I32, 2, dims);
 }
 
+/* Texts of at most max_length tokens, each token drawn from the most probable ones, whose probabilities sum up to top_p:
+   sequences [batch, max_length], and the scores that the last one was drawn from. com.microsoft Sampling-1. */
+void lower_MS_Sampling(lowering *l, const node *n)
+{
+    if (!infer_search(l, n))
+        return;
+    dim dims[2] = {m_dim(l, l_in(l, 0), 0), input_dim(l, 1)};
+    dim scores[2] = {dims[0], dim_fresh(l->graph->dims)};
+    l_declare(l, 0, SIB_I32, 2, dims);
+    l_declare(l, 1, SIB_F32, 2, scores);
+}
+
 /* The texts whose sum of logarithms of probabilities, over their length to the power of length_penalty, is the highest
    among those that num_beams beams meet: sequences [batch, num_return_sequences, max_length], their scores, and the
    scores of every step. com.microsoft BeamSearch-1. */

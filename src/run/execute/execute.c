@@ -160,6 +160,7 @@ static control_fn *const run_kinds[] = {[CONTROL_NONE] = run_recurrent,
                                         [CONTROL_SCAN] = run_scan,
                                         [CONTROL_SEQUENCE_MAP] = run_sequence_map,
                                         [CONTROL_GREEDY_SEARCH] = run_greedy_search,
+                                        [CONTROL_SAMPLING] = run_sampling,
                                         [CONTROL_BEAM_SEARCH] = run_beam_search};
 
 static __attribute__((noinline, cold)) sib_code run_kind_watched(frame *f, const node *n, control *c,

@@ -1,4 +1,4 @@
-/* GreedySearch and BeamSearch. */
+/* Scores of the next tokens, and BeamSearch. */
 #include "run/execute/search.h"
 
 #include "base/alloc.h"
@@ -77,26 +77,9 @@ void search_penalize(search *s)
     }
 }
 
-/* ---- GreedySearch ------------------------------------------------------------------------------------- */
+/* ---- Outputs ------------------------------------------------------------------------------------------ */
 
-/* The best token of each row; after the end of its text the padding. Returns whether all have ended. */
-static bool choose(const search *s, bool *ended, int32_t *token)
-{
-    bool all = true;
-    for (size_t r = 0; r < s->rows; r++) {
-        const float *x = s->scores + r * s->vocab;
-        size_t best = 0;
-        for (size_t i = 1; i < s->vocab; i++)
-            best = x[i] > x[best] ? i : best;
-        ended[r] = ended[r] || (int64_t)best == s->spec.eos_token_id;
-        token[r] = ended[r] ? (int32_t)s->spec.pad_token_id : (int32_t)best;
-        all = all && ended[r];
-    }
-    return all;
-}
-
-/* A new tensor of int32 or float32 as output i, with its elements. */
-static sib_code give(search *s, size_t i, sib_dtype dtype, size_t rank, const int64_t *dims, void **to,
+sib_code search_give(search *s, size_t i, sib_dtype dtype, size_t rank, const int64_t *dims, void **to,
                      sib_error *err)
 {
     sib_tensor *t = NULL;
@@ -111,38 +94,9 @@ static sib_code give(search *s, size_t i, sib_dtype dtype, size_t rank, const in
     return code;
 }
 
-static sib_code give_greedy(search *s, sib_error *err)
+bool search_gives(const search *s, size_t i)
 {
-    const int64_t dims[2] = {(int64_t)s->batch, (int64_t)s->max_length};
-    void *to = NULL;
-    sib_code code = give(s, 0, SIB_I32, 2, dims, &to, err);
-    for (size_t i = 0; code == SIB_OK && i < s->rows * s->max_length; i++)
-        ((int32_t *)to)[i] = i % s->max_length < s->length ? s->tokens[i] : (int32_t)s->spec.pad_token_id;
-    return code;
-}
-
-sib_code run_greedy_search(frame *f, const node *n, control *c, sib_error *err)
-{
-    search s = {.f = f, .n = n, .c = c, .spec = spec_search(n), .beams = 1};
-    sib_code code = search_open(&s, 3, err);
-    bool *ended = code == SIB_OK ? mem_calloc(s.rows, sizeof *ended) : NULL, all = false;
-    int32_t *token = code == SIB_OK ? mem_calloc(s.rows, sizeof *token) : NULL;
-    if (code == SIB_OK && (!ended || !token))
-        code = err_memory(err, s.rows * sizeof *token, "a search");
-    while (code == SIB_OK && s.length < s.max_length && !all) {
-        code = search_step(&s, NULL, err);
-        if (code != SIB_OK)
-            break;
-        search_penalize(&s);
-        all = choose(&s, ended, token);
-        search_append(&s, NULL, token);
-    }
-    if (code == SIB_OK)
-        code = give_greedy(&s, err);
-    mem_free(ended);
-    mem_free(token);
-    search_close(&s);
-    return code;
+    return i < s->n->outputs.n && s->n->outputs.ids[i] != NO_VALUE;
 }
 
 /* ---- BeamSearch --------------------------------------------------------------------------------------- */
@@ -254,9 +208,9 @@ static sib_code open_steps(beam_search *q, sib_error *err)
     const int64_t dims[4] = {(int64_t)(s->max_length - s->prompt), (int64_t)s->batch, (int64_t)s->beams,
                              (int64_t)s->vocab};
     void *to = NULL;
-    if (s->n->outputs.n < 3 || s->n->outputs.ids[2] == NO_VALUE)
+    if (!search_gives(s, 2))
         return SIB_OK;
-    sib_code code = give(&q->s, 2, SIB_F32, 4, dims, &to, err);
+    sib_code code = search_give(&q->s, 2, SIB_F32, 4, dims, &to, err);
     q->steps = to;
     return code;
 }
@@ -294,7 +248,7 @@ static sib_code give_beams(beam_search *q, sib_error *err)
     for (size_t b = 0; b < s->batch; b++)
         for (size_t k = 0; k < s->beams && !q->done[b]; k++)
             keep(q, b, b * s->beams + k, q->score[b * s->beams + k]);
-    sib_code code = give(s, 0, SIB_I32, 3, dims, &tokens, err);
+    sib_code code = search_give(s, 0, SIB_I32, 3, dims, &tokens, err);
     for (size_t i = 0; code == SIB_OK && i < s->batch * s->returned; i++) {
         const hypothesis *h = &q->ended[i / s->returned * s->beams + i % s->returned];
         int32_t *to = (int32_t *)tokens + i * s->max_length;
@@ -302,7 +256,7 @@ static sib_code give_beams(beam_search *q, sib_error *err)
             to[t] = t < h->length ? h->tokens[t] : (int32_t)s->spec.pad_token_id;
     }
     if (code == SIB_OK)
-        code = give(s, 1, SIB_F32, 2, dims, &scores, err);
+        code = search_give(s, 1, SIB_F32, 2, dims, &scores, err);
     for (size_t i = 0; code == SIB_OK && i < s->batch * s->returned; i++)
         ((float *)scores)[i] = q->ended[i / s->returned * s->beams + i % s->returned].score;
     return code;

@@ -1,4 +1,4 @@
-/* Search for text with a decoder: what GreedySearch and BeamSearch have in common. */
+/* Search for text with a decoder: what GreedySearch, Sampling and BeamSearch have in common. */
 #ifndef RUN_EXECUTE_SEARCH_H
 #define RUN_EXECUTE_SEARCH_H
 
@@ -7,6 +7,11 @@
 /* Limits on what a file or a request may ask for; onnxruntime has the same. */
 #define SEARCH_MAX_LENGTH 4096
 #define SEARCH_MAX_BEAMS  128
+
+typedef struct ranked {
+    float score;
+    int32_t token;
+} ranked;
 
 /* Row r = b * beams + k is beam k of text b. */
 typedef struct search {
@@ -19,13 +24,15 @@ typedef struct search {
     size_t vocab;                                  /* 0 before the first step */
     float length_penalty, repetition;
     const int32_t *vocab_mask, *prefix_mask; /* [vocab], [batch, vocab] or NULL: tokens with 0 are left out */
-    size_t n_vocab_mask, n_prefix_mask;
-    int32_t *tokens, *moved; /* [rows, max_length]; moved: to reorder them */
-    int32_t *mask;           /* [rows, prompt] of the prompt */
-    int32_t *position;       /* [rows] of the next token */
+    const int32_t *presence_mask;            /* [batch, vocab] or NULL: which tokens a Sampling holds back */
+    size_t n_vocab_mask, n_prefix_mask, n_presence_mask; /* tokens */
+    int32_t *tokens, *moved;                             /* [rows, max_length]; moved: to reorder them */
+    int32_t *mask;                                       /* [rows, prompt] of the prompt */
+    int32_t *position;                                   /* [rows] of the next token */
     size_t layers;
     sib_value **past; /* (layers) owned */
     float *scores;    /* [rows, vocab] of the last step */
+    ranked *sorted;   /* (vocab) for a Sampling to sort */
     uint64_t *seen;   /* (vocab) the number of the last text that has the token */
     uint64_t stamp;   /* number of the text */
 } search;
@@ -34,6 +41,9 @@ typedef struct search {
    beams: 1 or more. Errors: SIB_ERR_ARGUMENT, SIB_ERR_FORMAT (the decoder), SIB_ERR_MEMORY. */
 sib_code search_open(search *s, size_t first, sib_error *err);
 void search_close(search *s);
+/* Input i as int32 of this rank, NULL where it is omitted. */
+sib_code search_ints(const search *s, size_t i, const char *what, size_t rank, const sib_tensor **out,
+                     sib_error *err);
 /* One number of input i: the given default where it is omitted. */
 sib_code search_int(const search *s, size_t i, const char *what, int64_t min, int64_t max, int64_t *out,
                     sib_error *err);
@@ -49,6 +59,12 @@ void search_penalize(search *s);
 /* Appends a token to each row; from as in search_step. */
 void search_append(search *s, const size_t *from, const int32_t *token);
 
-control_fn run_greedy_search, run_beam_search;
+/* A new tensor of int32 or float32 as output i, and its elements. */
+sib_code search_give(search *s, size_t i, sib_dtype dtype, size_t rank, const int64_t *dims, void **to,
+                     sib_error *err);
+/* Whether somebody wants output i. */
+bool search_gives(const search *s, size_t i);
+
+control_fn run_greedy_search, run_sampling, run_beam_search;
 
 #endif

@@ -36,9 +36,8 @@ static sib_code read_input(const search *s, size_t i, const sib_tensor **out, si
     return SIB_OK;
 }
 
-/* Input i as int32 of this rank, NULL where it is omitted. */
-static sib_code read_ints(const search *s, size_t i, const char *what, size_t rank, const sib_tensor **out,
-                          sib_error *err)
+sib_code search_ints(const search *s, size_t i, const char *what, size_t rank, const sib_tensor **out,
+                     sib_error *err)
 {
     sib_code code = read_input(s, i, out, err);
     if (code == SIB_OK && *out && ((*out)->dtype != SIB_I32 || (*out)->rank != rank))
@@ -135,11 +134,11 @@ static sib_code allocate(search *s, sib_error *err)
 static sib_code read_masks(search *s, size_t first, const sib_tensor **attention, sib_error *err)
 {
     const sib_tensor *vocab = NULL, *prefix = NULL;
-    sib_code code = read_ints(s, first + 1, "vocab_mask", 1, &vocab, err);
+    sib_code code = search_ints(s, first + 1, "vocab_mask", 1, &vocab, err);
     if (code == SIB_OK)
-        code = read_ints(s, first + 2, "prefix_vocab_mask", 2, &prefix, err);
+        code = search_ints(s, first + 2, "prefix_vocab_mask", 2, &prefix, err);
     if (code == SIB_OK)
-        code = read_ints(s, first + 3, "attention_mask", 2, attention, err);
+        code = search_ints(s, first + 3, "attention_mask", 2, attention, err);
     if (code == SIB_OK && *attention &&
         ((size_t)(*attention)->dims[0] != s->batch || (size_t)(*attention)->dims[1] != s->prompt))
         return err_set(err, SIB_ERR_ARGUMENT, "attention_mask has other dims than input_ids");
@@ -160,7 +159,7 @@ sib_code search_open(search *s, size_t first, sib_error *err)
     s->repetition = 1;
     sib_code code = search_check(s->n, err);
     if (code == SIB_OK)
-        code = read_ints(s, 0, "input_ids", 2, &ids, err);
+        code = search_ints(s, 0, "input_ids", 2, &ids, err);
     if (code == SIB_OK && (!ids || !ids->dims[0] || !ids->dims[1]))
         return err_set(err, SIB_ERR_ARGUMENT, "input_ids has no tokens");
     if (code == SIB_OK)
@@ -208,6 +207,7 @@ void search_close(search *s)
     mem_free(s->position);
     mem_free(s->scores);
     mem_free(s->seen);
+    mem_free(s->sorted);
 }
 
 /* ---- Steps -------------------------------------------------------------------------------------------- */
@@ -283,7 +283,8 @@ static sib_code read_logits(search *s, const sib_value *v, sib_error *err)
     if (vocab > all || (s->vocab && s->vocab != vocab))
         return err_set(err, SIB_ERR_FORMAT, "its decoder gives logits of %zu tokens, expected %zu", all,
                        s->vocab ? s->vocab : vocab);
-    if ((s->vocab_mask && s->n_vocab_mask != vocab) || (s->prefix_mask && s->n_prefix_mask != vocab))
+    if ((s->vocab_mask && s->n_vocab_mask != vocab) || (s->prefix_mask && s->n_prefix_mask != vocab) ||
+        (s->presence_mask && s->n_presence_mask != vocab))
         return err_set(err, SIB_ERR_ARGUMENT, "a mask of the vocabulary is not for %zu tokens", vocab);
     size_t count;
     if (!s->scores) {
@@ -291,7 +292,8 @@ static sib_code read_logits(search *s, const sib_value *v, sib_error *err)
             return err_set(err, SIB_ERR_SIZE, "%zu rows of %zu tokens are too many", s->rows, vocab);
         s->scores = mem_calloc(count, sizeof *s->scores);
         s->seen = mem_calloc(vocab, sizeof *s->seen);
-        if (!s->scores || !s->seen)
+        s->sorted = mem_calloc(vocab, sizeof *s->sorted);
+        if (!s->scores || !s->seen || !s->sorted)
             return err_memory(err, count * sizeof *s->scores, "the scores of a search");
     }
     s->vocab = vocab;
