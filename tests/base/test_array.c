@@ -69,6 +69,7 @@ TEST(test_buffer_errors)
     assert_true(b.code == SIB_OK && b.n == 5);
     buf_add_text(&b, "6", &err);
     assert_true(b.code == SIB_ERR_SIZE && err.code == SIB_ERR_SIZE);
+    assert_string_equal(err.message, "more than 5 bytes of text or data, which is the limit here");
     b.max = 0;
     buf_add_text(&b, "6", NULL); /* after a failure nothing is added */
     buf_printf(&b, NULL, "%d", 6);
@@ -84,6 +85,50 @@ TEST(test_buffer_errors)
     mem_fail_never();
     assert_int_equal(b.code, SIB_ERR_MEMORY);
     buf_free(&b);
+}
+
+/* Every length up to a limit, in every first part: what fits is kept, one byte more is refused. */
+TEST(test_buffer_limits)
+{
+    static const char text[] = "abcdefghijklmnopqrstuvwxyz";
+    for (size_t max = 1; max < 26; max++)
+        for (size_t first = 0; first <= max; first++) {
+            byte_buffer b = {.max = max};
+            sib_error err = SIB_ERROR_INIT;
+            CHECK_OK(buf_add(&b, text, first, &err), err);
+            CHECK_OK(buf_add(&b, text + first, max - first, &err), err);
+            assert_true(b.n == max && !memcmp(b.data, text, max) && !b.data[max]);
+            assert_true(b.capacity <= max + 1);
+            assert_int_equal(buf_printf(&b, NULL, "%s", ""), SIB_OK);
+            CHECK_FAILS(buf_add(&b, text, 1, &err), SIB_ERR_SIZE, err, "which is the limit here");
+            buf_free(&b);
+        }
+}
+
+TEST(test_array_growth)
+{
+    static const struct {
+        size_t capacity, wanted, grown;
+    } cases[] = {{0, 1, 8},      {0, 8, 8},    {0, 9, 9},    {8, 9, 12}, {12, 13, 18},
+                 {12, 100, 100}, {13, 14, 19}, {20, 20, 20}, {20, 3, 20}};
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        size_t capacity = 0;
+        int *items = NULL;
+        if (cases[i].capacity) {
+            items = mem_alloc(cases[i].capacity, sizeof *items);
+            capacity = cases[i].capacity;
+        }
+        assert_int_equal(ARRAY_RESERVE(items, capacity, cases[i].wanted, "numbers", NULL), SIB_OK);
+        assert_int_equal(capacity, cases[i].grown);
+        mem_free(items);
+    }
+    int *items = NULL;
+    size_t capacity = 0;
+    sib_error err = SIB_ERROR_INIT;
+    mem_fail_after(0);
+    sib_code code = ARRAY_RESERVE(items, capacity, 100, "numbers", &err);
+    mem_fail_never();
+    CHECK_FAILS(code, SIB_ERR_MEMORY, err, "out of memory: 400 bytes for numbers");
 }
 
 TEST(test_str)

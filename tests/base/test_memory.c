@@ -35,6 +35,16 @@ TEST(room_of_machine_and_groups)
     put("/sys/fs/cgroup/memory/memory.limit_in_bytes", "1000\n");
     put("/sys/fs/cgroup/memory/memory.usage_in_bytes", "2000\n");
     assert_int_equal(memory_room(folder), GIB);
+    /* 250 bytes are left where 1,750 of 2,000 hold files that make room, none where more are used than allowed */
+    put("/sys/fs/cgroup/memory/memory.stat", "cache 9\ntotal_inactive_file 1250\n");
+    assert_int_equal(memory_room(folder), GIB + 250);
+    put("/sys/fs/cgroup/memory/memory.stat",
+        "total_inactive_file 5000\n"); /* more than is used: nothing is */
+    assert_int_equal(memory_room(folder), GIB + 1000);
+    put("/sys/fs/cgroup/memory/memory.usage_in_bytes", "none\n"); /* a number that is none limits nothing */
+    assert_int_equal(memory_room(folder), 9 * GIB);
+    put("/proc/self/status", "Name:\tsibyl\n");
+    assert_int_equal(memory_room(folder), 8 * GIB);
 }
 
 TEST_FIXTURE(make_folder, drop_folder)

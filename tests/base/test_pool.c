@@ -89,7 +89,9 @@ TEST(bad_requests)
 {
     sib_pool *pool;
     sib_error err = SIB_ERROR_INIT;
-    CHECK_FAILS(sib_pool_create(5000, &pool, &err), SIB_ERR_ARGUMENT, err, "5000");
+    CHECK_FAILS(sib_pool_create(5000, &pool, &err), SIB_ERR_ARGUMENT, err,
+                "threads is 5000, the limit is 1024");
+    CHECK_FAILS(sib_pool_create(1025, &pool, &err), SIB_ERR_ARGUMENT, err, "threads is 1025");
     mem_fail_after(0);
     sib_code code = sib_pool_create(2, &pool, &err);
     mem_fail_never();
