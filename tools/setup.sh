@@ -2,7 +2,7 @@
 # Installs what each kind of work needs: Debian packages, Python packages in build/venv, arm64's libraries in build/arm64-root.
 #   tools/setup.sh install KIND...  installs what is missing (apt with sudo where not root); a second call does nothing
 #   tools/setup.sh check KIND       exits 1 if something is missing, naming it and the command that installs it
-# KIND: build, test, python, python-packages (python without Sibyl's own), peers, train, check, fuzz, arm64, cortex, gpu, page,
+# KIND: build, test, python, python-packages (python without Sibyl's own), peers, train, check, coverage, fuzz, arm64, cortex, gpu, page,
 # web, slurm, ray, packages, or all (what the tests before a change lands need)
 set -eu
 cd "$(dirname "$0")/.."
@@ -15,6 +15,7 @@ python="$test python3-dev python3-venv ca-certificates"
 peers="$python libfftw3-single3"
 train="python3 python3-venv ffmpeg libespeak-ng1 espeak-ng"
 check="$build g++ clang-format clang-tidy cppcheck python3 python3-venv ca-certificates"
+coverage="$test python3-venv ca-certificates"
 fuzz="$build clang libclang-rt-14-dev llvm libcmocka-dev ffmpeg python3"
 cortex="gcc libc6-dev clang gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user gcc-arm-none-eabi qemu-system-arm ffmpeg python3"
 page="python3"
@@ -38,6 +39,7 @@ packages_of() {
     peers) echo "$peers" ;;
     train) echo "$train" ;;
     check) echo "$check" ;;
+    coverage) echo "$coverage" ;;
     fuzz) echo "$fuzz" ;;
     arm64) echo "$arm64" ;;
     cortex) echo "$cortex" ;;
@@ -48,7 +50,7 @@ packages_of() {
     slurm) echo "$slurm" ;;
     ray) echo "$python" ;;
     *)
-        echo "setup.sh: expected build, test, python, python-packages, peers, train, check, fuzz, arm64, cortex, gpu, page, web, slurm, ray, packages or all, not '$1'" >&2
+        echo "setup.sh: expected build, test, python, python-packages, peers, train, check, coverage, fuzz, arm64, cortex, gpu, page, web, slurm, ray, packages or all, not '$1'" >&2
         exit 2
         ;;
     esac
@@ -184,6 +186,7 @@ extra_missing() {
     peers) ! [ -f build/venv/requirements-peers.stamp ] ;;
     gpu) ! [ -f build/venv/requirements-gpu.stamp ] ;;
     check) ! [ -f build/venv/requirements-check.stamp ] ;;
+    coverage) ! [ -f build/venv/requirements-coverage.stamp ] ;;
     train) ! [ -f build/venv/requirements-train.stamp ] ;;
     packages) ! [ -f build/venv/requirements-packages.stamp ] ;;
     arm64) ! [ -f build/arm64-root/packages ] ;;
@@ -214,6 +217,7 @@ install_kind() {
         install_requirements tools/requirements-ray.txt
         ;;
     check) install_requirements tools/requirements-check.txt ;;
+    coverage) install_requirements tools/requirements-coverage.txt ;;
     train) install_requirements tools/requirements-train.txt ;;
     packages) install_requirements tools/requirements-packages.txt ;;
     esac
