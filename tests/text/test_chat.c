@@ -3,6 +3,7 @@
 #include "check_memory.h"
 #include "too_long.h"
 
+#include <jansson.h>
 #include <sibyl/chat.h>
 
 static sib_code rendered(const char *template, const char *variables, char **text, sib_error *err)
@@ -46,6 +47,33 @@ TEST(test_prompts)
         "[user] h\xC3\xA9\n[tool] \n<s>");
     check_prompt("{{ x | tojson }}", "{\"x\": {\"b\": [1, 2.0, null, true], \"a\": \"<\\u0000\\n\"}}",
                  "{\"b\": [1, 2.0, null, true], \"a\": \"<\\u0000\\n\"}");
+}
+
+/* The cases of templates.json, with the variables of its first item: what Jinja makes of them, as test_chat_peer.py sees to. */
+TEST(test_as_jinja)
+{
+    char path[4096];
+    const char *source = getenv("SIBYL_SOURCE");
+    snprintf(path, sizeof path, "%s/tests/text/templates.json", source ? source : ".");
+    json_error_t at;
+    json_t *cases = json_load_file(path, 0, &at), *item;
+    size_t i;
+    assert_true(json_array_size(cases) > 100);
+    char *given = json_dumps(json_array_get(cases, 0), JSON_PRESERVE_ORDER);
+    json_array_foreach(cases, i, item)
+    {
+        char *text;
+        sib_error err = SIB_ERROR_INIT;
+        const char *template = json_string_value(json_array_get(item, 0)),
+                   *expected = json_string_value(json_array_get(item, 1));
+        if (i == 0)
+            continue;
+        if (rendered(template, given, &text, &err) != SIB_OK || strcmp(text, expected) != 0)
+            fail_msg("%s: '%s', expected '%s'", template, err.code ? err.message : text, expected);
+        sib_free(text);
+    }
+    free(given);
+    json_decref(cases);
 }
 
 TEST(test_what_is_refused_names_the_line)

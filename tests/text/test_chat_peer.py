@@ -192,6 +192,13 @@ def main() -> int:
     print(f"{len(TEMPLATES)} templates: {all_cases.same} prompts equal, {all_cases.refused} refused by both, {len(all_cases.wrong)} differ")
     if all_cases.strict or all_cases.lenient or whole < 500:
         all_cases.wrong.append(("templates", f"{whole} equal, {all_cases.strict} refused by Sibyl alone", "", "", ""))
+    variables, *kept = json.loads((pathlib.Path(__file__).parent / "templates.json").read_text())
+    for text, expected in kept:  # those of test_chat.c, which needs no Jinja
+        all_cases.case(text, variables)
+        if peer(text, variables)[0] != expected:
+            all_cases.wrong.append((text, peer(text, variables)[0], "", expected, "templates.json"))
+    whole = all_cases.same
+    print(f"{len(kept)} of templates.json, {len(all_cases.wrong)} differ")
     chance, n = random.Random(16), int(os.environ.get("SIBYL_CHAT_CASES", "600" if os.environ.get("SIBYL_QUICK") else "1500"))
     for _ in range(n):
         all_cases.case("{{ " + expression(chance, chance.randrange(1, 4)) + " }}", VARIABLES)

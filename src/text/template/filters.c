@@ -101,6 +101,21 @@ static double round_common(double x, int64_t digits)
     return strtod(text, NULL);
 }
 
+/* To tens, hundreds, ..., halves to even. */
+static value round_whole(run *r, int64_t whole, int64_t digits)
+{
+    int64_t ten = 1;
+    if (digits < -18)
+        return tpl_fail(r, SIB_ERR_UNSUPPORTED, "'round' of an integer to more than 18 zeros is not built");
+    for (; digits < 0; digits++)
+        ten *= 10;
+    int64_t rest = whole % ten, down = whole - rest, sign = whole < 0 ? -1 : 1, twice = 2 * rest * sign;
+    bool up = twice > ten || (twice == ten && down / ten % 2);
+    if (up && !i64_add(down, sign * ten, &down))
+        return tpl_fail(r, SIB_ERR_SIZE, "an integer grows beyond 64 bits");
+    return value_int(down);
+}
+
 static value filter_round(run *r, call *c)
 {
     int64_t digits = call_int(r, c, 0, 0);
@@ -111,9 +126,10 @@ static value filter_round(run *r, call *c)
     if (digits < -30 || digits > 30 || !isfinite(x))
         return tpl_fail(r, SIB_ERR_VALUE, "'round' takes -30 to 30 digits of a finite number");
     if (str_is(method, "common")) {
-        int64_t whole;
-        bool integer = value_integer(c->self, &whole) && digits >= 0; /* Python's round leaves it an int */
-        return integer ? value_int(whole) : value_float(round_common(x, digits));
+        int64_t whole; /* Python's round leaves it an int */
+        if (!value_integer(c->self, &whole))
+            return value_float(round_common(x, digits));
+        return digits >= 0 ? value_int(whole) : round_whole(r, whole, digits);
     }
     if (!str_is(method, "ceil") && !str_is(method, "floor"))
         return tpl_fail(r, SIB_ERR_VALUE, "'round' knows common, ceil and floor");

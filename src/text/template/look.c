@@ -64,8 +64,10 @@ value tpl_item(run *r, value of, value key)
 
 value tpl_path(run *r, value of, value path, const value *otherwise)
 {
-    if (path.kind != VALUE_TEXT)
-        return tpl_item(r, of, path);
+    if (path.kind != VALUE_TEXT) {
+        of = tpl_item(r, of, path);
+        return of.kind == VALUE_UNDEFINED && otherwise ? *otherwise : of;
+    }
     for (size_t at = 0; at <= path.text.length && r->code == SIB_OK;) {
         size_t dot = text_find(path.text, str_of("."), at), end = dot == SIZE_MAX ? path.text.length : dot;
         sib_str part = {path.text.data + at, end - at};

@@ -230,7 +230,7 @@ static value split_at_blanks(run *r, sib_str s, int64_t left)
             break;
         size_t end = at;
         if (left-- == 0)
-            end = strip(s, NULL, false, true).length;
+            end = s.length; /* blanks at the end too */
         else
             while (end < s.length && !space_at(s, end))
                 end++;
