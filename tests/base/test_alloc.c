@@ -4,6 +4,7 @@
 #include "base/size.h"
 #include "check.h"
 
+#include <math.h>
 #include <sibyl/timing.h>
 
 TEST(blocks_are_aligned_and_counted)
@@ -99,8 +100,14 @@ TEST(the_limit_refuses)
     sib_memory_limit_set(0);
     mem_free(a = mem_alloc(2000001, 1));
     assert_non_null(a);
-    assert_null(mem_alloc(UINT64_C(1) << 46, 1)); /* more than any machine has */
-    assert_true(mem_refused() > 0);
+    /* more than any machine has: the limit is seven eighths of what is left, which other processes change meanwhile */
+    double off = 1;
+    for (int i = 0; i < 20 && off > 0.02; i++) {
+        assert_null(mem_alloc(UINT64_C(1) << 46, 1));
+        off = fabs((double)mem_refused() / ((double)memory_room("") / 8 * 7) - 1);
+    }
+    assert_true(off <= 0.02);
+    assert_int_equal(mem_refused(), 0);
 }
 
 TEST(checked_sizes)

@@ -145,6 +145,26 @@ TEST(files_that_cannot_be_used)
     free(text);
 }
 
+/* The longest key and name that there are, as the first line of a file too. */
+TEST(the_longest_lines_are_kept)
+{
+    sib_error err = SIB_ERROR_INIT;
+    char key[CHOICES_KEY], name[CHOICES_NAME], found[CHOICES_NAME], text[CHOICES_KEY + CHOICES_NAME + 50];
+    begin("longest");
+    memset(key, 'k', sizeof key - 1);
+    memset(name, 'n', sizeof name - 1);
+    key[sizeof key - 1] = name[sizeof name - 1] = '\0';
+    choices *c = opened(path);
+    CHECK_OK(choices_add(c, key, name, &err), err);
+    choices_close(&c);
+    snprintf(text, sizeof text, HEAD "%s %s\n", key, name);
+    expect_text(text);
+    c = opened(path);
+    assert_true(choices_find(c, key, found));
+    assert_string_equal(found, name);
+    choices_close(&c);
+}
+
 static void *add_many(void *context)
 {
     sib_error err = SIB_ERROR_INIT;

@@ -44,6 +44,10 @@ TEST(version_2)
     put("more/less/cpu.max", "110000 100000\n");
     put("more/less/none/cgroup.procs", "1\n");
     put("bare/cpu.max", "max 100000\n");
+    put("least/cpu.max", "1 100000\n");
+    put("odd_period/cpu.max", "3 1\n");
+    assert_int_equal(processors_quota(root, "0::/least\n"), 1);
+    assert_int_equal(processors_quota(root, "0::/odd_period\n"), 3);
     assert_int_equal(processors_quota(root, "0::/two\n"), 2);
     assert_int_equal(processors_quota(root, "0::/two"), 2);
     assert_int_equal(processors_quota(root, "0::/two/inner\n"), 2); /* a parent's holds */
@@ -69,6 +73,9 @@ TEST(version_1)
     put("cpu/three/inner/cpu.cfs_period_us", "100000\n");
     put("cpu,cpuacct/one/cpu.cfs_quota_us", "25000\n");
     put("cpu,cpuacct/one/cpu.cfs_period_us", "50000\n");
+    put("cpu/least/cpu.cfs_quota_us", "1\n");
+    put("cpu/least/cpu.cfs_period_us", "1\n");
+    assert_int_equal(processors_quota(root, "3:cpu:/least\n"), 1);
     assert_int_equal(processors_quota(root, "3:cpu:/three\n"), 3);
     assert_int_equal(processors_quota(root, "3:cpu:/three/inner\n"), 3);
     assert_int_equal(processors_quota(root, "4:memory:/three\n3:cpu,cpuacct:/one\n"), 1);
