@@ -21,7 +21,8 @@ static const char more[] =
     "raw "
     "mono samples of 16 kHz and 16 bits. Recognisers with a CTC head (wav2vec 2, HuBERT, WavLM, ...) hear "
     "chunks "
-    "that overlap (chunk_length_s=30, stride_length_s=5) and take no options of Whisper's decoder. digits, "
+    "that overlap (chunk_length_s=30, stride_length_s=5) and take no options of Whisper's decoder; Moonshine "
+    "hears chunks that end in silence (chunk_length_s=30). digits, "
     "the small model that comes with Sibyl, knows ten English "
     "words, zero to nine.";
 

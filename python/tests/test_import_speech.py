@@ -189,3 +189,118 @@ def test_a_tokenizer_json_stands_in_for_the_vocabulary(tmp_path, torch):
     (folder / "tokenizer.json").write_text(json.dumps({**whole, "decoder": {"type": "ByteLevel"}}))
     with pytest.raises(sibyl.SibylError, match="ByteLevel"):
         sibyl.load_model(folder)
+
+
+# ---- Moonshine ----------------------------------------------------------------------------------------------------------
+
+MOONSHINE = dict(vocab_size=300, hidden_size=48, intermediate_size=72, encoder_num_hidden_layers=3, decoder_num_hidden_layers=2, encoder_num_attention_heads=4,
+                 decoder_num_attention_heads=4, max_position_embeddings=194)  # fmt: skip
+MOONSHINES = {
+    "moonshine": {},  # 10 of the 12 numbers of a head are rotated
+    "moonshine-all": dict(partial_rotary_factor=1.0, attention_bias=True, encoder_hidden_act="relu", pad_head_dim_to_multiple_of=8, rope_theta=500.0),
+    "moonshine-apart": dict(tie_word_embeddings=False, decoder_hidden_act="gelu"),
+}
+
+
+def moonshine(folder, torch, words=1, **more):
+    """A small Moonshine and its folder, whose tokenizer has pieces that begin words and others."""
+    transformers, tk = peer("transformers"), peer("tokenizers")
+    model = scatter(transformers.MoonshineForConditionalGeneration(transformers.MoonshineConfig(**{**MOONSHINE, **more})), torch)
+    with torch.no_grad():  # so that no softmax is near to one of its terms alone
+        for name, p in model.named_parameters():
+            p.mul_(0.5 if name.endswith(("proj.weight", "fc1.weight")) else words if "embed_tokens" in name else 1)
+    model.generation_config.eos_token_id = 2
+    model.save_pretrained(folder)
+    pieces = ["<unk>", "<s>", "</s>", *(f"\u2581w{i}" if i % 3 else f"x{i}" for i in range(297))]
+    tokenizer = tk.Tokenizer(tk.models.BPE({piece: i for i, piece in enumerate(pieces)}, [], unk_token="<unk>", fuse_unk=True))
+    tokenizer.normalizer = tk.normalizers.Sequence([tk.normalizers.Prepend("\u2581"), tk.normalizers.Replace(" ", "\u2581")])
+    tokenizer.decoder = tk.decoders.Sequence([tk.decoders.Replace("\u2581", " "), tk.decoders.Fuse(), tk.decoders.Strip(" ", 1, 0)])
+    tokenizer.add_special_tokens(pieces[:3])
+    tokenizer.save(str(folder / "tokenizer.json"))
+    (folder / "preprocessor_config.json").write_text(json.dumps({"do_normalize": False, "sampling_rate": 16000}))
+    return model, tokenizer
+
+
+def listen(session, samples, tokens, layers, heads, size):
+    """Logits behind all tokens at once, and by steps with a cache."""
+    pairs = [f"{what}.{i}" for i in range(layers) for what in "kv"]
+    past, cross = [np.zeros((1, heads, 0, size), "f4")] * len(pairs), [np.zeros((1, heads, 1, size), "f4")] * len(pairs)
+
+    def run(outputs, samples, tokens, past, at):  # both graphs are one file, whose inputs are all given
+        cached = {**{"past_" + n: x for n, x in zip(pairs, past)}, **{"cross_" + n: x for n, x in zip(pairs, cross)}}
+        return session.run(outputs, {"samples": samples, "tokens": tokens, "at": np.array(at), **cached})
+
+    cross, steps = run(["source_" + n for n in pairs], samples, tokens, past, [0]), []
+    whole = run(["logits"], samples[:, :1000], tokens, past, range(tokens.shape[1]))[0]
+    for t in range(tokens.shape[1]):
+        step, *past = run(["logits", *("present_" + n for n in pairs)], samples[:, :1000], tokens[:, t : t + 1], past, [0])
+        steps.append(step)
+    return whole, np.concatenate(steps, axis=1)
+
+
+@pytest.mark.parametrize("kind, opset", [*((kind, 23) for kind in MOONSHINES), ("moonshine", 20)])
+def test_moonshine(tmp_path, torch, kind, opset):
+    model, _ = moonshine(tmp_path / "model", torch, **MOONSHINES[kind])
+    sibyl.import_model(tmp_path / "model", tmp_path / "m.onnx", opset=opset)
+    samples, tokens = noise(0.7, 5)[None], np.random.default_rng(0).integers(3, 300, (1, 21))
+    given = {"input_values": torch.from_numpy(samples), "decoder_input_ids": torch.from_numpy(tokens)}
+    with torch.no_grad():
+        single = model(**given).logits.numpy()
+        expected = model.double()(**{**given, "input_values": given["input_values"].double()}).logits.numpy()
+    allowed = max(2e-6, np.abs(single - expected).max() / np.abs(expected).max())
+    session = sibyl.InferenceSession(tmp_path / "m.onnx")
+    said = session.get_modelmeta().custom_metadata_map
+    assert (said["frame_samples"], said["min_samples"], said["target_tokens"]) == ("384", "895", "[1]")
+    sizes = [int(said[key]) for key in ("n_layer", "n_head", "head_size")]
+    error = max(np.abs(x - expected).max() for x in listen(session, samples, tokens, *sizes)) / np.abs(expected).max()
+    assert error <= allowed
+    note_model("folder", "Moonshine", error)
+    if kind == "moonshine" and opset == 23:  # the file is ordinary ONNX
+        other = peer("onnxruntime").InferenceSession(tmp_path / "m.onnx")
+        assert all(np.abs(x - expected).max() < 3 * allowed * np.abs(expected).max() for x in listen(other, samples, tokens, *sizes))
+
+
+def test_texts_of_moonshine_are_what_generate_writes(tmp_path, torch):
+    model, tokenizer = moonshine(tmp_path / "model", torch, words=4, tie_word_embeddings=False)
+    job = sibyl.load_model(tmp_path / "model")
+
+    def expected(samples, n):
+        ids = model.generate(torch.from_numpy(samples)[None], do_sample=False, num_beams=1, max_new_tokens=n)[0].tolist()
+        return tokenizer.decode(ids, skip_special_tokens=True).strip()
+
+    for seconds in (0.9, 2.5):
+        samples = noise(seconds, 6)
+        heard = job.transcribe(samples, tokens_per_s=30, language="en")
+        assert heard["text"] == expected(samples, int(len(samples) / 16000 * 30)) and len(set(heard["segments"][0]["tokens"])) > 9
+        assert (heard["language"], [s["text"] for s in heard["segments"]]) == ("en", [heard["text"]])
+        assert (heard["segments"][0]["start"], heard["segments"][0]["end"]) == (0, pytest.approx(seconds))
+    assert job.transcribe(noise(0.05, 1))["text"] == ""  # shorter than a frame
+    part = job.transcribe(samples, clip_timestamps=[0.5, 1.5])
+    assert part["text"] == expected(samples[8000:24000], 6) and part["segments"][0]["start"] == 0.5
+    for options, words in (({"word_timestamps": True}, "word_timestamps"), ({"chunk_length_s": 0.05}, "chunks"), ({"tokens_per_s": -1}, "tokens_per_s")):
+        with pytest.raises(sibyl.SibylError, match=words):
+            job.transcribe(samples, **options)
+
+
+def test_chunks_of_moonshine_end_in_silence(tmp_path, torch):
+    model, tokenizer = moonshine(tmp_path / "model", torch)
+    samples = noise(3, 7)
+    for at in (0.75, 1.5):
+        samples[int(16000 * at) : int(16000 * (at + 0.125))] = 0
+    heard = sibyl.load_model(tmp_path / "model").transcribe(samples, chunk_length_s=1)
+    edges = [s["start"] for s in heard["segments"]]
+    assert heard["segments"][-1]["end"] == 3 and all(0 < b - a <= 1 for a, b in zip(edges, edges[1:]))
+    assert any(0.75 < x < 0.875 for x in edges) and any(1.5 < x < 1.625 for x in edges)
+    assert heard["text"] == "".join(s["text"] for s in heard["segments"]).strip()
+
+
+def test_moonshines_that_no_code_knows_are_refused(tmp_path, torch):
+    moonshine(tmp_path / "model", torch)
+    path = tmp_path / "model" / "config.json"
+    config = json.loads(path.read_text())
+    for change, said in (({"encoder_num_key_value_heads": 2}, "encoder_num_key_value_heads"), ({"decoder_num_attention_heads": 2}, "decoder_num_attention_heads"),
+                         ({"encoder_hidden_act": "sine"}, "sine"), ({"max_position_embeddings": 0}, "position"),
+                         ({"rope_parameters": {"rope_type": "default", "rope_theta": 1e4, "partial_rotary_factor": 0.1}}, "partial_rotary_factor")):  # fmt: skip
+        path.write_text(json.dumps(config | change))
+        with pytest.raises(sibyl.SibylError, match=said):
+            sibyl.import_model(tmp_path / "model", tmp_path / "m.onnx")

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "job/standard_features.h"
 #include "job/standard_speech_ctc.h"
+#include "job/standard_speech_seq2seq.h"
 #include "job/standard_speech_to_text.h"
 #include "job/standard_text_embedding.h"
 #include "job/standard_text_generation.h"
@@ -22,17 +23,6 @@ sib_code standard_features_job(char **text, sib_error *err)
     return *text ? SIB_OK : err_memory(err, sizeof standard_features, "a job's document");
 }
 
-/* Puts a list that the metadata hold as text under a key. */
-static sib_code put_list(const maker *k, const char *place, const char *key, const char *text)
-{
-    json_t *list = json_loads(text, 0, NULL);
-    if (!json_is_array(list)) {
-        json_decref(list);
-        return err_set(k->err, SIB_ERR_FORMAT, "%s: '%s' in its metadata is not a JSON list", k->path, key);
-    }
-    return maker_need(k, maker_put(k->doc, place, list));
-}
-
 /* ---- Kinds --------------------------------------------------------------------------------------------- */
 
 static sib_code make_speech_to_text(const maker *k)
@@ -47,7 +37,7 @@ static sib_code make_speech_to_text(const maker *k)
            maker_put(k->doc, "nodes/0/inputs/multilingual", json_boolean(multilingual));
     sib_code code = maker_need(k, done);
     if (code == SIB_OK && heads)
-        code = put_list(k, "nodes/0/inputs/alignment_heads", "alignment_heads", heads);
+        code = maker_put_list(k, "nodes/0/inputs/alignment_heads", "alignment_heads", heads);
     const char *kind = maker_metadata(k, "tokenizer");
     return code == SIB_OK ? maker_put_tokenizer(k, kind ? kind : "whisper") : code;
 }
@@ -107,9 +97,9 @@ static sib_code make_text_generation(const maker *k)
         recurrent = recurrent || !strncmp(first.name, "state.", 6);
     sib_code code = SIB_OK;
     if (stop)
-        code = put_list(k, "inputs/stop_tokens/default", "stop_tokens", stop);
+        code = maker_put_list(k, "inputs/stop_tokens/default", "stop_tokens", stop);
     if (code == SIB_OK && begin)
-        code = put_list(k, "inputs/begin_tokens/default", "begin_tokens", begin);
+        code = maker_put_list(k, "inputs/begin_tokens/default", "begin_tokens", begin);
     if (code == SIB_OK && recurrent)
         code = put_states(k);
     if (code == SIB_OK)
@@ -147,7 +137,7 @@ static sib_code make_text_to_text(const maker *k)
         !json_object_del(outputs, "logits") && !json_object_del(outputs, "perplexity");
     sib_code code = maker_need(k, done);
     if (code == SIB_OK)
-        code = put_list(k, "inputs/target_tokens/default", "target_tokens", target ? target : "");
+        code = maker_put_list(k, "inputs/target_tokens/default", "target_tokens", target ? target : "");
     return code == SIB_OK ? make_text_generation(k) : code;
 }
 
@@ -269,7 +259,8 @@ static bool is_text_to_text(const maker *k)
 /* True for a model that computes logits for tokens. */
 static bool is_decoder(const maker *k)
 {
-    return k->recipe[0] && !is_whisper(k) && maker_has_input(k, "tokens") && maker_has_input(k, "at");
+    return k->recipe[0] && !is_whisper(k) && !seq2seq_fits(k) && maker_has_input(k, "tokens") &&
+           maker_has_input(k, "at");
 }
 
 static bool is_silero(const maker *k)
@@ -305,6 +296,8 @@ static const struct standard {
     {"speech-to-text", "whisper", standard_speech_to_text, sizeof standard_speech_to_text, is_whisper,
      make_speech_to_text},
     {"speech-to-text", "model", standard_speech_ctc, sizeof standard_speech_ctc, ctc_fits, ctc_make},
+    {"speech-to-text", "model", standard_speech_seq2seq, sizeof standard_speech_seq2seq, seq2seq_fits,
+     seq2seq_make},
     {"text-generation", "model", standard_text_generation, sizeof standard_text_generation, is_text_to_text,
      make_text_to_text},
     {"text-generation", "model", standard_text_generation, sizeof standard_text_generation, is_decoder,

@@ -28,9 +28,13 @@ const char *maker_find_tokenizer(const maker *k, char *found, size_t size);
 /* The tokenizer's path in the document, relative to the model's folder, or as given. kind: NULL where the file says it. */
 sib_code maker_put_tokenizer(const maker *k, const char *kind);
 
-/* standard_speech.c: recognisers with a CTC head. */
+/* standard_speech.c: recognisers with a CTC head, and those with an encoder of samples and a decoder of tokens. */
 bool ctc_fits(const maker *k);
 sib_code ctc_make(const maker *k);
+bool seq2seq_fits(const maker *k);
+sib_code seq2seq_make(const maker *k);
+/* Puts a list that the metadata hold as text under a key at a path. */
+sib_code maker_put_list(const maker *k, const char *place, const char *key, const char *text);
 
 /* exported.c: decoders as other programs export them, found by names and shapes. */
 bool exported_decoder_fits(const maker *k);

@@ -58,6 +58,16 @@ sib_code maker_need(const maker *k, bool done)
     return done ? SIB_OK : err_set(k->err, SIB_ERR_MEMORY, "%s: out of memory for its job", k->path);
 }
 
+sib_code maker_put_list(const maker *k, const char *place, const char *key, const char *text)
+{
+    json_t *list = json_loads(text, 0, NULL);
+    if (!json_is_array(list)) {
+        json_decref(list);
+        return err_set(k->err, SIB_ERR_FORMAT, "%s: '%s' in its metadata is not a JSON list", k->path, key);
+    }
+    return maker_need(k, maker_put(k->doc, place, list));
+}
+
 /* ---- Tokenizers ---------------------------------------------------------------------------------------- */
 
 const char *maker_find_tokenizer(const maker *k, char *found, size_t size)

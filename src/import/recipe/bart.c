@@ -29,7 +29,8 @@ static void set_shared(build *b, text_to_text *m, const char *activation)
             checkpoint_file(b->c, 0));
     text_to_text_find_tables(b, m, true);
     m->epsilon = 1e-5;
-    m->activation = build_activation_named(b, build_fact_text(b, "activation_function", activation));
+    m->encoder.activation = m->decoder.activation =
+        build_activation_named(b, build_fact_text(b, "activation_function", activation));
     if (build_find(b, "final_logits_bias"))
         m->scores_bias = "final_logits_bias";
 }

@@ -20,9 +20,9 @@ static json_t *read_object(build *b, const char *name)
 
 /* ---- Samples ------------------------------------------------------------------------------------------- */
 
-ctc_front ctc_read_front(build *b)
+ctc_front ctc_read_front(build *b, bool otherwise)
 {
-    ctc_front f = {.rate = 16000, .normalize = true};
+    ctc_front f = {.rate = 16000};
     json_t *both = read_object(b, "processor_config.json"),
            *alone = read_object(b, "preprocessor_config.json");
     const json_t *own = json_object_get(both, "feature_extractor");
@@ -31,7 +31,7 @@ ctc_front ctc_read_front(build *b)
                  *normalize = json_object_get(own, "do_normalize");
     if (rate)
         f.rate = json_is_integer(rate) ? json_integer_value(rate) : 0;
-    f.normalize = !normalize || json_is_true(normalize);
+    f.normalize = normalize ? json_is_true(normalize) : own ? true : otherwise;
     if (f.rate < 1000 || f.rate > 384000 || (normalize && !json_is_boolean(normalize)))
         build_fail(b, SIB_ERR_FORMAT,
                    "%s: sampling_rate or do_normalize of its processor are none that a model can have",
@@ -39,6 +39,20 @@ ctc_front ctc_read_front(build *b)
     json_decref(both);
     json_decref(alone);
     return f;
+}
+
+/* (x - mean) / sqrt(variance + 1e-7) of each row [B, T]. */
+static value_id normalized(build *b, value_id x)
+{
+    value_id axis = build_int(b, -1), centred = build_sub(b, x, build_2(b, "ReduceMean", x, axis)),
+             variance = build_2(b, "ReduceMean", build_mul(b, centred, centred), axis);
+    return build_2(b, "Div", centred, build_1(b, "Sqrt", build_add(b, variance, build_float(b, 1e-7))));
+}
+
+value_id ctc_samples(build *b, const ctc_front *f)
+{
+    value_id samples = build_input(b, "samples", SIB_F32, "B T");
+    return f->normalize ? normalized(b, samples) : samples;
 }
 
 void ctc_add_frames(build *b, int64_t rate, int64_t frame, int64_t field)

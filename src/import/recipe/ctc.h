@@ -1,4 +1,4 @@
-/* What recipes of speech recognisers with a CTC head (Graves et al. 2006) say of their input and output: rate and
+/* What recipes of speech recognisers say of their input and, with a CTC head (Graves et al. 2006), their output: rate and
    normalisation of samples, and the texts of the head's outputs, from files next to the checkpoint. */
 #ifndef IMPORT_CTC_H
 #define IMPORT_CTC_H
@@ -6,12 +6,14 @@
 #include "import/model/build.h"
 
 /* The part of the processor that hears: sampling_rate and do_normalize of processor_config.json or
-   preprocessor_config.json, 16000 Hz and true where there is neither. */
+   preprocessor_config.json, 16000 Hz where there is neither; `normalize` then is `otherwise`, and true where they do not say. */
 typedef struct ctc_front {
     int64_t rate;
     bool normalize; /* samples are given a mean of 0 and a variance of 1 */
 } ctc_front;
-ctc_front ctc_read_front(build *b);
+ctc_front ctc_read_front(build *b, bool otherwise);
+/* The input "samples" [B, T], normalised where the front is. */
+value_id ctc_samples(build *b, const ctc_front *f);
 
 /* Adds to the metadata how logits become text: "vocabulary", a list of the texts of n_vocab outputs in JSON, "blank",
    "word_delimiter", "lower_case", from vocab.json and tokenizer_config.json. Fails where a file is missing, cannot be read, or is of

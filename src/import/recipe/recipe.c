@@ -38,6 +38,8 @@ static const recipe recipes[] = {
      "speech to text: wav2vec 2, HuBERT, WavLM, data2vec, UniSpeech with CTC heads (Hugging Face)",
      "wav2vec2, hubert, wavlm, data2vec-audio, unispeech, unispeech-sat", recipe_is_wav2vec2,
      recipe_wav2vec2},
+    {"moonshine", "speech to text: Moonshine (Hugging Face)", "moonshine", recipe_is_moonshine,
+     recipe_moonshine},
     {"vit", "images: ViT, DeiT (Hugging Face)", "vit, deit", recipe_is_vit, recipe_vit},
     {"clip", "images and texts: CLIP, SigLIP (Hugging Face)", "clip, siglip", recipe_is_clip, recipe_clip},
 };

@@ -30,6 +30,8 @@ bool recipe_is_t5(const checkpoint *c);
 void recipe_t5(build *b);
 bool recipe_is_bart(const checkpoint *c);
 void recipe_bart(build *b);
+bool recipe_is_moonshine(const checkpoint *c);
+void recipe_moonshine(build *b);
 bool recipe_is_mamba(const checkpoint *c);
 void recipe_mamba(build *b);
 bool recipe_is_wav2vec2(const checkpoint *c);

@@ -57,11 +57,18 @@ static void set_feed_forward(build *b, text_to_text *m, const char *otherwise)
 {
     static const char gated[] = "gated-";
     sib_str kind = build_fact_text(b, "feed_forward_proj", otherwise);
+    text_side *sides[] = {&m->encoder, &m->decoder};
+    bool is_gated = false;
     if (kind.length > sizeof gated - 1 && !memcmp(kind.data, gated, sizeof gated - 1)) {
-        m->gated = true;
+        is_gated = true;
         kind = (sib_str){kind.data + sizeof gated - 1, kind.length - (sizeof gated - 1)};
     }
-    m->activation = m->gated && str_is(kind, "gelu") ? BUILD_GELU_TANH : build_activation_named(b, kind);
+    const build_activation activation =
+        is_gated && str_is(kind, "gelu") ? BUILD_GELU_TANH : build_activation_named(b, kind);
+    for (size_t i = 0; i < 2; i++) {
+        sides[i]->gated = is_gated;
+        sides[i]->activation = activation;
+    }
 }
 
 /* Published files of version 1.1 say that words and scores have tables of their own; newer ones, that scores are not

@@ -10,6 +10,7 @@ typedef struct shared {
     value_id tokens, past; /* past: the cache of the first layer; NO_VALUE: the encoder, which has none */
     value_id buckets;      /* int64 [N, P+N] */
     value_id biases; /* float32 [1, heads, N, P+N] of the layer, and of those behind it without their own */
+    build_rotary rotary; /* TEXT_PLACES_ROTARY */
 } shared;
 
 /* ---- Parts --------------------------------------------------------------------------------------------- */
@@ -70,7 +71,7 @@ static value_id embed(build *b, const shared *s, const build_table *words)
 {
     const text_to_text *m = s->m;
     value_id x = scaled(b, build_pick(b, words, s->tokens), m->embedding_scale), places;
-    if (m->places != TEXT_PLACES_BUCKETS) {
+    if (m->places == TEXT_PLACES_TABLE || m->places == TEXT_PLACES_SINES) {
         build_position_ids(b, build_shape(b, s->tokens, 1, 1), s->past, &places, NULL);
         if (m->first_place)
             places = build_add(b, places, build_scalar_int(b, m->first_place));
@@ -82,6 +83,16 @@ static value_id embed(build *b, const shared *s, const build_table *words)
             x = build_add(b, x, sines(b, s, places));
     }
     return m->embedding_norm ? norm(b, m, x, build_text(b, "%s.layernorm_embedding", s->side->name)) : x;
+}
+
+/* The angles of a side's tokens, of which x [B, N, ..] has one a row. */
+static void find_rotary(build *b, shared *s, value_id x)
+{
+    const text_to_text *m = s->m;
+    if (m->places != TEXT_PLACES_ROTARY)
+        return;
+    s->rotary = build_cos_sin(b, x, s->past, &m->rotary, (size_t)m->half);
+    s->rotary.interleaved = true;
 }
 
 /* What is added to the scores of layer i, of its own table or that of a layer before. */
@@ -108,6 +119,10 @@ static value_id self_attention(build *b, const shared *s, value_id x, const char
     at->q = linear(b, x, name, "q_proj", d, rows);
     at->k = linear(b, x, name, "k_proj", d, rows);
     at->v = linear(b, x, name, "v_proj", d, rows);
+    if (s->m->places == TEXT_PLACES_ROTARY) {
+        at->q = build_rotate(b, at->q, at->heads, at->size, &s->rotary);
+        at->k = build_rotate(b, at->k, at->heads, at->size, &s->rotary);
+    }
     at->mask = s->biases;
     at->mask_added = s->biases != NO_VALUE;
     return linear(b, build_attend(b, at), name, "out_proj", rows, d);
@@ -134,11 +149,18 @@ static value_id cross_attention(build *b, const shared *s, value_id x, const cha
 
 static value_id mlp(build *b, const shared *s, value_id x, const char *where)
 {
-    const text_to_text *m = s->m;
-    const int64_t d = m->d, hidden = s->side->hidden;
-    value_id y = build_activate(b, m->activation, linear(b, x, where, m->gated ? "gate" : "fc1", d, hidden));
-    if (m->gated)
-        y = build_mul(b, y, linear(b, x, where, "up", d, hidden));
+    const text_side *side = s->side;
+    const int64_t d = s->m->d, hidden = side->hidden;
+    value_id y, parts[2]; /* what is multiplied, and its gate */
+    if (side->joined) {
+        build_split(b, linear(b, x, where, "fc1", d, 2 * hidden), -1, 2, parts);
+        y = build_mul(b, build_activate(b, side->activation, parts[1]), parts[0]);
+    } else {
+        y = linear(b, x, where, side->gated ? "gate" : "fc1", d, hidden);
+        y = build_activate(b, side->activation, y);
+        if (side->gated)
+            y = build_mul(b, y, linear(b, x, where, "up", d, hidden));
+    }
     return linear(b, y, where, "fc2", hidden, d);
 }
 
@@ -188,8 +210,14 @@ static void encoder(build *b, const text_to_text *m, const build_table *words)
     shared s = {.m = m, .side = &m->encoder, .past = NO_VALUE, .buckets = NO_VALUE, .biases = NO_VALUE};
     b->renames = s.side->renames;
     build_scope(b, "%s", s.side->name);
-    s.tokens = build_input(b, "source", SIB_I64, "B S");
-    value_id x = embed(b, &s, words);
+    value_id x;
+    if (m->front)
+        x = m->front(b, m);
+    else {
+        s.tokens = build_input(b, "source", SIB_I64, "B S");
+        x = embed(b, &s, words);
+    }
+    find_rotary(b, &s, x);
     for (int64_t i = 0; i < s.side->n_layers; i++) {
         build_attention at = {.size = s.side->size,
                               .heads = s.side->heads,
@@ -226,6 +254,7 @@ static void decoder(build *b, const text_to_text *m, const build_table *words)
         if (i == 0) {
             s.past = cache.past_k;
             x = embed(b, &s, words);
+            find_rotary(b, &s, x);
         }
         x = block(b, &s, x, i, &cache, true);
         build_cached(b, i, cache.heads, cache.size, &cache);

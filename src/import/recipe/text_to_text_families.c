@@ -19,15 +19,17 @@ static int64_t number(const build *b, const char *key, const char *or_key)
     return checkpoint_int(b->c, key, checkpoint_int(b->c, or_key, 0));
 }
 
-static void read_side(build *b, const text_to_text *m, text_side *s, const char *name)
+static void read_side(build *b, text_side *s, const char *name)
 {
     const char *layers = build_text(b, "%s.layers.", name), *first = build_text(b, "%s0", layers);
     b->renames = s->renames;
     s->name = name;
     s->n_layers = build_count(b, layers, ".self_attn.q_proj.weight");
     s->heads = number(b, build_text(b, "%s_attention_heads", name), "num_heads");
+    s->heads = checkpoint_int(b->c, build_text(b, "%s_num_attention_heads", name), s->heads);
     const int64_t rows = build_dim(b, build_text(b, "%s.self_attn.q_proj.weight", first), 0);
-    s->hidden = build_dim(b, build_text(b, "%s.%s.weight", first, m->gated ? "gate" : "fc1"), 0);
+    const char *inner = s->gated && !s->joined ? "gate" : "fc1";
+    s->hidden = build_dim(b, build_text(b, "%s.%s.weight", first, inner), 0) / (s->joined ? 2 : 1);
     if (b->code == SIB_OK && (s->heads < 1 || rows < 1 || rows % s->heads || s->hidden < 1))
         build_fail(b, SIB_ERR_FORMAT, "%s: %lld numbers cannot be %lld heads of the %s",
                    checkpoint_file(b->c, 0), (long long)rows, (long long)s->heads, name);
@@ -53,8 +55,8 @@ static text_to_text read_dims(build *b, const text_to_text_family *f)
 {
     text_to_text m = {.embedding_scale = 1, .unplaced = -1};
     f->set(b, &m);
-    read_side(b, &m, &m.encoder, "encoder");
-    read_side(b, &m, &m.decoder, "decoder");
+    read_side(b, &m.encoder, "encoder");
+    read_side(b, &m.decoder, "decoder");
     if (b->code == SIB_OK && (m.n_vocab < 1 || m.d < 1 || m.n_ctx < 1 || !(m.epsilon >= 0)))
         build_fail(b, SIB_ERR_FORMAT,
                    "%s: %lld tokens of %lld numbers, or epsilon or positions, are none that a model can have",

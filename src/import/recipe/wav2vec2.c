@@ -126,7 +126,7 @@ static speech read_dims(build *b)
     m.norms_first = build_fact_bool(b, "do_stable_layer_norm", false);
     m.conv_act = build_activation_named(b, build_fact_text(b, "feat_extract_activation", "gelu"));
     m.act = build_activation_named(b, build_fact_text(b, "hidden_act", "gelu"));
-    m.front = ctc_read_front(b);
+    m.front = ctc_read_front(b, true);
     if (!m.first_norm && !str_is(norm, "layer"))
         build_fail(b, SIB_ERR_UNSUPPORTED, "%s: feat_extract_norm is '%.*s', expected 'group' or 'layer'",
                    checkpoint_file(b->c, 0), (int)(norm.length < 60 ? norm.length : 60), norm.data);
@@ -140,14 +140,6 @@ static speech read_dims(build *b)
 }
 
 /* ---- Frames -------------------------------------------------------------------------------------------- */
-
-/* (x - mean) / sqrt(variance + 1e-7) of each row [B, T]. */
-static value_id normalized(build *b, value_id x)
-{
-    value_id axis = build_int(b, -1), centred = build_sub(b, x, build_2(b, "ReduceMean", x, axis)),
-             variance = build_2(b, "ReduceMean", build_mul(b, centred, centred), axis);
-    return build_2(b, "Div", centred, build_1(b, "Sqrt", build_add(b, variance, build_float(b, 1e-7))));
-}
 
 /* x [B, C, N], normed over C; scale and bias under the name, or none where it is NULL. */
 static value_id norm_channels(build *b, value_id x, const char *name, int64_t width)
@@ -404,8 +396,7 @@ void recipe_wav2vec2(build *b)
         return;
     add_metadata(b, &m);
     build_scope(b, "frames");
-    value_id samples = build_input(b, "samples", SIB_F32, "B T"),
-             x = frames(b, &m, m.front.normalize ? normalized(b, samples) : samples);
+    value_id x = frames(b, &m, ctc_samples(b, &m.front));
     x = encode(b, &m, project(b, &m, x));
     build_scope(b, "head");
     build_output(b, build_linear(b, x, "lm_head", m.d, m.n_vocab, BUILD_BIAS), "logits", SIB_F32, "B N %lld",

@@ -57,7 +57,7 @@ static const char *prefix_of(const checkpoint *c)
 {
     for (size_t i = 0; i < N_PREFIXES; i++) {
         char conv[64], decoder[64], theirs[64];
-        snprintf(conv, sizeof conv, "%sencoder.conv1.weight", prefixes[i]);
+        snprintf(conv, sizeof conv, "%sencoder.conv1.bias", prefixes[i]); /* which Moonshine's lacks */
         snprintf(decoder, sizeof decoder, "%sdecoder.token_embedding.weight", prefixes[i]);
         snprintf(theirs, sizeof theirs, "%sdecoder.embed_tokens.weight", prefixes[i]);
         if (checkpoint_find(c, conv) && (checkpoint_find(c, decoder) || checkpoint_find(c, theirs)))

@@ -1,11 +1,9 @@
 /* Speech to text by a recogniser with a CTC head, in chunks that overlap, as transformers' pipeline has them. */
-#include "base/alloc.h"
 #include "base/cancel.h"
 #include "base/error.h"
 #include "base/size.h"
 #include "job/nodes/ctc_text.h"
-#include "job/nodes/nodes.h"
-#include "job/whisper/letters.h"
+#include "job/nodes/speech.h"
 
 #include <math.h>
 #include <string.h>
@@ -52,19 +50,15 @@ static const job_port ctc_inputs[] = {
     {"clip_timestamps", SIB_PORT_NUMBERS, false,
      "start, end, start, ... of what is transcribed, seconds (all)"},
     {"language", SIB_PORT_TEXT, false, "what is spoken, for the output of this name (not known)"}};
-enum { OUT_TEXT, OUT_SEGMENTS, OUT_LANGUAGE };
-static const job_port ctc_outputs[] = {{"text", SIB_PORT_TEXT, false, "all of it"},
-                                       {"segments", SIB_PORT_SEGMENTS, false, "with times"},
-                                       {"language", SIB_PORT_TEXT, false, "as it was given"}};
 static const char *const ctc_calls[] = {"model"};
 
 typedef struct recogniser {
+    const job_step *s;
     ctc_rules rules;
     ctc_text text;
     const float *samples; /* (n) */
     size_t n, frame, min, chunk, stride;
     double rate;
-    size_t samples_port, logits_port;
 } recogniser;
 
 /* ---- Options -------------------------------------------------------------------------------------------- */
@@ -130,18 +124,6 @@ static sib_code read_rules(const job_step *s, recogniser *r, sib_error *err)
     return SIB_OK;
 }
 
-static sib_code find_ports(const job_step *s, recogniser *r, sib_error *err)
-{
-    const call_plan *p = job_call_plan(s->calls[0]);
-    r->samples_port = call_plan_input_named(p, "samples");
-    r->logits_port = call_plan_output_named(p, "logits");
-    if (r->samples_port == NO_INDEX || r->logits_port == NO_INDEX || call_plan_input(p, 1) ||
-        call_plan_output(p, 1))
-        return err_set(err, SIB_ERR_ARGUMENT,
-                       "%s: its call needs the ports 'samples' and 'logits', and no others", s->node->name);
-    return SIB_OK;
-}
-
 /* ---- Chunks --------------------------------------------------------------------------------------------- */
 
 /* Takes frames [from, to) of logits [1, frames, vocabulary], of which the first is frame `at` of the clip. */
@@ -170,32 +152,20 @@ static sib_code hear(const job_step *s, const recogniser *r, const float *sample
                      size_t *frames, sib_error *err)
 {
     const int64_t dims = (int64_t)n;
-    sib_tensor *chunk = NULL;
-    sib_value *given = NULL, *made = NULL;
-    *out = NULL;
-    sib_code code = sib_tensor_wrap(SIB_F32, 1, &dims, NULL, (void *)samples, NULL, NULL, &chunk, err);
-    if (code == SIB_OK)
-        code = sib_value_from_tensor(chunk, &given, err);
-    sib_tensor_free(&chunk);
-    job_value *in = code == SIB_OK ? job_value_tensor(given, SIB_PORT_TENSOR) : NULL;
-    if (code == SIB_OK)
-        code = in ? job_call_run(s->calls[0], &in, &made, err) : err_memory(err, sizeof *in, "a chunk");
-    job_value_release(in);
-    const sib_tensor *logits = code == SIB_OK ? sib_value_tensor(made) : NULL;
-    const size_t rank = logits ? sib_tensor_rank(logits) : 0;
-    if (code == SIB_OK && (rank < 2 || (size_t)sib_tensor_dims(logits)[rank - 1] != r->rules.n_texts))
+    sib_code code = speech_call(s, 0, "samples", SIB_F32, 1, &dims, samples, "logits", out, err);
+    const size_t rank = code == SIB_OK ? sib_tensor_rank(*out) : 0;
+    if (code == SIB_OK && (rank < 2 || (size_t)sib_tensor_dims(*out)[rank - 1] != r->rules.n_texts))
         code = err_set(err, SIB_ERR_ARGUMENT, "%s: the model's logits do not have the %zu texts' last axis",
                        s->node->name, r->rules.n_texts);
-    if (code == SIB_OK)
-        code = sib_tensor_convert(logits, SIB_F32, SIB_OVERFLOW_IEEE, out, err);
     *frames = code == SIB_OK ? (size_t)sib_tensor_count(*out) / r->rules.n_texts : 0;
-    sib_value_free(&made);
     return code;
 }
 
 /* Samples [from, to) of the recording. */
-static sib_code do_clip(const job_step *s, recogniser *r, size_t from, size_t to, sib_error *err)
+static sib_code do_clip(void *self, size_t from, size_t to, sib_error *err)
 {
+    recogniser *r = self;
+    const job_step *s = r->s;
     const size_t chunk = r->chunk ? r->chunk : size_max(to - from, 1),
                  step = chunk - 2 * r->stride * !!r->chunk;
     sib_code code = ctc_text_clip(&r->text, err);
@@ -224,64 +194,22 @@ static sib_code do_clip(const job_step *s, recogniser *r, size_t from, size_t to
     return code == SIB_OK ? ctc_text_end(&r->text, err) : code;
 }
 
-static sib_code do_clips(const job_step *s, recogniser *r, sib_error *err)
-{
-    const double *clips;
-    size_t n;
-    step_numbers(s, IN_CLIPS, &clips, &n);
-    sib_code code = n ? SIB_OK : do_clip(s, r, 0, r->n, err);
-    for (size_t i = 0; i < n; i++)
-        if (!(clips[i] >= 0 && clips[i] < 1e9))
-            return err_set(err, SIB_ERR_ARGUMENT, "%s: clip_timestamps: %g s is out of range for a recording",
-                           s->node->name, clips[i]);
-    for (size_t i = 0; i < n && code == SIB_OK; i += 2) {
-        const size_t from = size_min(r->n, (size_t)rint(clips[i] * r->rate)),
-                     to = i + 1 < n ? size_min(r->n, (size_t)rint(clips[i + 1] * r->rate)) : r->n;
-        code = do_clip(s, r, from, to, err);
-    }
-    return code;
-}
-
 /* ---- The node ------------------------------------------------------------------------------------------- */
-
-static void drop_segments(void *owner)
-{
-    whisper_segments_cut(owner, 0);
-    mem_free(owner);
-}
-
-static sib_code give(job_step *s, recogniser *r, sib_error *err)
-{
-    const sib_str text = whisper_trim(buf_str(&r->text.text));
-    const char *language = step_text(s, IN_LANGUAGE, "");
-    sib_code code = step_give(s, OUT_TEXT, job_value_text(text.data, text.length), err);
-    if (code == SIB_OK)
-        code = step_give(s, OUT_LANGUAGE, job_value_text(language, strlen(language)), err);
-    whisper_segments *kept = code == SIB_OK ? mem_alloc(1, sizeof *kept) : NULL;
-    if (code != SIB_OK || !kept)
-        return code != SIB_OK ? code : err_memory(err, sizeof *kept, "segments");
-    *kept = r->text.segments;
-    r->text.segments = (whisper_segments){0};
-    const sib_port_value segments = {.type = SIB_PORT_SEGMENTS, .segments = {kept->data, kept->n}};
-    return step_give(s, OUT_SEGMENTS, job_value_owning(segments, kept, drop_segments), err);
-}
 
 static sib_code ctc_run(job_step *s, sib_error *err)
 {
-    recogniser r = {0};
+    recogniser r = {.s = s};
     sib_code code = step_samples(s, IN_AUDIO, &r.samples, &r.n, err);
     if (code == SIB_OK)
         code = read_chunks(s, &r, err);
     if (code == SIB_OK)
         code = read_rules(s, &r, err);
-    if (code == SIB_OK)
-        code = find_ports(s, &r, err);
     r.text.rules = &r.rules;
     r.text.watch = s->watch;
     if (code == SIB_OK)
-        code = do_clips(s, &r, err);
+        code = speech_clips(s, IN_CLIPS, r.rate, r.n, do_clip, &r, err);
     if (code == SIB_OK)
-        code = give(s, &r, err);
+        code = speech_give(s, buf_str(&r.text.text), &r.text.segments, IN_LANGUAGE, err);
     ctc_text_free(&r.text);
     return code;
 }
@@ -290,8 +218,8 @@ const job_op job_op_ctc = {.name = "ctc",
                            .meaning = "speech to text by a recogniser with a CTC head",
                            .inputs = ctc_inputs,
                            .n_inputs = sizeof ctc_inputs / sizeof *ctc_inputs,
-                           .outputs = ctc_outputs,
-                           .n_outputs = sizeof ctc_outputs / sizeof *ctc_outputs,
+                           .outputs = speech_outputs,
+                           .n_outputs = SPEECH_OUTPUTS,
                            .calls = ctc_calls,
                            .n_calls = 1,
                            .n_needed = 1,

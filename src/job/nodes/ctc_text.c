@@ -2,7 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
-#include "job/whisper/letters.h"
+#include "job/nodes/speech.h"
 #include "text/chars/chars.h"
 #include "text/chars/utf8.h"
 
@@ -77,18 +77,6 @@ static void drop_open(ctc_text *t)
     t->open.blanks = blanks;
 }
 
-/* Passes the last segment on. */
-static sib_code tell(const ctc_text *t, size_t text_before, sib_error *err)
-{
-    const job_watch *w = t->watch;
-    sib_code code = SIB_OK;
-    if (w && w->segment)
-        code = w->segment(w->context, &t->segments.data[t->segments.n - 1], err);
-    if (code == SIB_OK && w && w->text)
-        code = w->text(w->context, t->text.data + text_before, t->text.n - text_before, err);
-    return code == SIB_OK ? code : err_set(err, code, "a callback ended the transcription");
-}
-
 static sib_code end_segment(ctc_text *t, sib_error *err)
 {
     const ctc_rules *r = t->rules;
@@ -126,7 +114,8 @@ static sib_code end_segment(ctc_text *t, sib_error *err)
         t->open.n = 0;
     }
     drop_open(t);
-    return tell(t, before, err);
+    const sib_str added = {t->text.data + before, t->text.n - before};
+    return speech_pass(t->watch, &t->segments.data[t->segments.n - 1], added, err);
 }
 
 /* ---- Words ---------------------------------------------------------------------------------------------- */

@@ -1,0 +1,27 @@
+/* What nodes share that recognise speech with a model of one input: its calls, clips of a recording, and what they give. */
+#ifndef JOB_NODES_SPEECH_H
+#define JOB_NODES_SPEECH_H
+
+#include "job/nodes/nodes.h"
+#include "job/whisper/segments.h"
+
+/* Outputs of the nodes, in order. */
+enum { SPEECH_TEXT, SPEECH_SEGMENTS, SPEECH_LANGUAGE, SPEECH_OUTPUTS };
+extern const job_port speech_outputs[SPEECH_OUTPUTS];
+
+/* Calls the node's call number `call` with a tensor of dims (rank) over data as `port`, the only one that is not fixed. *out:
+   its output `gives` as float32, the caller's; where out is NULL it is not read. Errors: SIB_ERR_ARGUMENT (a port that the
+   call lacks), those of the call. */
+sib_code speech_call(const job_step *s, size_t call, const char *port, sib_dtype dtype, size_t rank,
+                     const int64_t *dims, const void *data, const char *gives, sib_tensor **out,
+                     sib_error *err);
+/* Calls each(self, from, to) for the clips of a recording of n samples that input `port` has as seconds, or for all of it. */
+sib_code speech_clips(const job_step *s, size_t port, double rate, size_t n,
+                      sib_code (*each)(void *self, size_t from, size_t to, sib_error *err), void *self,
+                      sib_error *err);
+/* Passes a segment that is final on, with the text that it adds to the transcript. */
+sib_code speech_pass(const job_watch *w, const sib_segment *segment, sib_str text, sib_error *err);
+/* Gives the outputs: the text without blanks at its ends, the segments, which it takes over, and the language of an input. */
+sib_code speech_give(job_step *s, sib_str text, whisper_segments *segments, size_t language, sib_error *err);
+
+#endif
