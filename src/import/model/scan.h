@@ -26,4 +26,16 @@ void build_scan_end(build *b, build_scan *s);
 value_id build_causal_conv(build *b, value_id x, const char *name, int64_t n, int64_t layer,
                            const char *batch);
 
+/* A selective state space of `heads` heads: h = exp(step rate) h + step x in^T, y = h out, with a number `step` and `rate` a head,
+   and rows `in` and `out` (B and C) that the heads of a group share. */
+typedef struct build_state_space {
+    int64_t heads, size, groups, width; /* size: of a head; width: of its state, which is [size, width] */
+    int64_t layer;
+    value_id x, step;         /* [B, N, heads * size], [B, N, heads] */
+    value_id rate;            /* [heads], below 0 */
+    value_id in_row, out_row; /* [B, N, groups * width] */
+} build_state_space;
+/* [B, N, heads * size]. The state is "state.LAYER.ssm" [B, heads, size, width], zero at first, and "next.LAYER.ssm". */
+value_id build_state_space_scan(build *b, const build_state_space *m);
+
 #endif

@@ -1,13 +1,64 @@
 #include "import/read/json.h"
 
+#include "base/alloc.h"
+
+#include <float.h>
 #include <stdio.h>
+#include <string.h>
 
 #define MAX_BYTES (256u << 20)
+
+/* ---- Infinity, which Python writes and JSON does not have ----------------------------------------------- */
+
+#define INFINITE "Infinity"
+#define LARGE    "1.7e+308" /* as long */
+
+/* Puts a large number in the place of each Infinity that is no string. Returns how many there were. */
+static size_t replace_infinite(char *text, size_t size)
+{
+    const size_t length = strlen(INFINITE);
+    size_t n = 0;
+    bool quoted = false;
+    for (size_t i = 0; i < size; i++) {
+        if (quoted && text[i] == '\\')
+            i++;
+        else if (text[i] == '"')
+            quoted = !quoted;
+        else if (!quoted && size - i >= length && !memcmp(text + i, INFINITE, length)) {
+            memcpy(text + i, LARGE, length);
+            n++;
+        }
+    }
+    return n;
+}
+
+static json_t *load(byte_span bytes, json_error_t *why)
+{
+    const size_t flags = JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL;
+    json_t *out = json_loadb((const char *)bytes.data, bytes.size, flags, why);
+    char *copy = out ? NULL : mem_alloc(bytes.size, 1);
+    if (copy) {
+        memcpy(copy, bytes.data, bytes.size);
+        if (replace_infinite(copy, bytes.size))
+            out = json_loadb(copy, bytes.size, flags, why);
+    }
+    mem_free(copy);
+    return out;
+}
+
+/* {"__float__": "Infinity"}, as transformers writes it, among the numbers of a list. */
+static bool is_infinite(const json_t *v)
+{
+    const char *text = json_object_size(v) == 1 ? json_string_value(json_object_get(v, "__float__")) : NULL;
+    return text && !strcmp(text, INFINITE);
+}
+
+/* ---- Parsing and facts ---------------------------------------------------------------------------------- */
 
 sib_code json_parse(ckpt_file *s, byte_span bytes, uint64_t at, json_t **out)
 {
     json_error_t why;
-    *out = json_loadb((const char *)bytes.data, bytes.size, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &why);
+    *out = load(bytes, &why);
     if (!*out)
         return ckpt_fail(s, SIB_ERR_FORMAT, at + (why.position > 0 ? (uint64_t)why.position : 0),
                          "cannot be parsed as JSON: %s", why.text);
@@ -45,8 +96,9 @@ static bool kind_of_all(const json_t *list, fact_kind *kind)
 {
     *kind = FACT_INT;
     for (size_t i = 0; i < json_array_size(list); i++) {
-        fact_kind one;
-        if (!kind_of(json_array_get(list, i), &one) || !key_join_kinds(i, kind, one))
+        const json_t *v = json_array_get(list, i);
+        fact_kind one = FACT_FLOAT;
+        if ((!is_infinite(v) && !kind_of(v, &one)) || !key_join_kinds(i, kind, one))
             return false;
     }
     return true;
@@ -58,7 +110,7 @@ static sib_code put_item(ckpt_file *s, const json_t *v, fact_kind kind, void *it
     if (kind == FACT_INT)
         ((int64_t *)items)[i] = json_integer_value(v);
     else if (kind == FACT_FLOAT)
-        ((double *)items)[i] = json_number_value(v);
+        ((double *)items)[i] = is_infinite(v) ? DBL_MAX : json_number_value(v);
     else if (kind == FACT_BOOL)
         ((bool *)items)[i] = json_is_true(v);
     else

@@ -14,8 +14,7 @@ typedef struct mamba {
 
 bool recipe_is_mamba(const checkpoint *c)
 {
-    return checkpoint_find(c, "backbone.layers.0.mixer.A_log") &&
-           checkpoint_find(c, "backbone.layers.0.mixer.x_proj.weight");
+    return checkpoint_find(c, "backbone.layers.0.mixer.A_log") != NULL;
 }
 
 /* ---- Dimensions ---------------------------------------------------------------------------------------- */
@@ -39,7 +38,7 @@ static mamba read_dims(build *b)
         build_fail(
             b, SIB_ERR_UNSUPPORTED,
             "%s: models of the type '%.*s' (model_type) have weight names like Mamba's, but the recipe "
-            "is for mamba and falcon_mamba",
+            "is for mamba, mamba2 and falcon_mamba",
             checkpoint_file(b->c, 0), (int)type.length, type.data);
     if (!str_is(act, "silu") && !str_is(act, "swish"))
         build_fail(b, SIB_ERR_UNSUPPORTED, "%s: the activation '%.*s' is not supported by the recipe mamba",
@@ -136,6 +135,10 @@ static value_id mixer(build *b, value_id x, int64_t i, const mamba *m)
 
 void recipe_mamba(build *b)
 {
+    if (!build_find(b, "backbone.layers.0.mixer.x_proj.weight")) {
+        recipe_mamba2(b);
+        return;
+    }
     mamba m = read_dims(b);
     if (b->code != SIB_OK)
         return;

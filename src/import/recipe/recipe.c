@@ -12,8 +12,8 @@ static const recipe recipes[] = {
     {"gpt2", "text: GPT-2 (Hugging Face)", "gpt2", recipe_is_gpt2, recipe_gpt2},
     {"rwkv", "text: RWKV 4, 5.2, 6 and 7 (BlinkDL, rwkv.cpp), 4 also of Hugging Face", "rwkv", recipe_is_rwkv,
      recipe_rwkv},
-    {"mamba", "text: Mamba, Falcon Mamba (Hugging Face)", "mamba, falcon_mamba", recipe_is_mamba,
-     recipe_mamba},
+    {"mamba", "text: Mamba 1 and 2, Falcon Mamba (Hugging Face)", "mamba, mamba2, falcon_mamba",
+     recipe_is_mamba, recipe_mamba},
     /* Before llama, which takes names like its own for its own. */
     {"t5", "text to text, an encoder and a decoder: T5, Flan-T5, mT5, UMT5 (Hugging Face)", "t5, mt5, umt5",
      recipe_is_t5, recipe_t5},

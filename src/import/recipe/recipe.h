@@ -34,6 +34,7 @@ bool recipe_is_moonshine(const checkpoint *c);
 void recipe_moonshine(build *b);
 bool recipe_is_mamba(const checkpoint *c);
 void recipe_mamba(build *b);
+void recipe_mamba2(build *b); /* mamba's, for Mamba 2 */
 bool recipe_is_wav2vec2(const checkpoint *c);
 void recipe_wav2vec2(build *b);
 bool recipe_is_vit(const checkpoint *c);

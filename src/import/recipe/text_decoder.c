@@ -121,7 +121,7 @@ static value_id attention(build *b, const text_decoder *m, value_id y, const tex
 
 static value_id (*const mixers[TEXT_MIXERS])(build *b, const text_decoder *m, value_id y,
                                              const text_place *p) = {attention, text_latent, text_short_conv,
-                                                                     text_delta_rule};
+                                                                     text_delta_rule, text_state_space};
 
 /* ---- The MLP ------------------------------------------------------------------------------------------- */
 
@@ -239,6 +239,8 @@ static value_id block(build *b, const text_decoder *m, value_id x, const text_pl
     value_id y = norm_in(b, m, mixers[p->mixer](b, m, seen, p), where, m->after_attention),
              sum =
                  norm_in(b, m, build_add(b, x, scaled(b, y, m->residual_scale)), where, m->behind_attention);
+    if (m->mixers_alone)
+        return sum;
     y = m->parallel && !m->before_mlp ? seen : norm_in(b, m, m->parallel ? x : sum, where, m->before_mlp);
     y = norm_in(b, m, mlp(b, m, y, where), where, m->after_mlp);
     return norm_in(b, m, build_add(b, sum, scaled(b, y, m->residual_scale)), where, m->behind_mlp);
@@ -247,12 +249,14 @@ static value_id block(build *b, const text_decoder *m, value_id x, const text_pl
 static void add_metadata(build *b, const text_decoder *m)
 {
     build_add_metadata_int(b, "n_vocab", m->n_vocab);
-    build_add_metadata_int(b, "n_ctx", m->n_ctx);
     build_add_metadata_int(b, "n_embd", m->d);
+    build_add_metadata_int(b, "n_layer", m->n_layers);
+    if (m->mixers_alone)
+        return;
+    build_add_metadata_int(b, "n_ctx", m->n_ctx);
     build_add_metadata_int(b, "n_head", m->heads);
     build_add_metadata_int(b, "n_kv_head", m->kv_heads);
     build_add_metadata_int(b, "head_size", m->size);
-    build_add_metadata_int(b, "n_layer", m->n_layers);
 }
 
 /* What layers share: made where the first needs it. */

@@ -23,8 +23,15 @@ typedef enum text_mixer {
     TEXT_LATENT, /* attention over a low-rank vector for all heads (DeepSeek) */
     TEXT_CONV,   /* a short convolution (LFM2) */
     TEXT_DELTA,  /* a gated delta rule (Qwen3-Next) */
+    TEXT_STATES, /* a selective state space (Mamba 2) */
     TEXT_MIXERS
 } text_mixer;
+
+/* Mamba 2's mixer: heads, in groups whose heads share what goes in and comes out. */
+typedef struct text_states {
+    int64_t heads, size, groups, width; /* size: of a head; width: of its state, which is [size, width] */
+    double min_step, max_step;          /* bounds of the time that a token takes; 0 and above FLT_MAX: none */
+} text_states;
 
 typedef struct text_layer {
     text_mixer mixer;
@@ -61,6 +68,8 @@ typedef struct text_decoder {
         values; /* latent attention: width of the vector, and of a head what is not rotated and its values */
     int64_t delta_keys, delta_values, delta_heads,
         delta_value_heads; /* the delta rule: sizes of heads, and heads */
+    text_states states;
+    bool mixers_alone; /* layers have no MLP */
     int64_t
         words; /* width of tokens' rows, where matrices project_in and project_out make them d and back; 0: d */
     double qkv_clip; /* queries, keys and values are clipped to -qkv_clip to qkv_clip; 0: not */

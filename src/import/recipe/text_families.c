@@ -369,7 +369,7 @@ static const text_family families[] = {
     {"cohere", "command-r", set_cohere, text_names_gguf, false, NULL, NULL},
     {"cohere2", "cohere2", set_cohere2, text_names_gguf, false, NULL, NULL},
     {"gpt_neox", "gptneox", set_neox, text_names_gguf, false, NULL, text_names_neox},
-    {"falcon", "falcon", set_falcon, text_names_gguf, false, NULL, text_names_falcon},
+    {"falcon", "falcon", set_falcon, text_names_gguf, false, NULL, text_names_bloom},
     {"opt", NULL, set_opt, NULL, false, NULL, text_names_opt},
     {"bloom", "bloom", set_bloom, text_names_gguf, false, "apply_residual_connection_post_layernorm",
      text_names_bloom},

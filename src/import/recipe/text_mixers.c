@@ -12,7 +12,7 @@ static value_id norm(build *b, value_id x, const char *name, int64_t n, double e
     return build_norm(b, "RMSNormalization", x, scale, NO_VALUE, epsilon);
 }
 
-static value_id linear(build *b, value_id x, const char *name, int64_t in, int64_t out)
+value_id text_linear(build *b, value_id x, const char *name, int64_t in, int64_t out)
 {
     const bool biased = build_find(b, build_text(b, "%s.bias", name)) != NULL;
     return build_linear(b, x, name, in, out, biased ? BUILD_BIAS : BUILD_NO_BIAS);
@@ -28,10 +28,11 @@ static value_id latent_queries(build *b, const text_decoder *m, value_id y, cons
     const int64_t out = m->heads * (m->plain + m->size - m->rank);
     const char *low = build_text(b, "%s.q_a_proj", name);
     if (!build_find(b, build_text(b, "%s.weight", low)))
-        return linear(b, y, build_text(b, "%s.q_proj", name), m->d, out);
+        return text_linear(b, y, build_text(b, "%s.q_proj", name), m->d, out);
     const int64_t rank = build_dim(b, build_text(b, "%s.weight", low), 0);
-    y = norm(b, linear(b, y, low, m->d, rank), build_text(b, "%s.q_a_layernorm", name), rank, LATENT_EPSILON);
-    return linear(b, y, build_text(b, "%s.q_b_proj", name), rank, out);
+    y = norm(b, text_linear(b, y, low, m->d, rank), build_text(b, "%s.q_a_layernorm", name), rank,
+             LATENT_EPSILON);
+    return text_linear(b, y, build_text(b, "%s.q_b_proj", name), rank, out);
 }
 
 /* The matrices that make keys and values of the vector: [heads, plain, rank] and [heads, rank, values]. */
@@ -69,14 +70,14 @@ value_id text_latent(build *b, const text_decoder *m, value_id y, const text_pla
     q[1] = build_reshape(b, q[1], 4, (const int64_t[]){0, 0, m->heads, rotated});
     q[0] = by_heads(b, q[0], matrices[0], m->heads, m->plain);
     at->q = build_reshape(b, build_concat(b, -1, 2, q), 3, (const int64_t[]){0, 0, m->heads * m->size});
-    build_split_as(b, linear(b, y, build_text(b, "%s.kv_a_proj_with_mqa", name), m->d, m->size), -1, 2, ends,
-                   k);
+    build_split_as(b, text_linear(b, y, build_text(b, "%s.kv_a_proj_with_mqa", name), m->d, m->size), -1, 2,
+                   ends, k);
     at->v = k[0] = norm(b, k[0], build_text(b, "%s.kv_a_layernorm", name), m->rank, LATENT_EPSILON);
     k[1] = build_rotate(b, k[1], 1, rotated, p->rotary);
     at->k = build_concat(b, -1, 2, k);
     y = by_heads(b, build_attend(b, at), matrices[1], m->heads, m->rank);
     y = build_reshape(b, y, 3, (const int64_t[]){0, 0, m->heads * m->values});
-    return linear(b, y, build_text(b, "%s.o_proj", name), m->heads * m->values, m->d);
+    return text_linear(b, y, build_text(b, "%s.o_proj", name), m->heads * m->values, m->d);
 }
 
 /* ---- Short convolutions -------------------------------------------------------------------------------- */
@@ -85,10 +86,10 @@ value_id text_short_conv(build *b, const text_decoder *m, value_id y, const text
 {
     const char *name = build_text(b, "%s.conv", p->where);
     value_id parts[3]; /* a gate before, a gate behind, what is convolved */
-    build_split(b, linear(b, y, build_text(b, "%s.in_proj", name), m->d, 3 * m->d), -1, 3, parts);
+    build_split(b, text_linear(b, y, build_text(b, "%s.in_proj", name), m->d, 3 * m->d), -1, 3, parts);
     y = build_causal_conv(b, build_mul(b, parts[0], parts[2]), build_text(b, "%s.conv", name), m->d, p->layer,
                           "B");
-    return linear(b, build_mul(b, parts[1], y), build_text(b, "%s.out_proj", name), m->d, m->d);
+    return text_linear(b, build_mul(b, parts[1], y), build_text(b, "%s.out_proj", name), m->d, m->d);
 }
 
 /* ---- The gated delta rule ------------------------------------------------------------------------------ */
@@ -168,9 +169,9 @@ value_id text_delta_rule(build *b, const text_decoder *m, value_id y, const text
                   sizes[] = {t.keys, t.keys, each * t.values, each * t.values}, ones[] = {each, each},
                   widths[] = {k, k, v};
     value_id parts[4], rates[2], qkv[3];
-    grouped(b, linear(b, y, build_text(b, "%s.in_proj_qkvz", name), m->d, 2 * k + 2 * v), &t, 4, sizes,
+    grouped(b, text_linear(b, y, build_text(b, "%s.in_proj_qkvz", name), m->d, 2 * k + 2 * v), &t, 4, sizes,
             parts);
-    grouped(b, linear(b, y, build_text(b, "%s.in_proj_ba", name), m->d, 2 * t.all), &t, 2, ones, rates);
+    grouped(b, text_linear(b, y, build_text(b, "%s.in_proj_ba", name), m->d, 2 * t.all), &t, 2, ones, rates);
     value_id x = build_causal_conv(b, build_concat(b, -1, 3, parts), build_text(b, "%s.conv1d", name),
                                    2 * k + v, p->layer, "B");
     build_split_as(b, build_silu(b, x), -1, 3, widths, qkv);
@@ -183,5 +184,5 @@ value_id text_delta_rule(build *b, const text_decoder *m, value_id y, const text
                              rows_of(b, build_1(b, "Sigmoid", rates[0]), &t, 1)};
     y = norm(b, delta_scan(b, rows, &t, p->layer), build_text(b, "%s.norm", name), t.values, m->epsilon);
     y = build_mul(b, build_reshape(b, y, 3, (const int64_t[]){0, 0, v}), build_silu(b, parts[3]));
-    return linear(b, y, build_text(b, "%s.out_proj", name), v, m->d);
+    return text_linear(b, y, build_text(b, "%s.out_proj", name), v, m->d);
 }

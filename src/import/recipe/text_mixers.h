@@ -24,5 +24,13 @@ value_id text_short_conv(build *b, const text_decoder *m, value_id y, const text
 /* The gated delta rule (Yang et al. 2024), S = a S + k b (v - k a S), out = q S for each head. States: conv, and delta
    [B, value heads, size of keys, size of values]. */
 value_id text_delta_rule(build *b, const text_decoder *m, value_id y, const text_place *p);
+/* A selective state space with a gate (Dao and Gu 2024). States: conv, and ssm [B, heads, size, width]. */
+value_id text_state_space(build *b, const text_decoder *m, value_id y, const text_place *p);
+
+/* Sets what the weights of such a layer, called `first`, and config.json say of it. */
+void text_states_read(build *b, text_states *s, const char *first, int64_t groups);
+
+/* x [..., in] to [..., out], with a bias where the checkpoint has one. */
+value_id text_linear(build *b, value_id x, const char *name, int64_t in, int64_t out);
 
 #endif

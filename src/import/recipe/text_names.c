@@ -25,7 +25,8 @@
 const build_rename text_names_gguf[] = GGUF_NAMES(".ffn_norm");
 const build_rename text_names_gguf_behind[] = GGUF_NAMES(".post_attention_norm");
 
-/* Hugging Face's names where they are not Llama's. */
+/* Hugging Face's names where they are not Llama's. The first row that a part of a name begins with is taken, and what it takes
+   no other row sees: the dot behind ".mlp" is left to those of the matrices. */
 const build_rename text_names_neox[] = {
     {"model.embed_tokens", "gpt_neox.embed_in"},
     {"model.norm", "gpt_neox.final_layer_norm"},
@@ -37,17 +38,8 @@ const build_rename text_names_neox[] = {
     {".mlp.c_proj", ".mlp.dense_4h_to_h"},
     {NULL, NULL},
 };
-const build_rename text_names_falcon[] = {
-    {"model.embed_tokens", "transformer.word_embeddings"},
-    {"model.norm", "transformer.ln_f"},
-    {"model.layers.", "transformer.h."},
-    {".self_attn.qkv_proj", ".self_attention.query_key_value"},
-    {".self_attn.o_proj", ".self_attention.dense"},
-    {".mlp.c_fc", ".mlp.dense_h_to_4h"},
-    {".mlp.c_proj", ".mlp.dense_4h_to_h"},
-    {NULL, NULL},
-};
 const build_rename text_names_bloom[] = {
+    /* and Falcon's, which has no norm of embeddings */
     {"model.embed_tokens", "transformer.word_embeddings"},
     {"model.embed_norm", "transformer.word_embeddings_layernorm"},
     {"model.norm", "transformer.ln_f"},
@@ -82,8 +74,8 @@ const build_rename text_names_stablelm[] = {
     {NULL, NULL},
 };
 const build_rename text_names_mixtral[] = {
-    {".mlp.", ".block_sparse_moe."}, {".gate_proj", ".w1"}, {".up_proj", ".w3"},
-    {".down_proj", ".w2"},           {NULL, NULL},
+    {".mlp", ".block_sparse_moe"}, {".gate_proj", ".w1"}, {".up_proj", ".w3"},
+    {".down_proj", ".w2"},         {NULL, NULL},
 };
 const build_rename text_names_granite_moe[] = {
     {".mlp.experts.gate_up_proj", ".block_sparse_moe.input_linear.weight"},
@@ -122,10 +114,7 @@ const build_rename text_names_lfm2[] = {
     {".self_attn.q_norm", ".self_attn.q_layernorm"},
     {".self_attn.k_norm", ".self_attn.k_layernorm"},
     {".mlp.gate.e_score_correction_bias", ".feed_forward.expert_bias"},
-    {".mlp.gate_proj", ".feed_forward.w1"},
-    {".mlp.up_proj", ".feed_forward.w3"},
-    {".mlp.down_proj", ".feed_forward.w2"},
-    {".mlp.", ".feed_forward."},
+    {".mlp", ".feed_forward"},
     {".gate_proj", ".w1"},
     {".up_proj", ".w3"},
     {".down_proj", ".w2"},

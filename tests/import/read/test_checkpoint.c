@@ -157,6 +157,35 @@ TEST(test_folder)
     CHECK_FAILS(checkpoint_open(paths, 1, &c, &err), SIB_ERR_FORMAT, err, "config.json");
 }
 
+/* Python writes Infinity, and transformers an object; both become large numbers, but not within strings. */
+TEST(test_json_infinity)
+{
+    static const char infinite[] =
+        "{\"a\": [0, Infinity], \"b\": [1, {\"__float__\": \"Infinity\"}], \"c\": -Infinity, "
+        "\"d \\\"Infinity\": \"Infinity \\\\\", \"e\": [{\"__float__\": \"1\"}]}";
+    sib_error err = SIB_ERROR_INIT;
+    checkpoint *c = NULL;
+    char sub[300];
+    const char *paths[] = {sub};
+    snprintf(sub, sizeof sub, "%s/infinite", folder);
+    assert_int_equal(mkdir(sub, 0700), 0);
+    file_save(sub, "model.safetensors", one_weight("w"));
+    file_save(sub, "config.json", text(infinite));
+    CHECK_OK(checkpoint_open(paths, 1, &c, &err), err);
+    const fact *a = checkpoint_fact(c, "a"), *b = checkpoint_fact(c, "b"),
+               *d = checkpoint_fact(c, "d \"Infinity");
+    assert_true(a && a->list && a->kind == FACT_FLOAT && a->floats[0] == 0 && a->floats[1] > 1e308);
+    assert_true(b && b->list && b->kind == FACT_FLOAT && b->floats[0] == 1 && b->floats[1] > 1e308);
+    assert_true(checkpoint_float(c, "c", 0) < -1e308 && isfinite(checkpoint_float(c, "c", 0)));
+    assert_true(d && d->kind == FACT_STRING && str_is(d->strings[0], "Infinity \\"));
+    assert_non_null(checkpoint_fact(c, "e.0.__float__"));
+    checkpoint_free(&c);
+    file_save(sub, "config.json", text("{\"a\": Infinity Infinity}"));
+    CHECK_FAILS(checkpoint_open(paths, 1, &c, &err), SIB_ERR_FORMAT, err, "JSON");
+    file_save(sub, "config.json", text("{\"a\": Infinit"));
+    CHECK_FAILS(checkpoint_open(paths, 1, &c, &err), SIB_ERR_FORMAT, err, "JSON");
+}
+
 TEST(test_json_refused)
 {
     sib_error err = SIB_ERROR_INIT;
