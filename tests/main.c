@@ -41,14 +41,22 @@ void check_set_fixture(int (*set_up)(void), int (*tear_down)(void))
     end = tear_down;
 }
 
+static uint64_t held; /* before the first test */
+
 static int set_up(__attribute__((unused)) void **state)
 {
+    held = check_held();
     return begin ? begin() : 0;
 }
 
+/* What the tests leave allocated was not freed by them, or by the library. */
 static int tear_down(__attribute__((unused)) void **state)
 {
-    return end ? end() : 0;
+    int failed = end ? end() : 0;
+    if (check_held() == held)
+        return failed;
+    print_error("%lld bytes are held that were not before the tests\n", (long long)(check_held() - held));
+    return 1;
 }
 
 int main(int argc, char **argv)
