@@ -313,6 +313,46 @@ TEST(test_passes)
     sample_end(&s);
 }
 
+TEST(test_chosen_passes)
+{
+    static const struct {
+        const char *words;
+        bool identity, dead;
+    } cases[] = {{NULL, true, true},
+                 {"", true, true},
+                 {"-dead", true, false},
+                 {"-dead,dead", true, true},
+                 {"-all,dead", false, true},
+                 {"-all", false, false},
+                 {"-identity,-dead", false, false},
+                 {"dead", true, true},
+                 {"-all,identity", true, false},
+                 {"-dead,", true, false}};
+    sib_error err = SIB_ERROR_INIT;
+    bool chosen;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        CHECK_OK(pass_chosen(cases[i].words, passes, N_PASSES, "identity", &chosen, &err), err);
+        assert_int_equal(chosen, cases[i].identity);
+        CHECK_OK(pass_chosen(cases[i].words, passes, N_PASSES, "dead", &chosen, &err), err);
+        assert_int_equal(chosen, cases[i].dead);
+        CHECK_OK(pass_chosen(cases[i].words, passes, N_PASSES, "none", &chosen, &err), err);
+        assert_false(chosen);
+    }
+    static const char *const wrong[] = {"dea", "-deadly", "-", "identity,x", "all x"};
+    for (size_t i = 0; i < COUNT(wrong); i++) {
+        CHECK_FAILS(pass_chosen(wrong[i], passes, N_PASSES, "dead", &chosen, &err), SIB_ERR_ARGUMENT, err,
+                    "' is not a pass; the passes are identity, dead");
+        assert_false(chosen);
+    }
+    static const pass twice[] = {{"a", "", pass_dead}, {"b", "", pass_dead}, {"a", "", pass_identity}};
+    CHECK_FAILS(pass_chosen("c", twice, 3, "a", &chosen, &err), SIB_ERR_ARGUMENT, err,
+                "'c' is not a pass; the passes are a, b");
+    mem_fail_after(0);
+    sib_code code = pass_chosen(NULL, passes, N_PASSES, "dead", &chosen, &err);
+    mem_fail_never();
+    CHECK_FAILS(code, SIB_ERR_MEMORY, err, "2 bytes for the passes");
+}
+
 /* An Identity that makes an output stays; a chain of dead nodes goes at once; subgraphs are rewritten too. */
 TEST(test_pass_details)
 {
