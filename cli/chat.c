@@ -5,6 +5,7 @@
 #include "interrupt.h"
 #include "job_model.h"
 #include "job_values.h"
+#include "lines.h"
 #include "shared_options.h"
 
 #include <stdlib.h>
@@ -12,7 +13,7 @@
 #include <unistd.h>
 
 typedef struct settings {
-    const char *model, *tokenizer, *system, *tools, *backend;
+    const char *model, *tokenizer, *system, *tools, *history, *backend;
     extension_settings ext;
     cli_list inputs, stops;
     guess_settings guesses;
@@ -39,16 +40,16 @@ static const cli_option options[] = {
     OPT_THREADS("0"),
     OPT_EXTENSIONS,
     OPT_VERBOSE,
+    OPT_FILE("history", history, "FILE", "keep the lines that are typed in FILE, for later chats too"),
     OPT_FLAG("json", json, "print all messages as one JSON document in the end, and nothing before"),
     OPT_END};
 
 static const char more[] =
-    "Reads a message from each line of standard input and shows the answer as it is made. A line that ends "
-    "with a "
-    "backslash goes on; lines between two of \"\"\" are one message. /clear forgets all messages but the "
-    "system's, /undo the last one and its answer, /again answers it anew, /system TEXT gives another, /tool "
-    "TEXT "
-    "is what a tool gave, /exit ends, as the end of input does. Ctrl-C ends an answer.";
+    "Reads a message from each line of standard input and shows the answer as it is made. A line that "
+    "ends with a backslash goes on; lines between two of \"\"\" are one message. /clear forgets all "
+    "messages but the system's, /undo the last one and its answer, /again answers it anew, /system TEXT"
+    " gives another, /tool TEXT is what a tool gave, /exit ends, as the end of input does. Ctrl-C ends "
+    "an answer. Lines are edited with the keys of Emacs, and the arrows find those before.";
 
 typedef struct chat {
     const settings *s;
@@ -59,7 +60,7 @@ typedef struct chat {
     char *answer;             /* (size) so far, with room for more; NULL: nothing */
     size_t size, room;
     long answers;
-    bool prompts; /* a person types */
+    lines *lines;
 } chat;
 
 /* ---- Messages ------------------------------------------------------------------------------------------ */
@@ -98,16 +99,11 @@ static void begin_with(chat *c, const char *system)
 /* A message of one line or several, free; NULL at the end of input. */
 static char *read_message(const chat *c)
 {
-    char *text = NULL, *line = NULL;
-    size_t room = 0;
+    char *text = NULL;
     bool quoted = false, more_follows = true;
-    for (ssize_t n; more_follows;) {
-        if (c->prompts)
-            fputs(text || quoted ? ". " : "> ", stderr);
-        if ((n = getline(&line, &room, stdin)) < 0)
-            break;
-        while (n && (line[n - 1] == '\n' || line[n - 1] == '\r'))
-            line[--n] = 0;
+    for (char *line; more_follows && (line = lines_read(c->lines, text || quoted ? ". " : "> "));
+         free(line)) {
+        const size_t n = strlen(line);
         if (!strcmp(line, "\"\"\"")) {
             more_follows = quoted = !quoted;
             continue;
@@ -119,7 +115,6 @@ static char *read_message(const chat *c)
         free(text);
         text = longer;
     }
-    free(line);
     return text;
 }
 
@@ -219,8 +214,10 @@ static bool answer(chat *c)
     }
     if (cancel)
         interrupt_end();
-    if (done && !c->s->json)
+    if (done && !c->s->json) {
         putchar('\n');
+        fflush(stdout);
+    }
     if (done)
         say(c, "assistant", c->size ? c->answer : "");
     c->answers++;
@@ -296,7 +293,7 @@ static int talk(chat *c)
 
 static int open_and_talk(const settings *s)
 {
-    chat c = {.s = s, .messages = json_array(), .prompts = isatty(STDIN_FILENO) && !s->json};
+    chat c = {.s = s, .messages = json_array()};
     size_t size = 0;
     const sib_job_options how = {.kind = "text-generation",
                                  .tokenizer = s->tokenizer,
@@ -314,10 +311,12 @@ static int open_and_talk(const settings *s)
     sib_error err = SIB_ERROR_INIT;
     if (c.job && sib_prefix_cache_create(c.job, 1, &c.read, &err) != SIB_OK)
         cli_fail("%s", err.message);
-    else if (c.job && guesses_open(&s->guesses, c.job, &how, &c.guesses))
+    else if (c.job && guesses_open(&s->guesses, c.job, &how, &c.guesses) &&
+             (c.lines = lines_open(isatty(STDIN_FILENO) && !s->json, s->history)))
         code = talk(&c);
     if (s->verbose >= 0)
         guesses_say(&c.guesses);
+    lines_close(c.lines);
     guesses_close(&c.guesses);
     sib_prefix_cache_free(&c.read);
     sib_job_free(&c.job);

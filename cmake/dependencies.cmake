@@ -14,7 +14,8 @@ set(SIBYL_LIBRARIES
   "JANSSON|jansson|libjansson-dev|jansson-devel|jansson"
   "ZLIB|zlib|zlib1g-dev|zlib-devel|zlib")
 if(SIBYL_CLI)
-  list(APPEND SIBYL_LIBRARIES "WEBSOCKETS|libwebsockets>=4.1|libwebsockets-dev|libwebsockets-devel|libwebsockets")
+  list(APPEND SIBYL_LIBRARIES "WEBSOCKETS|libwebsockets>=4.1|libwebsockets-dev|libwebsockets-devel|libwebsockets"
+    "EDIT|libedit|libedit-dev|libedit-devel|libedit")
 endif()
 
 set(missing "")
@@ -24,7 +25,7 @@ foreach(row IN LISTS SIBYL_LIBRARIES)
   list(GET row 0 name)
   list(GET row 1 modules)
   string(REPLACE " " ";" modules_list "${modules}")
-  if(NOT name MATCHES "^(FFMPEG|WEBSOCKETS)$")
+  if(NOT name MATCHES "^(FFMPEG|WEBSOCKETS|EDIT)$")
     list(APPEND SIBYL_LINKED PkgConfig::${name})
   endif()
   pkg_check_modules(${name} QUIET IMPORTED_TARGET ${modules_list})

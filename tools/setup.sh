@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 
 build="cmake ninja-build gcc libc6-dev pkg-config libavformat-dev libavcodec-dev libavutil-dev libswresample-dev
        libzip-dev libpng-dev libjpeg-dev libwebp-dev libtiff-dev
-       libopenjp2-7-dev libpcre2-dev libutf8proc-dev libjansson-dev zlib1g-dev libwebsockets-dev"
+       libopenjp2-7-dev libpcre2-dev libutf8proc-dev libjansson-dev zlib1g-dev libwebsockets-dev libedit-dev"
 test="$build libcmocka-dev g++ ffmpeg python3 libonnx-testdata mlir-14-tools"
 python="$test python3-dev python3-venv ca-certificates"
 peers="$python libfftw3-single3"

@@ -11,6 +11,7 @@ class Sibyl < Formula
   depends_on "ffmpeg"
   depends_on "jansson"
   depends_on "jpeg-turbo"
+  depends_on "libedit"
   depends_on "libpng"
   depends_on "libtiff"
   depends_on "libwebsockets"

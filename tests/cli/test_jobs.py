@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import pty
 import re
 import shutil
 import signal
@@ -555,6 +556,33 @@ class Chat(Jobs):
         self.assertEqual([m["content"] for m in self.chat("in\n/tool 7\n", "--tools", "tools.json")], ["in", first, "7", second])
         (self.folder / "tools.json").write_text("{}")
         self.fails(1, "not a JSON list of tools", "chat", "--model", "c.onnx", "--tools", "tools.json")
+
+    def typed(self, keys, *options):
+        """What is answered to a line that is typed into a terminal at the first prompt, and how the program ends at the second."""
+        person, terminal = pty.openpty()
+        chat = subprocess.Popen([COMMAND, "chat", "--model", "c.onnx", "-n", "8", "--temperature", "0", *options], cwd=self.folder,
+                                stdin=terminal, stderr=terminal, stdout=subprocess.PIPE, env=os.environ | {"TERM": "xterm"})
+        os.close(terminal)
+        answer = b""
+        for typed in (keys, b"/exit\n"):
+            shown = b""
+            while not shown.endswith(b"> "):
+                shown += os.read(person, 4000)
+            os.write(person, typed)
+            answer += chat.stdout.readline()
+        answer += chat.communicate(timeout=60)[0]
+        os.close(person)
+        return answer.decode(), chat.returncode
+
+    def test_edited_lines(self):
+        expected = json.loads(self.reply("[user]aXb>"))["text"] + "\n", 0
+        left, delete, up = b"\x02", b"\x7f", b"\x1b[A"
+        self.assertEqual(self.typed(b"abc" + delete + left + b"X\n", "--history", "h"), expected)
+        self.assertEqual((self.folder / "h").stat().st_mode & 0o777, 0o600)
+        self.assertEqual(self.typed(up + up + b"\n", "--history", "h"), expected)  # above /exit
+        self.assertEqual((self.folder / "h").read_text().split(), ["aXb", "/exit"] * 2)
+        with self.assertRaises(OSError):  # no prompt: a folder is no history
+            self.typed(b"a\n", "--history", ".")
 
     def test_misuse(self):
         self.fails(2, "give the model with --model", "chat")
