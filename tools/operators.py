@@ -61,6 +61,7 @@ ELSEWHERE = {  # operators that a line of cases cannot hold, since they have gra
     "GreedySearch": "tests/run/test_search.c",
     "Sampling": "tests/run/test_search.c",
     "BeamSearch": "tests/run/test_search.c",
+    "WhisperBeamSearch": "tests/run/test_search.c",
 }
 OFFICIAL = [  # (folder, what the page calls it)
     (pathlib.Path(os.environ.get("SIBYL_DATA") or ROOT.parent / "shared" / "data") / "onnx-conformance",

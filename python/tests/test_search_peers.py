@@ -1,4 +1,4 @@
-"""GreedySearch, Sampling and BeamSearch beside onnxruntime, over a small decoder of GPT-2's form with random weights."""
+"""GreedySearch, Sampling, BeamSearch and WhisperBeamSearch beside onnxruntime, over small decoders with random weights."""
 
 import numpy as np
 import pytest
@@ -6,60 +6,138 @@ from conftest import peer
 
 import sibyl.onnxruntime as sibyl_ort
 
-VOCAB, HEADS, SIZE, LAYERS = 23, 2, 4, 2
-EOS, PAD = 3, 1
+VOCAB, HEADS, SIZE, LAYERS, FEATURES = 23, 2, 4, 2, 5
+EOS, PAD, START = 3, 1, 2
 WIDE = HEADS * SIZE
+
+
+class Writer:
+    """Writes the nodes and random weights of a graph."""
+
+    def __init__(self, seed, scale=0.7):
+        self.onnx, self.seed, self.scale = peer("onnx"), seed, scale
+        self.rng, self.nodes, self.known = np.random.default_rng(seed), [], []
+
+    def constant(self, value, dtype=np.float32):
+        self.known.append(self.onnx.numpy_helper.from_array(np.asarray(value, dtype), f"c{self.seed}_{len(self.known)}"))
+        return self.known[-1].name
+
+    def weight(self, *shape):
+        return self.constant(self.rng.normal(0, self.scale, shape))
+
+    def op(self, name, *inputs, out=None, **attributes):
+        out = out or f"v{len(self.nodes)}"
+        self.nodes.append(self.onnx.helper.make_node(name, inputs, [out], **attributes))
+        return out
+
+    def heads(self, x, w):
+        x = self.op("Reshape", self.op("MatMul", x, w), self.constant([0, 0, HEADS, SIZE], np.int64))
+        return self.op("Transpose", x, perm=[0, 2, 1, 3])
+
+    def attend(self, q, k, v, hidden=None):
+        scores = self.op("MatMul", q, self.op("Transpose", k, perm=[0, 1, 3, 2]))
+        scores = self.op("Add", scores, hidden) if hidden else scores
+        y = self.op("Transpose", self.op("MatMul", self.op("Softmax", scores, axis=-1), v), perm=[0, 2, 1, 3])
+        return self.op("Reshape", y, self.constant([0, 0, WIDE], np.int64))
+
+    def hidden(self, mask):
+        """What a mask [N, T] leaves out, as [N, 1, 1, T] to add."""
+        mask = self.op("Cast", self.op("Unsqueeze", mask, self.constant([1, 2], np.int64)), to=1)
+        return self.op("Mul", self.op("Sub", mask, self.constant(1)), self.constant(10000))
+
+    def graph(self, name, given, made):
+        """given, made: name to dims, of int32 where it is of ids or a mask, else of float32."""
+
+        def infos(of):
+            kinds = {n: 6 if n.endswith(("ids", "mask")) and len(dims) == 2 else 1 for n, dims in of.items()}
+            return [self.onnx.helper.make_tensor_value_info(n, kinds[n], dims) for n, dims in of.items()]
+
+        return self.onnx.helper.make_graph(self.nodes, name, infos(given), infos(made), self.known)
 
 
 def decoder(seed):
     """input_ids, position_ids, attention_mask and past_i to logits and present_i."""
-    onnx = peer("onnx")
-    h, numpy_helper, kind = onnx.helper, onnx.numpy_helper, onnx.TensorProto
-    rng = np.random.default_rng(seed)
-    nodes, known = [], []
-
-    def constant(value, dtype=np.float32):
-        known.append(numpy_helper.from_array(np.asarray(value, dtype), f"c{seed}_{len(known)}"))
-        return known[-1].name
-
-    def weight(*shape):
-        return constant(rng.normal(0, 0.7, shape))
-
-    def op(name, *inputs, out=None, **attributes):
-        out = out or f"v{len(nodes)}"
-        nodes.append(h.make_node(name, inputs, [out], **attributes))
-        return out
-
-    def heads(x, w):
-        x = op("Reshape", op("MatMul", x, w), constant([0, 0, HEADS, SIZE], np.int64))
-        return op("Transpose", x, perm=[0, 2, 1, 3])
-
+    g = Writer(seed)
+    op, constant, weight = g.op, g.constant, g.weight
     one = constant([1], np.int64)
     x = op("Add", op("Gather", weight(VOCAB, WIDE), "input_ids"), op("Gather", weight(64, WIDE), "position_ids"))
-    mask = op("Cast", op("Unsqueeze", "attention_mask", constant([1, 2], np.int64)), to=kind.FLOAT)
-    hidden = op("Mul", op("Sub", mask, constant(1)), constant(10000))  # [N, 1, 1, total]
+    hidden = g.hidden("attention_mask")
     total = op("Slice", op("Shape", "attention_mask"), one, constant([2], np.int64))
     new = op("Slice", op("Shape", "input_ids"), one, constant([2], np.int64))
     scalar = constant([], np.int64)
     keys = op("Range", constant(0, np.int64), op("Reshape", total, scalar), constant(1, np.int64))
     rows = op("Range", op("Reshape", op("Sub", total, new), scalar), op("Reshape", total, scalar), constant(1, np.int64))
-    later = op("Cast", op("Greater", keys, op("Unsqueeze", rows, one)), to=kind.FLOAT)
+    later = op("Cast", op("Greater", keys, op("Unsqueeze", rows, one)), to=1)
     hidden = op("Sub", hidden, op("Mul", later, constant(10000)))
     for i in range(LAYERS):
-        q, k, v = (heads(x, weight(WIDE, WIDE)) for _ in range(3))
+        q, k, v = (g.heads(x, weight(WIDE, WIDE)) for _ in range(3))
         fresh = op("Concat", *(op("Unsqueeze", t, constant([0], np.int64)) for t in (k, v)), axis=0)
         present = op("Concat", f"past_{i}", fresh, axis=3, out=f"present_{i}")
         k, v = (op("Gather", present, constant(j, np.int64), axis=0) for j in (0, 1))
-        scores = op("Add", op("MatMul", q, op("Transpose", k, perm=[0, 1, 3, 2])), hidden)
-        y = op("Transpose", op("MatMul", op("Softmax", scores, axis=-1), v), perm=[0, 2, 1, 3])
-        x = op("Add", x, op("Reshape", y, constant([0, 0, WIDE], np.int64)))
+        x = op("Add", x, g.attend(q, k, v, hidden))
     op("MatMul", x, weight(WIDE, VOCAB), out="logits")
-    ids = [h.make_tensor_value_info(n, kind.INT32, dims) for n, dims in
-           (("input_ids", ["N", "S"]), ("position_ids", ["N", "S"]), ("attention_mask", ["N", "T"]))]  # fmt: skip
-    states = [h.make_tensor_value_info(f"past_{i}", kind.FLOAT, [2, "N", HEADS, "P", SIZE]) for i in range(LAYERS)]
-    made = [h.make_tensor_value_info("logits", kind.FLOAT, ["N", "S", VOCAB])]
-    made += [h.make_tensor_value_info(f"present_{i}", kind.FLOAT, [2, "N", HEADS, "T", SIZE]) for i in range(LAYERS)]
-    return h.make_graph(nodes, "decoder", ids + states, made, known)
+    given = {"input_ids": ["N", "S"], "position_ids": ["N", "S"], "attention_mask": ["N", "T"]}
+    given |= {f"past_{i}": [2, "N", HEADS, "P", SIZE] for i in range(LAYERS)}
+    made = {"logits": ["N", "S", VOCAB]} | {f"present_{i}": [2, "N", HEADS, "T", SIZE] for i in range(LAYERS)}
+    return g.graph("decoder", given, made)
+
+
+def named(prefix, which, length):
+    """Names of the states of one attention, as T5's exports have them."""
+    return {f"{prefix}_{part}_{which}_{i}": ["N", HEADS, length, SIZE] for i in range(LAYERS) for part in ("key", "value")}
+
+
+def decode(g, ids, positions, memory, hidden, later, cached):
+    """The decoder's layers on ids; memory: names of keys and values of the source, made or given."""
+    op, weight = g.op, g.weight
+    x = op("Add", op("Gather", weight(VOCAB, WIDE), ids), op("Gather", g.constant(g.rng.normal(0, 2, (64, WIDE))), positions))
+    for i in range(LAYERS):
+        q, k, v = (g.heads(x, weight(WIDE, WIDE)) for _ in range(3))
+        own = []
+        for part, fresh in (("key", k), ("value", v)):
+            out = f"present_{part}_self_{i}"
+            own.append(op("Concat", f"past_{part}_self_{i}", fresh, axis=2, out=out) if cached
+                       else op("Identity", fresh, out=out))  # fmt: skip
+        x = op("Add", x, g.attend(q, *own, later))
+        x = op("Add", x, g.attend(g.heads(x, weight(WIDE, WIDE)), *memory[i], hidden))
+    return op("MatMul", x, weight(WIDE, VOCAB), out="logits")
+
+
+def encoder_decoder(seed, whisper, reads_hidden):
+    """An encoder that also decodes the first tokens, and a decoder of one token, with the same weights."""
+    source, mask = "encoder_input_ids", None if whisper else "encoder_attention_mask"
+    enc = Writer(seed, 0.45)
+    if whisper:
+        x = enc.op("MatMul", enc.op("Transpose", source, perm=[0, 2, 1]), enc.weight(FEATURES, WIDE))
+        x = enc.op("Tanh", x, out="encoder_hidden_states")
+    else:
+        x = enc.op("Gather", enc.weight(VOCAB, WIDE), source, out="encoder_hidden_states")
+    memory = [[enc.op("Identity", enc.heads(x, enc.weight(WIDE, WIDE)), out=f"present_{part}_cross_{i}")
+               for part in ("key", "value")] for i in range(LAYERS)]  # fmt: skip
+    seed_of_decoder = enc.rng.bit_generator.state
+    square = enc.op("Shape", "decoder_input_ids")
+    new = enc.op("Slice", square, enc.constant([1], np.int64), enc.constant([2], np.int64))
+    later = enc.op("Trilu", enc.op("Expand", enc.constant(-10000.0), enc.op("Concat", new, new, axis=0)),
+                   enc.constant(1, np.int64), upper=1)  # fmt: skip
+    scalar, zero, one = enc.constant([], np.int64), enc.constant(0, np.int64), enc.constant(1, np.int64)
+    positions = enc.op("Range", zero, enc.op("Reshape", new, scalar), one)
+    decode(enc, "decoder_input_ids", positions, memory, enc.hidden(mask) if mask else None, later, False)
+    given = {source: ["N", FEATURES, "F"]} if whisper else {source: ["N", "F"], mask: ["N", "F"]}
+    made = {"logits": ["N", "P", VOCAB], "encoder_hidden_states": ["N", "F", WIDE]}
+    made |= named("present", "self", "P") | named("present", "cross", "F")
+    encoder = enc.graph("encoder", {**given, "decoder_input_ids": ["N", "P" if whisper else 1]}, made)
+
+    dec = Writer(seed + 100, 0.45)
+    dec.rng.bit_generator.state = seed_of_decoder
+    memory = [[f"past_{part}_cross_{i}" for part in ("key", "value")] for i in range(LAYERS)]
+    past = dec.op("Shape", "past_key_self_0")
+    positions = dec.op("Slice", past, dec.constant([2], np.int64), dec.constant([3], np.int64))
+    decode(dec, "input_ids", positions, memory, dec.hidden(mask) if mask else None, None, True)
+    given = {"input_ids": ["N", 1]} | ({mask: ["N", "F"]} if mask else {})
+    given |= {"encoder_hidden_states": ["N", "F", WIDE]} if reads_hidden else {}
+    given |= named("past", "self", "T") | named("past", "cross", "F")
+    made = {"logits": ["N", 1, VOCAB]} | named("present", "self", "T1")
+    return encoder, dec.graph("decoder", given, made)
 
 
 NAMES = {
@@ -67,20 +145,25 @@ NAMES = {
     "Sampling": "input_ids max_length min_length repetition_penalty vocab_mask prefix_vocab_mask attention_mask "
     "presence_mask seed",
     "BeamSearch": "input_ids max_length min_length num_beams num_return_sequences length_penalty repetition_penalty "
-    "vocab_mask prefix_vocab_mask attention_mask",
+    "vocab_mask prefix_vocab_mask attention_mask decoder_input_ids logits_processor",
 }
+NAMES["WhisperBeamSearch"] = NAMES["BeamSearch"] + " cross_qk_layer_head extra_decoding_ids temperature"
 
 
-def search(op, seed, n_out, feeds, first=False, **attributes):
+def search(op, seed, n_out, feeds, first=False, model_type=0, reads_hidden=True, **attributes):
     """The bytes of a model of one search."""
     onnx = peer("onnx")
     h = onnx.helper
-    graphs = {"decoder": decoder(seed)}
+    if model_type:
+        encoder, after = encoder_decoder(seed, model_type == 2, reads_hidden)
+        graphs = {"encoder": encoder, "decoder": after, "decoder_start_token_id": START}
+    else:
+        graphs = {"decoder": decoder(seed)}
     if first:
         graphs["init_decoder"] = decoder(seed + 100)
     outs = ["sequences", "sequences_scores", "scores"][:n_out]
     node = h.make_node(op, [n if n in feeds else "" for n in NAMES[op].split()], outs, domain="com.microsoft",
-                       eos_token_id=EOS, pad_token_id=PAD, model_type=0, **graphs, **attributes)  # fmt: skip
+                       eos_token_id=EOS, pad_token_id=PAD, model_type=model_type, **graphs, **attributes)  # fmt: skip
     while node.input and not node.input[-1]:
         node.input.pop()
     given = [h.make_tensor_value_info(n, h.np_dtype_to_tensor_dtype(x.dtype), x.shape) for n, x in feeds.items()]
@@ -123,13 +206,13 @@ BEAMS = {
 
 def case(op, changes, seed, n_out):
     one = {"max_length": 14}
-    if op == "BeamSearch":
+    if "BeamSearch" in op:
         one.update(min_length=1, num_beams=4, num_return_sequences=1, length_penalty=1.0)
     attributes = {n: v for n, v in changes.items() if n not in NAMES[op].split()}
     one.update({n: v for n, v in changes.items() if n not in attributes})
-    feeds = {"input_ids": PROMPTS}
+    feeds = {"input_ids": FRAMES if changes.get("model_type") == 2 else PROMPTS}
     for name, v in one.items():
-        feeds[name] = v if isinstance(v, np.ndarray) else np.array([v], np.float32 if "penalty" in name else np.int32)
+        feeds[name] = v if isinstance(v, np.ndarray) else np.array([v], np.float32 if "penalty" in name or name == "temperature" else np.int32)
     return search(op, seed, n_out, feeds, **attributes), feeds
 
 
@@ -168,14 +251,43 @@ def test_sampling(changes, seed):
         check_texts(got, want)  # onnxruntime 1.31 leaves filtered_logits out, and holds presence against token 0 alone
 
 
-@pytest.mark.parametrize("seed", [2, 3])
-@pytest.mark.parametrize("changes", BEAMS.values(), ids=BEAMS)
-def test_beam_search(changes, seed):
-    model, feeds = case("BeamSearch", changes, seed, 3)
+def check_beams(op, changes, seed):
+    model, feeds = case(op, changes, seed, 3)
     want, got = run(peer("onnxruntime"), model, feeds), run(sibyl_ort, model, feeds)
     assert got[0].tolist() == want[0].tolist()
     assert got[1].shape == want[1].shape and got[2].shape == want[2].shape
-    np.testing.assert_allclose(got[1], want[1], rtol=1e-5)
+    np.testing.assert_allclose(got[1], want[1], rtol=1e-5, atol=1e-6)
     # onnxruntime's logarithm of softmax is in float32, over logits of up to 80; where a text has ended its scores are not set
     steps = np.abs(want[2]) < 1e8
     np.testing.assert_allclose(got[2][steps], want[2][steps], rtol=2e-5, atol=1e-3)
+
+
+@pytest.mark.parametrize("seed", [2, 3])
+@pytest.mark.parametrize("changes", BEAMS.values(), ids=BEAMS)
+def test_beam_search(changes, seed):
+    check_beams("BeamSearch", changes, seed)
+
+
+FRAMES = np.random.default_rng(9).normal(0, 1, (2, FEATURES, 7)).astype(np.float32)
+ENCODED = {
+    **{name: {"num_return_sequences": 4, **changes} for name, changes in BEAMS.items() if name not in ("first", "one")},
+    "one": {"num_beams": 1},
+    "without_hidden": {"reads_hidden": False},
+}
+
+
+@pytest.mark.parametrize("changes", ENCODED.values(), ids=ENCODED)
+def test_beam_search_with_encoder(changes):
+    check_beams("BeamSearch", {**changes, "model_type": 1}, 2)
+
+
+SPEECH = {
+    **{name: ENCODED[name] for name in ("plain", "masks", "early", "one", "without_hidden")},
+    "begun": {"decoder_input_ids": np.array([[2, 7, 5], [2, 8, 6]], np.int32)},
+    "warm": {"temperature": 3.0},
+}
+
+
+@pytest.mark.parametrize("changes", SPEECH.values(), ids=SPEECH)
+def test_whisper_beam_search(changes):
+    check_beams("WhisperBeamSearch", {**changes, "model_type": 2}, 3)

@@ -216,6 +216,132 @@ TEST(beams_end_with_the_best_texts)
     sib_session_free(&s);
 }
 
+static const char *const state_names[] = {"k", "v", "ck", "cv"};
+
+static value_id logits_of(tiny *t, const char *name, value_id ids)
+{
+    double logits[16];
+    char table[16];
+    for (size_t i = 0; i < 16; i++)
+        logits[i] = log(follows[i]);
+    snprintf(table, sizeof table, "%s_table", name);
+    return tiny_op(t, "Gather", tiny_constant(t, table, SIB_F32, DIMS(4, 4), logits), ids, name);
+}
+
+/* Of one layer: logits of the decoder's first tokens, hidden states, and four states made of them. */
+static graph *encoder_of(tiny *t, bool whisper)
+{
+    graph *g = tiny_enter(t);
+    value_id source = tiny_input(t, "source", whisper ? SIB_F32 : SIB_I32, whisper ? "R 3 S" : "R S");
+    if (!whisper)
+        tiny_input(t, "mask", SIB_I32, "R S");
+    tiny_output(t, logits_of(t, "logits", tiny_input(t, "first", SIB_I32, "R P")));
+    value_id hidden = whisper ? source : logits_of(t, "hidden", source);
+    value_id axis = tiny_constant(t, "axis", SIB_I64, DIMS(1), OF(1));
+    tiny_output(t, hidden);
+    for (size_t i = 0; i < 4; i++)
+        tiny_output(t, tiny_op(t, "Unsqueeze", hidden, axis, state_names[i]));
+    tiny_leave(t);
+    return g;
+}
+
+/* It knows the last token alone. */
+static graph *decoder_after(tiny *t, bool whisper, size_t n_states)
+{
+    graph *g = tiny_enter(t);
+    value_id ids = tiny_input(t, "ids", SIB_I32, "R 1");
+    if (!whisper)
+        tiny_input(t, "mask", SIB_I32, "R S");
+    tiny_output(t, logits_of(t, "next", ids));
+    for (size_t i = 0; i < n_states; i++) {
+        value_id past = tiny_input(t, state_names[i], SIB_F32, "R 1 T 4");
+        if (i < 2)
+            tiny_output(t, tiny_op(t, "Neg", past, NO_VALUE, i ? "v1" : "k1"));
+    }
+    tiny_leave(t);
+    return g;
+}
+
+/* A model of BeamSearch over T5's form, or of WhisperBeamSearch. */
+static sib_model *encoder_model(bool whisper, size_t n_states)
+{
+    tiny t = tiny_begin();
+    attribute a[] = {
+        {.name = str_of("decoder"), .kind = ATTR_GRAPH, .graph = decoder_after(&t, whisper, n_states)},
+        {.name = str_of("encoder"), .kind = ATTR_GRAPH, .graph = encoder_of(&t, whisper)},
+        {.name = str_of("eos_token_id"), .kind = ATTR_INT, .i = END},
+        {.name = str_of("pad_token_id"), .kind = ATTR_INT, .i = PADDING},
+        {.name = str_of("model_type"), .kind = ATTR_INT, .i = whisper ? 2 : 1},
+        {.name = str_of("no_speech_token_id"), .kind = ATTR_INT, .i = 2},
+        {.name = str_of("decoder_start_token_id"), .kind = ATTR_INT, .i = 2}};
+    value_id in[5], out[5];
+    in[0] = tiny_input(&t, "ids", whisper ? SIB_F32 : SIB_I32, whisper ? "B 3 S" : "B S");
+    in[1] = tiny_input(&t, "max_length", SIB_I32, "1");
+    in[2] = NO_VALUE;
+    in[3] = tiny_input(&t, "num_beams", SIB_I32, "1");
+    in[4] = tiny_input(&t, "num_return_sequences", SIB_I32, "1");
+    out[0] = tiny_made(&t, "sequences");
+    out[1] = tiny_made(&t, "scores");
+    out[2] = out[3] = NO_VALUE;
+    out[4] = tiny_made(&t, "no_speech");
+    node_id id = tiny_node(&t, whisper ? "WhisperBeamSearch" : "BeamSearch", "search", 5, in, whisper ? 5 : 2,
+                           out, 7, a);
+    t.g->nodes[id].domain = str_of("com.microsoft");
+    t.g->nodes[id].version = 1;
+    for (size_t i = 0; i < (whisper ? 3 : 2); i++)
+        tiny_output(&t, out[i == 2 ? 4 : i]);
+    return tiny_model(&t);
+}
+
+static given given_to_encoder(bool whisper)
+{
+    given g = {0};
+    add(&g, "ids",
+        whisper ? tiny_given(SIB_F32, DIMS(1, 3, 2), OF(1, 2, 3, 4, 5, 6))
+                : tiny_given(SIB_I32, DIMS(1, 2), OF(PADDING, 3)));
+    add(&g, "max_length", number(3));
+    add(&g, "num_beams", number(2));
+    add(&g, "num_return_sequences", number(2));
+    return g;
+}
+
+/* The text begins with decoder_start_token_id, 2. The best of three tokens are 2 3 2 (.216) and 2 2 3 (.156); 2 3 ends with
+   .18, which over its length is less. */
+TEST(an_encoder_gives_the_first_step)
+{
+    for (int whisper = 0; whisper < 2; whisper++) {
+        sib_error err = SIB_ERROR_INIT;
+        sib_value *out[3] = {NULL};
+        sib_session *s = session_of(encoder_model(whisper, 4));
+        given g = given_to_encoder(whisper);
+        CHECK_OK(run_given(s, &g, out, &err), err);
+        tiny_expect(out[0], SIB_I32, DIMS(1, 2, 3), OF(2, 3, 2, 2, 2, 3));
+        const float *scores = sib_tensor_bytes(sib_value_tensor(out[1]));
+        assert_float_equal(scores[0], log(.216) / 3, 1e-6);
+        assert_float_equal(scores[1], log(.156) / 3, 1e-6);
+        if (whisper)
+            assert_float_equal(*(const float *)sib_tensor_bytes(sib_value_tensor(out[2])), .26, 1e-6);
+        for (int i = 0; i < 3; i++)
+            sib_value_free(&out[i]);
+        CHECK_SOME_ALLOCATIONS(check_k + 1 + check_k / 4, run_given(s, &g, out, &err),
+                               (sib_value_free(&out[0]), sib_value_free(&out[1]), sib_value_free(&out[2])));
+        given_free(&g);
+        sib_session_free(&s);
+    }
+}
+
+TEST(decoders_over_shared_buffers_are_named)
+{
+    sib_error err = SIB_ERROR_INIT;
+    sib_value *out[2] = {NULL};
+    sib_session *s = session_of(encoder_model(false, 3));
+    given g = given_to_encoder(false);
+    assert_int_equal(run_given(s, &g, out, &err), SIB_ERR_UNSUPPORTED);
+    assert_non_null(strstr(err.message, "decoder has 5 inputs and 3 outputs: only decoders without shared"));
+    given_free(&g);
+    sib_session_free(&s);
+}
+
 /* A decoder of another form, and an encoder. */
 TEST(what_is_not_run_is_named)
 {

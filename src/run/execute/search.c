@@ -215,6 +215,19 @@ static sib_code open_steps(beam_search *q, sib_error *err)
     return code;
 }
 
+static sib_code give_no_speech(search *s, sib_error *err)
+{
+    const int64_t dims[1] = {(int64_t)s->batch};
+    void *to = NULL;
+    if (!in_vocab(s, s->spec.no_speech_token_id))
+        return err_set(err, SIB_ERR_ARGUMENT, "no_speech_token_id is %lld, expected a token of %zu",
+                       (long long)s->spec.no_speech_token_id, s->vocab);
+    sib_code code = search_give(s, 4, SIB_F32, 1, dims, &to, err);
+    for (size_t b = 0; b < s->batch && code == SIB_OK; b++)
+        ((float *)to)[b] = expf(s->scores[b * s->beams * s->vocab + (size_t)s->spec.no_speech_token_id]);
+    return code;
+}
+
 /* One step of all texts. Returns in *all whether they are done. */
 static sib_code beam_step(beam_search *q, bool *all, sib_error *err)
 {
@@ -226,7 +239,11 @@ static sib_code beam_step(beam_search *q, bool *all, sib_error *err)
     if (code != SIB_OK)
         return code;
     search_log_softmax(s);
+    if (!at && search_gives(s, 4))
+        code = give_no_speech(s, err);
     search_penalize(s);
+    for (size_t i = 0; s->temperature > 0 && i < s->rows * s->vocab; i++)
+        s->scores[i] /= s->temperature;
     for (size_t i = 0; i < s->rows * s->vocab; i++)
         s->scores[i] += q->score[i / s->vocab];
     if (q->steps)
@@ -237,7 +254,7 @@ static sib_code beam_step(beam_search *q, bool *all, sib_error *err)
         *all = *all && q->done[b];
     }
     search_append(s, q->from, q->token);
-    return SIB_OK;
+    return code;
 }
 
 static sib_code give_beams(beam_search *q, sib_error *err)
@@ -266,7 +283,7 @@ static sib_code beam_open(beam_search *q, sib_error *err)
 {
     search *s = &q->s;
     int64_t beams = 1, returned = 1, processor = 0;
-    s->length_penalty = 1;
+    s->length_penalty = s->temperature = 1;
     sib_code code = search_int(s, 3, "num_beams", 1, SEARCH_MAX_BEAMS, &beams, err);
     if (code == SIB_OK)
         code = search_int(s, 4, "num_return_sequences", 1, beams, &returned, err);
@@ -274,6 +291,8 @@ static sib_code beam_open(beam_search *q, sib_error *err)
         code = search_float(s, 5, "length_penalty", &s->length_penalty, err);
     if (code == SIB_OK)
         code = search_int(s, 11, "logits_processor", 0, 0, &processor, err);
+    if (code == SIB_OK)
+        code = search_float(s, 14, "temperature", &s->temperature, err);
     s->beams = (size_t)beams;
     s->returned = (size_t)returned;
     if (code == SIB_OK)

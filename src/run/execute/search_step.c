@@ -21,8 +21,7 @@ static const int32_t *ints_of(const sib_tensor *t)
     return sib_tensor_data(t);
 }
 
-/* Input i as a tensor, NULL where it is omitted; of no dtype or rank where it is another value. */
-static sib_code read_input(const search *s, size_t i, const sib_tensor **out, sib_error *err)
+sib_code search_input(const search *s, size_t i, const sib_tensor **out, sib_error *err)
 {
     static const sib_tensor other;
     const sib_value *v;
@@ -39,7 +38,7 @@ static sib_code read_input(const search *s, size_t i, const sib_tensor **out, si
 sib_code search_ints(const search *s, size_t i, const char *what, size_t rank, const sib_tensor **out,
                      sib_error *err)
 {
-    sib_code code = read_input(s, i, out, err);
+    sib_code code = search_input(s, i, out, err);
     if (code == SIB_OK && *out && ((*out)->dtype != SIB_I32 || (*out)->rank != rank))
         return err_set(err, SIB_ERR_ARGUMENT, "%s must be int32 of rank %zu", what, rank);
     return code;
@@ -49,7 +48,7 @@ sib_code search_int(const search *s, size_t i, const char *what, int64_t min, in
                     sib_error *err)
 {
     const sib_tensor *t;
-    sib_code code = read_input(s, i, &t, err);
+    sib_code code = search_input(s, i, &t, err);
     if (code != SIB_OK || !t)
         return code;
     if (t->dtype != SIB_I32 || t->count != 1)
@@ -64,7 +63,7 @@ sib_code search_int(const search *s, size_t i, const char *what, int64_t min, in
 sib_code search_float(const search *s, size_t i, const char *what, float *out, sib_error *err)
 {
     const sib_tensor *t;
-    sib_code code = read_input(s, i, &t, err);
+    sib_code code = search_input(s, i, &t, err);
     if (code != SIB_OK || !t)
         return code;
     if (t->count != 1 || sib_dtype_get_kind(t->dtype) != SIB_KIND_FLOAT)
@@ -76,13 +75,14 @@ sib_code search_float(const search *s, size_t i, const char *what, float *out, s
 
 /* Tokens, mask and positions of the prompt. Where no mask is given, padding is what is left out; it has no position,
    whatever the mask says. */
-static void fill_prompt(search *s, const int32_t *ids, const int32_t *mask)
+static void fill_prompt(search *s, const int32_t *mask)
 {
     for (size_t r = 0; r < s->rows; r++) {
         const size_t b = r / s->beams;
         int32_t position = 0;
         for (size_t t = 0; t < s->prompt; t++) {
-            const int32_t id = ids[b * s->prompt + t];
+            const int32_t id =
+                s->given ? s->given[b * s->prompt + t] : (int32_t)s->spec.decoder_start_token_id;
             s->tokens[r * s->max_length + t] = id;
             s->mask[r * s->prompt + t] = mask ? mask[b * s->prompt + t] : id != s->spec.pad_token_id;
             position += id != s->spec.pad_token_id;
@@ -137,7 +137,7 @@ static sib_code read_masks(search *s, size_t first, const sib_tensor **attention
     sib_code code = search_ints(s, first + 1, "vocab_mask", 1, &vocab, err);
     if (code == SIB_OK)
         code = search_ints(s, first + 2, "prefix_vocab_mask", 2, &prefix, err);
-    if (code == SIB_OK)
+    if (code == SIB_OK && !search_encodes(s))
         code = search_ints(s, first + 3, "attention_mask", 2, attention, err);
     if (code == SIB_OK && *attention &&
         ((size_t)(*attention)->dims[0] != s->batch || (size_t)(*attention)->dims[1] != s->prompt))
@@ -152,18 +152,25 @@ static sib_code read_masks(search *s, size_t first, const sib_tensor **attention
     return code;
 }
 
-sib_code search_open(search *s, size_t first, sib_error *err)
+static sib_code open_prompt(search *s, sib_error *err)
 {
-    const sib_tensor *ids = NULL, *attention = NULL;
-    int64_t max = 0, min = 0;
-    s->repetition = 1;
-    sib_code code = search_check(s->n, err);
-    if (code == SIB_OK)
-        code = search_ints(s, 0, "input_ids", 2, &ids, err);
+    const sib_tensor *ids = NULL;
+    sib_code code = search_ints(s, 0, "input_ids", 2, &ids, err);
     if (code == SIB_OK && (!ids || !ids->dims[0] || !ids->dims[1]))
         return err_set(err, SIB_ERR_ARGUMENT, "input_ids has no tokens");
-    if (code == SIB_OK)
-        code = search_int(s, 1, "max_length", ids->dims[1] + 1, SEARCH_MAX_LENGTH, &max, err);
+    if (code != SIB_OK)
+        return code;
+    s->batch = (size_t)ids->dims[0];
+    s->length = s->prompt = (size_t)ids->dims[1];
+    s->given = ints_of(ids);
+    return SIB_OK;
+}
+
+static sib_code read_numbers(search *s, size_t first, sib_error *err)
+{
+    int64_t max = 0, min = 0;
+    s->repetition = 1;
+    sib_code code = search_int(s, 1, "max_length", (int64_t)s->prompt + 1, SEARCH_MAX_LENGTH, &max, err);
     if (code == SIB_OK && !max)
         return err_set(err, SIB_ERR_ARGUMENT, "max_length is missing");
     if (code == SIB_OK)
@@ -173,26 +180,43 @@ sib_code search_open(search *s, size_t first, sib_error *err)
     if (code == SIB_OK && !(s->repetition > 0))
         return err_set(err, SIB_ERR_ARGUMENT, "repetition_penalty is %g, expected above 0",
                        (double)s->repetition);
-    if (code != SIB_OK)
-        return code;
-    s->batch = (size_t)ids->dims[0];
-    s->length = s->prompt = (size_t)ids->dims[1];
     s->max_length = (size_t)max;
     s->min_length = (size_t)min;
-    code = read_masks(s, first, &attention, err);
+    return code;
+}
+
+/* Makes the graphs ready to run. */
+static sib_code begin_graphs(search *s, sib_error *err)
+{
+    body *b = s->c->bodies;
+    sib_code code = body_begin(&b[0], s->f, s->spec.decoder, "decoder", SIZE_MAX, err);
+    if (code == SIB_OK && search_encodes(s))
+        code = body_begin(&b[1], s->f, s->spec.encoder, "encoder", SIZE_MAX, err);
+    else if (code == SIB_OK && s->spec.init_decoder)
+        code = body_begin(&b[1], s->f, s->spec.init_decoder, "init_decoder", b[0].g->inputs.n, err);
     if (code == SIB_OK)
-        code = body_begin(&s->c->bodies[0], s->f, s->spec.decoder, "decoder", SIZE_MAX, err);
-    if (code == SIB_OK && s->spec.init_decoder)
-        code = body_begin(&s->c->bodies[1], s->f, s->spec.init_decoder, "init_decoder",
-                          s->c->bodies[0].g->inputs.n, err);
-    if (code != SIB_OK)
-        return code;
-    s->layers = s->c->bodies[0].g->outputs.n - 1;
-    code = allocate(s, err);
+        s->layers = b[0].g->outputs.n - 1;
+    return code;
+}
+
+sib_code search_open(search *s, size_t first, sib_error *err)
+{
+    const sib_tensor *attention = NULL;
+    sib_code code = search_check(s->n, err);
     if (code == SIB_OK)
-        code = empty_past(s, err);
+        code = search_encodes(s) ? search_open_encoder(s, err) : open_prompt(s, err);
     if (code == SIB_OK)
-        fill_prompt(s, ints_of(ids), attention ? ints_of(attention) : NULL);
+        code = read_numbers(s, first, err);
+    if (code == SIB_OK)
+        code = read_masks(s, first, &attention, err);
+    if (code == SIB_OK)
+        code = begin_graphs(s, err);
+    if (code == SIB_OK)
+        code = allocate(s, err);
+    if (code == SIB_OK)
+        code = search_encodes(s) ? search_begin_encoder(s, err) : empty_past(s, err);
+    if (code == SIB_OK)
+        fill_prompt(s, attention ? ints_of(attention) : NULL);
     return code;
 }
 
@@ -200,7 +224,10 @@ void search_close(search *s)
 {
     for (size_t i = 0; s->past && i < s->layers; i++)
         sib_value_free(&s->past[i]);
+    for (size_t i = 0; s->fixed && i < s->n_fixed; i++)
+        sib_value_free(&s->fixed[i]);
     mem_free(s->past);
+    mem_free(s->fixed);
     mem_free(s->tokens);
     mem_free(s->moved);
     mem_free(s->mask);
@@ -250,34 +277,36 @@ static sib_code make_inputs(search *s, sib_value **in, sib_error *err)
     return code;
 }
 
-/* v [2, rows, ...] with row r that of from[r]. */
+/* The state v with row r that of from[r]: [2, rows, ...], or [rows, ...] with an encoder. */
 static sib_code reorder(const search *s, const size_t *from, sib_value **v, sib_error *err)
 {
     const sib_tensor *old = sib_value_tensor(*v);
+    const size_t parts = search_encodes(s) ? 1 : 2;
     sib_tensor *made = NULL;
-    if (!old || old->rank != 5 || (size_t)old->dims[1] != s->rows || old->dims[0] != 2)
+    if (!old || old->rank != 3 + parts || (size_t)old->dims[parts - 1] != s->rows ||
+        (parts == 2 && old->dims[0] != 2))
         return err_set(err, SIB_ERR_FORMAT,
-                       "its decoder gives a state that is not [2, %zu, heads, tokens, size]", s->rows);
+                       "its decoder gives a state that is not [%s%zu, heads, tokens, size]",
+                       parts == 2 ? "2, " : "", s->rows);
     sib_code code = sib_tensor_create(old->dtype, old->rank, old->dims, &made, err);
     if (code != SIB_OK)
         return code;
     const char *rows = sib_tensor_data(old);
-    const size_t bytes = (size_t)old->count / (2 * s->rows) * dtype_stride(old->dtype);
-    for (size_t i = 0; i < 2 * s->rows; i++)
+    const size_t bytes = (size_t)old->count / (parts * s->rows) * dtype_stride(old->dtype);
+    for (size_t i = 0; i < parts * s->rows; i++)
         memcpy((char *)sib_tensor_data(made) + i * bytes,
                rows + (i / s->rows * s->rows + from[i % s->rows]) * bytes, bytes);
     sib_value_free(v);
     return value_take_tensor(made, v, err);
 }
 
-/* The logits of the last token of each row. */
-static sib_code read_logits(search *s, const sib_value *v, sib_error *err)
+sib_code search_read_logits(search *s, const sib_value *v, size_t copies, sib_error *err)
 {
     const sib_tensor *t = v ? sib_value_tensor(v) : NULL;
-    if (!t || t->rank != 3 || (size_t)t->dims[0] != s->rows || !t->dims[1] || !t->dims[2] ||
+    if (!t || t->rank != 3 || (size_t)t->dims[0] != s->rows / copies || !t->dims[1] || !t->dims[2] ||
         sib_dtype_get_kind(t->dtype) != SIB_KIND_FLOAT)
         return err_set(err, SIB_ERR_FORMAT, "its decoder gives no logits [%zu, tokens, vocabulary] of floats",
-                       s->rows);
+                       s->rows / copies);
     const size_t n = (size_t)t->dims[1], all = (size_t)t->dims[2];
     const size_t vocab = s->spec.vocab_size > 0 ? (size_t)s->spec.vocab_size : all;
     if (vocab > all || (s->vocab && s->vocab != vocab))
@@ -300,34 +329,46 @@ static sib_code read_logits(search *s, const sib_value *v, sib_error *err)
     const char *logits = sib_tensor_data(t);
     sib_code code = SIB_OK;
     for (size_t r = 0; r < s->rows && code == SIB_OK; r++)
-        code = sib_convert(t->dtype, logits + (r * n + n - 1) * all * dtype_stride(t->dtype), SIB_F32,
-                           s->scores + r * vocab, vocab, SIB_OVERFLOW_IEEE, err);
+        code = sib_convert(t->dtype, logits + (r / copies * n + n - 1) * all * dtype_stride(t->dtype),
+                           SIB_F32, s->scores + r * vocab, vocab, SIB_OVERFLOW_IEEE, err);
     return code;
 }
 
-sib_code search_step(search *s, const size_t *from, sib_error *err)
+void search_keep_states(search *s, body *decoder)
+{
+    for (size_t i = 0; i < s->layers; i++) {
+        sib_value_free(&s->past[i]);
+        s->past[i] = control_take(&decoder->out[1 + i]);
+    }
+}
+
+static sib_code step_decoder(search *s, sib_error *err)
 {
     const bool first = s->length == s->prompt;
     body *b = &s->c->bodies[first && s->spec.init_decoder ? 1 : 0];
     sib_value *in[PAST] = {NULL};
-    sib_code code = SIB_OK;
-    for (size_t i = 0; i < s->layers && from && code == SIB_OK; i++)
-        code = reorder(s, from, &s->past[i], err);
-    if (code == SIB_OK)
-        code = make_inputs(s, in, err);
+    sib_code code = make_inputs(s, in, err);
     for (size_t i = 0; i < PAST + s->layers; i++)
         b->in[i] = i < PAST ? in[i] : s->past[i - PAST];
     if (code == SIB_OK)
         code = body_run(b, s->f, s->n, (int64_t)(s->length - s->prompt), err);
     if (code == SIB_OK)
-        code = read_logits(s, b->out[0], err);
-    for (size_t i = 0; i < s->layers && code == SIB_OK; i++) {
-        sib_value_free(&s->past[i]);
-        s->past[i] = control_take(&b->out[1 + i]);
-    }
+        code = search_read_logits(s, b->out[0], 1, err);
+    if (code == SIB_OK)
+        search_keep_states(s, b);
     for (size_t i = 0; i < PAST; i++)
         sib_value_free(&in[i]);
     return code;
+}
+
+sib_code search_step(search *s, const size_t *from, sib_error *err)
+{
+    sib_code code = SIB_OK;
+    for (size_t i = 0; i < s->layers && from && code == SIB_OK; i++)
+        code = reorder(s, from, &s->past[i], err);
+    if (code != SIB_OK)
+        return code;
+    return search_encodes(s) ? search_step_encoder(s, err) : step_decoder(s, err);
 }
 
 void search_append(search *s, const size_t *from, const int32_t *token)
