@@ -148,7 +148,7 @@ static bool may_add_mask(const attention *a)
     int rank = match_rank(a->m, a->mask);
     if (a->mask_kind == MASK_NONE)
         return true;
-    if (rank < 0 || rank > a->rank)
+    if (rank < 1 || rank > a->rank) /* that of the operator has an axis of keys */
         return false;
     if (a->mask_kind == MASK_ADDED)
         return mask_leaves_keys(a->m, a->mask);

@@ -73,6 +73,7 @@ typedef enum line_change {
     ANY_FLOATS, /* the mask is an input: -inf in an entire row gives NaN */
     CHOSEN_INF, /* scores selected by a mask, else -inf */
     MASK_INF,   /* hidden places are -inf, and 0 times that is NaN */
+    NUMBER,     /* added in place of a mask */
     N_LINE
 } line_change;
 
@@ -89,7 +90,9 @@ static tiny in_line(line_change c)
                                : c == ANY_FLOATS ? SIB_F32
                                                  : SIB_I32,
                                "B 1 1 T");
-    if (!boolean && c != ANY_FLOATS) /* as exporters write it: (1 - mask) times the lowest float */
+    if (c == NUMBER)
+        mask = number(&t, "half", 0.5);
+    else if (!boolean && c != ANY_FLOATS) /* as exporters write it: (1 - mask) times the lowest float */
         mask = tiny_op(&t, "Mul", tiny_op(&t, "Sub", number(&t, "one", 1), as_floats(&t, mask), "hides"),
                        number(&t, "lowest", c == MASK_INF ? -INFINITY : -FLT_MAX), "added");
     q = transposed(&t, q, "0213", "qt");
@@ -144,6 +147,7 @@ TEST(heads_in_line)
         [ANY_FLOATS] = "*MatMul Div Add Softmax MatMul Transpose Reshape Neg",
         [CHOSEN_INF] = "*MatMul Div Where Softmax MatMul Transpose Reshape Neg",
         [MASK_INF] = "*MatMul Div Add Softmax MatMul Transpose Reshape Neg",
+        [NUMBER] = "*MatMul Div Add Softmax MatMul Transpose Reshape Neg",
     };
     for (int c = 0; c < N_LINE; c++) {
         bool boolean = c == CHOSEN || c == HIDDEN || c == WEAK || c == CHOSEN_INF;
@@ -164,7 +168,7 @@ TEST(heads_in_line)
         sib_named_value in[] = {{"q", x[0]}, {"k", x[1]}, {"v", x[2]}, {"mask", x[3]}};
         char nodes[300];
         /* the nodes that make the mask */
-        const char *made = boolean || c == ANY_FLOATS ? "" : "Cast Sub Mul ";
+        const char *made = boolean || c == ANY_FLOATS || c == NUMBER ? "" : "Cast Sub Mul ";
         if (*left[c] == '*')
             snprintf(nodes, sizeof nodes, "Reshape Reshape Reshape %sTranspose Transpose Transpose %s", made,
                      left[c] + 1);
