@@ -1,5 +1,5 @@
 # The libraries that Sibyl is built with, found by pkg-config as PkgConfig::NAME. All that are missing are named at once, with
-# the packages that have them. SIBYL_LINKED: those that the library is linked with; FFmpeg's are opened with the first recording.
+# the packages that have them. SIBYL_LINKED: those that the library is linked with; SIBYL_OPENED: FFmpeg's, with the first recording.
 # name, modules with their lowest versions, package of Debian and Ubuntu, of Fedora, of Homebrew
 set(SIBYL_LIBRARIES
   "FFMPEG|libavformat>=59 libavcodec>=59 libavutil>=57 libswresample>=4|libavformat-dev libavcodec-dev libavutil-dev libswresample-dev|ffmpeg-free-devel|ffmpeg"
@@ -25,7 +25,9 @@ foreach(row IN LISTS SIBYL_LIBRARIES)
   list(GET row 0 name)
   list(GET row 1 modules)
   string(REPLACE " " ";" modules_list "${modules}")
-  if(NOT name MATCHES "^(FFMPEG|WEBSOCKETS|EDIT)$")
+  if(name STREQUAL FFMPEG)
+    set(SIBYL_OPENED PkgConfig::FFMPEG)
+  elseif(NOT name MATCHES "^(WEBSOCKETS|EDIT)$")
     list(APPEND SIBYL_LINKED PkgConfig::${name})
   endif()
   pkg_check_modules(${name} QUIET IMPORTED_TARGET ${modules_list})

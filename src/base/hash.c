@@ -1,16 +1,28 @@
 #include "base/hash.h"
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/random.h>
 #include <time.h>
+#include <unistd.h>
 
 static uint64_t key[2];
 static pthread_once_t key_drawn = PTHREAD_ONCE_INIT;
 
+/* Without waiting for entropy where the system could make it wait. */
+static bool draw_random(void *to, size_t n)
+{
+#if defined(GRND_NONBLOCK)
+    return getrandom(to, n, GRND_NONBLOCK) == (ssize_t)n;
+#else
+    return getentropy(to, n) == 0;
+#endif
+}
+
 static void draw_key(void)
 {
-    if (getrandom(key, sizeof key, GRND_NONBLOCK) == (ssize_t)sizeof key)
+    if (draw_random(key, sizeof key))
         return;
     /* without entropy yet, the clock and the stack address are better than a constant */
     struct timespec now = {0};

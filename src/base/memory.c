@@ -28,8 +28,12 @@ static uint64_t peak_resident(void)
     const char *line = cgroup_read("/proc/self/status", text, sizeof text) ? strstr(text, "\nVmHWM:") : NULL;
     if (line)
         return strtoull(line + strlen("\nVmHWM:"), NULL, 10) * 1024;
+#if defined(__wasi__) /* its rusage has times alone */
+    return 0;
+#else
     struct rusage usage;
     return getrusage(RUSAGE_SELF, &usage) == 0 ? (uint64_t)usage.ru_maxrss * 1024 : 0;
+#endif
 }
 
 void sib_memory_usage(sib_memory *out)

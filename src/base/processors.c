@@ -51,14 +51,13 @@ unsigned processors_quota(const char *root, const char *list)
 
 unsigned processors_usable(void)
 {
-    unsigned n = 1;
+    const long online = sysconf(_SC_NPROCESSORS_ONLN);
+    unsigned n = online > 0 ? (unsigned)online : 1;
+#if defined(CPU_COUNT) /* not on WASI */
     cpu_set_t set;
-    if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0) {
+    if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0)
         n = (unsigned)CPU_COUNT(&set);
-    } else {
-        long online = sysconf(_SC_NPROCESSORS_ONLN);
-        n = online > 0 ? (unsigned)online : 1;
-    }
+#endif
     char list[CGROUP_LIST];
     unsigned quota =
         cgroup_read("/proc/self/cgroup", list, sizeof list) ? processors_quota("/sys/fs/cgroup", list) : 0;

@@ -7,11 +7,11 @@
 
 /* Elements are in native byte order, which must be that of the files (.npy, ONNX): little-endian. */
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "big-endian machines need byte swaps in npy.c");
-_Static_assert(sizeof(sib_str) * 8 == 128, "a string element is a pointer and a length of 64 bits each");
 
-static const dtype_row rows[] = {{"unknown", 0, SIB_KIND_NONE},
-#define DTYPE_ROW(constant, number, name, bits, kind) [number] = {name, bits, kind},
-                                 SIB_DTYPES(DTYPE_ROW)
+/* A string is a pointer and a length, 128 bits where these have 64. */
+#define DTYPE_ROW(constant, number, name, bits, kind)                                                        \
+    [number] = {name, (kind) == SIB_KIND_STRING ? 8 * sizeof(sib_str) : (bits), kind},
+static const dtype_row rows[] = {{"unknown", 0, SIB_KIND_NONE}, SIB_DTYPES(DTYPE_ROW)
 #undef DTYPE_ROW
 };
 

@@ -14,6 +14,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fenv.h>
+#include <float.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,6 +29,7 @@ typedef struct text_number {
     uint64_t magnitude; /* where is_integer: exact */
 } text_number;
 
+#if defined(FE_UPWARD)
 static double strtod_rounding(const char *s, int direction)
 {
     int before = fegetround();
@@ -37,13 +39,32 @@ static double strtod_rounding(const char *s, int direction)
     return x;
 }
 
+/* The doubles that s lies between, equal where it is one. */
+static void read_bounds(const char *s, double nearest, double *below, double *above)
+{
+    (void)nearest;
+    *below = strtod_rounding(s, FE_DOWNWARD);
+    *above = strtod_rounding(s, FE_UPWARD);
+}
+#else
+/* Where there is one rounding, as in WebAssembly, a longer double says on which side s lies. */
+_Static_assert(LDBL_MANT_DIG >= 2 * DBL_MANT_DIG, "more digits than two doubles have between them");
+static void read_bounds(const char *s, double nearest, double *below, double *above)
+{
+    const long double x = strtold(s, NULL);
+    *below = (long double)nearest <= x ? nearest : nextafter(nearest, -INFINITY);
+    *above = (long double)nearest >= x ? nearest : nextafter(nearest, INFINITY);
+}
+#endif
+
 /* Reads a number. Returns false where s does not begin with one. */
 static bool read_real(const char *s, char **end, double *nearest, double *odd)
 {
     *nearest = strtod(s, end);
     if (*end == s)
         return false;
-    double below = strtod_rounding(s, FE_DOWNWARD), above = strtod_rounding(s, FE_UPWARD);
+    double below, above;
+    read_bounds(s, *nearest, &below, &above);
     *odd = below == above || (format_bits_of(below) & 1) || isnan(below) ? below : above;
     return true;
 }
@@ -178,21 +199,27 @@ static bool reads_back(const char *text, sib_dtype dtype, double x)
     return read == x;
 }
 
+/* Adds one to the last digit of "d.dddde+XX". Returns false where all are 9: the sum has fewer digits. */
+static bool next_decimal(char *text)
+{
+    char *at = strchr(text, 'e') - 1;
+    for (; at >= text && (*at == '9' || *at == '.'); at--)
+        *at = *at == '9' ? '0' : '.';
+    if (at < text)
+        return false;
+    ++*at;
+    return true;
+}
+
 /* Finds the fewest digits of a positive finite x as "d.dddde+XX". For each length it tries the nearest
    decimal and the one above: next to a power of two, where the spacing below is half as large, only that
    may read back. */
 static void shortest(double x, sib_dtype dtype, char text[TEXT_MAX])
 {
-    static const int directions[] = {FE_TONEAREST, FE_UPWARD};
-    int before = fegetround();
     for (int digits = 1; digits <= DIGITS_MAX; digits++) {
-        for (int k = 0; k < 2; k++) {
-            fesetround(directions[k]);
-            snprintf(text, TEXT_MAX, "%.*e", digits - 1, x);
-            fesetround(before);
-            if (reads_back(text, dtype, x))
-                return;
-        }
+        snprintf(text, TEXT_MAX, "%.*e", digits - 1, x);
+        if (reads_back(text, dtype, x) || (next_decimal(text) && reads_back(text, dtype, x)))
+            return;
     }
 }
 

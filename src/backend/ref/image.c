@@ -12,6 +12,20 @@ typedef struct image_format {
     sib_code (*read)(image_file from, image *to, sib_error *err);
 } image_format;
 
+#if defined(SIBYL_BARE) /* without the libraries of images */
+static sib_code no_reader(image_file from, image *to, sib_error *err)
+{
+    (void)from;
+    (void)to;
+    return err_set(err, SIB_ERR_UNSUPPORTED, "this build reads BMP, PBM, PGM and PPM files alone");
+}
+#define image_read_png      no_reader
+#define image_read_jpeg     no_reader
+#define image_read_webp     no_reader
+#define image_read_tiff     no_reader
+#define image_read_jpeg2000 no_reader
+#endif
+
 static const image_format formats[] = {
     {"\x89PNG\r\n\x1a\n", 0, 8, image_read_png},
     {"\xff\xd8\xff", 0, 3, image_read_jpeg},

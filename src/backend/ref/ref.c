@@ -52,7 +52,7 @@ static sib_code ref_run(const step *s, const buffer *const *in, buffer *const *o
                        (int)c.node->type.length, c.node->type.data);
     const ref_row *row = &ref_table[c.node->milli->kind];
     if (!row->run)
-        return ref_fail(&c, SIB_ERR_UNSUPPORTED, "the reference backend has no kernel for it");
+        return ref_fail(&c, SIB_ERR_UNSUPPORTED, "this build has no kernel for it");
     sib_code code = row->inputs == REF_TENSORS ? check_inputs(&c) : SIB_OK;
     return code == SIB_OK ? row->run(&c) : code;
 }

@@ -18,7 +18,7 @@ static sib_str string_of(lowering *l, size_t i, const char *what)
 {
     const sib_tensor *t = m_content(l, strings_in(l, i, what));
     if (t && l_ok(l) && t->count != 1)
-        l_fail(l, SIB_ERR_ARGUMENT, "%s has %zu strings, expected one", what, t->count);
+        l_fail(l, SIB_ERR_ARGUMENT, "%s has %llu strings, expected one", what, (unsigned long long)t->count);
     return t && l_ok(l) ? *(const sib_str *)t->data : (sib_str){"", 0};
 }
 
@@ -193,7 +193,8 @@ void lower_CONTRIB_StringRegexSplitWithOffsets(lowering *l, const node *n)
     sib_str pattern = string_of(l, 1, "pattern"), keep = {"", 0};
     const sib_tensor *given = m_content(l, strings_in(l, 2, "keep_pattern"));
     if (l_ok(l) && given && given->count > 1)
-        l_fail(l, SIB_ERR_ARGUMENT, "keep_pattern has %zu strings, expected at most one", given->count);
+        l_fail(l, SIB_ERR_ARGUMENT, "keep_pattern has %llu strings, expected at most one",
+               (unsigned long long)given->count);
     if (l_ok(l) && !pattern.length)
         l_fail(l, SIB_ERR_ARGUMENT, "pattern is empty");
     if (l_ok(l) && given && given->count)
