@@ -13,7 +13,7 @@ PYTEST  = OMP_NUM_THREADS=1 PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 $(PYTHON) -m pytest
 CTEST   = ctest -j $$(($(JOBS) + 2)) --no-tests=error
 SHELL   = /bin/bash
 
-.PHONY: all build build-tests setup demo test test-c test-python compare compare-gpu compare-python bench asan tsan portable debug neon cortex gpu-test gpu-bench mutate coverage mutate-sources mutate-checkpoints mutate-tokenizers faults fail-calls fuzz fuzz-http load slurm-test ray-test random-graphs page serve site test-web check check-paths sbom format operators models digits tile-tables install example sdist wheel deb clean
+.PHONY: all build build-tests setup demo test test-c test-python compare compare-gpu compare-python bench asan tsan portable debug neon cortex gpu-test gpu-bench mutate coverage mutate-sources mutate-checkpoints mutate-tokenizers faults fail-calls fuzz fuzz-http load slurm-test ray-test random-graphs page serve site test-web wasm test-wasm check check-paths sbom format operators models digits tile-tables install example sdist wheel deb clean
 
 all: build
 	@if [ $(PRESET) = release ]; then ln -sf release/cli/sibyl build/sibyl; fi
@@ -84,6 +84,20 @@ test-web: need-web page
 	@cmake --preset $(PRESET) -DSIBYL_PAGE=$(CURDIR)/build/page >/dev/null
 	@$(MAKE) --no-print-directory all
 	cd web && SIBYL_COMMAND=$(CURDIR)/build/$(PRESET)/cli/sibyl npm run --silent test
+
+# Models and features as a WebAssembly module, js/sibyl.wasm, for the package in js/.
+wasm: need-wasm
+	@test -f build/wasm/build.ninja || cmake --preset wasm
+	@cmake --build --preset wasm -j $(JOBS)
+	@mkdir -p js/licences
+	@cp build/wasm/js/native/sibyl.wasm LICENSE js/
+	@for folder in /usr/share/doc/wasi-libc /usr/share/doc/libclang-rt-*-dev-wasm32; do \
+	  cp $$folder/copyright js/licences/$$(basename $$folder); done
+	@node js/scripts/size.js
+
+# The package under Node: features beside the native library's, sessions, official cases and real models.
+test-wasm: wasm all
+	cd js && SIBYL_COMMAND=$(CURDIR)/build/$(PRESET)/cli/sibyl npm test --silent
 
 # Comparisons with other software, which `make setup FOR=peers` installs (some gigabytes).
 compare: need-peers all

@@ -3,7 +3,7 @@
 #   tools/setup.sh install KIND...  installs what is missing (apt with sudo where not root); a second call does nothing
 #   tools/setup.sh check KIND       exits 1 if something is missing, naming it and the command that installs it
 # KIND: build, test, python, python-packages (python without Sibyl's own), peers, train, check, coverage, fuzz, arm64, cortex, gpu, page,
-# web, slurm, ray, packages, or all (what the tests before a change lands need)
+# web, wasm, slurm, ray, packages, or all (what the tests before a change lands need)
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -22,6 +22,7 @@ page="python3"
 node="nodejs npm"
 web="$page chromium chromium-headless-shell fonts-dejavu-core"
 gpu="$test python3-venv libvulkan-dev glslang-tools mesa-vulkan-drivers spirv-tools vulkan-validationlayers"
+wasm="$build clang lld llvm wasi-libc libclang-rt-dev-wasm32"
 slurm="$build python3 slurm-wlm munge"
 arm64="cmake ninja-build pkg-config python3 gcc-aarch64-linux-gnu qemu-user"
 packages="$python dpkg-dev debhelper dh-python fakeroot lintian debootstrap nasm"
@@ -47,10 +48,11 @@ packages_of() {
     packages) echo "$packages" ;;
     page) echo "$page $(node_packages)" ;;
     web) echo "$web $(node_packages)" ;;
+    wasm) echo "$wasm $(node_packages)" ;;
     slurm) echo "$slurm" ;;
     ray) echo "$python" ;;
     *)
-        echo "setup.sh: expected build, test, python, python-packages, peers, train, check, coverage, fuzz, arm64, cortex, gpu, page, web, slurm, ray, packages or all, not '$1'" >&2
+        echo "setup.sh: expected build, test, python, python-packages, peers, train, check, coverage, fuzz, arm64, cortex, gpu, page, web, wasm, slurm, ray, packages or all, not '$1'" >&2
         exit 2
         ;;
     esac
