@@ -186,13 +186,18 @@ TRANSLATORS = {
     "mbart": ("MBart", dict(BART, scale_embedding=True, activation_function="relu", decoder_start_token_id=None)),
     "m2m-100": ("M2M100", dict(BART, activation_function="relu", pad_token_id=4)),
     "m2m-100-unscaled": ("M2M100", dict(BART, scale_embedding=False)),
+    "bart-untied": ("Bart", dict(BART, tie_word_embeddings=False)),
+    "marian": ("Marian", dict(BART, scale_embedding=True, activation_function="swish")),
+    "marian-apart": ("Marian", dict(BART, share_encoder_decoder_embeddings=False, decoder_vocab_size=310)),
+    "marian-untied": ("Marian", dict(BART, share_encoder_decoder_embeddings=False, tie_word_embeddings=False)),
+    "pegasus": ("Pegasus", dict(BART, scale_embedding=True, activation_function="relu", decoder_start_token_id=3)),
 }  # fmt: skip
 
 
 def save_translator(folder, kind):
     torch, transformers, tk = peer("torch"), peer("transformers"), peer("tokenizers")
     family, settings = TRANSLATORS[kind]
-    model = scatter(getattr(transformers, family + "ForConditionalGeneration")(getattr(transformers, family + "Config")(**settings)), torch)
+    model = scatter(getattr(transformers, family + ("MTModel" if family == "Marian" else "ForConditionalGeneration"))(getattr(transformers, family + "Config")(**settings)), torch)
     if not settings.get("tie_word_embeddings", True):
         model.lm_head.weight = torch.nn.Parameter(torch.randn(settings["vocab_size"], settings["d_model"]) / 7)
     if hasattr(model, "final_logits_bias") and kind != "bart-base":
@@ -200,6 +205,9 @@ def save_translator(folder, kind):
     with torch.no_grad():  # T5 divides no scores by sqrt(d_kv): its first weights of queries do
         for name, p in model.named_parameters():
             p.mul_(settings["d_kv"] ** -0.5 if name.endswith("Attention.q.weight") else 1)
+        for module in model.modules():  # sines of Marian and Pegasus, which no file has
+            if hasattr(module, "create_weight"):
+                module.weight.copy_(module.create_weight())
     (model.model if kind == "bart-base" else model).save_pretrained(folder)
     names = {0: "<pad>", 1: "</s>", 2: "<unk>"}
     tokenizer = tk.Tokenizer(tk.models.WordLevel({names.get(i, f"w{i}"): i for i in range(300)}, unk_token="<unk>"))
@@ -273,15 +281,40 @@ def test_text_to_text_greedy(kind, forced, translators):
     assert set(ours) == {"text", "tokens", "logprobs"} and ours["text"].split() == [f"w{i}" for i in ours["tokens"]]
 
 
+@pytest.mark.parametrize("there, said", [("source.spm", "source.spm and target.spm.*tokenizer.json"), ("spiece.model", "AutoTokenizer")])
+def test_text_to_text_without_tokenizer(there, said, translators, tmp_path):
+    ignored = shutil.ignore_patterns("m.onnx*", "tokenizer*")
+    shutil.copytree(translators("marian")[0], tmp_path / "model", ignore=ignored)
+    (tmp_path / "model" / there).write_bytes(b"")
+    with pytest.raises(sibyl.SibylError, match=said):
+        sibyl.importing.import_cached(tmp_path / "model")
+
+
+def test_text_to_text_generation_config(translators, tmp_path):
+    """What generation_config.json says goes before config.json: the first tokens, and tokens that are never drawn."""
+    folder, torch, model = translators("marian")
+    shutil.copytree(folder, tmp_path / "model", ignore=shutil.ignore_patterns("m.onnx*"))
+    source = torch.tensor([[5, 17, 200, 33, 9, 150, 1]])
+    plain = model.double().generate(source, do_sample=False, num_beams=1, max_new_tokens=9)[0].tolist()
+    path = tmp_path / "model" / "generation_config.json"
+    said = json.loads(path.read_text()) | {"forced_bos_token_id": 7, "decoder_start_token_id": 3, "bad_words_ids": [[plain[2]], [1], [8, 9]]}
+    path.write_text(json.dumps(said))
+    sibyl.import_model(tmp_path / "model", tmp_path / "m.onnx")
+    other = type(model).from_pretrained(tmp_path / "model").double()
+    theirs = other.generate(source, do_sample=False, num_beams=1, max_new_tokens=40)[0].tolist()
+    ours = sibyl.Job(tmp_path / "m.onnx").run({"text": "w5 w17 w200 w33 w9 w150", "max_tokens": 39})
+    assert [3, 7, *ours["tokens"]] == theirs and plain[2] not in theirs
+
+
 @pytest.mark.parametrize("kind, changes", [
     ("t5", [({"num_heads": 7}, "heads"), ({"feed_forward_proj": "gated-sine"}, "sine"), ({"layer_norm_epsilon": -1.0}, "epsilon"),
             ({"relative_attention_max_distance": 1}, "distances"), ({"decoder_start_token_id": 300}, "decoder_start_token_id"),
             ({"model_type": "longt5"}, "longt5.*t5, mt5, umt5")]),
     ("m2m-100", [({"encoder_attention_heads": 7}, "heads"), ({"activation_function": "sine"}, "sine"), ({"pad_token_id": 300}, "pad_token_id"),
-                 ({"forced_bos_token_id": 300}, "forced_bos_token_id"), ({"max_position_embeddings": 0}, "positions"),
-                 ({"tie_word_embeddings": False}, "tie_word_embeddings")])])  # fmt: skip
+                 ({"forced_bos_token_id": 300}, "forced_bos_token_id"), ({"max_position_embeddings": 0}, "positions")]),
+    ("marian", [({"max_position_embeddings": 0}, "0 positions"), ({"max_position_embeddings": 10**18}, "positions"), ({"encoder_attention_heads": 7}, "heads")])])  # fmt: skip
 def test_text_to_text_refused(kind, changes, translators, tmp_path):
-    shutil.copytree(translators(kind)[0], tmp_path / "model", ignore=shutil.ignore_patterns("m.onnx"))
+    shutil.copytree(translators(kind)[0], tmp_path / "model", ignore=shutil.ignore_patterns("m.onnx", "generation_config.json"))
     path = tmp_path / "model" / "config.json"
     config = json.loads(path.read_text())
     for change, said in changes:
@@ -289,6 +322,6 @@ def test_text_to_text_refused(kind, changes, translators, tmp_path):
         with pytest.raises(sibyl.SibylError, match=said):
             sibyl.import_model(tmp_path / "model", tmp_path / "m.onnx")
     path.write_text(json.dumps(config | {"model_type": "longbart"}))
-    with pytest.raises(sibyl.SibylError, match="'longbart'.*but for bart, mbart, m2m_100"):
+    with pytest.raises(sibyl.SibylError, match="'longbart'.*but for bart, mbart, m2m_100, marian, pegasus"):
         sibyl.import_model(tmp_path / "model", tmp_path / "m.onnx", recipe="bart")
     assert not (tmp_path / "m.onnx").exists()

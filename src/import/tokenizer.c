@@ -323,6 +323,13 @@ static sib_code take_own(import_tokenizer *t, build *b, const char *out, sib_err
 
 /* ---- Missing and damaged ------------------------------------------------------------------------------- */
 
+static bool has_beside(const build *b, const char *name)
+{
+    char *path = beside_path(b->c, name);
+    mem_free(path);
+    return path != NULL;
+}
+
 /* What to fetch for the model. */
 static void write_advice(const build *b, char *out, size_t size)
 {
@@ -333,6 +340,15 @@ static void write_advice(const build *b, char *out, size_t size)
     else if (!strcmp(recipe, "whisper") && strcmp(checkpoint_format_name(b->c), "safetensors") != 0)
         snprintf(out, size, "fetch whisper/assets/%s of github.com/openai/whisper and put it next to it",
                  ranks_name(b));
+    else if (has_beside(b, "source.spm")) /* Marian's */
+        snprintf(
+            out, size,
+            "source.spm and target.spm are not read: fetch tokenizer.json of huggingface.co/Xenova/(name "
+            "of the model) and put it next to them");
+    else if (has_beside(b, "spiece.model") || has_beside(b, "sentencepiece.bpe.model"))
+        snprintf(out, size,
+                 "have transformers write tokenizer.json: "
+                 "AutoTokenizer.from_pretrained(folder).save_pretrained(folder)");
     else
         snprintf(out, size, "fetch tokenizer.json of the same model and put it next to it");
 }
@@ -340,7 +356,7 @@ static void write_advice(const build *b, char *out, size_t size)
 /* Refuses a model without a tokenizer, where one is needed. */
 static sib_code check_found(const import_tokenizer *t, const build *b, sib_error *err)
 {
-    char advice[160];
+    char advice[200];
     if (t->kind || !b->work->options->need_tokenizer)
         return SIB_OK;
     write_advice(b, advice, sizeof advice);
@@ -350,7 +366,7 @@ static sib_code check_found(const import_tokenizer *t, const build *b, sib_error
 /* Says of a tokenizer that cannot be read what would be one. */
 static sib_code damaged(const build *b, const sib_error *why, sib_error *err)
 {
-    char advice[160];
+    char advice[200];
     write_advice(b, advice, sizeof advice);
     return err_set_at(err, why->code, why->offset, "%.150s: %s", why->message, advice);
 }

@@ -116,6 +116,8 @@ static sib_code make_text_to_text(const maker *k)
     json_t *calls = json_object_get(k->doc, "calls"), *nodes = json_object_get(k->doc, "nodes"),
            *outputs = json_object_get(k->doc, "outputs"), *inputs = json_object_get(k->doc, "inputs"),
            *decoder = json_incref(json_object_get(calls, "decoder"));
+    static const char *const lists[][2] = {{"bias_tokens", "inputs/bias_tokens/default"},
+                                           {"biases", "inputs/biases/default"}};
     const char *target = maker_metadata(k, "target_tokens");
     bool done =
         !json_object_clear(calls) &&
@@ -138,6 +140,9 @@ static sib_code make_text_to_text(const maker *k)
     sib_code code = maker_need(k, done);
     if (code == SIB_OK)
         code = maker_put_list(k, "inputs/target_tokens/default", "target_tokens", target ? target : "");
+    for (size_t i = 0; code == SIB_OK && i < sizeof lists / sizeof *lists; i++)
+        if (maker_metadata(k, lists[i][0]))
+            code = maker_put_list(k, lists[i][1], lists[i][0], maker_metadata(k, lists[i][0]));
     return code == SIB_OK ? make_text_generation(k) : code;
 }
 

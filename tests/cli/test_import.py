@@ -323,7 +323,7 @@ class Cached(Small):
     def test_unknown_models_are_named(self):
         (self.folder / "g" / "config.json").write_text('{"model_type": "sew"}')
         (self.folder / "g" / "g.safetensors").write_bytes(safetensors({"sew.masked_spec_embed": [4]}))
-        self.fails(1, ["'sew'", "model_type", "whisper, gpt2, rwkv, mamba, mamba2, falcon_mamba, t5, mt5, umt5, bart, mbart, m2m_100, llama, mistral, qwen2, qwen3"], "job", "g", "--describe", **self.there)
+        self.fails(1, ["'sew'", "model_type", "whisper, gpt2, rwkv, mamba, mamba2, falcon_mamba, t5, mt5, umt5, bart, mbart, m2m_100, marian, pegasus, llama, mistral, qwen2, qwen3"], "job", "g", "--describe", **self.there)
         (self.folder / "x.pt").write_bytes(b"PK\x03\x04 no archive")
         self.fails(1, "x.pt", "transcribe", "--model", "x.pt", "a.wav", **self.there)
         self.assertFalse(self.models.exists() and self.kept())

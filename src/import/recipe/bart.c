@@ -1,4 +1,5 @@
-/* BART (Lewis et al. 2020), mBART (Liu et al. 2020), M2M-100 (Fan et al. 2021) and NLLB, from Hugging Face's folders. A row and
+/* BART (Lewis et al. 2020), mBART (Liu et al. 2020), M2M-100 (Fan et al. 2021), NLLB, Marian (Junczys-Dowmunt et al. 2018) and
+   Pegasus (Zhang et al. 2020), from Hugging Face's folders. A row and
    a function a family; the graph is text_to_text.h's. */
 #include "import/recipe/recipe.h"
 #include "import/recipe/text_to_text_families.h"
@@ -15,19 +16,20 @@ static const char *const ignored[] = {"*shared.weight",
                                       "*encoder.embed_tokens.weight",
                                       "*decoder.embed_tokens.weight",
                                       "*lm_head.weight",
-                                      "*.embed_positions.weights", /* sines, in older files */
+                                      "*.embed_positions.weight*", /* sines, in older files */
                                       NULL};
+
+#define MAX_SINES (1 << 24) /* of a table that is made here */
 
 static void set_shared(build *b, text_to_text *m, const char *activation)
 {
     if (checkpoint_find(b->c, "model.decoder.layers.0.fc1.weight"))
         m->encoder.renames = m->decoder.renames = in_model;
-    if (b->code == SIB_OK && !build_fact_bool(b, "tie_word_embeddings", true))
-        build_fail(
-            b, SIB_ERR_UNSUPPORTED,
-            "%s: tables of their own for each side and the scores (tie_word_embeddings) are not supported",
-            checkpoint_file(b->c, 0));
-    text_to_text_find_tables(b, m, true);
+    const bool tied = build_fact_bool(b, "tie_word_embeddings", true);
+    if (tied && build_fact_bool(b, "share_encoder_decoder_embeddings", true)) /* Marian's */
+        text_to_text_find_tables(b, m, true);
+    else
+        text_to_text_find_own_tables(b, m, tied);
     m->epsilon = 1e-5;
     m->encoder.activation = m->decoder.activation =
         build_activation_named(b, build_fact_text(b, "activation_function", activation));
@@ -88,11 +90,44 @@ static void set_m2m_100(build *b, text_to_text *m)
     set_angles(b, m);
 }
 
+/* A table of sines of even elements' angles, then of cosines, computed in double and rounded. */
+static const float *sines_of(build *b, int64_t n, int64_t d)
+{
+    const bool fits = n > 0 && d > 1 && d % 2 == 0 && n <= MAX_SINES / d;
+    float *table =
+        b->code == SIB_OK && fits ? arena_alloc(b->m->arena, (size_t)(n * d), sizeof *table) : NULL;
+    if (b->code == SIB_OK && !table)
+        build_fail(b, fits ? SIB_ERR_MEMORY : SIB_ERR_UNSUPPORTED,
+                   "%s: sines of %lld positions of %lld numbers are not supported", checkpoint_file(b->c, 0),
+                   (long long)n, (long long)d);
+    for (int64_t i = 0; table && i < n; i++)
+        for (int64_t k = 0; k < d / 2; k++) {
+            const double angle = (double)i / pow(10000, (double)(2 * k) / (double)d);
+            table[i * d + k] = (float)sin(angle);
+            table[i * d + d / 2 + k] = (float)cos(angle);
+        }
+    return table;
+}
+
+static void set_marian(build *b, text_to_text *m)
+{
+    set_shared(b, m, "gelu");
+    if (build_fact_bool(b, "scale_embedding", false))
+        m->embedding_scale = sqrt((double)m->d);
+    m->places = TEXT_PLACES_TABLE;
+    m->n_ctx = checkpoint_int(b->c, "max_position_embeddings", 1024);
+    m->table = sines_of(b, m->n_ctx, m->d);
+}
+
+static void set_pegasus(build *b, text_to_text *m)
+{
+    set_marian(b, m);
+    m->before = m->last_norm = true;
+}
+
 static const text_to_text_family families[] = {
-    {"bart", set_bart, 2},
-    {"mbart", set_mbart, -1},
-    {"m2m_100", set_m2m_100, 2},
-    {NULL, NULL, 0},
+    {"bart", set_bart, 2},         {"mbart", set_mbart, -1},    {"m2m_100", set_m2m_100, 2},
+    {"marian", set_marian, 58100}, {"pegasus", set_pegasus, 0}, {NULL, NULL, 0},
 };
 
 bool recipe_is_bart(const checkpoint *c)

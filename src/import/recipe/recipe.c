@@ -17,8 +17,9 @@ static const recipe recipes[] = {
     /* Before llama, which takes names like its own for its own. */
     {"t5", "text to text, an encoder and a decoder: T5, Flan-T5, mT5, UMT5 (Hugging Face)", "t5, mt5, umt5",
      recipe_is_t5, recipe_t5},
-    {"bart", "text to text, an encoder and a decoder: BART, mBART, M2M-100, NLLB (Hugging Face)",
-     "bart, mbart, m2m_100", recipe_is_bart, recipe_bart},
+    {"bart",
+     "text to text, an encoder and a decoder: BART, mBART, M2M-100, NLLB, Marian, Pegasus (Hugging Face)",
+     "bart, mbart, m2m_100, marian, pegasus", recipe_is_bart, recipe_bart},
     {"llama",
      "text: Llama, Mistral, Mixtral, Qwen2 and 3, Gemma, Phi-3, OLMo 2, SmolLM3, Granite, StableLM, "
      "StarCoder2, Cohere, GPT-NeoX, "

@@ -7,6 +7,7 @@
 typedef struct shared {
     const text_to_text *m;
     const text_side *side;
+    value_id table;        /* of places; NO_VALUE: the side's own */
     value_id tokens, past; /* past: the cache of the first layer; NO_VALUE: the encoder, which has none */
     value_id buckets;      /* int64 [N, P+N] */
     value_id biases; /* float32 [1, heads, N, P+N] of the layer, and of those behind it without their own */
@@ -76,8 +77,10 @@ static value_id embed(build *b, const shared *s, const build_table *words)
         if (m->first_place)
             places = build_add(b, places, build_scalar_int(b, m->first_place));
         if (m->places == TEXT_PLACES_TABLE) {
-            value_id table = build_weight(b, build_text(b, "%s.embed_positions.weight", s->side->name), 2,
-                                          (const int64_t[]){m->first_place + m->n_ctx, m->d});
+            value_id table = s->table;
+            if (table == NO_VALUE)
+                table = build_weight(b, build_text(b, "%s.embed_positions.weight", s->side->name), 2,
+                                     (const int64_t[]){m->first_place + m->n_ctx, m->d});
             x = build_add(b, x, build_gather(b, table, places, 0));
         } else
             x = build_add(b, x, sines(b, s, places));
@@ -205,9 +208,14 @@ static void cross_keys(build *b, const text_to_text *m, value_id encoded, int64_
     }
 }
 
-static void encoder(build *b, const text_to_text *m, const build_table *words)
+static void encoder(build *b, const text_to_text *m, const build_table *words, value_id table)
 {
-    shared s = {.m = m, .side = &m->encoder, .past = NO_VALUE, .buckets = NO_VALUE, .biases = NO_VALUE};
+    shared s = {.m = m,
+                .side = &m->encoder,
+                .table = table,
+                .past = NO_VALUE,
+                .buckets = NO_VALUE,
+                .biases = NO_VALUE};
     b->renames = s.side->renames;
     build_scope(b, "%s", s.side->name);
     value_id x;
@@ -236,9 +244,14 @@ static void encoder(build *b, const text_to_text *m, const build_table *words)
 
 /* ---- The decoder --------------------------------------------------------------------------------------- */
 
-static void decoder(build *b, const text_to_text *m, const build_table *words)
+static void decoder(build *b, const text_to_text *m, const build_table *words, value_id table)
 {
-    shared s = {.m = m, .side = &m->decoder, .past = NO_VALUE, .buckets = NO_VALUE, .biases = NO_VALUE};
+    shared s = {.m = m,
+                .side = &m->decoder,
+                .table = table,
+                .past = NO_VALUE,
+                .buckets = NO_VALUE,
+                .biases = NO_VALUE};
     build_table scores = *words;
     b->renames = s.side->renames;
     build_scope(b, "%s", s.side->name);
@@ -261,7 +274,7 @@ static void decoder(build *b, const text_to_text *m, const build_table *words)
     }
     x = scaled(b, last_norm(b, &s, build_gather(b, x, at, 1)),
                m->scaled ? 1 / sqrt((double)m->d) : 1); /* [B, M, d] */
-    if (m->scores != m->words)
+    if (m->scores != m->target_words)
         scores = build_rows_table(b, m->scores, m->n_vocab, m->d);
     x = build_scores(b, x, &scores, at);
     if (m->scores_bias)
@@ -285,7 +298,13 @@ void text_to_text_build(build *b, const text_to_text *m)
 {
     add_metadata(b, m);
     build_scope(b, "text");
-    build_table words = build_rows_table(b, m->words, m->n_vocab, m->d);
-    encoder(b, m, &words);
-    decoder(b, m, &words);
+    build_table words = build_rows_table(b, m->words, m->n_source, m->d), target = words;
+    value_id table = NO_VALUE;
+    if (m->table)
+        table = build_reshape(b, build_floats(b, (size_t)(m->n_ctx * m->d), m->table), 2,
+                              (const int64_t[]){m->n_ctx, m->d});
+    if (m->target_words != m->words)
+        target = build_rows_table(b, m->target_words, m->n_vocab, m->d);
+    encoder(b, m, &words, table);
+    decoder(b, m, &target, table);
 }

@@ -26,9 +26,10 @@ struct text_to_text {
     text_side encoder, decoder;
     /* What the encoder's first layer reads [B, S, d], of inputs of its own; NULL: the tokens `source`. */
     value_id (*front)(build *b, const text_to_text *m);
-    int64_t n_vocab, n_ctx, d;
-    const char *words, *scores; /* names of the tokens' table, and of that of the scores */
-    bool rms;                   /* norms are RMSNormalization, otherwise LayerNormalization */
+    int64_t n_source, n_vocab, n_ctx, d; /* n_source: tokens of the encoder, n_vocab: of the decoder */
+    const char *words, *target_words,
+        *scores; /* names of tables: of the encoder's tokens, the decoder's, the scores */
+    bool rms;    /* norms are RMSNormalization, otherwise LayerNormalization */
     double epsilon;
     bool before;                    /* norms stand before attention and the MLP; otherwise behind each sum */
     bool embedding_norm, last_norm; /* what the first layer reads, and what the last makes, is normalised */
@@ -38,6 +39,7 @@ struct text_to_text {
     float *angles;                   /* (d / 2) TEXT_PLACES_SINES */
     build_angles rotary;             /* TEXT_PLACES_ROTARY: of pairs that lie beside each other */
     int64_t half;                    /* pairs of a head that are rotated */
+    const float *table;              /* [n_ctx, d] TEXT_PLACES_TABLE, of both sides; NULL: the checkpoint's */
     int64_t unplaced;                /* TEXT_PLACES_SINES: a token that has none; -1: all have */
     bool scaled;                     /* scores are products of x / sqrt(d) with the tokens' table */
     double embedding_scale;          /* of tokens' rows; 1: none */
