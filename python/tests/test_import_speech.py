@@ -304,3 +304,103 @@ def test_moonshines_that_no_code_knows_are_refused(tmp_path, torch):
         path.write_text(json.dumps(config | change))
         with pytest.raises(sibyl.SibylError, match=said):
             sibyl.import_model(tmp_path / "model", tmp_path / "m.onnx")
+
+
+# ---- Parakeet -----------------------------------------------------------------------------------------------------------
+
+PARAKEET = dict(hidden_size=24, num_hidden_layers=2, num_attention_heads=4, intermediate_size=40, conv_kernel_size=5, subsampling_factor=4,
+                subsampling_conv_channels=6, num_mel_bins=32, max_position_embeddings=50)  # fmt: skip
+PARAKEETS = {
+    "parakeet": {},
+    "parakeet-plain": dict(attention_bias=False, convolution_bias=False, scale_input=False, subsampling_factor=8, hidden_act="relu"),
+}
+EARS = dict(feature_size=32, sampling_rate=16000, hop_length=160, n_fft=512, win_length=400, preemphasis=0.97)
+PIECES = ["<unk>", *(f"\u2581w{i}" if i % 3 else f"x{i}" for i in range(29)), "\u2581", "|"]
+
+
+def parakeet(folder, torch, **more):
+    """A small Parakeet whose last output is the blank, and its folder."""
+    transformers, tk = peer("transformers"), peer("tokenizers")
+    config = transformers.ParakeetCTCConfig(encoder_config={**PARAKEET, **more}, vocab_size=len(PIECES) + 1, pad_token_id=len(PIECES))
+    model = scatter(transformers.ParakeetForCTC(config), torch)
+    model.save_pretrained(folder)
+    tokenizer = tk.Tokenizer(tk.models.BPE({piece: i for i, piece in enumerate(PIECES)}, [], unk_token="<unk>"))
+    tokenizer.decoder = tk.decoders.Metaspace()
+    tokenizer.add_special_tokens(["<unk>", "<pad>"])
+    tokenizer.save(str(folder / "tokenizer.json"))
+    (folder / "processor_config.json").write_text(json.dumps({"feature_extractor": EARS}))
+    return model
+
+
+def exact_features(samples):
+    """transformers' ParakeetFeatureExtractor of samples [T], in double precision."""
+    from scipy.signal import lfilter
+
+    filters = peer("transformers").audio_utils.mel_filter_bank(257, 32, 0.0, 8000.0, 16000, norm="slaney", mel_scale="slaney", dtype=np.float32)
+    padded = np.pad(lfilter([1, -0.97], [1], samples.astype("f8")), 200)
+    frames = np.stack([padded[i : i + 400] for i in range(0, len(samples) // 160 * 160, 160)]) * np.hanning(400)
+    x = np.log(np.abs(np.fft.rfft(frames, 512)) ** 2 @ filters.astype("f8") + 2.0**-24)
+    return ((x - x.mean(0)) / (x.std(0, ddof=1) + 1e-5))[None]
+
+
+@pytest.mark.parametrize("kind, opset", [*((kind, 23) for kind in PARAKEETS), ("parakeet", 20)])
+def test_parakeet(tmp_path, torch, kind, opset):
+    model = parakeet(tmp_path / "model", torch, **PARAKEETS[kind])
+    sibyl.import_model(tmp_path / "model", tmp_path / "m.onnx", opset=opset)
+    samples = noise(1.2345, 8)
+    heard = peer("transformers").ParakeetFeatureExtractor(**EARS)(samples, sampling_rate=16000, return_tensors="pt")
+    features = exact_features(samples)
+    n = int(heard["attention_mask"].sum())
+    np.testing.assert_allclose(heard["input_features"][:, :n].numpy(), features, atol=1e-4)
+    with torch.no_grad():
+        single = model(**heard).logits.numpy()
+        expected = model.double()(torch.from_numpy(features)).logits.numpy()
+    single = single[:, : expected.shape[1]]  # the frame that transformers hides goes without
+    logits = sibyl.InferenceSession(tmp_path / "m.onnx").run(None, {"samples": samples[None]})[0]
+    error, allowed = (np.abs(x - expected).max() / np.abs(expected).max() for x in (logits, single))
+    assert logits.shape == expected.shape and error <= max(2e-6, allowed)
+    note_model("folder", "ParakeetCTC", error)
+    if (kind, opset) == ("parakeet", 23):  # the file is ordinary ONNX
+        other = peer("onnxruntime").InferenceSession(tmp_path / "m.onnx").run(None, {"samples": samples[None]})[0]
+        assert np.abs(other - expected).max() <= 3 * max(2e-6, allowed) * np.abs(expected).max()
+
+
+def test_texts_of_parakeet_are_transformers(tmp_path, torch):
+    model = parakeet(tmp_path / "model", torch)
+    transformers = peer("transformers")
+    extractor = transformers.ParakeetFeatureExtractor(**EARS)
+    with torch.no_grad():  # so that all outputs are heard, and the blank more often
+        model.ctc_head.weight.mul_(8)
+        model.ctc_head.bias.sub_(model(**extractor(noise(3, 0), sampling_rate=16000, return_tensors="pt")).logits.mean((0, 1)))
+        model.ctc_head.bias[-1] += 2
+    model.save_pretrained(tmp_path / "model")
+    tokenizer = transformers.ParakeetTokenizer(tokenizer_file=str(tmp_path / "model" / "tokenizer.json"), pad_token="<pad>", unk_token="<unk>")
+    job = sibyl.load_model(tmp_path / "model")
+    for seconds in (0.6, 2.34567):
+        samples = noise(seconds, 9)
+        ids = model.generate(**extractor(samples, sampling_rate=16000, return_tensors="pt"))
+        heard = job.transcribe(samples, word_timestamps=True, chunk_length_s=0)
+        assert heard["text"] == tokenizer.decode(ids[0], skip_special_tokens=True).strip() and len(set(heard["text"].split())) > 5 * seconds
+        words = [word for segment in heard["segments"] for word in segment["words"]]
+        assert "".join(word["word"] for word in words).split() == heard["text"].split()
+        assert all(0 <= word["start"] < word["end"] <= seconds + 0.04 for word in words)
+    assert job.transcribe(samples[:200])["text"] == ""
+    (tmp_path / "model" / "tokenizer.json").unlink()
+    with pytest.raises(sibyl.SibylError, match=r"tokenizer\.json"):
+        sibyl.import_model(tmp_path / "model", tmp_path / "m.onnx")
+
+
+def test_parakeets_that_make_no_sense_are_refused(tmp_path, torch):
+    parakeet(tmp_path / "model", torch)
+    path, ears = (tmp_path / "model" / name for name in ("config.json", "processor_config.json"))
+    config = json.loads(path.read_text())
+    for change, said in (({"num_attention_heads": 7}, "heads"), ({"hidden_act": "sine"}, "sine"), ({"num_mel_bins": 27}, "num_mel_bins"),
+                         ({"subsampling_conv_stride": 0}, "stride")):  # fmt: skip
+        path.write_text(json.dumps(config | {"encoder_config": config["encoder_config"] | change}))
+        with pytest.raises(sibyl.SibylError, match=said):
+            sibyl.import_model(tmp_path / "model", tmp_path / "m.onnx")
+    path.write_text(json.dumps(config))
+    for change in ({"n_fft": 511}, {"win_length": 100}, {"hop_length": 0}, {"feature_size": 10**9}, {"preemphasis": 3}):
+        ears.write_text(json.dumps({"feature_extractor": EARS | change}))
+        with pytest.raises(sibyl.SibylError, match="bands"):
+            sibyl.import_model(tmp_path / "model", tmp_path / "m.onnx")

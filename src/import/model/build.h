@@ -198,6 +198,8 @@ value_id build_norm(build *b, const char *type, value_id x, value_id scale, valu
 value_id build_layer_norm(build *b, value_id x, const char *name, int64_t d, double epsilon);
 /* The same without scale and bias. */
 value_id build_plain_norm(build *b, value_id x, int64_t d, double epsilon);
+/* BatchNormalization of x [B, n, ..] by what training saw of each of n channels, "<name>.running_mean" and ".running_var". */
+value_id build_batch_norm(build *b, value_id x, const char *name, int64_t n, double epsilon);
 value_id build_gelu(build *b, value_id x, bool by_tanh);
 /* cap tanh(x / cap); x where cap is 0. */
 value_id build_capped(build *b, value_id x, double cap);

@@ -114,6 +114,18 @@ value_id build_plain_norm(build *b, value_id x, int64_t d, double epsilon)
     return build_norm(b, "LayerNormalization", x, build_floats(b, (size_t)d, ones), NO_VALUE, epsilon);
 }
 
+value_id build_batch_norm(build *b, value_id x, const char *name, int64_t n, double epsilon)
+{
+    static const char *const parts[] = {"weight", "bias", "running_mean", "running_var"};
+    value_id in[5] = {x}, out;
+    build_attributes a = build_no_attributes();
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        in[i + 1] = build_vector(b, build_text(b, "%s.%s", name, parts[i]), n);
+    build_set_float(&a, "epsilon", epsilon);
+    build_node(b, "BatchNormalization", &a, 5, in, 1, &out);
+    return out;
+}
+
 value_id build_gelu(build *b, value_id x, bool by_tanh)
 {
     value_id out;

@@ -20,13 +20,21 @@ static json_t *read_object(build *b, const char *name)
 
 /* ---- Samples ------------------------------------------------------------------------------------------- */
 
+json_t *ctc_processor(build *b)
+{
+    json_t *both = read_object(b, "processor_config.json"),
+           *alone = read_object(b, "preprocessor_config.json"),
+           *own = json_object_get(both, "feature_extractor");
+    own = json_incref(own ? own : alone);
+    json_decref(both);
+    json_decref(alone);
+    return own;
+}
+
 ctc_front ctc_read_front(build *b, bool otherwise)
 {
     ctc_front f = {.rate = 16000};
-    json_t *both = read_object(b, "processor_config.json"),
-           *alone = read_object(b, "preprocessor_config.json");
-    const json_t *own = json_object_get(both, "feature_extractor");
-    own = own ? own : alone;
+    json_t *own = ctc_processor(b);
     const json_t *rate = json_object_get(own, "sampling_rate"),
                  *normalize = json_object_get(own, "do_normalize");
     if (rate)
@@ -36,8 +44,7 @@ ctc_front ctc_read_front(build *b, bool otherwise)
         build_fail(b, SIB_ERR_FORMAT,
                    "%s: sampling_rate or do_normalize of its processor are none that a model can have",
                    checkpoint_file(b->c, 0));
-    json_decref(both);
-    json_decref(alone);
+    json_decref(own);
     return f;
 }
 
@@ -124,6 +131,18 @@ static void add_flag(build *b, const char *key, const json_t *flag)
     build_add_metadata(b, key, "%s", json_is_true(flag) ? "true" : "false");
 }
 
+/* The texts by id, and which is the blank's. */
+static void add_list(build *b, const json_t *texts, int64_t blank)
+{
+    char *list = json_dumps(texts, JSON_COMPACT);
+    if (!list)
+        build_fail(b, SIB_ERR_MEMORY, "no memory for a vocabulary");
+    else
+        build_add_metadata_text(b, "vocabulary", str_of(list));
+    build_add_metadata_int(b, "blank", blank);
+    free(list);
+}
+
 static void add_texts(build *b, const json_t *vocab, const json_t *config, int64_t n_vocab)
 {
     json_t *texts = json_array();
@@ -137,12 +156,7 @@ static void add_texts(build *b, const json_t *vocab, const json_t *config, int64
     if (blank < 0)
         build_fail(b, SIB_ERR_FORMAT, "%s: its vocab.json lacks '%.60s', which stands for no output",
                    checkpoint_file(b->c, 0), pad);
-    char *list = json_dumps(texts, JSON_COMPACT);
-    if (!list)
-        build_fail(b, SIB_ERR_MEMORY, "no memory for a vocabulary");
-    else
-        build_add_metadata_text(b, "vocabulary", str_of(list));
-    build_add_metadata_int(b, "blank", blank);
+    add_list(b, texts, blank);
     build_add_metadata_text(b, "word_delimiter", str_of(token_of(config, "word_delimiter_token", "|")));
     build_add_metadata_text(b, "word_separator",
                             str_of(token_of(config, "replace_word_delimiter_char", " ")));
@@ -150,7 +164,6 @@ static void add_texts(build *b, const json_t *vocab, const json_t *config, int64
     add_flag(b, "clean_up", json_object_get(config, "clean_up_tokenization_spaces"));
     if (language)
         build_add_metadata_text(b, "language", str_of(language));
-    free(list);
     json_decref(texts);
 }
 
@@ -203,4 +216,76 @@ void ctc_add_vocabulary(build *b, int64_t n_vocab)
         add_texts(b, vocab, config, n_vocab);
     json_decref(vocab);
     json_decref(config);
+}
+
+/* ---- Pieces -------------------------------------------------------------------------------------------- */
+
+#define WORD_BEGINS "\xe2\x96\x81"
+
+/* Puts a text in its place, if it is one of n. */
+static void put_piece(json_t *texts, int64_t id, const json_t *piece)
+{
+    if (json_is_string(piece) && id >= 0 && (size_t)id < json_array_size(texts))
+        json_array_set(texts, (size_t)id, (json_t *)piece);
+}
+
+/* Of a vocabulary by text, or a list of pairs of a text and a score. */
+static void put_pieces(json_t *texts, const json_t *vocab)
+{
+    const char *text;
+    json_t *id, *pair;
+    size_t i;
+    json_object_foreach((json_t *)vocab, text, id)
+    {
+        json_t *piece = json_string(text);
+        put_piece(texts, json_is_integer(id) ? json_integer_value(id) : -1, piece);
+        json_decref(piece);
+    }
+    json_array_foreach(vocab, i, pair) put_piece(texts, (int64_t)i, json_array_get(pair, 0));
+}
+
+/* Of tokens that were added, special ones are not shown. */
+static void put_added(json_t *texts, const json_t *added, const json_t *hidden)
+{
+    const json_t *token;
+    size_t i;
+    json_array_foreach(added, i, token)
+    {
+        const json_t *id = json_object_get(token, "id");
+        const bool special = json_is_true(json_object_get(token, "special"));
+        put_piece(texts, json_is_integer(id) ? json_integer_value(id) : -1,
+                  special ? hidden : json_object_get(token, "content"));
+    }
+}
+
+void ctc_add_pieces(build *b, int64_t n_vocab, int64_t blank)
+{
+    json_t *file = read_object(b, "tokenizer.json"), *texts = json_array(), *hidden = json_string("<blank>");
+    const json_t *vocab = json_object_get(json_object_get(file, "model"), "vocab"), *text;
+    size_t i, beginnings = 0;
+    b->has_texts = true;
+    if (n_vocab < 1 || n_vocab > MAX_VOCABULARY || blank < 0 || blank >= n_vocab)
+        build_fail(b, SIB_ERR_FORMAT, "%s: a head of %lld outputs, of which %lld is the blank, is none",
+                   checkpoint_file(b->c, 0), (long long)n_vocab, (long long)blank);
+    for (int64_t n = 0; b->code == SIB_OK && n < n_vocab; n++)
+        json_array_append(texts, hidden);
+    put_pieces(texts, vocab);
+    put_added(texts, json_object_get(file, "added_tokens"), hidden);
+    put_piece(texts, blank, hidden);
+    json_array_foreach(texts, i, text) beginnings +=
+        !strncmp(json_string_value(text), WORD_BEGINS, strlen(WORD_BEGINS));
+    if (b->code == SIB_OK && !beginnings)
+        build_fail(
+            b, SIB_ERR_IO,
+            "%s: has no texts of its outputs: put the tokenizer.json of the same model next to it, with "
+            "pieces of which those that begin words begin with U+2581",
+            checkpoint_file(b->c, 0));
+    if (b->code == SIB_OK) {
+        add_list(b, texts, blank);
+        build_add_metadata_text(b, "word_prefix", str_of(WORD_BEGINS));
+        build_add_metadata_text(b, "word_delimiter", str_of("<blank>"));
+    }
+    json_decref(hidden);
+    json_decref(texts);
+    json_decref(file);
 }

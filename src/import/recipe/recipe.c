@@ -41,6 +41,8 @@ static const recipe recipes[] = {
      recipe_wav2vec2},
     {"moonshine", "speech to text: Moonshine (Hugging Face)", "moonshine", recipe_is_moonshine,
      recipe_moonshine},
+    {"parakeet", "speech to text: Parakeet with a CTC head (Hugging Face)", "parakeet_ctc",
+     recipe_is_parakeet, recipe_parakeet},
     {"vit", "images: ViT, DeiT (Hugging Face)", "vit, deit", recipe_is_vit, recipe_vit},
     {"clip", "images and texts: CLIP, SigLIP (Hugging Face)", "clip, siglip", recipe_is_clip, recipe_clip},
 };

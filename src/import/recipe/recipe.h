@@ -32,6 +32,8 @@ bool recipe_is_bart(const checkpoint *c);
 void recipe_bart(build *b);
 bool recipe_is_moonshine(const checkpoint *c);
 void recipe_moonshine(build *b);
+bool recipe_is_parakeet(const checkpoint *c);
+void recipe_parakeet(build *b);
 bool recipe_is_mamba(const checkpoint *c);
 void recipe_mamba(build *b);
 void recipe_mamba2(build *b); /* mamba's, for Mamba 2 */

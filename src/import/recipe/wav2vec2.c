@@ -236,19 +236,6 @@ static value_id place_conv(build *b, const speech *m, const char *conv, value_id
     return build_conv_1d(b, x, &at);
 }
 
-/* HuBERT's norm by what training saw of each channel; x [B, d, N]. */
-static value_id norm_batch(build *b, const speech *m, const char *name, value_id x)
-{
-    static const char *const parts[] = {"weight", "bias", "running_mean", "running_var"};
-    value_id in[5] = {x}, out;
-    build_attributes a = build_no_attributes();
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-        in[i + 1] = build_vector(b, build_text(b, "%s.%s", name, parts[i]), m->d);
-    build_set_float(&a, "epsilon", 1e-5);
-    build_node(b, "BatchNormalization", &a, 5, in, 1, &out);
-    return out;
-}
-
 /* What is added to x [B, N, d]. */
 static value_id places(build *b, const speech *m, value_id x)
 {
@@ -264,7 +251,7 @@ static value_id places(build *b, const speech *m, value_id x)
     }
     if (!several) {
         if (build_find(b, build_text(b, "%s.weight", norm)))
-            x = norm_batch(b, m, norm, x);
+            x = build_batch_norm(b, x, norm, m->d, 1e-5);
         x = build_activate(b, m->conv_act, place_conv(b, m, build_text(b, "%s.conv", where), x));
     }
     return build_transpose(b, x, 3, swapped);
