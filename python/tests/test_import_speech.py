@@ -19,6 +19,9 @@ FAMILIES = {
     "wavlm": ("WavLM", dict(num_buckets=32, max_bucket_distance=20, do_stable_layer_norm=True, feat_extract_norm="layer"), True),
     "wavlm-behind": ("WavLM", dict(num_buckets=12, max_bucket_distance=30), True),
     "data2vec": ("Data2VecAudio", dict(conv_pos_kernel_size=5, num_conv_pos_embeddings=2), True),
+    "conformer": ("Wav2Vec2Conformer", dict(hidden_act="swish", conv_depthwise_kernel_size=5), True),
+    "conformer-rotary": ("Wav2Vec2Conformer", dict(position_embeddings_type="rotary", rotary_embedding_base=500, conv_depthwise_kernel_size=7), False),
+    "conformer-unplaced": ("Wav2Vec2Conformer", dict(position_embeddings_type="none", feat_extract_norm="layer", conv_bias=True), True),
     "unispeech": ("UniSpeech", dict(), True),
     "unispeech-sat": ("UniSpeechSat", dict(do_stable_layer_norm=True), False),
 }  # fmt: skip

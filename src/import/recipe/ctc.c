@@ -241,7 +241,10 @@ static void put_pieces(json_t *texts, const json_t *vocab)
         put_piece(texts, json_is_integer(id) ? json_integer_value(id) : -1, piece);
         json_decref(piece);
     }
-    json_array_foreach(vocab, i, pair) put_piece(texts, (int64_t)i, json_array_get(pair, 0));
+    json_array_foreach(vocab, i, pair)
+    {
+        put_piece(texts, (int64_t)i, json_array_get(pair, 0));
+    }
 }
 
 /* Of tokens that were added, special ones are not shown. */
@@ -272,8 +275,10 @@ void ctc_add_pieces(build *b, int64_t n_vocab, int64_t blank)
     put_pieces(texts, vocab);
     put_added(texts, json_object_get(file, "added_tokens"), hidden);
     put_piece(texts, blank, hidden);
-    json_array_foreach(texts, i, text) beginnings +=
-        !strncmp(json_string_value(text), WORD_BEGINS, strlen(WORD_BEGINS));
+    json_array_foreach(texts, i, text)
+    {
+        beginnings += !strncmp(json_string_value(text), WORD_BEGINS, strlen(WORD_BEGINS));
+    }
     if (b->code == SIB_OK && !beginnings)
         build_fail(
             b, SIB_ERR_IO,

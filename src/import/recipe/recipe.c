@@ -36,9 +36,10 @@ static const recipe recipes[] = {
      "bert, roberta, xlm-roberta, camembert, distilbert, electra, mpnet, modernbert, deberta-v2",
      recipe_is_bert, recipe_bert},
     {"wav2vec2",
-     "speech to text: wav2vec 2, HuBERT, WavLM, data2vec, UniSpeech with CTC heads (Hugging Face)",
-     "wav2vec2, hubert, wavlm, data2vec-audio, unispeech, unispeech-sat", recipe_is_wav2vec2,
-     recipe_wav2vec2},
+     "speech to text: wav2vec 2, its Conformer, HuBERT, WavLM, data2vec, UniSpeech with CTC heads (Hugging "
+     "Face)",
+     "wav2vec2, hubert, wavlm, data2vec-audio, unispeech, unispeech-sat, wav2vec2-conformer",
+     recipe_is_wav2vec2, recipe_wav2vec2},
     {"moonshine", "speech to text: Moonshine (Hugging Face)", "moonshine", recipe_is_moonshine,
      recipe_moonshine},
     {"parakeet", "speech to text: Parakeet with a CTC head (Hugging Face)", "parakeet_ctc",

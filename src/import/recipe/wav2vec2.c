@@ -1,6 +1,7 @@
 /* wav2vec 2.0 (Baevski et al. 2020) and its kin with a CTC head, from Hugging Face's folders: HuBERT, WavLM, data2vec,
-   UniSpeech. samples [B, T] -> logits [B, N, n_vocab]. Convolutions make a frame of some hundred samples, one tells the
+   UniSpeech, Conformer. samples [B, T] -> logits [B, N, n_vocab]. Convolutions make a frame of some hundred samples, one tells the
    layers of an encoder where a frame is by its neighbours, and a product scores the outputs. Source: transformers. */
+#include "import/recipe/conformer.h"
 #include "import/recipe/ctc.h"
 #include "import/recipe/recipe.h"
 
@@ -17,18 +18,48 @@ typedef struct speech {
     double epsilon;
     bool first_norm;  /* the first convolution alone has a norm, over time */
     bool norms_first; /* norms stand before attention and feed-forward */
+    bool conformer;   /* layers are conformer.h's */
     build_activation conv_act, act;
     ctc_front front;
 } speech;
 
 /* Model types, and the prefix of their weights' names. */
-static const char *const bases[][2] = {{"wav2vec2", "wav2vec2"},   {"hubert", "hubert"},
-                                       {"wavlm", "wavlm"},         {"data2vec-audio", "data2vec_audio"},
-                                       {"unispeech", "unispeech"}, {"unispeech-sat", "unispeech_sat"}};
+static const char *const bases[][2] = {{"wav2vec2", "wav2vec2"},
+                                       {"hubert", "hubert"},
+                                       {"wavlm", "wavlm"},
+                                       {"data2vec-audio", "data2vec_audio"},
+                                       {"unispeech", "unispeech"},
+                                       {"unispeech-sat", "unispeech_sat"},
+                                       {"wav2vec2-conformer", "wav2vec2_conformer"}};
 #define N_BASES (sizeof bases / sizeof *bases)
 
-/* Weights that only training needs. */
-static const char *const ignored[] = {"*masked_spec_embed", "*num_batches_tracked", NULL};
+/* Weights that only training needs, and those that Conformer's code makes and never reads. */
+static const char *const ignored[] = {"*masked_spec_embed", "*num_batches_tracked",
+                                      "wav2vec2_conformer.encoder.pos_conv_embed.*",
+                                      "wav2vec2_conformer.encoder.embed_positions.*", NULL};
+
+/* Names of conformer.h's layers. */
+static const build_rename of_conformer[] = {
+    {".feed_forward1.linear1", ".ffn1.intermediate_dense"},
+    {".feed_forward1.linear2", ".ffn1.output_dense"},
+    {".feed_forward2.linear1", ".ffn2.intermediate_dense"},
+    {".feed_forward2.linear2", ".ffn2.output_dense"},
+    {".norm_feed_forward1", ".ffn1_layer_norm"},
+    {".norm_feed_forward2", ".ffn2_layer_norm"},
+    {".norm_self_att", ".self_attn_layer_norm"},
+    {".norm_conv", ".conv_module.layer_norm"},
+    {".norm_out", ".final_layer_norm"},
+    {".self_attn.q_proj", ".self_attn.linear_q"},
+    {".self_attn.k_proj", ".self_attn.linear_k"},
+    {".self_attn.v_proj", ".self_attn.linear_v"},
+    {".self_attn.o_proj", ".self_attn.linear_out"},
+    {".self_attn.relative_k_proj", ".self_attn.linear_pos"},
+    {".self_attn.bias_", ".self_attn.pos_bias_"},
+    {".conv.pointwise", ".conv_module.pointwise"},
+    {".conv.depthwise", ".conv_module.depthwise"},
+    {".conv.norm", ".conv_module.batch_norm"},
+    {NULL, NULL},
+};
 
 /* The prefix of c's names; "" for a model without a head, NULL where c is no such model. */
 static const char *base_of(const checkpoint *c)
@@ -107,6 +138,8 @@ static speech read_dims(build *b)
 {
     speech m = {.base = base_of(b->c)};
     m.base = m.base ? m.base : "";
+    if (!strcmp(m.base, "wav2vec2_conformer"))
+        b->renames = of_conformer;
     check_parts(b, &m);
     if (b->code != SIB_OK)
         return m;
@@ -114,8 +147,12 @@ static speech read_dims(build *b)
     const sib_str norm =
         build_fact_text(b, "feat_extract_norm", str_is(str_of(m.base), "data2vec_audio") ? "layer" : "group");
     m.d = build_dim(b, name_in(b, &m, "feature_projection.projection.weight"), 0);
-    m.layers = build_count(b, name_in(b, &m, "encoder.layers."), ".attention.q_proj.weight");
-    m.inner = build_dim(b, name_of(b, &m, "encoder.layers", 0, "feed_forward.intermediate_dense.weight"), 0);
+    m.conformer = b->renames != NULL;
+    m.layers = build_count(b, name_in(b, &m, "encoder.layers."),
+                           m.conformer ? ".self_attn.q_proj.weight" : ".attention.q_proj.weight");
+    const char *inner =
+        m.conformer ? "feed_forward1.linear1.weight" : "feed_forward.intermediate_dense.weight";
+    m.inner = build_dim(b, name_of(b, &m, "encoder.layers", 0, inner), 0);
     const char *adapter = name_of(b, &m, "encoder.layers", 0, "adapter_layer.linear_1.weight");
     m.adapter = build_find(b, adapter) ? build_dim(b, adapter, 0) : 0;
     m.n_vocab = build_dim(b, "lm_head.weight", 0);
@@ -349,8 +386,36 @@ static value_id layer(build *b, const speech *m, value_id x, int64_t i, value_id
     return adapted(b, m, x, build_text(b, "%s.adapter_layer", where));
 }
 
+/* The layers of Conformer, whose places have no convolution. */
+static value_id encode_conformer(build *b, const speech *m, value_id x)
+{
+    static const char *const kinds[] = {[CONFORMER_DISTANCES] = "relative", [CONFORMER_ROTARY] = "rotary"};
+    const sib_str kind = build_fact_text(b, "position_embeddings_type", kinds[CONFORMER_DISTANCES]);
+    conformer c = {.d = m->d, .heads = m->heads, .inner = m->inner, .act = m->act, .by_exponents = true};
+    while (c.places < CONFORMER_NO_PLACES && !str_is(kind, kinds[c.places]))
+        c.places++;
+    c.theta = c.places == CONFORMER_ROTARY ? checkpoint_float(b->c, "rotary_embedding_base", 10000) : 10000;
+    c.kernel = build_dim(b, name_of(b, m, "encoder.layers", 0, "conv.depthwise_conv.weight"), 2);
+    if (b->code == SIB_OK &&
+        (c.kernel % 2 == 0 || m->d % 2 || (c.places == CONFORMER_ROTARY && m->d / m->heads % 2)))
+        build_fail(b, SIB_ERR_UNSUPPORTED,
+                   "%s: a width of %lld with %lld heads or a kernel of %lld are not supported with these "
+                   "places (position_embeddings_type)",
+                   checkpoint_file(b->c, 0), (long long)m->d, (long long)m->heads, (long long)c.kernel);
+    if (b->code != SIB_OK)
+        return x;
+    conformer_place(b, &c, x);
+    for (int64_t i = 0; i < m->layers; i++) {
+        build_scope(b, "layers.%lld", (long long)i);
+        x = conformer_layer(b, &c, x, name_in(b, m, build_text(b, "encoder.layers.%lld", (long long)i)));
+    }
+    return build_layer_norm(b, x, name_in(b, m, "encoder.layer_norm"), m->d, m->epsilon);
+}
+
 static value_id encode(build *b, const speech *m, value_id x)
 {
+    if (m->conformer)
+        return encode_conformer(b, m, x);
     const char *norm = name_in(b, m, "encoder.layer_norm");
     x = build_add(b, x, places(b, m, x));
     if (!m->norms_first)
