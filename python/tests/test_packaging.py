@@ -14,7 +14,7 @@ PACKAGING = CHECKOUT / "packaging"
 VERSION = re.search(r"^project\(sibyl VERSION ([0-9.]+) ", (CHECKOUT / "CMakeLists.txt").read_text(), re.M)[1]
 # What conda-forge and vcpkg call the libraries of cmake/dependencies.cmake.
 CONDA = {"JPEG": "libjpeg-turbo", "WEBP": "libwebp-base", "TIFF": "libtiff", "OPENJPEG": "openjpeg", "UTF8PROC": "libutf8proc",
-         "PNG": "libpng", "WEBSOCKETS": "libwebsockets"}  # fmt: skip
+         "PNG": "libpng", "WEBSOCKETS": "libwebsockets", "EDIT": "libedit"}  # fmt: skip
 VCPKG = CONDA | {"WEBP": "libwebp", "TIFF": "tiff", "UTF8PROC": "utf8proc"}
 
 
