@@ -108,6 +108,50 @@ TEST(models_that_generate_text)
     json_decref(j);
 }
 
+/* An encoder of samples, and a decoder that is fed tokens. */
+static tiny listener(const char *const (*pairs)[2])
+{
+    tiny t = tiny_begin();
+    value_id samples = tiny_input(&t, "samples", SIB_F32, "B T"),
+             tok = tiny_input(&t, "tokens", SIB_F32, "B N"), at = tiny_input(&t, "at", SIB_F32, "M");
+    tiny_output(&t, tiny_op(&t, "Add", tok, at, "logits"));
+    tiny_output(&t, tiny_op(&t, "Neg", samples, NO_VALUE, "encoded"));
+    metadata(&t, 7, pairs);
+    return t;
+}
+
+TEST(recognisers_with_a_decoder)
+{
+    static const char *const good[][2] = {{"sibyl.recipe", "moonshine"},  {"target_tokens", "[1]"},
+                                          {"stop_tokens", "[2, 7]"},      {"n_ctx", "194"},
+                                          {"min_samples", "895"},         {"sample_rate", "8000"},
+                                          {"tokenizer", "tokenizer.json"}};
+    const char *bad[7][2];
+    char *text = NULL;
+    sib_error err = SIB_ERROR_INIT;
+    tiny t = listener(good);
+    save_text("l.tokenizer.json", "{}");
+    save_model(&t, "l.onnx");
+    json_t *j = described("l.onnx", NULL);
+    expect_json(j, "kind", "\"speech-to-text\"");
+    expect_json(j, "sample_rate", "8000");
+    expect_json(j, "inputs/target_tokens/default", "[1]");
+    expect_json(j, "inputs/stop_tokens/default", "[2, 7]");
+    expect_json(j, "nodes/0/inputs/n_text_ctx", "194");
+    expect_json(j, "nodes/0/inputs/min_samples", "895");
+    expect_json(j, "nodes/0/inputs/rate", "8000");
+    json_decref(j);
+    memcpy(bad, good, sizeof bad);
+    bad[1][1] = "1";
+    t = listener((const char *const(*)[2])bad);
+    save_model(&t, "l.onnx");
+    CHECK_FAILS(sib_job_describe(in_folder("l.onnx"), NULL, &text, &err), SIB_ERR_FORMAT, err,
+                "'target_tokens' in its metadata is not a JSON list");
+    sib_job_options o = {.kind = "text-generation"};
+    CHECK_FAILS(sib_job_describe(in_folder("l.onnx"), &o, &text, &err), SIB_ERR_UNSUPPORTED, err,
+                "no standard job");
+}
+
 /* Logits of ids with a cache, as other programs name them. */
 static tiny exported(const char *more, const char *dims)
 {
