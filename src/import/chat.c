@@ -104,10 +104,13 @@ sib_code chat_add(build *b, const char *given, sib_error *err)
     sib_code code = given ? SIB_OK : add_facts(b, &found, err);
     if (code != SIB_OK || found)
         return code;
-    char *own = given ? NULL : beside_path(b->c, "chat_template.jinja"),
-         *config = beside_path(b->c, "tokenizer_config.json");
+    char *own = NULL, *config = NULL;
+    if (!given)
+        code = beside_path(b->c, "chat_template.jinja", &own, err);
+    if (code == SIB_OK)
+        code = beside_path(b->c, "tokenizer_config.json", &config, err);
     const char *file = given ? given : own;
-    if (file)
+    if (file && code == SIB_OK)
         code = add_file(b, file, err);
     if (config && code == SIB_OK)
         code = read_config(b, config, !file, err);

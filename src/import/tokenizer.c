@@ -230,9 +230,11 @@ static void take_ids(end_tokens *all, const fact *f)
 /* Adds those of a generation_config.json next to the checkpoint. Chats often end with one that is listed there alone. */
 static sib_code take_generation(end_tokens *all, const checkpoint *c, sib_error *err)
 {
-    char *path = beside_path(c, "generation_config.json");
+    char *path;
     json_t *config = NULL;
-    sib_code code = path ? beside_json(path, &config, err) : SIB_OK;
+    sib_code code = beside_path(c, "generation_config.json", &path, err);
+    if (path)
+        code = beside_json(path, &config, err);
     const json_t *given = json_object_get(config, "eos_token_id");
     size_t n = json_is_array(given) ? json_array_size(given) : given && !json_is_null(given);
     for (size_t i = 0; i < n && code == SIB_OK; i++) {
@@ -279,23 +281,17 @@ static const char *ranks_name(const build *b)
     return build_metadata_int(b, "n_vocab", 0) >= 51865 ? "multilingual.tiktoken" : "gpt2.tiktoken";
 }
 
-/* The file of ranks next to a Whisper's checkpoint, or of openai-whisper's cache. NULL: none. Release with mem_free. */
-static char *find_ranks(const build *b)
+/* *out: the file of ranks next to a Whisper's checkpoint, or of openai-whisper's cache, or NULL. Release with mem_free. */
+static sib_code find_ranks(const build *b, char **out, sib_error *err)
 {
-    char *home = NULL, *path = path_with_extension(checkpoint_file(b->c, 0), ".tiktoken");
-    if (path && !access(path, R_OK))
-        return path;
-    mem_free(path);
-    if ((path = beside_path(b->c, ranks_name(b))))
-        return path;
-    if (cache_path("whisper", &home, NULL) == SIB_OK)
-        path = path_join(home, ranks_name(b));
+    char *home = NULL;
+    sib_code code = readable_path(path_with_extension(checkpoint_file(b->c, 0), ".tiktoken"), out, err);
+    if (code == SIB_OK && !*out)
+        code = beside_path(b->c, ranks_name(b), out, err);
+    if (code == SIB_OK && !*out && cache_path("whisper", &home, NULL) == SIB_OK)
+        code = readable_path(path_join(home, ranks_name(b)), out, err);
     mem_free(home);
-    if (path && access(path, R_OK)) {
-        mem_free(path);
-        path = NULL;
-    }
-    return path;
+    return code;
 }
 
 static sib_code take_own(import_tokenizer *t, build *b, const char *out, sib_error *err)
@@ -311,10 +307,12 @@ static sib_code take_own(import_tokenizer *t, build *b, const char *out, sib_err
             return code;
         return ranks ? write_ranks(t, words, err) : write_pieces(t, b->c, tokens, err);
     }
-    char *path = beside_path(b->c, "tokenizer.json");
-    if (!path && b->work->options->need_tokenizer && !strcmp(b->report->recipe, "whisper"))
-        path = find_ranks(b);
-    sib_code code = path ? take_file(t, b, path, out, err) : SIB_OK;
+    char *path;
+    sib_code code = beside_path(b->c, "tokenizer.json", &path, err);
+    if (code == SIB_OK && !path && b->work->options->need_tokenizer && !strcmp(b->report->recipe, "whisper"))
+        code = find_ranks(b, &path, err);
+    if (path)
+        code = take_file(t, b, path, out, err);
     mem_free(path);
     if (!t->kind && build_metadata_int(b, "n_vocab", 0) == 256)
         t->kind = "bytes";
@@ -325,9 +323,10 @@ static sib_code take_own(import_tokenizer *t, build *b, const char *out, sib_err
 
 static bool has_beside(const build *b, const char *name)
 {
-    char *path = beside_path(b->c, name);
+    char *path;
+    const bool has = beside_path(b->c, name, &path, NULL) == SIB_OK && path;
     mem_free(path);
-    return path != NULL;
+    return has;
 }
 
 /* What to fetch for the model. */

@@ -164,7 +164,9 @@ bool build_fact_bool(const build *b, const char *key, bool otherwise)
 struct json_t *build_beside(build *b, const char *name)
 {
     struct json_t *out = NULL;
-    char *path = b->code == SIB_OK ? beside_path(b->c, name) : NULL;
+    char *path = NULL;
+    if (b->code == SIB_OK)
+        b->code = beside_path(b->c, name, &path, b->err);
     if (path)
         b->code = beside_json(path, &out, b->err);
     mem_free(path);

@@ -10,15 +10,24 @@
 
 #define MAX_JSON ((size_t)64 << 20)
 
-char *beside_path(const checkpoint *c, const char *name)
+sib_code readable_path(char *path, char **out, sib_error *err)
 {
-    char *folder = path_folder(checkpoint_file(c, 0)), *path = folder ? path_join(folder, name) : NULL;
-    mem_free(folder);
-    if (path && access(path, R_OK)) {
+    *out = path;
+    if (!path)
+        return err_memory(err, 1, "the name of a file");
+    if (access(path, R_OK)) {
         mem_free(path);
-        path = NULL;
+        *out = NULL;
     }
-    return path;
+    return SIB_OK;
+}
+
+sib_code beside_path(const checkpoint *c, const char *name, char **out, sib_error *err)
+{
+    char *folder = path_folder(checkpoint_file(c, 0));
+    sib_code code = readable_path(folder ? path_join(folder, name) : NULL, out, err);
+    mem_free(folder);
+    return code;
 }
 
 /* Tokenizers without a limit have 10^30 as one: the numbers of a file with such an integer are all read as reals. */

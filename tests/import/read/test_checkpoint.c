@@ -2,6 +2,7 @@
 #include "check_memory.h"
 #include "files.h"
 #include "folder.h"
+#include "import/read/beside.h"
 
 #include <math.h>
 #include <sys/stat.h>
@@ -330,6 +331,14 @@ TEST(test_memory)
     const char *folders[] = {sub};
     CHECK_EVERY_ALLOCATION(view_a(paths, 2, &err), (void)0);
     CHECK_EVERY_ALLOCATION(view_a(folders, 1, &err), (void)0);
+
+    checkpoint *c;
+    char *path;
+    CHECK_OK(checkpoint_open(folders, 1, &c, &err), err);
+    CHECK_OK(beside_path(c, "tokenizer.json", &path, &err), err);
+    assert_null(path);
+    CHECK_EVERY_ALLOCATION(beside_path(c, "config.json", &path, &err), mem_free(path));
+    checkpoint_free(&c);
 }
 
 TEST_FIXTURE(make_folder, drop_folder)
