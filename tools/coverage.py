@@ -8,6 +8,7 @@ it. With --rooms, the tests of these rooms alone, and what they reach of these. 
 
 import argparse
 import collections
+import itertools
 import json
 import os
 import re
@@ -54,16 +55,28 @@ def counted(rooms, jobs):
     return json.loads(out.read_text())["files"]
 
 
+def merged(lines):
+    """Lines in order with their counts and those of their branches: of text that is compiled several times, the largest."""
+    found = {}
+    for line in lines:
+        if not line.get("gcovr/noncode"):
+            count, branches = found.get(line["line_number"], (0, []))
+            taken = [b["count"] for b in line.get("branches", [])]
+            both = [max(pair) for pair in itertools.zip_longest(branches, taken, fillvalue=0)]
+            found[line["line_number"]] = max(count, line["count"]), both
+    return [(number, *found[number]) for number in sorted(found)]
+
+
 def regions(lines):
     """Of lines without a count, those next to each other as first and last; a line without code is in no gap."""
     found, last = [], None
-    for line in lines:
-        if line["count"] == 0:
-            if last is not None and last["count"] == 0:
-                found[-1][1] = line["line_number"]
+    for number, count, _ in lines:
+        if count == 0:
+            if last == 0:
+                found[-1][1] = number
             else:
-                found.append([line["line_number"]] * 2)
-        last = line
+                found.append([number, number])
+        last = count
     return found
 
 
@@ -73,11 +86,10 @@ def report(files, rooms):
     unreached = []
     for file in sorted(files, key=lambda f: f["file"]):
         room = next((r for r in rooms if file["file"].startswith(f"src/{r}/")), file["file"].split("/")[1])
-        lines = sorted((x for x in file["lines"] if not x.get("gcovr/noncode")), key=lambda x: x["line_number"])
-        for line in lines:
-            branches = [b["count"] > 0 for b in line.get("branches", [])]
+        lines = merged(file["lines"])
+        for _, count, branches in lines:
             for key in (room, "all"):
-                sums[key].update(lines=1, reached=line["count"] > 0, branches=len(branches), taken=sum(branches))
+                sums[key].update(lines=1, reached=count > 0, branches=len(branches), taken=sum(b > 0 for b in branches))
         source = (ROOT / file["file"]).read_text().split("\n")
         unreached += [f"{file['file']}:{a}{f'-{b}' if b > a else ''}: {source[a - 1].strip()}" for a, b in regions(lines)]
     (BUILD / "unreached.txt").write_text("\n".join(unreached) + "\n")

@@ -70,8 +70,8 @@ static void take_graph(text_parser *p, text_word name, byte_buffer *out)
             text_put_message(p, out, GRAPH_INITIALIZER, &initial);
         } else
             text_put_message(p, out, GRAPH_VALUE_INFO, &value);
-        buf_free(&value);
-        buf_free(&initial);
+        text_end_message(p, &value);
+        text_end_message(p, &initial);
         if (!text_is(&p->l, ','))
             text_expect(&p->l, '>');
     }
@@ -355,7 +355,7 @@ static void take_parameters(text_parser *p, byte_buffer *out)
             text_put_message(p, out, FUNCTION_DEFAULT, &a);
         else
             text_put_bytes(p, out, FUNCTION_ATTRIBUTE, name.text);
-        buf_free(&a);
+        text_end_message(p, &a);
         if (!text_take(&p->l, ','))
             break;
     }

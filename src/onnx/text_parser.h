@@ -31,6 +31,8 @@ void text_put_number(text_parser *p, byte_buffer *b, uint32_t field, int64_t n);
 void text_put_bytes(text_parser *p, byte_buffer *b, uint32_t field, sib_str s);
 /* Adds a message and frees it; memory that failed becomes the failure of the text. */
 void text_put_message(text_parser *p, byte_buffer *b, uint32_t field, byte_buffer *message);
+/* Frees a message that is put nowhere; what failed in it counts all the same. */
+void text_end_message(text_parser *p, byte_buffer *message);
 /* Consumes a name, quoted or not. what: is wanted, for the message where another word is there. */
 text_word text_take_name(text_parser *p, const char *what);
 /* Whether a body may read a value of this name here; makes one of this name, once. */

@@ -33,12 +33,17 @@ void text_put_bytes(text_parser *p, byte_buffer *b, uint32_t field, sib_str s)
     buf_add_str(b, s, p->l.err);
 }
 
+void text_end_message(text_parser *p, byte_buffer *message)
+{
+    if (message->code != SIB_OK)
+        text_no_memory(&p->l);
+    buf_free(message);
+}
+
 void text_put_message(text_parser *p, byte_buffer *b, uint32_t field, byte_buffer *message)
 {
     text_put_bytes(p, b, field, buf_str(message));
-    if (b->code == SIB_OK)
-        b->code = message->code;
-    buf_free(message);
+    text_end_message(p, message);
     if (b->code != SIB_OK)
         text_no_memory(&p->l);
 }
@@ -193,7 +198,7 @@ static bool take_shape(text_parser *p, byte_buffer *b, size_t *rank, int64_t num
             text_put_bytes(p, &dim, DIMENSION_PARAM, word.text);
         if (b)
             text_put_message(p, b, SHAPE_DIM, &dim);
-        buf_free(&dim);
+        text_end_message(p, &dim);
         if (!text_take(&p->l, ','))
             break;
     }
@@ -260,8 +265,8 @@ text_word text_take_value(text_parser *p, byte_buffer *out, byte_buffer *initial
         p->l = before; /* again, as a tensor */
         text_take_tensor(p, text_next(&p->l), initial);
     }
-    buf_free(&shape);
-    buf_free(&tensor);
-    buf_free(&type);
+    text_end_message(p, &shape);
+    text_end_message(p, &tensor);
+    text_end_message(p, &type);
     return name;
 }

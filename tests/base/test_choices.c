@@ -2,11 +2,13 @@
 #include "base/choices.h"
 #include "check_memory.h"
 #include "folder.h"
+#include "keeps.h"
 
 #include <pthread.h>
 #include <sys/stat.h>
 
 TEST_FIXTURE(make_folder, drop_folder)
+TEST_KEEPS("the choices of the process")
 
 #define HEAD "sibyl tuning 1\n"
 

@@ -190,6 +190,21 @@ static void use_unique(sib_lowering *b, sib_mval x)
     const sib_param axis = SIB_PARAM_INT("axis", 0);
     out(b, sib_milli_op(b, "concat", 4, made, 1, &axis));
 }
+static void use_unique_in_order(sib_lowering *b, sib_mval x)
+{
+    sib_mval is = sib_milli_cast(b, sib_milli_binary(b, "less", x, sib_milli_number(b, x, 3)), SIB_I64),
+             made[4];
+    const sib_param order = SIB_PARAM_INT("sorted", 0), axis = SIB_PARAM_INT("axis", 0);
+    sib_milli_emit(b, "unique", 1, &is, 1, &order, 4, made);
+    out(b, sib_milli_op(b, "concat", 4, made, 1, &axis));
+}
+static void use_pad_by(sib_lowering *b, sib_mval x)
+{
+    const sib_mdim n = sib_mdim_compute(b, SIB_MDIM_MUL, sib_mval_dim(b, x, 0), sib_mval_dim(b, x, 1));
+    const sib_param border[] = {SIB_PARAM_INT("before", 1), SIB_PARAM_INT("after", 0)};
+    sib_mval in[2] = {sib_milli_reshape(b, x, 1, &n), sib_milli_number(b, x, 7)};
+    out(b, sib_milli_op(b, "pad", 2, in, 2, border));
+}
 static void use_windows(sib_lowering *b, sib_mval x)
 {
     const sib_param p = SIB_PARAM_INT("kernel", 2);
@@ -239,6 +254,8 @@ TEST(words)
     expect(use_scatter_nd, SIB_F32, DIMS(2, 3), OF(1, 10, 3, 8, 2, 12));
     /* values 0 and 1, first at 1 and 0, the index of each element, counts */
     expect(use_unique, SIB_I64, DIMS(12), OF(0, 1, 1, 0, 1, 0, 0, 0, 1, 0, 4, 2));
+    expect(use_unique_in_order, SIB_I64, DIMS(12), OF(1, 0, 0, 1, 0, 1, 1, 1, 0, 1, 2, 4));
+    expect(use_pad_by, SIB_F32, DIMS(7), OF(7, 1, 5, 3, 4, 2, 6));
     expect(use_windows, SIB_F32, DIMS(2, 1, 2), OF(6, 8, 6, 8));
     expect(use_matmul, SIB_F32, DIMS(2, 2), OF(35, 32, 32, 56));
     expect(use_where, SIB_I32, DIMS(2, 3), OF(1, 4, 3, 4, 2, 4));

@@ -3,6 +3,8 @@
 
 #include "check_memory.h"
 
+#include <dlfcn.h>
+
 static const char *path_of(const char *name)
 {
     static char path[4096];
@@ -55,4 +57,5 @@ TEST(every_allocation)
     sib_error err = SIB_ERROR_INIT;
     sib_registry *r = NULL;
     CHECK_EVERY_ALLOCATION(load(&r, &err), sib_registry_free(&r));
+    assert_null(dlopen(path_of("good"), RTLD_LAZY | RTLD_NOLOAD)); /* closed with its registry */
 }

@@ -199,6 +199,43 @@ TEST(test_values)
     dim_table_free(&t);
 }
 
+/* More symbols than a binding has room for by itself, and a table with its copy. */
+TEST(test_many_values)
+{
+    enum { N = 40 };
+    sib_error err = SIB_ERROR_INIT;
+    dim_table *t = table(), *copy = NULL;
+    dim_binding b = {0};
+    dim symbols[N], sum = number(t, 0);
+    int64_t n;
+    for (int i = 0; i < N; i++) {
+        char name[8];
+        snprintf(name, sizeof name, "s%d", i);
+        symbols[i] = symbol(t, name);
+        if (i % 4 == 0)
+            sum = dim_add(t, sum, dim_mul(t, symbols[i], number(t, i + 1)));
+        CHECK_OK(dim_bind(t, &b, symbols[i], i * 10, &err), err);
+        for (int k = 0; k <= i; k++)
+            assert_true(dim_bound(&b, symbols[k], &n) && n == k * 10);
+    }
+    int64_t wanted = 0;
+    for (int i = 0; i < N; i += 4)
+        wanted += i * 10 * (i + 1);
+    CHECK_OK(dim_eval(t, sum, &b, &n, &err), err);
+    assert_int_equal(n, wanted);
+    CHECK_OK(dim_table_copy(t, &copy, &err), err);
+    CHECK_OK(dim_eval(copy, sum, &b, &n, &err), err);
+    assert_int_equal(n, wanted);
+    char text[400], same[400];
+    assert_string_equal(dim_text(copy, sum, same, sizeof same), dim_text(t, sum, text, sizeof text));
+    assert_true(dim_same(symbol(copy, "s7"), symbols[7])); /* found again, not made */
+    assert_int_equal(symbol(copy, "new").id, symbol(t, "new").id);
+    dim_binding_clear(&b);
+    dim_table_free(&t);
+    CHECK_FAILS(dim_eval(copy, sum, &(dim_binding){0}, &n, &err), SIB_ERR_ARGUMENT, err, "'s");
+    dim_table_free(&copy);
+}
+
 TEST(test_limits)
 {
     dim_table *t = table();

@@ -120,6 +120,20 @@ TEST_ALONE(test_parts)
     }
 }
 
+/* The subgraph of the first node is the copy's own. */
+TEST_ALONE(test_first_node_with_a_subgraph)
+{
+    world w;
+    graph *part = NULL;
+    world_begin(&w);
+    const value_id x = make_input(&w, "x"), d = add_holder(&w, make_inside(&w, x), "d");
+    CHECK_OK(graph_part(w.g, &d, 1, w.arena, w.dims, NULL, NULL, &part, &w.err), w.err);
+    const graph *inside = part->nodes[0].attributes[0].graph;
+    assert_true(inside != w.g->nodes[0].attributes[0].graph && inside->outer == part && inside->n_nodes == 1);
+    graph_free(&part);
+    world_end(&w);
+}
+
 static sib_code part_of(const parted *s, sib_error *err)
 {
     graph *part = NULL;

@@ -437,6 +437,7 @@ static sib_code edit(sample *s, sib_error *err)
     return code;
 }
 
+/* One allocation fails, then all from there on. */
 TEST(test_memory)
 {
     sib_code code = SIB_ERR_MEMORY;
@@ -445,7 +446,7 @@ TEST(test_memory)
         sample s;
         sample_begin(&s);
         graph before = *s.g;
-        mem_fail_after(k);
+        (k % 2 ? mem_fail_after : mem_fail_once)(k / 2);
         code = edit(&s, &err);
         mem_fail_never();
         assert_true(code == SIB_OK || (code == SIB_ERR_MEMORY && err.code == SIB_ERR_MEMORY));

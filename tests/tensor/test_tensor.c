@@ -196,7 +196,7 @@ TEST(wrapped_strides)
     CHECK_EVERY_ALLOCATION(
         sib_tensor_wrap(SIB_I16, 1, (int64_t[]){5}, NULL, data, release, &released, &t, &err),
         sib_tensor_free(&t));
-    assert_int_equal(released, 2);
+    assert_int_equal(released, check_quick() ? 2 : 3); /* it succeeds twice */
 }
 
 /* ---- Elements ------------------------------------------------------------------------------------- */
