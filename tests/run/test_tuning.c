@@ -1,10 +1,13 @@
 /* Sessions whose kernels are chosen by measuring, and files of such choices. */
 #include "check_memory.h"
 #include "folder.h"
+#include "keeps.h"
 #include "tiny.h"
 
 #include <pthread.h>
 #include <sibyl/plan.h>
+
+TEST_KEEPS("the choices of the process")
 
 TEST_FIXTURE(make_folder, drop_folder)
 
