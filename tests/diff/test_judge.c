@@ -83,12 +83,19 @@ TEST(test_what_explains)
 {
     const double theirs[] = {1, 2, -4, 8}, ours[] = {1, 2 + 100 * STEP, -4, 8}, exact[] = {1, 16, -4, 8},
                  sample[] = {1, 2 + 5 * STEP, -4, 8}, lost[] = {1, NAN, -4, 8};
-    /* of Sigmoid the range of results, 2, beside each: 2 steps */
+    /* the range of an operator's results beside each of them: 2 steps of Sigmoid */
+    static const struct {
+        const char *op_type;
+        double range;
+    } ranges[] = {{"Sigmoid", 2}, {"Tanh", 1}, {"Erf", 1}, {"Softplus", 1}, {"Exp", 0}};
     near(judge_of("Sigmoid", SIB_F32, 4, ours, theirs, NULL, NULL, 64).row.excess, 50);
-    near(judge_of("Sigmoid", SIB_F32, 4, ours, theirs, NULL, NULL, 64).row.noise,
-         STEP / 2 * sqrt((9 + 16 + 36 + 100) / 85.));
-    near(judge_of("Erf", SIB_F32, 4, ours, theirs, NULL, NULL, 64).row.noise,
-         STEP / 2 * sqrt((4 + 9 + 25 + 81) / 85.));
+    for (size_t i = 0; i < COUNT(ranges); i++) {
+        double squares = 0;
+        for (int k = 0; k < 4; k++)
+            squares += (fabs(theirs[k]) + ranges[i].range) * (fabs(theirs[k]) + ranges[i].range);
+        near(judge_of(ranges[i].op_type, SIB_F32, 4, ours, theirs, NULL, NULL, 64).row.noise,
+             STEP / 2 * sqrt(squares / 85));
+    }
     near(judge_of("Relu", SIB_F32, 4, ours, theirs, exact, NULL, 64).row.excess,
          100 / 8.); /* the larger of theirs and the exact one */
     near(judge_of("Relu", SIB_F32, 4, ours, theirs, NULL, sample, 64).row.excess,
@@ -134,8 +141,10 @@ TEST(test_many_elements)
     near(judge_of("Relu", SIB_F32, N, ours, theirs, NULL, NULL, 64).row.excess, 400); /* half a step */
     const double together = 200 / (0.5 * sqrt(1000));
     near(judge_of("Resize", SIB_F32, 1000, ours + N - 1000, theirs, NULL, NULL, 64).row.excess, together);
-    near(judge_of("Resize", SIB_F32, 100, ours + N - 100, theirs, NULL, NULL, 64).row.excess,
-         200 / (100 / 32.)); /* of 100 positions */
+    static const char *const interpolated[] = {"Resize", "Upsample", "GridSample", "RoiAlign"};
+    for (size_t i = 0; i < COUNT(interpolated); i++) /* of 100 positions */
+        near(judge_of(interpolated[i], SIB_F32, 100, ours + N - 100, theirs, NULL, NULL, 64).row.excess,
+             200 / (100 / 32.));
 }
 
 TEST(test_few_elements)
@@ -170,6 +179,9 @@ TEST(test_not_numbers)
     j = judge_of("Relu", SIB_F32, 4, other, theirs, NULL, NULL, 64);
     assert_true(j.row.differs && j.row.n_nan_ours == 2 && j.row.figures.n_different == 1 &&
                 j.row.figures.first == 3);
+    const double two[] = {1, 2}, lost[] = {1, NAN}; /* a sample that was lost too explains it */
+    j = judge_of("Relu", SIB_F32, 2, lost, two, NULL, lost, 64);
+    assert_true(j.row.excess == 1 && !j.row.differs);
     const double zeros[] = {0, 0}, some[] = {1, 0};
     j = judge_of("Relu", SIB_F32, 2, some, zeros, NULL, NULL, 64);
     assert_true(isinf(j.row.error) && j.row.noise == 0 && j.row.differs);

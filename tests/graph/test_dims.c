@@ -230,6 +230,13 @@ TEST(test_many_values)
     assert_string_equal(dim_text(copy, sum, same, sizeof same), dim_text(t, sum, text, sizeof text));
     assert_true(dim_same(symbol(copy, "s7"), symbols[7])); /* found again, not made */
     assert_int_equal(symbol(copy, "new").id, symbol(t, "new").id);
+    for (size_t size = 1; size <= strlen(same) + 1; size++) { /* cut where it does not fit */
+        char *cut = malloc(size);
+        assert_non_null(cut);
+        dim_text(t, sum, cut, size);
+        assert_true(strlen(cut) == size - 1 && !memcmp(cut, same, size - 1));
+        free(cut);
+    }
     dim_binding_clear(&b);
     dim_table_free(&t);
     CHECK_FAILS(dim_eval(copy, sum, &(dim_binding){0}, &n, &err), SIB_ERR_ARGUMENT, err, "'s");

@@ -373,6 +373,7 @@ TEST(test_types)
                 type_agrees(w.dims, &any, &t));
     assert_true(type_agrees(w.dims, &t, &unranked) && type_agrees(w.dims, &t, &sym));
     assert_false(type_agrees(w.dims, &t, &longer) || type_agrees(w.dims, &t, &ints));
+    assert_false(type_agrees(w.dims, &sym1, &sym)); /* either way */
     assert_false(type_agrees(w.dims, &sym, &sym1) || type_agrees(w.dims, &t, &rank2));
     assert_false(type_agrees(w.dims, &t, &seq) || type_agrees(w.dims, &seq, &opt) ||
                  type_agrees(w.dims, &seq, &map));

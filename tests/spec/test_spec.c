@@ -426,6 +426,7 @@ TEST(test_choices_are_listed)
                 "attribute approximate is 'non', expected none or tanh");
     n = NODE("Cast", 13, an_int("to", SIB_I2));
     CHECK_OK(spec_check(&spec_table_cast, &n, &err), err);
+    assert_int_equal(spec_cast(&n).to, SIB_I2);
     n = NODE("Cast", 13, an_int("to", SIB_I2 + 1));
     CHECK_FAILS(spec_check(&spec_table_cast, &n, &err), SIB_ERR_ARGUMENT, err, "which is not a dtype");
     n = NODE("Cast", 13, an_int("to", 1));
