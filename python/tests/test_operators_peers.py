@@ -264,6 +264,15 @@ def gemma(emb, q, q_rot, k, k_rot):
     return [q * np.cos(angle) + q_rot * np.sin(angle), k * np.cos(angle) + k_rot * np.sin(angle)]
 
 
+def beams(x, w, b, mask, past, bias, used, width, cache):
+    """Attention of onnxruntime for one token, on a past in which every row was taken from the beam that cache names."""
+    rows = np.arange(len(x))[:, None] // width[0] * width[0] + cache.reshape(len(x), -1)[:, : past.shape[3]]
+    taken = np.stack([[past[:, row, :, t] for t, row in enumerate(of)] for of in rows])  # [rows, T, 2, N, D]
+    taken = np.ascontiguousarray(taken.transpose(2, 0, 3, 1, 4))
+    there = run(peer("onnxruntime"), case(MS, "Attention", [x, w, b, mask, taken, bias], n_out=2, num_heads=2))
+    return [there[0], np.concatenate([past, there[1][:, :, :, past.shape[3]:]], 3)]
+
+
 X_LAST, W, B, Z = f(2, 5, 6, 4), f(6, 2, 3, 3), f(6), f(2, 5, 6, 6)
 GAMMA, BETA = f(4), f(4)
 Q8, Q8B = i(-128, 128, 2, 3, dtype=np.int8), i(0, 256, 3, dtype=np.uint8)
@@ -294,6 +303,9 @@ DEFINED = [
      lambda x: np.stack([np.fft.rfft(x).real, np.fft.rfft(x).imag], -1)),
     (case(MS, "Irfft", [f(2, 4, 2)], signal_ndim=1), lambda x: np.fft.irfft(x[..., 0] + 1j * x[..., 1])),
     (case(MS, "GemmaRotaryEmbedding", [f(1, 3, 4)] + [f(1, 2, 3, 4) for _ in range(4)], n_out=2), gemma),
+    (case(MS, "DecoderMaskedSelfAttention", [f(6, 1, 8), f(8, 24), f(24), i(0, 2, 6, 4, dtype=np.int32), f(2, 6, 2, 3, 4),
+          None, one([3], np.int32), one([3], np.int32), i(0, 3, 2, 3, 7, dtype=np.int32)], n_out=2, num_heads=2),
+     beams),
     (case("", "GivenTensorFill", [], values=[1.0, 2.0, 3.0, 4.0], shape=[2, 2]),
      lambda: np.array([[1, 2], [3, 4]], np.float32)),
 ]  # fmt: skip
@@ -344,6 +356,31 @@ EXTENSIONS = [
 def test_beside_extensions(c):
     library = peer("onnxruntime_extensions").get_library_path()
     agree(run(sibyl_ort, c), run(peer("onnxruntime"), c, library), 2e-6)
+
+
+# ---- onnxruntime again, behind the others so that their random numbers stay as they were ---------------------
+
+BYTES = [[i(low, low + 256, *dims, dtype=kind) for dims in ((4, 5), (6, 5), (2, 5), (5,), (5,))]
+         for low, kind in ((0, np.uint8), (-128, np.int8))]  # fmt: skip
+MORE = [
+    *[case(MS, "MRotaryEmbedding", [x, i(0, 6, 3, 2, 3), f(6, 6), f(6, 6)], mrope_section=section, mrope_layout=layout, **more)
+      for section, layout in (([1, 3, 2], 0), ([3, 2, 1], 1), ([0, 6, 0], 0))
+      for x, more in ((f(2, 2, 3, 12), {}), (f(2, 3, 24), {"num_heads": 2, "interleaved": 1}),
+                      (f(2, 3, 32), {"num_heads": 2, "rotary_embedding_dim": 12}))],
+    *[case(MS, "QEmbedLayerNormalization", [i(0, 4, 2, 3, dtype=np.int32), part and i(0, 2, 2, 3, dtype=np.int32), *b[:2],
+           part and b[2], *b[3:], mask, one(0.02), one(0.03), part and one(0.05), one(0.01), one(0.04),
+           *(one(z, b[0].dtype) for z in (12, 30)), part and one(10, b[0].dtype), *(one(z, b[0].dtype) for z in (9, 28))],
+           n_out=2) for b in BYTES for part, mask in ((None, None), (True, i(0, 2, 2, 3, dtype=np.int32)))],
+    *[case(MS, "DecoderMaskedMultiHeadAttention", [f(6, 1, 8), f(6, 1, 8), f(6, 1, 8), mask, None, f(6, 2, 5, 4),
+           f(6, 2, 5, 4), one([3], np.int32), one([3], np.int32), i(0, 3, 2, 3, 5, dtype=np.int32), *more], n_out=3,
+           num_heads=2, past_present_share_buffer=1)
+      for mask, more in ((None, []), (i(0, 2, 6, 4, dtype=np.int32), [f(24)]))],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("c", MORE, ids=name_of)
+def test_more_beside_onnxruntime(c):
+    agree(run(sibyl_ort, c), run(peer("onnxruntime"), c), 2e-5)
 
 
 # ---- QONNX --------------------------------------------------------------------------------------------------

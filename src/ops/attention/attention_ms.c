@@ -104,6 +104,29 @@ static mval ms_append_past(lowering *l, mval past, mval used, mval fresh, mval *
     return m_slice(l, *present, 2, zero, end, 1);
 }
 
+/* Keys or values [B * W, N, T, D] of W beams for each of B texts, with row t of a beam that of the beam that
+   indirection [B, W, M] names for it; the last n_new rows are the beam's own. */
+static mval ms_follow_beams(lowering *l, mval cache, mval indirection, dim n_new)
+{
+    static const int64_t rows_first[4] = {0, 2, 1, 3};
+    mval from = m_cast(l, indirection, SIB_I64);
+    if (l_ok(l) && m_rank(l, from) != 3)
+        l_fail(l, SIB_ERR_ARGUMENT, "cache_indirection has rank %d, expected 3", m_rank(l, from));
+    dim texts = m_dim(l, from, 0), beams = m_dim(l, from, 1), all = m_dim(l, cache, 0),
+        t = m_dim(l, cache, 2);
+    dim past = d_sub(l, t, n_new), one = d_const(l, 1);
+    mval first =
+        m_mul(l, m_iota(l, SIB_I64, texts), m_dim_scalar(l, beams)); /* the first beam of each text */
+    from = m_add(l, m_slice(l, from, 2, d_const(l, 0), past, 1),
+                 m_reshape(l, first, 3, (dim[]){texts, one, one}));
+    mval own =
+        m_expand(l, m_reshape(l, m_iota(l, SIB_I64, all), 2, (dim[]){all, one}), 2, (dim[]){all, n_new});
+    mval rows = m_concat(l, 2, (mval[]){m_reshape(l, from, 2, (dim[]){all, past}), own}, 1);
+    mval index = m_add(l, m_mul(l, rows, m_dim_scalar(l, t)), m_iota(l, SIB_I64, t)); /* [B * W, T] */
+    mval flat = m_flatten(l, m_transpose(l, cache, rows_first), 0, 2);                /* [B * W * T, N, D] */
+    return m_transpose(l, m_gather(l, flat, index, 0), rows_first);
+}
+
 /* Input i, of one element, as an int64 scalar; MVAL_NONE if omitted. */
 static mval number_input(lowering *l, size_t i)
 {
@@ -155,7 +178,7 @@ static mval half_of(lowering *l, mval past, int64_t i)
 
 /* Indices of the inputs of Attention and QAttention. */
 typedef struct projected_inputs {
-    size_t mask, past, attention_bias, past_length;
+    size_t mask, past, attention_bias, past_length, cache;
 } projected_inputs;
 
 /* Attention on the projected input all = X W + b: [B, S, q + k + v] in the dtype of the outputs. */
@@ -172,6 +195,8 @@ static void attend_projected(lowering *l, const node *n, mval all, const project
     mval used = shared ? number_input(l, in->past_length) : MVAL_NONE;
     for (int i = 0; i < 2; i++)
         y[i] = ms_append_past(l, half_of(l, past, i), used, part[1 + i], &present[i]);
+    for (int i = 0; i < 2 && in->cache != SIZE_MAX && l_has(l, in->cache); i++)
+        y[i] = ms_follow_beams(l, y[i], l_in(l, in->cache), out[1]);
     ms_scores s = ms_scores_of(n);
     s.past = past_length(l, past, used, 3);
     s.mask = l_in_or_none(l, in->mask);
@@ -181,10 +206,9 @@ static void attend_projected(lowering *l, const node *n, mval all, const project
         l_out(l, 1, m_stack(l, 2, present, 0));
 }
 
-/* X W + b split into heads of Q, K and V; softmax(scale Q K^T + masks) V. com.microsoft Attention-1. */
-void lower_MS_Attention(lowering *l, const node *n)
+/* Attention on X W + b. */
+static void attend_input(lowering *l, const node *n, const projected_inputs *in)
 {
-    static const projected_inputs in = {3, 4, 5, 6};
     mval x = l_in(l, 0), w = l_in(l, 1);
     sib_dtype dtype = m_dtype(l, x), wide = attention_wide(dtype);
     l_declare(l, 0, dtype, 0, NULL);
@@ -194,14 +218,32 @@ void lower_MS_Attention(lowering *l, const node *n)
     mval all = m_matmul(l, m_cast(l, x, wide), m_cast(l, w, wide));
     if (l_has(l, 2))
         all = m_add(l, all, m_cast(l, l_in(l, 2), wide));
-    attend_projected(l, n, m_cast(l, all, dtype), &in);
+    attend_projected(l, n, m_cast(l, all, dtype), in);
+}
+
+/* X W + b split into heads of Q, K and V; softmax(scale Q K^T + masks) V. com.microsoft Attention-1. */
+void lower_MS_Attention(lowering *l, const node *n)
+{
+    static const projected_inputs in = {3, 4, 5, 6, SIZE_MAX};
+    attend_input(l, n, &in);
+}
+
+/* Attention-1 for one token of each sequence, or of each beam of a search. Shared buffers, whose keys its schema has in
+   another order, are refused. com.microsoft DecoderMaskedSelfAttention-1. */
+void lower_MS_DecoderMaskedSelfAttention(lowering *l, const node *n)
+{
+    static const projected_inputs in = {3, 4, 5, 6, 8};
+    l_declare(l, 0, m_dtype(l, l_in(l, 0)), 0, NULL);
+    l_declare(l, 1, m_dtype(l, l_in(l, 0)), 0, NULL);
+    if (!refuse(l, spec_attention_ms(n).past_present_share_buffer, "past_present_share_buffer"))
+        attend_input(l, n, &in);
 }
 
 /* Attention-1 with quantized X and W, both dequantized before the product. com.microsoft QAttention-1. */
 void lower_MS_QAttention(lowering *l, const node *n)
 {
     attention_ms_spec spec = spec_attention_ms(n);
-    static const projected_inputs in = {5, 8, SIZE_MAX, SIZE_MAX};
+    static const projected_inputs in = {5, 8, SIZE_MAX, SIZE_MAX, SIZE_MAX};
     mval bias = l_in(l, 2);
     sib_dtype dtype = m_dtype(l, bias);
     l_declare(l, 0, dtype, 0, NULL);
@@ -264,8 +306,6 @@ static void lower_heads(lowering *l, const node *n, const mha_inputs *in)
     int64_t heads = spec_attention_ms(n).num_heads;
     for (size_t i = 0; i < 4; i++)
         l_declare(l, i, dtype, 0, NULL);
-    if (refuse(l, l_has(l, in->cache), "cache_indirection (beam search)"))
-        return;
     mval part[3], present[2], qk = MVAL_NONE;
     unpack_qkv(l, part);
     mval bias = l_in_or_none(l, in->bias);
@@ -279,6 +319,10 @@ static void lower_heads(lowering *l, const node *n, const mha_inputs *in)
     mval used = past_key.id == NO_VALUE ? MVAL_NONE : number_input(l, in->past_length);
     k = ms_append_past(l, past_key, used, k, &present[0]);
     v = ms_append_past(l, past_value, used, v, &present[1]);
+    if (l_has(l, in->cache) && past_key.id != NO_VALUE) {
+        k = ms_follow_beams(l, k, l_in(l, in->cache), m_dim(l, q, 2));
+        v = ms_follow_beams(l, v, l_in(l, in->cache), m_dim(l, q, 2));
+    }
     ms_scores s = ms_scores_of(n);
     s.past = past_length(l, past_key, used, 2);
     s.mask = l_in_or_none(l, in->mask);

@@ -75,11 +75,10 @@ void lower_ONNX_RotaryEmbedding(lowering *l, const node *n)
     l_out(l, 0, rank == 3 ? m_reshape(l, y, 3, dims) : y);
 }
 
-/* The same with positions [B, S], or the position of the first. com.microsoft RotaryEmbedding-1. */
-void lower_MS_RotaryEmbedding(lowering *l, const node *n)
+/* positions: [B, S], or the position of the first, or MVAL_NONE where cosine and sine are [B, S, R/2]. */
+static void rotate_input(lowering *l, const rotary_spec *spec, mval positions, mval cosine, mval sine)
 {
-    rotary_spec spec = spec_rotary(n);
-    mval x = l_in(l, 0), positions = l_in(l, 1), cosine = l_in(l, 2), sine = l_in(l, 3);
+    mval x = l_in(l, 0);
     int rank = m_rank(l, x), head_axis = rank == 4 ? 1 : 2;
     dim dims[SIB_MAX_RANK] = {DIM_NONE};
     m_dims(l, x, dims);
@@ -88,26 +87,78 @@ void lower_MS_RotaryEmbedding(lowering *l, const node *n)
         l_fail(l, SIB_ERR_ARGUMENT, "input has rank %d, expected 3 or 4", rank);
         return;
     }
-    if (spec.scale != 1) {
+    if (spec->scale != 1) {
         l_fail(l, SIB_ERR_UNSUPPORTED, "a scale other than 1 is not supported");
         return;
     }
-    int64_t rotary = spec.rotary_embedding_dim, heads = spec.num_heads;
-    dim rotated = rotary > 0 ? d_const(l, rotary) : d_mul(l, m_dim(l, cosine, 1), d_const(l, 2));
+    int64_t rotary = spec->rotary_embedding_dim, heads = spec->num_heads;
+    dim rotated = rotary > 0 ? d_const(l, rotary) : d_mul(l, m_dim(l, cosine, -1), d_const(l, 2));
     if (rank == 3) { /* without num_heads the head size is that of the rotation */
         dim h = heads > 0 ? d_const(l, heads) : d_floor_div(l, dims[2], rotated);
         dim apart[4] = {dims[0], dims[1], h, d_floor_div(l, dims[2], h)};
         x = m_reshape(l, x, 4, apart); /* [B, S, H, D] */
     }
     dim steps = m_dim(l, x, rank == 3 ? 1 : 2), half = d_floor_div(l, rotated, d_const(l, 2));
-    if (m_rank(l, positions) == 1) {
+    if (positions.id != NO_VALUE && m_rank(l, positions) == 1) {
         dim both[2] = {dims[0], steps};
         positions = m_expand(l, m_add(l, m_iota(l, SIB_I64, steps), positions), 2, both);
     }
     cosine = cache_at(l, cosine, positions, half, head_axis);
     sine = cache_at(l, sine, positions, half, head_axis);
-    mval y = attention_rotate(l, x, cosine, sine, rotated, spec.interleaved);
+    mval y = attention_rotate(l, x, cosine, sine, rotated, spec->interleaved);
     l_out(l, 0, rank == 3 ? m_reshape(l, y, 3, dims) : y);
+}
+
+/* The same with positions [B, S], or the position of the first. com.microsoft RotaryEmbedding-1. */
+void lower_MS_RotaryEmbedding(lowering *l, const node *n)
+{
+    rotary_spec spec = spec_rotary(n);
+    rotate_input(l, &spec, l_in(l, 1), l_in(l, 2), l_in(l, 3));
+}
+
+/* Rows [B, S, R/2] of cache [P, R/2], each column at the positions of time, height or width of [3, B, S]. */
+static mval mixed_rows(lowering *l, mval cache, mval positions, mval is_height, mval is_width)
+{
+    mval rows = m_gather(l, cache, positions, 0), part[3]; /* [3, B, S, R/2] */
+    for (int i = 0; i < 3; i++)
+        part[i] = m_squeeze(l, m_slice_numbers(l, rows, 0, i, 1), 0);
+    return m_where(l, is_height, part[1], m_where(l, is_width, part[2], part[0]));
+}
+
+/* RotaryEmbedding-1 with three positions for each token, of time, height and width, each for its section of the pairs: one
+   behind the other, or (mrope_layout 1) height in every third pair from the second on, and width from the third on.
+   com.microsoft MRotaryEmbedding-1. */
+void lower_MS_MRotaryEmbedding(lowering *l, const node *n)
+{
+    const mrotary_spec spec = spec_mrotary(n);
+    mval positions = l_in(l, 1), cosine = l_in(l, 2), sine = l_in(l, 3);
+    if (l_ok(l) && (spec.mrope_section.n != 3 || m_rank(l, positions) != 3))
+        l_fail(l, SIB_ERR_ARGUMENT,
+               "mrope_section has %zu items and position_ids rank %d, expected 3 of both",
+               spec.mrope_section.n, m_rank(l, positions));
+    if (!l_ok(l))
+        return;
+    const int64_t *size = spec.mrope_section.v, all = size[0] + size[1] + size[2];
+    int64_t half;
+    if (dim_is_const(l->graph->dims, m_dim(l, cosine, -1), &half) && half != all) {
+        l_fail(l, SIB_ERR_ARGUMENT, "mrope_section sums up to %lld, but the cos cache has %lld columns",
+               (long long)all, (long long)half);
+        return;
+    }
+    mval column = m_iota(l, SIB_I64, d_const(l, all)), section[3];
+    for (int64_t i = 1; i < 3; i++) {
+        const int64_t begin = i == 1 ? size[0] : size[0] + size[1];
+        mval from = m_scalar_int(l, SIB_I64, spec.mrope_layout ? i : begin);
+        mval to = m_scalar_int(l, SIB_I64, spec.mrope_layout ? 3 * size[i] : begin + size[i]);
+        section[i] = m_and(l, m_less_equal(l, from, column), m_less(l, column, to));
+        if (spec.mrope_layout) {
+            mval third = m_binary(l, MILLI_mod, column, m_scalar_int(l, SIB_I64, 3));
+            section[i] = m_and(l, section[i], m_equal(l, third, from));
+        }
+    }
+    cosine = mixed_rows(l, cosine, positions, section[1], section[2]);
+    sine = mixed_rows(l, sine, positions, section[1], section[2]);
+    rotate_input(l, &spec.rotary, MVAL_NONE, cosine, sine);
 }
 
 /* q cos(emb) + q_rot sin(emb), and the same of k; emb [B, S, D] for every head of q and k [B, H, S, D].

@@ -338,33 +338,38 @@ void lower_MS_SkipSimplifiedLayerNormalization(lowering *l, const node *n)
     skip_normalization(l, n, sum, l_in(l, 2), MVAL_NONE, false, x);
 }
 
-/* Rows of a table [n, H] at ids, negative ones counted from its end; float64. */
-static mval rows_at(lowering *l, mval table, mval ids)
+/* Input i of an embedding as float64, its rows at ids (negative ones counted from its end) where there are ids. Quantized:
+   its scale is input i + 6, its zero point i + 11. */
+static mval embedding_of(lowering *l, size_t i, mval ids, bool quantized)
 {
-    return elem_wide(l, m_gather(l, table, m_wrap_index(l, ids, m_dim(l, table, 0)), 0));
+    mval x = l_in(l, i);
+    if (ids.id != NO_VALUE)
+        x = m_gather(l, x, m_wrap_index(l, ids, m_dim(l, x, 0)), 0);
+    if (!quantized)
+        return elem_wide(l, x);
+    mval zero = elem_wide(l, l_in(l, i + 11)), scale = elem_wide(l, l_in(l, i + 6));
+    return m_mul(l, m_sub(l, elem_wide(l, x), zero), scale);
 }
 
-/* LayerNormalization of the sum of word, position and segment embeddings; mask_index counts the ones in each
-   row of the mask; embedding_sum is the sum. Positions count from 0 where not given. com.microsoft
-   EmbedLayerNormalization-1. */
-void lower_MS_EmbedLayerNormalization(lowering *l, const node *n)
+/* like: a value in the dtype of the outputs. position_ids: MVAL_NONE to count from 0. */
+static void embed(lowering *l, const node *n, mval like, mval position_ids, bool quantized)
 {
     const int64_t last = -1;
-    mval ids = l_in(l, 0), words = l_in(l, 2), positions = l_in(l, 3);
+    mval ids = l_in(l, 0);
     dim dims[SIB_MAX_RANK];
-    elem_declare(l, m_dtype(l, words));
+    elem_declare(l, m_dtype(l, like));
     int rank = m_dims(l, ids, dims); /* [B, T] */
     if (l_ok(l) && rank != 2)
         l_fail(l, SIB_ERR_ARGUMENT, "input_ids has rank %d, expected 2", rank);
     if (!l_ok(l))
         return;
-    mval sum = rows_at(l, words, ids);
-    sum = m_add(l, sum, rows_at(l, positions, l_has(l, 8) ? l_in(l, 8) : m_iota(l, SIB_I64, dims[1])));
+    mval positions = position_ids.id != NO_VALUE ? position_ids : m_iota(l, SIB_I64, dims[1]);
+    mval sum = m_add(l, embedding_of(l, 2, ids, quantized), embedding_of(l, 3, positions, quantized));
     if (l_has(l, 4) && l_has(l, 1))
-        sum = m_add(l, sum, rows_at(l, l_in(l, 4), l_in(l, 1)));
+        sum = m_add(l, sum, embedding_of(l, 4, l_in(l, 1), quantized));
     mval y = nn_standardize(l, sum, 1, &last, spec_norm(n).epsilon, true, NULL, NULL);
-    y = m_add(l, m_mul(l, y, elem_wide(l, l_in(l, 5))), elem_wide(l, l_in(l, 6)));
-    elem_out(l, y, words);
+    y = m_mul(l, y, embedding_of(l, 5, MVAL_NONE, quantized));
+    elem_out(l, m_add(l, y, embedding_of(l, 6, MVAL_NONE, quantized)), like);
     if (l_wants(l, 1)) {
         mval zero = m_scalar_int(l, SIB_I32, 0);
         mval mask = l_in_or_none(l, 7);
@@ -375,5 +380,19 @@ void lower_MS_EmbedLayerNormalization(lowering *l, const node *n)
             l_out(l, 1, m_reduce_axis(l, MILLI_reduce_sum, ones, 1, DROP_DIMS));
         }
     }
-    l_out(l, 2, m_cast_like(l, sum, words));
+    l_out(l, 2, m_cast_like(l, sum, like));
+}
+
+/* LayerNormalization of the sum of word, position and segment embeddings; mask_index counts the ones in each
+   row of the mask; embedding_sum is the sum. Positions count from 0 where not given. com.microsoft
+   EmbedLayerNormalization-1. */
+void lower_MS_EmbedLayerNormalization(lowering *l, const node *n)
+{
+    embed(l, n, l_in(l, 2), l_in_or_none(l, 8), false);
+}
+
+/* The same of quantized embeddings, weights and biases. com.microsoft QEmbedLayerNormalization-1. */
+void lower_MS_QEmbedLayerNormalization(lowering *l, const node *n)
+{
+    embed(l, n, l_in(l, 8), MVAL_NONE, true);
 }
