@@ -68,6 +68,8 @@ sib_code search_float(const search *s, size_t i, const char *what, float *out, s
 /* Runs the decoder on what is new since the last step; s->scores are its logits. from: (rows) the row of the last
    step that each continues, or NULL where each continues itself. */
 sib_code search_step(search *s, const size_t *from, sib_error *err);
+/* A new int32 value [rows, n], and where its elements are. */
+sib_code search_new_ints(size_t rows, size_t n, sib_value **out, int32_t **to, sib_error *err);
 /* Reads the logits of the last token of each row, of which there is one for `copies` rows of the search. */
 sib_code search_read_logits(search *s, const sib_value *v, size_t copies, sib_error *err);
 /* Takes the states that a decoder gave behind its logits. */

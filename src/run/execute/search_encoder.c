@@ -77,17 +77,6 @@ sib_code search_begin_encoder(search *s, sib_error *err)
 
 /* ---- The first step ----------------------------------------------------------------------------------- */
 
-static sib_code new_ints(size_t rows, size_t n, sib_value **out, int32_t **to, sib_error *err)
-{
-    const int64_t dims[2] = {(int64_t)rows, (int64_t)n};
-    sib_tensor *t = NULL;
-    sib_code code = sib_tensor_create(SIB_I32, 2, dims, &t, err);
-    if (code != SIB_OK)
-        return code;
-    *to = sib_tensor_data(t);
-    return value_take_tensor(t, out, err);
-}
-
 /* [B, S]: the node's, or 0 for padding before a text. */
 static sib_code make_mask(search *s, const sib_value *source, sib_value **out, sib_error *err)
 {
@@ -100,7 +89,7 @@ static sib_code make_mask(search *s, const sib_value *source, sib_value **out, s
         return code == SIB_OK ? control_share(s->f, s->n, 9, out, err) : code;
     }
     const int32_t *ids = sib_tensor_data(sib_value_tensor(source));
-    code = new_ints(s->batch, s->source, out, &to, err);
+    code = search_new_ints(s->batch, s->source, out, &to, err);
     for (size_t b = 0; b < s->batch && code == SIB_OK; b++) {
         bool begun = false;
         for (size_t t = 0; t < s->source; t++) {
@@ -115,7 +104,7 @@ static sib_code make_mask(search *s, const sib_value *source, sib_value **out, s
 static sib_code make_begin(search *s, sib_value **out, sib_error *err)
 {
     int32_t *to = NULL;
-    sib_code code = new_ints(s->batch, s->prompt, out, &to, err);
+    sib_code code = search_new_ints(s->batch, s->prompt, out, &to, err);
     for (size_t b = 0; b < s->batch && code == SIB_OK; b++)
         memcpy(to + b * s->prompt, s->tokens + b * s->beams * s->max_length, s->prompt * sizeof *to);
     return code;
@@ -202,7 +191,7 @@ sib_code search_step_encoder(search *s, sib_error *err)
     int32_t *to = NULL;
     if (s->length == s->prompt)
         return encode(s, err);
-    sib_code code = new_ints(s->rows, n, &ids, &to, err);
+    sib_code code = search_new_ints(s->rows, n, &ids, &to, err);
     for (size_t r = 0; r < s->rows && code == SIB_OK; r++)
         memcpy(to + r * n, s->tokens + r * s->max_length + s->length - n, n * sizeof *to);
     size_t at = 0;
