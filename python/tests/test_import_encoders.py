@@ -28,6 +28,9 @@ ENCODERS = {
                                      max_relative_positions=20)),
     "deberta-v2": ("DebertaV2", dict(DEBERTA, position_buckets=8, norm_rel_ebd="layer_norm", share_att_key=True,
                                      conv_kernel_size=3, conv_act="gelu")),
+    "albert": ("Albert", dict(SMALL, embedding_size=40, num_hidden_layers=5)),
+    "albert-groups": ("Albert", dict(SMALL, embedding_size=64, num_hidden_layers=7, num_hidden_groups=3, hidden_act="gelu_new")),
+    "xlm-roberta-xl": ("XLMRobertaXL", dict(SMALL, type_vocab_size=1)),
     "deberta-apart": ("DebertaV2", dict(DEBERTA, position_biased_input=True, type_vocab_size=2, max_relative_positions=10)),
 }  # fmt: skip
 
@@ -66,9 +69,9 @@ def run_theirs(model, torch, given):
     return {name: value.numpy() for name, value in double.items() if hasattr(value, "numpy")}, single
 
 
-HEADS = [*((kind, "ForMaskedLM") for kind in ("bert", "roberta", "distilbert", "electra", "mpnet", "modernbert", "deberta-v2")),
-         *((kind, "ForSequenceClassification") for kind in ("bert", "roberta", "distilbert", "electra", "modernbert", "deberta-v2")),
-         *((kind, "ForTokenClassification") for kind in ("bert", "modernbert")), ("bert", "ForQuestionAnswering")]  # fmt: skip
+HEADS = [*((kind, "ForMaskedLM") for kind in ("bert", "roberta", "distilbert", "electra", "mpnet", "modernbert", "deberta-v2", "albert", "xlm-roberta-xl")),
+         *((kind, "ForSequenceClassification") for kind in ("bert", "roberta", "distilbert", "electra", "modernbert", "deberta-v2", "albert", "xlm-roberta-xl")),
+         *((kind, "ForTokenClassification") for kind in ("bert", "modernbert", "albert")), ("bert", "ForQuestionAnswering")]  # fmt: skip
 
 
 @pytest.mark.parametrize("kind, head, opset", [*((kind, "Model", 23) for kind in ENCODERS), *((*pair, 23) for pair in HEADS),
@@ -159,9 +162,33 @@ def test_sentences(modes, normalized, tmp_path):
             assert gap(np.asarray(ours["embedding"]), expected) <= 3e-6 * np.abs(expected).max()
 
 
+@pytest.mark.parametrize("name, function", [("Tanh", np.tanh), ("Identity", lambda x: x)])
+def test_sentences_with_a_matrix(name, function, tmp_path):
+    """A module Dense, whose weights are in a folder of its own."""
+    torch, model, tokenizer = save_sentence_model(tmp_path / "model", ["pooling_mode_mean_tokens"], ["Transformer", "Pooling", "Dense", "Normalize"])
+    dense = scatter(torch.nn.Linear(64, 24, bias=name == "Tanh"), torch, seed=1)
+    folder = tmp_path / "model" / "2_Dense"
+    folder.mkdir()
+    config = {"in_features": 64, "out_features": 24, "bias": name == "Tanh", "activation_function": "torch.nn.modules.activation." + name}
+    (folder / "config.json").write_text(json.dumps(config))
+    torch.save({"linear." + key: value for key, value in dense.state_dict().items()}, folder / "pytorch_model.bin")
+    sibyl.import_model(tmp_path / "model", tmp_path / "m.onnx")
+    ours = sibyl.Job(tmp_path / "m.onnx").run({"text": TEXTS[0], "prompt_name": ""})
+    with torch.no_grad():
+        hidden = model.double()(torch.tensor([tokenizer.encode(TEXTS[0]).ids])).last_hidden_state[0]
+        x = function(dense.double()(hidden.mean(0)).numpy())
+    assert gap(np.asarray(ours["embedding"]), x / np.linalg.norm(x)) <= 2e-6
+    for change, said in (({"out_features": 25}, "no linear.weight of the sizes"), ({"in_features": 63}, "in_features"),
+                         ({"activation_function": "a.Sine"}, "'Sine'")):  # fmt: skip
+        (folder / "config.json").write_text(json.dumps(config | change))
+        with pytest.raises(sibyl.SibylError, match=said):
+            sibyl.import_model(tmp_path / "model", tmp_path / "n.onnx")
+
+
 def test_sentences_refused(tmp_path):
     for i, (modules, config, said) in enumerate([
-        (["Transformer", "Pooling", "Dense"], {}, "the module 'Dense' of its modules.json is not supported"),
+        (["Transformer", "Pooling", "LSTM"], {}, "the module 'LSTM' of its modules.json is not supported"),
+        (["Transformer", "Pooling", "Dense"], {}, "the module 'Dense' of its modules.json has no config.json"),
         (["Transformer", "Pooling"], {"include_prompt": False}, "include_prompt"),
         (["Transformer", "Pooling"], {"pooling_mode_mean_tokens": False}, "is none of cls, max, mean")]):  # fmt: skip
         save_sentence_model(tmp_path / f"model{i}", ["pooling_mode_mean_tokens"], modules, **config)

@@ -161,6 +161,16 @@ bool build_fact_bool(const build *b, const char *key, bool otherwise)
     return f && f->kind == FACT_BOOL && !f->list ? f->bools[0] : otherwise;
 }
 
+checkpoint *build_open_beside(build *b, const char *name)
+{
+    checkpoint *out = NULL;
+    char *path = b->code == SIB_OK ? beside_path(b->c, name) : NULL;
+    if (path)
+        b->code = checkpoint_open((const char *const[]){path}, 1, &out, b->err);
+    mem_free(path);
+    return out;
+}
+
 struct json_t *build_beside(build *b, const char *name)
 {
     struct json_t *out = NULL;

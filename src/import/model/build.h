@@ -41,6 +41,9 @@ typedef struct build {
     bool *taken;         /* (weights of c) true for those that the recipe used */
     bool has_texts;      /* the metadata have the texts of the outputs, and there is no tokenizer */
     uint32_t n_names;
+    /* Whether a weight that is asked for again is the value that it was before, and those values, in the model's arena. */
+    bool shares;
+    struct build_kept *kept;
     value_id seen, seen_mask; /* before opset 23: what hides keys from queries, added to scores; its mask */
     sib_code code;            /* of the first failure */
     sib_error *err;
@@ -81,6 +84,8 @@ sib_str build_fact_text(const build *b, const char *key, const char *otherwise);
 bool build_fact_bool(const build *b, const char *key, bool otherwise);
 /* A file of JSON next to the checkpoint; NULL where there is none, or after a failure. json_decref. */
 struct json_t *build_beside(build *b, const char *name);
+/* The same for a file or folder with weights. checkpoint_free. */
+checkpoint *build_open_beside(build *b, const char *name);
 /* Dim i of a weight; 0 for a missing weight, which is reported. */
 int64_t build_dim(build *b, const char *name, size_t i);
 /* The number of weights named before + i + after, i from 0: "encoder.blocks.3.attn.query.weight". */

@@ -204,12 +204,41 @@ static value_id source_value(build *b, const char *name, source *s, size_t rank,
     return build_constant(b, name, t);
 }
 
+/* Values of weights that several layers share. */
+struct build_kept {
+    const char *name;
+    value_id value;
+    struct build_kept *next;
+};
+
+static value_id kept(const build *b, const char *name)
+{
+    for (const struct build_kept *k = b->kept; k && b->shares; k = k->next)
+        if (!strcmp(k->name, name))
+            return k->value;
+    return NO_VALUE;
+}
+
+static value_id keep(build *b, const char *name, value_id v)
+{
+    struct build_kept *k = b->shares && b->code == SIB_OK ? arena_alloc(b->m->arena, 1, sizeof *k) : NULL;
+    if (k) {
+        *k = (struct build_kept){name, v, b->kept};
+        b->kept = k;
+    }
+    return v;
+}
+
 value_id build_weight(build *b, const char *name, size_t rank, const int64_t *dims)
 {
+    const value_id before = kept(b, name);
+    if (before != NO_VALUE)
+        return before;
     source s = {.from = take(b, name, rank, dims), .dtype = SIB_F32, .rows = 1, .columns = 1};
     for (size_t i = 0; s.from && i < rank; i++)
         s.columns *= dims[i];
-    return source_value(b, build_text(b, "%s", name), &s, rank, dims);
+    name = build_text(b, "%s", name);
+    return keep(b, name, source_value(b, name, &s, rank, dims));
 }
 
 value_id build_vector(build *b, const char *name, int64_t n)
@@ -297,6 +326,8 @@ value_id build_matrix(build *b, const char *name, int64_t in, int64_t out, build
     int64_t ours[] = {in, out};
     const char *words = build_text(b, "%s", name);
     value_id scale = NO_VALUE;
+    if (kept(b, words) != NO_VALUE)
+        return kept(b, words);
     source s = {.from = take(b, name, 2, theirs),
                 .rows = theirs[0],
                 .columns = theirs[1],
@@ -306,7 +337,7 @@ value_id build_matrix(build *b, const char *name, int64_t in, int64_t out, build
     choose_dtype(b, &s, transposed, ours);
     if (s.dtype == SIB_I8)
         scale = scales_of(b, words, &s);
-    return widen(b, &s, source_value(b, words, &s, 2, ours), scale, 1);
+    return keep(b, words, widen(b, &s, source_value(b, words, &s, 2, ours), scale, 1));
 }
 
 build_table build_rows_table(build *b, const char *name, int64_t n, int64_t d)

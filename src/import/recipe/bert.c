@@ -1,5 +1,5 @@
 /* Encoders of text: BERT (Devlin et al. 2019), RoBERTa and XLM-RoBERTa, DistilBERT, ELECTRA, MPNet, ModernBERT, DeBERTa 2 and 3,
-   from Hugging Face's folders. A row and a function each; the graph is text_encoder.h's. */
+   ALBERT (Lan et al. 2020) and XLM-RoBERTa-XL, from Hugging Face's folders. A row and a function each; the graph is text_encoder.h's. */
 #include "import/recipe/recipe.h"
 #include "import/recipe/text_heads.h"
 #include "import/recipe/text_sentence.h"
@@ -49,12 +49,48 @@ static const build_rename deberta[] = {
     {NULL, NULL},
 };
 
+static const build_rename albert[] = {
+    {"embeddings_project", "encoder.embedding_hidden_mapping_in"},
+    {"encoder.layer.", "encoder.albert_layer_groups."},
+    {".attention.self.query", ".albert_layers.0.attention.query"},
+    {".attention.self.key", ".albert_layers.0.attention.key"},
+    {".attention.self.value", ".albert_layers.0.attention.value"},
+    {".attention.output", ".albert_layers.0.attention"},
+    {".intermediate.dense", ".albert_layers.0.ffn"},
+    {".output.dense", ".albert_layers.0.ffn_output"},
+    {".output.LayerNorm", ".albert_layers.0.full_layer_layer_norm"},
+    {"pooler.dense", "pooler"},
+    {NULL, NULL},
+};
+static const build_rename xlm_roberta_xl[] = {
+    {".attention.output.LayerNorm", ".attention.self_attn_layer_norm"},
+    {".output.LayerNorm", ".LayerNorm"},
+    {"encoder.final_norm", "encoder.LayerNorm"},
+    {NULL, NULL},
+};
+
 /* ---- Families ------------------------------------------------------------------------------------------ */
 
 static void set_after_pad(build *b, text_encoder *m)
 {
     m->positions = ENCODER_AFTER_PAD;
     m->pad = checkpoint_int(b->c, "pad_token_id", 1);
+}
+
+static void set_xlm_roberta_xl(build *b, text_encoder *m)
+{
+    set_after_pad(b, m);
+    m->before = m->bare = true;
+}
+
+/* All layers share the weights of one, or those of a group do. */
+static void set_albert(build *b, text_encoder *m)
+{
+    (void)m;
+    b->shares = true;
+    if (checkpoint_int(b->c, "inner_group_num", 1) != 1)
+        build_fail(b, SIB_ERR_UNSUPPORTED, "%s: groups of several layers (inner_group_num) are not supported",
+                   checkpoint_file(b->c, 0));
 }
 
 static void set_mpnet(build *b, text_encoder *m)
@@ -150,6 +186,8 @@ static const struct family {
     {"mpnet", "mpnet.", set_mpnet, mpnet},
     {"modernbert", "model.", set_modernbert, modernbert},
     {"deberta-v2", "deberta.", set_deberta, deberta},
+    {"albert", "albert.", set_albert, albert},
+    {"xlm-roberta-xl", "roberta.", set_xlm_roberta_xl, xlm_roberta_xl},
 };
 #define N_FAMILIES (sizeof families / sizeof *families)
 
@@ -169,6 +207,8 @@ bool recipe_is_bert(const checkpoint *c)
 
 /* ---- Dimensions ---------------------------------------------------------------------------------------- */
 
+#define MAX_LAYERS 4096
+
 static text_encoder read_numbers(build *b)
 {
     static const char *const activations[] = {"hidden_activation", "hidden_act", "activation"};
@@ -182,6 +222,10 @@ static text_encoder read_numbers(build *b)
                       .n_layers = build_count(b, "encoder.layer.", ".attention.output.dense.weight"),
                       .hidden = build_dim(b, "encoder.layer.0.intermediate.dense.weight", 0),
                       .activation = BUILD_GELU};
+    if (checkpoint_fact(b->c, "num_hidden_groups")) { /* ALBERT's */
+        m.n_groups = m.n_layers;
+        m.n_layers = checkpoint_int(b->c, "num_hidden_layers", 12);
+    }
     m.heads = checkpoint_int(b->c, "num_attention_heads", checkpoint_int(b->c, "n_heads", 0));
     m.epsilon = checkpoint_float(b->c, "layer_norm_eps", checkpoint_float(b->c, "norm_eps", 1e-12));
     m.n_ctx = build_find(b, positions) ? build_dim(b, positions, 0)
@@ -193,10 +237,12 @@ static text_encoder read_numbers(build *b)
             m.activation = build_activation_named(b, build_fact_text(b, activations[i], "gelu"));
             break;
         }
-    if (b->code == SIB_OK && (m.heads < 1 || m.d < 1 || m.d % m.heads || m.n_ctx < 1 || !(m.epsilon >= 0)))
-        build_fail(b, SIB_ERR_FORMAT,
-                   "%s: %lld heads of %lld numbers, or epsilon or positions, are none that a model can have",
-                   checkpoint_file(b->c, 0), (long long)m.heads, (long long)m.d);
+    if (b->code == SIB_OK && (m.n_layers < m.n_groups || m.n_layers > MAX_LAYERS || m.heads < 1 || m.d < 1 ||
+                              m.d % m.heads || m.n_ctx < 1 || !(m.epsilon >= 0)))
+        build_fail(
+            b, SIB_ERR_FORMAT,
+            "%s: %lld heads of %lld numbers, or layers, epsilon or positions, are none that a model can have",
+            checkpoint_file(b->c, 0), (long long)m.heads, (long long)m.d);
     m.size = m.heads > 0 ? m.d / m.heads : 0;
     return m;
 }
@@ -231,7 +277,7 @@ void recipe_bert(build *b)
 {
     const struct family *f = family_of(b->c);
     if (!f) {
-        char names[200];
+        char names[300];
         size_t used = 0;
         for (size_t i = 0; i < N_FAMILIES && used < sizeof names; i++)
             used +=

@@ -31,9 +31,10 @@ static const recipe recipes[] = {
      recipe_is_llama, recipe_llama},
     {"bert",
      "vectors of text: BERT, RoBERTa, XLM-RoBERTa, CamemBERT, DistilBERT, ELECTRA, MPNet, ModernBERT, "
-     "DeBERTa 2 and 3 "
+     "DeBERTa 2 and 3, ALBERT "
      "(Hugging Face, sentence-transformers)",
-     "bert, roberta, xlm-roberta, camembert, distilbert, electra, mpnet, modernbert, deberta-v2",
+     "bert, roberta, xlm-roberta, camembert, distilbert, electra, mpnet, modernbert, deberta-v2, albert, "
+     "xlm-roberta-xl",
      recipe_is_bert, recipe_bert},
     {"wav2vec2",
      "speech to text: wav2vec 2, its Conformer, HuBERT, WavLM, data2vec, UniSpeech with CTC heads (Hugging "

@@ -76,10 +76,12 @@ static value_id embed(build *b, const text_encoder *m, const shared *s, const bu
     value_id x = build_pick(b, words, s->tokens);
     x = add_positions(b, m, x, s->tokens);
     x = add_types(b, m, x);
-    const bool wide = m->width != m->d, late = wide && build_find(b, "embeddings.embed_proj.weight");
+    const bool wide = build_find(b, "embeddings_project.weight") || m->width != m->d,
+               late = wide && build_find(b, "embeddings.embed_proj.weight");
     if (late) /* DeBERTa's norm is behind it, ELECTRA's before */
         x = text_encoder_linear(b, x, "embeddings.embed_proj", m->width, m->d);
-    x = text_encoder_norm(b, x, "embeddings.LayerNorm", late ? m->d : m->width, m->epsilon);
+    if (!m->bare)
+        x = text_encoder_norm(b, x, "embeddings.LayerNorm", late ? m->d : m->width, m->epsilon);
     if (wide && !late)
         x = text_encoder_linear(b, x, "embeddings_project", m->width, m->d);
     return m->conv ? without_padding(b, x, s->mask) : x;
@@ -223,10 +225,11 @@ static value_id mlp(build *b, const text_encoder *m, value_id x, const char *whe
 
 static value_id block(build *b, const text_encoder *m, int64_t i, value_id x, const shared *s)
 {
-    const char *where = build_text(b, "encoder.layer.%lld", (long long)i),
+    const int64_t own = m->n_groups ? (int64_t)((double)i / ((double)m->n_layers / (double)m->n_groups)) : i;
+    const char *where = build_text(b, "encoder.layer.%lld", (long long)own),
                *first = build_text(b, "%s.attention.output.LayerNorm", where),
                *second = build_text(b, "%s.output.LayerNorm", where);
-    build_scope(b, "%s", where);
+    build_scope(b, "encoder.layer.%lld", (long long)i);
     if (!m->before) {
         x = text_encoder_norm(b, build_add(b, x, attention(b, m, i, x, where, s)), first, m->d, m->epsilon);
         return text_encoder_norm(b, build_add(b, x, mlp(b, m, x, where)), second, m->d, m->epsilon);

@@ -26,6 +26,8 @@ typedef struct text_encoder {
     encoder_bias bias;
     bool
         before; /* norms stand before attention and the MLP, and behind the last block; otherwise behind each sum */
+    bool bare;               /* embeddings are not normalised */
+    int64_t n_groups;        /* layers beside each other share the weights of a group; 0: none do */
     bool fused;              /* one matrix for queries, keys and values */
     bool gated;              /* the MLP multiplies two halves of its first product */
     int64_t pad;             /* ENCODER_AFTER_PAD: id of the padding token, and its row */

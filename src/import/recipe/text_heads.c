@@ -19,7 +19,10 @@ const char *const *text_heads_ignored(const build *b)
                                       "mask_predictions.*",
                                       "discriminator_predictions.*",
                                       "cls.predictions.decoder.bias",
-                                      "lm_head.decoder.bias", /* up to here always */
+                                      "lm_head.decoder.bias",
+                                      "predictions.decoder.bias",
+                                      "sop_classifier.*", /* up to here always */
+                                      "predictions.decoder.weight",
                                       "cls.predictions.decoder.weight",
                                       "lm_head.decoder.weight",
                                       "decoder.weight",
@@ -32,6 +35,8 @@ const char *const *text_heads_ignored(const build *b)
                                          "discriminator_predictions.*",
                                          "cls.predictions.decoder.bias",
                                          "lm_head.decoder.bias",
+                                         "predictions.decoder.bias",
+                                         "sop_classifier.*",
                                          NULL};
     return build_fact_bool(b, "tie_word_embeddings", true) ? all : untied;
 }
@@ -78,6 +83,7 @@ static const struct masked {
     {"generator_predictions.dense", "generator_predictions.LayerNorm", "generator_lm_head",
      "generator_lm_head.bias", true},
     {"head.dense", "head.norm", "decoder", "decoder.bias", false},
+    {"predictions.dense", "predictions.LayerNorm", "predictions.decoder", "predictions.bias", false},
 };
 
 static void add_masked(build *b, const text_encoder *m, const encoder_graph *g)

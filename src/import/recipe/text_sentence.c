@@ -166,19 +166,97 @@ static const char *kind_of(const json_t *module)
     return dot ? dot + 1 : type ? type : "";
 }
 
+/* The folder of a module, and its config.json; NULL after a failure. */
+static json_t *open_module(build *b, const json_t *module, const char **folder)
+{
+    json_t *config = NULL;
+    *folder = json_string_value(json_object_get(module, "path"));
+    if (*folder && **folder && **folder != '/' && !strstr(*folder, ".."))
+        config = build_beside(b, build_text(b, "%.200s/config.json", *folder));
+    if (!config)
+        build_fail(b, SIB_ERR_FORMAT, "%s: the module '%.60s' of its modules.json has no config.json",
+                   checkpoint_file(b->c, 0), kind_of(module));
+    return config;
+}
+
 static value_id add_pooling(build *b, const json_t *module, value_id hidden, value_id mask, int64_t *d)
 {
-    const char *folder = json_string_value(json_object_get(module, "path"));
-    json_t *config = NULL;
-    if (folder && *folder && *folder != '/' && !strstr(folder, ".."))
-        config = build_beside(b, build_text(b, "%.200s/config.json", folder));
-    if (!config)
-        build_fail(b, SIB_ERR_FORMAT, "%s: the pooling of its modules.json has no config.json",
-                   checkpoint_file(b->c, 0));
+    const char *folder;
+    json_t *config = open_module(b, module, &folder);
     value_id x = config ? pool(b, config, hidden, mask, d) : NO_VALUE;
     json_decref(config);
     return x;
 }
+
+/* ---- A matrix of its own, in a folder below ------------------------------------------------------------- */
+
+/* A weight of another checkpoint as float32, copied. */
+static value_id weight_of(build *b, const checkpoint *c, const char *name, size_t rank, const int64_t *dims)
+{
+    const weight *w = checkpoint_find(c, name);
+    const size_t n = (size_t)(dims[0] * (rank > 1 ? dims[1] : 1));
+    if (!w || w->rank != rank || w->dims[0] != dims[0] || (rank > 1 && w->dims[1] != dims[1])) {
+        build_fail(b, SIB_ERR_FORMAT, "%s: has no %s of the sizes in its config.json", checkpoint_file(c, 0),
+                   name);
+        return NO_VALUE;
+    }
+    float *x = b->code == SIB_OK ? arena_alloc(b->m->arena, n, sizeof *x) : NULL;
+    if (b->code == SIB_OK && !x)
+        build_fail(b, SIB_ERR_MEMORY, "no memory for %s", name);
+    else if (x)
+        b->code = weight_read(w, 0, n, SIB_F32, x, b->err);
+    return build_reshape(b, build_floats(b, n, x), rank, dims);
+}
+
+/* The activation of "torch.nn.modules.activation.Tanh". */
+static value_id activated(build *b, const json_t *config, value_id x)
+{
+    static const struct {
+        const char *name;
+        build_activation kind;
+    } known[] = {{"Tanh", BUILD_TANH}, {"ReLU", BUILD_RELU}, {"GELU", BUILD_GELU}, {"SiLU", BUILD_SILU}};
+    const char *name = json_string_value(json_object_get(config, "activation_function")),
+               *dot = name ? strrchr(name, '.') : NULL;
+    name = dot ? dot + 1 : name ? name : "Tanh";
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (!strcmp(name, known[i].name))
+            return build_activate(b, known[i].kind, x);
+    if (strcmp(name, "Identity") != 0)
+        build_fail(b, SIB_ERR_UNSUPPORTED, "%s: the activation '%.60s' of its module Dense is not supported",
+                   checkpoint_file(b->c, 0), name);
+    return x;
+}
+
+static value_id dense_of(build *b, const checkpoint *c, const json_t *config, value_id x, int64_t *d)
+{
+    const json_int_t out = json_integer_value(json_object_get(config, "out_features"));
+    if (json_integer_value(json_object_get(config, "in_features")) != *d || out < 1 || out > 1 << 20) {
+        build_fail(b, SIB_ERR_FORMAT,
+                   "%s: in_features or out_features of its module Dense are wrong for %lld numbers",
+                   checkpoint_file(b->c, 0), (long long)*d);
+        return NO_VALUE;
+    }
+    const int64_t dims[] = {out, *d};
+    value_id w = weight_of(b, c, "linear.weight", 2, dims);
+    x = build_2(b, "MatMul", x, build_transpose(b, w, 2, (const int64_t[]){1, 0}));
+    if (!json_is_false(json_object_get(config, "bias")))
+        x = build_add(b, x, weight_of(b, c, "linear.bias", 1, dims));
+    *d = out;
+    return activated(b, config, x);
+}
+
+static value_id add_dense(build *b, const json_t *module, value_id x, int64_t *d)
+{
+    const char *folder;
+    json_t *config = open_module(b, module, &folder);
+    checkpoint *c = config ? build_open_beside(b, folder) : NULL;
+    x = c ? dense_of(b, c, config, x, d) : NO_VALUE;
+    checkpoint_free(&c);
+    json_decref(config);
+    return x;
+}
+
+/* ---- The modules ---------------------------------------------------------------------------------------- */
 
 void text_sentence_add(build *b, int64_t d, value_id hidden, value_id mask)
 {
@@ -194,10 +272,12 @@ void text_sentence_add(build *b, int64_t d, value_id hidden, value_id mask)
             x = add_pooling(b, module, hidden, mask, &d);
         else if (!strcmp(kind, "Normalize") && x != NO_VALUE)
             x = normalized(b, x);
+        else if (!strcmp(kind, "Dense") && x != NO_VALUE)
+            x = add_dense(b, module, x, &d);
         else if (strcmp(kind, "Transformer") != 0 || i)
             build_fail(b, SIB_ERR_UNSUPPORTED,
                        "%s: the module '%.60s' of its modules.json is not supported; known are "
-                       "Transformer, Pooling and Normalize, in this order",
+                       "Transformer, Pooling, Dense and Normalize, in this order",
                        checkpoint_file(b->c, 0), kind);
     }
     json_decref(modules);
