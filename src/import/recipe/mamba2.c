@@ -41,7 +41,7 @@ void recipe_mamba2(build *b)
     m.layers = b->code == SIB_OK ? arena_alloc(b->m->arena, (size_t)m.n_layers, sizeof *m.layers) : NULL;
     if (b->code == SIB_OK && !m.layers)
         build_fail(b, SIB_ERR_MEMORY, "no memory for layers");
-    if (b->code != SIB_OK)
+    if (b->code != SIB_OK || !m.layers)
         return;
     for (int64_t i = 0; i < m.n_layers; i++)
         m.layers[i] = (text_layer){TEXT_STATES, 0, -1};

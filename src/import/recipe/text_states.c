@@ -14,9 +14,11 @@ void text_states_read(build *b, text_states *s, const char *first, int64_t group
     const fact *limits = checkpoint_fact(b->c, "time_step_limit");
     s->min_step = 0;
     s->max_step = DBL_MAX;
-    if (limits && limits->list && limits->kind == FACT_FLOAT && limits->n == 2) {
-        s->min_step = limits->floats[0];
-        s->max_step = limits->floats[1];
+    if (limits && limits->list && limits->n == 2 &&
+        (limits->kind == FACT_FLOAT || limits->kind == FACT_INT)) {
+        const bool integers = limits->kind == FACT_INT;
+        s->min_step = integers ? (double)limits->ints[0] : limits->floats[0];
+        s->max_step = integers ? (double)limits->ints[1] : limits->floats[1];
     }
     if (b->code == SIB_OK &&
         (s->heads < 1 || groups < 1 || s->heads % groups || inner < 1 || inner % s->heads || inner % groups ||
@@ -27,7 +29,7 @@ void text_states_read(build *b, text_states *s, const char *first, int64_t group
                    "time_step_limit is none",
                    checkpoint_file(b->c, 0), (long long)inner, (long long)convolved, (long long)s->heads,
                    (long long)groups);
-    if (b->code != SIB_OK)
+    if (b->code != SIB_OK || s->heads < 1 || groups < 1)
         return;
     s->size = inner / s->heads;
     s->width = (convolved - inner) / (2 * groups);
