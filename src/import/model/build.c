@@ -164,7 +164,9 @@ bool build_fact_bool(const build *b, const char *key, bool otherwise)
 checkpoint *build_open_beside(build *b, const char *name)
 {
     checkpoint *out = NULL;
-    char *path = b->code == SIB_OK ? beside_path(b->c, name) : NULL;
+    char *path = NULL;
+    if (b->code == SIB_OK)
+        b->code = beside_path(b->c, name, &path, b->err);
     if (path)
         b->code = checkpoint_open((const char *const[]){path}, 1, &out, b->err);
     mem_free(path);
