@@ -39,7 +39,12 @@ static sib_code search_rows(search *s, choose_fn *of_row, void *state, sib_error
 {
     bool *ended = mem_calloc(s->rows, sizeof *ended), all = false;
     int32_t *token = mem_calloc(s->rows, sizeof *token);
-    sib_code code = ended && token ? SIB_OK : err_memory(err, s->rows * sizeof *token, "a search");
+    sib_code code = SIB_OK;
+    if (!ended || !token) {
+        mem_free(ended);
+        mem_free(token);
+        return err_memory(err, s->rows * sizeof *token, "a search");
+    }
     while (code == SIB_OK && s->length < s->max_length && !all) {
         code = search_step(s, NULL, err);
         if (code != SIB_OK)
