@@ -7,11 +7,12 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { dataFolder } from "./support.js";
 
-const program = fileURLToPath(new URL("../scripts/conform.js", import.meta.url));
+const program = fileURLToPath(new URL("../scripts/wasi.js", import.meta.url));
 
 /** Runs cases of a folder in a process of their own, within atol + |expected| / 1000; returns [passed, { case: why it did not pass }]. */
 function conform(folder, names, atol) {
-  const done = spawnSync(process.execPath, ["--no-warnings", program, atol, folder, ...names], { encoding: "utf8", maxBuffer: 1 << 26 });
+  const args = ["conform", folder, "cpu,ref", atol, ...names.map((name) => `/cases/${name}`)];
+  const done = spawnSync(process.execPath, ["--no-warnings", program, ...args], { encoding: "utf8", maxBuffer: 1 << 26 });
   const lines = done.stdout.trimEnd().split("\n");
   const count = /^(\d+) passed, (\d+) failed, (\d+) skipped$/.exec(lines.pop());
   assert.ok(count, `the program ended with ${done.status ?? done.signal}: ${lines.at(-1)} ${done.stderr}`);

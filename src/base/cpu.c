@@ -8,7 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const level_names[CPU_LEVELS] = {"c", "avx2", "avx512", "neon"};
+static const char *const level_names[CPU_LEVELS] = {"c", "avx2", "avx512", "neon",
+#if defined(SIBYL_WASM)
+                                                    "simd128"
+#endif
+};
 
 const char *cpu_level_name(cpu_level level)
 {
@@ -44,6 +48,9 @@ int cpu_level_runs(cpu_level level)
                __builtin_cpu_supports("avx512vl");
 #elif defined(SIBYL_ARM)
     case CPU_NEON: /* every arm64 has it */
+        return 1;
+#elif defined(SIBYL_WASM)
+    case CPU_SIMD128: /* an engine without it refuses the module */
         return 1;
 #endif
     default:
