@@ -424,7 +424,7 @@ static int conform_folders(const cli_command *self, const settings *s, int n, ch
 
 static int conform(const cli_command *self, int argc, char **argv)
 {
-    settings s = {.rtol = 1e-3, .atol = 1e-7};
+    settings s = {.passes = PASS_DEFAULTS, .rtol = 1e-3, .atol = 1e-7};
     int n, code;
     if (cli_begin(self, argc, argv, &s, &n, &code))
         code = extensions_load(&s.ext) ? conform_folders(self, &s, n, argv) : CLI_FAILED;

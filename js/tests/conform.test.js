@@ -39,7 +39,7 @@ const models = dataFolder("real-models");
 test("real models", { skip: models ? false : "real-models are missing" }, (t) => {
   const names = readdirSync(models);
   const [passed, others] = conform(models, names, "1e-4"); // as tests/conform/real-models.sh
-  // Its float convolutions stand between quantizations: a sum that falls near a half is rounded to the other side here.
+  // As natively (tests/conform/passes.manifest): the reference was made without passes.
   const step = others.nano_kws_int8;
   if (step) assert.match(step, /^logits: 1 of 24 elements differ;/);
   assert.deepEqual(Object.keys(others).filter((name) => name !== "nano_kws_int8"), []);

@@ -722,6 +722,25 @@ def test_addresses_are_checked():
         binding.bind_output("y", "cuda", 0)
 
 
+def test_quantized_model_as_optimised(data):
+    """Passes move one logit of nano_kws_int8 by a step of quantization: that and no other is moved by onnxruntime's (the
+    exception of tests/conform/passes.manifest)."""
+    ort, onnx = peer("onnxruntime"), peer("onnx")
+    folder = data / "real-models" / "nano_kws_int8"
+    x = onnx.numpy_helper.to_array(onnx.load_tensor(folder / "test_data_set_0" / "input_0.pb"))
+
+    def logits(api, level):
+        options = api.SessionOptions()
+        options.graph_optimization_level = getattr(api.GraphOptimizationLevel, level)
+        model = api.InferenceSession(str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"])
+        return model.run(None, {"input": x})[0]
+
+    plain, optimised = (logits(ort, level) for level in ("ORT_DISABLE_ALL", "ORT_ENABLE_ALL"))
+    assert np.flatnonzero(np.abs(plain - optimised) > 1e-4).tolist() == [20]
+    assert np.allclose(logits(sibyl_ort, "ORT_DISABLE_ALL"), plain, 1e-3, 1e-4)
+    assert np.allclose(logits(sibyl_ort, "ORT_ENABLE_ALL"), optimised, 1e-3, 1e-4)
+
+
 PROGRAM = """
 import sys
 import onnxruntime, onnxruntime as ort

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import struct
 import sys
 import unittest
@@ -39,6 +40,15 @@ class Conform(Cases):
         self.assertIn("1 passed", self.done("conform", "cases/test_good"))
         self.assertIn("2 passed", self.done("conform", "cases", "--filter", "*_[gw]*", "--atol", "2"))
         self.assertIn("2 passed", self.done("conform", "cases", "--filter", "*_[gw]*", "--rtol", "1"))
+
+    def test_passes(self):
+        scalar = w.tensor_type("float32", [1])
+        nodes = [w.node("Abs", ["x"], ["a"]), w.node("Identity", ["a"], ["b"]), w.node("Neg", ["b"], ["y"])]
+        self.write("same/model.onnx", w.model(nodes, {"x": scalar}, {"y": scalar}))
+        self.write("same/test_data_set_0/input_0.pb", w.floats("x", [1]))
+        self.write("same/test_data_set_0/output_0.pb", w.floats("y", [-1]))
+        ran = lambda *options: re.search(r"cpu ran (\d+)", self.done("conform", "same", "--share", "--backend", "cpu,ref", *options))[1]
+        self.assertEqual([ran(), ran("--passes=-all"), ran("--pass-limit", 0)], ["1", "2", "2"])
 
     def test_draws_are_compared_by_distribution(self):
         row = w.tensor_type("float32", [1000])

@@ -2,4 +2,4 @@
 set -e
 . "$(dirname "$0")/data.sh"
 data_folder real-models
-exec "$1" conform "$data" --backend "${2:-ref}" --rtol 1e-3 --atol 1e-4
+exec "$1" conform "$data" --backend "${2:-ref}" --rtol 1e-3 --atol 1e-4 ${2:+--manifest "$(dirname "$0")/passes.manifest"}
