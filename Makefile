@@ -166,7 +166,7 @@ mutate-sources: need-test
 # Lines and branches of src/ that the C tests reach, by room (of ROOMS: base,tensor; all by default); fails below 92 % of lines or 82 % of
 # branches. Not among the checks before a change lands: all of it takes an hour.
 coverage: need-coverage
-	tools/coverage.py --jobs $(JOBS) $(if $(ROOMS),--rooms $(ROOMS))
+	tools/report_coverage.py --jobs $(JOBS) $(if $(ROOMS),--rooms $(ROOMS))
 
 # Mutated checkpoints under the sanitizers: each reader for SECONDS. Failing files are kept in build/checkpoint.
 SECONDS ?= 60

@@ -3,7 +3,7 @@
 Prints a table; writes every region that no test reaches to build/coverage/unreached.txt, and lines with counts as JSON beside
 it. With --rooms, the tests of these rooms alone, and what they reach of these. Ends with 1 below a limit.
 
-    tools/coverage.py --rooms base,tensor
+    tools/report_coverage.py --rooms base,tensor
 """
 
 import argparse
