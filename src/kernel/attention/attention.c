@@ -174,6 +174,7 @@ static void set_all(const head *w, attention_mask *m)
 {
     const attention_call *c = w->o->c;
     m->hidden = c->hidden;
+    m->replaced = c->replaced;
     m->softcap = c->softcap;
     m->bias_step = c->bias_step;
     m->bias_shared = !c->bias.head && !c->bias.row;

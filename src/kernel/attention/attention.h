@@ -25,6 +25,7 @@ typedef struct attention_mask {
     bool limited;                        /* keys not in first .. last of a lane are hidden */
     float first[ATTENTION_MAX_NR], last[ATTENTION_MAX_NR]; /* counted from the first key of the block */
     float hidden;  /* replaces the score of a hidden key, or, where it is -inf, is added to that score */
+    bool replaced; /* -inf too: scores of hidden keys may be NaN */
     float softcap; /* scores become cap tanh(score / cap) before bias and limits; 0: no cap */
 } attention_mask;
 
@@ -118,6 +119,7 @@ typedef struct attention_call {
     const int64_t *lengths; /* [B] valid keys, the others are hidden; NULL: all */
     int64_t left, right;    /* ATTENTION_FAR: no limit */
     float hidden;           /* added to the scores of hidden keys: -inf or the lowest float */
+    bool replaced;          /* their scores are `hidden`, also where they are NaN */
     bool empty_is_zero;     /* a row whose bias is -inf throughout has weights of 0, not NaN */
     bool small;             /* attention_is_small */
 } attention_call;

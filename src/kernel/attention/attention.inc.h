@@ -300,10 +300,16 @@ INLINE void bias_of(const attention_mask *m, size_t key, size_t n, size_t lane, 
     vf_transpose(bias);
 }
 
+/* What stands in place of the score x of a hidden key. */
+INLINE vf shut_score(const attention_mask *m, vf x, vf hidden)
+{
+    return m->replaced ? hidden : vf_max(hidden, vf_add(x, hidden));
+}
+
 /* The score of one key with softcap, bias and limits applied. */
 INLINE vf apply_mask(const attention_mask *m, vf x, float key, vf first, vf last)
 {
-    vf hidden = vf_set1(m->hidden), place = vf_set1(key), shut = vf_max(hidden, vf_add(x, hidden));
+    vf hidden = vf_set1(m->hidden), place = vf_set1(key), shut = shut_score(m, x, hidden);
     return vf_select_less(place, first, shut, vf_select_less(last, place, shut, x));
 }
 
@@ -407,7 +413,7 @@ INLINE vf masked(const attention_mask *m, vf x, size_t key, size_t n)
                                    : vf_set1(m->bias[0][0]));
     if (m->limited) {
         UNROLL for (int i = 0; i < VF_LANES; i++) at[i] = (float)(int)(key + (size_t)i);
-        vf place = vf_load(at), shut = vf_max(hidden, vf_add(x, hidden));
+        vf place = vf_load(at), shut = shut_score(m, x, hidden);
         x = vf_select_less(place, vf_set1(m->first[0]), shut,
                            vf_select_less(vf_set1(m->last[0]), place, shut, x));
     }

@@ -202,7 +202,11 @@ void lower_MS_GroupQueryAttention(lowering *l, const node *n)
     mval excess = m_sub(l, o.length, m_dim_scalar(l, o.fresh));
     /* without past rows, shorter sequences of the batch are padded at their end */
     mval first = m_equal(l, m_dim_scalar(l, o.fresh), total), zero = m_scalar_int(l, SIB_I64, 0);
-    o.past = m_where(l, first, zero, excess);
+    /* lengths that the caches do not have are cut to theirs */
+    mval spare = m_sub(l, m_dim_scalar(l, o.room), m_dim_scalar(l, o.fresh));
+    dim cached = l_has(l, GQA_PAST_KEY) ? m_dim(l, l_in(l, GQA_PAST_KEY), 2) : d_const(l, 0);
+    mval held = m_min(l, m_dim_scalar(l, cached), spare);
+    o.past = m_where(l, first, zero, m_max(l, zero, m_min(l, excess, held)));
     o.q = normed(l, n, o.q, GQA_Q_NORM);
     o.k = normed(l, n, o.k, GQA_K_NORM);
     rotate_heads(l, n, &o);

@@ -144,6 +144,7 @@ static bool read_scores(const node_view *n, attention_state *a)
     c->scale = (float)(scale != 0 ? scale : 1 / sqrt((double)c->d));
     c->softcap = (float)spec.softcap;
     c->hidden = -INFINITY;
+    c->replaced = true;
     c->right = causal ? 0 : ATTENTION_FAR;
     c->left = causal && window >= 0 ? window - 1 : ATTENTION_FAR;
     if (isnan(c->scale) || window > INT32_MAX || window == 0)
