@@ -11,13 +11,14 @@ import signal
 import struct
 import termios
 import unittest
+import zipfile
 from pathlib import Path
 
 import test_jobs
 from command import COMMAND, SOURCE, w
 
 README = (SOURCE / "README.md").read_text()
-PAGES = README + "".join((SOURCE / "docs" / f"{page}.md").read_text() for page in ("index", "concepts", "debugging"))
+PAGES = README + "".join((SOURCE / "docs" / f"{page}.md").read_text() for page in ("index", "concepts", "debugging", "quantising"))
 BUILD = Path(COMMAND).resolve().parents[1]
 MODEL = BUILD / "share" / "sibyl" / "models" / "digits"
 # What needs other programs, a microphone, a network or much time: first words that an example has.
@@ -93,6 +94,9 @@ class Readme(test_jobs.Jobs):
                  w.node("Softmax", ["encoder/product"], ["y"], name="softmax_1")]
         (self.folder / "model.onnx").write_bytes(w.model(nodes, {"x": row}, {"y": row}, [w.floats("w", range(9), [3, 3])]))
         (self.folder / "x.npy").write_bytes(test_jobs.npy_bytes([2, 3], range(6)))
+        (self.folder / "inputs").mkdir()
+        with zipfile.ZipFile(self.folder / "inputs" / "0.npz", "w") as inputs:
+            inputs.writestr("x.npy", (self.folder / "x.npy").read_bytes())
         if test_jobs.DATA:
             (self.folder / "chat.jinja").write_text("{% for m in messages %}{{ m.content }}\n{% endfor %}")
             self.done("import", test_jobs.DATA / "rwkv" / "tiny-rwkv-7v0-834K-FP32.bin", "-o", "llama.onnx", "--chat-template", "chat.jinja")
@@ -104,7 +108,7 @@ class Readme(test_jobs.Jobs):
         for i, line in enumerate(examples()):
             words = [word for word in re.findall(r"'[^']*'|\"[^\"]*\"|\S+", line)]
             words = [word.strip("'\"") for word in words][1:]
-            if any(word in ELSEWHERE for word in words) or ("llama.onnx" in words and not test_jobs.DATA):
+            if any(word in ELSEWHERE for word in words) or (any("llama" in word for word in words) and not test_jobs.DATA):
                 continue
             ran += 1
             code, text = on_terminal([COMMAND, *words], (80, 120)[i % 2], self.folder, TYPED.get(words[0], ""))
