@@ -1,6 +1,5 @@
 #include "tables.h"
 
-#include "check.h"
 #include "kernel/conv/bytes_fill.h"
 #include "kernel/gemm/gemm_int_fill.h"
 
@@ -14,15 +13,6 @@ static kernel_table *add_table(cpu_level level, const char *name)
     mel_kernel_table_init(&tables[n_tables].mel, level);
     tables[n_tables].tile = *tile_lanes_for(level);
     return &tables[n_tables++].table;
-}
-
-size_t first_level(void)
-{
-#if defined(__aarch64__)
-    return check_quick() && n_levels > 1;
-#else
-    return 0;
-#endif
 }
 
 int make_tables(void)

@@ -18,10 +18,6 @@ typedef struct named_table {
 extern named_table tables[CPU_LEVELS + 2];
 extern size_t n_levels, n_tables;
 
-/* Where tests of long calculations begin, up to n_levels: quick runs for arm64, whose processor is emulated, leave the
-   portable kernels to other builds. */
-size_t first_level(void);
-
 /* Also a fixture of TEST_FIXTURE: returns 0. */
 int make_tables(void);
 

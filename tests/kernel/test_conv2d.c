@@ -49,7 +49,7 @@ static void check(conv_problem *p, const named_table *t, sib_pool *pool, double 
 static void check_levels(conv_problem *p, sib_pool *pool, double tolerance)
 {
     const bool quick = pool && getenv("SIBYL_QUICK");
-    for (size_t i = first_level(); i < n_levels; i++) {
+    for (size_t i = 0; i < n_levels; i++) {
         if (!quick || i + 1 == n_levels)
             check(p, &tables[i], NULL, tolerance);
         if (pool)

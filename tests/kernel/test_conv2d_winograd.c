@@ -53,7 +53,7 @@ static void run(conv_problem *p, const named_table *t, sib_pool *pool, size_t m)
 static void at_levels(conv_problem *p, sib_pool *pool,
                       void (*check)(conv_problem *p, const char *level, size_t m))
 {
-    for (size_t level = first_level(); level < n_levels; level++) {
+    for (size_t level = 0; level < n_levels; level++) {
         const conv2d_winograd_kernels *k = &tables[level].table.conv2d_winograd;
         for (size_t i = 0; i < k->n_forms; i++) {
             run(p, &tables[level], pool, k->forms[i].m);
