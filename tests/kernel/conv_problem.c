@@ -95,6 +95,7 @@ void conv_make(conv_problem *p, const conv2d_shape *s, check_random *r, bool int
 /* What all features of a group read at one place: its numbers, in the order of the weights. */
 typedef struct window {
     double *x;    /* (c * taps); where there is padding the number that changes no result */
+    int32_t *i;   /* the same as integers, or NULL */
     double seen;  /* sum of |x| */
     size_t n, in; /* numbers, and those that are not padding */
 } window;
@@ -112,18 +113,41 @@ CHECK_UNWATCHED static void read_window(const conv_problem *p, const float *x, c
             const double term = in ? (double)x[sources[k]] : largest ? -INFINITY : 0;
             w->in += in;
             w->seen += fabs(term);
+            if (w->i)
+                w->i[w->n] = (int32_t)term;
             w->x[w->n++] = term;
         }
 }
 
-/* The largest number of a window, or the sum of its products or numbers; NaN where there is one. */
-CHECK_UNWATCHED static void reduce_window(conv_problem *p, size_t at, const window *from)
+/* Whether these are integers whose products int32_t holds. */
+CHECK_UNWATCHED static bool integers_alone(const float *x, size_t n)
 {
-    const size_t feature = at / p->out % p->features, n = from->n;
+    size_t found = 0;
+    for (size_t i = 0; i < n; i++)
+        found += fabsf(x[i]) <= 1024.0f && x[i] == truncf(x[i]);
+    return found == n;
+}
+
+CHECK_UNWATCHED static int64_t dot(const int32_t *a, const int32_t *b, size_t n)
+{
+    int64_t sum = 0;
+    for (size_t k = 0; k < n; k++)
+        sum += a[k] * b[k];
+    return sum;
+}
+
+/* The largest number of a window, or the sum of its products or numbers; NaN where there is one. integers: where the problem
+   has integers its weights, whose products are summed as integers: that is exact, and where floats are emulated quick. */
+CHECK_UNWATCHED static void reduce_window(conv_problem *p, size_t at, const window *from,
+                                          const int32_t *integers)
+{
+    const size_t feature = at / p->out % p->features, n = integers ? 0 : from->n;
     const double *x = from->x;
     const float *w = p->s.kind == CONV2D_PRODUCT ? p->w + feature * n : NULL;
     const bool largest = p->s.kind == CONV2D_LARGEST;
     double sum = largest ? -INFINITY : p->bias ? (double)p->bias[feature] : 0, size = largest ? 0 : fabs(sum);
+    if (integers)
+        sum += (double)dot(from->i, integers + feature * from->n, from->n);
     for (size_t k = 0; k < n; k++) {
         const double term = w ? x[k] * (double)w[k] : x[k];
         if (!largest)
@@ -147,15 +171,24 @@ CHECK_UNWATCHED void conv_reference(conv_problem *p)
 {
     size_t *sources = conv_room(p->taps, sizeof *sources);
     window w = {.x = conv_room(p->s.c * p->taps, sizeof *w.x)};
+    int32_t *integers = NULL; /* the weights */
+    if (p->s.kind == CONV2D_PRODUCT && integers_alone(p->x, p->nx) && integers_alone(p->w, p->nw)) {
+        w.i = conv_room(p->s.c * p->taps, sizeof *w.i);
+        integers = conv_room(p->nw, sizeof *integers);
+        for (size_t i = 0; i < p->nw; i++)
+            integers[i] = (int32_t)p->w[i];
+    }
     for (size_t place = 0; place < p->out; place++) {
         conv_sources(&p->s, place, sources);
         for (size_t group = 0; group < p->s.batch * p->s.groups; group++) {
             read_window(p, p->x + group * p->s.c * p->in, sources, &w);
             for (size_t m = 0; m < p->s.m; m++)
-                reduce_window(p, (group * p->s.m + m) * p->out + place, &w);
+                reduce_window(p, (group * p->s.m + m) * p->out + place, &w, integers);
         }
     }
     mem_free(sources);
+    mem_free(integers);
+    mem_free(w.i);
     mem_free(w.x);
 }
 

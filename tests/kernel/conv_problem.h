@@ -40,7 +40,7 @@ typedef struct conv_problem {
     size_t nx, nw, ny;
     float *x, *w, *bias, *y; /* (nx), (nw), (features) or NULL, (ny) */
     double *expected;        /* y by its definition */
-    double *size, *seen;     /* sums of |x w| and of |x| over the window */
+    double *size, *seen;     /* sums of |x w|, but for integers, and of |x| over the window */
     unsigned char *finished; /* how often each element of y was */
     bool clamped;
     float low, high;
