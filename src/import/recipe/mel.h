@@ -9,8 +9,8 @@ typedef struct mel_bands {
     double emphasis; /* each sample has this much of the one before it taken from it; 0: not */
 } mel_bands;
 
-/* The processor's numbers, which stand beside the checkpoint, or those of transformers' ParakeetFeatureExtractor. Fails where
-   they make no features. */
+/* The numbers of preprocessor_config.json next to the checkpoint, where there is one; otherwise the defaults of
+   transformers' ParakeetFeatureExtractor. Fails where they make no features. */
 mel_bands mel_read(build *b);
 /* samples [B, T] to [B, T / hop, n]. T is at least 2 hops. */
 value_id mel_features(build *b, value_id samples, const mel_bands *m);

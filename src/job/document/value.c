@@ -141,6 +141,17 @@ job_value *job_value_tensor(sib_value *tensor, sib_port_type type)
     return made;
 }
 
+job_value *job_value_over(sib_dtype dtype, size_t rank, const int64_t *dims, const void *data)
+{
+    sib_tensor *t;
+    sib_value *v = NULL;
+    if (sib_tensor_wrap(dtype, rank, dims, NULL, (void *)data, NULL, NULL, &t, NULL) != SIB_OK)
+        return NULL;
+    sib_value_from_tensor(t, &v, NULL);
+    sib_tensor_free(&t);
+    return job_value_tensor(v, SIB_PORT_TENSOR);
+}
+
 job_value *job_value_borrow(const sib_port_value *v)
 {
     return value_make(*v, NULL, NULL, NULL);

@@ -24,6 +24,8 @@ job_value *job_value_numbers(const double *data, size_t n);
 job_value *job_value_texts(const char *const *data, size_t n);
 job_value *job_value_spans(const sib_span *data, size_t n);
 job_value *job_value_tensor(sib_value *tensor, sib_port_type type);
+/* A tensor over elements that outlive it, dims (rank); NULL where memory is short. */
+job_value *job_value_over(sib_dtype dtype, size_t rank, const int64_t *dims, const void *data);
 job_value *job_value_borrow(const sib_port_value *v);
 /* A value over memory of `owner`; drop(owner) is called at the end, also where this fails. */
 job_value *job_value_owning(sib_port_value v, void *owner, void (*drop)(void *));

@@ -59,18 +59,6 @@ static sib_code invoke(const job_step *s, size_t call, invocation *v, sib_error 
     return code;
 }
 
-/* A tensor over elements that outlive it. */
-static job_value *over(sib_dtype dtype, size_t rank, const int64_t *dims, const void *data)
-{
-    sib_tensor *t;
-    sib_value *v = NULL;
-    if (sib_tensor_wrap(dtype, rank, dims, NULL, (void *)data, NULL, NULL, &t, NULL) != SIB_OK)
-        return NULL;
-    sib_value_from_tensor(t, &v, NULL);
-    sib_tensor_free(&t);
-    return job_value_tensor(v, SIB_PORT_TENSOR);
-}
-
 /* Copies output `port` of n elements to out, as float32. */
 static sib_code take(const job_step *s, size_t call, const invocation *v, const char *port, size_t first,
                      size_t n, float *out, sib_error *err)
@@ -92,7 +80,7 @@ static sib_code model_encode(void *self, const float *mel, sib_error *err)
 {
     called_whisper *c = self;
     int64_t dims[] = {1, (int64_t)c->m.n_mels, 2 * (int64_t)c->m.n_audio_ctx};
-    invocation v = {{over(SIB_F32, 3, dims, mel)}, {"mel"}, NULL, 0};
+    invocation v = {{job_value_over(SIB_F32, 3, dims, mel)}, {"mel"}, NULL, 0};
     sib_code code = invoke(c->s, CALL_ENCODER, &v, err);
     release(&v);
     job_call_reset(c->s->calls[CALL_DECODER]);
@@ -107,7 +95,8 @@ static sib_code model_step(void *self, size_t beams, size_t n, const int32_t *to
     int64_t *positions = mem_alloc(n_at + 1, sizeof *positions);
     for (size_t i = 0; positions && i < n_at; i++)
         positions[i] = (int64_t)at[i];
-    invocation v = {{over(SIB_I32, 2, dims, tokens), positions ? over(SIB_I64, 1, &places, positions) : NULL},
+    invocation v = {{job_value_over(SIB_I32, 2, dims, tokens),
+                     positions ? job_value_over(SIB_I64, 1, &places, positions) : NULL},
                     {"tokens", "at"},
                     NULL,
                     0};
@@ -142,7 +131,8 @@ static sib_code model_align(void *self, size_t n, const int32_t *tokens, size_t 
     int64_t *positions = mem_alloc(n + 1, sizeof *positions);
     for (size_t i = 0; positions && i < n; i++)
         positions[i] = (int64_t)i;
-    invocation v = {{over(SIB_I32, 2, dims, tokens), positions ? over(SIB_I64, 1, &places, positions) : NULL},
+    invocation v = {{job_value_over(SIB_I32, 2, dims, tokens),
+                     positions ? job_value_over(SIB_I64, 1, &places, positions) : NULL},
                     {"tokens", "at"},
                     NULL,
                     0};

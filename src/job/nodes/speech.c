@@ -14,18 +14,6 @@ const job_port speech_outputs[SPEECH_OUTPUTS] = {{"text", SIB_PORT_TEXT, false, 
 
 /* ---- Calls ---------------------------------------------------------------------------------------------- */
 
-/* A tensor over elements that outlive it; NULL where memory is short. */
-static job_value *over(sib_dtype dtype, size_t rank, const int64_t *dims, const void *data)
-{
-    sib_tensor *t;
-    sib_value *v = NULL;
-    if (sib_tensor_wrap(dtype, rank, dims, NULL, (void *)data, NULL, NULL, &t, NULL) != SIB_OK)
-        return NULL;
-    sib_value_from_tensor(t, &v, NULL);
-    sib_tensor_free(&t);
-    return job_value_tensor(v, SIB_PORT_TENSOR);
-}
-
 /* The tensor of an output, as float32. */
 static sib_code convert(const job_step *s, const sib_value *v, const char *name, sib_tensor **out,
                         sib_error *err)
@@ -54,7 +42,7 @@ sib_code speech_call(const job_step *s, size_t call, const char *port, sib_dtype
         n_out++;
     job_value **in = mem_calloc(n_in + 1, sizeof *in);
     sib_value **made = mem_calloc(n_out + 1, sizeof *made);
-    job_value *given = over(dtype, rank, dims, data);
+    job_value *given = job_value_over(dtype, rank, dims, data);
     sib_code code = in && made && given ? SIB_OK : err_memory(err, n_in * sizeof *in, "ports of a call");
     if (code == SIB_OK) {
         in[at] = given;
