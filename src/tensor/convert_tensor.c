@@ -68,7 +68,7 @@ sib_code sib_tensor_convert(const sib_tensor *t, sib_dtype dtype, sib_overflow o
         return code;
     tensor_ready(t);
     if (t->dtype == SIB_STRING || dtype == SIB_STRING)
-        code = text_convert(t, converted, overflow, err);
+        code = text_convert(t, converted, overflow, NULL, err);
     else if (t->dense)
         convert_dense(t->dtype, t->data, dtype, converted->data, (size_t)t->count, overflow);
     else

@@ -301,7 +301,13 @@ sib_code text_from_number(sib_dtype dtype, const void *data, char text[TEXT_MAX]
     return SIB_OK;
 }
 
-static sib_code write_all(const sib_tensor *t, sib_tensor *to, sib_error *err)
+static sib_code look(const struct sib_cancel *cancel, sib_error *err)
+{
+    return cancel_is_set(cancel) ? err_set(err, SIB_ERR_CANCELLED, "the conversion was cancelled") : SIB_OK;
+}
+
+static sib_code write_all(const sib_tensor *t, sib_tensor *to, const struct sib_cancel *cancel,
+                          sib_error *err)
 {
     char scratch[WALK_SCRATCH], text[TEXT_MAX];
     tensor_walk walk;
@@ -311,7 +317,9 @@ static sib_code write_all(const sib_tensor *t, sib_tensor *to, sib_error *err)
     for (const void *next = walk_next(&walk, scratch, &n); n > 0; next = walk_next(&walk, scratch, &n)) {
         for (size_t i = 0; i < n; i++) {
             size_t length = write_number(t->dtype, next, i, text);
-            sib_code code = tensor_put_string(out++, (sib_str){text, length}, err);
+            sib_code code = look(cancel, err);
+            if (code == SIB_OK)
+                code = tensor_put_string(out++, (sib_str){text, length}, err);
             if (code != SIB_OK)
                 return code;
         }
@@ -319,7 +327,8 @@ static sib_code write_all(const sib_tensor *t, sib_tensor *to, sib_error *err)
     return SIB_OK;
 }
 
-static sib_code read_all(const sib_tensor *t, sib_tensor *to, sib_overflow overflow, sib_error *err)
+static sib_code read_all(const sib_tensor *t, sib_tensor *to, sib_overflow overflow,
+                         const struct sib_cancel *cancel, sib_error *err)
 {
     tensor_walk walk;
     size_t bytes = 0;
@@ -329,20 +338,23 @@ static sib_code read_all(const sib_tensor *t, sib_tensor *to, sib_overflow overf
     for (uint64_t i = 0; i < t->count; i++) {
         sib_str s;
         walk_copy(&walk, &s, 1);
-        sib_code code = read_element(s, to, i, overflow, err);
+        sib_code code = look(cancel, err);
+        if (code == SIB_OK)
+            code = read_element(s, to, i, overflow, err);
         if (code != SIB_OK)
             return code;
     }
     return SIB_OK;
 }
 
-sib_code text_convert(const sib_tensor *t, sib_tensor *to, sib_overflow overflow, sib_error *err)
+sib_code text_convert(const sib_tensor *t, sib_tensor *to, sib_overflow overflow,
+                      const struct sib_cancel *cancel, sib_error *err)
 {
     c_locale l;
     sib_code code = c_locale_enter(&l, err);
     if (code != SIB_OK)
         return code;
-    code = to->dtype == SIB_STRING ? write_all(t, to, err) : read_all(t, to, overflow, err);
+    code = to->dtype == SIB_STRING ? write_all(t, to, cancel, err) : read_all(t, to, overflow, cancel, err);
     c_locale_leave(&l);
     return code;
 }

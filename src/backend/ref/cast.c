@@ -31,9 +31,9 @@ sib_code ref_cast(const ref_call *c)
         return code;
     }
     if (a->dtype != out->dtype)
-        return text_convert(a, out, overflow, c->err);
+        return text_convert(a, out, overflow, c->cancel, c->err);
     sib_code code = SIB_OK;
-    for (size_t i = 0; i < a->count && code == SIB_OK; i++)
+    for (size_t i = 0; i < a->count && code == SIB_OK && (code = ref_cancelled(c)) == SIB_OK; i++)
         code = tensor_put_string((sib_str *)out->data + i, ((const sib_str *)a->data)[i], c->err);
     return code;
 }

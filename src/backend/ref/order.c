@@ -41,13 +41,13 @@ sib_code ref_codes_make(const ref_call *c, const sib_tensor *t, ref_codes *out)
     out->codes = mem_alloc(t->count, out->width * sizeof *out->codes);
     if (!out->codes)
         return ref_no_memory(c, t->count * out->width * sizeof *out->codes);
-    for (uint64_t done = 0; done < t->count; done += REF_BLOCK) {
+    for (uint64_t done = 0; done < t->count && !cancel_is_set(c->cancel); done += REF_BLOCK) {
         ref_block block;
         size_t n = t->count - done < REF_BLOCK ? (size_t)(t->count - done) : REF_BLOCK;
         ref_load(t->dtype, t->data, done, n, &block, 0);
         codes_of_block(path, &block, n, out->codes + done * out->width);
     }
-    return SIB_OK;
+    return ref_cancelled(c);
 }
 
 void ref_codes_free(ref_codes *codes)
@@ -87,7 +87,9 @@ sib_code ref_sort_items(const ref_call *c, size_t n, int64_t *items, int64_t *sc
                         const void *context)
 {
     int64_t *from = items, *to = scratch;
-    sib_code code = SIB_OK;
+    for (size_t i = 0; i < n && !cancel_is_set(c->cancel); i++)
+        items[i] = (int64_t)i;
+    sib_code code = ref_cancelled(c);
     for (size_t run = 1; run < n && code == SIB_OK; run *= 2) {
         for (size_t at = 0; at < n && code == SIB_OK; at += 2 * run)
             code = merge_runs(c, from + at, size_min(run, n - at), size_min(2 * run, n - at), to + at,
@@ -96,7 +98,7 @@ sib_code ref_sort_items(const ref_call *c, size_t n, int64_t *items, int64_t *sc
         from = to;
         to = swap;
     }
-    if (from != items)
+    if (from != items && code == SIB_OK)
         memcpy(items, from, n * sizeof *items);
     return code;
 }

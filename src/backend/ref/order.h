@@ -23,7 +23,7 @@ int ref_codes_compare(const ref_codes *x, uint64_t i, const ref_codes *y, uint64
 /* Compares items i and k: < 0, 0 or > 0. */
 typedef int (*ref_compare)(const void *context, int64_t i, int64_t k);
 
-/* Sorts `items` (n) in ascending order, stably. scratch: (n). Errors: SIB_ERR_CANCELLED. */
+/* items: 0 .. n - 1 in ascending order, stably. scratch: (n). Errors: SIB_ERR_CANCELLED. */
 sib_code ref_sort_items(const ref_call *c, size_t n, int64_t *items, int64_t *scratch, ref_compare compare,
                         const void *context);
 

@@ -28,10 +28,10 @@ static sib_code sort_lines(const ref_call *c, ref_lines l, sort_line line, const
     sib_code code = SIB_OK;
     for (uint64_t k = 0; k < l.outer * l.inner && code == SIB_OK; k++) {
         line.first = k / l.inner * l.size * l.inner + k % l.inner;
-        for (uint64_t i = 0; i < l.size; i++)
-            items[i] = (int64_t)i;
         code = ref_sort_items(c, (size_t)l.size, items, items + l.size, compare_on_line, &line);
-        for (uint64_t i = 0; i < l.size; i++) {
+        for (uint64_t i = 0; i < l.size && code == SIB_OK; i++) {
+            if (i % REF_BLOCK == 0)
+                code = ref_cancelled(c);
             uint64_t to = line.first + i * l.inner, at = line.first + (uint64_t)items[i] * l.inner;
             if (values->data)
                 memcpy(values->data + to * from->item, from->data + at * from->item, from->item);
@@ -107,11 +107,12 @@ sib_code ref_lookup(const ref_call *c)
     if (code == SIB_OK)
         code = ref_codes_make(c, b, &list);
     if (code == SIB_OK) {
-        for (size_t i = 0; i < n; i++)
-            items[i] = (int64_t)i;
         code = ref_sort_items(c, n, items, items + n, compare_in_list, &list);
-        for (uint64_t i = 0; i < a->count && code == SIB_OK; i++)
+        for (uint64_t i = 0; i < a->count && code == SIB_OK; i++) {
+            if (i % REF_BLOCK == 0)
+                code = ref_cancelled(c);
             ((int64_t *)out->data)[i] = find(&wanted, i, &list, items, n);
+        }
     }
     ref_codes_free(&wanted);
     ref_codes_free(&list);
@@ -138,7 +139,7 @@ sib_code ref_nonzero(const ref_call *c)
     unsigned char flags[REF_BLOCK];
     int64_t dims[2] = {(int64_t)a->rank, 0};
     uint64_t found = 0;
-    for (uint64_t done = 0; done < a->count; done += REF_BLOCK) {
+    for (uint64_t done = 0; done < a->count && !cancel_is_set(c->cancel); done += REF_BLOCK) {
         size_t n = a->count - done < REF_BLOCK ? (size_t)(a->count - done) : REF_BLOCK;
         flag_nonzero(a, done, n, flags);
         for (size_t i = 0; i < n; i++)
@@ -147,7 +148,7 @@ sib_code ref_nonzero(const ref_call *c)
     sib_code code = ref_make(c, 0, SIB_I64, 2, dims, &out);
     if (code != SIB_OK || !out)
         return code;
-    for (uint64_t done = 0; done < a->count; done += REF_BLOCK) {
+    for (uint64_t done = 0; done < a->count && !cancel_is_set(c->cancel); done += REF_BLOCK) {
         size_t n = a->count - done < REF_BLOCK ? (size_t)(a->count - done) : REF_BLOCK;
         flag_nonzero(a, done, n, flags);
         for (size_t i = 0; i < n; i++) {
@@ -158,5 +159,5 @@ sib_code ref_nonzero(const ref_call *c)
             found += flags[i];
         }
     }
-    return SIB_OK;
+    return ref_cancelled(c);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 typedef struct unique_work {
+    const ref_call *call;
     const sib_tensor *a;
     ref_lines lines; /* item i is a[:, i, :] */
     ref_codes codes;
@@ -25,7 +26,7 @@ static int compare_slices(const void *context, int64_t i, int64_t k)
             uint64_t line = o * l->size * l->inner + t;
             int order = ref_codes_compare(&w->codes, line + (uint64_t)i * l->inner, &w->codes,
                                           line + (uint64_t)k * l->inner);
-            if (order)
+            if (order || cancel_is_set(w->call->cancel))
                 return order;
         }
     return 0;
@@ -41,12 +42,10 @@ static int compare_first(const void *context, int64_t i, int64_t k)
 static sib_code make_groups(const ref_call *c, unique_work *w, bool sorted)
 {
     size_t size = (size_t)w->lines.size;
-    for (size_t i = 0; i < size; i++)
-        w->items[i] = (int64_t)i;
     sib_code code = ref_sort_items(c, size, w->items, w->scratch, compare_slices, w);
     if (code != SIB_OK)
         return code;
-    for (size_t i = 0; i < size; i++) {
+    for (size_t i = 0; i < size && !cancel_is_set(c->cancel); i++) {
         if (i == 0 || compare_slices(w, w->items[i - 1], w->items[i]) != 0) {
             w->counts[w->n] = 0;
             w->first[w->n++] = w->items[i];
@@ -54,20 +53,19 @@ static sib_code make_groups(const ref_call *c, unique_work *w, bool sorted)
         w->group[w->items[i]] = (int64_t)w->n - 1;
         w->counts[w->n - 1]++;
     }
-    if (sorted)
-        return SIB_OK;
-    for (size_t i = 0; i < w->n; i++)
-        w->items[i] = (int64_t)i; /* now groups, not items */
-    code = ref_sort_items(c, w->n, w->items, w->scratch, compare_first, w);
+    code = ref_cancelled(c);
+    if (sorted || code != SIB_OK)
+        return code;
+    code = ref_sort_items(c, w->n, w->items, w->scratch, compare_first, w); /* now groups, not items */
     if (code != SIB_OK)
         return code;
     for (size_t i = 0; i < w->n; i++)
         w->scratch[w->items[i]] = (int64_t)i; /* the new number of each group */
-    for (size_t i = 0; i < size; i++)
+    for (size_t i = 0; i < size && !cancel_is_set(c->cancel); i++)
         w->group[i] = w->scratch[w->group[i]];
     for (size_t i = 0; i < w->n; i++)
         w->counts[i] = 0;
-    for (size_t i = size; i-- > 0;) {
+    for (size_t i = size; i-- > 0 && !cancel_is_set(c->cancel);) {
         w->counts[w->group[i]]++;
         w->first[w->group[i]] = (int64_t)i;
     }
@@ -92,11 +90,13 @@ static sib_code give_values(const ref_call *c, const unique_work *w, bool flat)
     if (code == SIB_OK) {
         size_t run = (size_t)l->inner * to.item;
         for (uint64_t o = 0; o < l->outer && run > 0; o++)
-            for (size_t i = 0; i < w->n; i++)
+            for (size_t i = 0; i < w->n && !cancel_is_set(c->cancel); i++)
                 memcpy(to.data + (o * w->n + i) * run,
                        from.data + (o * l->size + (uint64_t)w->first[i]) * run, run);
         code = ref_plane_done(c, &to, code);
     }
+    if (code == SIB_OK)
+        code = ref_cancelled(c);
     ref_plane_free(&from);
     return code;
 }
@@ -114,7 +114,7 @@ sib_code ref_unique(const ref_call *c)
 {
     unique_spec spec = spec_unique(c->node);
     bool flat = spec.flat;
-    unique_work w = {.a = ref_in(c, 0)};
+    unique_work w = {.call = c, .a = ref_in(c, 0)};
     w.lines = flat ? (ref_lines){1, w.a->count, 1} : ref_lines_of(w.a, (size_t)spec.axis);
     size_t size = (size_t)w.lines.size;
     int64_t *memory = mem_alloc(size, 5 * sizeof *memory);

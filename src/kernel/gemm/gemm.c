@@ -203,7 +203,7 @@ static void run_block(const gemm_work *w, const gemm_part *p, const gemm_panels 
     const gemm *g = w->g;
     bool last = k0 + kc == g->k;
     size_t end = p->row + p->rows, waiting = 0;
-    for (size_t i = p->row, m; i < end; i += m) {
+    for (size_t i = p->row, m; i < end && !cancel_is_set(g->cancel); i += m) {
         m = size_min(w->t->mr, end - i);
         run_rows(w, p, b, i, m, k0, kc);
         waiting += m;
@@ -397,7 +397,7 @@ static void pack_shared(void *context, size_t begin, size_t count, unsigned work
     const gemm_job *job = context;
     size_t nr = job->t->nr, panels = size_ceil_div(job->g->n, nr);
     (void)worker;
-    for (size_t item = begin; item < begin + count; item++) {
+    for (size_t item = begin; item < begin + count && !cancel_is_set(job->g->cancel); item++) {
         gemm g = product_of(job, item / panels);
         float *to = job->shared + item / panels * job->shared_floats + item % panels * g.k * nr;
         gemm_pack_panels(job->t, g.b, g.b_row, g.b_column, g.k, g.n, item % panels, 1, to);

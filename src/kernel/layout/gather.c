@@ -298,6 +298,9 @@ static bool gather_one(const gather_work *w, size_t begin, size_t count)
         fetch_apart(dst, src, p->apart, count, 4);
     else if (p->run == 8)
         fetch_apart(dst, src, p->apart, count, 8);
+    else if (p->run > PART_BYTES)
+        for (size_t k = 0; k < count; k++)
+            layout_copy(dst + k * p->run, src + k * p->apart, p->run, w->cancel);
     else if (p->run > 0)
         fetch_apart(dst, src, p->apart, count, p->run);
     return true;
@@ -328,7 +331,10 @@ static void gather_places(void *context, size_t begin, size_t count, unsigned wo
             atomic_store(&w->bad, begin + good);
             return;
         }
-        gather_fetch(w->dst + begin * p->run, w->src, offsets, n, p->run);
+        for (size_t i = 0; i < n && p->run > PART_BYTES; i++)
+            layout_copy(w->dst + (begin + i) * p->run, w->src + offsets[i], p->run, w->cancel);
+        if (p->run <= PART_BYTES)
+            gather_fetch(w->dst + begin * p->run, w->src, offsets, n, p->run);
         begin += n;
     }
 }

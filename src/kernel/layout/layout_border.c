@@ -7,6 +7,8 @@
 
 /* Below this many bytes the calling thread works alone. */
 #define THREADS_FROM ((size_t)256 << 10)
+/* Items of a long row between two looks at the cancel. */
+#define PART ((size_t)1 << 18)
 
 /* The index in 0 .. n - 1 for position i, which may be negative or beyond the end. */
 static int64_t beyond_at(layout_beyond beyond, int64_t i, int64_t n)
@@ -66,60 +68,65 @@ void layout_border_free(layout_border *b)
     *b = (layout_border){0};
 }
 
-static void put_items(const layout_border *b, char *dst, const char *src, const size_t *map, size_t n)
-{
-    for (size_t i = 0; i < n; i++, dst += b->item)
-        memcpy(dst, src + map[i], b->item);
-}
-
-/* The same with a constant item size in the usual cases. */
-static void put_few(const layout_border *b, char *dst, const char *src, const size_t *map, size_t n)
-{
-    if (b->item != 4) {
-        put_items(b, dst, src, map, n);
-        return;
-    }
-    for (size_t i = 0; i < n; i++)
-        memcpy(dst + 4 * i, src + map[i], 4);
-}
-
-/* The axes from `axis` on, at most LAYOUT_MAX_RANK: positions [begin, end) of the result. */
-static void put_axis(const layout_border *b, size_t axis, char *dst, const char *src, size_t begin,
-                     size_t end)
-{
-    size_t before = b->before[axis], dims = b->dims[axis], next = axis + 1;
-    const size_t *map = b->map[axis];
-    if (next == b->n) {
-        put_few(b, dst, src, map, before);
-        memcpy(dst + before * b->item, src, dims * b->item);
-        put_few(b, dst + (before + dims) * b->item, src, map + before, b->after[axis]);
-        return;
-    }
-    size_t all = b->before[next] + b->dims[next] + b->after[next];
-    for (size_t i = begin; i < end; i++) {
-        size_t from = i < before          ? map[i]
-                      : i < before + dims ? (i - before) * b->source[axis]
-                                          : map[i - dims];
-        put_axis(b, next, dst + i * b->inner[axis], src + from, 0, all);
-    }
-}
-
 typedef struct border_work {
     const layout_border *border;
     char *dst;
     const char *src;
+    const struct sib_cancel *cancel;
 } border_work;
+
+/* Inlined with a constant item where there is one. */
+static inline __attribute__((always_inline)) void put_items(char *dst, const char *src, const size_t *map,
+                                                            size_t n, size_t item)
+{
+    for (size_t i = 0; i < n; i++)
+        memcpy(dst + i * item, src + map[i], item);
+}
+
+static void put_few(const border_work *w, char *dst, const char *src, const size_t *map, size_t n)
+{
+    const size_t item = w->border->item;
+    for (size_t i = 0, part; i < n && !cancel_is_set(w->cancel); i += part) {
+        part = size_min(n - i, PART);
+        if (item == 4)
+            put_items(dst + 4 * i, src, map + i, part, 4);
+        else
+            put_items(dst + item * i, src, map + i, part, item);
+    }
+}
+
+/* The axes from `axis` on, at most LAYOUT_MAX_RANK: positions [begin, end) of the result. */
+static void put_axis(const border_work *w, size_t axis, char *dst, const char *src, size_t begin, size_t end)
+{
+    const layout_border *b = w->border;
+    size_t before = b->before[axis], dims = b->dims[axis], next = axis + 1;
+    const size_t *map = b->map[axis];
+    if (next == b->n) {
+        put_few(w, dst, src, map, before);
+        layout_copy(dst + before * b->item, src, dims * b->item, w->cancel);
+        put_few(w, dst + (before + dims) * b->item, src, map + before, b->after[axis]);
+        return;
+    }
+    size_t all = b->before[next] + b->dims[next] + b->after[next];
+    for (size_t i = begin; i < end && !cancel_is_set(w->cancel); i++) {
+        size_t from = i < before          ? map[i]
+                      : i < before + dims ? (i - before) * b->source[axis]
+                                          : map[i - dims];
+        put_axis(w, next, dst + i * b->inner[axis], src + from, 0, all);
+    }
+}
 
 static void put_steps(void *context, size_t begin, size_t count, unsigned worker)
 {
     const border_work *w = context;
     (void)worker;
-    put_axis(w->border, 0, w->dst, w->src, begin, begin + count);
+    put_axis(w, 0, w->dst, w->src, begin, begin + count);
 }
 
-void layout_border_copy(const layout_border *b, char *dst, const char *src, sib_pool *pool)
+void layout_border_copy(const layout_border *b, char *dst, const char *src, sib_pool *pool,
+                        const struct sib_cancel *cancel)
 {
-    border_work w = {b, dst, src};
+    border_work w = {b, dst, src, cancel};
     size_t steps = b->before[0] + b->dims[0] + b->after[0];
     if (b->n == 1 || !pool || b->bytes < THREADS_FROM)
         put_steps(&w, 0, steps, 0);

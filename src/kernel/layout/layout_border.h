@@ -20,7 +20,8 @@ bool layout_border_plan(layout_border *b, layout_beyond beyond, size_t rank, con
                         const int64_t *before, const int64_t *after, size_t item);
 void layout_border_free(layout_border *b);
 
-/* pool may be NULL. */
-void layout_border_copy(const layout_border *b, char *dst, const char *src, sib_pool *pool);
+/* pool and cancel may be NULL. Ends early where cancel is set. */
+void layout_border_copy(const layout_border *b, char *dst, const char *src, sib_pool *pool,
+                        const struct sib_cancel *cancel);
 
 #endif

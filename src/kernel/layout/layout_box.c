@@ -13,6 +13,8 @@
 #define PART_TRANSPOSE 128
 /* Parts of so many items begin where cache lines do, where the result's rows do. */
 #define PART_ITEMS 128
+/* Bytes of a long row between two looks at the cancel. */
+#define HEED_BYTES ((size_t)4 << 20)
 
 unsigned layout_size(size_t item)
 {
@@ -196,7 +198,7 @@ static inline __attribute__((always_inline)) void fill_items(char *dst, const ch
         memcpy(dst + i * item, value, item);
 }
 
-void layout_fill(char *dst, const char *item, unsigned size, size_t n)
+static void fill(char *dst, const char *item, unsigned size, size_t n)
 {
     switch (size) { /* a constant size makes each a loop of stores */
     case 0:
@@ -214,6 +216,19 @@ void layout_fill(char *dst, const char *item, unsigned size, size_t n)
     default:
         fill_items(dst, item, n, 16);
     }
+}
+
+void layout_fill(char *dst, const char *item, unsigned size, size_t n, const struct sib_cancel *cancel)
+{
+    const size_t part = HEED_BYTES >> size;
+    for (size_t i = 0; i < n && !cancel_is_set(cancel); i += part)
+        fill(dst + (i << size), item, size, size_min(part, n - i));
+}
+
+void layout_copy(char *dst, const char *src, size_t bytes, const struct sib_cancel *cancel)
+{
+    for (size_t i = 0; i < bytes && !cancel_is_set(cancel); i += HEED_BYTES)
+        memcpy(dst + i, src + i, size_min(HEED_BYTES, bytes - i));
 }
 
 static inline __attribute__((always_inline)) void move_items(char *dst, int64_t dst_apart, const char *src,
@@ -309,7 +324,7 @@ static void copy_part(const layout_box *b, char *dst, const char *src, size_t do
         break;
     case LAYOUT_FILL:
         for (size_t i = 0; i < rows; i++, dst += b->dst_row, src += b->src_row)
-            layout_fill(dst, src, b->size, columns);
+            fill(dst, src, b->size, columns);
         break;
     default:
         copy_strided(b, dst, src, rows, columns);

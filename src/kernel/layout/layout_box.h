@@ -41,8 +41,11 @@ void layout_box_plan(layout_box *box, size_t rank, const int64_t *dims, const in
 void layout_box_copy(const layout_box *box, char *dst, const char *src, sib_pool *pool,
                      const struct sib_cancel *cancel);
 
-/* Writes the item of 2^size bytes n times. */
-void layout_fill(char *dst, const char *item, unsigned size, size_t n);
+/* Writes the item of 2^size bytes n times. Ends early where cancel, which may be NULL, is set. */
+void layout_fill(char *dst, const char *item, unsigned size, size_t n, const struct sib_cancel *cancel);
+
+/* memcpy that ends early where cancel, which may be NULL, is set. */
+void layout_copy(char *dst, const char *src, size_t bytes, const struct sib_cancel *cancel);
 
 /* Row-major strides of dims in bytes. Those of an empty box may overflow and have no meaning. */
 void layout_strides(size_t rank, const int64_t *dims, size_t item, int64_t *strides);

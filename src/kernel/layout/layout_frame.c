@@ -6,8 +6,6 @@
 
 /* Below this many bytes the calling thread works alone. */
 #define THREADS_FROM ((size_t)256 << 10)
-/* Items of the border between two looks at the cancel. */
-#define FILL_PART ((size_t)1 << 18)
 
 void layout_frame_plan(layout_frame *f, size_t rank, const int64_t *dims, const int64_t *before,
                        const int64_t *after, size_t item)
@@ -45,10 +43,7 @@ typedef struct frame_work {
 
 static char *put_border(const frame_work *w, char *dst, size_t items)
 {
-    for (size_t done = 0, n; done < items && !cancel_is_set(w->cancel); done += n) {
-        n = size_min(items - done, FILL_PART);
-        layout_fill(dst + (done << w->frame->size), w->border, w->frame->size, n);
-    }
+    layout_fill(dst, w->border, w->frame->size, items, w->cancel);
     return dst + (items << w->frame->size);
 }
 
@@ -59,7 +54,7 @@ static char *put_axis(const frame_work *w, size_t axis, char *dst, const char *s
     size_t dims = (size_t)f->dims[axis];
     dst = put_border(w, dst, (size_t)f->before[axis] * f->inner[axis]);
     if (axis + 1 == f->n) {
-        memcpy(dst, src, dims << f->size);
+        layout_copy(dst, src, dims << f->size, w->cancel);
         dst += dims << f->size;
     } else {
         for (size_t i = 0; i < dims && !cancel_is_set(w->cancel); i++, src += f->source[axis] << f->size)

@@ -70,10 +70,10 @@ static void put_runs(char *data, const char *updates, const size_t *offsets, siz
 }
 
 size_t scatter_put(const gather_plan *p, char *data, const char *updates, const void *indices,
-                   scatter_combine combine, size_t item)
+                   scatter_combine combine, size_t item, const struct sib_cancel *cancel)
 {
     size_t offsets[GATHER_BLOCK];
-    for (size_t begin = 0; begin < p->places; begin += GATHER_BLOCK) {
+    for (size_t begin = 0; begin < p->places && !cancel_is_set(cancel); begin += GATHER_BLOCK) {
         size_t n = size_min(p->places - begin, GATHER_BLOCK);
         size_t good = gather_offsets(p, indices, begin, n, offsets);
         const char *from = updates + begin * p->run;

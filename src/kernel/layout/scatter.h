@@ -19,8 +19,8 @@ extern const scatter_combine scatter_combines[SCATTER_REDUCTIONS][SCATTER_TYPES]
 
 /* data: modified at the plan's places; updates: (places, run). combine: NULL copies updates; else it combines
    elements of `item` bytes, which are aligned. Returns p->places, or the first place whose index is out of
-   range: those before it are done. */
+   range: those before it are done. Ends early where cancel, which may be NULL, is set. */
 size_t scatter_put(const gather_plan *p, char *data, const char *updates, const void *indices,
-                   scatter_combine combine, size_t item);
+                   scatter_combine combine, size_t item, const struct sib_cancel *cancel);
 
 #endif

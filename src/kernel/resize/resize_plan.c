@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/cancel.h"
 #include "base/size.h"
 #include "kernel/kernel.h"
 
@@ -9,6 +10,8 @@
 
 /* Below this many bytes of the result the calling thread works alone. */
 #define THREADS_FROM ((size_t)128 << 10)
+/* Bytes of the result between two looks at the cancel. */
+#define PART_BYTES ((size_t)4 << 20)
 
 /* ---- Tables ------------------------------------------------------------------------------------------ */
 
@@ -139,13 +142,29 @@ static void blend(const resize_work *w, const resize_pass *p, const float *src, 
     w->kernels->resize.blend(dst, rows, weight, p->taps, p->inner);
 }
 
+/* One row src [in], each element `times` times and the row `down` times, in parts where it is long. */
+static void repeat_row(const resize_work *w, const resize_pass *p, char *dst, const char *src, size_t down)
+{
+    const size_t one = p->inner * w->item, part = size_max(1, PART_BYTES / (p->times * one)),
+                 row = p->in * p->times * one;
+    if (row <= PART_BYTES / down) {
+        p->repeat(src, dst, 1, p->in, p->times, down);
+        return;
+    }
+    for (size_t d = 0; d < down; d++, dst += row)
+        for (size_t i = 0, n; i < p->in && !cancel_is_set(w->cancel); i += n) {
+            n = size_min(part, p->in - i);
+            p->repeat(src + i * one, dst + i * p->times * one, 1, n, p->times, 1);
+        }
+}
+
 /* One line of the pass `across`: dst [out, inner] from src [in, inner]. */
 static void run_line(const resize_work *w, char *dst, const char *src)
 {
     const resize_pass *p = w->across;
     size_t run = p->inner * w->item;
     if (p->repeat)
-        p->repeat(src, dst, 1, p->in, p->times, 1);
+        repeat_row(w, p, dst, src, 1);
     else if (w->nearest && p->line.blocks)
         w->kernels->resize.pick(&p->line, (const float *)src, (float *)dst);
     else if (w->nearest)
@@ -183,11 +202,11 @@ static void run_rows(void *context, size_t begin, size_t count, unsigned worker)
         }
         if (w->nearest) {
             if (a && o > 0 && i > 0 && p->offset[o] == p->offset[o - 1])
-                memcpy(to, to - made, made);
+                layout_copy(to, to - made, made, w->cancel);
             else if (a)
                 run_across(w, to, from + p->offset[o], lines);
             else
-                memcpy(to, from + p->offset[o], line);
+                layout_copy(to, from + p->offset[o], line, w->cancel);
             continue;
         }
         blend(w, p, (const float *)from, o, (float *)row);
@@ -203,8 +222,16 @@ static void run_repeated(void *context, size_t begin, size_t count, unsigned wor
     const resize_pass *p = w->down, *a = w->across;
     size_t line = p->inner * w->item;
     (void)worker;
-    a->repeat(w->src + begin * line, w->dst + begin * line * a->times * p->times, count, a->in, a->times,
-              p->times);
+    const size_t made = line * a->times * p->times, rows = size_max(1, PART_BYTES / made);
+    for (size_t n; count > 0 && !cancel_is_set(w->cancel); begin += n, count -= n) {
+        n = size_min(rows, count);
+        const char *src = w->src + begin * line;
+        char *dst = w->dst + begin * made;
+        if (made > PART_BYTES)
+            repeat_row(w, a, dst, src, p->times);
+        else
+            a->repeat(src, dst, n, a->in, a->times, p->times);
+    }
 }
 
 static void run_lines(void *context, size_t begin, size_t count, unsigned worker)

@@ -209,13 +209,13 @@ static void run_grid(void *context, size_t begin, size_t count, unsigned worker)
     const sample_grid *g = w->grid;
     size_t blocks = size_ceil_div(g->points, POINTS), n = taps_of(g), plane = g->size[0] * g->size[1];
     char *memory = w->scratch + worker * taps_bytes(POINTS, n);
-    for (size_t i = begin; i < begin + count; i++) {
+    for (size_t i = begin; i < begin + count && !cancel_is_set(g->cancel); i++) {
         size_t image = i / blocks, first = i % blocks * POINTS, points = size_min(POINTS, g->points - first);
         const float *at = w->at + 2 * (image * g->points + first);
         taps t = taps_begin(memory, points, n);
         for (size_t k = 0; k < points; k++)
             put_position(g, &t, k, at + 2 * k);
-        for (size_t c = 0; c < g->channels; c++) {
+        for (size_t c = 0; c < g->channels && !cancel_is_set(g->cancel); c++) {
             size_t which = image * g->channels + c;
             taps_apply(&t, w->x + which * plane, w->y + which * g->points + first,
                        g->filter == SAMPLE_NEAREST);
@@ -352,10 +352,10 @@ static void run_regions(void *context, size_t begin, size_t count, unsigned work
     const region_work *w = context;
     const sample_regions *s = w->s;
     size_t plane = s->size[0] * s->size[1], bins = s->out[0] * s->out[1];
-    for (size_t r = begin; r < begin + count; r++) {
+    for (size_t r = begin; r < begin + count && !cancel_is_set(s->cancel); r++) {
         const float *box = w->boxes + 4 * r;
         taps t = region_table(s, box, region_taps(s, box), w->scratch + worker * w->each);
-        for (size_t c = 0; c < s->channels; c++)
+        for (size_t c = 0; c < s->channels && !cancel_is_set(s->cancel); c++)
             taps_apply(&t, w->x + ((size_t)w->images[r] * s->channels + c) * plane,
                        w->y + (r * s->channels + c) * bins, false);
     }

@@ -3,6 +3,7 @@
 #ifndef KERNEL_SAMPLE_H
 #define KERNEL_SAMPLE_H
 
+#include "base/cancel.h"
 #include "base/pool.h"
 #include "spec/enums.h"
 
@@ -14,6 +15,7 @@
    (column, row); -1 and 1 are the centres of the border pixels (align_corners) or their outer edges. y:
    [images, channels, points]. */
 typedef struct sample_grid {
+    const struct sib_cancel *cancel; /* may be NULL; where it is set y is left unfinished */
     sample_filter filter;
     sample_border border;
     bool align_corners;
@@ -29,6 +31,7 @@ void sample_grid_run(const sample_grid *g, const float *x, const float *grid, fl
 /* The means of ratio^2 samples (ratio 0: one per pixel of the bin) in each of out[0] x out[1] bins of regions
    of x [images, channels, size...]. y: [regions, channels, out...]. */
 typedef struct sample_regions {
+    const struct sib_cancel *cancel; /* may be NULL; where it is set y is left unfinished */
     bool half_pixel; /* regions are shifted by half a pixel, and may be smaller than one pixel */
     float scale;
     int64_t ratio;

@@ -1,5 +1,6 @@
 /* Each element becomes an item: an integer that orders as the element does, followed by its index. */
 #include "kernel/sort/sort.h"
+#include "base/cancel.h"
 #include "base/size.h"
 #include "tensor/dtype.h"
 
@@ -7,6 +8,13 @@
 
 #define SIGN32 UINT32_C(0x80000000)
 #define SIGN64 (UINT64_C(1) << 63)
+
+#define PART ((size_t)1 << 16) /* items between two looks at the cancel */
+
+/* for (size_t i = first; i < n; i++), which ends early where the cancel is set. */
+#define FOR_PARTS(cancel, i, first, n)                                                                       \
+    for (size_t i##_from = (first), i##_to; i##_from < (n) && !cancel_is_set(cancel); i##_from = i##_to)     \
+        for (size_t i = (i##_to = size_min(i##_from + PART, (n)), i##_from); i < i##_to; i++)
 
 #define FEW 24 /* max k for which items are inserted into a sorted list */
 
@@ -53,7 +61,7 @@ static inline uint64_t code_f64(uint64_t bits)
 
 /* clang-format off */
 #define EACH(type, item)                                                                                     \
-    for (size_t i = 0; i < n; i++) {                                                                         \
+    FOR_PARTS (s->cancel, i, 0, n) {                                                                         \
         type v = ((const type *)x)[i * s->step];                                                             \
         items[i] = item;                                                                                     \
     }                                                                                                        \
@@ -160,9 +168,11 @@ static inline void few_of_f32(const sort_lines *s, const float *x, uint64_t *ite
     sort_lines start = *s;
     start.n = s->k;
     short_items(&start, x, items);
+    if (cancel_is_set(s->cancel))
+        return;
     short_insert_all(items, s->k);
     float last = x[(items[s->k - 1] & UINT32_MAX) * s->step];
-    for (size_t i = s->k; i < s->n; i++) {
+    FOR_PARTS (s->cancel, i, s->k, s->n) {
         float v = x[i * s->step];
         if (descending ? v <= last : v >= last)
             continue;
@@ -187,7 +197,7 @@ void sort_line(const sort_lines *s, const void *x, void *values, int64_t *indice
     long_item *large = scratch;
     if (wide) {
         long_items(s, x, large);
-        long_first(large, s->n, s->k, large + s->n);
+        long_first(large, s->n, s->k, large + s->n, s->cancel);
     } else if (s->dtype == SIB_F32 && s->k <= FEW && s->k <= s->n / 4) {
         if (s->descending)
             few_of_f32(s, x, small, true);
@@ -195,9 +205,9 @@ void sort_line(const sort_lines *s, const void *x, void *values, int64_t *indice
             few_of_f32(s, x, small, false);
     } else {
         short_items(s, x, small);
-        short_first(small, s->n, s->k, small + s->n);
+        short_first(small, s->n, s->k, small + s->n, s->cancel);
     }
-    for (size_t i = 0; i < s->k; i++) {
+    FOR_PARTS (s->cancel, i, 0, s->k) {
         size_t place = wide ? (size_t)large[i].place : (size_t)(small[i] & UINT32_MAX);
         if (values)
             copy_item(values, x, i * s->step, place * s->step, item);

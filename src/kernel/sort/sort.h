@@ -14,6 +14,7 @@ typedef struct sort_lines {
     size_t n;        /* elements of a line, below 2^31 */
     size_t k;        /* <= n: how many are returned */
     size_t step;     /* elements from one of a line to the next, in x and in the results */
+    const struct sib_cancel *cancel; /* may be NULL; where it is set the results are left unfinished */
 } sort_lines;
 
 /* True for floats of 16, 32 and 64 bits, integers of 8 bits or more, and bool. */

@@ -3,7 +3,9 @@
        ITEM       the type
        LESS(a, b) a comes before b
        DIGIT(a, i) the i-th digit of 8 bits for radix sort, DIGITS of them from the lowest on
-       NAMED(x)   x with the type's name */
+       NAMED(x)   x with the type's name
+
+   Where the cancel is set the items are left in any order, some of them twice. */
 
 static void NAMED(insert_all)(ITEM *items, size_t n)
 {
@@ -42,12 +44,12 @@ static void NAMED(merge_sort)(ITEM *items, size_t n, ITEM *scratch)
 
 /* Radix sort from the lowest digit; digits that all items share are skipped. Items must already be ordered by
    the bits below the digits. */
-static void NAMED(radix_sort)(ITEM *items, size_t n, ITEM *scratch)
+static void NAMED(radix_sort)(ITEM *items, size_t n, ITEM *scratch, const struct sib_cancel *cancel)
 {
     ITEM *from = items, *to = scratch;
-    for (unsigned d = 0; d < DIGITS; d++) {
+    for (unsigned d = 0; d < DIGITS && !cancel_is_set(cancel); d++) {
         size_t starts[256] = {0}, sum = 0;
-        for (size_t i = 0; i < n; i++)
+        FOR_PARTS (cancel, i, 0, n)
             starts[DIGIT(from[i], d)]++;
         if (starts[DIGIT(from[0], d)] == n)
             continue;
@@ -56,22 +58,23 @@ static void NAMED(radix_sort)(ITEM *items, size_t n, ITEM *scratch)
             starts[b] = sum;
             sum += count;
         }
-        for (size_t i = 0; i < n; i++)
+        FOR_PARTS (cancel, i, 0, n)
             to[starts[DIGIT(from[i], d)]++] = from[i];
         ITEM *swap = from;
         from = to;
         to = swap;
     }
     if (from != items)
-        memcpy(items, from, n * sizeof *items);
+        FOR_PARTS (cancel, i, 0, n)
+            items[i] = from[i];
 }
 
-static void NAMED(sort)(ITEM *items, size_t n, ITEM *scratch)
+static void NAMED(sort)(ITEM *items, size_t n, ITEM *scratch, const struct sib_cancel *cancel)
 {
     if (n < 1024)
         NAMED(merge_sort)(items, n, scratch);
     else
-        NAMED(radix_sort)(items, n, scratch);
+        NAMED(radix_sort)(items, n, scratch, cancel);
 }
 
 /* A heap with the last item in order on top. */
@@ -89,15 +92,17 @@ static void NAMED(sink)(ITEM *heap, size_t n, size_t at)
 }
 
 /* Moves the first k of the n items, in order, to the front. */
-static void NAMED(first)(ITEM *items, size_t n, size_t k, ITEM *scratch)
+static void NAMED(first)(ITEM *items, size_t n, size_t k, ITEM *scratch, const struct sib_cancel *cancel)
 {
+    if (cancel_is_set(cancel))
+        return;
     if (k > n / 4) {
-        NAMED(sort)(items, n, scratch);
+        NAMED(sort)(items, n, scratch, cancel);
         return;
     }
     if (k <= FEW) {
         NAMED(insert_all)(items, k);
-        for (size_t i = k; i < n && k; i++) {
+        FOR_PARTS (cancel, i, k, k ? n : 0) {
             ITEM v = items[i];
             size_t at = k - 1;
             if (!LESS(v, items[at]))
@@ -108,14 +113,14 @@ static void NAMED(first)(ITEM *items, size_t n, size_t k, ITEM *scratch)
         }
         return;
     }
-    for (size_t i = k / 2; i-- > 0;)
-        NAMED(sink)(items, k, i);
-    for (size_t i = k; i < n; i++)
+    for (size_t i = k / 2; i > 0 && !cancel_is_set(cancel); i--)
+        NAMED(sink)(items, k, i - 1);
+    FOR_PARTS (cancel, i, k, n)
         if (LESS(items[i], items[0])) {
             items[0] = items[i];
             NAMED(sink)(items, k, 0);
         }
-    NAMED(sort)(items, k, scratch);
+    NAMED(sort)(items, k, scratch, cancel);
 }
 
 #undef ITEM

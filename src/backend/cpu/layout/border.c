@@ -1,4 +1,5 @@
 /* Pad in modes edge, reflect and wrap with constant, non-negative pads. Mode constant is the milli-op pad. */
+#include "backend/cpu/call/rows.h"
 #include "backend/cpu/layout/layout.h"
 #include "kernel/layout/layout.h"
 
@@ -97,8 +98,8 @@ static sib_code run(const cpu_call *c)
 {
     sib_tensor *out = cpu_out(c, 0);
     if (out)
-        layout_border_copy(c->state, out->data, cpu_in(c, 0)->data, c->self->pool);
-    return SIB_OK;
+        layout_border_copy(c->state, out->data, cpu_in(c, 0)->data, c->self->pool, c->cancel);
+    return cpu_cancelled(c);
 }
 
 const cpu_kernel cpu_pad_operator = {.claims = claims, .prepare = prepare, .release = release, .run = run};

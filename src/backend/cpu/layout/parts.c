@@ -123,7 +123,7 @@ static sib_code run_trilu(const cpu_call *c)
     char *to = out->data;
     k = clamped(k, -s->rows - 1, s->columns + 1);
     for (size_t m = 0; m < s->matrices; m++)
-        for (int64_t row = 0; row < s->rows; row++, from += line, to += line) {
+        for (int64_t row = 0; row < s->rows && !cancel_is_set(c->cancel); row++, from += line, to += line) {
             /* column - row >= k above, <= k below */
             size_t cut = (size_t)clamped(row + k + !s->upper, 0, s->columns) * s->item;
             if (s->upper) {
@@ -134,7 +134,7 @@ static sib_code run_trilu(const cpu_call *c)
                 memset(to + cut, 0, line - cut);
             }
         }
-    return SIB_OK;
+    return cpu_cancelled(c);
 }
 
 const cpu_kernel cpu_trilu = {.claims = trilu_claims, .prepare = trilu_prepare, .run = run_trilu};
@@ -191,13 +191,13 @@ static sib_code run_reverse(const cpu_call *c)
                             length[b] - 1, s->steps);
     const char *from = cpu_in(c, 0)->data;
     for (int64_t t = 0; t < s->steps; t++)
-        for (int64_t b = 0; b < s->batches; b++) {
+        for (int64_t b = 0; b < s->batches && !cancel_is_set(c->cancel); b++) {
             int64_t at = t < length[b] ? length[b] - 1 - t : t;
             size_t row = (size_t)b * s->batch_apart;
             memcpy(out->data + row + (size_t)t * s->step_apart, from + row + (size_t)at * s->step_apart,
                    s->run);
         }
-    return SIB_OK;
+    return cpu_cancelled(c);
 }
 
 const cpu_kernel cpu_reverse_sequence = {
@@ -260,8 +260,8 @@ static sib_code run_one_hot(const cpu_call *c)
     size_t item = (size_t)1 << s->size, n = s->outer * s->inner;
     if (!out || s->count == 0)
         return SIB_OK;
-    layout_fill(out->data, values, s->size, s->count);
-    for (size_t i = 0; i < n; i++) {
+    layout_fill(out->data, values, s->size, s->count, c->cancel);
+    for (size_t i = 0; i < n && !cancel_is_set(c->cancel); i++) {
         int64_t at = s->wide ? ((const int64_t *)indices)[i] : ((const int32_t *)indices)[i];
         at += s->wraps && at < 0 ? s->depth : 0;
         if (at < 0 || at >= s->depth)
@@ -269,7 +269,7 @@ static sib_code run_one_hot(const cpu_call *c)
         size_t place = (i / s->inner * (size_t)s->depth + (size_t)at) * s->inner + i % s->inner;
         memcpy(out->data + place * item, values + item, item);
     }
-    return SIB_OK;
+    return cpu_cancelled(c);
 }
 
 const cpu_kernel cpu_one_hot = {.claims = one_hot_claims, .prepare = one_hot_prepare, .run = run_one_hot};

@@ -126,8 +126,10 @@ static sib_code run_scatter(const cpu_call *c)
     }
     if (s->moves)
         return SIB_OK;
-    size_t done =
-        scatter_put(&s->plan, out->data, cpu_in(c, 2)->data, cpu_in(c, 1)->data, s->combine, s->item);
+    size_t done = scatter_put(&s->plan, out->data, cpu_in(c, 2)->data, cpu_in(c, 1)->data, s->combine,
+                              s->item, c->cancel);
+    if (cancel_is_set(c->cancel))
+        return cpu_cancelled(c);
     return done == s->plan.places ? SIB_OK : cpu_gather_fail(c, &s->plan, done);
 }
 

@@ -1,4 +1,5 @@
 /* TensorScatter: new rows of a cache, written where the cache is if the output has taken over its memory. */
+#include "backend/cpu/call/rows.h"
 #include "backend/cpu/layout/layout.h"
 
 #include <inttypes.h>
@@ -81,7 +82,9 @@ static sib_code run(const cpu_call *c)
     for (size_t b = 0; b < s->batch && code == SIB_OK; b++) /* before anything is written */
         code = place_of(c, s, b, &at);
     if (code == SIB_OK && out != cache)
-        memcpy(out, cache, s->n * s->room * s->row);
+        layout_copy(out, cache, s->n * s->room * s->row, c->cancel);
+    if (code == SIB_OK)
+        code = cpu_cancelled(c);
     for (size_t i = 0; i < s->n && code == SIB_OK; i++) {
         code = i % each ? SIB_OK : place_of(c, s, i / each, &at);
         const size_t first = size_min(s->fresh, s->room - at);

@@ -64,8 +64,10 @@ static void sort_task(void *context, size_t begin, size_t count, unsigned worker
 {
     sort_job *j = context;
     const sort_state *s = j->c->state;
+    sort_lines sort = s->sort;
     size_t inner = s->lines.inner;
     (void)worker;
+    sort.cancel = j->c->cancel;
     if (cancel_is_set(j->c->cancel))
         return;
     void *scratch = cpu_scratch_take(j->c, sort_scratch(&s->sort));
@@ -76,7 +78,7 @@ static void sort_task(void *context, size_t begin, size_t count, unsigned worker
     for (size_t i = begin; i < begin + count; i++) {
         size_t from = i / inner * s->sort.n * inner + i % inner,
                to = i / inner * s->sort.k * inner + i % inner;
-        sort_line(&s->sort, j->x + from * s->item, j->values ? j->values + to * s->item : NULL,
+        sort_line(&sort, j->x + from * s->item, j->values ? j->values + to * s->item : NULL,
                   j->indices ? j->indices + to : NULL, scratch);
     }
     cpu_scratch_give(j->c, scratch);

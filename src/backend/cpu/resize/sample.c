@@ -1,4 +1,5 @@
 /* GridSample and RoiAlign for float32 images. */
+#include "backend/cpu/call/rows.h"
 #include "backend/cpu/call/scratch.h"
 #include "backend/cpu/layout/layout.h"
 #include "kernel/resize/resize.h"
@@ -58,18 +59,19 @@ static sib_code grid_prepare(const cpu_self *self, const node_view *n, void **st
 
 static sib_code run_grid(const cpu_call *c)
 {
-    const sample_grid *g = c->state;
+    sample_grid g = *(const sample_grid *)c->state;
     sib_tensor *out = cpu_out(c, 0);
     if (!out || out->count == 0)
         return SIB_OK;
-    size_t bytes = sample_grid_scratch(g, threads_of(c));
+    size_t bytes = sample_grid_scratch(&g, threads_of(c));
     void *scratch = cpu_scratch_take(c, bytes);
     if (!scratch)
         return cpu_no_memory(c, bytes);
-    sample_grid_run(g, (const float *)cpu_in(c, 0)->data, (const float *)cpu_in(c, 1)->data,
+    g.cancel = c->cancel;
+    sample_grid_run(&g, (const float *)cpu_in(c, 0)->data, (const float *)cpu_in(c, 1)->data,
                     (float *)out->data, scratch, c->self->pool);
     cpu_scratch_give(c, scratch);
-    return SIB_OK;
+    return cpu_cancelled(c);
 }
 
 const cpu_kernel cpu_grid_sample = {.claims = grid_claims, .prepare = grid_prepare, .run = run_grid};
@@ -123,26 +125,27 @@ static sib_code roi_prepare(const cpu_self *self, const node_view *n, void **sta
 static sib_code run_roi(const cpu_call *c)
 {
     const roi_state *s = c->state;
-    const sample_regions *r = &s->regions;
+    sample_regions r = s->regions;
     sib_tensor *out = cpu_out(c, 0);
     if (!out || out->count == 0)
         return SIB_OK;
     const float *boxes = (const float *)cpu_in(c, 1)->data;
     const int64_t *images = (const int64_t *)cpu_in(c, 2)->data;
-    for (size_t i = 0; i < r->regions; i++)
+    for (size_t i = 0; i < r.regions; i++)
         if (images[i] < 0 || images[i] >= s->images)
             return cpu_fail(c, SIB_ERR_VALUE, "index %" PRId64 " is out of range on axis 0 of size %" PRId64,
                             images[i], s->images);
-    size_t bytes = sample_regions_scratch(r, boxes, threads_of(c));
+    size_t bytes = sample_regions_scratch(&r, boxes, threads_of(c));
     if (bytes == 0)
         return cpu_fail(c, SIB_ERR_SIZE, "a region has too many samples");
     void *scratch = cpu_scratch_take(c, bytes);
     if (!scratch)
         return cpu_no_memory(c, bytes);
-    sample_regions_run(r, (const float *)cpu_in(c, 0)->data, boxes, images, (float *)out->data, scratch,
+    r.cancel = c->cancel;
+    sample_regions_run(&r, (const float *)cpu_in(c, 0)->data, boxes, images, (float *)out->data, scratch,
                        bytes, c->self->pool);
     cpu_scratch_give(c, scratch);
-    return SIB_OK;
+    return cpu_cancelled(c);
 }
 
 const cpu_kernel cpu_roi_align = {.claims = roi_claims, .prepare = roi_prepare, .run = run_roi};
