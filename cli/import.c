@@ -43,7 +43,7 @@ static const cli_option options[] = {
              "the kind of model, where the names of its weights do not determine it",
              .names = sib_recipe_name),
     OPT_TOKENIZER("the tokenizer to copy next to the model (default: the checkpoint's own, or tokenizer.json "
-                  "in its folder)"),
+                  "or a file of SentencePiece in its folder)"),
     OPT_TEXT(
         "lora", lora, "FOLDER",
         "a LoRA adapter in PEFT's layout (adapter_config.json, adapter_model.safetensors), merged into the "

@@ -19,9 +19,10 @@ static const cli_option options[] = {
     OPT_MODEL("a tokenizer's file, a model with a tokenizer in its folder, a job, or the name of an "
               "installed model; bytes needs no file"),
     OPT_TEXT("kind", kind, "KIND",
-             "format of the tokenizer's file: gpt2, whisper, tokenizer.json, pieces or rwkv-world (default: "
+             "format of the tokenizer's file: gpt2, whisper, tokenizer.json, pieces, sentencepiece or "
+             "rwkv-world (default: "
              "recognised by its content)",
-             .offer = "gpt2 whisper tokenizer.json pieces rwkv-world"),
+             .offer = "gpt2 whisper tokenizer.json pieces sentencepiece rwkv-world"),
     OPT_INTEGER("n-vocab", n_vocab, "N", 1, 2097152,
                 "number of ids of the model; determines the version of Whisper"),
     OPT_FLAG("decode", decode, "decode ids into text"),
@@ -31,9 +32,10 @@ static const cli_option options[] = {
     OPT_JSON,
     OPT_END};
 
-static const char more[] = "Prints a line for each token: its id and its bytes. Without a text it describes "
-                           "the tokenizer. Tokenizers are ranks of tiktoken, a tokenizer.json, pieces of "
-                           "SentencePiece, or the vocabulary of RWKV World. The text may hold any bytes.";
+static const char more[] =
+    "Prints a line for each token: its id and its bytes. Without a text it describes "
+    "the tokenizer. Tokenizers are ranks of tiktoken, a tokenizer.json, a model file or pieces of "
+    "SentencePiece, or the vocabulary of RWKV World. The text may hold any bytes.";
 
 /* The source of a tokenizer: its file, or a job. */
 typedef struct source {

@@ -12,7 +12,7 @@ typedef struct sib_tokenizer sib_tokenizer;
 
 typedef struct sib_tokenizer_options {
     /* "gpt2", "whisper" (tiktoken ranks, each with its special tokens), "tokenizer.json", "rwkv-world",
-       "pieces", "bytes"; NULL: recognised by the file's bytes, where ranks are "whisper" if n_vocab has room
+       "pieces", "sentencepiece" (its model files), "bytes"; NULL: recognised by the file's bytes, where ranks are "whisper" if n_vocab has room
        for its special tokens, otherwise "gpt2". */
     const char *kind;
     /* Number of ids of the model, special ones included; 0: as many as the file has. With "whisper" it

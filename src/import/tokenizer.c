@@ -6,6 +6,7 @@
 #include "base/path.h"
 #include "import/cache.h"
 #include "import/read/beside.h"
+#include "import/sentencepiece.h"
 #include <sibyl/text.h>
 
 #include <jansson.h>
@@ -51,6 +52,26 @@ static sib_code copy_bytes(import_tokenizer *t, const char *from, sib_error *err
     return code;
 }
 
+/* Writes a tokenizer.json for a file of SentencePiece. */
+static sib_code take_pieces(import_tokenizer *t, const build *b, const char *from, const char *out,
+                            sib_error *err)
+{
+    byte_buffer document = {0};
+    sib_tokenizer *opened = NULL;
+    sib_tokenizer_options options = {.n_vocab = (size_t)build_metadata_int(b, "n_vocab", 0)};
+    sib_code code = sentencepiece_document(b, from, &document, err);
+    if (code == SIB_OK)
+        code = sib_tokenizer_open_bytes(from, document.data, document.n, &options, &opened, err);
+    sib_tokenizer_free(&opened);
+    t->kind = "tokenizer.json";
+    if (code == SIB_OK && out)
+        code = begin_file(t, out, err);
+    if (code == SIB_OK && out && fwrite(document.data, 1, document.n, t->file.stream) != document.n)
+        code = err_set(err, SIB_ERR_IO, "%s: cannot be written", t->file.path);
+    buf_free(&document);
+    return code;
+}
+
 /* Recognises the kind by the file's bytes; *t->kind points to the table. */
 static sib_code take_file(import_tokenizer *t, const build *b, const char *from, const char *out,
                           sib_error *err)
@@ -65,7 +86,10 @@ static sib_code take_file(import_tokenizer *t, const build *b, const char *from,
     for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
         if (!strcmp(endings[i].kind, info.kind))
             t->kind = endings[i].kind;
+    const bool pieces = !strcmp(info.kind, "sentencepiece");
     sib_tokenizer_free(&opened);
+    if (pieces)
+        return take_pieces(t, b, from, out, err);
     if (!t->kind)
         return err_set(err, SIB_ERR_UNSUPPORTED, "%s: a tokenizer of this kind cannot be stored with a model",
                        from);
@@ -75,30 +99,19 @@ static sib_code take_file(import_tokenizer *t, const build *b, const char *from,
 
 /* ---- From the checkpoint ------------------------------------------------------------------------------- */
 
-static sib_code write_base64(FILE *f, sib_str s)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for (size_t i = 0; i < s.length; i += 3) {
-        size_t n = s.length - i < 3 ? s.length - i : 3;
-        uint32_t bits = 0;
-        for (size_t k = 0; k < 3; k++)
-            bits = bits << 8 | (k < n ? (uint8_t)s.data[i + k] : 0);
-        for (size_t k = 0; k < 4; k++)
-            putc(k <= n ? digits[bits >> (18 - 6 * k) & 63] : '=', f);
-    }
-    return ferror(f) ? SIB_ERR_IO : SIB_OK;
-}
-
 /* Writes whisper.cpp's vocabulary by rank, in lines "base64 rank" as in tiktoken's files. */
 static sib_code write_ranks(import_tokenizer *t, const fact *words, sib_error *err)
 {
-    sib_code code = SIB_OK;
-    for (size_t i = 0; i < words->n && code == SIB_OK; i++) {
-        code = write_base64(t->file.stream, words->strings[i]);
-        if (code == SIB_OK && fprintf(t->file.stream, " %zu\n", i) < 0)
-            code = SIB_ERR_IO;
+    byte_buffer text = {0};
+    for (size_t i = 0; i < words->n && text.code == SIB_OK; i++) {
+        base64_add(&text, words->strings[i], err);
+        buf_printf(&text, err, " %zu\n", i);
     }
-    return code == SIB_OK ? code : err_set(err, code, "%s: cannot be written", t->file.path);
+    sib_code code = text.code;
+    if (code == SIB_OK && text.n && fwrite(text.data, 1, text.n, t->file.stream) != text.n)
+        code = err_set(err, SIB_ERR_IO, "%s: cannot be written", t->file.path);
+    buf_free(&text);
+    return code;
 }
 
 static json_t *strings_json(const fact *f)
@@ -313,6 +326,10 @@ static sib_code take_own(import_tokenizer *t, build *b, const char *out, sib_err
         code = find_ranks(b, &path, err);
     if (path)
         code = take_file(t, b, path, out, err);
+    else if (code == SIB_OK)
+        code = sentencepiece_find(b, &path, err);
+    if (path && code == SIB_OK && !t->kind)
+        code = take_pieces(t, b, path, out, err);
     mem_free(path);
     if (!t->kind && build_metadata_int(b, "n_vocab", 0) == 256)
         t->kind = "bytes";
@@ -320,14 +337,6 @@ static sib_code take_own(import_tokenizer *t, build *b, const char *out, sib_err
 }
 
 /* ---- Missing and damaged ------------------------------------------------------------------------------- */
-
-static bool has_beside(const build *b, const char *name)
-{
-    char *path;
-    const bool has = beside_path(b->c, name, &path, NULL) == SIB_OK && path;
-    mem_free(path);
-    return has;
-}
 
 /* What to fetch for the model. */
 static void write_advice(const build *b, char *out, size_t size)
@@ -339,15 +348,6 @@ static void write_advice(const build *b, char *out, size_t size)
     else if (!strcmp(recipe, "whisper") && strcmp(checkpoint_format_name(b->c), "safetensors") != 0)
         snprintf(out, size, "fetch whisper/assets/%s of github.com/openai/whisper and put it next to it",
                  ranks_name(b));
-    else if (has_beside(b, "source.spm")) /* Marian's */
-        snprintf(
-            out, size,
-            "source.spm and target.spm are not read: fetch tokenizer.json of huggingface.co/Xenova/(name "
-            "of the model) and put it next to them");
-    else if (has_beside(b, "spiece.model") || has_beside(b, "sentencepiece.bpe.model"))
-        snprintf(out, size,
-                 "have transformers write tokenizer.json: "
-                 "AutoTokenizer.from_pretrained(folder).save_pretrained(folder)");
     else
         snprintf(out, size, "fetch tokenizer.json of the same model and put it next to it");
 }

@@ -13,7 +13,7 @@ typedef struct import_tokenizer {
 } import_tokenizer;
 
 /* Finds the tokenizer: the file `given` (NULL: none), the checkpoint's own (GGUF's pieces, whisper.cpp's
-   vocabulary), a tokenizer.json next to the checkpoint, for a Whisper
+   vocabulary), a tokenizer.json or a file of SentencePiece next to the checkpoint, for a Whisper
    OpenAI's ranks (STEM.tiktoken, multilingual.tiktoken or gpt2.tiktoken, next to the checkpoint or in ~/.cache/whisper) where
    the import needs a tokenizer, or single bytes where the vocabulary has 256 entries
    and no tokenizer. Adds "tokenizer" to the model's metadata, and "begin_tokens" and "stop_tokens" where the

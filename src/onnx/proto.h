@@ -3,19 +3,7 @@
 #ifndef ONNX_PROTO_H
 #define ONNX_PROTO_H
 
-#include <stdint.h>
-
-/* How a field's payload may be encoded. Repeated numbers may be packed into bytes or be separate fields. */
-typedef enum proto_wire {
-    PROTO_VARINT = 1 << 0,
-    PROTO_FIXED64 = 1 << 1,
-    PROTO_BYTES = 1 << 2,
-    PROTO_FIXED32 = 1 << 5,
-    PROTO_VARINTS = PROTO_VARINT | PROTO_BYTES,
-    PROTO_FLOATS = PROTO_FIXED32 | PROTO_BYTES,
-    /* each value is 1 << the number of the wire type */
-    PROTO_DOUBLES = PROTO_FIXED64 | PROTO_BYTES
-} proto_wire;
+#include "base/wire.h"
 
 #define PROTO_MODEL(F)                                                                                       \
     F(MODEL_IR_VERSION, 1, VARINT)                                                                           \
@@ -204,13 +192,6 @@ typedef enum proto_wire {
     M(proto_sequence, "SequenceProto", PROTO_SEQUENCE)                                                       \
     M(proto_optional, "OptionalProto", PROTO_OPTIONAL)                                                       \
     M(proto_map, "MapProto", PROTO_MAP)
-
-#define PROTO_MAX_FIELD 26
-
-typedef struct proto_message {
-    const char *name;
-    uint8_t wires[PROTO_MAX_FIELD + 1]; /* proto_wire by field number; 0: no such field */
-} proto_message;
 
 #define PROTO_FIELD_ENUM(field, number, wire) field = number,
 #define PROTO_DECLARE(constant, name, fields)                                                                \

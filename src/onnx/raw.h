@@ -3,9 +3,9 @@
 #ifndef ONNX_RAW_H
 #define ONNX_RAW_H
 
-#include "onnx/wire.h"
-
+#include "base/wire.h"
 #include "graph/graph.h"
+#include "onnx/proto.h"
 
 struct reader;
 

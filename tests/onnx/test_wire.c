@@ -1,6 +1,7 @@
 /* Protobuf's wire format alone: numbers of the maximal length, and truncated or too long ones. */
+#include "base/wire.h"
 #include "check.h"
-#include "onnx/wire.h"
+#include "onnx/proto.h"
 
 static wire_span span(const void *bytes, size_t n)
 {

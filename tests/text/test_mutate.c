@@ -2,8 +2,8 @@
    to ids that it knows, and all memory is freed. SIBYL_MUTATIONS is the number for each kind, or
    SIBYL_MUTATION_SECONDS the CPU time (`make mutate-tokenizers`, with sanitizers), SIBYL_MUTATION_SEED the
    seed. */
-#include "charsmap_text.h"
 #include "encodes.h"
+#include "pieces_file.h"
 #include "seeds.h"
 #include "too_long.h"
 
@@ -27,15 +27,26 @@ static byte_buffer make_charsmap(void)
     return charsmap_json(bytes, sizeof bytes);
 }
 
+static byte_buffer make_file(void)
+{
+    return pieces_file(1);
+}
+
+static byte_buffer make_document(void)
+{
+    return pieces_file_json(2);
+}
+
 static const struct seed {
     const char *name, *text;
     byte_buffer (*make)(void); /* used if text is NULL */
-} seeds[] = {{"ranks", NULL, make_ranks},      {"byte-level", byte_bpe, NULL},
-             {"byte_fallback", llama, NULL},   {"Unigram", unigram_model, NULL},
-             {"WordPiece", bert, NULL},        {"steps", stepped, NULL},
-             {"scores", scored, NULL},         {"trimmed", trimmed, NULL},
-             {"merges", merged, NULL},         {"rwkv", world, NULL},
-             {"charsmap", NULL, make_charsmap}};
+} seeds[] = {{"ranks", NULL, make_ranks},       {"byte-level", byte_bpe, NULL},
+             {"byte_fallback", llama, NULL},    {"Unigram", unigram_model, NULL},
+             {"WordPiece", bert, NULL},         {"steps", stepped, NULL},
+             {"scores", scored, NULL},          {"trimmed", trimmed, NULL},
+             {"merges", merged, NULL},          {"rwkv", world, NULL},
+             {"charsmap", NULL, make_charsmap}, {"file", NULL, make_file},
+             {"document", NULL, make_document}};
 
 #define N_SEEDS (sizeof seeds / sizeof *seeds)
 

@@ -1,6 +1,7 @@
 /* Pieces with scores, byte-level lists with merges, and the trie of RWKV World, small enough to check by
    hand. */
 #include "encodes.h"
+#include "pieces_file.h"
 #include "seeds.h"
 
 #include "text/pieces/pieces.h"
@@ -73,6 +74,53 @@ TEST(test_lists)
     s.scores = NULL;
     CHECK_FAILS(tokenizer_of_pieces(&s, 0, &t, &err), SIB_ERR_FORMAT, err,
                 "piece 0, '<unk>', must have a number as score");
+}
+
+/* ---- Files of SentencePiece ------------------------------------------------------------------------------ */
+
+static sib_tokenizer *open_buffer(byte_buffer b, const char *kind)
+{
+    sib_tokenizer *t;
+    sib_tokenizer_info info;
+    sib_error err = SIB_ERROR_INIT;
+    CHECK_OK(sib_tokenizer_open_bytes("t", b.data, b.n, NULL, &t, &err), err);
+    sib_tokenizer_get_info(t, &info);
+    assert_string_equal(info.kind, kind);
+    buf_free(&b);
+    return t;
+}
+
+TEST(test_file)
+{
+    for (unsigned model = 1; model <= 2; model++) {
+        sib_tokenizer *t = open_buffer(pieces_file(model), "sentencepiece");
+        CHECK_IDS(t, " ab  ab ", 6, 6);
+        CHECK_IDS(t, "Ab", 6);            /* the map has A as a */
+        CHECK_IDS(t, "aAAb", 2, 3, 9, 4); /* but not in a user-defined piece */
+        CHECK_IDS(t, "\xEF\xAC\x81", 2,
+                  model == 1 ? 8 : 0); /* one ligature is two letters, which are no pieces alone */
+        CHECK_IDS(t, "e\xCC\x81", 2, 7);
+        CHECK_IDS(t,
+                  "a\xC2\xAD"
+                  "b",
+                  6); /* a soft hyphen is nothing */
+        CHECK_IDS(t, "x<s>", 2, 0);
+        CHECK_TOKENS(t, "ab<s>", 6, 1);
+        CHECK_TEXT(t, "ab a\xC3\xA9 \xE2\x81\x87 ", 6, 2, 3, 10, 11, 0);
+        sib_tokenizer_free(&t);
+    }
+}
+
+TEST(test_file_in_json)
+{
+    sib_tokenizer *t = open_buffer(pieces_file_json(1), "tokenizer.json");
+    CHECK_IDS(t, "ab b", 7, 4, 6);
+    CHECK_IDS(t, "bab", 4, 6, 0); /* a piece that is not in the vocabulary */
+    CHECK_TOKENS(t, "ab <m>ab", 7, 12, 0, 2);
+    CHECK_TOKENS(t, "<s>ab", 1, 0, 2);
+    check_text_of(t, IDS(7, 4, 6, 12, 11, 2, 3), true, "ab bother</s><pad>");
+    check_text_of(t, IDS(1, 7, 9, 10), false, "<s>ab\xC3\xA9");
+    sib_tokenizer_free(&t);
 }
 
 /* ---- RWKV World ---------------------------------------------------------------------------------------- */
@@ -150,5 +198,10 @@ TEST(test_memory)
     check_memory(scored, sizeof scored - 1, NULL, "bab a<s>\xC3\xA9zz");
     check_memory(trimmed, sizeof trimmed - 1, NULL, " ab x aab");
     check_memory(merged, sizeof merged - 1, NULL, "ab ab<|e|>11");
+    byte_buffer file = pieces_file(1), document = pieces_file_json(2);
+    check_memory(file.data, file.n, NULL, "abAAe\xCC\x81");
+    check_memory(document.data, document.n, NULL, "ab<m>\xC3\xA9");
+    buf_free(&file);
+    buf_free(&document);
     check_memory(world, sizeof world - 1, NULL, "ab'<|endoftext|>a");
 }

@@ -9,10 +9,10 @@ from . import _sibyl, errors
 
 
 class Tokenizer:
-    """A tokenizer of a file: ranks of tiktoken (GPT-2, Whisper), a tokenizer.json, pieces, or RWKV World.
+    """A tokenizer of a file: ranks of tiktoken (GPT-2, Whisper), a tokenizer.json, a model file or pieces of SentencePiece, or RWKV World.
 
-    kind: "gpt2", "whisper", "tokenizer.json", "pieces", "rwkv-world" or "bytes", which needs no file; None: what the
-    file looks like. n_vocab: ids of the model; for ranks it says which Whisper. May be used by several threads.
+    kind: "gpt2", "whisper", "tokenizer.json", "pieces", "sentencepiece", "rwkv-world" or "bytes", which needs no file;
+    None: what the file looks like. n_vocab: ids of the model; for ranks it says which Whisper. May be used by several threads.
     """
 
     def __init__(self, path: str | os.PathLike[Any] | None = None, *, kind: str | None = None, n_vocab: int = 0) -> None:

@@ -6,7 +6,9 @@
    character that is neither letter, number nor space. So byte-level vocabularies reproduce every byte, and
    others do where they have tokens for bytes. A character with neither a token nor an unknown token is an
    error, where the original omits it. An added token that is not part of a byte-level vocabulary
-   represents its characters; the original's decoder takes some, such as U+00E9, for bytes. */
+   represents its characters; the original's decoder takes some, such as U+00E9, for bytes.
+
+   A model of type "SentencePiece", which the original does not have, holds a file of SentencePiece (pieces_model.h). */
 #include "text/json/json_tokenizer.h"
 
 #include "base/alloc.h"
@@ -66,6 +68,7 @@ static void close_json(sib_tokenizer *t)
     bpe_free(&j->bpe);
     unigram_free(&j->unigram);
     buf_free(&j->wordpiece.not_first);
+    pieces_model_free(j->pieces);
     added_free(&j->added);
     mem_free(j->before.ids);
     mem_free(j->after.ids);
@@ -107,6 +110,8 @@ static sib_code add_word(encoding *e, sib_str text, size_t at)
 static sib_code add_words(encoding *e, sib_str text, bool from_start)
 {
     word_list l = {.text = text, .from_start = from_start};
+    if (e->j->pieces)
+        return pieces_model_encode(e->j->pieces, text, from_start, e->out, e->err);
     sib_code code = words_add(&l, 0, text.length, e->err);
     if (code == SIB_OK)
         code = splitter_run(e->j->splitter, &l, e->err);
@@ -172,6 +177,8 @@ static sib_code decode_json(const sib_tokenizer *t, const int32_t *ids, size_t n
     const json_tokenizer *j = t->state;
     string_list l = {0};
     sib_code code = SIB_OK;
+    if (j->pieces)
+        return pieces_model_decode(j->pieces, &t->vocab, ids, n, place, out, err);
     for (size_t i = 0; i < n && code == SIB_OK; i++) {
         const token *known = &t->vocab.tokens[ids[i]];
         const added_token *a = known->flags & TOKEN_ADDED ? added_of_id(&j->added, ids[i]) : NULL;

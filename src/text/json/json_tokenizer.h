@@ -4,6 +4,7 @@
 
 #include "text/bpe/bpe.h"
 #include "text/json/added.h"
+#include "text/json/pieces_model.h"
 #include "text/json/wordpiece.h"
 #include "text/pieces/unigram.h"
 #include "text/steps/decode.h"
@@ -20,6 +21,7 @@ typedef struct json_tokenizer {
     bpe bpe;
     unigram unigram;
     wordpiece wordpiece;
+    pieces_model *pieces; /* or NULL: in place of the model, the splitter and the decoder */
     added_list added;
     token_ids before, after; /* ids that the post-processor adds around a text */
 } json_tokenizer;

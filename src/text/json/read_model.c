@@ -1,4 +1,4 @@
-/* Models of a tokenizer.json: BPE, Unigram, WordPiece, WordLevel. */
+/* Models of a tokenizer.json: BPE, Unigram, WordPiece, WordLevel; and SentencePiece, which is our own. */
 #include "text/chars/byte_level.h"
 #include "text/json/json_tokenizer.h"
 
@@ -306,13 +306,29 @@ static sib_code read_wordlevel(model_reader *r)
     return code == SIB_OK ? read_named(r, "unk_token", &r->j->wordpiece.unknown) : code;
 }
 
+/* ---- SentencePiece --------------------------------------------------------------------------------- */
+
+static sib_code read_pieces(model_reader *r)
+{
+    if (r->j->byte_level)
+        return json_part_bad(r->p, SIB_ERR_UNSUPPORTED, r->err,
+                             "SentencePiece after ByteLevel is not supported");
+    sib_code code = json_object_get(r->p->value, "vocab") ? read_vocab(r) : SIB_OK;
+    if (code == SIB_OK)
+        code = pieces_model_open(&r->j->pieces, &r->t->vocab, r->p, r->err);
+    if (code == SIB_OK)
+        r->j->model = r->j->pieces->pieces.model;
+    return code;
+}
+
 static const struct {
     const char *type;
     sib_code (*read)(model_reader *r);
 } models[] = {{"BPE", read_bpe},
               {"Unigram", read_unigram},
               {"WordPiece", read_wordpiece},
-              {"WordLevel", read_wordlevel}};
+              {"WordLevel", read_wordlevel},
+              {"SentencePiece", read_pieces}};
 
 sib_code json_model_read(sib_tokenizer *t, json_tokenizer *j, const json_part *p, sib_error *err)
 {

@@ -10,8 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define UNKNOWN_SURFACE " \xE2\x81\x87 " /* SentencePiece's text for an unknown token */
+
 typedef struct reader {
-    sib_tokenizer *t;
+    vocab *v;
     pieces *p;
     const pieces_source *source;
     sib_error *err;
@@ -68,14 +70,14 @@ static sib_code add_piece(reader *r, size_t i, byte_buffer *scratch)
     if (scratch->code != SIB_OK)
         return scratch->code;
     sib_error why = SIB_ERROR_INIT;
-    sib_code code = vocab_add(&r->t->vocab, (int32_t)i, s, flags, &why);
+    sib_code code = vocab_add(r->v, (int32_t)i, s, flags, &why);
     return code == SIB_OK ? code : err_set(r->err, code, "%s: %s", r->source->name, why.message);
 }
 
 static sib_code add_pieces(reader *r)
 {
     byte_buffer scratch = {0};
-    sib_code code = vocab_widen(&r->t->vocab, r->source->n, r->err);
+    sib_code code = vocab_widen(r->v, r->source->n, r->err);
     if (code != SIB_OK)
         return code;
     r->p->n = r->source->n;
@@ -96,9 +98,8 @@ static sib_code index_user(reader *r)
     if (!keys)
         return err_memory(r->err, r->source->n * sizeof *keys, "pieces");
     for (size_t i = 0; i < r->source->n; i++)
-        if (r->p->types[i] == PIECE_USER && r->t->vocab.tokens[i].size &&
-            strcmp(r->source->model, "unigram") != 0)
-            keys[n++] = (trie_key){vocab_bytes(&r->t->vocab, &r->t->vocab.tokens[i]), (int32_t)i};
+        if (r->p->types[i] == PIECE_USER && r->v->tokens[i].size)
+            keys[n++] = (trie_key){vocab_bytes(r->v, &r->v->tokens[i]), (int32_t)i};
     sib_code code = trie_build(&r->p->user, keys, n, r->err);
     mem_free(keys);
     return code;
@@ -146,7 +147,7 @@ static sib_code open_bpe(reader *r)
     sib_code code = ranks && order ? rank_scores(r, ranks, order)
                                    : err_memory(r->err, r->source->n * sizeof *order, "scores");
     if (code == SIB_OK)
-        code = merges_of_vocab(&b->merges, &r->t->vocab, rank_of, ranks, r->err);
+        code = merges_of_vocab(&b->merges, r->v, rank_of, ranks, r->err);
     mem_free(ranks);
     mem_free(order);
     if (code != SIB_OK)
@@ -159,7 +160,7 @@ static sib_code open_bpe(reader *r)
             b->byte_ids[r->p->bytes[i]] = (int32_t)i;
     bpe_find_cuts(b);
     r->p->model = &b->model;
-    return pretoken_mark_direct(&b->model, &r->t->vocab, r->err);
+    return pretoken_mark_direct(&b->model, r->v, r->err);
 }
 
 static bool takes_normal(const void *context, int32_t id)
@@ -202,7 +203,7 @@ static int32_t find_written(reader *r, sib_str s, byte_buffer *scratch)
 {
     scratch->n = 0;
     return byte_level_bytes(s, scratch, r->err) && scratch->code == SIB_OK
-               ? vocab_find(&r->t->vocab, scratch->data, scratch->n)
+               ? vocab_find(r->v, scratch->data, scratch->n)
                : -1;
 }
 
@@ -218,8 +219,7 @@ static sib_code add_merge(reader *r, size_t i, byte_buffer *scratch)
     int32_t a = find_written(r, left, scratch), b = find_written(r, right, scratch);
     scratch->n = 0;
     bool written = byte_level_bytes(left, scratch, r->err) && byte_level_bytes(right, scratch, r->err);
-    int32_t both =
-        written && scratch->code == SIB_OK ? vocab_find(&r->t->vocab, scratch->data, scratch->n) : -1;
+    int32_t both = written && scratch->code == SIB_OK ? vocab_find(r->v, scratch->data, scratch->n) : -1;
     if (scratch->code != SIB_OK)
         return scratch->code;
     if (a < 0 || b < 0 || both < 0)
@@ -258,16 +258,16 @@ static sib_code open_merges(reader *r)
     b->bytes = true;
     for (int i = 0; i < 256; i++) {
         char byte = (char)i;
-        b->byte_ids[i] = vocab_find(&r->t->vocab, &byte, 1);
+        b->byte_ids[i] = vocab_find(r->v, &byte, 1);
     }
     for (size_t i = 0; i < r->source->n_merges && code == SIB_OK; i++)
         code = add_merge(r, i, &scratch);
     buf_free(&scratch);
     r->p->model = &b->model;
     if (code == SIB_OK && !pre_tokenizers[row].direct)
-        return pretoken_mark_direct(&b->model, &r->t->vocab, r->err);
+        return pretoken_mark_direct(&b->model, r->v, r->err);
     for (size_t i = 0; i < r->source->n; i++)
-        r->t->vocab.tokens[i].flags |= TOKEN_DIRECT;
+        r->v->tokens[i].flags |= TOKEN_DIRECT;
     return code;
 }
 
@@ -276,18 +276,27 @@ static const struct {
     sib_code (*open)(reader *r);
 } models[] = {{"bpe", open_bpe}, {"unigram", open_unigram}, {"gpt2", open_merges}};
 
-sib_code pieces_open(sib_tokenizer *t, const pieces_source *source, sib_error *err)
+static sib_code take_charsmap(reader *r)
 {
-    pieces *p = mem_calloc(1, sizeof *p);
+    const char *words = NULL;
+    sib_code code = SIB_OK;
+    if (r->source->charsmap.length)
+        code = charsmap_take(&r->p->map, r->source->charsmap, &words, r->err);
+    return words ? err_set(r->err, SIB_ERR_FORMAT, "%s: %s", r->source->name, words) : code;
+}
+
+sib_code pieces_build(pieces *p, vocab *v, const pieces_source *source, sib_error *err)
+{
     size_t row = 0, n = sizeof models / sizeof *models;
-    t->state = p;
-    if (!p)
-        return err_memory(err, sizeof *p, "a tokenizer");
-    bpe_init(&p->bpe, &t->vocab);
-    unigram_init(&p->unigram, &t->vocab);
+    bpe_init(&p->bpe, v);
+    unigram_init(&p->unigram, v);
+    p->vocab = v;
     p->unknown = -1;
     p->prefix = source->add_space_prefix;
     p->trim = source->remove_extra_whitespaces;
+    p->keep_spaces = source->keep_spaces;
+    buf_add_str(&p->unknown_surface,
+                source->unknown_surface.data ? source->unknown_surface : str_of(UNKNOWN_SURFACE), err);
     while (row < n && strcmp(source->model, models[row].name) != 0)
         row++;
     if (row == n)
@@ -295,9 +304,35 @@ sib_code pieces_open(sib_tokenizer *t, const pieces_source *source, sib_error *e
                        source->name, source->model);
     if (models[row].open == open_merges)
         p->scan = scan_gpt2; /* so that pieces are decoded as bytes */
-    reader r = {t, p, source, err};
-    sib_code code = add_pieces(&r);
+    reader r = {v, p, source, err};
+    sib_code code = p->unknown_surface.code == SIB_OK ? take_charsmap(&r) : p->unknown_surface.code;
+    if (code == SIB_OK)
+        code = add_pieces(&r);
     if (code == SIB_OK)
         code = index_user(&r);
     return code == SIB_OK ? models[row].open(&r) : code;
+}
+
+sib_code pieces_state(sib_tokenizer *t, pieces **out, sib_error *err)
+{
+    t->state = *out = mem_calloc(1, sizeof **out);
+    return *out ? SIB_OK : err_memory(err, sizeof **out, "a tokenizer");
+}
+
+sib_code pieces_open(sib_tokenizer *t, const pieces_source *source, sib_error *err)
+{
+    pieces *p;
+    sib_code code = pieces_state(t, &p, err);
+    return code == SIB_OK ? pieces_build(p, &t->vocab, source, err) : code;
+}
+
+void pieces_free(pieces *p)
+{
+    bpe_free(&p->bpe);
+    unigram_free(&p->unigram);
+    trie_free(&p->user);
+    charsmap_free(&p->map);
+    buf_free(&p->unknown_surface);
+    mem_free(p->types);
+    mem_free(p->bytes);
 }

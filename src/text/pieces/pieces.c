@@ -1,58 +1,20 @@
-/* SentencePiece, and byte-level vocabularies of GGUF. SentencePiece is implemented with the identity
-   normalizer: spaces become U+2581, one is prepended to the text, and extra ones may be removed. Each
-   stretch between special tokens in the text is encoded as a separate text. Bytes that are not UTF-8
-   become the tokens of bytes, where those exist. Scores of unigram are summed in single precision, as in
-   the original (0.2.3). */
+/* SentencePiece, and byte-level vocabularies of GGUF. Each stretch between special tokens in the text is encoded as a
+   separate text. Bytes that are not UTF-8 become the tokens of bytes, where those exist. Scores of unigram are summed in
+   single precision, as in the original (0.2.3). */
 #include "text/pieces/build.h"
 
 #include "base/alloc.h"
 #include "base/error.h"
 
-#define SPACE           "\xE2\x96\x81"
-#define SPACE_SIZE      3
-#define UNKNOWN_SURFACE " \xE2\x81\x87 " /* SentencePiece's text for an unknown token */
-
 static void close_pieces(sib_tokenizer *t)
 {
     pieces *p = t->state;
-    if (!p)
-        return;
-    bpe_free(&p->bpe);
-    unigram_free(&p->unigram);
-    trie_free(&p->user);
-    mem_free(p->types);
-    mem_free(p->bytes);
+    if (p)
+        pieces_free(p);
     mem_free(p);
 }
 
 /* ---- Encoding -------------------------------------------------------------------------------------- */
-
-/* Replaces spaces by marks, and prepends one where the model wants it. */
-static sib_code mark_spaces(const pieces *p, sib_str text, byte_buffer *out, sib_error *err)
-{
-    size_t at = 0, end = text.length;
-    while (p->trim && at < end && text.data[at] == ' ')
-        at++;
-    while (p->trim && end > at && text.data[end - 1] == ' ')
-        end--;
-    if (p->prefix && at < end)
-        buf_add(out, SPACE, SPACE_SIZE, err);
-    while (at < end) {
-        const char *space = memchr(text.data + at, ' ', end - at);
-        size_t next = space ? (size_t)(space - text.data) : end;
-        buf_add(out, text.data + at, next - at, err);
-        at = next;
-        if (space)
-            buf_add(out, SPACE, SPACE_SIZE, err);
-        do
-            at += space != NULL;
-        while (space && p->trim && at < end && text.data[at] == ' ');
-    }
-    /* marks of the text itself */
-    while (p->trim && out->n >= SPACE_SIZE && memcmp(out->data + out->n - SPACE_SIZE, SPACE, SPACE_SIZE) == 0)
-        out->n -= SPACE_SIZE;
-    return out->code;
-}
 
 /* Encodes a stretch of the run's text without user-defined pieces. */
 static sib_code add_plain(const pieces *p, pretoken_run *run, size_t at, size_t end, sib_error *err)
@@ -69,15 +31,17 @@ static sib_code add_plain(const pieces *p, pretoken_run *run, size_t at, size_t 
     return code;
 }
 
-static sib_code add_text(const pieces *p, pretoken_run *run, sib_str text, sib_error *err)
+sib_code pieces_encode(const pieces *p, pretoken_run *run, sib_str text, bool first, sib_error *err)
 {
     byte_buffer marked = {0};
-    sib_code code = p->scan ? SIB_OK : mark_spaces(p, text, &marked, err);
+    sib_code code = p->scan ? SIB_OK : pieces_normalize(p, text, first, &marked, err);
+    const bool splits =
+        p->model != &p->unigram.model; /* there they are pieces as others are, of the highest scores */
     if (!p->scan)
         text = buf_str(&marked);
     pretoken_text(run, text);
     size_t plain = 0, length;
-    for (size_t at = 0; at < text.length && code == SIB_OK;) {
+    for (size_t at = 0; splits && at < text.length && code == SIB_OK;) {
         int32_t id = p->user.roots[(uint8_t)text.data[at]]
                          ? trie_longest(&p->user, text.data + at, text.length - at, &length)
                          : -1;
@@ -109,7 +73,7 @@ static sib_code encode_pieces(const sib_tokenizer *t, sib_str text, sib_special 
         if (specials != SIB_SPECIAL_AS_TEXT)
             special = tokenizer_next_special(t, text, at, &begin, &end);
         if (begin > at)
-            code = add_text(p, &run, (sib_str){text.data + at, begin - at}, err);
+            code = pieces_encode(p, &run, (sib_str){text.data + at, begin - at}, true, err);
         if (code == SIB_OK && special >= 0)
             code = ids_add(out, special, err);
     }
@@ -122,41 +86,50 @@ static sib_code encode_pieces(const sib_tokenizer *t, sib_str text, sib_special 
 static void add_spaced(sib_str s, byte_buffer *out, sib_error *err)
 {
     while (s.length) {
-        const char *mark = memmem(s.data, s.length, SPACE, SPACE_SIZE);
+        const char *mark = memmem(s.data, s.length, PIECES_SPACE, PIECES_SPACE_SIZE);
         size_t n = mark ? (size_t)(mark - s.data) : s.length;
         buf_add(out, s.data, n, err);
         if (mark)
             buf_add(out, " ", 1, err);
-        n += mark ? SPACE_SIZE : 0;
+        n += mark ? PIECES_SPACE_SIZE : 0;
         s = (sib_str){s.data + n, s.length - n};
     }
 }
 
-/* Removes the space that encoding prepended; where extra spaces are removed, all leading ones. */
+bool pieces_start(const pieces *p, const decode_place *place)
+{
+    return (p->prefix || p->trim) && !p->scan && !place->begun;
+}
+
+void pieces_decode(const pieces *p, sib_str s, int type, uint8_t byte, bool *at_start, byte_buffer *out,
+                   sib_error *err)
+{
+    if (type == PIECE_CONTROL || p->scan) {
+        buf_add(out, s.data, s.length, err); /* the text may begin after it */
+    } else if (type == PIECE_BYTE || type == PIECE_UNKNOWN) {
+        const sib_str text =
+            type == PIECE_BYTE ? (sib_str){(const char *)&byte, 1} : buf_str(&p->unknown_surface);
+        buf_add(out, text.data, text.length, err);
+        *at_start = false;
+    } else {
+        const bool space = *at_start && str_starts(s, PIECES_SPACE);
+        if (space)
+            s = str_from(s, PIECES_SPACE_SIZE);
+        add_spaced(s, out, err);
+        *at_start &= !s.length && (!space || p->trim);
+    }
+}
+
 static sib_code decode_pieces(const sib_tokenizer *t, const int32_t *ids, size_t n, decode_place *place,
                               byte_buffer *out, sib_error *err)
 {
     const pieces *p = t->state;
-    bool at_start = (p->prefix || p->trim) && !p->scan && !place->begun;
+    bool at_start = pieces_start(p, place);
     for (size_t i = 0; i < n && out->code == SIB_OK; i++) {
-        sib_str s = vocab_bytes(&t->vocab, &t->vocab.tokens[ids[i]]);
-        int type = (size_t)ids[i] < p->n ? p->types[ids[i]] : PIECE_NORMAL;
-        if (type == PIECE_BYTE) {
-            buf_add(out, (const char *)&p->bytes[ids[i]], 1, err);
-        } else if (type == PIECE_UNKNOWN && !p->scan) {
-            buf_add(out, UNKNOWN_SURFACE, strlen(UNKNOWN_SURFACE), err);
-        } else if (type == PIECE_CONTROL || p->scan) {
-            buf_add(out, s.data, s.length, err);
-            continue; /* the text may begin after it */
-        } else {
-            bool space = at_start && s.length >= SPACE_SIZE && memcmp(s.data, SPACE, SPACE_SIZE) == 0;
-            if (space)
-                s = (sib_str){s.data + SPACE_SIZE, s.length - SPACE_SIZE};
-            add_spaced(s, out, err);
-            at_start &= !s.length && (!space || p->trim);
-            continue;
-        }
-        at_start = false;
+        const bool known = (size_t)ids[i] < p->n;
+        pieces_decode(p, vocab_bytes(&t->vocab, &t->vocab.tokens[ids[i]]),
+                      known ? p->types[ids[i]] : PIECE_NORMAL, known ? p->bytes[ids[i]] : 0, &at_start, out,
+                      err);
     }
     place->begun = !at_start;
     return out->code;
@@ -183,6 +156,18 @@ const tokenizer_kind tokenizer_pieces = {.name = "pieces",
                                          .close = close_pieces,
                                          .encode = encode_pieces,
                                          .decode = decode_pieces};
+
+static bool recognises_file(const text_source *source)
+{
+    return pieces_is_file(source->bytes);
+}
+
+const tokenizer_kind tokenizer_sentencepiece = {.name = "sentencepiece",
+                                                .recognises = recognises_file,
+                                                .open = pieces_open_file,
+                                                .close = close_pieces,
+                                                .encode = encode_pieces,
+                                                .decode = decode_pieces};
 
 static sib_code fill_pieces(sib_tokenizer *t, const void *source, sib_error *err)
 {

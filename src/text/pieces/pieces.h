@@ -22,6 +22,9 @@ typedef struct pieces_source {
     const char *pre; /* pre-tokenizer of "gpt2" by GGUF's name: "gpt-2", "llama-bpe", "qwen2"; NULL: gpt-2 */
     bool add_space_prefix; /* prepend a space to each text */
     bool remove_extra_whitespaces;
+    bool keep_spaces;        /* spaces stay what they are in pieces, else they are U+2581 there */
+    sib_str charsmap;        /* SentencePiece's map of characters (steps/charsmap.h); no bytes: none */
+    sib_str unknown_surface; /* the text of the unknown piece; NULL: SentencePiece's */
 } pieces_source;
 
 /* Creates a tokenizer of kind "pieces"; the lists need not outlive the call. n_vocab: as in

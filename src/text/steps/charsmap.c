@@ -31,21 +31,29 @@ static inline uint32_t unit_value(uint32_t unit)
     return unit & ~UNIT_VALUE;
 }
 
-/* Returns the offset of the text for the shortest prefix of s in the map, or -1. */
+/* Returns the offset of the text for the shortest prefix of s in the map after its first *length bytes, which it
+   updates as it does *place, a node of the trie; -1 where there is none. */
+static int64_t next_prefix(const charsmap *m, sib_str s, uint32_t *place, size_t *length)
+{
+    while (*length < s.length && s.data[*length]) {
+        uint8_t byte = (uint8_t)s.data[(*length)++];
+        *place ^= byte;
+        if (*place >= m->n_units || unit_label(m->units[*place]) != byte)
+            return -1;
+        uint32_t unit = m->units[*place];
+        *place ^= unit_offset(unit);
+        if (unit & UNIT_LEAF) /* charsmap_take has checked that it is there */
+            return unit_value(m->units[*place]);
+    }
+    return -1;
+}
+
+/* The same of the shortest prefix of all. */
 static int64_t find(const charsmap *m, sib_str s)
 {
     uint32_t place = unit_offset(m->units[0]);
-    for (size_t i = 0; i < s.length && s.data[i]; i++) {
-        uint8_t byte = (uint8_t)s.data[i];
-        place ^= byte;
-        if (place >= m->n_units || unit_label(m->units[place]) != byte)
-            return -1;
-        uint32_t unit = m->units[place];
-        place ^= unit_offset(unit);
-        if (unit & UNIT_LEAF) /* charsmap_open has checked that it is there */
-            return unit_value(m->units[place]);
-    }
-    return -1;
+    size_t length = 0;
+    return next_prefix(m, s, &place, &length);
 }
 
 /* ---- Opening --------------------------------------------------------------------------------------- */
@@ -75,9 +83,10 @@ static const char *check_texts(const charsmap *m)
     return NULL;
 }
 
-/* Copies units and texts from the map's bytes. *words: what is wrong with them, or NULL. */
-static sib_code take_bytes(charsmap *m, const uint8_t *bytes, size_t size, const char **words, sib_error *err)
+sib_code charsmap_take(charsmap *m, sib_str map, const char **words, sib_error *err)
 {
+    const uint8_t *bytes = (const uint8_t *)map.data;
+    size_t size = map.length;
     *words = NULL;
     uint32_t trie =
         size < 4 ? 0
@@ -119,7 +128,7 @@ sib_code charsmap_open(charsmap *m, const json_part *p, const char *key, sib_err
     if (!bytes)
         return err_memory(err, base64.length, "a map of characters");
     if (base64_bytes(base64, bytes, &size))
-        code = take_bytes(m, (const uint8_t *)bytes, size, &words, err);
+        code = charsmap_take(m, (sib_str){bytes, size}, &words, err);
     else
         words = "is not base64";
     mem_free(bytes);
@@ -131,6 +140,19 @@ void charsmap_free(charsmap *m)
     mem_free(m->units);
     mem_free(m->texts);
     *m = (charsmap){0};
+}
+
+bool charsmap_longest(const charsmap *m, sib_str s, size_t *length, sib_str *text)
+{
+    uint32_t place = unit_offset(m->units[0]);
+    int64_t at, found = -1;
+    for (size_t n = 0; (at = next_prefix(m, s, &place, &n)) >= 0;) {
+        found = at;
+        *length = n;
+    }
+    if (found >= 0)
+        *text = str_of(m->texts + found);
+    return found >= 0;
 }
 
 /* ---- Running --------------------------------------------------------------------------------------- */

@@ -58,7 +58,7 @@ struct sib_tokenizer {
 };
 
 extern const tokenizer_kind tokenizer_gpt2, tokenizer_whisper, tokenizer_json, tokenizer_pieces,
-    tokenizer_rwkv, tokenizer_bytes;
+    tokenizer_sentencepiece, tokenizer_rwkv, tokenizer_bytes;
 
 /* Returns kind i, in the order in which they are asked to recognise a file; NULL after the last. */
 const tokenizer_kind *tokenizer_kind_at(size_t i);

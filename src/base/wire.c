@@ -1,4 +1,4 @@
-#include "onnx/wire.h"
+#include "base/wire.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -96,8 +96,7 @@ static bool read_tag(wire_reader *w, wire_field *f)
     if (f->number == 0)
         return fail(w, f->at, 0, "a field has number 0");
     if (!(f->wire & (PROTO_VARINT | PROTO_FIXED64 | PROTO_BYTES | PROTO_FIXED32)))
-        return fail(w, f->at, f->number,
-                    "its wire type is not one that ONNX uses: the file is no ONNX model, or is damaged");
+        return fail(w, f->at, f->number, "its wire type is unknown: the file is damaged or of another kind");
     return true;
 }
 

@@ -1,11 +1,30 @@
-/* Decodes protobuf messages in place: tags, lengths and numbers are decoded, payloads stay pointers. */
-#ifndef ONNX_WIRE_H
-#define ONNX_WIRE_H
+/* Decodes protobuf messages in place: tags, lengths and numbers are decoded, payloads stay pointers. A message is a table
+   of its fields (onnx/proto.h, text/pieces/sentencepiece.c). */
+#ifndef BASE_WIRE_H
+#define BASE_WIRE_H
 
 #include "base/mapping.h"
-#include "onnx/proto.h"
+#include "base/str.h"
 
-#include <sibyl/tensor.h>
+/* How a field's payload may be encoded. Repeated numbers may be packed into bytes or be separate fields. */
+typedef enum proto_wire {
+    PROTO_VARINT = 1 << 0,
+    PROTO_FIXED64 = 1 << 1,
+    PROTO_BYTES = 1 << 2,
+    PROTO_FIXED32 = 1 << 5,
+    PROTO_VARINTS = PROTO_VARINT | PROTO_BYTES,
+    PROTO_FLOATS = PROTO_FIXED32 | PROTO_BYTES,
+    /* each value is 1 << the number of the wire type */
+    PROTO_DOUBLES = PROTO_FIXED64 | PROTO_BYTES
+} proto_wire;
+
+/* The largest field number that a table has. */
+#define PROTO_MAX_FIELD 44
+
+typedef struct proto_message {
+    const char *name;
+    uint8_t wires[PROTO_MAX_FIELD + 1]; /* proto_wire by field number; 0: no such field */
+} proto_message;
 
 typedef byte_span wire_span;
 
