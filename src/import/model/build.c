@@ -161,6 +161,15 @@ bool build_fact_bool(const build *b, const char *key, bool otherwise)
     return f && f->kind == FACT_BOOL && !f->list ? f->bools[0] : otherwise;
 }
 
+int64_t build_fact_int(build *b, const char *key, int64_t otherwise, int64_t min, int64_t max)
+{
+    const int64_t n = checkpoint_int(b->c, key, otherwise);
+    if (n < min || n > max)
+        build_fail(b, SIB_ERR_UNSUPPORTED, "%s: %s is %lld, expected from %lld to %lld",
+                   checkpoint_file(b->c, 0), key, (long long)n, (long long)min, (long long)max);
+    return n;
+}
+
 checkpoint *build_open_beside(build *b, const char *name)
 {
     checkpoint *out = NULL;

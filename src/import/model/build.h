@@ -82,6 +82,8 @@ const weight *build_find(const build *b, const char *name);
 /* A fact as text or bool; `otherwise` where there is none of that kind. */
 sib_str build_fact_text(const build *b, const char *key, const char *otherwise);
 bool build_fact_bool(const build *b, const char *key, bool otherwise);
+/* The same for an integer; one that is out of range fails. */
+int64_t build_fact_int(build *b, const char *key, int64_t otherwise, int64_t min, int64_t max);
 /* A file of JSON next to the checkpoint; NULL where there is none, or after a failure. json_decref. */
 struct json_t *build_beside(build *b, const char *name);
 /* The same for a file or folder with weights. checkpoint_free. */
@@ -203,6 +205,8 @@ value_id build_norm(build *b, const char *type, value_id x, value_id scale, valu
 value_id build_layer_norm(build *b, value_id x, const char *name, int64_t d, double epsilon);
 /* The same without scale and bias. */
 value_id build_plain_norm(build *b, value_id x, int64_t d, double epsilon);
+/* LayerNormalization of x [B, n, T] over n, "<name>.weight", "<name>.bias"; without them where name is NULL. */
+value_id build_norm_channels(build *b, value_id x, const char *name, int64_t n, double epsilon);
 /* BatchNormalization of x [B, n, ..] by what training saw of each of n channels, "<name>.running_mean" and ".running_var". */
 value_id build_batch_norm(build *b, value_id x, const char *name, int64_t n, double epsilon);
 value_id build_gelu(build *b, value_id x, bool by_tanh);
@@ -227,12 +231,20 @@ build_activation build_activation_named(build *b, sib_str name);
 typedef struct build_conv {
     const char *name;
     int64_t from, to, kernel, stride, groups;
+    int64_t dilation;      /* from one of the kernel's elements to the next; 0: 1 */
     int64_t before, after; /* zeros on both sides */
     value_id weight;       /* NO_VALUE: the checkpoint's */
     bool bias;
 } build_conv;
-/* x [B, from, T] to [B, to, (T + before + after - kernel) / stride + 1]. */
+/* x [B, from, T] to [B, to, (T + before + after - dilation (kernel - 1) - 1) / stride + 1]. */
 value_id build_conv_1d(build *b, value_id x, const build_conv *c);
+/* The transposed one, of weights [from, to, kernel]: x [B, from, T] to [B, to, (T - 1) stride - before - after + kernel]. */
+value_id build_conv_transposed(build *b, value_id x, const build_conv *c);
+/* The weight "<name>.weight" of a convolution that was trained as a direction and lengths (Salimans & Kingma 2016), dims (3):
+   g v / |v|, where g has a length for each index of `axis`. NO_VALUE where the checkpoint has the product. */
+value_id build_normed_weight(build *b, const char *name, const int64_t *dims, size_t axis);
+/* Kernel 1, with a bias: x [B, from, T] to [B, to, T]. */
+value_id build_point(build *b, value_id x, const char *name, int64_t from, int64_t to);
 /* x [B, from, T] to [B, to, T / stride], kernel 3, padded by 1. */
 value_id build_conv3(build *b, value_id x, const char *name, int64_t from, int64_t to, int64_t stride);
 

@@ -13,9 +13,10 @@ value_id build_linear(build *b, value_id x, const char *name, int64_t in, int64_
     return bias == BUILD_BIAS ? build_add(b, y, build_vector(b, build_text(b, "%s.bias", name), out)) : y;
 }
 
-value_id build_conv_1d(build *b, value_id x, const build_conv *c)
+/* A convolution in either direction, of a weight with these dims (3). */
+static value_id convolve(build *b, const char *type, value_id x, const build_conv *c, const int64_t *dims)
 {
-    const int64_t dims[] = {c->to, c->from / c->groups, c->kernel}, pads[] = {c->before, c->after};
+    const int64_t pads[] = {c->before, c->after};
     value_id in[] = {x,
                      c->weight != NO_VALUE ? c->weight
                                            : build_weight(b, build_text(b, "%s.weight", c->name), 3, dims),
@@ -25,10 +26,55 @@ value_id build_conv_1d(build *b, value_id x, const build_conv *c)
     build_set_ints(&a, "kernel_shape", 1, &c->kernel);
     build_set_ints(&a, "pads", 2, pads);
     build_set_ints(&a, "strides", 1, &c->stride);
+    if (c->dilation > 1)
+        build_set_ints(&a, "dilations", 1, &c->dilation);
     if (c->groups > 1)
         build_set_int(&a, "group", c->groups);
-    build_node(b, "Conv", &a, c->bias ? 3 : 2, in, 1, &out);
+    build_node(b, type, &a, c->bias ? 3 : 2, in, 1, &out);
     return out;
+}
+
+value_id build_conv_1d(build *b, value_id x, const build_conv *c)
+{
+    return convolve(b, "Conv", x, c, (const int64_t[]){c->to, c->from / c->groups, c->kernel});
+}
+
+value_id build_conv_transposed(build *b, value_id x, const build_conv *c)
+{
+    return convolve(b, "ConvTranspose", x, c, (const int64_t[]){c->from, c->to / c->groups, c->kernel});
+}
+
+value_id build_normed_weight(build *b, const char *name, const int64_t *dims, size_t axis)
+{
+    const char *g = build_text(b, "%s.parametrizations.weight.original0", name),
+               *v = build_text(b, "%s.parametrizations.weight.original1", name);
+    int64_t lengths[] = {1, 1, 1}, others[2];
+    if (build_find(b, build_text(b, "%s.weight", name)))
+        return NO_VALUE;
+    if (!build_find(b, v)) {
+        g = build_text(b, "%s.weight_g", name);
+        v = build_text(b, "%s.weight_v", name);
+    }
+    lengths[axis] = dims[axis];
+    for (size_t i = 0, n = 0; i < 3; i++)
+        if (i != axis)
+            others[n++] = (int64_t)i;
+    value_id direction = build_weight(b, v, 3, dims),
+             length = build_2(b, "ReduceL2", direction, build_ints(b, 2, others));
+    return build_mul(b, build_2(b, "Div", direction, length), build_weight(b, g, 3, lengths));
+}
+
+value_id build_point(build *b, value_id x, const char *name, int64_t from, int64_t to)
+{
+    const build_conv c = {.name = name,
+                          .from = from,
+                          .to = to,
+                          .kernel = 1,
+                          .stride = 1,
+                          .groups = 1,
+                          .weight = NO_VALUE,
+                          .bias = true};
+    return build_conv_1d(b, x, &c);
 }
 
 value_id build_conv3(build *b, value_id x, const char *name, int64_t from, int64_t to, int64_t stride)
@@ -112,6 +158,14 @@ value_id build_plain_norm(build *b, value_id x, int64_t d, double epsilon)
     for (int64_t i = 0; ones && i < d; i++)
         ones[i] = 1;
     return build_norm(b, "LayerNormalization", x, build_floats(b, (size_t)d, ones), NO_VALUE, epsilon);
+}
+
+value_id build_norm_channels(build *b, value_id x, const char *name, int64_t n, double epsilon)
+{
+    static const int64_t swapped[] = {0, 2, 1};
+    x = build_transpose(b, x, 3, swapped);
+    x = name ? build_layer_norm(b, x, name, n, epsilon) : build_plain_norm(b, x, n, epsilon);
+    return build_transpose(b, x, 3, swapped);
 }
 
 value_id build_batch_norm(build *b, value_id x, const char *name, int64_t n, double epsilon)

@@ -39,6 +39,8 @@ void recipe_mamba(build *b);
 void recipe_mamba2(build *b); /* mamba's, for Mamba 2 */
 bool recipe_is_wav2vec2(const checkpoint *c);
 void recipe_wav2vec2(build *b);
+bool recipe_is_vits(const checkpoint *c);
+void recipe_vits(build *b);
 bool recipe_is_vit(const checkpoint *c);
 void recipe_vit(build *b);
 bool recipe_is_clip(const checkpoint *c);

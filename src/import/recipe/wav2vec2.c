@@ -178,15 +178,6 @@ static speech read_dims(build *b)
 
 /* ---- Frames -------------------------------------------------------------------------------------------- */
 
-/* x [B, C, N], normed over C; scale and bias under the name, or none where it is NULL. */
-static value_id norm_channels(build *b, value_id x, const char *name, int64_t width)
-{
-    static const int64_t swapped[] = {0, 2, 1};
-    x = build_transpose(b, x, 3, swapped);
-    x = name ? build_layer_norm(b, x, name, width, 1e-5) : build_plain_norm(b, x, width, 1e-5);
-    return build_transpose(b, x, 3, swapped);
-}
-
 /* x [B, C, N], each channel normed over N. */
 static value_id norm_times(build *b, value_id x, const char *name, int64_t width)
 {
@@ -218,7 +209,7 @@ static value_id frames(build *b, const speech *m, value_id samples)
         if (m->first_norm && i == 0)
             x = norm_times(b, x, norm, m->widths[i]);
         else if (!m->first_norm)
-            x = norm_channels(b, x, norm, m->widths[i]);
+            x = build_norm_channels(b, x, norm, m->widths[i], 1e-5);
         x = build_activate(b, m->conv_act, x);
     }
     return build_transpose(b, x, 3, (const int64_t[]){0, 2, 1});
@@ -235,31 +226,15 @@ static value_id project(build *b, const speech *m, value_id x)
 
 /* ---- Places -------------------------------------------------------------------------------------------- */
 
-/* The convolution's weight [d, d / groups, kernel]: g v / |v|, where the length is of what one step of the kernel has. */
-static value_id place_weight(build *b, const speech *m, const char *conv, int64_t *kernel)
-{
-    const char *g = build_text(b, "%s.parametrizations.weight.original0", conv),
-               *v = build_text(b, "%s.parametrizations.weight.original1", conv);
-    if (build_find(b, build_text(b, "%s.weight", conv))) {
-        *kernel = build_dim(b, build_text(b, "%s.weight", conv), 2);
-        return NO_VALUE;
-    }
-    if (!build_find(b, v)) {
-        g = build_text(b, "%s.weight_g", conv);
-        v = build_text(b, "%s.weight_v", conv);
-    }
-    *kernel = build_dim(b, v, 2);
-    const int64_t dims[] = {m->d, m->d / m->place_groups, *kernel}, lengths[] = {1, 1, *kernel};
-    value_id direction = build_weight(b, v, 3, dims),
-             length = build_2(b, "ReduceL2", direction, build_ints(b, 2, (const int64_t[]){0, 1}));
-    return build_mul(b, build_2(b, "Div", direction, length), build_weight(b, g, 3, lengths));
-}
-
 /* One convolution over neighbours, x [B, d, N]. */
 static value_id place_conv(build *b, const speech *m, const char *conv, value_id x)
 {
-    int64_t kernel = 0;
-    value_id steps = place_weight(b, m, conv, &kernel);
+    static const char *const names[] = {"weight", "parametrizations.weight.original1", "weight_v"};
+    size_t i = 0;
+    while (i < 2 && !build_find(b, build_text(b, "%s.%s", conv, names[i])))
+        i++;
+    const int64_t kernel = build_dim(b, build_text(b, "%s.%s", conv, names[i]), 2);
+    value_id steps = build_normed_weight(b, conv, (const int64_t[]){m->d, m->d / m->place_groups, kernel}, 2);
     const build_conv at = {.name = conv,
                            .from = m->d,
                            .to = m->d,
@@ -284,7 +259,7 @@ static value_id places(build *b, const speech *m, value_id x)
     x = build_transpose(b, x, 3, swapped);
     for (int64_t i = 0; i < several; i++) {
         x = place_conv(b, m, build_text(b, "%s.layers.%lld.conv", where, (long long)i), x);
-        x = build_activate(b, m->conv_act, norm_channels(b, x, NULL, m->d));
+        x = build_activate(b, m->conv_act, build_norm_channels(b, x, NULL, m->d, 1e-5));
     }
     if (!several) {
         if (build_find(b, build_text(b, "%s.weight", norm)))
