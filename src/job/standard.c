@@ -10,6 +10,7 @@
 #include "job/standard_speech_to_text.h"
 #include "job/standard_text_embedding.h"
 #include "job/standard_text_generation.h"
+#include "job/standard_text_to_speech.h"
 #include "job/standard_voice_activity.h"
 
 #include <stdio.h>
@@ -311,6 +312,7 @@ static const struct standard {
      exported_decoder_fits, exported_decoder_make},
     {"text-embedding", "model", standard_text_embedding, sizeof standard_text_embedding, is_encoder,
      make_text_embedding},
+    {"text-to-speech", "model", standard_text_to_speech, sizeof standard_text_to_speech, tts_fits, tts_make},
     {"voice-activity", "vad", standard_voice_activity, sizeof standard_voice_activity, is_silero,
      make_voice_activity}};
 

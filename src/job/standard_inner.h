@@ -33,6 +33,9 @@ bool ctc_fits(const maker *k);
 sib_code ctc_make(const maker *k);
 bool seq2seq_fits(const maker *k);
 sib_code seq2seq_make(const maker *k);
+/* The same file: models that speak, in two parts. */
+bool tts_fits(const maker *k);
+sib_code tts_make(const maker *k);
 /* Puts a list that the metadata hold as text under a key at a path. */
 sib_code maker_put_list(const maker *k, const char *place, const char *key, const char *text);
 

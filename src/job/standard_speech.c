@@ -1,4 +1,4 @@
-/* Documents of speech recognisers other than Whisper, by what their metadata say. */
+/* Documents of speech recognisers other than Whisper, and of models that speak, by what their metadata say. */
 #include "job/standard_inner.h"
 
 #include "base/error.h"
@@ -19,10 +19,10 @@ static json_t *literal_of(const char *text)
     return text[0] == '$' ? json_sprintf("$%s", text) : json_string(text);
 }
 
-/* Puts the texts of the outputs. */
-static sib_code put_vocabulary(const maker *k)
+/* Puts a list of texts that the metadata hold in JSON. */
+static sib_code put_texts(const maker *k, const char *key, const char *place)
 {
-    json_t *texts = json_loads(maker_metadata(k, "vocabulary"), 0, NULL), *list = json_array(), *text;
+    json_t *texts = json_loads(maker_metadata(k, key), 0, NULL), *list = json_array(), *text;
     bool fits = json_is_array(texts);
     size_t i;
     json_array_foreach(texts, i, text)
@@ -33,28 +33,43 @@ static sib_code put_vocabulary(const maker *k)
     json_decref(texts);
     if (!fits) {
         json_decref(list);
-        return err_set(k->err, SIB_ERR_FORMAT, "%s: 'vocabulary' in its metadata is no JSON list of texts",
-                       k->path);
+        return err_set(k->err, SIB_ERR_FORMAT, "%s: '%s' in its metadata is no JSON list of texts", k->path,
+                       key);
     }
-    return maker_need(k, maker_put(k->doc, "nodes/0/inputs/vocabulary", list));
+    return maker_need(k, maker_put(k->doc, place, list));
 }
 
-/* What a recogniser's metadata say as a number, a flag or a text, and where that stands in its document. */
+/* What a model's metadata say as an integer, a flag, a text or in JSON, and where that stands in its document. */
 typedef struct row {
     const char *key, *place;
-    enum { NUMBER, FLAG, TEXT } kind;
+    enum { NUMBER, FLAG, TEXT, JSON } kind;
 } row;
+
+static json_t *read_row(const row *r, const char *text)
+{
+    switch (r->kind) {
+    case NUMBER:
+        return json_integer(strtoll(text, NULL, 10));
+    case FLAG:
+        return json_boolean(!strcmp(text, "true"));
+    case TEXT:
+        return literal_of(text);
+    default:
+        return json_loads(text, JSON_DECODE_ANY, NULL);
+    }
+}
 
 static sib_code put_rows(const maker *k, const row *rows, size_t n)
 {
     sib_code code = SIB_OK;
     for (size_t i = 0; i < n && code == SIB_OK; i++) {
-        const char *value = maker_metadata(k, rows[i].key);
-        if (value)
-            code = maker_need(k, maker_put(k->doc, rows[i].place,
-                                           rows[i].kind == NUMBER ? json_integer(strtoll(value, NULL, 10))
-                                           : rows[i].kind == FLAG ? json_boolean(!strcmp(value, "true"))
-                                                                  : literal_of(value)));
+        const char *text = maker_metadata(k, rows[i].key);
+        json_t *json = text ? read_row(&rows[i], text) : NULL;
+        if (text && !json)
+            code =
+                err_set(k->err, SIB_ERR_FORMAT, "%s: '%s' in its metadata is no JSON", k->path, rows[i].key);
+        else if (text)
+            code = maker_need(k, maker_put(k->doc, rows[i].place, json));
     }
     return code;
 }
@@ -72,7 +87,7 @@ sib_code ctc_make(const maker *k)
                                {"lower_case", "nodes/0/inputs/lower_case", FLAG},
                                {"clean_up", "nodes/0/inputs/clean_up", FLAG},
                                {"language", "inputs/language/default", TEXT}};
-    sib_code code = put_vocabulary(k);
+    sib_code code = put_texts(k, "vocabulary", "nodes/0/inputs/vocabulary");
     return code == SIB_OK ? put_rows(k, rows, sizeof rows / sizeof *rows) : code;
 }
 
@@ -98,4 +113,47 @@ sib_code seq2seq_make(const maker *k)
             code = maker_put_list(k, place, lists[i], list);
     }
     return code == SIB_OK ? maker_put_tokenizer(k, maker_metadata(k, "tokenizer")) : code;
+}
+
+bool tts_fits(const maker *k)
+{
+    return k->recipe[0] && maker_has_input(k, "tokens") && maker_has_input(k, "latents") &&
+           maker_metadata(k, "vocabulary") && maker_metadata(k, "sample_rate");
+}
+
+/* Takes an input that the model lacks out of the call of a part, or out of the node and the document too. */
+static void leave_out(const maker *k, const char *name, bool everywhere)
+{
+    json_t *calls = json_object_get(k->doc, "calls"), *call,
+           *node = json_array_get(json_object_get(k->doc, "nodes"), 1);
+    const char *part;
+    if (maker_has_input(k, name))
+        return;
+    json_object_foreach(calls, part, call) json_object_del(json_object_get(call, "inputs"), name);
+    if (everywhere) {
+        json_object_del(json_object_get(node, "inputs"), name);
+        json_object_del(json_object_get(k->doc, "inputs"), name);
+    }
+}
+
+sib_code tts_make(const maker *k)
+{
+    static const row rows[] = {{"blank", "nodes/0/inputs/blank", JSON},
+                               {"bare", "nodes/0/inputs/bare", JSON},
+                               {"lower_case", "nodes/0/inputs/lower_case", FLAG},
+                               {"skip_unknown", "nodes/0/inputs/skip_unknown", FLAG},
+                               {"ascii", "nodes/0/inputs/ascii", FLAG},
+                               {"phonemizer", "nodes/0/inputs/phonemizer", TEXT},
+                               {"sample_rate", "nodes/1/inputs/rate", NUMBER},
+                               {"sample_rate", "sample_rate", NUMBER},
+                               {"n_speakers", "nodes/1/inputs/speakers", NUMBER},
+                               {"speed", "inputs/speed/default", JSON},
+                               {"noise_scale", "inputs/noise_scale/default", JSON},
+                               {"duration_noise_scale", "inputs/duration_noise_scale/default", JSON}};
+    leave_out(k, "speaker", false);
+    leave_out(k, "duration_noise", true);
+    sib_code code = put_texts(k, "vocabulary", "nodes/0/inputs/vocabulary");
+    if (code == SIB_OK && maker_metadata(k, "replaced"))
+        code = put_texts(k, "replaced", "nodes/0/inputs/replaced");
+    return code == SIB_OK ? put_rows(k, rows, sizeof rows / sizeof *rows) : code;
 }

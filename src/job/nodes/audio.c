@@ -7,21 +7,6 @@
 
 #include <string.h>
 
-/* Sets output i to a tensor float32 of dims (rank); *data: its elements, zero. */
-static sib_code give_floats(job_step *s, size_t i, size_t rank, const int64_t *dims, float **data,
-                            sib_error *err)
-{
-    sib_tensor *t;
-    sib_value *v = NULL;
-    sib_code code = sib_tensor_create(SIB_F32, rank, dims, &t, err);
-    if (code != SIB_OK)
-        return code;
-    *data = sib_tensor_data(t);
-    code = sib_value_from_tensor(t, &v, err);
-    sib_tensor_free(&t);
-    return code == SIB_OK ? step_give(s, i, job_value_tensor(v, SIB_PORT_TENSOR), err) : code;
-}
-
 /* ---- features ------------------------------------------------------------------------------------------ */
 
 enum { FEATURES_AUDIO, FEATURES_PRESET, FEATURES_BANDS, FEATURES_PADDING, FEATURES_ARITHMETIC };
@@ -58,7 +43,7 @@ static sib_code features_run(job_step *s, sib_error *err)
         code = sib_mel_shape(mel, n + padding, &bands, &frames, err);
     float *out;
     if (code == SIB_OK)
-        code = give_floats(s, 0, 2, (const int64_t[]){(int64_t)bands, (int64_t)frames}, &out, err);
+        code = step_give_floats(s, 0, 2, (const int64_t[]){(int64_t)bands, (int64_t)frames}, &out, err);
     if (code == SIB_OK) /* out: [bands, frames] */
         code = whisper_mel(arithmetic, mel, s->pool, samples, n, padding, out, (size_t)frames, err);
     sib_mel_free(&mel);
@@ -100,7 +85,7 @@ static sib_code windows_run(job_step *s, sib_error *err)
     if (!size_mul(count, width, &total))
         return err_set(err, SIB_ERR_SIZE, "%s: %zu windows of %zu samples are too many", s->node->name, count,
                        width);
-    code = give_floats(s, 0, 2, (const int64_t[]){(int64_t)count, (int64_t)width}, &out, err);
+    code = step_give_floats(s, 0, 2, (const int64_t[]){(int64_t)count, (int64_t)width}, &out, err);
     for (size_t i = 0; i < count && code == SIB_OK; i++) { /* out: [count, width] */
         size_t begin = i * size, front = size_min(context, begin), length = size_min(size, n - begin);
         memcpy(out + i * width + context - front, samples + begin - front, (front + length) * sizeof *out);

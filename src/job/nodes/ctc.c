@@ -151,8 +151,10 @@ static sib_code take_frames(const job_step *s, recogniser *r, const float *logit
 static sib_code hear(const job_step *s, const recogniser *r, const float *samples, size_t n, sib_tensor **out,
                      size_t *frames, sib_error *err)
 {
+    static const char *const gives[] = {"logits"};
     const int64_t dims = (int64_t)n;
-    sib_code code = speech_call(s, 0, "samples", SIB_F32, 1, &dims, samples, "logits", out, err);
+    const speech_port given = {"samples", SIB_F32, 1, &dims, samples};
+    sib_code code = speech_call(s, 0, 1, &given, 1, gives, out, err);
     const size_t rank = code == SIB_OK ? sib_tensor_rank(*out) : 0;
     if (code == SIB_OK && (rank < 2 || (size_t)sib_tensor_dims(*out)[rank - 1] != r->rules.n_texts))
         code = err_set(err, SIB_ERR_ARGUMENT, "%s: the model's logits do not have the %zu texts' last axis",

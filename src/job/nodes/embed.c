@@ -71,16 +71,11 @@ static sib_code give_mean(job_step *s, const double *sum, size_t d, size_t n_cou
     if (step_flag(s, POOL_NORMALIZE, true) && square > 0)
         scale = 1 / sqrt(square);
     const int64_t dims[1] = {(int64_t)d};
-    sib_tensor *t = NULL;
-    sib_value *v = NULL;
-    sib_code code = sib_tensor_create(SIB_F32, 1, dims, &t, err);
-    if (code != SIB_OK)
-        return code;
-    for (size_t k = 0; k < d; k++)
-        ((float *)sib_tensor_data(t))[k] = (float)(sum[k] * scale);
-    code = sib_value_from_tensor(t, &v, err);
-    sib_tensor_free(&t);
-    return code == SIB_OK ? step_give(s, 0, job_value_tensor(v, SIB_PORT_TENSOR), err) : code;
+    float *out;
+    sib_code code = step_give_floats(s, 0, 1, dims, &out, err);
+    for (size_t k = 0; k < d && code == SIB_OK; k++)
+        out[k] = (float)(sum[k] * scale);
+    return code;
 }
 
 static sib_code pool_run(job_step *s, sib_error *err)

@@ -36,12 +36,15 @@ void step_texts(const job_step *s, size_t port, const char *const **data, size_t
 sib_code step_samples(const job_step *s, size_t port, const float **samples, size_t *n, sib_error *err);
 /* Sets output i, taking v over; v NULL means that memory could not be allocated. */
 sib_code step_give(job_step *s, size_t i, job_value *v, sib_error *err);
+/* Sets output i to a tensor float32 of dims (rank); *data: its elements, zero, which the caller fills. */
+sib_code step_give_floats(job_step *s, size_t i, size_t rank, const int64_t *dims, float **data,
+                          sib_error *err);
 
 /* The kinds of a document's nodes; ends with NULL. */
 extern const job_op *const job_ops[];
 /* Its rows, each defined in its file. */
 extern const job_op job_op_features, job_op_windows, job_op_spans, job_op_tokenize, job_op_detokenize,
     job_op_sample, job_op_score, job_op_fill, job_op_pool, job_op_call, job_op_loop, job_op_transcribe,
-    job_op_decode, job_op_ctc, job_op_recognise;
+    job_op_decode, job_op_ctc, job_op_recognise, job_op_spell, job_op_speak;
 
 #endif

@@ -99,9 +99,11 @@ static bool is_stop(const job_step *s, int32_t id)
 static sib_code next_token(const job_step *s, const int32_t *ids, size_t n, int32_t *id, double *logprob,
                            sib_error *err)
 {
+    static const char *const gives[] = {"logits"};
     const int64_t dims[] = {1, (int64_t)n};
+    const speech_port given = {"tokens", SIB_I32, 2, dims, ids};
     sib_tensor *logits = NULL;
-    sib_code code = speech_call(s, CALL_DECODER, "tokens", SIB_I32, 2, dims, ids, "logits", &logits, err);
+    sib_code code = speech_call(s, CALL_DECODER, 1, &given, 1, gives, &logits, err);
     if (code != SIB_OK)
         return code;
     const size_t n_vocab = (size_t)sib_tensor_dims(logits)[sib_tensor_rank(logits) - 1];
@@ -123,6 +125,7 @@ static sib_code next_token(const job_step *s, const int32_t *ids, size_t n, int3
 /* Decodes samples (n), up to a token that ends the text. */
 static sib_code decode(const recogniser *r, const float *samples, size_t n, spoken *out, sib_error *err)
 {
+    static const char *const encoded[] = {"encoded"};
     const job_step *s = r->s;
     const sib_port_value *first = &s->in[IN_FIRST]->v;
     const int64_t dims[] = {1, (int64_t)n};
@@ -131,7 +134,8 @@ static sib_code decode(const recogniser *r, const float *samples, size_t n, spok
     const double limit = r->per_second * (double)n / r->rate;
     if (r->per_second > 0 && limit < (double)room)
         room = (size_t)limit;
-    sib_code code = speech_call(s, CALL_ENCODER, "samples", SIB_F32, 2, dims, samples, "encoded", NULL, err);
+    const speech_port given = {"samples", SIB_F32, 2, dims, samples};
+    sib_code code = speech_call(s, CALL_ENCODER, 1, &given, 1, encoded, NULL, err);
     job_call_reset(s->calls[CALL_DECODER]);
     while (out->tokens.n < room && code == SIB_OK) {
         int32_t id;

@@ -24,37 +24,79 @@ static sib_code convert(const job_step *s, const sib_value *v, const char *name,
     return sib_tensor_convert(t, SIB_F32, SIB_OVERFLOW_IEEE, out, err);
 }
 
-sib_code speech_call(const job_step *s, size_t call, const char *port, sib_dtype dtype, size_t rank,
-                     const int64_t *dims, const void *data, const char *gives, sib_tensor **out,
-                     sib_error *err)
+bool speech_call_takes(const job_step *s, size_t call, const char *port)
+{
+    return call_plan_input_named(job_call_plan(s->calls[call]), port) != NO_INDEX;
+}
+
+/* Fails where the call lacks a port. */
+static sib_code check_ports(const job_step *s, size_t call, size_t n, const speech_port *given, size_t n_out,
+                            const char *const *gives, sib_error *err)
 {
     const call_plan *p = job_call_plan(s->calls[call]);
-    const size_t at = call_plan_input_named(p, port), wanted = call_plan_output_named(p, gives);
-    size_t n_in = 0, n_out = 0;
-    if (out)
-        *out = NULL;
-    if (at == NO_INDEX || wanted == NO_INDEX)
-        return err_set(err, SIB_ERR_ARGUMENT, "%s: its call '%s' needs the ports '%s' and '%s'",
-                       s->node->name, s->node->op->calls[call], port, gives);
-    while (call_plan_input(p, n_in))
-        n_in++;
-    while (call_plan_output(p, n_out))
-        n_out++;
-    job_value **in = mem_calloc(n_in + 1, sizeof *in);
-    sib_value **made = mem_calloc(n_out + 1, sizeof *made);
-    job_value *given = job_value_over(dtype, rank, dims, data);
-    sib_code code = in && made && given ? SIB_OK : err_memory(err, n_in * sizeof *in, "ports of a call");
-    if (code == SIB_OK) {
-        in[at] = given;
-        code = job_call_run(s->calls[call], in, made, err);
+    const char *missing = NULL;
+    for (size_t i = 0; i < n; i++)
+        missing = speech_call_takes(s, call, given[i].name) ? missing : given[i].name;
+    for (size_t i = 0; i < n_out; i++)
+        missing = call_plan_output_named(p, gives[i]) == NO_INDEX ? gives[i] : missing;
+    return !missing ? SIB_OK
+                    : err_set(err, SIB_ERR_ARGUMENT, "%s: its call '%s' needs the port '%s'", s->node->name,
+                              s->node->op->calls[call], missing);
+}
+
+/* The call, with in for its inputs and made for its outputs, both NULL in the beginning. */
+static sib_code call_with(const job_step *s, size_t call, size_t n, const speech_port *given, job_value **in,
+                          sib_value **made, sib_error *err)
+{
+    const call_plan *p = job_call_plan(s->calls[call]);
+    for (size_t i = 0; i < n; i++) {
+        const speech_port *g = &given[i];
+        job_value **at = &in[call_plan_input_named(p, g->name)];
+        if (!*at && !(*at = job_value_over(g->dtype, g->rank, g->dims, g->data)))
+            return err_memory(err, sizeof **at, "ports of a call");
     }
-    if (code == SIB_OK && out)
-        code = convert(s, made[wanted], gives, out, err);
-    for (size_t i = 0; made && i < n_out; i++)
+    return job_call_run(s->calls[call], in, made, err);
+}
+
+sib_code speech_call(const job_step *s, size_t call, size_t n, const speech_port *given, size_t n_out,
+                     const char *const *gives, sib_tensor **out, sib_error *err)
+{
+    const call_plan *p = job_call_plan(s->calls[call]);
+    size_t inputs = 0, outputs = 0;
+    for (size_t i = 0; out && i < n_out; i++)
+        out[i] = NULL;
+    sib_code code = check_ports(s, call, n, given, n_out, gives, err);
+    if (code != SIB_OK)
+        return code;
+    while (call_plan_input(p, inputs))
+        inputs++;
+    while (call_plan_output(p, outputs))
+        outputs++;
+    job_value **in = mem_calloc(inputs + 1, sizeof *in);
+    sib_value **made = mem_calloc(outputs + 1, sizeof *made);
+    code = in && made ? call_with(s, call, n, given, in, made, err)
+                      : err_memory(err, inputs * sizeof *in, "ports of a call");
+    for (size_t i = 0; i < n_out && out && code == SIB_OK; i++)
+        code = convert(s, made[call_plan_output_named(p, gives[i])], gives[i], &out[i], err);
+    for (size_t i = 0; made && i < outputs; i++)
         sib_value_free(&made[i]);
-    job_value_release(given);
+    for (size_t i = 0; in && i < inputs; i++)
+        job_value_release(in[i]);
+    for (size_t i = 0; i < n_out && out && code != SIB_OK; i++)
+        sib_tensor_free(&out[i]);
     mem_free(made);
     mem_free(in);
+    return code;
+}
+
+sib_code speech_flatten(const sib_tensor *samples, sib_value **out, sib_error *err)
+{
+    sib_tensor *flat = NULL;
+    const int64_t n = (int64_t)sib_tensor_count(samples);
+    sib_code code = sib_tensor_reshape(samples, 1, &n, &flat, err);
+    if (code == SIB_OK)
+        code = sib_value_from_tensor(flat, out, err);
+    sib_tensor_free(&flat);
     return code;
 }
 

@@ -64,3 +64,17 @@ sib_code step_give(job_step *s, size_t i, job_value *v, sib_error *err)
     s->out[i] = v;
     return SIB_OK;
 }
+
+sib_code step_give_floats(job_step *s, size_t i, size_t rank, const int64_t *dims, float **data,
+                          sib_error *err)
+{
+    sib_tensor *t;
+    sib_value *v = NULL;
+    sib_code code = sib_tensor_create(SIB_F32, rank, dims, &t, err);
+    if (code != SIB_OK)
+        return code;
+    *data = sib_tensor_data(t);
+    code = sib_value_from_tensor(t, &v, err);
+    sib_tensor_free(&t);
+    return code == SIB_OK ? step_give(s, i, job_value_tensor(v, s->node->outputs[i].type), err) : code;
+}
