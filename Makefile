@@ -251,7 +251,7 @@ operators: build
 # Measures imported models beside the originals, for the table of docs/models.md.
 models: need-peers all
 	@rm -f build/models.jsonl
-	SIBYL_PEERS=1 SIBYL_MODELS=$(CURDIR)/build/models.jsonl $(PYTEST) python/tests/test_import.py python/tests/test_import_encoders.py python/tests/test_import_speech.py
+	SIBYL_PEERS=1 SIBYL_MODELS=$(CURDIR)/build/models.jsonl $(PYTEST) python/tests/test_import.py python/tests/test_import_encoders.py python/tests/test_import_speech.py python/tests/test_speak.py
 	tools/models.py build/models.jsonl
 
 # Generates the constants of the fixed-point kernel.

@@ -45,6 +45,7 @@ typedef struct cli_command {
     X(chat)                                                                                                  \
     X(tokenize)                                                                                              \
     X(vad)                                                                                                   \
+    X(speak)                                                                                                 \
     X(job)                                                                                                   \
     X(serve)                                                                                                 \
     X(import)                                                                                                \

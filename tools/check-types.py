@@ -22,6 +22,7 @@ import sibyl.whisper
 sibyl.load_model("a", "speech-to-text").transcribe("b", nosuch=1)  # type: ignore[call-arg]
 sibyl.load_model("a", "text-generation").generate("b", top_k="c")  # type: ignore[arg-type]
 sibyl.load_model("a", "voice-activity").transcribe  # type: ignore[attr-defined]
+sibyl.load_model("a", "text-to-speech")("b", speed="c")  # type: ignore[arg-type]
 sibyl.whisper.load_model("a").transcribe("b", nosuch=1)  # type: ignore[call-arg]
 sibyl.LogMel("kaldi", nosuch=1)  # type: ignore[call-arg]
 """

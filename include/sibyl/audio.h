@@ -174,6 +174,14 @@ SIB_API sib_code sib_chunks_make(size_t n_samples, int32_t sample_rate, double s
 /* Stores the first sample and the number of samples of chunk i, i < count. */
 SIB_API void sib_chunks_at(const sib_chunks *chunks, size_t i, size_t *start, size_t *length);
 
+/* ---- Writing --------------------------------------------------------------------------------------- */
+
+/* The bytes of a WAV file of samples (n) of one channel. pcm: SIB_PCM_S16LE multiplies by 32,768, rounds to nearest even and
+   limits, so that reading gives them back within half a step; SIB_PCM_F32LE keeps them. *out: (*size), release with sib_free.
+   Errors: SIB_ERR_ARGUMENT (rates below 1 or above 1,000,000), SIB_ERR_SIZE (4 GiB and more), SIB_ERR_MEMORY. */
+SIB_API sib_code sib_audio_wav(const float *samples, size_t n, int32_t sample_rate, sib_pcm pcm,
+                               uint8_t **out, size_t *size, sib_error *err);
+
 #ifdef __cplusplus
 }
 #endif

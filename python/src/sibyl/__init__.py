@@ -60,7 +60,7 @@ from .tensors import DTYPES, Comparison, Stats, compare, convert, stats
 from .text import Tokenizer, whisper_languages
 from .timing import MemoryUse, Monitor, MonitorSample, Series, Timer, memory, series_stats, set_memory_limit
 from .views import View, view
-from .voice import SpeechToText, TextGeneration, VoiceActivity, available_models, load_model
+from .voice import SpeechToText, TextGeneration, TextToSpeech, VoiceActivity, available_models, load_model
 from .watch import Digest, Span, ValueEvent, Watch, digest
 
 __version__: str = _sibyl.version
@@ -115,6 +115,7 @@ __all__ = [
     "Stats",
     "TensorSpec",
     "TextGeneration",
+    "TextToSpeech",
     "Timer",
     "Tokenizer",
     "Value",

@@ -97,6 +97,26 @@ class VoiceActivityOptions(TypedDict, total=False):
     speech_pad_ms: float
 
 
+class SpeakOptions(TypedDict, total=False):
+    """Options of text to speech."""
+
+    seed: int
+    speed: float
+    speaker: int
+    noise_scale: float
+    duration_noise_scale: float
+    phonemes: bool
+    noise: Any
+    duration_noise: Any
+
+
+class Spoken(TypedDict):
+    """A text as it is spoken: float32 (n,) samples of one channel, and how many there are in a second."""
+
+    samples: Any
+    sample_rate: int
+
+
 class SpokenWord(TypedDict):
     """A word with its times in seconds."""
 

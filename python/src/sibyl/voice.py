@@ -1,4 +1,4 @@
-"""Models opened by name for what they do: speech to text, text generation, voice activity."""
+"""Models opened by name for what they do: speech to text, text generation, voice activity, text to speech."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .generation import PrefixCache, Speculation
 from .importing import import_cached, is_checkpoint
 from .jobs import Job, Path, describe_job, is_off, shown
 from .views import TranscriptDict
-from .options import GeneratedText, SpeechOptions, SpeechSpan, TextOptions, Transcript, VoiceActivityOptions
+from .options import GeneratedText, SpeakOptions, SpeechOptions, SpeechSpan, Spoken, TextOptions, Transcript, VoiceActivityOptions
 
 # Options that None switches off; of the others None means what the job has.
 _SWITCHES = ("compression_ratio_threshold", "logprob_threshold", "no_speech_threshold", "max_initial_timestamp")
@@ -76,19 +76,28 @@ def load_model(
 @overload
 def load_model(
     name_or_path: Path,
-    kind: str | None = None,
+    kind: Literal["text-to-speech"],
     tokenizer: Path | None = None,
     backends: str | Sequence[str] | None = None,
     threads: int = 0,
-) -> SpeechToText | TextGeneration | VoiceActivity | Job: ...
+) -> TextToSpeech: ...
+@overload
 def load_model(
     name_or_path: Path,
     kind: str | None = None,
     tokenizer: Path | None = None,
     backends: str | Sequence[str] | None = None,
     threads: int = 0,
-) -> SpeechToText | TextGeneration | VoiceActivity | Job:
-    """What a model does, by the kind of its job: SpeechToText, TextGeneration, VoiceActivity, or else the Job itself.
+) -> SpeechToText | TextGeneration | VoiceActivity | TextToSpeech | Job: ...
+def load_model(
+    name_or_path: Path,
+    kind: str | None = None,
+    tokenizer: Path | None = None,
+    backends: str | Sequence[str] | None = None,
+    threads: int = 0,
+) -> SpeechToText | TextGeneration | VoiceActivity | TextToSpeech | Job:
+    """What a model does, by the kind of its job: SpeechToText, TextGeneration, VoiceActivity, TextToSpeech, or else the Job
+    itself.
 
     name_or_path: an ONNX model that import_model made or that Sibyl has a job for, a checkpoint, of which a model is made in the
     cache (import_cached), a job's document, a folder with one, or the name of an installed model ("digits"), which is looked for in $SIBYL_MODELS and then where Sibyl is installed;
@@ -294,8 +303,26 @@ class VoiceActivity(_Model):
         return self.job.run({"audio": audio}, ["probabilities"])["probabilities"].reshape(-1)
 
 
-_KINDS: dict[str, type[SpeechToText] | type[TextGeneration] | type[VoiceActivity]] = {
+# ---- Text to speech ------------------------------------------------------------------------------------------------------
+
+
+class TextToSpeech(_Model):
+    """A model that says a text.
+
+    Options are inputs of the job: seed=0 (the same gives the same speech), speed (2: twice as fast), speaker=0, noise_scale and
+    duration_noise_scale (how much speech and durations vary; 0: not at all), phonemes=False (the text is phonemes, for models that
+    read those), noise and duration_noise in place of drawn numbers. Where one is left out the model's own holds.
+    """
+
+    def __call__(self, text: str | bytes, **options: Unpack[SpeakOptions]) -> Spoken:
+        """The text, spoken: {"samples": float32 (n,), "sample_rate": Hz}."""
+        made = self.job.run({"text": text, **options}, ["samples", "sample_rate"])
+        return {"samples": made["samples"], "sample_rate": int(made["sample_rate"])}
+
+
+_KINDS: dict[str, type[SpeechToText] | type[TextGeneration] | type[VoiceActivity] | type[TextToSpeech]] = {
     "speech-to-text": SpeechToText,
     "text-generation": TextGeneration,
     "voice-activity": VoiceActivity,
+    "text-to-speech": TextToSpeech,
 }

@@ -1,0 +1,198 @@
+"""Text to speech: imported models against the originals of transformers with small random weights, and spelling against their tokenizers."""
+
+import json
+import subprocess
+
+import numpy as np
+import pytest
+from conftest import ROOT, note_model, peer
+
+import sibyl
+
+SIBYL = ROOT / "build" / "sibyl"
+SMALL = dict(vocab_size=17, hidden_size=24, num_hidden_layers=2, num_attention_heads=3, window_size=3, ffn_dim=40, ffn_kernel_size=4, flow_size=10,
+             spectrogram_bins=9, upsample_initial_channel=36, upsample_rates=[5, 3], upsample_kernel_sizes=[9, 6], resblock_kernel_sizes=[3, 5],
+             resblock_dilation_sizes=[[1, 3], [1, 2]], duration_predictor_flow_bins=7, duration_predictor_num_flows=3, duration_predictor_filter_channels=14,
+             prior_encoder_num_flows=3, prior_encoder_num_wavenet_layers=3, posterior_encoder_num_wavenet_layers=1, wavenet_dilation_rate=2,
+             wavenet_kernel_size=3, sampling_rate=8000)  # fmt: skip
+SYMBOLS = "k'abcdefghi -lmno"
+TOKENIZER = dict(tokenizer_class="VitsTokenizer", pad_token="k", unk_token="<unk>", language="eng", add_blank=True, normalize=True, phonemize=False)
+TEXT = "Bad Hand-ball, like: ok!"
+VITS = {
+    "stochastic": {},
+    "plain": dict(use_stochastic_duration_prediction=False, window_size=40),
+    "speakers": dict(num_speakers=4, speaker_embedding_size=6, speaking_rate=1.3, noise_scale=0.5, noise_scale_duration=0.3),
+    "speakers-plain": dict(num_speakers=3, speaker_embedding_size=5, use_stochastic_duration_prediction=False, use_bias=False, hidden_act="gelu",
+                           leaky_relu_slope=0.2, ffn_kernel_size=1),
+}  # fmt: skip
+
+
+def small_vits(folder, torch, tokenizer=TOKENIZER, symbols=SYMBOLS, **more):
+    """A model whose speech depends on every weight, saved with a tokenizer."""
+    transformers = peer("transformers")
+    torch.manual_seed(3)
+    model = transformers.VitsModel(transformers.VitsConfig(**{**SMALL, **more})).eval()
+    with torch.no_grad():
+        for name, p in model.named_parameters():
+            if "original0" in name:
+                p.copy_(torch.rand_like(p) + 0.5)
+            elif p.ndim == 1 or "translate" in name or "log_scale" in name:
+                p.copy_(("norm" in name and name.endswith("weight")) + 0.2 * torch.randn_like(p))
+        model.decoder.conv_post.weight.mul_(0.02)
+    model.save_pretrained(folder)
+    save_tokenizer(folder, tokenizer, symbols)
+    return model.double()
+
+
+def save_tokenizer(folder, tokenizer, symbols=SYMBOLS):
+    (folder / "vocab.json").write_text(json.dumps({symbol: i for i, symbol in enumerate(symbols)}))
+    (folder / "tokenizer_config.json").write_text(json.dumps(tokenizer))
+
+
+def original(model, folder, torch, monkeypatch, **options):
+    """What transformers says of TEXT, and the noise that it drew."""
+    drawn = {}
+    ids = torch.tensor([peer("transformers").VitsTokenizer.from_pretrained(folder)(TEXT)["input_ids"]])
+    real = torch.randn
+
+    def keep(name, made):
+        drawn[name] = made[0].float().numpy()
+        return made
+
+    with monkeypatch.context() as m, torch.no_grad():
+        m.setattr(torch, "randn", lambda *dims: keep("duration_noise", real(*dims)))
+        m.setattr(torch, "randn_like", lambda x: keep("noise", real(x.shape).to(x.dtype)))
+        torch.manual_seed(5)
+        return model(ids, **options).waveform[0].numpy(), drawn
+
+
+@pytest.mark.parametrize("kind", VITS)
+def test_speech_is_transformers(tmp_path, torch, monkeypatch, kind):
+    folder = tmp_path / "model"
+    model = small_vits(folder, torch, **VITS[kind])
+    several = {"speaker": 2} if "speakers" in kind else {}
+    expected, noise = original(model, folder, torch, monkeypatch, **({"speaker_id": 2} if several else {}))
+    speak = sibyl.load_model(folder, "text-to-speech")
+    spoken = speak(TEXT, **several, **noise)
+    assert (spoken["sample_rate"], spoken["samples"].shape) == (8000, expected.shape)
+    error = np.abs(spoken["samples"] - expected).max() / np.abs(expected).max()
+    assert error < 2e-5 and np.abs(expected).max() > 0.02
+    note_model("folder", "Vits", error)
+    if several:
+        one, other = (speak(TEXT, speaker=speaker)["samples"] for speaker in (1, 2))
+        assert not np.array_equal(one[:100], other[:100])
+
+
+def test_noise_is_of_the_seed(tmp_path, torch, monkeypatch):
+    folder = tmp_path / "model"
+    model = small_vits(folder, torch)
+    speak = sibyl.load_model(folder, "text-to-speech")
+    one, again, other = (speak(TEXT, seed=seed)["samples"] for seed in (1, 1, 2))
+    assert np.array_equal(one, again) and not np.array_equal(one[:200], other[:200])
+    model.noise_scale = model.noise_scale_duration = 0
+    still = {"noise_scale": 0, "duration_noise_scale": 0}
+    expected, _ = original(model, folder, torch, monkeypatch)
+    found = speak(TEXT, **still)["samples"]
+    assert np.abs(found - expected).max() < 2e-5 * np.abs(expected).max()
+    assert np.array_equal(found, speak(TEXT, seed=9, **still)["samples"])
+    expected, _ = original(model, folder, torch, monkeypatch, speaking_rate=0.4)
+    slow = speak(TEXT, speed=0.4, **still)["samples"]
+    assert slow.size > 1.5 * found.size and np.abs(slow - expected).max() < 2e-5 * np.abs(expected).max()
+    drawn = speak.job.run({"text": TEXT})
+    assert sum(drawn["durations"]) * 15 <= drawn["samples"].size and len(drawn["durations"]) == len(drawn["tokens"])
+    frames = int(sum(drawn["durations"]))
+    given = np.zeros((10, frames + 7), "f4")
+    assert not np.array_equal(speak(TEXT, noise=given)["samples"], drawn["samples"])
+    for options, words in (({"noise": given[:9]}, r"noise is none of float32 \[10, "), ({"noise": given[:, :9]}, "or more"), ({"speaker": 1}, "speaker is 1"),
+                           ({"speed": 0}, "speed is 0"), ({"noise_scale": -1}, "noise_scale is -1"), ({"seed": 0.5}, "seed is 0.5")):  # fmt: skip
+        with pytest.raises(sibyl.SibylError, match=words):
+            speak(TEXT, **options)
+
+
+def test_spelling_is_the_tokenizers(tmp_path, torch):
+    folder, transformers = tmp_path / "model", peer("transformers")
+    small_vits(folder, torch)
+    texts = [TEXT, "KICK", "like", "  a\tb\n", "-", "naïve İok", "ooo <unk> k"]
+    for changed in ({}, {"pad_token": "<pad>"}, {"add_blank": False}, {"pad_token": "o", "add_blank": False}, {"language": "ron"}):
+        save_tokenizer(folder, {**TOKENIZER, **changed}, SYMBOLS.replace("o", "\u0163") if changed == {"language": "ron"} else SYMBOLS)
+        tokenizer = transformers.VitsTokenizer.from_pretrained(folder)
+        job = sibyl.load_model(folder).job
+        for text in [*texts, "\u021ba \u021aa"]:
+            assert job.run({"text": text}, ["tokens"])["tokens"] == tokenizer(text)["input_ids"], (changed, text)
+    save_tokenizer(folder, {**TOKENIZER, "normalize": False})
+    job, tokenizer = sibyl.load_model(folder).job, transformers.VitsTokenizer.from_pretrained(folder)
+    assert job.run({"text": " lake- "}, ["tokens"])["tokens"] == tokenizer(" lake- ")["input_ids"]
+    for text, words in (("Like", r"U\+004C"), ("", "no character")):
+        with pytest.raises(sibyl.SibylError, match=words):
+            job.run({"text": text})
+
+
+def test_what_needs_other_programs_is_refused_by_name(tmp_path, torch):
+    folder = tmp_path / "model"
+    small_vits(folder, torch)
+    with pytest.raises(sibyl.SibylError, match="no phonemes"):
+        sibyl.load_model(folder)(TEXT, phonemes=True)
+    save_tokenizer(folder, {**TOKENIZER, "phonemize": True})
+    speak = sibyl.load_model(folder)
+    with pytest.raises(sibyl.SibylError, match="espeak"):
+        speak("hello")
+    assert speak("hello", phonemes=True)["samples"].size
+    save_tokenizer(folder, {**TOKENIZER, "is_uroman": True})
+    with pytest.raises(sibyl.SibylError, match="uroman"):
+        sibyl.load_model(folder)("naïve")
+    save_tokenizer(folder, {"tokenizer_class": "SpeechT5Tokenizer"})
+    with pytest.raises(sibyl.SibylError, match="SpeechT5Tokenizer"):
+        sibyl.load_model(folder)
+    (folder / "vocab.json").unlink()
+    with pytest.raises(sibyl.SibylError, match=r"vocab\.json"):
+        sibyl.load_model(folder)
+
+
+@pytest.mark.parametrize(
+    "changed, words",
+    [
+        ({"upsample_rates": [5, 0]}, "upsample_rates"),
+        ({"upsample_rates": [5]}, "upsample_rates"),
+        ({"upsample_kernel_sizes": [3, 6]}, "upsample_kernel_sizes"),
+        ({"resblock_kernel_sizes": [3, 4]}, "odd"),
+        ({"resblock_dilation_sizes": [[1, 3]]}, "resblock_dilation_sizes.1"),
+        ({"upsample_initial_channel": 3}, "upsample_initial_channel"),
+        ({"num_attention_heads": 5}, "5 heads"),
+        ({"num_speakers": 4}, "speaker_embedding_size is 0"),
+        ({"depth_separable_channels": 4}, "depth_separable_channels is 4"),
+        ({"duration_predictor_tail_bound": 0}, "duration_predictor_tail_bound"),
+        ({"wavenet_kernel_size": 4}, "wavenet_kernel_size"),
+        ({"wavenet_dilation_rate": 1000}, "wavenet_dilation_rate is 1000"),
+        ({"hidden_act": "sweetish"}, "sweetish"),
+        ({"flow_size": 12}, "12"),
+        ({"sampling_rate": 3}, "sampling_rate is 3"),
+    ],
+)
+def test_configurations_of_no_model_are_refused(tmp_path, torch, changed, words):
+    folder = tmp_path / "model"
+    small_vits(folder, torch)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, **changed}))
+    with pytest.raises(sibyl.SibylError, match=words):
+        sibyl.import_model(folder, tmp_path / "m.onnx")
+
+
+def test_the_command_writes_what_is_said(tmp_path, torch):
+    if not SIBYL.exists():
+        pytest.skip("skipped for want of build/sibyl")
+    folder = tmp_path / "model"
+    small_vits(folder, torch)
+    sibyl.import_model(folder, tmp_path / "m.onnx")
+    spoken = sibyl.load_model(tmp_path / "m.onnx", "text-to-speech")(TEXT, seed=4, speed=0.5)["samples"]
+
+    def run(text, *options, **more):
+        return subprocess.run([SIBYL, "speak", text, "--model", tmp_path / "m.onnx", "--seed", "4", *options], check=True, capture_output=True, **more).stdout
+
+    out = tmp_path / "a.wav"
+    line = run(TEXT, "--speed", "0.5", "-o", out).decode()
+    assert line == f"{out}: {spoken.size / 8000:.2f} s of speech, 8000 samples per second\n"
+    assert np.array_equal(sibyl.load_audio(out, 8000), np.rint(spoken * 32768) / 32768)
+    (tmp_path / "text").write_text(TEXT)
+    assert run(f"@{tmp_path}/text", "--length-scale", "2", "-o", "-") == out.read_bytes()
+    floats = run("-", "--speed", "0.5", "--float", "-o", "-", input=TEXT.encode())
+    assert np.array_equal(np.frombuffer(floats[44:], "f4"), spoken) and len(floats) == 44 + spoken.nbytes
