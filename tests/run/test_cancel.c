@@ -1,10 +1,8 @@
 /* Long nodes that are cancelled midway, and nodes whose results are above the limit of memory. */
+#include "cancel_later.h"
 #include "tiny.h"
 
-#include <pthread.h>
 #include <sibyl/timing.h>
-#include <time.h>
-#include <unistd.h>
 
 #define N         ((int64_t)1 << 19) /* elements of the input x [N] */
 #define LARGE     ((int64_t)1 << 23) /* of nodes whose work is in proportion to their input */
@@ -12,14 +10,6 @@
 #define TRIES     4                  /* sooner in the next try where it has ended before */
 #define LIMIT     (UINT64_C(64) << 20)
 #define BIG_LIMIT (UINT64_C(8) << 30)
-
-/* Seconds of a processor from the cancel until the run ends; not those of sanitizers and of emulated processors. */
-#if defined(__x86_64__) && defined(__OPTIMIZE__) && !defined(__SANITIZE_ADDRESS__) &&                        \
-    !defined(__SANITIZE_THREAD__)
-#define HEEDED_S 0.1
-#else
-#define HEEDED_S 2.0
-#endif
 
 /* Adds the node 'slow', which makes y of x: far more than LIMIT, in seconds. */
 typedef struct long_node {
@@ -257,47 +247,18 @@ TEST(results_above_the_limit_are_refused_by_its_name)
     sib_value_free(&x);
 }
 
-/* A node that does not heed ends in each try: its work takes a hundred times as long as the first waits. */
-typedef struct later {
-    sib_cancel *cancel;
-    clockid_t clock; /* of the thread that runs */
-    double at;       /* that thread's time of a processor when it was cancelled */
-    unsigned us;
-} later;
-
-static double seconds_of(clockid_t clock)
-{
-    struct timespec t;
-    clock_gettime(clock, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static void *cancel_later(void *context)
-{
-    later *l = context;
-    usleep(l->us);
-    l->at = seconds_of(l->clock);
-    sib_cancel_set(l->cancel);
-    return NULL;
-}
-
-/* *late: seconds of a processor that the run took after the cancel. */
+/* A node that does not heed ends in each try: its work takes a hundred times as long as the first waits. *late: seconds
+   of a processor that the run took after the cancel. */
 static sib_code run_cancelled(sib_session *s, const sib_value *x, unsigned us, double *late)
 {
     sib_error err = SIB_ERROR_INIT;
-    later l = {.us = us};
     sib_value *out = NULL;
-    pthread_t other;
-    CHECK_OK(sib_cancel_create(&l.cancel, &err), err);
-    assert_int_equal(pthread_getcpuclockid(pthread_self(), &l.clock), 0);
-    assert_int_equal(pthread_create(&other, NULL, cancel_later, &l), 0);
+    cancel_later l;
+    cancel_later_begin(&l, us);
     sib_code code = sib_session_run(s, 1, &(sib_named_value){"x", x}, 0, NULL, &out,
                                     &(sib_run_options){.cancel = l.cancel}, &err);
-    double end = seconds_of(l.clock);
-    pthread_join(other, NULL);
-    *late = end - l.at;
+    *late = cancel_later_end(&l);
     sib_value_free(&out);
-    sib_cancel_free(&l.cancel);
     return code;
 }
 

@@ -60,13 +60,17 @@ static sib_code with_prompt(const job_step *s, sib_str *text, char **joined, sib
                    *known ? known : "none");
 }
 
+static const struct sib_cancel *cancel_of(const job_step *s)
+{
+    return s->watch ? s->watch->cancel : NULL;
+}
+
 /* Leaves out the last tokens of the text, so that n are at most max; those that the tokenizer puts around it stay. */
 static sib_code shorten(const job_step *s, sib_str text, size_t max, int32_t *ids, size_t *n, sib_error *err)
 {
     int32_t *own;
     size_t count, before = 0;
-    sib_code code =
-        sib_tokenizer_encode(s->tokenizer, text.data, text.length, SIB_SPECIAL_FOUND, &own, &count, err);
+    sib_code code = tokenizer_encode(s->tokenizer, text, SIB_SPECIAL_FOUND, cancel_of(s), &own, &count, err);
     if (code != SIB_OK)
         return code;
     if (count > *n)
@@ -87,8 +91,8 @@ static sib_code encode(job_step *s, sib_str text, int32_t **ids, size_t *n, sib_
     size_t max;
     sib_code code = step_count(s, TOKENIZE_MAX, 0, 0, 1 << 24, &max, err);
     if (code == SIB_OK)
-        code = sib_tokenizer_encode(s->tokenizer, text.data, text.length,
-                                    special ? SIB_SPECIAL_AS_TOKENS : SIB_SPECIAL_AS_TEXT, ids, n, err);
+        code = tokenizer_encode(s->tokenizer, text, special ? SIB_SPECIAL_AS_TOKENS : SIB_SPECIAL_AS_TEXT,
+                                cancel_of(s), ids, n, err);
     if (code != SIB_OK || !max || *n <= max)
         return code;
     if (special)

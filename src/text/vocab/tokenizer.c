@@ -93,15 +93,15 @@ int32_t tokenizer_next_special(const sib_tokenizer *t, sib_str text, size_t at, 
 
 /* ---- Encoding and decoding ----------------------------------------------------------------------------- */
 
-sib_code sib_tokenizer_encode(const sib_tokenizer *t, const char *text, size_t size, sib_special specials,
-                              int32_t **ids, size_t *n, sib_error *err)
+sib_code tokenizer_encode(const sib_tokenizer *t, sib_str text, sib_special specials,
+                          const struct sib_cancel *cancel, int32_t **ids, size_t *n, sib_error *err)
 {
-    token_ids list = {0};
+    token_ids list = {.cancel = cancel};
     *ids = NULL;
     *n = 0;
-    sib_code code = ids_reserve(&list, size / 4 + 1, err);
+    sib_code code = ids_reserve(&list, text.length / 4 + 1, err);
     if (code == SIB_OK)
-        code = t->kind->encode(t, (sib_str){text ? text : "", size}, specials, &list, err);
+        code = t->kind->encode(t, text, specials, &list, err);
     if (code != SIB_OK) {
         mem_free(list.ids);
         return code;
@@ -109,6 +109,12 @@ sib_code sib_tokenizer_encode(const sib_tokenizer *t, const char *text, size_t s
     *ids = list.ids;
     *n = list.n;
     return SIB_OK;
+}
+
+sib_code sib_tokenizer_encode(const sib_tokenizer *t, const char *text, size_t size, sib_special specials,
+                              int32_t **ids, size_t *n, sib_error *err)
+{
+    return tokenizer_encode(t, (sib_str){text ? text : "", size}, specials, NULL, ids, n, err);
 }
 
 sib_code tokenizer_choose(const sib_tokenizer *t, const int32_t *ids, size_t n, size_t at, bool skip_special,
