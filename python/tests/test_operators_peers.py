@@ -1,15 +1,13 @@
 """Operators beyond ai.onnx beside those that define them: one-node models of random inputs, run here and by
 onnxruntime, onnxruntime-extensions or qonnx; by a definition in NumPy where onnxruntime has it on GPUs alone."""
 
-import warnings
-
 import numpy as np
 import pytest
 from conftest import peer
+from one_node import CONTRIB, MS, QONNX, agree, case, name_of, one, run, s
 
 import sibyl.onnxruntime as sibyl_ort
 
-MS, CONTRIB, QONNX = "com.microsoft", "ai.onnx.contrib", "qonnx.custom_op.general"
 RNG = np.random.default_rng(7)
 
 
@@ -19,68 +17,6 @@ def f(*shape, low=-2, high=2):
 
 def i(low, high, *shape, dtype=np.int64):
     return RNG.integers(low, high, shape).astype(dtype)
-
-
-def s(*words):
-    return np.array(words, dtype=object)
-
-
-def one(x, dtype=np.float32):
-    return np.array(x, dtype=dtype)
-
-
-# (domain, operator, opset, attributes, inputs (None: omitted), which of them are initializers, outputs)
-def case(domain, op, inputs, consts=(), n_out=1, opset=1, **attributes):
-    return domain, op, opset, attributes, inputs, consts, n_out
-
-
-def model(domain, op, opset, attributes, inputs, consts, n_out):
-    onnx = peer("onnx")
-    helper = onnx.helper
-    names = ["" if x is None else f"x{k}" for k, x in enumerate(inputs)]
-    outs = [f"y{k}" for k in range(n_out)]
-    node = helper.make_node(op, names, outs, domain=domain, **attributes)
-
-    def kind(x):
-        return onnx.TensorProto.STRING if x.dtype == object else helper.np_dtype_to_tensor_dtype(x.dtype)
-
-    given = [helper.make_tensor_value_info(n, kind(x), x.shape) for k, (n, x) in enumerate(zip(names, inputs))
-             if x is not None and k not in consts]  # fmt: skip
-    known = [onnx.numpy_helper.from_array(inputs[k], names[k]) for k in consts]
-    graph = helper.make_graph([node], "g", given, [onnx.ValueInfoProto(name=n) for n in outs], known)
-    opsets = [helper.make_opsetid("", opset if not domain else 17)]
-    if domain:
-        opsets.append(helper.make_opsetid(domain, opset))
-    return helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString()
-
-
-def run(runtime, c, library=None):
-    options = runtime.SessionOptions()
-    options.log_severity_level = 4
-    options.intra_op_num_threads = 1  # DynamicQuantizeLSTM there quantizes the rows of each thread apart
-    if library:
-        options.register_custom_ops_library(library)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        session = runtime.InferenceSession(model(*c), options, providers=["CPUExecutionProvider"])
-    inputs, consts = c[4], c[5]
-    return session.run(None, {f"x{k}": x for k, x in enumerate(inputs) if x is not None and k not in consts})
-
-
-def agree(got, want, tolerance):
-    assert len(got) == len(want)
-    for a, b in zip(got, want):
-        a, b = np.asarray(a), np.asarray(b)
-        assert a.shape == b.shape
-        if b.dtype == object or b.dtype.kind == "U" or b.dtype.kind not in "fc":
-            assert a.tolist() == b.tolist()
-        else:
-            scale = np.abs(b[np.isfinite(b)]).max(initial=1)
-            np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance * scale)
-
-
-def name_of(c):
-    return c[1] if isinstance(c, tuple) else ""
 
 
 # ---- onnxruntime --------------------------------------------------------------------------------------------

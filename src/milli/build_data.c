@@ -74,6 +74,11 @@ mval m_murmur3(lowering *l, mval x, int64_t seed)
     return l_ok(l) ? types_emit(l, MILLI_murmur3, 1, &x, 1, &a, type) : MVAL_NONE;
 }
 
+mval m_murmur64(lowering *l, mval x, int64_t seed)
+{
+    return per_string(l, MILLI_murmur64, x, attribute_int("seed", seed), SIB_U64);
+}
+
 mval m_regex_replace(lowering *l, mval x, sib_str pattern, sib_str rewrite, bool all)
 {
     if (!is_of(l, x, MILLI_regex_replace, SIB_STRING, "strings"))
@@ -267,6 +272,14 @@ mval m_determinant(lowering *l, mval x)
                       rank);
     return types_emit(l, MILLI_determinant, 1, &x, 0, NULL,
                       m_tensor_type(l, m_dtype(l, x), (size_t)rank - 2, dims));
+}
+
+mval m_warp_path(lowering *l, mval costs)
+{
+    dim dims[] = {d_const(l, 2), DIM_NONE};
+    if (!l_ok(l) || !has_rank(l, costs, MILLI_warp_path, 2, 2))
+        return MVAL_NONE;
+    return types_emit(l, MILLI_warp_path, 1, &costs, 0, NULL, m_tensor_type(l, SIB_I32, 2, dims));
 }
 
 /* ---- Random numbers --------------------------------------------------------------------------------------- */

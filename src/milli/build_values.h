@@ -39,6 +39,7 @@ mval m_string_case(lowering *l, mval x, bool upper);
 mval m_ascii_upper(lowering *l, mval x);
 mval m_string_length(lowering *l, mval x);
 mval m_murmur3(lowering *l, mval x, int64_t seed); /* of strings or numbers */
+mval m_murmur64(lowering *l, mval x, int64_t seed);
 mval m_regex_replace(lowering *l, mval x, sib_str pattern, sib_str rewrite, bool all);
 /* x [n]. out: words [m], their first bytes, the bytes after them, first words [n + 1]. No keep: no matches. */
 void m_regex_split(lowering *l, mval x, sib_str pattern, sib_str keep, mval out[4]);
@@ -57,6 +58,7 @@ mval m_trees(lowering *l, const mval in[4], size_t n_attributes, const attribute
              int64_t targets);
 mval m_couple_pairs(lowering *l, mval pairs);
 mval m_determinant(lowering *l, mval x);
+mval m_warp_path(lowering *l, mval costs); /* int32 [2, n] of [m, k] */
 /* A seed of 32 bits from the session's and the node, for draw 0, 1, ... of it. */
 int64_t m_seed(const lowering *l, uint32_t draw);
 

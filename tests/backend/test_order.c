@@ -245,3 +245,48 @@ TEST(test_nonzero)
     assert_true(sib_tensor_dims(out)[0] == 0 && sib_tensor_dims(out)[1] == 1);
     free_all(2, (sib_tensor *[]){scalar, out});
 }
+
+/* ---- warp_path ----------------------------------------------------------------------------------------- */
+
+/* The least cost of a path from element (i, k) of a (rows, columns) to the last, over all paths. */
+static double least_cost(const sib_tensor *a, int64_t i, int64_t k)
+{
+    const int64_t *dims = sib_tensor_dims(a);
+    double here = number(a, (uint64_t)(i * dims[1] + k)), best = INFINITY;
+    if (i == dims[0] - 1 && k == dims[1] - 1)
+        return here;
+    for (int step = 1; step < 4; step++)
+        if (i + (step & 1) < dims[0] && k + (step >> 1) < dims[1])
+            best = fmin(best, least_cost(a, i + (step & 1), k + (step >> 1)));
+    return here + best;
+}
+
+/* Steps lead from the first element to the last, each by one row, column or both, and cost no more than any. */
+TEST(test_warp_path)
+{
+    check_random r = {11};
+    for (int64_t rows = 0; rows < 6; rows++)
+        for (int64_t columns = 0; columns < 6; columns++)
+            for (int kind = 0; kind < 2; kind++) {
+                double costs[25], sum = 0;
+                for (size_t i = 0; i < 25; i++)
+                    costs[i] = (double)(check_u64(&r) % 1000) / 8;
+                sib_tensor *a = numbers(kind ? SIB_F64 : SIB_F32, 2, (int64_t[]){rows, columns}, costs);
+                sib_tensor *out = run_milli(MILLI_warp_path, 1, IN(a), 0, NULL, (out_spec){SIB_I32, -1, {0}});
+                int64_t n = sib_tensor_dims(out)[1], at[2] = {-1, -1};
+                assert_int_equal(sib_tensor_dims(out)[0], 2);
+                assert_true((n > 0) == (rows > 0 && columns > 0));
+                for (int64_t i = 0; i < n; i++) {
+                    const int32_t *path = sib_tensor_data(out);
+                    int64_t by[2] = {path[i] - at[0], path[n + i] - at[1]};
+                    assert_true(i ? by[0] >= 0 && by[0] < 2 && by[1] >= 0 && by[1] < 2 && by[0] + by[1] > 0
+                                  : path[0] == 0 && path[n] == 0);
+                    at[0] = path[i], at[1] = path[n + i];
+                    sum += number(a, (uint64_t)(at[0] * columns + at[1]));
+                }
+                assert_true(at[0] == (n ? rows - 1 : -1) && at[1] == (n ? columns - 1 : -1));
+                assert_true(!n || sum == least_cost(a, 0, 0));
+                sib_tensor_free(&out);
+                sib_tensor_free(&a);
+            }
+}

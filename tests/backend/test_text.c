@@ -137,3 +137,20 @@ TEST(test_hashes_and_lengths)
     sib_tensor_free(&out);
     sib_tensor_free(&x);
 }
+
+/* Values of libstdc++'s hash of strings, which is this one with a seed; of every length of a tail. */
+TEST(test_hashes_of_64_bits)
+{
+    static const char *const given[] = {"", "a", "abc", "abcd", "abcdefg", "abcdefgh", "0123456789abcdefg"};
+    static const uint64_t hashes[] = {0x553e93901e462a6e, 0x454ddee488c1ed6b, 0x32d82bf8ed3dba39,
+                                      0xde775125acd50b28, 0xdeee6830a3af82af, 0x783db3e38db898bb,
+                                      0x1e959b991607e7f0};
+    sib_tensor *x = strings(1, (int64_t[]){7}, given);
+    attribute seed = attribute_int("seed", 0xc70f6907);
+    sib_tensor *out =
+        run_milli(MILLI_murmur64, 1, (const sib_tensor *[]){x}, 1, &seed, (out_spec){SIB_U64, 1, {7}});
+    for (size_t i = 0; i < sizeof hashes / sizeof *hashes; i++)
+        assert_true(((const uint64_t *)sib_tensor_data(out))[i] == hashes[i]);
+    sib_tensor_free(&out);
+    sib_tensor_free(&x);
+}

@@ -84,6 +84,7 @@ const ref_row ref_table[MILLI_COUNT] = {
     [MILLI_unique] = {ref_unique, REF_TENSORS},
     [MILLI_lookup] = {ref_lookup, REF_TENSORS},
     [MILLI_determinant] = {ref_determinant, REF_TENSORS},
+    [MILLI_warp_path] = {ref_warp_path, REF_TENSORS},
 
     [MILLI_random_uniform] = {ref_random, REF_TENSORS},
     [MILLI_random_normal] = {ref_random, REF_TENSORS},
@@ -93,6 +94,7 @@ const ref_row ref_table[MILLI_COUNT] = {
     [MILLI_decode_image] = {ref_decode_image, REF_TENSORS},
     [MILLI_string_length] = {ref_string_length, REF_TENSORS},
     [MILLI_murmur3] = {ref_murmur3, REF_TENSORS},
+    [MILLI_murmur64] = {ref_murmur64, REF_TENSORS},
     [MILLI_string_split] = {ref_string_split, REF_TENSORS},
     [MILLI_tfidf] = {ref_tfidf, REF_TENSORS},
 #if !defined(SIBYL_BARE) /* what PCRE2 and utf8proc compute */

@@ -342,3 +342,52 @@ void lower_MS_MatMulBnb4(lowering *l, const node *n)
     mval w = m_cast_like(l, m_reshape_numbers(l, values, 2, (int64_t[]){spec.N, spec.K}), x);
     elem_out(l, matmul_any_rank(l, x, spec.transB ? m_swap(l, w, 0, 1) : w), a);
 }
+
+/* ---- Blocks of onnxruntime ------------------------------------------------------------------------------- */
+
+/* The 4-bit numbers of rows of blocks, uint8 [R, block / 2], as uint8 [R, block]: of 32 numbers the first 16 are in
+   the low bits of 16 bytes. */
+static mval q4_numbers(lowering *l, mval bytes, int64_t block)
+{
+    dim rows = m_dim(l, bytes, 0), parts[3] = {rows, d_const(l, block / 32), d_const(l, 16)};
+    mval apart = m_reshape(l, bytes, 3, parts), halves[2];
+    halves[0] = m_and(l, apart, m_scalar_int(l, SIB_U8, 15));
+    halves[1] = m_binary(l, MILLI_shift_right, apart, m_scalar_int(l, SIB_U8, 4));
+    return m_reshape(l, m_concat(l, 2, halves, 2), 2, (dim[]){rows, d_const(l, block)});
+}
+
+/* Y = A W with columns of W (K, N) in blocks of 32 numbers, or with blk_quant_type 2 of 64: a float32 scale, with
+   blk_quant_type 1 a zero point in a byte, which is 8 otherwise, and the numbers. B holds the blocks of each column one
+   behind the other. com.microsoft MatMulFpQ4-1. */
+void lower_MS_MatMulFpQ4(lowering *l, const node *n)
+{
+    int64_t type = spec_matmul_q4(n).blk_quant_type, block = type == 2 ? 64 : 32, zeros = type == 1 ? 1 : 0;
+    mval a = l_in(l, 0), blob = l_in(l, 1);
+    int64_t shape[2] = {1, 1}, rows, size, given, bytes = 4 + zeros + block / 2;
+    if (!elem_takes(l, a, "A", ELEM(SIB_F32)) || !elem_takes(l, blob, "B", ELEM(SIB_U8)))
+        return;
+    elem_declare(l, SIB_F32);
+    size_t count = m_ints(l, l_in(l, 2), shape, 2);
+    if (l_ok(l) &&
+        (count != 2 || shape[0] < 1 || shape[1] < 1 || shape[0] > INT32_MAX || shape[1] > INT32_MAX))
+        l_fail(l, SIB_ERR_ARGUMENT, "B_shape is no pair of numbers above 0");
+    int64_t blocks = (shape[0] + block - 1) / block;
+    if (!l_ok(l) || __builtin_mul_overflow(shape[1], blocks, &rows) ||
+        __builtin_mul_overflow(rows, bytes, &size))
+        return;
+    if (m_rank(l, blob) != 1 || (dim_is_const(l->graph->dims, m_dim(l, blob, 0), &given) && given != size)) {
+        l_fail(l, SIB_ERR_ARGUMENT, "B is no list of %lld bytes, which K %lld and N %lld need",
+               (long long)size, (long long)shape[0], (long long)shape[1]);
+        return;
+    }
+    mval all = m_reshape_numbers(l, blob, 2, (int64_t[]){rows, bytes});
+    mval head = m_cast(l, m_slice_numbers(l, all, 1, 0, 4), SIB_U32);
+    mval shifts = m_mul(l, m_iota(l, SIB_U32, d_const(l, 4)), m_scalar_int(l, SIB_U32, 8));
+    head = m_reduce_axis(l, MILLI_reduce_sum, m_binary(l, MILLI_shift_left, head, shifts), 1, KEEP_DIMS);
+    mval numbers = m_cast(l, q4_numbers(l, m_slice_numbers(l, all, 1, 4 + zeros, block / 2), block), SIB_F32);
+    mval zero = zeros ? m_cast(l, m_slice_numbers(l, all, 1, 4, 1), SIB_F32) : m_scalar(l, SIB_F32, 8);
+    mval w = m_mul(l, m_sub(l, numbers, zero), m_bitcast(l, head, SIB_F32)), x = nn_single(l, a);
+    w = m_reshape_numbers(l, w, 2, (int64_t[]){shape[1], blocks * block});
+    w = m_swap(l, m_slice_numbers(l, w, 1, 0, shape[0]), 0, 1);
+    elem_out(l, matmul_any_rank(l, x, m_cast_like(l, w, x)), a);
+}

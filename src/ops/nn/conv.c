@@ -118,10 +118,49 @@ static const int64_t *wanted_shape(lowering *l, spec_ints wanted, int axes)
     return wanted.v + (wanted.n - (size_t)axes);
 }
 
-/* Y[n, m, q] = B[m] + sum of X[n, c, p] * W[c, m, k] over all p, k with p * stride + k * dilation - before =
-   q: zeros are put between the elements of X, which is then convolved with the flipped kernel. ONNX
-   ConvTranspose-1, 11, 22. */
-void lower_ONNX_ConvTranspose(lowering *l, const node *n)
+/* Places axis i of the result and prepares y for windows of stride 1 over it: zeros between its elements, and cut
+   where pads ask for less than the kernel reaches. before + in + after - extent + 1 = out. */
+static mval transposed_along(lowering *l, mval y, spatial *s, int i, int64_t more, const int64_t *wanted)
+{
+    transposed_axis a = transposed_place(l, s, i, more, wanted);
+    dim reach = d_sub(l, s->extent[i], d_const(l, 1));
+    int64_t ahead = m_number(l, reach) - a.before, out;
+    if (l_ok(l) && dim_is_const(l->graph->dims, a.out, &out) && out < 0)
+        l_fail(l, SIB_ERR_ARGUMENT, "axis %d of the output has size %lld", i + 2, (long long)out);
+    y = insert_zeros(l, y, i + 2, s->stride[i]);
+    dim after = d_sub(l, d_sub(l, d_add(l, a.out, reach), m_dim(l, y, i + 2)), d_const(l, ahead));
+    if (ahead < 0) {
+        dim cut = d_const(l, -ahead);
+        y = m_slice(l, y, i + 2, cut, d_sub(l, m_dim(l, y, i + 2), cut), 1);
+        ahead = 0;
+    }
+    int64_t end = m_number(l, after);
+    if (end < 0) {
+        y = m_slice(l, y, i + 2, d_const(l, 0), d_add(l, m_dim(l, y, i + 2), after), 1);
+        end = 0;
+    }
+    s->stride[i] = 1;
+    s->before[i] = d_const(l, ahead);
+    s->after[i] = d_const(l, end);
+    s->out[i] = a.out;
+    return y;
+}
+
+/* The pads of a convolution from an input, where the file has it. */
+static void read_pads(lowering *l, size_t input, spatial *s)
+{
+    if (!l_ok(l) || !l_has(l, input))
+        return;
+    size_t count = m_ints(l, l_in(l, input), s->pads, 2 * SIB_MAX_RANK);
+    if (l_ok(l) && count != 2 * (size_t)s->n)
+        l_fail(l, SIB_ERR_ARGUMENT, "Pads has %zu numbers, expected %d", count, 2 * s->n);
+    for (size_t i = 0; i < count && l_ok(l); i++)
+        if (s->pads[i] < 0 || s->pads[i] > INT32_MAX)
+            l_fail(l, SIB_ERR_ARGUMENT, "Pads has %lld, expected 0 to %d", (long long)s->pads[i], INT32_MAX);
+}
+
+/* ConvTranspose with its bias in an input, and its pads in another, 0: in an attribute. */
+static void conv_transpose(lowering *l, const node *n, size_t bias, size_t pads)
 {
     mval x = l_in(l, 0), w = l_in(l, 1);
     conv_spec spec = spec_conv(n);
@@ -137,36 +176,27 @@ void lower_ONNX_ConvTranspose(lowering *l, const node *n)
     for (int i = 0; i < s.n; i++)
         dims[2 + i] = wanted ? d_const(l, wanted[i]) : DIM_NONE;
     l_declare(l, 0, m_dtype(l, x), s.n + 2, dims);
+    if (pads)
+        read_pads(l, pads, &s);
     mval y = nn_single(l, x);
-    for (int i = 0; i < s.n && l_ok(l); i++) {
-        transposed_axis a = transposed_place(l, &s, i, more[i], wanted);
-        int64_t ahead = m_number(l, d_sub(l, s.extent[i], d_const(l, 1))) - a.before, out;
-        if (l_ok(l) && dim_is_const(l->graph->dims, a.out, &out) && out < 0)
-            l_fail(l, SIB_ERR_ARGUMENT, "axis %d of the output has size %lld", i + 2, (long long)out);
-        y = insert_zeros(l, y, i + 2, s.stride[i]);
-        /* windows of stride 1: before + in + after - extent + 1 = out; a negative `after` crops */
-        dim after =
-            d_sub(l, d_sub(l, d_add(l, a.out, d_sub(l, s.extent[i], d_const(l, 1))), m_dim(l, y, i + 2)),
-                  d_const(l, ahead));
-        if (ahead < 0) {
-            dim cut = d_const(l, -ahead);
-            y = m_slice(l, y, i + 2, cut, d_sub(l, m_dim(l, y, i + 2), cut), 1);
-            ahead = 0;
-        }
-        int64_t end = m_number(l, after);
-        if (end < 0) {
-            y = m_slice(l, y, i + 2, d_const(l, 0), d_add(l, m_dim(l, y, i + 2), after), 1);
-            end = 0;
-        }
-        s.stride[i] = 1;
-        s.before[i] = d_const(l, ahead);
-        s.after[i] = d_const(l, end);
-        s.out[i] = a.out;
-    }
-    elem_out(
-        l,
-        add_bias(l, nn_conv(l, y, swap_channels(l, nn_single(l, w), group), &s, group), l_in_or_none(l, 2)),
-        x);
+    for (int i = 0; i < s.n && l_ok(l); i++)
+        y = transposed_along(l, y, &s, i, more[i], wanted);
+    y = nn_conv(l, y, swap_channels(l, nn_single(l, w), group), &s, group);
+    elem_out(l, add_bias(l, y, l_in_or_none(l, bias)), x);
+}
+
+/* Y[n, m, q] = B[m] + sum of X[n, c, p] * W[c, m, k] over all p, k with p * stride + k * dilation - before =
+   q: zeros are put between the elements of X, which is then convolved with the flipped kernel. ONNX
+   ConvTranspose-1, 11, 22. */
+void lower_ONNX_ConvTranspose(lowering *l, const node *n)
+{
+    conv_transpose(l, n, 2, 0);
+}
+
+/* ConvTranspose with its pads as an input. com.microsoft ConvTransposeWithDynamicPads-1. */
+void lower_MS_ConvTransposeWithDynamicPads(lowering *l, const node *n)
+{
+    conv_transpose(l, n, 3, 2);
 }
 
 /* ---- Of quantized numbers ------------------------------------------------------------------------------ */

@@ -1,6 +1,8 @@
 /* Pools: max, mean or norm over windows. */
 #include "ops/nn/nn.h"
 
+#include <float.h>
+
 #define POOL_DTYPES (ELEM_FLOATS | ELEM(SIB_I8) | ELEM(SIB_U8))
 
 /* The lowest value of the dtype of x. */
@@ -98,6 +100,56 @@ void lower_ONNX_MaxPool(lowering *l, const node *n)
 void lower_MS_NhwcMaxPool(lowering *l, const node *n)
 {
     max_pool(l, n, true);
+}
+
+/* Which elements of x a mask [N', C', D...] leaves open, as int32 0 or 1. The mask of plane c of x begins at element
+   c * D mod N' * C' of all: with one plane it is that of all planes. Of several axes the first element is open. */
+static mval open_elements(lowering *l, mval x, mval mask, const spatial *s)
+{
+    dim dims[SIB_MAX_RANK], given[SIB_MAX_RANK], flat = DIM_NONE;
+    int rank = m_dims(l, x, dims);
+    m_dims(l, mask, given);
+    dim planes = d_product(l, 2, dims), size = d_product(l, (size_t)s->n, s->in);
+    flat = d_product(l, (size_t)rank, given);
+    mval begin = m_mul(l, m_iota(l, SIB_I64, planes), m_dim_scalar(l, size));
+    begin = m_mod(l, begin, m_dim_scalar(l, d_product(l, 2, given)));
+    mval at = m_iota(l, SIB_I64, size), zero = m_scalar_int(l, SIB_I32, 0);
+    mval each = m_gather(l, m_reshape(l, mask, 1, &flat), m_add(l, m_unsqueeze(l, begin, 1), at), 0);
+    mval shut = m_equal(l, each, zero);
+    if (s->n > 1)
+        shut = m_and(l, shut, m_less(l, m_scalar_int(l, SIB_I64, 0), at));
+    return m_reshape(l, m_cast(l, m_not(l, shut), SIB_I32), (size_t)rank, dims);
+}
+
+/* MaxPool of X that leaves out, of each row of a window along the last axis, what follows the first element whose M is
+   0, that included; the lowest finite number where nothing is left, or NaN. com.microsoft MaxpoolWithMask-1, as
+   onnxruntime computes it. */
+void lower_MS_MaxpoolWithMask(lowering *l, const node *n)
+{
+    mval x = l_in(l, 0), mask = l_in(l, 1);
+    pool_spec spec = spec_pool(n);
+    spatial s;
+    if (!elem_takes(l, x, "X", ELEM(SIB_F32)) || !elem_takes(l, mask, "M", ELEM(SIB_I32)))
+        return;
+    elem_declare(l, SIB_F32);
+    if (!spatial_read(l, &spec.spatial, x, MVAL_NONE, &s) || !spatial_place(l, &s, false))
+        return;
+    int rank = m_rank(l, mask);
+    if (l_ok(l) && (rank != s.n + 2 || !s.n))
+        l_fail(l, SIB_ERR_ARGUMENT, "M has rank %d, expected %d as X, and at least 3", rank, s.n + 2);
+    for (int i = 0; i < s.n && l_ok(l); i++) {
+        int64_t size, given;
+        if (dim_is_const(l->graph->dims, s.in[i], &size) &&
+            dim_is_const(l->graph->dims, m_dim(l, mask, i + 2), &given) && size != given)
+            l_fail(l, SIB_ERR_ARGUMENT, "axis %d of M has size %lld, expected %lld", i + 2, (long long)given,
+                   (long long)size);
+    }
+    mval low = m_scalar_like(l, x, -(double)FLT_MAX), one = m_scalar_int(l, SIB_I32, 1);
+    mval numbers = m_where(l, m_is_nan(l, x), low, m_max(l, x, low));
+    mval open = spatial_windows(l, open_elements(l, x, mask, &s), &s, one);
+    open = m_cast(l, m_cumulative(l, MILLI_cumulative_prod, open, s.n + 1), SIB_BOOL);
+    mval windows = m_where(l, open, spatial_windows(l, numbers, &s, low), low);
+    l_out(l, 0, placed(l, over_kernel(l, MILLI_reduce_max, windows, &s), x, &s));
 }
 
 /* How many elements each window averages over, float64 [out...]: those of X; if with_padding those of the
