@@ -258,6 +258,14 @@ def test_beside_definitions(c, definition):
 WORDS = s("Hello World", "", "straße, ΟΔΟΣ! ", "  a-b_c \t", "日本語 text", "aaa")
 MAP = "a\t1 2\nbé\t3 4\n\nc\t-5 6\n"
 SPLITS = np.array([0, 2, 2, 5])
+LABELS, MATRIX = [0, 0, 1, 2, 3, 2, 0, 0, 1, 1, 2, 2, 3], one([[2, 1, 0], [1, 3, 0.5], [0, -1, 4]])
+HASHED = s("", "a", "abc", "abcdefg", "abcdefgh", "é" * 9, "x" * 100)
+PLAIN = s("Hello World", "", "  a-b_c \t", "aaa", "foo123bar", "x\ny\r\nz", "Aa{1}")
+ECMA = [("a*", "x"), (r"(\w)(\w)", "$2$1"), ("^", "_"), ("$", "_"), (r"\b", "|"), ("(a)|b", "[$1]"), ("[^a-z]+", "<$&>"),
+        ("o", "$`|$'"), ("o", "$$0$00$01$9$12"), ("o", "$x$"), (".", "."), (r"\y", "1"), ("[]", "e"), ("[^]", "e"), ("(?=o)", "="),
+        (r"(\w)\1", "D"), ("[[:alpha:]]", "L"), (r"\x41|\u0061", "A"), ("a{2}", "2"), (r"[\d\s]", "."), (r"\cA", "."),
+        ("a|aa", "r"), ("(?:a|(b))*", "<$1>"), (r"\d+$", "n"), (r"[\w-]+", "w"), (r"\ba", "u"), (r"o+?", "0"), (r"(?!a)\w", "!"),
+        (r"[\w]{2,3}?", "#"), (r"\{1\}", "()"), ("(((((((((((l)))))))))))", "$11"), (r"\v|\0|[\b]", "?")]  # fmt: skip
 EXTENSIONS = [
     *[case(CONTRIB, "StringRegexReplace", [WORDS, s(pattern), s(rewrite)], (1, 2), global_replace=all_of)
       for all_of in (0, 1)
@@ -285,6 +293,16 @@ EXTENSIONS = [
     case(CONTRIB, "SegmentSum", [f(5, 2), np.array([0, 0, 1, 2, 2])]),
     case(CONTRIB, "RaggedTensorToSparse", [SPLITS], n_out=2),
     case(CONTRIB, "RaggedTensorToDense", [SPLITS, i(0, 9, 5), np.array([-1]), SPLITS]),
+    case(CONTRIB, "StringRaggedTensorToDense", [SPLITS, WORDS[1:], SPLITS, WORDS[:4]]),
+    *[case(CONTRIB, "SegmentExtraction", [np.array(x)], n_out=2) for x in (LABELS, [LABELS], [0, 0], [3, 3, -1], [7])],
+    case(CONTRIB, "Inverse", [MATRIX]),
+    *[case(CONTRIB, name, [HASHED, np.array([count])]) for name in ("StringToHashBucket", "StringToHashBucketFast")
+      for count in (1, 1000, 2**63 - 1)],
+    *[case(CONTRIB, "StringECMARegexReplace", [PLAIN, s(pattern), s(rewrite)], (1, 2), global_replace=all_of, ignore_case=cased)
+      for all_of, cased in ((1, 0), (0, 0), (1, 1)) for pattern, rewrite in ECMA],
+    *[case(CONTRIB, "StringECMARegexSplitWithOffsets", [PLAIN, one(pattern, object), one(keep, object)], (1, 2), 4, ignore_case=cased)
+      for cased in (0, 1) for pattern, keep in ((r"\s", ""), (r"(\s)", r"\s"), (r"\w", "[a-z]"), ("a*", ""), (r"[\s-]", "-"),
+                                               ("(l+)(o)", "l"), ("(?:)", ""), ("o|oo", "oo?"))],
 ]  # fmt: skip
 
 

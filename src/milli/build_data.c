@@ -3,7 +3,6 @@
 
 #include "base/str.h"
 #include "milli/types.h"
-#include "spec/spec.h"
 #include "tensor/blocks.h"
 
 /* A tensor of the dtype, or of one that is not known yet. */
@@ -74,21 +73,28 @@ mval m_murmur3(lowering *l, mval x, int64_t seed)
     return l_ok(l) ? types_emit(l, MILLI_murmur3, 1, &x, 1, &a, type) : MVAL_NONE;
 }
 
-mval m_murmur64(lowering *l, mval x, int64_t seed)
+mval m_murmur64(lowering *l, mval x, int64_t seed, bool tail)
 {
-    return per_string(l, MILLI_murmur64, x, attribute_int("seed", seed), SIB_U64);
+    if (!is_of(l, x, MILLI_murmur64, SIB_STRING, "strings"))
+        return MVAL_NONE;
+    attribute attributes[] = {attribute_int("seed", seed), attribute_int("tail", tail)};
+    value_type type = *m_type(l, x);
+    type.dtype = SIB_U64;
+    return types_emit(l, MILLI_murmur64, 1, &x, 2, attributes, type);
 }
 
-mval m_regex_replace(lowering *l, mval x, sib_str pattern, sib_str rewrite, bool all)
+mval m_regex_replace(lowering *l, mval x, const regex_edit_spec *edit)
 {
     if (!is_of(l, x, MILLI_regex_replace, SIB_STRING, "strings"))
         return MVAL_NONE;
-    attribute attributes[] = {attribute_str("pattern", pattern), attribute_str("rewrite", rewrite),
-                              attribute_int("global_replace", all)};
-    return types_emit(l, MILLI_regex_replace, 1, &x, 3, attributes, *m_type(l, x));
+    attribute attributes[] = {
+        attribute_str("pattern", edit->pattern), attribute_str("rewrite", edit->rewrite),
+        attribute_int("global_replace", edit->global_replace), attribute_int("ecma", edit->ecma),
+        attribute_int("ignore_case", edit->ignore_case)};
+    return types_emit(l, MILLI_regex_replace, 1, &x, 5, attributes, *m_type(l, x));
 }
 
-void m_regex_split(lowering *l, mval x, sib_str pattern, sib_str keep, mval out[4])
+void m_regex_split(lowering *l, mval x, const regex_edit_spec *edit, mval out[4])
 {
     dim dims[SIB_MAX_RANK] = {DIM_NONE};
     for (int i = 0; i < 4; i++)
@@ -97,10 +103,12 @@ void m_regex_split(lowering *l, mval x, sib_str pattern, sib_str keep, mval out[
         m_dims(l, x, dims) != 1)
         return;
     dim words = dim_fresh(l->graph->dims), starts = d_add(l, dims[0], d_const(l, 1));
-    attribute attributes[] = {attribute_str("pattern", pattern), attribute_str("keep", keep)};
+    attribute attributes[] = {attribute_str("pattern", edit->pattern), attribute_str("keep", edit->keep),
+                              attribute_int("ecma", edit->ecma),
+                              attribute_int("ignore_case", edit->ignore_case)};
     value_type types[4] = {m_tensor_type(l, SIB_STRING, 1, &words), m_tensor_type(l, SIB_I64, 1, &words),
                            m_tensor_type(l, SIB_I64, 1, &words), m_tensor_type(l, SIB_I64, 1, &starts)};
-    m_emit(l, MILLI_regex_split, 1, &x, 2, attributes, 4, types, out);
+    m_emit(l, MILLI_regex_split, 1, &x, 4, attributes, 4, types, out);
 }
 
 mval m_tokenize(lowering *l, mval x, size_t n_attributes, attribute *attributes)

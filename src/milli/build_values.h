@@ -5,6 +5,7 @@
 #define MILLI_BUILD_VALUES_H
 
 #include "milli/build.h"
+#include "spec/spec.h"
 
 /* ---- Sequences and optionals ------------------------------------------------------------------------------ */
 
@@ -39,10 +40,10 @@ mval m_string_case(lowering *l, mval x, bool upper);
 mval m_ascii_upper(lowering *l, mval x);
 mval m_string_length(lowering *l, mval x);
 mval m_murmur3(lowering *l, mval x, int64_t seed); /* of strings or numbers */
-mval m_murmur64(lowering *l, mval x, int64_t seed);
-mval m_regex_replace(lowering *l, mval x, sib_str pattern, sib_str rewrite, bool all);
+mval m_murmur64(lowering *l, mval x, int64_t seed, bool tail);
+mval m_regex_replace(lowering *l, mval x, const regex_edit_spec *edit);
 /* x [n]. out: words [m], their first bytes, the bytes after them, first words [n + 1]. No keep: no matches. */
-void m_regex_split(lowering *l, mval x, sib_str pattern, sib_str keep, mval out[4]);
+void m_regex_split(lowering *l, mval x, const regex_edit_spec *edit, mval out[4]);
 /* attributes: those of com.microsoft Tokenizer, checked. */
 mval m_tokenize(lowering *l, mval x, size_t n_attributes, attribute *attributes);
 /* attributes: those of ONNX TfIdfVectorizer, checked. */

@@ -255,9 +255,9 @@ static double least_cost(const sib_tensor *a, int64_t i, int64_t k)
     double here = number(a, (uint64_t)(i * dims[1] + k)), best = INFINITY;
     if (i == dims[0] - 1 && k == dims[1] - 1)
         return here;
-    for (int step = 1; step < 4; step++)
-        if (i + (step & 1) < dims[0] && k + (step >> 1) < dims[1])
-            best = fmin(best, least_cost(a, i + (step & 1), k + (step >> 1)));
+    for (int by = 1; by < 4; by++)
+        if (i + (by & 1) < dims[0] && k + (by >> 1) < dims[1])
+            best = fmin(best, least_cost(a, i + (by & 1), k + (by >> 1)));
     return here + best;
 }
 

@@ -94,10 +94,11 @@ TEST(test_random_searches)
         for (size_t i = 0; i < n; i++)
             text[i] = signs[check_u64(&r) % (sizeof signs - 1)];
         for (size_t i = 0; i < m; i++)
-            rewrite[i] = "a\\012"[check_u64(&r) % 5];
+            rewrite[i] = "a\\012$&`'"[check_u64(&r) % 9];
         sib_str pattern = {text, n};
         attribute a[5] = {attribute_str("pattern", pattern), attribute_str("rewrite", (sib_str){rewrite, m}),
-                          attribute_str("keep", str_of("a+"))};
+                          attribute_str("keep", str_of("a+")), attribute_int("ecma", round & 1),
+                          attribute_int("ignore_case", round >> 1 & 1)};
         if (kinds[k] == MILLI_tokenize) {
             a[0] = attribute_str("tokenexp", pattern);
             a[1] = attribute_str("pad_value", str_of("#"));
@@ -106,7 +107,7 @@ TEST(test_random_searches)
         }
         out_spec outs[] = {
             {SIB_STRING, k ? -1 : 1, {4}}, {SIB_I64, -1, {0}}, {SIB_I64, -1, {0}}, {SIB_I64, 1, {5}}};
-        case_make(&c, kinds[k], 1, (const sib_tensor *[]){x}, kinds[k] == MILLI_tokenize ? 4 : 3, a,
+        case_make(&c, kinds[k], 1, (const sib_tensor *[]){x}, kinds[k] == MILLI_tokenize ? 4 : 5, a,
                   k == 1 ? 4 : 1, outs);
         sib_code code = case_run(&c, &err);
         ran += code == SIB_OK;
@@ -138,19 +139,28 @@ TEST(test_hashes_and_lengths)
     sib_tensor_free(&x);
 }
 
-/* Values of libstdc++'s hash of strings, which is this one with a seed; of every length of a tail. */
+static void check_hashes(sib_tensor *x, int64_t seed, bool tail, const uint64_t *hashes)
+{
+    attribute a[] = {attribute_int("seed", seed), attribute_int("tail", tail)};
+    sib_tensor *out =
+        run_milli(MILLI_murmur64, 1, (const sib_tensor *[]){x}, 2, a, (out_spec){SIB_U64, 1, {7}});
+    for (size_t i = 0; i < 7; i++)
+        assert_true(((const uint64_t *)sib_tensor_data(out))[i] == hashes[i]);
+    sib_tensor_free(&out);
+}
+
+/* Values of libstdc++'s hash of strings, which is this one with a seed, and of onnxruntime-extensions'. */
 TEST(test_hashes_of_64_bits)
 {
     static const char *const given[] = {"", "a", "abc", "abcd", "abcdefg", "abcdefgh", "0123456789abcdefg"};
-    static const uint64_t hashes[] = {0x553e93901e462a6e, 0x454ddee488c1ed6b, 0x32d82bf8ed3dba39,
-                                      0xde775125acd50b28, 0xdeee6830a3af82af, 0x783db3e38db898bb,
-                                      0x1e959b991607e7f0};
+    static const uint64_t plain[] = {0x553e93901e462a6e, 0x454ddee488c1ed6b, 0x32d82bf8ed3dba39,
+                                     0xde775125acd50b28, 0xdeee6830a3af82af, 0x783db3e38db898bb,
+                                     0x1e959b991607e7f0};
+    static const uint64_t tails[] = {0xd0a4590658146a1f, 0x29962dc026eac9fc, 0x4e865c822fec8db6,
+                                     0xc59c5dc5d2a07885, 0xa91542ec03c92e40, 0x36fb5249f46cebd8,
+                                     0xd8c8442d72cb745e};
     sib_tensor *x = strings(1, (int64_t[]){7}, given);
-    attribute seed = attribute_int("seed", 0xc70f6907);
-    sib_tensor *out =
-        run_milli(MILLI_murmur64, 1, (const sib_tensor *[]){x}, 1, &seed, (out_spec){SIB_U64, 1, {7}});
-    for (size_t i = 0; i < sizeof hashes / sizeof *hashes; i++)
-        assert_true(((const uint64_t *)sib_tensor_data(out))[i] == hashes[i]);
-    sib_tensor_free(&out);
+    check_hashes(x, 0xc70f6907, false, plain);
+    check_hashes(x, 0xdecafcaffe, true, tails);
     sib_tensor_free(&x);
 }

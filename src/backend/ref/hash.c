@@ -63,15 +63,15 @@ static uint64_t bytes_at(const uint8_t *at, size_t n)
 }
 
 /* MurmurHash64A: Appleby 2008. */
-static uint64_t murmur64(const uint8_t *s, size_t n, uint64_t seed)
+static uint64_t murmur64(const uint8_t *s, size_t n, const milli_murmur64_spec *spec)
 {
     const uint64_t factor = 0xc6a4a7935bd1e995u;
-    uint64_t hash = seed ^ (uint64_t)n * factor;
+    uint64_t hash = (uint64_t)spec->seed ^ (uint64_t)n * factor;
     for (; n >= 8; n -= 8, s += 8) {
         uint64_t block = bytes_at(s, 8) * factor;
         hash = (hash ^ (block ^ block >> 47) * factor) * factor;
     }
-    if (n)
+    if (n || spec->tail)
         hash = (hash ^ bytes_at(s, n)) * factor;
     hash = (hash ^ hash >> 47) * factor;
     return hash ^ hash >> 47;
@@ -81,10 +81,10 @@ sib_code ref_murmur64(const ref_call *c)
 {
     const sib_tensor *x = ref_in(c, 0);
     sib_tensor *out = ref_out(c, 0);
-    uint64_t seed = (uint64_t)spec_milli_murmur64(c->node).seed;
+    milli_murmur64_spec spec = spec_milli_murmur64(c->node);
     for (size_t i = 0; out && i < x->count; i++) {
         sib_str s = ((const sib_str *)x->data)[i];
-        ((uint64_t *)out->data)[i] = murmur64((const uint8_t *)s.data, s.length, seed);
+        ((uint64_t *)out->data)[i] = murmur64((const uint8_t *)s.data, s.length, &spec);
     }
     return SIB_OK;
 }

@@ -11,9 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Max bytes that one byte of a pattern becomes. */
-#define GROWTH 12
-
 /* Ints of the matcher's workspace, doubled up to WORK_MAX where they do not suffice. */
 #define WORK_FIRST 4096
 #define WORK_MAX   (1 << 22)
@@ -24,7 +21,7 @@
 typedef struct translation {
     sib_str in;
     size_t at, n;
-    char *out;                /* (GROWTH * in.length + 1) */
+    char *out;                /* (REGEX_GROWTH * in.length + 1) */
     const char *why;          /* the error, or NULL */
     bool lines[NEST_MAX + 1]; /* (depth + 1) of each enclosing group: $ also matches at line ends */
     size_t depth;
@@ -309,44 +306,82 @@ void regex_free(regex *m)
     *m = (regex){0};
 }
 
-sib_code regex_make(const ref_call *c, regex *m, sib_str pattern, regex_use use)
+/* What a pattern is read by: PCRE2's text of it, and where that has no translation. */
+typedef struct reading {
+    sib_str pattern;
+    char *text; /* (n) */
+    size_t n, at;
+    const char *why;
+} reading;
+
+static sib_code begin(const ref_call *c, regex *m, reading *r, regex_use use)
 {
-    size_t room, place;
-    int number;
+    size_t room;
     *m = (regex){.use = use, .n_work = WORK_FIRST};
-    if (!size_mul(pattern.length, GROWTH, &room) || !size_add(room, 1, &room))
-        return ref_fail(c, SIB_ERR_SIZE, "a pattern of %zu bytes is too long", pattern.length);
-    translation t = {.in = pattern, .out = mem_alloc(room, 1)};
+    if (!size_mul(r->pattern.length, REGEX_GROWTH, &room) || !size_add(room, 1, &room))
+        return ref_fail(c, SIB_ERR_SIZE, "a pattern of %zu bytes is too long", r->pattern.length);
+    r->text = mem_alloc(room, 1);
     m->work = mem_alloc(m->n_work, sizeof *m->work);
     m->compile = pcre2_compile_context_create(NULL);
     m->limits = pcre2_match_context_create(NULL);
     m->data = pcre2_match_data_create(REGEX_GROUPS, NULL);
-    if (!t.out || !m->work || !m->compile || !m->limits || !m->data) {
-        mem_free(t.out);
+    if (!r->text || !m->work || !m->compile || !m->limits || !m->data)
         return ref_no_memory(c, room);
-    }
-    translate(&t);
-    if (t.why) {
-        mem_free(t.out);
-        return ref_fail(c, SIB_ERR_VALUE, "pattern '%.*s': %s, at byte %zu",
-                        (int)size_min(pattern.length, 100), pattern.data, t.why, t.at);
-    }
     pcre2_set_newline(m->compile, PCRE2_NEWLINE_LF);
     pcre2_set_parens_nest_limit(m->compile, 250);
     pcre2_set_match_limit(m->limits, 1000000);
     pcre2_set_depth_limit(m->limits, 1000);
     pcre2_set_heap_limit(m->limits, 65536); /* KiB */
-    uint32_t options = PCRE2_UTF | PCRE2_NEVER_BACKSLASH_C;
-    if (use == REGEX_ENTIRE)
-        options |= PCRE2_ANCHORED | PCRE2_ENDANCHORED | PCRE2_NO_AUTO_CAPTURE;
-    m->code = pcre2_compile((PCRE2_SPTR)t.out, t.n, options, &number, &place, m->compile);
-    mem_free(t.out);
+    return SIB_OK;
+}
+
+/* Compiles the text, or fails with what is wrong with the pattern. */
+static sib_code compile(const ref_call *c, regex *m, const reading *r, uint32_t options)
+{
+    size_t place;
+    int number, shown = (int)size_min(r->pattern.length, 100);
+    if (r->why)
+        return ref_fail(c, SIB_ERR_VALUE, "pattern '%.*s': %s, at byte %zu", shown, r->pattern.data, r->why,
+                        r->at);
+    m->code = pcre2_compile((PCRE2_SPTR)r->text, r->n, options, &number, &place, m->compile);
     if (m->code)
         return SIB_OK;
     char why[160] = "";
     pcre2_get_error_message(number, (PCRE2_UCHAR *)why, sizeof why);
-    return ref_fail(c, SIB_ERR_VALUE, "pattern '%.*s': %s", (int)size_min(pattern.length, 100), pattern.data,
-                    why);
+    return ref_fail(c, SIB_ERR_VALUE, "pattern '%.*s': %s", shown, r->pattern.data, why);
+}
+
+sib_code regex_make(const ref_call *c, regex *m, sib_str pattern, regex_use use)
+{
+    reading r = {.pattern = pattern};
+    uint32_t options = PCRE2_UTF | PCRE2_NEVER_BACKSLASH_C;
+    sib_code code = begin(c, m, &r, use);
+    if (code == SIB_OK) {
+        translation t = {.in = pattern, .out = r.text};
+        translate(&t);
+        r.n = t.n, r.at = t.at, r.why = t.why;
+        if (use == REGEX_ENTIRE)
+            options |= PCRE2_ANCHORED | PCRE2_ENDANCHORED | PCRE2_NO_AUTO_CAPTURE;
+        code = compile(c, m, &r, options);
+    }
+    mem_free(r.text);
+    return code;
+}
+
+sib_code regex_make_ecma(const ref_call *c, regex *m, sib_str pattern, regex_use use, bool ignore_case)
+{
+    reading r = {.pattern = pattern};
+    uint32_t options = PCRE2_NEVER_BACKSLASH_C | PCRE2_ALLOW_EMPTY_CLASS | (ignore_case ? PCRE2_CASELESS : 0);
+    sib_code code = begin(c, m, &r, use);
+    m->ecma = true;
+    if (code == SIB_OK) {
+        r.why = regex_from_ecma(pattern, r.text, &r.n, &r.at);
+        if (use == REGEX_ENTIRE)
+            options |= PCRE2_ANCHORED | PCRE2_ENDANCHORED;
+        code = compile(c, m, &r, options);
+    }
+    mem_free(r.text);
+    return code;
 }
 
 /* Whether PCRE2's result is a match; no text matches where it is not UTF-8. */
@@ -377,19 +412,29 @@ static sib_code dfa_match(const ref_call *c, regex *m, sib_str s, size_t from, u
     return result_of(c, found, s.length, matches);
 }
 
+/* pcre2_match, which backtracks. */
+static sib_code match(const ref_call *c, regex *m, sib_str s, size_t from, uint32_t options, bool *matches)
+{
+    int found = pcre2_match(m->code, (PCRE2_SPTR)(s.length ? s.data : ""), s.length, from, options, m->data,
+                            m->limits);
+    return result_of(c, found, s.length, matches);
+}
+
 sib_code regex_matches(const ref_call *c, regex *m, sib_str s, bool *matches)
 {
-    return dfa_match(c, m, s, 0, 0, matches);
+    return m->ecma ? match(c, m, s, 0, 0, matches) : dfa_match(c, m, s, 0, 0, matches);
 }
 
 sib_code regex_search(const ref_call *c, regex *m, sib_str s, size_t from, bool known_utf8, bool *matches)
 {
     uint32_t options = known_utf8 ? PCRE2_NO_UTF_CHECK : 0;
-    if (m->use == REGEX_LONGEST)
-        return dfa_match(c, m, s, from, options, matches);
-    int found = pcre2_match(m->code, (PCRE2_SPTR)(s.length ? s.data : ""), s.length, from, options, m->data,
-                            m->limits);
-    return result_of(c, found, s.length, matches);
+    return m->use == REGEX_LONGEST ? dfa_match(c, m, s, from, options, matches)
+                                   : match(c, m, s, from, options, matches);
+}
+
+sib_code regex_search_here(const ref_call *c, regex *m, sib_str s, size_t from, bool *matches)
+{
+    return match(c, m, s, from, PCRE2_ANCHORED | PCRE2_NOTEMPTY_ATSTART, matches);
 }
 
 size_t regex_groups(const regex *m)

@@ -1,8 +1,5 @@
 /* Replaces, splits and tokenizes strings by regular expressions. */
-#include "backend/ref/regex.h"
-#include "base/array.h"
-#include "base/buffer.h"
-#include "base/str.h"
+#include "backend/ref/regex_edit.h"
 #include "tensor/utf8.h"
 
 /* Bytes of the character at `at` < s.length; 1 where it is none. */
@@ -90,6 +87,13 @@ static sib_code replace_one(const ref_call *c, regex *m, sib_str s, const regex_
     return code;
 }
 
+static sib_code make_by(const ref_call *c, regex *m, const regex_edit_spec *spec, sib_str pattern,
+                        regex_use use)
+{
+    return spec->ecma ? regex_make_ecma(c, m, pattern, use, spec->ignore_case)
+                      : regex_make(c, m, pattern, use);
+}
+
 sib_code ref_regex_replace(const ref_call *c)
 {
     const sib_tensor *x = ref_in(c, 0);
@@ -98,31 +102,15 @@ sib_code ref_regex_replace(const ref_call *c)
     regex m;
     if (!out)
         return SIB_OK;
-    sib_code code = regex_make(c, &m, spec.pattern, REGEX_SEARCH);
-    if (code == SIB_OK)
+    sib_code code = make_by(c, &m, &spec, spec.pattern, REGEX_SEARCH);
+    if (code == SIB_OK && !spec.ecma)
         code = check_rewrite(c, &m, spec.rewrite);
-    for (size_t i = 0; i < x->count && code == SIB_OK; i++)
-        code = replace_one(c, &m, ((const sib_str *)x->data)[i], &spec, (sib_str *)out->data + i);
+    for (size_t i = 0; i < x->count && code == SIB_OK; i++) {
+        sib_str s = ((const sib_str *)x->data)[i], *to = (sib_str *)out->data + i;
+        code = spec.ecma ? ecma_replace(c, &m, s, &spec, to) : replace_one(c, &m, s, &spec, to);
+    }
     regex_free(&m);
     return code;
-}
-
-/* ---- Words --------------------------------------------------------------------------------------------- */
-
-/* A part of a string. */
-typedef struct span {
-    sib_str text;
-    size_t begin; /* of it in its string */
-} span;
-
-typedef struct spans {
-    span *items; /* (n) */
-    size_t n, capacity;
-} spans;
-
-static sib_code put_span(const ref_call *c, spans *to, sib_str s, size_t begin, size_t end)
-{
-    return ARRAY_PUSH(to->items, to->n, to->capacity, "words", c->err, (span){part(s, begin, end), begin});
 }
 
 /* ---- Splitting ----------------------------------------------------------------------------------------- */
@@ -149,15 +137,15 @@ static sib_code split_one(const ref_call *c, cutter *k, sib_str s, spans *words)
         if (!regex_span(&k->cut, 1, &begin, &end))
             begin = end = last;
         if (begin)
-            code = put_span(c, words, s, from, from + begin);
+            code = spans_put(c, words, s, from, from + begin);
         kept = false;
         if (code == SIB_OK && k->keeps)
             code = regex_matches(c, &k->keep, part(rest, begin, end), &kept);
         if (code == SIB_OK && kept)
-            code = put_span(c, words, s, from + begin, from + end);
+            code = spans_put(c, words, s, from + begin, from + end);
         from += last;
     }
-    return code == SIB_OK && from < s.length ? put_span(c, words, s, from, s.length) : code;
+    return code == SIB_OK && from < s.length ? spans_put(c, words, s, from, s.length) : code;
 }
 
 static sib_code put_words(const ref_call *c, const spans *words, const int64_t *starts, size_t n)
@@ -192,11 +180,13 @@ sib_code ref_regex_split(const ref_call *c)
     int64_t *starts = mem_calloc(x->count + 1, sizeof *starts);
     if (!starts)
         return ref_no_memory(c, (x->count + 1) * sizeof *starts);
-    sib_code code = regex_make(c, &k.cut, spec.pattern, REGEX_SEARCH);
+    sib_code code = make_by(c, &k.cut, &spec, spec.pattern, REGEX_SEARCH);
     if (code == SIB_OK && k.keeps)
-        code = regex_make(c, &k.keep, spec.keep, REGEX_ENTIRE);
+        code = make_by(c, &k.keep, &spec, spec.keep, REGEX_ENTIRE);
     for (size_t i = 0; i < x->count && code == SIB_OK; i++) {
-        code = split_one(c, &k, ((const sib_str *)x->data)[i], &words);
+        sib_str s = ((const sib_str *)x->data)[i];
+        code = spec.ecma ? ecma_split(c, &k.cut, k.keeps ? &k.keep : NULL, s, &words)
+                         : split_one(c, &k, s, &words);
         starts[i + 1] = (int64_t)words.n;
     }
     if (code == SIB_OK)
@@ -230,7 +220,7 @@ static sib_code put_token(const tokens *t, spans *to, sib_str s, size_t begin, s
 {
     if (characters_in(part(s, begin, end)) < (size_t)t->spec.mincharnum)
         return SIB_OK;
-    return put_span(t->c, to, s, begin, end);
+    return spans_put(t->c, to, s, begin, end);
 }
 
 /* The longest matches in s, or with `between` what lies between them. An empty match moves on by a
@@ -263,7 +253,7 @@ static sib_code tokenize_one(const tokens *t, sib_str s, spans *to)
     if (t->spec.tokenexp.length)
         return search_tokens(t, &t->patterns[0], s, false, to);
     spans now = {0}, next = {0}; /* each separator splits what the one before has left */
-    code = put_span(t->c, &now, s, 0, s.length);
+    code = spans_put(t->c, &now, s, 0, s.length);
     for (size_t i = 0; i < t->n && code == SIB_OK; i++) {
         next.n = 0;
         for (size_t k = 0; k < now.n && code == SIB_OK; k++)
@@ -273,7 +263,7 @@ static sib_code tokenize_one(const tokens *t, sib_str s, spans *to)
         next = swapped;
     }
     for (size_t i = 0; i < now.n && code == SIB_OK; i++)
-        code = put_span(t->c, to, now.items[i].text, 0, now.items[i].text.length);
+        code = spans_put(t->c, to, now.items[i].text, 0, now.items[i].text.length);
     mem_free(now.items);
     mem_free(next.items);
     return code;

@@ -119,14 +119,6 @@ static mval present(lowering *l, const ngrams *g, mval table)
     return m_gather(l, table, place(l, g, request, g->begin, at), 0);
 }
 
-/* Fails where a flag that is computed from inputs is false. */
-static void demand(lowering *l, mval flag, const char *what)
-{
-    int64_t holds = m_int(l, m_cast(l, flag, SIB_I64));
-    if (l_ok(l) && !holds)
-        l_fail(l, SIB_ERR_VALUE, "%s", what);
-}
-
 /* Checks what both operators have alike; false where the lowering stopped. */
 static bool check_ngrams(lowering *l, const ngrams *g, mval ids)
 {
@@ -148,8 +140,8 @@ static bool check_ngrams(lowering *l, const ngrams *g, mval ids)
         l_fail(l, SIB_ERR_ARGUMENT, "%lld multipliers, expected %lld or more", (long long)given,
                (long long)count + 1);
     mval zero = elem_zero(l, vocabularies), above = m_less(l, zero, vocabularies);
-    demand(l, m_reduce(l, MILLI_reduce_min, above, 0, NULL, DROP_DIMS),
-           "a size of vocab_sizes is not above 0");
+    elem_demand(l, m_reduce(l, MILLI_reduce_min, above, 0, NULL, DROP_DIMS),
+                "a size of vocab_sizes is not above 0");
     return l_ok(l);
 }
 
@@ -206,8 +198,8 @@ static void read_ends(lowering *l, ngrams *g)
     fits[0] = m_less(l, zero, m_reduce(l, MILLI_reduce_min, length, 0, NULL, DROP_DIMS));
     fits[1] = m_equal(l, m_reduce(l, MILLI_reduce_min, begin, 0, NULL, DROP_DIMS), zero);
     fits[2] = m_equal(l, m_reduce(l, MILLI_reduce_max, end, 0, NULL, DROP_DIMS), total);
-    demand(l, m_and(l, fits[0], m_and(l, fits[1], fits[2])),
-           "cumulative_sequence_length does not ascend from 0 to the number of input_ids");
+    elem_demand(l, m_and(l, fits[0], m_and(l, fits[1], fits[2])),
+                "cumulative_sequence_length does not ascend from 0 to the number of input_ids");
     dim room = d_add(l, g->total, one);
     mval marks = m_scatter_nd(l, m_filled(l, zero, 1, &room), m_unsqueeze(l, end, 1),
                               m_filled(l, number(l, 1), 1, &g->batch), "none");

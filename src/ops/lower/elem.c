@@ -158,3 +158,10 @@ mval elem_gelu(lowering *l, mval x, bool by_tanh)
     mval y = m_mul(l, m_mul_number(l, wide, 0.5), m_add_number(l, s, 1));
     return m_cast_like(l, y, x);
 }
+
+void elem_demand(lowering *l, mval flag, const char *what)
+{
+    int64_t holds = m_int(l, m_cast(l, flag, SIB_I64));
+    if (l_ok(l) && !holds)
+        l_fail(l, SIB_ERR_VALUE, "%s", what);
+}

@@ -52,6 +52,9 @@ bool elem_same_dims(lowering *l, mval a, mval b);
    from `axis` on (default: the last ones), or b has one element; without it both have the same dims. */
 mval elem_legacy_broadcast(lowering *l, const node *n, mval a, mval b);
 
+/* Fails, saying `what`, where a bool of one element is false: of conditions on the elements of inputs. */
+void elem_demand(lowering *l, mval flag, const char *what);
+
 /* 0, or "" for strings: a scalar of the dtype of x. */
 mval elem_zero(lowering *l, mval x);
 

@@ -137,3 +137,67 @@ void lower_CONTRIB_RaggedTensorToSparse(lowering *l, const node *n)
     l_out(l, 0, m_swap(l, m_nonzero(l, r.filled), 0, 1));
     l_out(l, 1, m_dim_vector(l, 2, (dim[]){r.rows, r.columns}));
 }
+
+/* RaggedTensorToDense of strings, padded with "". Inputs: one that is not read, values, splits, of which as many count as the
+   last has strings. ai.onnx.contrib StringRaggedTensorToDense-1, as onnxruntime-extensions computes it. */
+void lower_CONTRIB_StringRaggedTensorToDense(lowering *l, const node *n)
+{
+    (void)n;
+    mval values = list_in(l, 1, "values"), splits = list_in(l, 2, "row splits"), last = l_in(l, 3);
+    dim dims[SIB_MAX_RANK];
+    if (!elem_takes(l, values, "values", ELEM(SIB_STRING)))
+        return;
+    elem_declare(l, SIB_STRING);
+    int rank = m_dims(l, last, dims);
+    if (!l_ok(l))
+        return;
+    splits = m_slice(l, splits, 0, d_const(l, 0), d_product(l, (size_t)rank, dims), 1);
+    row_splits r = read_splits(l, splits, SIB_STRING);
+    if (!l_ok(l))
+        return;
+    mval at = m_add(l, r.first, m_iota(l, SIB_I64, r.columns));
+    at = m_where(l, r.filled, at, m_dim_scalar(l, m_dim(l, values, 0)));
+    mval padded = m_concat(l, 2, (mval[]){values, m_strings(l, 1, &(sib_str){"", 0})}, 0);
+    l_out(l, 0, m_gather(l, padded, at, 0));
+}
+
+/* Runs of equal numbers other than 0 in a list or [1, n]: where each begins and ends, [runs, 2], and its number.
+   ai.onnx.contrib SegmentExtraction-1. */
+void lower_CONTRIB_SegmentExtraction(lowering *l, const node *n)
+{
+    (void)n;
+    mval x = l_in(l, 0), zero = m_scalar_int(l, SIB_I64, 0);
+    dim open = DIM_NONE, dims[SIB_MAX_RANK];
+    if (!elem_takes(l, x, "input", ELEM(SIB_I64)))
+        return;
+    l_declare(l, 0, SIB_I64, 2, (dim[]){open, d_const(l, 2)});
+    l_declare(l, 1, SIB_I64, 1, &open);
+    int64_t rows = 1;
+    int rank = m_dims(l, x, dims);
+    if (l_ok(l) && rank == 2)
+        dim_is_const(l->graph->dims, dims[0], &rows);
+    if (l_ok(l) && (rank < 1 || rank > 2 || rows != 1))
+        l_fail(l, SIB_ERR_ARGUMENT, "input has rank %d, expected a list or one row", rank);
+    if (!l_ok(l))
+        return;
+    dim one = d_const(l, 1), count = dims[rank - 1];
+    mval list = m_reshape(l, x, 1, &count);
+    mval before =
+        m_slice(l, m_pad_axis(l, list, 0, one, one, MVAL_NONE), 0, d_const(l, 0), d_add(l, count, one), 1);
+    mval after = m_pad_axis(l, list, 0, d_const(l, 0), one, MVAL_NONE); /* [n + 1]: i - 1 and i at i */
+    mval differ = m_not(l, m_equal(l, before, after));
+    mval begins = m_and(l, differ, m_not(l, m_equal(l, after, zero)));
+    mval ends = m_and(l, differ, m_not(l, m_equal(l, before, zero)));
+    mval first = m_squeeze(l, m_nonzero(l, begins), 0), last = m_squeeze(l, m_nonzero(l, ends), 0);
+    l_out(l, 0, m_stack(l, 2, (mval[]){first, last}, 1));
+    l_out(l, 1, m_gather(l, list, first, 0));
+}
+
+/* X^-1 of a matrix. ai.onnx.contrib Inverse-1. */
+void lower_CONTRIB_Inverse(lowering *l, const node *n)
+{
+    mval x = l_in(l, 0);
+    if (elem_takes(l, x, "X", ELEM(SIB_F32)) && m_rank(l, x) != 2 && l_ok(l))
+        l_fail(l, SIB_ERR_ARGUMENT, "X has rank %d, expected 2", m_rank(l, x));
+    lower_MS_Inverse(l, n);
+}

@@ -68,21 +68,69 @@ void lower_CONTRIB_StringStrip(lowering *l, const node *n)
 {
     (void)n;
     mval x = strings_in(l, 0, "X");
-    mval y = m_regex_replace(l, x, str_of("\\A[ \\t\\n\\r\\f\\v]+|[ \\t\\n\\r\\f\\v]+\\z"), str_of(""), true);
+    regex_edit_spec ends = {.pattern = str_of("\\A[ \\t\\n\\r\\f\\v]+|[ \\t\\n\\r\\f\\v]+\\z"),
+                            .global_replace = true};
+    mval y = m_regex_replace(l, x, &ends);
     mval empty = m_equal(l, y, m_reshape(l, m_strings(l, 1, &(sib_str){"", 0}), 0, NULL));
     l_out(l, 0, m_where(l, empty, x, y));
+}
+
+static void replace_matches(lowering *l, const node *n, bool ecma)
+{
+    regex_edit_spec edit = spec_regex_edit(n);
+    mval x = strings_in(l, 0, "text");
+    elem_declare(l, SIB_STRING);
+    edit.ecma = ecma;
+    edit.pattern = string_of(l, 1, "pattern");
+    edit.rewrite = string_of(l, 2, "rewrite");
+    if (l_ok(l) && !edit.pattern.length)
+        l_fail(l, SIB_ERR_ARGUMENT, "pattern is empty");
+    l_out(l, 0, m_regex_replace(l, x, &edit));
 }
 
 /* X with the first or all matches of a pattern of RE2's syntax replaced. ai.onnx.contrib
    StringRegexReplace-1. */
 void lower_CONTRIB_StringRegexReplace(lowering *l, const node *n)
 {
-    mval x = strings_in(l, 0, "text");
-    elem_declare(l, SIB_STRING);
-    sib_str pattern = string_of(l, 1, "pattern"), rewrite = string_of(l, 2, "rewrite");
-    if (l_ok(l) && !pattern.length)
-        l_fail(l, SIB_ERR_ARGUMENT, "pattern is empty");
-    l_out(l, 0, m_regex_replace(l, x, pattern, rewrite, spec_regex_edit(n).global_replace));
+    replace_matches(l, n, false);
+}
+
+/* X with the first or all matches of a pattern of ECMAScript's syntax replaced, byte by byte. ai.onnx.contrib
+   StringECMARegexReplace-1. */
+void lower_CONTRIB_StringECMARegexReplace(lowering *l, const node *n)
+{
+    replace_matches(l, n, true);
+}
+
+/* A hash of each string, modulo num_buckets. */
+static void hash_buckets(lowering *l, int64_t seed, bool tail)
+{
+    mval x = strings_in(l, 0, "input");
+    dim dims[SIB_MAX_RANK];
+    elem_declare(l, SIB_I64);
+    int rank = m_dims(l, x, dims);
+    if (!l_ok(l))
+        return;
+    l_declare(l, 0, SIB_I64, rank, dims);
+    mval count = elem_scalar(l, l_in(l, 1), "num_buckets");
+    elem_demand(l, m_less(l, m_scalar_int(l, SIB_I64, 0), count), "num_buckets is not above 0");
+    l_out(l, 0, m_cast(l, m_mod(l, m_murmur64(l, x, seed, tail), m_cast(l, count, SIB_U64)), SIB_I64));
+}
+
+/* MurmurHash64A, as onnxruntime-extensions computes it, modulo num_buckets: unlike Appleby's and TensorFlow's it mixes in a tail
+   of no bytes. ai.onnx.contrib StringToHashBucket-1. */
+void lower_CONTRIB_StringToHashBucket(lowering *l, const node *n)
+{
+    (void)n;
+    hash_buckets(l, INT64_C(0xdecafcaffe), true);
+}
+
+/* The same of libstdc++'s std::hash, as onnxruntime-extensions computes it since it left FarmHash. ai.onnx.contrib
+   StringToHashBucketFast-1. */
+void lower_CONTRIB_StringToHashBucketFast(lowering *l, const node *n)
+{
+    (void)n;
+    hash_buckets(l, 0xc70f6907, false);
 }
 
 /* ---- Joining and splitting ------------------------------------------------------------------------------- */
@@ -159,8 +207,10 @@ void lower_CONTRIB_StringSplit(lowering *l, const node *n)
     mval marked = x;
     if (separators.length > 1) {
         memcpy(class + used, "]", 2);
-        sib_str rewrite = one.data[0] == '\\' ? str_of("\\\\") : one;
-        marked = m_regex_replace(l, x, str_of(class), rewrite, true);
+        regex_edit_spec edit = {.pattern = str_of(class), .rewrite = one, .global_replace = true};
+        if (one.data[0] == '\\')
+            edit.rewrite = str_of("\\\\");
+        marked = m_regex_replace(l, x, &edit);
     }
     m_string_split(l, marked, one, -1, parts);
     mval empty = m_reshape(l, m_strings(l, 1, &(sib_str){"", 0}), 0, NULL);
@@ -178,30 +228,44 @@ void lower_CONTRIB_StringSplit(lowering *l, const node *n)
     l_out(l, 2, m_stack(l, 2, (mval[]){m_dim_scalar(l, m_dim(l, x, 0)), m_max(l, widest, none)}, 0));
 }
 
-/* The words of text [n] between matches of the first group of a pattern of RE2's syntax, and those matches
-   that are entirely the keep pattern; in bytes, where each begins and ends in its string; the first word of
-   each string, and their number. ai.onnx.contrib StringRegexSplitWithOffsets-1. */
-void lower_CONTRIB_StringRegexSplitWithOffsets(lowering *l, const node *n)
+static void split_at_matches(lowering *l, const node *n, bool ecma)
 {
-    (void)n;
+    regex_edit_spec edit = spec_regex_edit(n);
     mval x = strings_in(l, 0, "text"), out[4];
     dim unknown = DIM_NONE;
     for (size_t i = 0; i < 4; i++)
         l_declare(l, i, i ? SIB_I64 : SIB_STRING, 1, &unknown);
     if (l_ok(l) && m_rank(l, x) != 1)
         l_fail(l, SIB_ERR_ARGUMENT, "text has rank %d, expected 1", m_rank(l, x));
-    sib_str pattern = string_of(l, 1, "pattern"), keep = {"", 0};
+    edit.ecma = ecma;
+    edit.pattern = string_of(l, 1, "pattern");
+    edit.keep = (sib_str){"", 0};
     const sib_tensor *given = m_content(l, strings_in(l, 2, "keep_pattern"));
     if (l_ok(l) && given && given->count > 1)
         l_fail(l, SIB_ERR_ARGUMENT, "keep_pattern has %llu strings, expected at most one",
                (unsigned long long)given->count);
-    if (l_ok(l) && !pattern.length)
+    if (l_ok(l) && !edit.pattern.length)
         l_fail(l, SIB_ERR_ARGUMENT, "pattern is empty");
     if (l_ok(l) && given && given->count)
-        keep = *(const sib_str *)given->data;
-    m_regex_split(l, x, pattern, keep, out);
+        edit.keep = *(const sib_str *)given->data;
+    m_regex_split(l, x, &edit, out);
     for (size_t i = 0; i < 4; i++)
         l_out(l, i, out[i]);
+}
+
+/* The words of text [n] between matches of the first group of a pattern of RE2's syntax, and those matches
+   that are entirely the keep pattern; in bytes, where each begins and ends in its string; the first word of
+   each string, and their number. ai.onnx.contrib StringRegexSplitWithOffsets-1. */
+void lower_CONTRIB_StringRegexSplitWithOffsets(lowering *l, const node *n)
+{
+    split_at_matches(l, n, false);
+}
+
+/* The same between matches of a pattern of ECMAScript's syntax, byte by byte. ai.onnx.contrib
+   StringECMARegexSplitWithOffsets-1. */
+void lower_CONTRIB_StringECMARegexSplitWithOffsets(lowering *l, const node *n)
+{
+    split_at_matches(l, n, true);
 }
 
 /* ---- Tables ---------------------------------------------------------------------------------------------- */
