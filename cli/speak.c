@@ -23,12 +23,14 @@ typedef struct settings {
 } settings;
 
 static const cli_option options[] = {
-    OPT_MODEL(
-        "an ONNX model that was imported, a checkpoint (a Hugging Face folder), a job's document, a folder "
-        "with one, or an installed model",
-        .more = CHECKPOINT_IS_KEPT),
+    OPT_MODEL("an ONNX model that was imported or that Piper exported, a checkpoint (a Hugging Face folder), "
+              "a job's "
+              "document, a folder with one, or an installed model",
+              .more = CHECKPOINT_IS_KEPT),
     OPT_FILE("out", out, "FILE", "write a WAV file of one channel; -: to standard output", .letter = 'o'),
-    OPT_INTEGER("seed", seed, "S", 0, 1e15, "seed of what varies in speech (default: 0)"),
+    OPT_INTEGER("seed", seed, "S", 0, 1e15, "seed of what varies in speech (default: 0)",
+                .more =
+                    "Voices of Piper's draw their noise themselves, the same in each run, and take none."),
     OPT_NUMBER("speed", speed, "X", 0.01, 100, "2: twice as fast (default: the model's own)"),
     OPT_NUMBER("length-scale", length_scale, "X", 0.01, 100, "2: half as fast, in place of --speed"),
     OPT_INTEGER("speaker", speaker, "N", 0, 1 << 20,

@@ -148,6 +148,72 @@ def test_what_needs_other_programs_is_refused_by_name(tmp_path, torch):
         sibyl.load_model(folder)
 
 
+# ---- Piper ---------------------------------------------------------------------------------------------------------------
+
+PIPER = "_^$ abcdeh\u0301"
+
+
+def piper_voice(path, torch):
+    """A model with the inputs and the output of Piper's voices, exported by torch, and what it computes."""
+
+    class Voice(torch.nn.Module):
+        def __init__(self, vits):
+            super().__init__()
+            self.vits = vits
+
+        def forward(self, tokens, lengths, scales, speaker):
+            m = self.vits
+            mask = (torch.arange(tokens.shape[1])[None] < lengths[:, None]).unsqueeze(-1).float()
+            said = m.text_encoder(input_ids=tokens, padding_mask=mask)
+            by = m.embed_speaker(speaker).unsqueeze(-1)
+            mask = mask.transpose(1, 2)
+            frames = torch.ceil(torch.exp(m.duration_predictor(said.last_hidden_state.transpose(1, 2), mask, by)) * mask * scales[1])
+            at = torch.arange(frames.sum().long())
+            of = (at[:, None] >= torch.cumsum(frames, -1)[0, 0][None]).long().sum(-1)
+            means, variances = (x[:, of].transpose(1, 2) for x in (said.prior_means, said.prior_log_variances))
+            latents = means + torch.randn_like(means) * torch.exp(variances) * scales[0] + 0 * scales[2]
+            return m.decoder(m.flow(latents, torch.ones_like(latents[:, :1]), by, reverse=True), by).unsqueeze(1)
+
+    vits = small_vits(path.parent / "vits", torch, num_speakers=3, speaker_embedding_size=5, use_stochastic_duration_prediction=False, num_hidden_layers=1,
+                      prior_encoder_num_flows=2, prior_encoder_num_wavenet_layers=1).float()  # fmt: skip
+    voice = Voice(vits).eval()
+    given = (torch.tensor([[1, 0, 3, 0, 2]]), torch.tensor([5]), torch.tensor([0.5, 1, 0.5]), torch.tensor([1]))
+    torch.onnx.export(voice, given, path, dynamo=False, opset_version=15, input_names=["input", "input_lengths", "scales", "sid"], output_names=["output"],
+                      dynamic_axes={"input": {1: "n"}, "output": {3: "t"}})  # fmt: skip
+    return voice
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning", "ignore::torch.jit.TracerWarning")
+def test_voices_of_piper(tmp_path, torch):
+    path = tmp_path / "en.onnx"
+    voice = piper_voice(path, torch)
+    config = {"audio": {"sample_rate": 8000}, "espeak": {"voice": "en-us"}, "inference": {"noise_scale": 0.5, "length_scale": 1.25, "noise_w": 0.7},
+              "phoneme_type": "text", "phoneme_map": {}, "phoneme_id_map": {symbol: [i] for i, symbol in enumerate(PIPER)}, "num_speakers": 3}  # fmt: skip
+    (tmp_path / "en.onnx.json").write_text(json.dumps(config))
+    speak = sibyl.load_model(path, "text-to-speech")
+    ids = [1, 0, *(i for symbol in "bad e\u0301" for i in (PIPER.index(symbol), 0)), 2]
+    found = speak.job.run({"text": "Bad \u00e9", "speaker": 2, "noise_scale": 0})
+    assert (found["tokens"], found["sample_rate"]) == (ids, 8000)
+    with torch.no_grad():
+        expected = voice(torch.tensor([ids]), torch.tensor([len(ids)]), torch.tensor([0, 1.25, 0.7]), torch.tensor([2])).numpy().reshape(-1)
+    assert found["samples"].shape == expected.shape and np.abs(found["samples"] - expected).max() < 2e-5 * np.abs(expected).max()
+    noisy = speak("bad", speaker=2)["samples"]
+    assert np.array_equal(noisy, speak("bad", speaker=2)["samples"]) and not np.array_equal(noisy, speak("bad", speaker=2, noise_scale=0)["samples"])
+    assert speak("bad", speed=0.2)["samples"].size > speak("bad")["samples"].size
+    for options, words in (({"speaker": 3}, "speaker is 3"), ({"phonemes": True}, "no phonemes")):
+        with pytest.raises(sibyl.SibylError, match=words):
+            speak("bad", **options)
+    with pytest.raises(sibyl.SibylError, match=r"U\+007A"):
+        speak("z")
+    (tmp_path / "en.onnx.json").write_text(json.dumps({**config, "phoneme_type": "espeak"}))
+    with pytest.raises(sibyl.SibylError, match="espeak"):
+        sibyl.load_model(path)("bad")
+    assert np.array_equal(sibyl.load_model(path)("bad", phonemes=True, speaker=2)["samples"], noisy)
+
+
+# ---- Refusals ------------------------------------------------------------------------------------------------------------
+
+
 @pytest.mark.parametrize(
     "changed, words",
     [

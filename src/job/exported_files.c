@@ -11,21 +11,29 @@
 
 /* ---- Files --------------------------------------------------------------------------------------------- */
 
-/* The object of a file of the folder; *out is NULL where there is no such file. */
-static sib_code read_object(const char *folder, const char *name, json_t **out, sib_error *err)
+sib_code exported_read_object(const char *path, json_t **out, sib_error *err)
 {
     json_error_t why = {0};
-    char *path = path_join(folder, name), *text = NULL;
+    char *text = NULL;
     size_t size;
+    sib_code code = SIB_OK;
     *out = NULL;
-    sib_code code = path ? SIB_OK : err_memory(err, strlen(folder), "a path");
-    if (code == SIB_OK && !access(path, F_OK) && (code = job_read_file(path, &text, &size, err)) == SIB_OK &&
+    if (!access(path, F_OK) && (code = job_read_file(path, &text, &size, err)) == SIB_OK &&
         !(*out = json_loadb(text, size, 0, &why)))
         code = err_set_at(err, SIB_ERR_FORMAT, (uint64_t)why.position, "%s: line %d: %s", path, why.line,
                           why.text);
     if (*out && !json_is_object(*out))
         code = err_set(err, SIB_ERR_FORMAT, "%s: is no JSON object", path);
     mem_free(text);
+    return code;
+}
+
+/* The object of a file of the folder. */
+static sib_code read_object(const char *folder, const char *name, json_t **out, sib_error *err)
+{
+    char *path = path_join(folder, name);
+    *out = NULL;
+    sib_code code = path ? exported_read_object(path, out, err) : err_memory(err, strlen(folder), "a path");
     mem_free(path);
     return code;
 }

@@ -28,6 +28,9 @@ const char *maker_find_tokenizer(const maker *k, char *found, size_t size);
 /* The tokenizer's path in the document, relative to the model's folder, or as given. kind: NULL where the file says it. */
 sib_code maker_put_tokenizer(const maker *k, const char *kind);
 
+/* A text of a document, in which one that begins with a dollar sign has another before it. */
+json_t *maker_literal(const char *text);
+
 /* standard_speech.c: recognisers with a CTC head, and those with an encoder of samples and a decoder of tokens. */
 bool ctc_fits(const maker *k);
 sib_code ctc_make(const maker *k);
@@ -36,6 +39,9 @@ sib_code seq2seq_make(const maker *k);
 /* The same file: models that speak, in two parts. */
 bool tts_fits(const maker *k);
 sib_code tts_make(const maker *k);
+/* standard_piper.c: voices that Piper exported. */
+bool piper_fits(const maker *k);
+sib_code piper_make(const maker *k);
 /* Puts a list that the metadata hold as text under a key at a path. */
 sib_code maker_put_list(const maker *k, const char *place, const char *key, const char *text);
 

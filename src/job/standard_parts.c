@@ -117,3 +117,8 @@ sib_code maker_put_tokenizer(const maker *k, const char *kind)
         done = maker_put(text, "n_vocab", json_integer(strtoll(n_vocab, NULL, 10)));
     return maker_need(k, done);
 }
+
+json_t *maker_literal(const char *text)
+{
+    return text[0] == '$' ? json_sprintf("$%s", text) : json_string(text);
+}

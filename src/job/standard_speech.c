@@ -13,12 +13,6 @@ bool ctc_fits(const maker *k)
            maker_metadata(k, "blank") && maker_metadata(k, "frame_samples");
 }
 
-/* Texts that stand for others where a document begins with a dollar sign. */
-static json_t *literal_of(const char *text)
-{
-    return text[0] == '$' ? json_sprintf("$%s", text) : json_string(text);
-}
-
 /* Puts a list of texts that the metadata hold in JSON. */
 static sib_code put_texts(const maker *k, const char *key, const char *place)
 {
@@ -28,7 +22,7 @@ static sib_code put_texts(const maker *k, const char *key, const char *place)
     json_array_foreach(texts, i, text)
     {
         fits = fits && json_is_string(text);
-        json_array_append_new(list, fits ? literal_of(json_string_value(text)) : json_null());
+        json_array_append_new(list, fits ? maker_literal(json_string_value(text)) : json_null());
     }
     json_decref(texts);
     if (!fits) {
@@ -53,7 +47,7 @@ static json_t *read_row(const row *r, const char *text)
     case FLAG:
         return json_boolean(!strcmp(text, "true"));
     case TEXT:
-        return literal_of(text);
+        return maker_literal(text);
     default:
         return json_loads(text, JSON_DECODE_ANY, NULL);
     }
@@ -129,7 +123,10 @@ static void leave_out(const maker *k, const char *name, bool everywhere)
     const char *part;
     if (maker_has_input(k, name))
         return;
-    json_object_foreach(calls, part, call) json_object_del(json_object_get(call, "inputs"), name);
+    json_object_foreach(calls, part, call)
+    {
+        json_object_del(json_object_get(call, "inputs"), name);
+    }
     if (everywhere) {
         json_object_del(json_object_get(node, "inputs"), name);
         json_object_del(json_object_get(k->doc, "inputs"), name);

@@ -152,6 +152,76 @@ TEST(recognisers_with_a_decoder)
                 "no standard job");
 }
 
+/* A voice of Piper's: its inputs, and samples that depend on none. */
+static void save_voice(const char *name, bool several)
+{
+    tiny t = tiny_begin();
+    tiny_input(&t, "input", SIB_I64, "B N");
+    tiny_input(&t, "input_lengths", SIB_I64, "B");
+    value_id scales = tiny_input(&t, "scales", SIB_F32, "3");
+    if (several)
+        tiny_input(&t, "sid", SIB_I64, "B");
+    tiny_output(&t, tiny_op(&t, "Identity", scales, NO_VALUE, "output"));
+    save_model(&t, name);
+}
+
+TEST(voices_of_piper)
+{
+    static const char good[] =
+        "{\"audio\": {\"sample_rate\": 8000}, \"espeak\": {\"voice\": \"de\"}, \"inference\": "
+        "{\"noise_scale\": "
+        "0.25, \"length_scale\": 2, \"noise_w\": 0.5}, \"num_speakers\": 3, \"phoneme_map\": {\"x\": "
+        "[\"a\"]}, "
+        "\"phoneme_id_map\": {\"_\": [0], \"^\": [1], \"$\": [2], \"a\": [4], \"A\": [4]}}";
+    static const struct {
+        const char *json;
+        sib_code code;
+        const char *words;
+    } bad[] = {
+        {"[]", SIB_ERR_FORMAT, "v.onnx.json: is no JSON object"},
+        {"{", SIB_ERR_FORMAT, "v.onnx.json: line 1"},
+        {"{}", SIB_ERR_FORMAT, "phoneme_id_map has no id of '_'"},
+        {"{\"phoneme_id_map\": {\"_\": [0], \"^\": [1], \"$\": [2], \"a\": [3, 4]}}", SIB_ERR_UNSUPPORTED,
+         "the phoneme 'a' has not one id"},
+        {"{\"phoneme_id_map\": {\"_\": [0], \"^\": [1], \"$\": [1000000]}}", SIB_ERR_FORMAT, "no id of '$'"},
+        {"{\"phoneme_type\": \"pinyin\", \"phoneme_id_map\": {\"_\": [0], \"^\": [1], \"$\": [2]}}",
+         SIB_ERR_UNSUPPORTED, "phoneme_type is 'pinyin'"},
+        {"{\"phoneme_map\": {\"x\": [\"a\", \"b\"]}, \"phoneme_id_map\": {\"_\": [0], \"^\": [1], \"$\": "
+         "[2]}}",
+         SIB_ERR_UNSUPPORTED, "'x' of phoneme_map"}};
+    sib_error err = SIB_ERROR_INIT;
+    char *text = NULL;
+    save_voice("v.onnx", true);
+    CHECK_FAILS(sib_job_describe(in_folder("v.onnx"), NULL, &text, &err), SIB_ERR_IO, err,
+                "v.onnx.json: says how text becomes ids, and is missing");
+    save_text("v.onnx.json", good);
+    json_t *j = described("v.onnx", NULL);
+    expect_json(j, "kind", "\"text-to-speech\"");
+    expect_json(j, "sample_rate", "8000");
+    expect_json(j, "nodes/0/inputs/vocabulary", "[\"_\", \"^\", \"$$\", \"\", \"a\"]");
+    expect_json(j, "nodes/0/inputs/replaced", "[\"x\", \"a\", \"A\", \"a\"]");
+    expect_json(j, "nodes/0/inputs/blank", "0");
+    expect_json(j, "nodes/0/inputs/begin", "[1]");
+    expect_json(j, "nodes/0/inputs/end", "[2]");
+    expect_json(j, "nodes/0/inputs/phonemizer", "\"espeak (de)\"");
+    expect_json(j, "nodes/1/inputs/rate", "8000");
+    expect_json(j, "nodes/1/inputs/speakers", "3");
+    expect_json(j, "inputs/speed/default", "0.5");
+    expect_json(j, "inputs/noise_scale/default", "0.25");
+    expect_json(j, "inputs/duration_noise_scale/default", "0.5");
+    expect_json(j, "calls/model/inputs/speaker", "\"sid\"");
+    json_decref(j);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        save_text("v.onnx.json", bad[i].json);
+        CHECK_FAILS(sib_job_describe(in_folder("v.onnx"), NULL, &text, &err), bad[i].code, err, bad[i].words);
+    }
+    save_voice("one.onnx", false);
+    save_text("one.onnx.json", good);
+    j = described("one.onnx", NULL);
+    assert_null(at(j, "calls/model/inputs/speaker"));
+    json_decref(j);
+}
+
 /* Logits of ids with a cache, as other programs name them. */
 static tiny exported(const char *more, const char *dims)
 {

@@ -70,7 +70,9 @@ static json_t *bare_tokens(const json_t *vocab, const json_t *config)
     json_t *bare = json_array(), *token;
     const char *key;
     json_object_foreach(json_object_get(config, "added_tokens_decoder"), key, token)
+    {
         add_bare(bare, vocab, text_of(token, "content"));
+    }
     add_bare(bare, vocab, text_of(config, "pad_token"));
     add_bare(bare, vocab, text_of(config, "unk_token"));
     return bare;

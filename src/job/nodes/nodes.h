@@ -29,6 +29,9 @@ const char *step_text(const job_step *s, size_t port, const char *otherwise);
 /* An integer from lo to hi. Errors: SIB_ERR_ARGUMENT naming node and port. */
 sib_code step_count(const job_step *s, size_t port, size_t otherwise, size_t lo, size_t hi, size_t *out,
                     sib_error *err);
+/* A number from lo to hi. Errors: likewise. */
+sib_code step_range(const job_step *s, size_t port, double otherwise, double lo, double hi, double *out,
+                    sib_error *err);
 /* Numbers of a port of numbers or of one number; n is 0 where it is omitted. */
 void step_numbers(const job_step *s, size_t port, const double **data, size_t *n);
 void step_texts(const job_step *s, size_t port, const char *const **data, size_t *n);
@@ -45,6 +48,6 @@ extern const job_op *const job_ops[];
 /* Its rows, each defined in its file. */
 extern const job_op job_op_features, job_op_windows, job_op_spans, job_op_tokenize, job_op_detokenize,
     job_op_sample, job_op_score, job_op_fill, job_op_pool, job_op_call, job_op_loop, job_op_transcribe,
-    job_op_decode, job_op_ctc, job_op_recognise, job_op_spell, job_op_speak;
+    job_op_decode, job_op_ctc, job_op_recognise, job_op_spell, job_op_speak, job_op_say;
 
 #endif

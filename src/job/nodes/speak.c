@@ -50,6 +50,7 @@ typedef struct speaking {
     const job_step *s;
     uint64_t seed;
     int64_t speaker;
+    double noise_scale, duration_scale;
     sib_tensor *said[N_SAID];
     size_t n, channels, frames;
     double *durations; /* (n) frames of each token */
@@ -105,8 +106,7 @@ static sib_code read_tokens(speaking *p, const int32_t *ids, sib_error *err)
     sib_code code = SIB_OK;
     if (speech_call_takes(p->s, CALL_ENCODER, "duration_noise")) {
         noise = mem_alloc(2 * p->n, sizeof *noise);
-        code = noise ? fill_noise(p, IN_DURATION_NOISE, 0, step_number(p->s, IN_DURATION_SCALE, 0.8), 2, p->n,
-                                  noise, err)
+        code = noise ? fill_noise(p, IN_DURATION_NOISE, 0, p->duration_scale, 2, p->n, noise, err)
                      : err_memory(err, 2 * p->n * sizeof *noise, "noise");
         given[n++] = (speech_port){"duration_noise", SIB_F32, 3, noisy, noise};
     }
@@ -160,8 +160,7 @@ static sib_code say_frames(speaking *p, job_step *s, sib_error *err)
     sib_value *flat = NULL;
     size_t count;
     float *latents = size_mul(p->channels, p->frames, &count) ? mem_alloc(count, sizeof *latents) : NULL;
-    sib_code code = latents ? fill_noise(p, IN_NOISE, 1, step_number(s, IN_NOISE_SCALE, 0.667), p->channels,
-                                         p->frames, latents, err)
+    sib_code code = latents ? fill_noise(p, IN_NOISE, 1, p->noise_scale, p->channels, p->frames, latents, err)
                             : err_memory(err, p->frames * sizeof *latents, "frames");
     if (code == SIB_OK) {
         speech_port given[2] = {{"latents", SIB_F32, 3, dims, latents}};
@@ -178,27 +177,25 @@ static sib_code say_frames(speaking *p, job_step *s, sib_error *err)
 
 static sib_code read_options(speaking *p, double *speed, sib_error *err)
 {
-    static const size_t scales[] = {IN_NOISE_SCALE, IN_DURATION_SCALE};
-    size_t seed, speakers, speaker;
-    sib_code code = step_count(p->s, IN_SEED, 0, 0, (size_t)1 << 53, &seed, err);
+    double seed;
+    size_t speakers, speaker;
+    sib_code code = step_range(p->s, IN_SEED, 0, 0, 0x1p53, &seed, err);
     if (code == SIB_OK)
         code = step_count(p->s, IN_SPEAKERS, 1, 1, 1 << 20, &speakers, err);
     if (code == SIB_OK)
         code = step_count(p->s, IN_SPEAKER, 0, 0, speakers - 1, &speaker, err);
+    if (code == SIB_OK)
+        code = step_range(p->s, IN_SPEED, 1, 0.01, 100, speed, err);
+    if (code == SIB_OK)
+        code = step_range(p->s, IN_NOISE_SCALE, 0.667, 0, 100, &p->noise_scale, err);
+    if (code == SIB_OK)
+        code = step_range(p->s, IN_DURATION_SCALE, 0.8, 0, 100, &p->duration_scale, err);
+    if (code == SIB_OK && seed != floor(seed))
+        code = err_set(err, SIB_ERR_ARGUMENT, "%s: seed is %g, expected an integer", p->s->node->name, seed);
     if (code != SIB_OK)
         return code;
-    p->seed = seed;
+    p->seed = (uint64_t)seed;
     p->speaker = (int64_t)speaker;
-    *speed = step_number(p->s, IN_SPEED, 1);
-    if (!(*speed >= 0.01 && *speed <= 100))
-        return err_set(err, SIB_ERR_ARGUMENT, "%s: speed is %g, expected from 0.01 to 100", p->s->node->name,
-                       *speed);
-    for (size_t i = 0; i < 2; i++) {
-        const double scale = step_number(p->s, scales[i], 0);
-        if (!(scale >= 0 && scale <= 100))
-            return err_set(err, SIB_ERR_ARGUMENT, "%s: %s is %g, expected from 0 to 100", p->s->node->name,
-                           p->s->node->inputs[scales[i]].name, scale);
-    }
     return SIB_OK;
 }
 

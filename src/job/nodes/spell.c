@@ -15,6 +15,7 @@ enum {
     IN_BEGIN,
     IN_END,
     IN_LOWER,
+    IN_DECOMPOSED,
     IN_SKIP,
     IN_ASCII,
     IN_REPLACED,
@@ -29,6 +30,7 @@ static const job_port spell_inputs[] = {
     {"begin", SIB_PORT_TOKENS, false, "put before all (none)"},
     {"end", SIB_PORT_TOKENS, false, "put behind all (none)"},
     {"lower_case", SIB_PORT_FLAG, false, "characters without a token are taken in lower case (false)"},
+    {"decomposed", SIB_PORT_FLAG, false, "letters and their marks are characters of their own (false)"},
     {"skip_unknown", SIB_PORT_FLAG, false,
      "characters without a token are left out, and blanks at both ends; otherwise they are an error (false)"},
     {"ascii", SIB_PORT_FLAG, false,
@@ -51,7 +53,7 @@ typedef struct speller {
     size_t n_texts, n_replaced;
     symbol *symbols; /* (n) by character */
     size_t n, capacity;
-    bool lower, skip, ascii;
+    bool lower, decomposed, skip, ascii;
     token_ids found; /* of the text's characters */
 } speller;
 
@@ -122,18 +124,27 @@ static sib_code add_character(speller *p, uint32_t c, sib_error *err)
     return id < 0 ? SIB_OK : ids_add(&p->found, id, err);
 }
 
-static sib_code add_text(speller *p, const char *text, size_t n, sib_error *err)
+/* A character, in lower case where it has no token itself. */
+static sib_code add_lowered(speller *p, uint32_t c, sib_error *err)
+{
+    uint32_t parts[3] = {c};
+    const size_t n = p->lower && token_of(p, c) < 0 ? char_lower(c, parts) : 1;
+    sib_code code = SIB_OK;
+    for (size_t i = 0; i < n && code == SIB_OK; i++)
+        code = add_character(p, parts[i], err);
+    return code;
+}
+
+static sib_code add_text(speller *p, const char *text, size_t size, sib_error *err)
 {
     sib_code code = SIB_OK;
-    for (size_t at = 0, length; at < n && code == SIB_OK; at += length) {
-        uint32_t c[3] = {utf8_next(text + at, n - at, &length)};
-        size_t several = 1;
-        if (c[0] == UTF8_BROKEN)
+    for (size_t at = 0, length; at < size && code == SIB_OK; at += length) {
+        uint32_t parts[4] = {utf8_next(text + at, size - at, &length)};
+        if (parts[0] == UTF8_BROKEN)
             return err_set(err, SIB_ERR_VALUE, "%s: the text is no UTF-8 at byte %zu", p->s->node->name, at);
-        if (p->lower && token_of(p, c[0]) < 0)
-            several = char_lower(c[0], c);
-        for (size_t i = 0; i < several && code == SIB_OK; i++)
-            code = add_character(p, c[i], err);
+        const size_t n = p->decomposed ? char_decompose(parts[0], parts) : 1;
+        for (size_t i = 0; i < n && code == SIB_OK; i++)
+            code = add_lowered(p, parts[i], err);
     }
     return code;
 }
@@ -207,6 +218,7 @@ static sib_code spell_run(job_step *s, sib_error *err)
 {
     speller p = {.s = s,
                  .lower = step_flag(s, IN_LOWER, false),
+                 .decomposed = step_flag(s, IN_DECOMPOSED, false),
                  .skip = step_flag(s, IN_SKIP, false),
                  .ascii = step_flag(s, IN_ASCII, false)};
     const double blank = step_number(s, IN_BLANK, -1);

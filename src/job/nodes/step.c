@@ -30,6 +30,16 @@ sib_code step_count(const job_step *s, size_t port, size_t otherwise, size_t lo,
     return SIB_OK;
 }
 
+sib_code step_range(const job_step *s, size_t port, double otherwise, double lo, double hi, double *out,
+                    sib_error *err)
+{
+    *out = step_number(s, port, otherwise);
+    if (!(*out >= lo && *out <= hi))
+        return err_set(err, SIB_ERR_ARGUMENT, "%s: %s is %g, expected from %g to %g", s->node->name,
+                       s->node->inputs[port].name, *out, lo, hi);
+    return SIB_OK;
+}
+
 void step_numbers(const job_step *s, size_t port, const double **data, size_t *n)
 {
     const sib_port_value *v = s->in[port] ? &s->in[port]->v : NULL;

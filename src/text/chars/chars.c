@@ -70,6 +70,20 @@ bool char_is_chinese(uint32_t c)
     return false;
 }
 
+size_t char_decompose(uint32_t c, uint32_t out[4])
+{
+    utf8proc_int32_t parts[4];
+    int last = UTF8PROC_BOUNDCLASS_START;
+    const utf8proc_ssize_t n =
+        c < UTF8_BROKEN ? utf8proc_decompose_char((utf8proc_int32_t)c, parts, 4, UTF8PROC_DECOMPOSE, &last)
+                        : 0;
+    for (utf8proc_ssize_t i = 0; i < n && n <= 4; i++)
+        out[i] = (uint32_t)parts[i];
+    if (n < 1 || n > 4)
+        out[0] = c;
+    return n < 1 || n > 4 ? 1 : (size_t)n;
+}
+
 size_t char_lower(uint32_t c, uint32_t out[3])
 {
     if (c == 0x130) { /* the only one whose lowercase has two characters (SpecialCasing.txt) */

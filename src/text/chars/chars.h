@@ -13,6 +13,9 @@ bool char_is_mark(uint32_t c);        /* M* */
 bool char_is_control(uint32_t c);     /* Cc, Cf, Co, Cs except tab and line ends */
 bool char_is_chinese(uint32_t c);     /* the ideographs around which BERT puts spaces */
 
+/* Full canonical decomposition: writes at most 4 characters to out and returns their number. */
+size_t char_decompose(uint32_t c, uint32_t out[4]);
+
 /* Full lowercase mapping: writes the characters to out and returns their number. */
 size_t char_lower(uint32_t c, uint32_t out[3]);
 

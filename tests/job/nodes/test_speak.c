@@ -71,6 +71,7 @@ TEST(characters_become_tokens)
     spells(", \"blank\": 0, \"bare\": [3]", "abba", 8, (int32_t[]){0, 1, 0, 3, 3, 0, 1, 0});
     spells(", \"blank\": 0, \"begin\": [7], \"end\": [7, 7]", "a", 6, (int32_t[]){7, 0, 1, 0, 7, 7});
     spells(", \"skip_unknown\": true", " ?a z b! ", 4, (int32_t[]){1, 2, 2, 3});
+    spells(", \"decomposed\": true, \"skip_unknown\": true", "\xc3\xa1x", 2, (int32_t[]){1, 7});
     spells(", \"replaced\": [\"e\", \"\\u00e9\", \"c\", \"a\"]", "ceb", 3, (int32_t[]){1, 6, 3});
 }
 
