@@ -380,6 +380,12 @@ LATENT = dict(vocab_size=256, hidden_size=72, intermediate_size=88, moe_intermed
 LFM2 = dict(vocab_size=256, hidden_size=72, intermediate_size=100, num_hidden_layers=4, num_attention_heads=6, num_key_value_heads=2, conv_L_cache=4,
             max_position_embeddings=256, layer_types=["conv", "full_attention", "conv", "full_attention"])  # fmt: skip
 MAMBA2 = dict(vocab_size=256, hidden_size=48, state_size=10, num_hidden_layers=3, num_heads=6, head_dim=16, chunk_size=8, **BASIC)
+BAMBA = dict(vocab_size=256, hidden_size=48, intermediate_size=88, num_hidden_layers=4, num_attention_heads=6, num_key_value_heads=2, mamba_n_heads=8, mamba_d_head=12,
+             mamba_n_groups=2, mamba_d_state=10, mamba_d_conv=3, mamba_expand=2, mamba_chunk_size=8, max_position_embeddings=256, **BASIC)  # fmt: skip
+GRANITE_HYBRID = dict(BAMBA, shared_intermediate_size=36, intermediate_size=28, embedding_multiplier=3.0, residual_multiplier=0.6, attention_multiplier=0.3, logits_scaling=2.5,
+                      layer_types=["linear_attention", "full_attention", "linear_attention", "full_attention"])  # fmt: skip
+FALCON_H1 = dict(BAMBA, mamba_d_ssm=96, embedding_multiplier=3.0, lm_head_multiplier=0.4, mlp_multipliers=[0.7, 1.3], key_multiplier=0.8, attention_in_multiplier=1.2,
+                 attention_out_multiplier=0.9, ssm_multipliers=[0.35, 0.25, 0.7, 0.5, 0.4], ssm_in_multiplier=0.6, ssm_out_multiplier=0.4)  # fmt: skip
 HYBRID = {  # latent attention, and layers with states among those with a cache
     "deepseek-v2": ("DeepseekV2", dict(LATENT, n_group=4, topk_group=2, topk_method="group_limited_greedy", routed_scaling_factor=1.5, rope_parameters=dict(YARN, mscale=0.7, mscale_all_dim=0.9))),
     "deepseek-v2-lite": ("DeepseekV2", dict(LATENT, q_lora_rank=None)),
@@ -393,8 +399,17 @@ HYBRID = {  # latent attention, and layers with states among those with a cache
                                      full_attention_interval=3, mlp_only_layers=[1], rope_parameters=PART)),
     "mamba2": ("Mamba2", dict(MAMBA2, n_groups=2, conv_kernel=3, use_bias=True)),
     "mamba2-limits": ("Mamba2", dict(MAMBA2, n_groups=1, use_conv_bias=False, time_step_limit=(0.5, 1.5), tie_word_embeddings=True)),
+    "bamba": ("Bamba", dict(BAMBA, attn_layer_indices=[1, 3], mamba_proj_bias=True)),
+    "granite-moe-hybrid": ("GraniteMoeHybrid", dict(GRANITE_HYBRID, num_local_experts=5, num_experts_per_tok=2, position_embedding_type="rope")),
+    "granite-hybrid": ("GraniteMoeHybrid", dict(GRANITE_HYBRID, num_local_experts=0, mamba_conv_bias=False, tie_word_embeddings=True)),
+    "falcon-h1": ("FalconH1", FALCON_H1),
+    "falcon-h1-norm": ("FalconH1", dict(FALCON_H1, mamba_rms_norm=True, projectors_bias=True, mamba_conv_bias=False)),
+    "falcon-h1-gated": ("FalconH1", dict(FALCON_H1, mamba_rms_norm=True, mamba_norm_before_gate=False)),
+    "jamba": ("Jamba", dict(vocab_size=256, hidden_size=48, intermediate_size=44, num_hidden_layers=4, num_attention_heads=6, num_key_value_heads=2, num_experts=5,
+                            num_experts_per_tok=2, expert_layer_period=2, expert_layer_offset=1, attn_layer_period=3, attn_layer_offset=1, mamba_d_state=10, mamba_d_conv=3,
+                            mamba_dt_rank=7, **BASIC)),
 }  # fmt: skip
-STATES = ("mamba2",)  # kinds begin with these
+STATES = ("mamba2", "bamba", "granite", "falcon-h1")  # kinds begin with these
 
 
 def hybrid_model(kind, torch, transformers):
@@ -404,7 +419,7 @@ def hybrid_model(kind, torch, transformers):
     for name, buffer in model.named_buffers():
         if name.endswith("bias"):  # which experts a token chooses
             buffer.copy_(0.2 * torch.randn_like(buffer))
-    if "moe" in kind or "deepseek" in kind or kind == "qwen3-next":
+    if "moe" in kind or "deepseek" in kind or kind in ("qwen3-next", "jamba"):
         model.set_experts_implementation("eager")  # the others know no float64
     return family, config, model
 

@@ -59,7 +59,10 @@ static sib_code make_template(pieces_document *d, json_t *out)
         code = add_around(d, &d->rule->after[i], single, tokens);
     json_t *made = json_pack("{s:s, s:o, s:o}", "type", "TemplateProcessing", "single", single,
                              "special_tokens", tokens);
-    return code == SIB_OK && json_object_set_new(out, "post_processor", made) ? pieces_no_memory(d) : code;
+    if (code == SIB_OK)
+        return json_object_set_new(out, "post_processor", made) ? pieces_no_memory(d) : SIB_OK;
+    json_decref(made);
+    return code;
 }
 
 /* ---- Texts before the file sees them --------------------------------------------------------------------- */

@@ -7,15 +7,11 @@
 #include <math.h>
 #include <string.h>
 
-static const char *const ignored[] = {"*.rotary_emb.inv_freq",
-                                      "rope_freqs.weight",
-                                      "rope_factors_*.weight",
-                                      "*.attention.bias",
-                                      "*.attention.masked_bias",
-                                      "*.attn.bias",
-                                      "*.attn.masked_bias",
-                                      "mtp.*",
-                                      NULL};
+static const char *const ignored[] = {"*.rotary_emb.inv_freq",   "rope_freqs.weight",
+                                      "rope_factors_*.weight",   "*.attention.bias",
+                                      "*.attention.masked_bias", "*.attn.bias",
+                                      "*.attn.masked_bias",      "mtp.*",
+                                      "*.mamba.mup_vector",      NULL};
 
 static bool is_gguf(const checkpoint *c)
 {
@@ -30,7 +26,8 @@ static bool is_hugging_face(const checkpoint *c)
         "model.layers.0.self_attn.o_proj.weight",      "gpt_neox.layers.0.attention.dense.weight",
         "transformer.h.0.self_attention.dense.weight", "model.decoder.layers.0.fc1.weight",
         "transformer.h.0.attn.q_proj.weight",          "transformer.blocks.0.attn.Wqkv.weight",
-        "model.layers.0.operator_norm.weight",         "model.layers.0.linear_attn.out_proj.weight"};
+        "model.layers.0.operator_norm.weight",         "model.layers.0.linear_attn.out_proj.weight",
+        "model.layers.0.mamba.out_proj.weight"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (checkpoint_find(c, names[i]) || (i && checkpoint_find(c, strchr(names[i], '.') + 1)))
             return true;
@@ -169,6 +166,12 @@ static void check_numbers(build *b, const text_decoder *m)
                {"the cap of attention", m->attention_cap},
                {"the cap of logits", m->logits_cap},
                {"the scale of experts' shares", m->shares_scale},
+               {"the scale of what attention reads", m->attention_in},
+               {"the scale of what attention makes", m->attention_out},
+               {"the scale of what states read", m->states.in_scale},
+               {"the scale of what states make", m->states.out_scale},
+               {"the scale of gates", m->gate_scale},
+               {"the scale of what MLPs make", m->mlp_scale},
                {"the bound of queries, keys and values", m->qkv_clip},
                {"the largest slope (alibi_bias_max)", m->alibi.max}};
     for (size_t i = 0; b->code == SIB_OK && i < sizeof all / sizeof *all; i++)
@@ -189,6 +192,10 @@ static text_decoder read_dims(build *b, const text_config *t, const text_family 
                       .embedding_scale = 1,
                       .residual_scale = 1,
                       .shares_scale = 1,
+                      .attention_in = 1,
+                      .attention_out = 1,
+                      .gate_scale = 1,
+                      .mlp_scale = 1,
                       .logits_scale = 1};
     m.layers = arena_alloc(b->m->arena, (size_t)m.n_layers + 1, sizeof *m.layers);
     if (!m.layers) {

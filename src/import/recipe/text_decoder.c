@@ -119,9 +119,15 @@ static value_id attention(build *b, const text_decoder *m, value_id y, const tex
     return projection(b, y, build_text(b, "%s.o_proj", name), m->heads * m->size, m->d, m->o_bias, 0);
 }
 
+static value_id beside(build *b, const text_decoder *m, value_id y, const text_place *p)
+{
+    value_id states = text_state_space(b, m, y, p), seen = attention(b, m, scaled(b, y, m->attention_in), p);
+    return build_add(b, states, scaled(b, seen, m->attention_out));
+}
+
 static value_id (*const mixers[TEXT_MIXERS])(build *b, const text_decoder *m, value_id y,
-                                             const text_place *p) = {attention, text_latent, text_short_conv,
-                                                                     text_delta_rule, text_state_space};
+                                             const text_place *p) = {
+    attention, text_latent, text_short_conv, text_delta_rule, text_state_space, text_mamba, beside};
 
 /* ---- The MLP ------------------------------------------------------------------------------------------- */
 
@@ -162,8 +168,8 @@ static value_id mlp_of(build *b, const text_decoder *m, value_id y, const char *
         parts[0] = product(b, y, name, "gate_proj", end, m->d, hidden);
         parts[1] = product(b, y, name, "up_proj", end, m->d, hidden);
     }
-    y = build_mul(b, build_activate(b, m->activation, parts[0]), parts[1]);
-    return product(b, y, name, "down_proj", end, hidden, m->d);
+    y = build_mul(b, build_activate(b, m->activation, scaled(b, parts[0], m->gate_scale)), parts[1]);
+    return scaled(b, product(b, y, name, "down_proj", end, hidden, m->d), m->mlp_scale);
 }
 
 /* ---- Experts ------------------------------------------------------------------------------------------- */
@@ -282,12 +288,13 @@ static value_id embedded(build *b, const text_decoder *m, value_id x, value_id t
 static build_rotary *place_keys(build *b, const text_decoder *m, const text_layer *l, value_id tokens,
                                 build_attention *cache, shared *s)
 {
-    build_rotary *r = l->angles < 0 ? NULL : &s->rotary[l->angles];
+    const bool rotates = l->angles >= 0;
+    build_rotary *r = &s->rotary[rotates ? l->angles : 0];
     if (m->alibi.max != 0 && s->biases == NO_VALUE)
         s->biases = build_biases(b, tokens, cache->past_k, m->heads, &m->alibi);
-    if (r && !r->half)
+    if (rotates && !r->half)
         *r = build_cos_sin(b, tokens, cache->past_k, &m->angles[l->angles], (size_t)m->half);
-    if (r)
+    if (rotates)
         r->interleaved = m->pairs_beside;
     if (l->window && s->window != l->window) {
         s->window = l->window;
@@ -295,13 +302,14 @@ static build_rotary *place_keys(build *b, const text_decoder *m, const text_laye
     }
     cache->mask_added = s->biases != NO_VALUE;
     cache->mask = cache->mask_added ? s->biases : l->window ? s->mask : NO_VALUE;
-    return r;
+    return rotates ? r : NULL;
 }
 
 static value_id layer(build *b, const text_decoder *m, int64_t i, value_id x, value_id tokens, shared *s)
 {
     const text_layer *l = &m->layers[i];
-    const bool latent = l->mixer == TEXT_LATENT, cached = latent || l->mixer == TEXT_ATTENTION;
+    const bool latent = l->mixer == TEXT_LATENT,
+               cached = latent || l->mixer == TEXT_ATTENTION || l->mixer == TEXT_BESIDE;
     const int64_t kv_heads = latent ? 1 : m->kv_heads;
     build_attention cache = {.size = m->size,
                              .value_size = latent ? m->rank : 0,

@@ -24,13 +24,25 @@ typedef enum text_mixer {
     TEXT_CONV,   /* a short convolution (LFM2) */
     TEXT_DELTA,  /* a gated delta rule (Qwen3-Next) */
     TEXT_STATES, /* a selective state space (Mamba 2) */
+    TEXT_MAMBA,  /* a selective state space without heads (Mamba, Jamba) */
+    TEXT_BESIDE, /* attention and a selective state space, whose results are added (Falcon-H1) */
     TEXT_MIXERS
 } text_mixer;
+
+/* Where a state space's result is normalised. */
+typedef enum text_states_norm {
+    TEXT_STATES_GATED,
+    TEXT_STATES_BEFORE_GATE,
+    TEXT_STATES_PLAIN
+} text_states_norm;
 
 /* Mamba 2's mixer: heads, in groups whose heads share what goes in and comes out. */
 typedef struct text_states {
     int64_t heads, size, groups, width; /* size: of a head; width: of its state, which is [size, width] */
     double min_step, max_step;          /* bounds of the time that a token takes; 0 and above FLT_MAX: none */
+    text_states_norm norm;
+    double in_scale, out_scale; /* of what it reads and makes; 1: none */
+    const double *scales; /* (5) of the gate, what goes in, its rows in and out, and steps; NULL: none */
 } text_states;
 
 typedef struct text_layer {
@@ -78,12 +90,15 @@ typedef struct text_decoder {
     int64_t first_position; /* its row of the first token */
     double embedding_scale, residual_scale, logits_scale; /* 1: none */
     double attention_scale;                               /* 0: 1 / sqrt(size) */
-    double attention_cap, logits_cap;                     /* x becomes cap tanh(x / cap); 0: no cap */
-    int64_t q_permuted, k_permuted; /* heads whose halves are interleaved in the file, or 0 */
-    build_angles angles[2];         /* of which layers choose; inverse NULL: none */
-    int64_t half;                   /* pairs of a head that are rotated, of size / 2 */
-    bool pairs_beside;              /* those pairs lie beside each other, as build_rotary's interleaved */
-    text_layer *layers;             /* (n_layers) */
+    double attention_in, attention_out, gate_scale,
+        mlp_scale;                    /* of what attention reads and makes, of gates and results
+                                                                  of MLPs; 1: none */
+    double attention_cap, logits_cap; /* x becomes cap tanh(x / cap); 0: no cap */
+    int64_t q_permuted, k_permuted;   /* heads whose halves are interleaved in the file, or 0 */
+    build_angles angles[2];           /* of which layers choose; inverse NULL: none */
+    int64_t half;                     /* pairs of a head that are rotated, of size / 2 */
+    bool pairs_beside;                /* those pairs lie beside each other, as build_rotary's interleaved */
+    text_layer *layers;               /* (n_layers) */
 } text_decoder;
 
 /* Builds tokens [B, N], at [M], past_k.i, past_v.i [B, kv_heads, P, size] -> logits [B, M, n_vocab], present_k.i, present_v.i

@@ -190,6 +190,12 @@ static void set_granite_moe(const text_config *t, text_decoder *m)
     m->normalized = true;
 }
 
+static void set_granite_hybrid(const text_config *t, text_decoder *m)
+{
+    set_granite(t, m);
+    text_set_granite_hybrid(t, m);
+}
+
 static void set_layer_norms(const text_config *t, text_decoder *m, const char *epsilon)
 {
     m->norm = TEXT_NORM_LAYER;
@@ -380,6 +386,10 @@ static const text_family families[] = {
     {"lfm2", NULL, text_set_lfm2, NULL, false, NULL, text_names_lfm2},
     {"lfm2_moe", NULL, text_set_lfm2, NULL, false, NULL, text_names_lfm2},
     {"qwen3_next", NULL, text_set_qwen3_next, NULL, false, NULL, NULL},
+    {"bamba", NULL, text_set_bamba, NULL, false, NULL, text_names_bamba},
+    {"granitemoehybrid", NULL, set_granite_hybrid, NULL, false, NULL, text_names_granite_moe},
+    {"falcon_h1", NULL, text_set_falcon_h1, NULL, false, NULL, text_names_bamba},
+    {"jamba", NULL, text_set_jamba, NULL, false, NULL, text_names_bamba},
 };
 #define N_FAMILIES (sizeof families / sizeof *families)
 

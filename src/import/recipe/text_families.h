@@ -19,6 +19,11 @@ void text_set_deepseek2(const text_config *t, text_decoder *m);
 void text_set_deepseek3(const text_config *t, text_decoder *m);
 void text_set_lfm2(const text_config *t, text_decoder *m);
 void text_set_qwen3_next(const text_config *t, text_decoder *m);
+/* Those of text_state_families.c. */
+void text_set_bamba(const text_config *t, text_decoder *m);
+void text_set_granite_hybrid(const text_config *t, text_decoder *m); /* but for Granite's scales */
+void text_set_falcon_h1(const text_config *t, text_decoder *m);
+void text_set_jamba(const text_config *t, text_decoder *m);
 
 typedef struct text_family {
     const char *type;         /* Hugging Face's model_type */

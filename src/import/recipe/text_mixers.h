@@ -26,6 +26,9 @@ value_id text_short_conv(build *b, const text_decoder *m, value_id y, const text
 value_id text_delta_rule(build *b, const text_decoder *m, value_id y, const text_place *p);
 /* A selective state space with a gate (Dao and Gu 2024). States: conv, and ssm [B, heads, size, width]. */
 value_id text_state_space(build *b, const text_decoder *m, value_id y, const text_place *p);
+/* The same without heads (Gu and Dao 2023), whose steps and rows are normalised (Lieber et al. 2024). States: conv, and ssm
+   [B, inner, width]. */
+value_id text_mamba(build *b, const text_decoder *m, value_id y, const text_place *p);
 
 /* Sets what the weights of such a layer, called `first`, and config.json say of it. */
 void text_states_read(build *b, text_states *s, const char *first, int64_t groups);

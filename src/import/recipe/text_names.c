@@ -92,6 +92,18 @@ const build_rename text_names_granite_moe_newer[] = {
     {".mlp.shared_expert.down_proj", ".shared_mlp.output_linear"},
     {NULL, NULL},
 };
+const build_rename text_names_granite_dense[] = {
+    {".mlp.gate_up_proj", ".shared_mlp.input_linear"},
+    {".mlp.down_proj", ".shared_mlp.output_linear"},
+    {NULL, NULL},
+};
+const build_rename text_names_bamba[] = {
+    {"model.norm", "model.final_layernorm"},
+    {".post_attention_layernorm", ".pre_ff_layernorm"},
+    {".mlp.gate.", ".feed_forward.router."},
+    {".mlp", ".feed_forward"},
+    {NULL, NULL},
+};
 const build_rename text_names_opt[] = {
     {"model.embed_tokens", "model.decoder.embed_tokens"},
     {"model.positions", "model.decoder.embed_positions"},

@@ -12,6 +12,7 @@ void text_states_read(build *b, text_states *s, const char *first, int64_t group
     const int64_t inner = build_dim(b, build_text(b, "%s.out_proj.weight", first), 1),
                   convolved = build_dim(b, build_text(b, "%s.conv1d.weight", first), 0);
     const fact *limits = checkpoint_fact(b->c, "time_step_limit");
+    s->in_scale = s->out_scale = 1;
     s->min_step = 0;
     s->max_step = DBL_MAX;
     if (limits && limits->list && limits->n == 2 &&
@@ -55,6 +56,17 @@ static value_id step_of(build *b, const text_states *s, value_id x, const char *
     return x;
 }
 
+/* The scales of all that in_proj makes, [2 inner + 2 rows + heads]. */
+static value_id scales_of(build *b, const text_states *s)
+{
+    const int64_t inner = s->heads * s->size, rows = s->groups * s->width,
+                  sizes[] = {inner, inner, rows, rows, s->heads};
+    value_id parts[5];
+    for (size_t i = 0; i < 5; i++)
+        parts[i] = build_2(b, "Expand", build_float(b, s->scales[i]), build_int(b, sizes[i]));
+    return build_concat(b, 0, 5, parts);
+}
+
 value_id text_state_space(build *b, const text_decoder *m, value_id y, const text_place *p)
 {
     const text_states *s = &m->states;
@@ -62,7 +74,11 @@ value_id text_state_space(build *b, const text_decoder *m, value_id y, const tex
     const int64_t inner = s->heads * s->size, rows = s->groups * s->width,
                   sizes[] = {inner, inner + 2 * rows, s->heads}, widths[] = {inner, rows, rows};
     value_id parts[3], given[3]; /* a gate, what is convolved, steps; what goes in, and its rows in and out */
+    if (s->in_scale != 1)
+        y = build_mul(b, y, build_float(b, s->in_scale));
     y = text_linear(b, y, build_text(b, "%s.in_proj", name), m->d, sizes[0] + sizes[1] + sizes[2]);
+    if (s->scales)
+        y = build_mul(b, y, scales_of(b, s));
     build_split_as(b, y, -1, 3, sizes, parts);
     y = build_causal_conv(b, parts[1], build_text(b, "%s.conv1d", name), sizes[1], p->layer, "B");
     build_split_as(b, build_silu(b, y), -1, 3, widths, given);
@@ -81,7 +97,12 @@ value_id text_state_space(build *b, const text_decoder *m, value_id y, const tex
     value_id past =
         build_mul(b, build_reshape(b, given[0], 4, (const int64_t[]){0, 0, s->heads, s->size}), skip);
     y = build_add(b, y, build_reshape(b, past, 3, (const int64_t[]){0, 0, inner}));
+    const char *norm = build_text(b, "%s.norm.weight", name);
+    if (s->norm == TEXT_STATES_BEFORE_GATE)
+        y = norm_of_groups(b, m, y, norm);
     y = build_mul(b, y, build_silu(b, parts[0]));
-    y = norm_of_groups(b, m, y, build_text(b, "%s.norm.weight", name));
-    return text_linear(b, y, build_text(b, "%s.out_proj", name), inner, m->d);
+    if (s->norm == TEXT_STATES_GATED)
+        y = norm_of_groups(b, m, y, norm);
+    y = text_linear(b, y, build_text(b, "%s.out_proj", name), inner, m->d);
+    return s->out_scale == 1 ? y : build_mul(b, y, build_float(b, s->out_scale));
 }
