@@ -209,8 +209,33 @@ def beams(x, w, b, mask, past, bias, used, width, cache):
     return [there[0], np.concatenate([past, there[1][:, :, :, past.shape[3]:]], 3)]
 
 
+def in_groups(past):
+    """The keys of a buffer [2, B, N, M, D] as [B, N, D / 4, M, 4]."""
+    shape = past.shape[1:]
+    keys = past[0].reshape(*shape[:3], -1, 4).transpose(0, 1, 3, 2, 4).reshape(shape)
+    return np.stack([keys, past[1]])
+
+
+def of_groups(past):
+    b, n, m, d = past.shape[1:]
+    return np.stack([past[0].reshape(b, n, d // 4, m, 4).transpose(0, 1, 3, 2, 4).reshape(b, n, m, d), past[1]])
+
+
+def shared(x, w, b, mask, past, bias, used):
+    """Attention of onnxruntime over the rows of a buffer that are used."""
+    plain = of_groups(past)
+    inputs = [x, w, b, mask, np.ascontiguousarray(plain[:, :, :, : used[0]]), bias]
+    there = run(peer("onnxruntime"), case(MS, "Attention", inputs, n_out=2, num_heads=2))
+    plain[:, :, :, : used[0] + 1] = there[1]
+    return [there[0], in_groups(plain)]
+
+
 X_LAST, W, B, Z = f(2, 5, 6, 4), f(6, 2, 3, 3), f(6), f(2, 5, 6, 6)
 GAMMA, BETA = f(4), f(4)
+OWN = np.random.default_rng(18)
+SHARED = [(*(OWN.uniform(-2, 2, dims).astype(np.float32) for dims in ((3, 1, 6), (6, 48), (48,))), mask,
+           OWN.uniform(-2, 2, (2, 3, 2, 9, 8)).astype(np.float32), None, used)
+          for mask, used in ((None, 5), (OWN.integers(0, 2, (3, 9)).astype(np.int32), 8), (None, 0))]  # fmt: skip
 Q8, Q8B = i(-128, 128, 2, 3, dtype=np.int8), i(0, 256, 3, dtype=np.uint8)
 DEFINED = [
     (case(MS, "GroupNorm", [X_LAST, GAMMA, BETA], groups=2, activation=1),
@@ -242,6 +267,8 @@ DEFINED = [
     (case(MS, "DecoderMaskedSelfAttention", [f(6, 1, 8), f(8, 24), f(24), i(0, 2, 6, 4, dtype=np.int32), f(2, 6, 2, 3, 4),
           None, one([3], np.int32), one([3], np.int32), i(0, 3, 2, 3, 7, dtype=np.int32)], n_out=2, num_heads=2),
      beams),
+    *[(case(MS, "DecoderMaskedSelfAttention", [x, w, b, mask, past, bias, one([used], np.int32)], n_out=2, num_heads=2,
+            past_present_share_buffer=1), shared) for x, w, b, mask, past, bias, used in SHARED],
     (case("", "GivenTensorFill", [], values=[1.0, 2.0, 3.0, 4.0], shape=[2, 2]),
      lambda: np.array([[1, 2], [3, 4]], np.float32)),
 ]  # fmt: skip

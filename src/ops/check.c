@@ -26,6 +26,7 @@ static const struct {
     {"com.microsoft", "EmbedLayerNormalization", 1u << 1 | 1u << 4},
     {"com.microsoft", "QEmbedLayerNormalization", 1u << 1 | 1u << 4 | 1u << 7 | 1u << 10 | 1u << 15},
     {"com.microsoft", "GroupQueryAttention", 1u << 1 | 1u << 2 | 1u << 3 | 1u << 4},
+    {"com.microsoft", "DecoderMaskedSelfAttention", 1u << 3},
     {"com.microsoft", "SparseAttention", 1u << 1 | 1u << 2},
     {"com.microsoft", "MoE", 1u << 3},
     {"com.microsoft", "QMoE", 1u << 3 | 1u << 4},

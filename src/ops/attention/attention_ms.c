@@ -179,7 +179,28 @@ static mval half_of(lowering *l, mval past, int64_t i)
 /* Indices of the inputs of Attention and QAttention. */
 typedef struct projected_inputs {
     size_t mask, past, attention_bias, past_length, cache;
+    bool grouped; /* a shared buffer has its keys as grouped_keys says */
 } projected_inputs;
+
+/* Keys [B, N, M, D] from or to the order that DecoderMaskedSelfAttention has in a shared buffer: [B, N, D / x, M, x], x
+   elements of the file's dtype being 16 bytes. */
+static mval grouped_keys(lowering *l, mval keys, size_t past, bool to)
+{
+    static const int64_t exchanged[5] = {0, 1, 3, 2, 4};
+    size_t bits = sib_dtype_bits(l->source->values[l->node->inputs.ids[past]].type.dtype);
+    dim dims[SIB_MAX_RANK];
+    int64_t width = m_dims(l, keys, dims) == 4 ? m_number(l, dims[3]) : 0, x = bits ? 128 / (int64_t)bits : 1;
+    if (l_ok(l) && (width < 1 || width % x))
+        return l_fail(l, SIB_ERR_ARGUMENT, "heads of %lld elements are no groups of %lld", (long long)width,
+                      (long long)x);
+    if (!l_ok(l))
+        return MVAL_NONE;
+    dim groups = d_const(l, width / x), each = d_const(l, x);
+    dim rows[5] = {dims[0], dims[1], dims[2], groups, each},
+        stored[5] = {dims[0], dims[1], groups, dims[2], each};
+    mval apart = m_transpose(l, m_reshape(l, keys, 5, to ? rows : stored), exchanged);
+    return m_reshape(l, apart, 4, dims);
+}
 
 /* Attention on the projected input all = X W + b: [B, S, q + k + v] in the dtype of the outputs. */
 static void attend_projected(lowering *l, const node *n, mval all, const projected_inputs *in)
@@ -193,8 +214,13 @@ static void attend_projected(lowering *l, const node *n, mval all, const project
     cut_projected(l, all, widths, spec.num_heads, part);
     bool shared = spec.past_present_share_buffer;
     mval used = shared ? number_input(l, in->past_length) : MVAL_NONE;
-    for (int i = 0; i < 2; i++)
-        y[i] = ms_append_past(l, half_of(l, past, i), used, part[1 + i], &present[i]);
+    for (int i = 0; i < 2; i++) {
+        bool grouped = !i && shared && in->grouped;
+        mval before = half_of(l, past, i);
+        before = grouped ? grouped_keys(l, before, in->past, false) : before;
+        y[i] = ms_append_past(l, before, used, part[1 + i], &present[i]);
+        present[i] = grouped ? grouped_keys(l, present[i], in->past, true) : present[i];
+    }
     for (int i = 0; i < 2 && in->cache != SIZE_MAX && l_has(l, in->cache); i++)
         y[i] = ms_follow_beams(l, y[i], l_in(l, in->cache), out[1]);
     ms_scores s = ms_scores_of(n);
@@ -224,26 +250,23 @@ static void attend_input(lowering *l, const node *n, const projected_inputs *in)
 /* X W + b split into heads of Q, K and V; softmax(scale Q K^T + masks) V. com.microsoft Attention-1. */
 void lower_MS_Attention(lowering *l, const node *n)
 {
-    static const projected_inputs in = {3, 4, 5, 6, SIZE_MAX};
+    static const projected_inputs in = {3, 4, 5, 6, SIZE_MAX, false};
     attend_input(l, n, &in);
 }
 
-/* Attention-1 for one token of each sequence, or of each beam of a search. Shared buffers, whose keys its schema has in
-   another order, are refused. com.microsoft DecoderMaskedSelfAttention-1. */
+/* Attention-1 for one token of each sequence, or of each beam of a search. A shared buffer has its keys in groups of 16
+   bytes. com.microsoft DecoderMaskedSelfAttention-1. */
 void lower_MS_DecoderMaskedSelfAttention(lowering *l, const node *n)
 {
-    static const projected_inputs in = {3, 4, 5, 6, 8};
-    l_declare(l, 0, m_dtype(l, l_in(l, 0)), 0, NULL);
-    l_declare(l, 1, m_dtype(l, l_in(l, 0)), 0, NULL);
-    if (!refuse(l, spec_attention_ms(n).past_present_share_buffer, "past_present_share_buffer"))
-        attend_input(l, n, &in);
+    static const projected_inputs in = {3, 4, 5, 6, 8, true};
+    attend_input(l, n, &in);
 }
 
 /* Attention-1 with quantized X and W, both dequantized before the product. com.microsoft QAttention-1. */
 void lower_MS_QAttention(lowering *l, const node *n)
 {
     attention_ms_spec spec = spec_attention_ms(n);
-    static const projected_inputs in = {5, 8, SIZE_MAX, SIZE_MAX, SIZE_MAX};
+    static const projected_inputs in = {5, 8, SIZE_MAX, SIZE_MAX, SIZE_MAX, false};
     mval bias = l_in(l, 2);
     sib_dtype dtype = m_dtype(l, bias);
     l_declare(l, 0, dtype, 0, NULL);

@@ -31,15 +31,15 @@ void lower_MS_WordConvEmbedding(lowering *l, const node *n)
 {
     word_embedding_spec spec = spec_word_embedding(n);
     mval words = l_in(l, 0), w = l_in(l, 1), table = l_in(l, 3), none = m_scalar_int(l, SIB_I32, 0);
-    if (!elem_takes(l, words, "Sequence", ELEM(SIB_I32)) || !elem_takes(l, w, "W", ELEM(SIB_F32)))
+    if (!elem_takes(l, words, "Sequence", ELEM(SIB_I32)) || !elem_takes(l, w, "W", ELEM_FLOATS))
         return;
-    elem_declare(l, SIB_F32);
+    elem_declare(l, m_dtype(l, w));
     if (m_rank(l, words) != 2 || m_rank(l, w) != 4 || m_rank(l, table) != 2)
         l_fail(l, SIB_ERR_ARGUMENT, "Sequence, W and C have ranks %d, %d and %d, expected 2, 4 and 2",
                m_rank(l, words), m_rank(l, w), m_rank(l, table));
     if (!l_ok(l))
         return;
-    l_declare(l, 0, SIB_F32, 2, (dim[]){m_dim(l, words, 0), m_dim(l, w, 0)});
+    l_declare(l, 0, m_dtype(l, w), 2, (dim[]){m_dim(l, words, 0), m_dim(l, w, 0)});
     int64_t letters = m_size(l, words, 1), k = m_size(l, w, 2);
     check_words(l, &spec, w, table, letters);
     if (!l_ok(l))

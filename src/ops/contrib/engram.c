@@ -160,7 +160,7 @@ void lower_MS_NGramHashMapping(lowering *l, const node *n)
 {
     ngrams g = ngrams_of(n, 1);
     mval ids = l_in(l, NGRAM_IDS);
-    dim dims[SIB_MAX_RANK];
+    dim dims[SIB_MAX_RANK] = {DIM_NONE, DIM_NONE};
     l_declare(l, 0, m_dtype(l, ids), 3, (dim[]){DIM_NONE, DIM_NONE, DIM_NONE});
     l_declare(l, 1, m_dtype(l, ids), 2, (dim[]){DIM_NONE, d_const(l, g.history)});
     if (l_ok(l) && m_dims(l, ids, dims) != 2)

@@ -364,9 +364,9 @@ void lower_MS_MatMulFpQ4(lowering *l, const node *n)
     int64_t type = spec_matmul_q4(n).blk_quant_type, block = type == 2 ? 64 : 32, zeros = type == 1 ? 1 : 0;
     mval a = l_in(l, 0), blob = l_in(l, 1);
     int64_t shape[2] = {1, 1}, rows, size, given, bytes = 4 + zeros + block / 2;
-    if (!elem_takes(l, a, "A", ELEM(SIB_F32)) || !elem_takes(l, blob, "B", ELEM(SIB_U8)))
+    if (!elem_takes(l, a, "A", ELEM_FLOATS) || !elem_takes(l, blob, "B", ELEM(SIB_U8)))
         return;
-    elem_declare(l, SIB_F32);
+    elem_declare(l, m_dtype(l, a));
     size_t count = m_ints(l, l_in(l, 2), shape, 2);
     if (l_ok(l) &&
         (count != 2 || shape[0] < 1 || shape[1] < 1 || shape[0] > INT32_MAX || shape[1] > INT32_MAX))
@@ -386,7 +386,8 @@ void lower_MS_MatMulFpQ4(lowering *l, const node *n)
     head = m_reduce_axis(l, MILLI_reduce_sum, m_binary(l, MILLI_shift_left, head, shifts), 1, KEEP_DIMS);
     mval numbers = m_cast(l, q4_numbers(l, m_slice_numbers(l, all, 1, 4 + zeros, block / 2), block), SIB_F32);
     mval zero = zeros ? m_cast(l, m_slice_numbers(l, all, 1, 4, 1), SIB_F32) : m_scalar(l, SIB_F32, 8);
-    mval w = m_mul(l, m_sub(l, numbers, zero), m_bitcast(l, head, SIB_F32)), x = nn_single(l, a);
+    mval scale = m_cast(l, m_bitcast(l, head, SIB_F32), SIB_F32), x = nn_single(l, a);
+    mval w = m_mul(l, m_sub(l, numbers, zero), scale);
     w = m_reshape_numbers(l, w, 2, (int64_t[]){shape[1], blocks * block});
     w = m_swap(l, m_slice_numbers(l, w, 1, 0, shape[0]), 0, 1);
     elem_out(l, matmul_any_rank(l, x, m_cast_like(l, w, x)), a);

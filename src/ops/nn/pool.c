@@ -129,9 +129,9 @@ void lower_MS_MaxpoolWithMask(lowering *l, const node *n)
     mval x = l_in(l, 0), mask = l_in(l, 1);
     pool_spec spec = spec_pool(n);
     spatial s;
-    if (!elem_takes(l, x, "X", ELEM(SIB_F32)) || !elem_takes(l, mask, "M", ELEM(SIB_I32)))
+    if (!elem_takes(l, x, "X", ELEM_FLOATS) || !elem_takes(l, mask, "M", ELEM(SIB_I32)))
         return;
-    elem_declare(l, SIB_F32);
+    elem_declare(l, m_dtype(l, x));
     if (!spatial_read(l, &spec.spatial, x, MVAL_NONE, &s) || !spatial_place(l, &s, false))
         return;
     int rank = m_rank(l, mask);

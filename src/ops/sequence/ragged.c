@@ -29,7 +29,7 @@ void lower_CONTRIB_NegPos(lowering *l, const node *n)
 {
     (void)n;
     mval x = l_in(l, 0);
-    if (!elem_takes(l, x, "X", ELEM(SIB_F32)))
+    if (!elem_takes(l, x, "X", ELEM_FLOATS))
         return;
     mval zero = m_scalar_like(l, x, 0), above = m_less(l, zero, x);
     l_out(l, 0, m_where(l, above, zero, x));
@@ -43,9 +43,9 @@ void lower_CONTRIB_SegmentSum(lowering *l, const node *n)
     (void)n;
     mval x = l_in(l, 0), ids = list_in(l, 1, "segment_ids");
     dim dims[SIB_MAX_RANK];
-    if (!elem_takes(l, x, "data", ELEM(SIB_F32)) || !elem_takes(l, ids, "segment_ids", ELEM(SIB_I64)))
+    if (!elem_takes(l, x, "data", ELEM_FLOATS) || !elem_takes(l, ids, "segment_ids", ELEM(SIB_I64)))
         return;
-    elem_declare(l, SIB_F32);
+    elem_declare(l, m_dtype(l, x));
     int rank = m_dims(l, x, dims);
     if (l_ok(l) && rank < 1)
         l_fail(l, SIB_ERR_ARGUMENT, "data is a scalar");
@@ -59,7 +59,7 @@ void lower_CONTRIB_SegmentSum(lowering *l, const node *n)
         return;
     }
     dims[0] = DIM_NONE;
-    l_declare(l, 0, SIB_F32, rank, dims);
+    l_declare(l, 0, m_dtype(l, x), rank, dims);
     mval last = m_slice(l, ids, 0, d_sub(l, count, d_const(l, 1)), d_const(l, 1), 1);
     m_elements(l, m_add(l, last, m_scalar_int(l, SIB_I64, 1)), &rows, 1);
     if (l_ok(l) && dim_is_const(l->graph->dims, rows, &given) && given < 1)
@@ -197,7 +197,7 @@ void lower_CONTRIB_SegmentExtraction(lowering *l, const node *n)
 void lower_CONTRIB_Inverse(lowering *l, const node *n)
 {
     mval x = l_in(l, 0);
-    if (elem_takes(l, x, "X", ELEM(SIB_F32)) && m_rank(l, x) != 2 && l_ok(l))
+    if (elem_takes(l, x, "X", ELEM_FLOATS) && m_rank(l, x) != 2 && l_ok(l))
         l_fail(l, SIB_ERR_ARGUMENT, "X has rank %d, expected 2", m_rank(l, x));
     lower_MS_Inverse(l, n);
 }
