@@ -176,7 +176,7 @@ SIB_API void sib_chunks_at(const sib_chunks *chunks, size_t i, size_t *start, si
 
 /* ---- Writing --------------------------------------------------------------------------------------- */
 
-/* The bytes of a WAV file of samples (n) of one channel. pcm: SIB_PCM_S16LE multiplies by 32,768, rounds to nearest even and
+/* The bytes of a WAV file of samples (n) of one channel: a header of 44 bytes, then the samples. pcm: SIB_PCM_S16LE multiplies by 32,768, rounds to nearest even and
    limits, so that reading gives them back within half a step; SIB_PCM_F32LE keeps them. *out: (*size), release with sib_free.
    Errors: SIB_ERR_ARGUMENT (rates below 1 or above 1,000,000), SIB_ERR_SIZE (4 GiB and more), SIB_ERR_MEMORY. */
 SIB_API sib_code sib_audio_wav(const float *samples, size_t n, int32_t sample_rate, sib_pcm pcm,

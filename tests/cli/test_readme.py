@@ -23,7 +23,7 @@ BUILD = Path(COMMAND).resolve().parents[1]
 MODEL = BUILD / "share" / "sibyl" / "models" / "digits"
 # What needs other programs, a microphone, a network or much time: first words that an example has.
 ELSEWHERE = {"--peer": "onnxruntime", "--peers": "onnxruntime", "--live": "a microphone", "serve": "a server that does not end",
-             "diff --peer onnxruntime": "onnxruntime", "whisper-tiny/": "a checkpoint of 150 MB",
+             "diff --peer onnxruntime": "onnxruntime", "whisper-tiny/": "a checkpoint of 150 MB", "mms-tts-eng/": "another",
              "path/to/onnx/backend/test/data": "ONNX's cases, which test_conform.py and others run",
              "--against": "the dumps of another runtime, which test_diff.py makes"}
 
