@@ -23,11 +23,13 @@ static void outfile_end(outfile *f)
 }
 
 /* A device or pipe has no folder to rename in, so it is written directly. So is everything below /dev and
-   /proc, where "/dev/stdout" may lead to a plain file, and renaming would replace the system's link. */
+   /proc, where "/dev/stdout" may lead to a plain file, and renaming would replace the system's link; but for /dev/shm,
+   which is a folder of plain files. */
 bool outfile_is_special(const char *path)
 {
     struct stat st;
-    if (strncmp(path, "/dev/", 5) == 0 || strncmp(path, "/proc/", 6) == 0)
+    if ((strncmp(path, "/dev/", 5) == 0 && strncmp(path, "/dev/shm/", 9) != 0) ||
+        strncmp(path, "/proc/", 6) == 0)
         return true;
     return stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode);
 }

@@ -144,7 +144,8 @@ TEST(what_is_no_plain_file_is_special)
 {
     char path[128];
     static const char *const special[] = {"/dev/null", "/dev/no-such-device", "/proc/self/fd/1"};
-    static const char *const plain[] = {"/tmp", "/no/such/file", "/device", "/proceed", "dev/null"};
+    static const char *const plain[] = {"/tmp",     "/no/such/file", "/device",
+                                        "/proceed", "dev/null",      "/dev/shm/no-such-file"};
     for (size_t i = 0; i < COUNT(special); i++)
         assert_true(outfile_is_special(special[i]));
     for (size_t i = 0; i < COUNT(plain); i++)
