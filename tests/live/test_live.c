@@ -302,6 +302,7 @@ TEST(other_rates_and_sixteen_bits)
     char expected[200];
     transcribe(recording, n_recording, 0, NULL, expected);
     assert_string_equal(final_text(&h, 0), expected);
+    assert_true(fabs(h.events[0].end - (double)n_recording / RATE) < 1e-9);
     free(same);
 }
 
@@ -366,9 +367,12 @@ TEST(bad_samples_and_options)
                  {{.on_event = on_event, .sample_rate = 100}, "100"},
                  {{.on_event = on_event, .max_seconds = 31}, "max_seconds must be from 2 to 30, not 31"},
                  {{.on_event = on_event, .max_seconds = NAN}, "max_seconds"},
-                 {{.on_event = on_event, .silence_seconds = 0.01}, "silence_seconds"},
-                 {{.on_event = on_event, .padding_seconds = 3}, "padding_seconds"},
-                 {{.on_event = on_event, .threshold = -1}, "threshold"},
+                 {{.on_event = on_event, .silence_seconds = 0.01}, "silence_seconds must be from 0.1 to 10"},
+                 {{.on_event = on_event, .silence_seconds = 10.5}, "silence_seconds"},
+                 {{.on_event = on_event, .padding_seconds = 2.5}, "padding_seconds must be from -inf to 2"},
+                 {{.on_event = on_event, .threshold = -1}, "threshold must be from 0 to 1"},
+                 {{.on_event = on_event, .threshold = 1.5}, "threshold"},
+                 {{.on_event = on_event, .begin = -2e9}, "begin must be from -1e+09 to 1e+09"},
                  {{.on_event = on_event, .inputs = &wrong, .n_inputs = 1}, "loudness"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         CHECK_FAILS(sib_live_create(job, &cases[i].o, &l, &err), SIB_ERR_ARGUMENT, err, cases[i].words);
