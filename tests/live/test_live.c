@@ -277,6 +277,24 @@ TEST(speech_without_silence_is_cut)
     assert_true(i >= 3 && !event_of(&h, SIB_LIVE_STARTED, i));
 }
 
+/* In the last third, where it is quietest. */
+TEST(long_speech_is_cut_where_it_is_quiet)
+{
+    static float x[RATE * 22 / 10];
+    heard h;
+    sib_error err = SIB_ERROR_INIT;
+    sib_live *l = stream(&h, (sib_live_options){.max_seconds = 2, .manual = true, .partial_seconds = -1});
+    for (size_t i = 0; i < sizeof x / sizeof *x; i++) {
+        const double at = (double)i / RATE;
+        x[i] =
+            (float)((at > 0.4 && at < 0.5) || (at > 1.6 && at < 1.7) ? 0.001 : 0.3) * sinf(0.11f * (float)i);
+    }
+    CHECK_OK(sib_live_push(l, x, sizeof x / sizeof *x, &err), err);
+    finish(&l);
+    assert_true(h.events[0].end > 1.59 && h.events[0].end < 1.7);
+    assert_true(h.events[1].start == h.events[0].end);
+}
+
 TEST(other_rates_and_sixteen_bits)
 {
     size_t n = n_recording / 2;
