@@ -82,6 +82,31 @@ def decoder(seed):
     return g.graph("decoder", given, made)
 
 
+def attention_decoder(seed, shares=False):
+    """The same by onnxruntime's Attention, whose states grow, or are buffers of as many tokens as a text may have."""
+    g = Writer(seed)
+    op, weight, helper = g.op, g.weight, g.onnx.helper
+    x = op("Add", op("Gather", weight(VOCAB, WIDE), "input_ids"), op("Gather", weight(64, WIDE), "position_ids"))
+    for i in range(LAYERS):
+        inputs = [x, weight(WIDE, 3 * WIDE), weight(3 * WIDE), "attention_mask", f"past_{i}"]
+        more = {"past_present_share_buffer": 1} if shares else {}
+        g.nodes.append(helper.make_node("Attention", inputs + ["", "past_sequence_length"] * shares, [f"y_{i}", f"present_{i}"],
+                                        domain="com.microsoft", num_heads=HEADS, unidirectional=1, **more))  # fmt: skip
+        x = op("Add", x, f"y_{i}")
+    op("MatMul", x, weight(WIDE, VOCAB), out="logits")
+    given = {"input_ids": ["N", "S"], "position_ids": ["N", "S"], "attention_mask": ["N", "T"]}
+    given |= {f"past_{i}": [2, "N", HEADS, "P", SIZE] for i in range(LAYERS)}
+    made = {"logits": ["N", "S", VOCAB]} | {f"present_{i}": [2, "N", HEADS, "M", SIZE] for i in range(LAYERS)}
+    graph = g.graph("decoder", given, made)
+    if shares:
+        graph.input.append(helper.make_tensor_value_info("past_sequence_length", 6, [1]))
+    return graph
+
+
+def sharing_decoder(seed):
+    return attention_decoder(seed, True)
+
+
 def named(prefix, which, length):
     """Names of the states of one attention, as T5's exports have them."""
     return {f"{prefix}_{part}_{which}_{i}": ["N", HEADS, length, SIZE] for i in range(LAYERS) for part in ("key", "value")}
@@ -150,7 +175,7 @@ NAMES = {
 NAMES["WhisperBeamSearch"] = NAMES["BeamSearch"] + " cross_qk_layer_head extra_decoding_ids temperature"
 
 
-def search(op, seed, n_out, feeds, first=False, model_type=0, reads_hidden=True, **attributes):
+def search(op, seed, n_out, feeds, first=False, model_type=0, reads_hidden=True, of=decoder, **attributes):
     """The bytes of a model of one search."""
     onnx = peer("onnx")
     h = onnx.helper
@@ -158,9 +183,9 @@ def search(op, seed, n_out, feeds, first=False, model_type=0, reads_hidden=True,
         encoder, after = encoder_decoder(seed, model_type == 2, reads_hidden)
         graphs = {"encoder": encoder, "decoder": after, "decoder_start_token_id": START}
     else:
-        graphs = {"decoder": decoder(seed)}
+        graphs = {"decoder": of(seed)}
     if first:
-        graphs["init_decoder"] = decoder(seed + 100)
+        graphs["init_decoder"] = of(seed + 100)
     outs = ["sequences", "sequences_scores", "scores"][:n_out]
     node = h.make_node(op, [n if n in feeds else "" for n in NAMES[op].split()], outs, domain="com.microsoft",
                        eos_token_id=EOS, pad_token_id=PAD, model_type=model_type, **graphs, **attributes)  # fmt: skip
@@ -291,3 +316,21 @@ SPEECH = {
 @pytest.mark.parametrize("changes", SPEECH.values(), ids=SPEECH)
 def test_whisper_beam_search(changes):
     check_beams("WhisperBeamSearch", {**changes, "model_type": 2}, 3)
+
+
+@pytest.mark.parametrize("first", [False, True])
+@pytest.mark.parametrize("op", ["GreedySearch", "Sampling", "BeamSearch"])
+def test_shared_buffers(op, first):
+    """Beside growing states: onnxruntime's Attention has shared buffers on GPUs alone."""
+    changes, n_out = {"first": first, "attention_mask": np.array([[1, 1, 1, 1], [0, 1, 1, 1]], np.int32)}, 1
+    if op == "BeamSearch":
+        n_out, changes["num_return_sequences"] = 2, 4
+    if op == "Sampling":
+        changes |= {"temperature": 6.0, "seed": 5, "top_p": 0.9}
+    (grown, feeds), (shared, _) = (case(op, {**changes, "of": of}, 2, n_out) for of in (attention_decoder, sharing_decoder))
+    want, got = run(peer("onnxruntime"), grown, feeds), run(sibyl_ort, shared, feeds)
+    if op == "BeamSearch":
+        assert got[0].tolist() == want[0].tolist()
+        np.testing.assert_allclose(got[1], want[1], rtol=1e-5, atol=1e-6)
+    else:
+        check_texts(got[0], want[0])

@@ -9,8 +9,11 @@ static const double follows[16] = {.25, .25, .25, .25, .25, .25, .25, .25,
                                    .04, .1,  .26, .6,  .1,  .3,  .36, .24};
 enum { PADDING, END };
 
-/* logits = table[input_ids], present_0 = past_0 + 0; without `state` it has none. */
-static graph *decoder_of(tiny *t, bool state)
+/* States of a decoder: it has none, one that grows with the texts, or one in a shared buffer. */
+typedef enum states { NONE, GROWING, SHARED } states;
+
+/* logits = table[input_ids], present_0 = -past_0. */
+static graph *decoder_of(tiny *t, states of)
 {
     double logits[16];
     graph *g = tiny_enter(t);
@@ -21,19 +24,21 @@ static graph *decoder_of(tiny *t, bool state)
     tiny_input(t, "position_ids", SIB_I32, "R S");
     tiny_input(t, "attention_mask", SIB_I32, "R T");
     tiny_output(t, tiny_op(t, "Gather", table, ids, "logits"));
-    if (state)
+    if (of != NONE)
         tiny_output(t,
                     tiny_op(t, "Neg", tiny_input(t, "past_0", SIB_F32, "2 R 1 P 1"), NO_VALUE, "present_0"));
+    if (of == SHARED)
+        tiny_input(t, "past_sequence_length", SIB_I32, "1");
     tiny_leave(t);
     return g;
 }
 
 /* A session of one search: inputs ids, max_length and those of `more` (n), which are int32 or float32 [1]. */
 static sib_model *search_model(const char *type, size_t n, const char *const *more, int64_t model_type,
-                               bool state)
+                               states of)
 {
     tiny t = tiny_begin();
-    graph *decoder = decoder_of(&t, state);
+    graph *decoder = decoder_of(&t, of);
     attribute a[] = {{.name = str_of("decoder"), .kind = ATTR_GRAPH, .graph = decoder},
                      {.name = str_of("eos_token_id"), .kind = ATTR_INT, .i = END},
                      {.name = str_of("pad_token_id"), .kind = ATTR_INT, .i = PADDING},
@@ -98,29 +103,44 @@ static sib_code run_given(sib_session *s, const given *g, sib_value **out, sib_e
     return sib_session_run(s, g->n, g->in, 0, NULL, out, NULL, err);
 }
 
-static sib_code greedy(sib_session *s, double max_length, sib_value **out, sib_error *err)
+static given given_to_greedy(double max_length)
 {
     given g = {0};
     add(&g, "ids", tiny_given(SIB_I32, DIMS(2, 2), OF(3, 2, PADDING, 3)));
     add(&g, "max_length", number(max_length));
+    return g;
+}
+
+static sib_code greedy(sib_session *s, double max_length, sib_value **out, sib_error *err)
+{
+    given g = given_to_greedy(max_length);
     sib_code code = run_given(s, &g, out, err);
     given_free(&g);
     return code;
 }
 
-TEST(the_best_token_is_appended)
+static void check_greedy(states of)
 {
     sib_error err = SIB_ERROR_INIT;
     sib_value *out = NULL;
-    sib_session *s = session_of(search_model("GreedySearch", 0, NULL, 0, true));
+    sib_session *s = session_of(search_model("GreedySearch", 0, NULL, 0, of));
     CHECK_OK(greedy(s, 5, &out, &err), err);
     tiny_expect(out, SIB_I32, DIMS(2, 5), OF(3, 2, 3, 2, 3, PADDING, 3, 2, 3, 2));
     sib_value_free(&out);
+    given g = given_to_greedy(5);
+    CHECK_EVERY_ALLOCATION(run_given(s, &g, &out, &err), sib_value_free(&out));
+    given_free(&g);
     assert_int_equal(greedy(s, 2, &out, &err), SIB_ERR_ARGUMENT);
     assert_non_null(strstr(err.message, "max_length is 2, expected 3 to 4096"));
     err = (sib_error)SIB_ERROR_INIT;
     assert_int_equal(greedy(s, 5000, &out, &err), SIB_ERR_ARGUMENT);
     sib_session_free(&s);
+}
+
+TEST(the_best_token_is_appended)
+{
+    check_greedy(GROWING);
+    check_greedy(SHARED);
 }
 
 static const char *const sampling_inputs[] = {NULL, NULL, NULL, NULL, NULL, "presence_mask", "seed"};
@@ -146,7 +166,7 @@ TEST(tokens_are_drawn_from_the_most_probable)
     sib_value *out[2] = {NULL, NULL};
     double count[4] = {0};
     const double part[4] = {0, .01, .0676 * exp(-3), .36 * exp(-3)}, all = part[1] + part[2] + part[3];
-    sib_session *s = session_of(search_model("Sampling", 7, sampling_inputs, 0, true));
+    sib_session *s = session_of(search_model("Sampling", 7, sampling_inputs, 0, GROWING));
     for (int i = 0; i < 400; i++) {
         CHECK_OK(sample(s, i * 5000011.0, OF(0, 0, 1, 1), 4, out, &err), err);
         const float *scores = sib_tensor_bytes(sib_value_tensor(out[1]));
@@ -197,7 +217,7 @@ TEST(beams_end_with_the_best_texts)
 {
     sib_error err = SIB_ERROR_INIT;
     sib_value *out[2] = {NULL, NULL};
-    sib_session *s = session_of(search_model("BeamSearch", 4, beam_inputs, 0, true));
+    sib_session *s = session_of(search_model("BeamSearch", 4, beam_inputs, 0, GROWING));
     CHECK_OK(beams(s, 2, 2, out, &err), err);
     tiny_expect(out[0], SIB_I32, DIMS(1, 2, 3), OF(2, 3, 2, 2, 3, PADDING));
     const float *scores = sib_tensor_bytes(sib_value_tensor(out[1]));
@@ -349,7 +369,7 @@ TEST(what_is_not_run_is_named)
         sib_error err = SIB_ERROR_INIT;
         sib_session *s = NULL;
         sib_value *out = NULL;
-        sib_model *m = search_model("GreedySearch", 0, NULL, k, k == 1);
+        sib_model *m = search_model("GreedySearch", 0, NULL, k, k ? GROWING : NONE);
         sib_code code = sib_session_create(m, NULL, &s, &err);
         if (code == SIB_OK)
             code = greedy(s, 5, &out, &err);

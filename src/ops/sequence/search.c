@@ -8,15 +8,33 @@
 /* Inputs of a decoder of GPT-2's form before its past. */
 #define BEFORE_PAST 3
 
+bool search_shares(const graph *decoder)
+{
+    return decoder->inputs.n == decoder->outputs.n + BEFORE_PAST;
+}
+
 static sib_code check_decoder(const graph *g, const char *which, sib_error *err)
 {
-    if (!g || (g->inputs.n > BEFORE_PAST && g->outputs.n == g->inputs.n - BEFORE_PAST + 1))
+    if (!g || (g->outputs.n > 1 && (g->inputs.n == g->outputs.n + BEFORE_PAST - 1 || search_shares(g))))
         return SIB_OK;
     return err_set(
         err, SIB_ERR_UNSUPPORTED,
-        "%s has %u inputs and %u outputs: only decoders with input_ids, position_ids, attention_mask and a "
-        "past for each layer are run, that give logits and as many states",
+        "%s has %u inputs and %u outputs: only decoders with input_ids, position_ids, attention_mask, "
+        "a past for each layer and perhaps past_sequence_length are run, that give logits and as many "
+        "states",
         which, g->inputs.n, g->outputs.n);
+}
+
+/* The keys that init_decoder leaves in a buffer have another order than DecoderMaskedSelfAttention reads. */
+static sib_code check_order(const search_spec *spec, sib_error *err)
+{
+    const graph *g = spec->decoder;
+    for (uint32_t i = 0; spec->init_decoder && search_shares(g) && i < g->n_nodes; i++)
+        if (str_is(g->nodes[i].type, "DecoderMaskedSelfAttention"))
+            return err_set(
+                err, SIB_ERR_UNSUPPORTED,
+                "decoder has a DecoderMaskedSelfAttention over shared buffers behind an init_decoder");
+    return SIB_OK;
 }
 
 /* With L layers, the decoder has 2L states of its own, and 2L of the encoder; see run/execute/search_encoder.c. */
@@ -67,7 +85,9 @@ sib_code search_check(const node *n, sib_error *err)
         return err_set(err, SIB_ERR_UNSUPPORTED,
                        "encoder and decoder_input_ids are for searches whose model_type is 1 or 2");
     sib_code code = check_decoder(spec.decoder, "decoder", err);
-    return code == SIB_OK ? check_decoder(spec.init_decoder, "init_decoder", err) : code;
+    if (code == SIB_OK)
+        code = check_decoder(spec.init_decoder, "init_decoder", err);
+    return code == SIB_OK ? check_order(&spec, err) : code;
 }
 
 /* Infers a decoder by what it declares. */

@@ -32,6 +32,7 @@ typedef struct search {
     int32_t *position;                                   /* [rows] of the next token */
     size_t layers;                                       /* states */
     sib_value **past;                                    /* (layers) owned */
+    bool shares;                                         /* they are buffers of max_length tokens */
     /* Of searches with an encoder. */
     size_t source; /* tokens of a source text */
     const int32_t

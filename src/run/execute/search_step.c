@@ -1,5 +1,6 @@
 /* Runs the decoder of a search: a graph of GPT-2's form. Its inputs are input_ids, position_ids and attention_mask of
-   int32, then past of each layer [2, rows, heads, tokens, size]; its outputs logits and present of each layer. */
+   int32, then past of each layer [2, rows, heads, tokens, size]; its outputs logits and present of each layer. With
+   shared buffers these have room for max_length tokens, and a last input says how many are used. */
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/size.h"
@@ -12,6 +13,9 @@
 
 /* Inputs of the decoder before the past, and of the node. */
 enum { INPUT_IDS, POSITION_IDS, ATTENTION_MASK, PAST };
+
+/* Where make_inputs puts the number of used tokens. */
+#define USED PAST
 
 /* Elements, loaded where they are still in their file or on a device. */
 static const int32_t *ints_of(const sib_tensor *t)
@@ -39,14 +43,15 @@ static void fill_prompt(search *s, const int32_t *mask)
     }
 }
 
-/* The past before the first step: no tokens, with the heads and sizes that the decoder declares. */
+/* The past before the first step: no tokens, or shared buffers of zeros, with the heads and sizes that the decoder
+   declares. */
 static sib_code empty_past(search *s, sib_error *err)
 {
     const graph *g = s->c->bodies[0].g;
     sib_code code = SIB_OK;
     for (size_t i = 0; i < s->layers && code == SIB_OK; i++) {
         const value_type *t = &g->values[g->inputs.ids[PAST + i]].declared;
-        int64_t dims[5] = {2, (int64_t)s->rows, 0, 0, 0};
+        int64_t dims[5] = {2, (int64_t)s->rows, 0, s->shares ? (int64_t)s->max_length : 0, 0};
         sib_tensor *made = NULL;
         if (t->depth || !t->dtype || t->shape.rank != 5 ||
             !dim_is_const(g->dims, t->shape.dims[2], &dims[2]) ||
@@ -142,8 +147,10 @@ static sib_code begin_graphs(search *s, sib_error *err)
         code = body_begin(&b[1], s->f, s->spec.encoder, "encoder", SIZE_MAX, err);
     else if (code == SIB_OK && s->spec.init_decoder)
         code = body_begin(&b[1], s->f, s->spec.init_decoder, "init_decoder", b[0].g->inputs.n, err);
-    if (code == SIB_OK)
+    if (code == SIB_OK) {
         s->layers = b[0].g->outputs.n - 1;
+        s->shares = !search_encodes(s) && search_shares(b[0].g);
+    }
     return code;
 }
 
@@ -187,7 +194,18 @@ void search_close(search *s)
 
 /* ---- Steps -------------------------------------------------------------------------------------------- */
 
-/* Tokens, positions and mask of a step: of the prompt, or of the last token. */
+static sib_code new_number(int32_t x, sib_value **out, sib_error *err)
+{
+    sib_tensor *t = NULL;
+    sib_code code = sib_tensor_create(SIB_I32, 1, (int64_t[]){1}, &t, err);
+    if (code != SIB_OK)
+        return code;
+    *(int32_t *)sib_tensor_data(t) = x;
+    return value_take_tensor(t, out, err);
+}
+
+/* Tokens, positions and mask of a step: of the prompt, or of the last token; and how many tokens are in shared
+   buffers. */
 static sib_code make_inputs(search *s, sib_value **in, sib_error *err)
 {
     const bool first = s->length == s->prompt;
@@ -198,6 +216,8 @@ static sib_code make_inputs(search *s, sib_value **in, sib_error *err)
         code = search_new_ints(s->rows, n, &in[POSITION_IDS], &positions, err);
     if (code == SIB_OK)
         code = search_new_ints(s->rows, s->length, &in[ATTENTION_MASK], &mask, err);
+    if (code == SIB_OK && s->shares)
+        code = new_number(first ? 0 : (int32_t)(s->length - 1), &in[USED], err);
     for (size_t r = 0; r < s->rows && code == SIB_OK; r++) {
         memcpy(ids + r * n, s->tokens + r * s->max_length + s->length - n, n * sizeof *ids);
         int32_t at = 0;
@@ -239,17 +259,19 @@ static sib_code step_decoder(search *s, sib_error *err)
 {
     const bool first = s->length == s->prompt;
     body *b = &s->c->bodies[first && s->spec.init_decoder ? 1 : 0];
-    sib_value *in[PAST] = {NULL};
+    sib_value *in[USED + 1] = {NULL};
     sib_code code = make_inputs(s, in, err);
     for (size_t i = 0; i < PAST + s->layers; i++)
         b->in[i] = i < PAST ? in[i] : s->past[i - PAST];
+    if (s->shares)
+        b->in[PAST + s->layers] = in[USED];
     if (code == SIB_OK)
         code = body_run(b, s->f, s->n, (int64_t)(s->length - s->prompt), err);
     if (code == SIB_OK)
         code = search_read_logits(s, b->out[0], 1, err);
     if (code == SIB_OK)
         search_keep_states(s, b);
-    for (size_t i = 0; i < PAST; i++)
+    for (size_t i = 0; i <= USED; i++)
         sib_value_free(&in[i]);
     return code;
 }
