@@ -81,6 +81,28 @@ TEST(created_tensors_are_dense_zeros)
     sib_tensor_free(NULL);
 }
 
+/* Kernels of packed elements write halves of a byte: the last byte begins as zero, and nothing else does. */
+TEST(only_the_last_byte_of_packed_elements_is_cleared)
+{
+    static const struct {
+        sib_dtype dtype;
+        int64_t n;
+        uint8_t expected[3];
+    } cases[] = {{SIB_U4, 5, {0xFF, 0xFF, 0}},
+                 {SIB_I4, 3, {0xFF, 0, 0xFF}},
+                 {SIB_U8, 3, {0xFF, 0xFF, 0xFF}},
+                 {SIB_U4, 0, {0xFF, 0xFF, 0xFF}}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        uint8_t data[3] = {0xFF, 0xFF, 0xFF};
+        sib_error err = SIB_ERROR_INIT;
+        sib_tensor *t = NULL;
+        CHECK_OK(sib_tensor_wrap(cases[i].dtype, 1, &cases[i].n, NULL, data, NULL, NULL, &t, &err), err);
+        tensor_clear_tail(t);
+        assert_memory_equal(data, cases[i].expected, sizeof data);
+        sib_tensor_free(&t);
+    }
+}
+
 TEST(refusals)
 {
     sib_error err = SIB_ERROR_INIT;
