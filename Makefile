@@ -13,7 +13,7 @@ PYTEST  = OMP_NUM_THREADS=1 PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 $(PYTHON) -m pytest
 CTEST   = ctest -j $$(($(JOBS) + 2)) --no-tests=error
 SHELL   = /bin/bash
 
-.PHONY: all build build-tests setup demo test test-c test-python compare compare-gpu compare-python bench asan tsan portable debug neon cortex gpu-test gpu-bench mutate coverage mutate-sources mutate-checkpoints mutate-tokenizers faults fail-calls fuzz fuzz-http load slurm-test ray-test random-graphs page serve site test-web wasm test-wasm check check-paths sbom format operators models digits tile-tables install example sdist wheel deb clean
+.PHONY: all build build-tests setup demo test test-c test-python compare compare-gpu compare-python bench asan tsan portable debug neon cortex gpu-test gpu-bench mutate coverage mutate-sources mutate-checkpoints mutate-tokenizers faults fail-calls fuzz fuzz-http load slurm-test ray-test random-graphs page serve site test-web wasm test-wasm check check-paths sbom format operators models digits tile-tables install example sdist wheel deb reproducible clean
 
 all: build
 	@if [ $(PRESET) = release ]; then ln -sf release/cli/sibyl build/sibyl; fi
@@ -288,6 +288,10 @@ wheel:
 deb:
 	@$(need_packages)
 	packaging/debian/build.sh $(CURDIR)/build/page
+
+# Two builds of the last commit in different folders, compared byte by byte: an hour of a processor, half with DEFINES=-DSIBYL_SIMD=OFF.
+reproducible: need-python
+	tools/reproducible.sh $(JOBS) $(DEFINES)
 
 clean:
 	rm -rf build

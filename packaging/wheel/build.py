@@ -14,6 +14,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 import zipfile
 
 OUT = pathlib.Path("build/wheel")
@@ -46,6 +47,13 @@ def licence_of(library: str) -> tuple[str, bytes]:
     return package, pathlib.Path("/usr/share/doc", package, "copyright").read_bytes()
 
 
+def new_file(name: str) -> zipfile.ZipInfo:
+    """An entry of the commit's time, so that two builds of a commit give the same bytes."""
+    entry = zipfile.ZipInfo(name, time.gmtime(int(os.environ["SOURCE_DATE_EPOCH"]))[:6])
+    entry.external_attr = 0o100644 << 16
+    return entry
+
+
 def with_licences(wheel: pathlib.Path, out: pathlib.Path) -> None:
     """Copies a wheel, adding the licences of the libraries in it to its metadata."""
     with zipfile.ZipFile(wheel) as old, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as new:
@@ -62,12 +70,15 @@ def with_licences(wheel: pathlib.Path, out: pathlib.Path) -> None:
             if item.filename != record:
                 new.writestr(item, old.read(item), zipfile.ZIP_DEFLATED, 9)
         for name, text in added.items():
-            new.writestr(name, text)
-        new.writestr(record, "\n".join(rows) + "\n")
+            new.writestr(new_file(name), text, zipfile.ZIP_DEFLATED, 9)
+        new.writestr(new_file(record), "\n".join(rows) + "\n", zipfile.ZIP_DEFLATED, 9)
 
 
 def main() -> None:
     ffmpeg, defines = pathlib.Path(sys.argv[1]), sys.argv[2:]
+    if "SOURCE_DATE_EPOCH" not in os.environ:  # heeded by scikit-build-core and auditwheel too
+        commit = subprocess.run(["git", "log", "-1", "--format=%ct"], capture_output=True, text=True, check=True)
+        os.environ["SOURCE_DATE_EPOCH"] = commit.stdout.strip()
     with tempfile.TemporaryDirectory() as plain, tempfile.TemporaryDirectory() as repaired:
         wheel = repair(build(ffmpeg, defines, plain), repaired)
         for old in OUT.glob("*.whl"):
