@@ -115,8 +115,13 @@ bench: need-peers all
 	build/sibyl bench peak
 
 # The same tests in other builds.
-asan tsan portable debug: need-test
+asan tsan debug: need-test
 	@$(MAKE) --no-print-directory test-c PRESET=$@
+
+# The tests that call kernels, at the CPU level of portable C.
+portable: need-test
+	@$(MAKE) --no-print-directory build-tests all
+	$(CTEST) --preset portable
 
 # The arm64 kernels, cross-compiled and run under qemu, and random graphs on them; the other tests of that build take
 # minutes each: cmake --build --preset arm64, ctest --preset arm64-all -R NAME.
