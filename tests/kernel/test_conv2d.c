@@ -150,6 +150,8 @@ TEST(test_large)
     sib_pool *pool;
     CHECK_OK(sib_pool_create(3, &pool, &err), err);
     for (size_t i = 0; i < sizeof large / sizeof *large; i++) {
+        if (check_left_out(i))
+            continue;
         conv_problem p;
         make(&p, &large[i], &r, true);
         check_levels(&p, pool, 0);
