@@ -1,6 +1,7 @@
 #include "folder.h"
 
 #include <sibyl/npy_file.h>
+#include <unistd.h>
 
 /* ---- Round trips --------------------------------------------------------------------------------- */
 
@@ -544,6 +545,15 @@ TEST(blocks)
     sib_tensor_free(&t);
 }
 
+/* The lowest descriptor that is free: another one where a file was left open. */
+static int free_descriptor(void)
+{
+    const int fd = dup(STDOUT_FILENO);
+    assert_true(fd >= 0);
+    close(fd);
+    return fd;
+}
+
 TEST(blocks_that_fail)
 {
     const int64_t dims[2] = {3, 4}, huge[2] = {INT64_MAX / 4, 2}, row[2] = {1, 4}, start[2] = {2, 0},
@@ -570,10 +580,12 @@ TEST(blocks_that_fail)
     assert_null(file);
     sib_npy_discard(&file);
     assert_int_equal(files_in_folder(), files);
+    const int lowest = free_descriptor();
     CHECK_OK(sib_npy_create("/dev/full", SIB_F32, 2, dims, &file, &err), err);
     CHECK_OK(sib_npy_put(file, t, start, &err), err);
     CHECK_FAILS(sib_npy_finish(&file, &err), SIB_ERR_IO, err, "/dev/full: cannot be written: No space left");
     assert_null(file);
+    assert_int_equal(free_descriptor(), lowest);
     sib_tensor_free(&t);
     sib_tensor_free(&other);
 }
