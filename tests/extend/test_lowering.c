@@ -292,6 +292,12 @@ static void bad_batch(sib_lowering *b, sib_mval x)
     sib_mval in[2] = {x, sib_milli_cast(b, x, SIB_I64)};
     out(b, sib_milli_op(b, "gather_nd", 2, in, 1, &p));
 }
+static void huge_batch(sib_lowering *b, sib_mval x)
+{
+    const sib_param p = SIB_PARAM_INT("batch", INT64_C(1) << 32);
+    sib_mval in[2] = {x, sib_milli_cast(b, x, SIB_I64)};
+    out(b, sib_milli_op(b, "gather_nd", 2, in, 1, &p));
+}
 static void bad_count(sib_lowering *b, sib_mval x)
 {
     out(b, sib_milli_unary(b, "add", x));
@@ -351,6 +357,7 @@ TEST(faults_are_named)
         {bad_milli, "milli-op fused cannot be built by callers"},
         {bad_choice, "scatter_nd: parameter reduction is 'sub', expected one of: none add mul min max"},
         {bad_batch, "3 batch axes into a tensor of rank 2"},
+        {huge_batch, "-1 batch axes into a tensor of rank 2"},
         {bad_count, "add of 1 inputs and 1 outputs, expected 2 to 2"},
         {bad_param, "softmax has no parameter keepdims; it has: axis"},
         {no_param, "softmax: parameter axis is missing"},

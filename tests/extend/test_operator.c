@@ -222,7 +222,7 @@ TEST(shape_functions_may_read_elements)
     own_node(&t, "Repeat", 2, in, 1, &y, 0, NULL);
     tiny_output(&t, y);
     sib_session *s = own_session(&t, own_registry(&op), NULL);
-    for (int n = 1; n < 4; n++) {
+    for (int n = 0; n < 4; n++) {
         sib_value *x = tiny_given(SIB_F32, DIMS(2), OF(5, 6)), *times = tiny_given(SIB_I64, 0, NULL, OF(-n)),
                   *out = NULL;
         sib_named_value given[] = {{"x", x}, {"n", times}};

@@ -79,7 +79,8 @@ static void use_optional(sib_lowering *l)
 
 static void use_maps(sib_lowering *l)
 {
-    const sib_param size = SIB_PARAM_INT("size", 5);
+    const sib_mdim five = sib_mdim_of(l, 5);
+    const sib_param size = SIB_PARAM_DIMS("size", 1, &five); /* a dim in an integer's place */
     sib_mval maps = word(l, "map_make", list(l, SIB_I64, 3, OF(3, 1, 2)), in(l, 0), NONE, 0, NULL);
     sib_mval map = word(l, "sequence_at", maps, int64(l, 1), NONE, 0, NULL);
     out(l, 0, word(l, "map_dense", map, sib_milli_scalar(l, SIB_F32, 0), NONE, 1, &size));
