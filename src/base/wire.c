@@ -85,6 +85,14 @@ static bool read_payload(wire_reader *w, wire_field *f)
     }
 }
 
+static bool fail_kind(wire_reader *w, const wire_field *f)
+{
+    char what[96];
+    snprintf(what, sizeof what, "its wire type is unknown: the file is no %s, or is damaged",
+             w->message->file);
+    return fail(w, f->at, f->number, what);
+}
+
 /* Reads the tag of a field, its number and wire type: a 32-bit varint. */
 static bool read_tag(wire_reader *w, wire_field *f)
 {
@@ -96,7 +104,7 @@ static bool read_tag(wire_reader *w, wire_field *f)
     if (f->number == 0)
         return fail(w, f->at, 0, "a field has number 0");
     if (!(f->wire & (PROTO_VARINT | PROTO_FIXED64 | PROTO_BYTES | PROTO_FIXED32)))
-        return fail(w, f->at, f->number, "its wire type is unknown: the file is damaged or of another kind");
+        return fail_kind(w, f);
     return true;
 }
 

@@ -22,6 +22,7 @@ typedef enum proto_wire {
 #define PROTO_MAX_FIELD 44
 
 typedef struct proto_message {
+    const char *file; /* what a file of such messages is, for errors */
     const char *name;
     uint8_t wires[PROTO_MAX_FIELD + 1]; /* proto_wire by field number; 0: no such field */
 } proto_message;

@@ -12,20 +12,25 @@ enum { PIECE_TEXT = 1, PIECE_SCORE = 2, PIECE_TYPE = 3 };
 enum { TRAINER_MODEL = 3, TRAINER_SUFFIX = 24, TRAINER_UNKNOWN_SURFACE = 44 };
 enum { NORMALIZER_MAP = 2, NORMALIZER_PREFIX = 3, NORMALIZER_TRIM = 4, NORMALIZER_ESCAPE = 5 };
 
+#define FILE_KIND "SentencePiece model"
 static const proto_message
-    model_message = {"ModelProto",
+    model_message = {FILE_KIND,
+                     "ModelProto",
                      {[MODEL_PIECE] = PROTO_BYTES,
                       [MODEL_TRAINER] = PROTO_BYTES,
                       [MODEL_NORMALIZER] = PROTO_BYTES,
                       [MODEL_DENORMALIZER] = PROTO_BYTES}},
     piece_message =
-        {"SentencePiece",
+        {FILE_KIND,
+         "SentencePiece",
          {[PIECE_TEXT] = PROTO_BYTES, [PIECE_SCORE] = PROTO_FIXED32, [PIECE_TYPE] = PROTO_VARINT}},
-    trainer_message = {"TrainerSpec",
+    trainer_message = {FILE_KIND,
+                       "TrainerSpec",
                        {[TRAINER_MODEL] = PROTO_VARINT,
                         [TRAINER_SUFFIX] = PROTO_VARINT,
                         [TRAINER_UNKNOWN_SURFACE] = PROTO_BYTES}},
-    normalizer_message = {"NormalizerSpec",
+    normalizer_message = {FILE_KIND,
+                          "NormalizerSpec",
                           {[NORMALIZER_MAP] = PROTO_BYTES,
                            [NORMALIZER_PREFIX] = PROTO_VARINT,
                            [NORMALIZER_TRIM] = PROTO_VARINT,
