@@ -1,5 +1,6 @@
 /* Files that cannot be decoded are rejected with one sentence that names the file; for intact files see
    test_decode.c, where every kind passes. */
+#include "audio/containers.h"
 #include "check_memory.h"
 #include "media.h"
 
@@ -39,6 +40,31 @@ static const char *cut(const char *name, double percent)
     media_write(media_path(copy), data, kept);
     free(data);
     return media_path(copy);
+}
+
+/* Headers of MPEG audio, layer III: rates and bitrates that the standard reserves are none. */
+TEST(frames_are_known_by_their_headers)
+{
+    static const struct {
+        uint8_t head[7];
+        bool is;
+    } cases[] = {{{0xFF, 0xFB, 0x90}, true},
+                 {{0xFF, 0xFB, 0x94}, true},
+                 {{0xFF, 0xFB, 0x98}, true},
+                 {{0xFF, 0xFB, 0x9C}, false},
+                 {{0xFF, 0xFB, 0xF0}, false},
+                 {{0xFF, 0xFB, 0x00}, false},
+                 {{0xFF, 0xEB, 0x90}, false},
+                 {{0xFF, 0xF3, 0x90}, true},
+                 {{0xFF, 0xE3, 0x90}, true},
+                 {{0xFF, 0xF1, 0x50, 0x80, 0x02, 0x1F, 0xFC}, true},
+                 {{0xFF, 0xF1, 0x74, 0x80, 0x02, 0x1F, 0xFC}, false}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        uint8_t bytes[CONTAINER_BYTES] = {0};
+        memcpy(bytes, cases[i].head, sizeof cases[i].head);
+        if (container_may_be_frames(bytes, sizeof bytes) != cases[i].is)
+            fail_msg("header %zu", i);
+    }
 }
 
 TEST(not_there_or_not_readable)
