@@ -24,8 +24,7 @@ typedef struct settings {
 
 static const cli_option options[] = {
     OPT_MODEL("an ONNX model that was imported or that Piper exported, a checkpoint (a Hugging Face folder), "
-              "a job's "
-              "document, a folder with one, or an installed model",
+              "a job's document, a folder with one, or an installed model",
               .more = CHECKPOINT_IS_KEPT),
     OPT_FILE("out", out, "FILE", "write a WAV file of one channel; -: to standard output", .letter = 'o'),
     OPT_INTEGER("seed", seed, "S", 0, 1e15, "seed of what varies in speech (default: 0)",
@@ -52,8 +51,7 @@ static const cli_option options[] = {
 
 static const char more[] =
     "Says a text with a model of text to speech, and writes what is said. The text is an operand, after an @ "
-    "the "
-    "name of a file with it, or - for standard input. The same seed gives the same speech.";
+    "the name of a file with it, or - for standard input. The same seed gives the same speech.";
 
 /* Numbers of the settings, which are NAN or -1 where nothing is given, and the inputs that they are. */
 static const struct {
