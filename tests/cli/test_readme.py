@@ -33,10 +33,10 @@ TYPED = {"chat": "Once upon a time\n/exit\n"}  # into commands that ask for it
 def on_terminal(arguments, columns, folder, typed="", **environment):
     """What a program writes on a terminal of so many columns on which `typed` is typed, and its exit code."""
     process, terminal = pty.fork()
-    if process == 0:
+    if process == 0:  # which sets the size itself, before it asks for it
+        fcntl.ioctl(1, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         os.chdir(folder)
         os.execve(arguments[0], arguments, {**os.environ, "TERM": "xterm", "NO_COLOR": "", **environment})
-    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     os.write(terminal, typed.encode())
     written = b""
     while select.select([terminal], [], [], 120)[0]:
