@@ -1,8 +1,8 @@
 #!/bin/bash
 # The fixed-point kernel has the same bits whatever compiles and runs it: checksum.c is built by gcc and clang at -O0 and
 # -O3, for arm64 (run by qemu), and for bare Cortex-M4 and M33 (run by qemu-system-arm with 64 KB of memory), and all must
-# print the same. On real audio too, where the shared data is. What is not installed is said and skipped; with
-# SIBYL_TARGETS=all it fails.
+# print the same. On real audio too, where the shared data is. So must examples/microcontroller.c, on a board of ours. What is
+# not installed is said and skipped; with SIBYL_TARGETS=all it fails.
 #   targets.sh SOURCE_FOLDER
 set -u
 source=$(cd "$1" && pwd)
@@ -25,6 +25,10 @@ else
     echo "skipped for want of the shared data or ffmpeg"
 fi
 
+# What is built, and the file of what it is expected to print.
+sources="$source/tests/tile/checksum.c"
+expected=checksums
+
 # check NAME PROGRAM...: runs it and compares what it prints, but for the count of instructions, with the first.
 check() {
     local name=$1 got
@@ -32,9 +36,9 @@ check() {
     got=$("$@" 2>&1) || { echo "$name: failed: $got"; failed=1; return; }
     echo "$name:" $got
     got=$(echo "$got" | grep -v instructions)
-    if [ ! -f expected ]; then
-        echo "$got" >expected
-    elif [ "$got" != "$(cat expected)" ]; then
+    if [ ! -f $expected ]; then
+        echo "$got" >$expected
+    elif [ "$got" != "$(cat $expected)" ]; then
         echo "$name: differs"
         failed=1
     fi
@@ -42,7 +46,7 @@ check() {
 
 # build COMPILER FLAGS...
 build() {
-    "$@" $flags "$source/tests/tile/checksum.c" $kernel ${LIBRARIES-} -o program || { echo "$*: does not build"; failed=1; return 1; }
+    "$@" $flags $sources $kernel ${LIBRARIES-} -o program || { echo "$*: does not build"; failed=1; return 1; }
 }
 
 for compiler in gcc clang; do
@@ -61,10 +65,10 @@ else
     absent "$cross with its C library, or qemu-aarch64"
 fi
 
-# cortex NAME BOARD ORIGIN CLOCK: 64 KB for code, constants, variables and 4.5 KB of stack.
+# cortex NAME BOARD ORIGIN CLOCK LEVEL...: 64 KB for code, constants, variables and 4.5 KB of stack.
 cortex() {
     local name=$1 board=$2 origin=$3 clock=$4 level used
-    for level in -Os -O2 -O3; do
+    for level in "${@:5}"; do
         LIBRARIES=-lgcc build arm-none-eabi-gcc $level -mcpu="$name" -mthumb -nostdlib -DCLOCK_HZ="$clock" \
             "$source/tests/tile/cortex/platform.c" -Wl,--defsym=ORIGIN_OF_MEMORY="$origin" \
             -T "$source/tests/tile/cortex/memory.ld" || return
@@ -74,8 +78,13 @@ cortex() {
     done
 }
 if command -v arm-none-eabi-gcc >/dev/null && command -v qemu-system-arm >/dev/null; then
-    cortex cortex-m4 mps2-an386 0x00000000 25000000
-    cortex cortex-m33 mps2-an505 0x10000000 20000000
+    cortex cortex-m4 mps2-an386 0x00000000 25000000 -Os -O2 -O3
+    cortex cortex-m33 mps2-an505 0x10000000 20000000 -Os -O2 -O3
+    sources="$source/examples/microcontroller.c $source/tests/tile/board.c"
+    expected=frames
+    build gcc -O2 "$source/tests/tile/platform_host.c" && check "the example" ./program
+    cortex cortex-m4 mps2-an386 0x00000000 25000000 -Os
+    cortex cortex-m33 mps2-an505 0x10000000 20000000 -Os
 else
     absent "arm-none-eabi-gcc or qemu-system-arm"
 fi

@@ -157,7 +157,7 @@ TEST(another_plan)
 }
 
 /* Texts truncated or with a byte changed: an error or the same figures, nothing else. */
-TEST(changed_by_chance)
+TEST(random_changes)
 {
     check_random r = {99};
     const sib_tile_plan p = planned(22, 2, 11, 0), q = planned(22, 2, 11, 4);
