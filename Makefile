@@ -55,9 +55,11 @@ page: need-page build/page/index.html
 build/page/index.html: $(shell find web/src web/public web/*.html web/*.json web/*.ts -type f)
 	cd web && npm run --silent build
 
-# The documents as a site, in build/site; fails where a link leads nowhere.
+# The documents as a site, in build/site, with the reference of C in build/site/c; fails where a link leads nowhere.
 site: need-check
 	NO_MKDOCS_2_WARNING=1 build/venv/bin/mkdocs build
+	doxygen docs/Doxyfile
+	@cp build/site/c/files.html build/site/c/index.html
 
 # Every test, of C and of Python; the last lines count the skipped cases and what they need.
 test:

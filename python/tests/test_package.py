@@ -38,6 +38,11 @@ def test_all_names_exist():
     assert all(hasattr(sibyl, name) for name in sibyl.__all__)
 
 
+def test_the_reference_has_all_names():
+    page = (Path(__file__).resolve().parents[2] / "docs" / "python.md").read_text(encoding="utf-8")
+    assert [name for name in sibyl.__all__ if not re.search(rf"\b{name}\b", page)] == ["__version__"]
+
+
 def test_importing_sibyl_imports_no_peer():
     code = "import sys, sibyl; print([m for m in ('torch', 'librosa', 'whisper', 'scipy') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"
