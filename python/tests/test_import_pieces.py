@@ -27,7 +27,7 @@ def train(model, **options):
 # ---- The files themselves --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("model", ["unigram", "bpe"])
+@pytest.mark.parametrize("model", ["unigram", "bpe", "char"])
 @pytest.mark.parametrize("rules, options, more", [
     ("nmt_nfkc", {}, b""), ("nmt_nfkc_cf", {"byte_fallback": True}, b""), ("nfkc", {"add_dummy_prefix": False}, b""),
     ("identity", {"remove_extra_whitespaces": False, "byte_fallback": True}, b""), ("nfkc_cf", {"split_by_whitespace": False, "unk_surface": "?"}, b""),
@@ -46,7 +46,7 @@ def test_files(model, rules, options, more, tmp_path):
 
 
 @pytest.mark.parametrize("model, options, more, said", [
-    ("char", {}, b"", "model of characters"), ("word", {}, b"", "model of words"), ("bpe", {"treat_whitespace_as_suffix": True}, b"", "spaces behind words"),
+    ("char", {}, b"\x0a\x04\x0a\x02ab", "model of characters"), ("word", {}, b"", "model of words"), ("bpe", {"treat_whitespace_as_suffix": True}, b"", "spaces behind words"),
     ("bpe", {}, b"\x2a\x03\x12\x01a", "map of characters for decoded text"), ("bpe", {}, b"\x0a\x02\x0a\x00", "piece [0-9]+ has no text"),
     ("bpe", {}, b"\x0a\x05\x0a\x01q\x18\x07", "unknown type"), ("bpe", {}, b"\x1a\x03\x12\x01a", "size of the map's trie"),
     ("bpe", {}, b"\x0a\x09", "cut short")])  # fmt: skip
@@ -73,6 +73,7 @@ CLASSES = {
     "MBart50Tokenizer": ("sentencepiece.bpe.model", "unigram", {}, {"src_lang": "fr_XX"}, ["fr_XX"], ["</s>"], [*LANGUAGES, "<mask>"]),
     "NllbTokenizer": ("sentencepiece.bpe.model", "bpe", {}, {"src_lang": "fra_Latn"}, ["fra_Latn"], ["</s>"], [*LANGUAGES, "<mask>"]),
     "M2M100Tokenizer": ("sentencepiece.bpe.model", "bpe", {}, {"src_lang": "fr"}, ["__fr__"], ["</s>"], LANGUAGES),
+    "SpeechT5Tokenizer": ("spm_char.model", "char", {"bos_id": 0, "pad_id": 1, "eos_id": 2, "unk_id": 3}, {}, [], ["</s>"], []),
     "MarianTokenizer": ("source.spm", "unigram", {}, {}, [], ["</s>"], []),
 }  # fmt: skip
 

@@ -196,7 +196,7 @@ sib_code sentencepiece_document(const build *b, const char *path, byte_buffer *o
 sib_code sentencepiece_find(const build *b, char **out, sib_error *err)
 {
     static const char *const names[] = {"tokenizer.model", "spiece.model", "sentencepiece.bpe.model",
-                                        "spm.model", "source.spm"};
+                                        "spm.model",       "source.spm",   "spm_char.model"};
     sib_code code = SIB_OK;
     *out = NULL;
     for (size_t i = 0; i < sizeof names / sizeof *names && code == SIB_OK && !*out; i++)

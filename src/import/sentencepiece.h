@@ -6,7 +6,8 @@
 #include "base/buffer.h"
 #include "import/model/build.h"
 
-/* *out: the file's path beside the checkpoint (tokenizer.model, spiece.model, sentencepiece.bpe.model, spm.model, source.spm),
+/* *out: the file's path beside the checkpoint (tokenizer.model, spiece.model, sentencepiece.bpe.model, spm.model, source.spm,
+   spm_char.model),
    to be released with mem_free; NULL where there is none. Error: SIB_ERR_MEMORY. */
 sib_code sentencepiece_find(const build *b, char **out, sib_error *err);
 

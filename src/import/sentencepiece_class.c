@@ -70,6 +70,7 @@ static const piece_rule rules[] = {
      .after = {{"eos", "</s>"}},
      .language = "en",
      .wrapped = true},
+    {.name = "SpeechT5Tokenizer", .types = "speecht5", .after = {{"eos", "</s>"}}},
     {.name = "MarianTokenizer", .types = "marian", .ids = IDS_OF_VOCAB, .after = {{"eos", "</s>"}}}};
 #define N_RULES (sizeof rules / sizeof *rules)
 

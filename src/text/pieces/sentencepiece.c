@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/wire.h"
+#include "text/chars/utf8.h"
 
 /* The fields that are read, by message. */
 enum { MODEL_PIECE = 1, MODEL_TRAINER = 2, MODEL_NORMALIZER = 3, MODEL_DENORMALIZER = 5 };
@@ -161,13 +162,25 @@ static sib_code make_room(model_reader *r, wire_span file)
     return r->pieces && r->scores && r->types ? SIB_OK : err_memory(r->err, n * sizeof *r->pieces, "pieces");
 }
 
+/* A model of characters is BPE's, in which there is nothing to merge. */
+static bool has_longer_pieces(const model_reader *r)
+{
+    bool longer = false;
+    for (size_t i = 0, length; i < r->source.n && r->model == 4; i++)
+        if (r->types[i] == PIECE_NORMAL) {
+            utf8_next(r->pieces[i].data, r->pieces[i].length, &length);
+            longer = longer || length != r->pieces[i].length;
+        }
+    return longer;
+}
+
 static sib_code check_model(model_reader *r)
 {
-    static const char *const models[] = {[1] = "unigram", [2] = "bpe"};
+    static const char *const models[] = {[1] = "unigram", [2] = "bpe", [4] = "bpe"};
     const char *what = r->denormalizes                ? "a map of characters for decoded text"
                        : r->suffix                    ? "spaces behind words (treat_whitespace_as_suffix)"
                        : r->model == 3                ? "the model of words"
-                       : r->model == 4                ? "the model of characters"
+                       : has_longer_pieces(r)         ? "a model of characters with pieces of several"
                        : r->model < 1 || r->model > 4 ? "a model of an unknown type"
                                                       : NULL;
     if (what)
