@@ -67,9 +67,24 @@ bool sib_import_takes(const char *path)
 /* ---- What it is made of -------------------------------------------------------------------------------- */
 
 /* Files next to a checkpoint that an import reads. */
-static const char *const beside[] = {"config.json",           "generation_config.json",  "tokenizer.json",
-                                     "tokenizer_config.json", "chat_template.jinja",     "vocab.json",
-                                     "processor_config.json", "preprocessor_config.json"};
+static const char *const beside[] = {"config.json",
+                                     "generation_config.json",
+                                     "tokenizer.json",
+                                     "tokenizer_config.json",
+                                     "chat_template.jinja",
+                                     "vocab.json",
+                                     "processor_config.json",
+                                     "preprocessor_config.json",
+                                     "spm_char.model",
+                                     "vocoder/config.json",
+                                     "vocoder/model.safetensors",
+                                     "vocoder/pytorch_model.bin",
+                                     "speecht5_hifigan/config.json",
+                                     "speecht5_hifigan/model.safetensors",
+                                     "speecht5_hifigan/pytorch_model.bin",
+                                     "../speecht5_hifigan/config.json",
+                                     "../speecht5_hifigan/model.safetensors",
+                                     "../speecht5_hifigan/pytorch_model.bin"};
 static const char *const ranks[] = {"multilingual.tiktoken", "gpt2.tiktoken"};
 
 /* The checkpoint: the file, with the config.json of a Hugging Face folder that it is in, or the folder. */

@@ -53,15 +53,22 @@ void build_end(build *b)
     onnx_free(&b->m);
     mem_free(b->sources.items);
     mem_free(b->taken);
+    checkpoint_free(&b->beside);
     *b = (build){.code = b->code};
 }
 
-static bool is_ignored(const build *b, const char *name)
+static bool is_ignored(const char *const *patterns, const char *name)
 {
-    for (const char *const *p = b->ignored; p && *p; p++)
+    for (const char *const *p = patterns; p && *p; p++)
         if (fnmatch(*p, name, 0) == 0)
             return true;
     return false;
+}
+
+static void report_unknown(build *b, const char *name)
+{
+    b->code =
+        report_add(b->report, SIB_IMPORT_UNEXPECTED, name, b->err, "%s: is not known to the recipe", name);
 }
 
 void build_finish(build *b)
@@ -69,9 +76,8 @@ void build_finish(build *b)
     for (size_t i = 0; i < checkpoint_weights(b->c) && b->code == SIB_OK; i++) {
         sib_import_weight *w = &b->report->weights[i];
         w->used = b->taken[i];
-        if (!b->taken[i] && !is_ignored(b, w->name))
-            b->code = report_add(b->report, SIB_IMPORT_UNEXPECTED, w->name, b->err,
-                                 "%s: is not known to the recipe", w->name);
+        if (!b->taken[i] && !is_ignored(b->ignored, w->name))
+            report_unknown(b, w->name);
     }
 }
 
@@ -180,6 +186,36 @@ checkpoint *build_open_beside(build *b, const char *name)
         b->code = checkpoint_open((const char *const[]){path}, 1, &out, b->err);
     mem_free(path);
     return out;
+}
+
+bool build_enter_beside(build *b, const char *name)
+{
+    checkpoint *c = b->beside ? NULL : build_open_beside(b, name);
+    bool *taken = c ? mem_calloc(checkpoint_weights(c) + 1, sizeof *taken) : NULL;
+    if (!taken) {
+        if (c)
+            b->code = err_memory(b->err, 1, "a list of weights");
+        checkpoint_free(&c);
+        return false;
+    }
+    b->beside = c;
+    b->main = b->c;
+    b->main_taken = b->taken;
+    b->c = c;
+    b->taken = taken;
+    return true;
+}
+
+void build_leave_beside(build *b, const char *const *patterns)
+{
+    for (size_t i = 0; i < checkpoint_weights(b->c) && b->code == SIB_OK; i++) {
+        const char *name = checkpoint_weight(b->c, i)->name.data;
+        if (!b->taken[i] && !is_ignored(patterns, name))
+            report_unknown(b, name);
+    }
+    mem_free(b->taken);
+    b->c = b->main;
+    b->taken = b->main_taken;
 }
 
 struct json_t *build_beside(build *b, const char *name)

@@ -39,7 +39,10 @@ typedef struct build {
     source_list sources; /* sources of the weights' elements when they are written */
     const char *scope;   /* prefix of the names of nodes and values */
     bool *taken;         /* (weights of c) true for those that the recipe used */
-    bool has_texts;      /* the metadata have the texts of the outputs, and there is no tokenizer */
+    checkpoint *beside;  /* that of build_enter_beside, and what c and taken are behind it */
+    const checkpoint *main;
+    bool *main_taken;
+    bool has_texts; /* the metadata have the texts of the outputs, and there is no tokenizer */
     uint32_t n_names;
     /* Whether a weight that is asked for again is the value that it was before, and those values, in the model's arena. */
     bool shares;
@@ -88,6 +91,11 @@ int64_t build_fact_int(build *b, const char *key, int64_t otherwise, int64_t min
 struct json_t *build_beside(build *b, const char *name);
 /* The same for a file or folder with weights. checkpoint_free. */
 checkpoint *build_open_beside(build *b, const char *name);
+/* Makes that checkpoint the one whose weights and facts are read, until build_leave_beside; it lives as long as the build, which
+   has room for one. Returns false where there is none, or after a failure. */
+bool build_enter_beside(build *b, const char *name);
+/* Reports the weights that were never used, apart from those of patterns that end with a NULL. */
+void build_leave_beside(build *b, const char *const *patterns);
 /* Dim i of a weight; 0 for a missing weight, which is reported. */
 int64_t build_dim(build *b, const char *name, size_t i);
 /* The number of weights named before + i + after, i from 0: "encoder.blocks.3.attn.query.weight". */
@@ -307,6 +315,8 @@ value_id build_distances(build *b, value_id tokens, value_id past);
 value_id build_buckets(build *b, value_id distances, int64_t n_buckets, int64_t max_distance, bool both);
 /* Rows of a table of int64, (2 n + 1), for distances of -n to n, and its ends' for others: int64 as distances. */
 value_id build_by_distance(build *b, value_id distances, const int64_t *table, int64_t n);
+/* Element at[i, k] of row i of x [1, heads, N, n], for at int64 [N, K]: [1, heads, N, K]. */
+value_id build_at_places(build *b, value_id x, int64_t heads, value_id at);
 /* Attention with linear biases (ALiBi, Press et al. 2022): to the score of a key the slope of the head is added, times the
    key's place counted from the last one, at most 0. */
 typedef struct build_alibi {

@@ -42,3 +42,13 @@ value_id build_buckets(build *b, value_id distances, int64_t n_buckets, int64_t 
     }
     return build_by_distance(b, distances, table, max_distance);
 }
+
+value_id build_at_places(build *b, value_id x, int64_t heads, value_id at)
+{
+    value_id out, dims[] = {build_ints(b, 2, (const int64_t[]){1, heads}), build_shape(b, at, 0, 2)};
+    build_attributes a = build_no_attributes();
+    build_set_int(&a, "axis", 3);
+    build_node(b, "GatherElements", &a, 2,
+               (value_id[]){x, build_2(b, "Expand", at, build_concat(b, 0, 2, dims))}, 1, &out);
+    return out;
+}

@@ -46,6 +46,8 @@ static const recipe recipes[] = {
     {"parakeet", "speech to text: Parakeet with a CTC head (Hugging Face)", "parakeet_ctc",
      recipe_is_parakeet, recipe_parakeet},
     {"vits", "text to speech: VITS, MMS (Hugging Face)", "vits", recipe_is_vits, recipe_vits},
+    {"speecht5", "text to speech: SpeechT5 with its vocoder (Hugging Face)", "speecht5", recipe_is_speecht5,
+     recipe_speecht5},
     {"vit", "images: ViT, DeiT (Hugging Face)", "vit, deit", recipe_is_vit, recipe_vit},
     {"clip", "images and texts: CLIP, SigLIP (Hugging Face)", "clip, siglip", recipe_is_clip, recipe_clip},
 };

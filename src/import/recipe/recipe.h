@@ -41,6 +41,8 @@ bool recipe_is_wav2vec2(const checkpoint *c);
 void recipe_wav2vec2(build *b);
 bool recipe_is_vits(const checkpoint *c);
 void recipe_vits(build *b);
+bool recipe_is_speecht5(const checkpoint *c);
+void recipe_speecht5(build *b);
 bool recipe_is_vit(const checkpoint *c);
 void recipe_vit(build *b);
 bool recipe_is_clip(const checkpoint *c);

@@ -76,17 +76,6 @@ static value_id widened(build *b, value_id x, int64_t by)
     return build_2(b, "Pad", x, build_ints(b, 8, pads));
 }
 
-/* Element at[i, k] of row i of x [1, heads, N, n]; at [N, k]. */
-static value_id pick(build *b, const vits *m, value_id x, value_id at)
-{
-    value_id out, dims[] = {build_ints(b, 2, (const int64_t[]){1, m->heads}), build_shape(b, at, 0, 2)};
-    build_attributes a = build_no_attributes();
-    build_set_int(&a, "axis", 3);
-    build_node(b, "GatherElements", &a, 2,
-               (value_id[]){x, build_2(b, "Expand", at, build_concat(b, 0, 2, dims))}, 1, &out);
-    return out;
-}
-
 /* Vectors of the distances -window to window [size, 2 window + 1] or transposed. */
 static value_id distance_vectors(build *b, const vits *m, const char *name)
 {
@@ -126,8 +115,9 @@ static value_id attention(build *b, const vits *m, value_id x, const char *where
     if (m->window) {
         value_id rows = distance_vectors(b, m, build_text(b, "%s.emb_rel_k", where)),
                  columns = build_transpose(b, rows, 3, (const int64_t[]){0, 2, 1});
-        scores =
-            build_add(b, scores, pick(b, m, widened(b, build_2(b, "MatMul", qkv[0], columns), 1), at->keys));
+        scores = build_add(
+            b, scores,
+            build_at_places(b, widened(b, build_2(b, "MatMul", qkv[0], columns), 1), m->heads, at->keys));
     }
     build_attributes a = build_no_attributes();
     build_set_int(&a, "axis", -1);
@@ -135,7 +125,7 @@ static value_id attention(build *b, const vits *m, value_id x, const char *where
     x = build_2(b, "MatMul", shares, qkv[2]);
     if (m->window) {
         value_id rows = distance_vectors(b, m, build_text(b, "%s.emb_rel_v", where)),
-                 near = pick(b, m, widened(b, shares, m->window), at->distances);
+                 near = build_at_places(b, widened(b, shares, m->window), m->heads, at->distances);
         x = build_add(b, x, build_2(b, "MatMul", near, rows));
     }
     x = build_transpose(b, x, 4, (const int64_t[]){0, 2, 1, 3});
