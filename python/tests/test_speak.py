@@ -1,5 +1,6 @@
 """Text to speech: imported models against the originals of transformers with small random weights, and spelling against their tokenizers."""
 
+import io
 import json
 import subprocess
 
@@ -146,6 +147,163 @@ def test_what_needs_other_programs_is_refused_by_name(tmp_path, torch):
     (folder / "vocab.json").unlink()
     with pytest.raises(sibyl.SibylError, match=r"vocab\.json"):
         sibyl.load_model(folder)
+
+
+# ---- SpeechT5 ------------------------------------------------------------------------------------------------------------
+
+STEPS = dict(vocab_size=30, hidden_size=24, encoder_layers=2, encoder_attention_heads=3, encoder_ffn_dim=40, decoder_layers=2, decoder_attention_heads=2,
+             decoder_ffn_dim=36, num_mel_bins=9, speech_decoder_prenet_units=14, speaker_embedding_dim=7, speech_decoder_postnet_layers=3,
+             speech_decoder_postnet_units=11, max_speech_positions=60, max_text_positions=50, encoder_max_relative_position=5, conv_dim=[8],
+             conv_stride=[5], conv_kernel=[10])  # fmt: skip
+VOCODER = dict(model_in_dim=9, upsample_initial_channel=36, upsample_rates=[5, 3], upsample_kernel_sizes=[9, 6], resblock_kernel_sizes=[3, 5],
+               resblock_dilation_sizes=[[1, 3], [1, 2]], sampling_rate=8000)  # fmt: skip
+SPEECHT5 = {
+    "plain": {},
+    "beside": dict(encoder_max_relative_position=30, reduction_factor=3, speech_decoder_prenet_layers=3, speech_decoder_prenet_dropout=0.25, hidden_act="relu",
+                   speech_decoder_postnet_layers=1, normalize_before=False, speech_decoder_postnet_kernel=3),
+    "one": dict(reduction_factor=1, speech_decoder_prenet_layers=1, decoder_layers=1, encoder_layers=1, layer_norm_eps=1e-3, leaky_relu_slope=0.2),
+}  # fmt: skip
+SPOKEN = "bad hand, like: ok"
+
+
+def randomize(model, torch):
+    with torch.no_grad():
+        for name, p in [*model.named_parameters(), *model.named_buffers()]:
+            if name.endswith((".pe", "num_batches_tracked")):
+                continue
+            positive = name.endswith(("running_var", "scale", "norm.weight", "alpha"))
+            p.copy_(torch.rand_like(p) + 0.5 if positive else (0.2 if p.ndim < 2 else 1.5 / p[0].numel() ** 0.5) * torch.randn_like(p))
+    return model.eval()
+
+
+def small_speecht5(folder, torch, beside=False, **more):
+    """A model, its vocoder and its tokenizer of characters, in a folder or in two."""
+    transformers = peer("transformers")
+    torch.manual_seed(4)
+    vocoder_only = ("normalize_before", "leaky_relu_slope")
+    model = transformers.SpeechT5ForTextToSpeech(transformers.SpeechT5Config(**{**STEPS, **{k: v for k, v in more.items() if k not in vocoder_only}}))
+    vocoder = transformers.SpeechT5HifiGan(transformers.SpeechT5HifiGanConfig(**{**VOCODER, **{k: v for k, v in more.items() if k in vocoder_only}}))
+    randomize(model, torch)
+    randomize(vocoder, torch)
+    with torch.no_grad():
+        model.speech_decoder_postnet.prob_out.weight.mul_(3)  # it ends by what is said
+        vocoder.conv_post.weight.mul_(0.1)
+    model.save_pretrained(folder)
+    vocoder.save_pretrained(folder.parent / "speecht5_hifigan" if beside else folder / "vocoder")
+    raw = io.BytesIO()
+    peer("sentencepiece").SentencePieceTrainer.train(sentence_iterator=iter([SPOKEN, "Né Ⅷ mn"] * 9), model_writer=raw, model_type="char", vocab_size=28,
+                                                     bos_id=0, pad_id=1, eos_id=2, unk_id=3, minloglevel=2, hard_vocab_limit=False)  # fmt: skip
+    (folder / "spm_char.model").write_bytes(raw.getvalue())
+    (folder / "tokenizer_config.json").write_text(json.dumps(dict(tokenizer_class="SpeechT5Tokenizer", pad_token="<pad>")))
+    return model.double(), vocoder.double()
+
+
+def originals(models, ids, speaker, torch, monkeypatch, kept=None, **options):
+    """What transformers says of ids: frames and samples, what its prenet kept [steps, layers, units], and the probabilities by
+    which it ends [steps]. kept: 1: all."""
+    model, vocoder = models
+    drawn, ends, real, sigmoid = [], [], torch.bernoulli, torch.sigmoid
+
+    def bernoulli(x, p):
+        drawn.append(torch.ones_like(x) if kept else real(torch.full_like(x, p)))
+        return drawn[-1]
+
+    def count(x):
+        ends.append(float(sigmoid(x).sum()))
+        return sigmoid(x)
+
+    with monkeypatch.context() as m, torch.no_grad():
+        m.setattr(torch, "bernoulli", bernoulli)
+        m.setattr(torch, "sigmoid", count)
+        frames = model.generate_speech(torch.tensor([ids]), torch.tensor(speaker[None]).double(), **options)
+        samples = vocoder(frames)
+    masks = torch.stack([x[-1] for x in drawn]).reshape(-1, model.config.speech_decoder_prenet_layers, model.config.speech_decoder_prenet_units)
+    return frames.numpy(), samples.numpy(), masks.float().numpy(), ends
+
+
+def error_of(found, expected):
+    assert found.shape == expected.shape
+    return np.abs(found - expected).max() / np.abs(expected).max()
+
+
+@pytest.mark.parametrize("kind", SPEECHT5)
+def test_steps_are_transformers(tmp_path, torch, monkeypatch, kind):
+    folder = tmp_path / "model"
+    models = small_speecht5(folder, torch, beside=kind == "beside", **SPEECHT5[kind])
+    speaker = np.random.default_rng(1).standard_normal(7).astype("f4") * 3
+    speak = sibyl.load_model(folder, "text-to-speech")
+    ids = speak.job.run({"text": SPOKEN, "speaker_embedding": speaker, "max_ratio": 0}, ["tokens"])["tokens"]
+    assert ids == peer("transformers").SpeechT5Tokenizer.from_pretrained(folder)(SPOKEN)["input_ids"]
+    *_, ends = originals(models, ids, speaker, torch, monkeypatch, kept=1, maxlenratio=2.3, threshold=9)
+    rises = next(i for i in range(2, len(ends) - 1) if ends[i] > ends[i - 1] + 1e-5)
+    by_threshold = {"threshold": (ends[rises] + ends[rises - 1]) / 2, "minlenratio": (rises + 0.1) * models[0].config.reduction_factor / len(ids)}
+    lengths = set()
+    for options in ({"maxlenratio": 2.3, "threshold": 9}, {"threshold": 1e-6}, {"threshold": 1e-6, "minlenratio": 0.9}, {"kept": 1, **by_threshold}):
+        frames, samples, masks, _ = originals(models, ids, speaker, torch, monkeypatch, **options)
+        options.pop("kept", None)
+        given = {{"maxlenratio": "max_ratio", "minlenratio": "min_ratio"}.get(k, k): v for k, v in options.items()}
+        found = speak.job.run({"text": SPOKEN, "speaker_embedding": speaker, "kept": masks, **given})
+        error = max(error_of(found["spectrogram"][0], frames), error_of(found["samples"], samples))
+        assert (found["sample_rate"], len(samples)) == (8000, 15 * len(frames) + 1)
+        assert error < 2e-5 and np.abs(samples).max() > 0.02
+        lengths.add(len(frames))
+        note_model("folder", "SpeechT5", error)
+    assert len(lengths) == 4 and (rises + 1) * models[0].config.reduction_factor in lengths
+
+
+def test_steps_drop_by_the_seed(tmp_path, torch, monkeypatch):
+    folder = tmp_path / "model"
+    models = small_speecht5(folder, torch)
+    speaker = np.random.default_rng(2).standard_normal((1, 7)).astype("f4")
+    speak = sibyl.load_model(folder, "text-to-speech")
+    given = {"speaker_embedding": speaker, "max_ratio": 2.0, "threshold": 2}
+    one, again, other = (speak(SPOKEN, seed=seed, **given)["samples"] for seed in (1, 1, 2))
+    assert np.array_equal(one, again) and not np.array_equal(one, other)
+    ids = speak.job.run({"text": SPOKEN, **given}, ["tokens"])["tokens"]
+    frames, _, masks, _ = originals(models, ids, speaker[0], torch, monkeypatch, kept=1, maxlenratio=2, threshold=2)
+    models[0].config.speech_decoder_prenet_dropout = 0
+    still, *_ = originals(models, ids, speaker[0], torch, monkeypatch, kept=1, maxlenratio=2, threshold=2)
+    job = speak.job
+    assert error_of(job.run({"text": SPOKEN, "kept": np.ones_like(masks), **given})["spectrogram"][0], frames) < 2e-5
+    assert error_of(job.run({"text": SPOKEN, "dropout": 0, "seed": 5, **given})["spectrogram"][0], still) < 2e-5
+    for options, words in (({"kept": masks[:3]}, "kept has 3 steps"), ({"kept": masks[:, :1]}, r"none of float32 \[steps, 2, 14\]"), ({"dropout": 1}, "dropout is 1"),
+                           ({"speaker_embedding": speaker[:, :6]}, "has 6 numbers, expected 7"), ({"max_ratio": 20.0}, "more than the 60 steps"),
+                           ({"seed": 0.5}, "seed is 0.5"), ({"text": "a" * 60}, "from 1 to 50"), ({"text": "a<pad>b"}, "padding 1"),
+                           ({"speaker_embedding": speaker * np.nan}, "not numbers")):  # fmt: skip
+        with pytest.raises(sibyl.SibylError, match=words):
+            job.run({"text": SPOKEN, **given, **options})
+    with pytest.raises(sibyl.SibylError, match="speaker_embedding"):
+        speak(SPOKEN)
+    if SIBYL.exists():
+        np.save(tmp_path / "x.npy", speaker)
+        options = ["-i", f"speaker_embedding={tmp_path}/x.npy", "-i", "max_ratio=2", "-i", "threshold=2", "--seed", "2", "--float", "-o", "-"]
+        wav = subprocess.run([SIBYL, "speak", SPOKEN, "--model", folder, *options], check=True, capture_output=True).stdout
+        assert np.array_equal(np.frombuffer(wav[44:], "f4"), other)
+
+
+def test_what_is_no_speecht5_is_refused_by_name(tmp_path, torch):
+    folder = tmp_path / "model"
+    small_speecht5(folder, torch)
+    original, tokens = (folder / "config.json").read_text(), folder / "tokenizer_config.json"
+    for changed, words in (({"encoder_attention_heads": 5}, "5 and 2 heads"), ({"num_mel_bins": 8}, "expected"), ({"reduction_factor": 0}, "reduction_factor is 0"),
+                           ({"speech_decoder_postnet_kernel": 4}, "kernel 4"), ({"hidden_act": "sweetish"}, "sweetish"), ({"pad_token_id": 30}, "pad_token_id is 30"),
+                           ({"speech_decoder_prenet_dropout": 1}, "dropout of 1"), ({"max_text_positions": 0}, "max_text_positions is 0")):  # fmt: skip
+        (folder / "config.json").write_text(json.dumps({**json.loads(original), **changed}))
+        with pytest.raises(sibyl.SibylError, match=words):
+            sibyl.import_model(folder, tmp_path / "m.onnx")
+    (folder / "config.json").write_text(original)
+    kept = tokens.read_text()
+    tokens.write_text(json.dumps({**json.loads(kept), "normalize": True}))
+    with pytest.raises(sibyl.SibylError, match="numbers as words"):
+        sibyl.import_model(folder, tmp_path / "m.onnx")
+    tokens.write_text(kept)
+    config = folder / "vocoder" / "config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "upsample_rates": [5]}))
+    with pytest.raises(sibyl.SibylError, match="upsample_rates"):
+        sibyl.import_model(folder, tmp_path / "m.onnx")
+    (folder / "vocoder").rename(tmp_path / "other")
+    with pytest.raises(sibyl.SibylError, match="no vocoder"):
+        sibyl.import_model(folder, tmp_path / "m.onnx")
 
 
 # ---- Piper ---------------------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@
 #include "job/standard_piper.h"
 #include "job/standard_speech_ctc.h"
 #include "job/standard_speech_seq2seq.h"
+#include "job/standard_speech_steps.h"
 #include "job/standard_speech_to_text.h"
 #include "job/standard_text_embedding.h"
 #include "job/standard_text_generation.h"
@@ -314,6 +315,7 @@ static const struct standard {
     {"text-embedding", "model", standard_text_embedding, sizeof standard_text_embedding, is_encoder,
      make_text_embedding},
     {"text-to-speech", "model", standard_text_to_speech, sizeof standard_text_to_speech, tts_fits, tts_make},
+    {"text-to-speech", "model", standard_speech_steps, sizeof standard_speech_steps, steps_fits, steps_make},
     {"text-to-speech", "model", standard_piper, sizeof standard_piper, piper_fits, piper_make},
     {"voice-activity", "vad", standard_voice_activity, sizeof standard_voice_activity, is_silero,
      make_voice_activity}};

@@ -39,6 +39,9 @@ sib_code seq2seq_make(const maker *k);
 /* The same file: models that speak, in two parts. */
 bool tts_fits(const maker *k);
 sib_code tts_make(const maker *k);
+/* The same file: models that speak, and make frames step by step. */
+bool steps_fits(const maker *k);
+sib_code steps_make(const maker *k);
 /* standard_piper.c: voices that Piper exported. */
 bool piper_fits(const maker *k);
 sib_code piper_make(const maker *k);

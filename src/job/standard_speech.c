@@ -109,6 +109,22 @@ sib_code seq2seq_make(const maker *k)
     return code == SIB_OK ? maker_put_tokenizer(k, maker_metadata(k, "tokenizer")) : code;
 }
 
+bool steps_fits(const maker *k)
+{
+    return k->recipe[0] && maker_has_input(k, "tokens") && maker_has_input(k, "frame") &&
+           maker_has_input(k, "kept") && maker_metadata(k, "sample_rate") && maker_metadata(k, "n_ctx");
+}
+
+sib_code steps_make(const maker *k)
+{
+    static const row rows[] = {
+        {"sample_rate", "nodes/1/inputs/rate", NUMBER},      {"sample_rate", "sample_rate", NUMBER},
+        {"n_text_ctx", "nodes/1/inputs/n_text_ctx", NUMBER}, {"n_ctx", "nodes/1/inputs/n_ctx", NUMBER},
+        {"pad_token", "nodes/1/inputs/pad", NUMBER},         {"dropout", "inputs/dropout/default", JSON}};
+    const sib_code code = put_rows(k, rows, sizeof rows / sizeof *rows);
+    return code == SIB_OK ? maker_put_tokenizer(k, maker_metadata(k, "tokenizer")) : code;
+}
+
 bool tts_fits(const maker *k)
 {
     return k->recipe[0] && maker_has_input(k, "tokens") && maker_has_input(k, "latents") &&

@@ -149,7 +149,7 @@ class Documents(Case):
             lines = re.findall(rf"'__sibyl_command {command}'.*? -l ([a-z0-9-]+)", fish)
             self.assertEqual(set(lines), options)
         for text in (bash, zsh, fish):
-            for words in ("ref cpu", "whisper gpt2 rwkv mamba t5 bart llama bert wav2vec2 moonshine parakeet vits vit clip", "txt json srt vtt tsv all", "f32 f16 bf16 int8",
+            for words in ("ref cpu", "whisper gpt2 rwkv mamba t5 bart llama bert wav2vec2 moonshine parakeet vits speecht5 vit clip", "txt json srt vtt tsv all", "f32 f16 bf16 int8",
                           "features conv1d peak costs models layers whisper llama first", "plan simulate emit"):
                 self.assertIn(words, text)
 

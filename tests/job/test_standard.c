@@ -152,6 +152,35 @@ TEST(recognisers_with_a_decoder)
                 "no standard job");
 }
 
+TEST(speakers_of_steps)
+{
+    static const char *const said[][2] = {{"sibyl.recipe", "speecht5"},
+                                          {"n_text_ctx", "600"},
+                                          {"n_ctx", "1876"},
+                                          {"pad_token", "1"},
+                                          {"dropout", "0.25"},
+                                          {"sample_rate", "8000"},
+                                          {"tokenizer", "tokenizer.json"}};
+    tiny t = tiny_begin();
+    value_id tok = tiny_input(&t, "tokens", SIB_F32, "1 N"),
+             frame = tiny_input(&t, "frame", SIB_F32, "1 N 2"),
+             kept = tiny_input(&t, "kept", SIB_F32, "2 N 1");
+    tiny_output(&t, tiny_op(&t, "Neg", tok, NO_VALUE, "encoded"));
+    tiny_output(&t, tiny_op(&t, "Add", frame, kept, "frames"));
+    metadata(&t, sizeof said / sizeof *said, said);
+    save_text("s.tokenizer.json", "{}");
+    save_model(&t, "s.onnx");
+    json_t *j = described("s.onnx", NULL);
+    expect_json(j, "kind", "\"text-to-speech\"");
+    expect_json(j, "sample_rate", "8000");
+    expect_json(j, "nodes/1/inputs/rate", "8000");
+    expect_json(j, "nodes/1/inputs/n_text_ctx", "600");
+    expect_json(j, "nodes/1/inputs/n_ctx", "1876");
+    expect_json(j, "nodes/1/inputs/pad", "1");
+    expect_json(j, "inputs/dropout/default", "0.25");
+    json_decref(j);
+}
+
 /* A voice of Piper's: its inputs, and samples that depend on none. */
 static void save_voice(const char *name, bool several)
 {

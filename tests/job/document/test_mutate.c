@@ -52,8 +52,8 @@ static const char runs[] =
     "\"$outer.p\", \"rows\": "
     "\"$outer.rows\", \"spans\": {\"from\": \"$spans\"}, \"last\": \"$outer.s\"}}";
 
-static const char *const standards[] = {"features",       "speech-to-text", "text-generation",
-                                        "text-to-speech", "piper",          "voice-activity"};
+static const char *const standards[] = {"features",     "speech-to-text", "text-generation", "text-to-speech",
+                                        "speech-steps", "piper",          "voice-activity"};
 enum { N_STANDARDS = sizeof standards / sizeof *standards };
 
 /* Document `which`, terminated by NUL; release with free. */

@@ -1,4 +1,4 @@
-/* Nodes that speak: text as tokens, and frames that are drawn between the two parts of a model. */
+/* Nodes that speak: text as tokens, frames that are drawn between the two parts of a model, and those that are made step by step. */
 #include "check_memory.h"
 #include "job/jobs.h"
 
@@ -9,6 +9,27 @@
 static const double means[] = {1, -1, 20, 30, 0, 0, 0, 0},
                     variances[] = {-100, -100, -200, -100, 0, 2 * 0.6931471805599453, 0, 0},
                     durations[] = {1.5, 2, 1e5, NAN};
+
+/* One frame of two numbers in a step: that before plus the speaker's numbers and the sum of what is kept. Speech ends by the sum of the
+   frame before. The samples are the frames. */
+static void save_steps(void)
+{
+    tiny t = tiny_begin();
+    value_id tok = tiny_input(&t, "tokens", SIB_I64, "1 N"),
+             frame = tiny_input(&t, "frame", SIB_F32, "1 N 2"),
+             kept = tiny_input(&t, "kept", SIB_F32, "2 N 1"),
+             speaker = tiny_input(&t, "speaker_embedding", SIB_F32, "1 2"),
+             made = tiny_input(&t, "made", SIB_F32, "1 F 2"),
+             zero = tiny_constant(&t, "zero", SIB_I64, DIMS(1), OF(0)),
+             two = tiny_constant(&t, "two", SIB_I64, DIMS(1), OF(2));
+    value_id more = tiny_op(&t, "Add", speaker, tiny_op(&t, "ReduceSum", kept, zero, "all"), "more");
+    tiny_output(&t, tiny_op(&t, "Neg", tok, NO_VALUE, "encoded"));
+    tiny_output(&t, tiny_op(&t, "Add", frame, more, "frames"));
+    tiny_output(&t, tiny_op(&t, "ReduceSum", frame, two, "end"));
+    tiny_output(&t, tiny_op(&t, "Neg", made, NO_VALUE, "spectrogram"));
+    tiny_output(&t, tiny_op(&t, "Identity", made, NO_VALUE, "samples"));
+    save_model(&t, "s.onnx");
+}
 
 static int set_up(void)
 {
@@ -24,6 +45,7 @@ static int set_up(void)
                 tiny_op(&t, "Gather", tiny_constant(&t, "d", SIB_F32, DIMS(4), durations), tok, "durations"));
     tiny_output(&t, tiny_op(&t, "Identity", latents, NO_VALUE, "samples"));
     save_model(&t, "v.onnx");
+    save_steps();
     return 0;
 }
 
@@ -177,6 +199,122 @@ TEST(speech_that_cannot_be)
     sib_tensor_free(&noise);
     CHECK_FAILED_ALLOCATIONS(check_k + 1, sib_job_run(j, 1, in, 0, NULL, NULL, &r, &err),
                              sib_job_result_free(&r));
+    sib_job_free(&j);
+}
+
+/* ---- utter ---------------------------------------------------------------------------------------------- */
+
+static const char steps[] = "{\"sibyl_job\": 1, \"kind\": \"test\", \"models\": {\"m\": \"s.onnx\"}, "
+                            "\"calls\": {\"e\": {\"model\": \"m\", "
+                            "\"inputs\": {\"tokens\": \"tokens\"}, \"outputs\": {\"encoded\": \"encoded\"}}, "
+                            "\"d\": {\"model\": \"m\", \"inputs\": "
+                            "{\"frame\": \"frame\", \"kept\": \"kept\", \"speaker_embedding\": "
+                            "\"speaker_embedding\"}, \"outputs\": {\"frames\": "
+                            "\"frames\", \"end\": \"end\"}}, \"v\": {\"model\": \"m\", \"inputs\": "
+                            "{\"frames\": \"made\"}, \"outputs\": {\"samples\": "
+                            "\"samples\", \"spectrogram\": \"spectrogram\"}}}, \"inputs\": {\"tokens\": "
+                            "\"tokens\", \"speaker\": \"tensor\", "
+                            "\"threshold\": {\"type\": \"number\", \"default\": 10}, \"min_ratio\": "
+                            "{\"type\": \"number\", \"default\": 0}, "
+                            "\"max_ratio\": {\"type\": \"number\", \"default\": 20}, \"dropout\": {\"type\": "
+                            "\"number\", \"default\": 0}, "
+                            "\"kept\": {\"type\": \"tensor\", \"default\": null}, \"n_ctx\": {\"type\": "
+                            "\"number\", \"default\": 9}}, "
+                            "\"nodes\": [{\"name\": \"it\", \"op\": \"utter\", \"calls\": {\"encoder\": "
+                            "\"e\", \"decoder\": \"d\", \"vocoder\": \"v\"}, "
+                            "\"inputs\": {\"tokens\": \"$tokens\", \"speaker_embedding\": \"$speaker\", "
+                            "\"rate\": 8000, \"n_text_ctx\": 200, \"n_ctx\": "
+                            "\"$n_ctx\", \"pad\": 7, \"threshold\": \"$threshold\", \"min_ratio\": "
+                            "\"$min_ratio\", \"max_ratio\": \"$max_ratio\", "
+                            "\"dropout\": \"$dropout\", \"kept\": \"$kept\"}}], \"outputs\": {\"samples\": "
+                            "\"$it.samples\", \"mel\": \"$it.spectrogram\"}}";
+
+static void utters(const sib_job *j, size_t n, const sib_job_value *in, int64_t count, const double *samples)
+{
+    sib_job_result *r = run_with(j, n, in, NULL);
+    double mel[16];
+    for (int64_t i = 0; i < count; i++)
+        mel[i] = -samples[i];
+    expect_tensor(sib_job_result_find(r, "samples"), SIB_F32, 1, &count, samples);
+    expect_tensor(sib_job_result_find(r, "mel"), SIB_F32, 3, (const int64_t[]){1, count / 2, 2}, mel);
+    sib_job_result_free(&r);
+}
+
+TEST(frames_are_made_step_by_step)
+{
+    static const int32_t ids[] = {1, 3};
+    static const double all[] = {3, 4, 6, 8, 9, 12}, dropped[] = {3, 4, 4, 6};
+    sib_job *j = job_of(steps);
+    sib_tensor *speaker = tiny_tensor(SIB_F64, DIMS(2), OF(1, 2)),
+               *kept = tiny_tensor(SIB_F32, DIMS(2, 2, 1), OF(1, 0, 0, 0));
+    sib_job_value in[5] = {tokens("tokens", 2, ids), a_tensor("speaker", speaker)};
+    utters(j, 2, in, 6, all); /* the third step sees 6 + 8, above the threshold of 10 */
+    in[2] = a_number("max_ratio", 1);
+    utters(j, 3, in, 4, all);
+    in[2] = a_number("threshold", 0);
+    utters(j, 3, in, 2, all);
+    in[3] = a_number("min_ratio", 1);
+    utters(j, 4, in, 4, all);
+    in[2] = a_number("max_ratio", 1);
+    in[3] = a_number("dropout", 0.5); /* what is kept counts twice */
+    in[4] = a_tensor("kept", kept);
+    utters(j, 5, in, 4, dropped);
+    sib_tensor_free(&kept);
+    sib_tensor_free(&speaker);
+    sib_job_free(&j);
+}
+
+TEST(the_dropped_share_is_that_asked_for)
+{
+    enum { N = 3000 };
+    int32_t ids[150] = {0};
+    sib_job *j = job_of(steps);
+    sib_tensor *speaker = tiny_tensor(SIB_F32, DIMS(1, 2), OF(0, 0));
+    const sib_job_value in[] = {tokens("tokens", 150, ids), a_tensor("speaker", speaker),
+                                a_number("n_ctx", N), a_number("dropout", 0.25), a_number("threshold", 1e6)};
+    sib_job_result *r = run_with(j, 5, in, NULL);
+    const sib_tensor *x = sib_job_result_find(r, "samples")->tensor;
+    assert_int_equal(sib_tensor_count(x), 2 * N);
+    const double share = ((const float *)sib_tensor_data(x))[2 * N - 1] * 0.75 / (2 * N);
+    if (fabs(share - 0.75) > 0.02)
+        fail_msg("%g are kept", share);
+    sib_job_result_free(&r);
+    sib_tensor_free(&speaker);
+    sib_job_free(&j);
+}
+
+TEST(steps_that_cannot_be)
+{
+    static const int32_t ids[] = {1, 7};
+    sib_error err = SIB_ERROR_INIT;
+    sib_job_result *r = NULL;
+    sib_job *j = job_of(steps);
+    sib_tensor *speaker = tiny_tensor(SIB_F32, DIMS(2), OF(1, 2)),
+               *nan = tiny_tensor(SIB_F32, DIMS(2), OF(NAN, 0)),
+               *kept = tiny_tensor(SIB_F32, DIMS(1, 2, 1), OF(1, 1));
+    sib_job_value in[] = {tokens("tokens", 2, ids), a_tensor("speaker", speaker), a_number("n_ctx", 2)};
+    CHECK_FAILS(sib_job_run(j, 2, in, 0, NULL, NULL, &r, &err), SIB_ERR_VALUE, err,
+                "token 1 is the padding 7");
+    in[0] = tokens("tokens", 0, ids);
+    CHECK_FAILS(sib_job_run(j, 2, in, 0, NULL, NULL, &r, &err), SIB_ERR_VALUE, err, "the text has 0 tokens");
+    in[0] = tokens("tokens", 1, ids);
+    CHECK_FAILS(sib_job_run(j, 3, in, 0, NULL, NULL, &r, &err), SIB_ERR_VALUE, err, "more than the 2 steps");
+    in[2] = a_number("dropout", 1);
+    CHECK_FAILS(sib_job_run(j, 3, in, 0, NULL, NULL, &r, &err), SIB_ERR_ARGUMENT, err, "dropout is 1");
+    in[2] = a_tensor("kept", kept);
+    CHECK_FAILS(sib_job_run(j, 3, in, 0, NULL, NULL, &r, &err), SIB_ERR_ARGUMENT, err, "kept has 1 steps");
+    in[2] = a_tensor("kept", speaker);
+    CHECK_FAILS(sib_job_run(j, 3, in, 0, NULL, NULL, &r, &err), SIB_ERR_ARGUMENT, err,
+                "kept is none of float32 [steps, 2, 1]");
+    in[1] = a_tensor("speaker", nan);
+    CHECK_FAILS(sib_job_run(j, 2, in, 0, NULL, NULL, &r, &err), SIB_ERR_VALUE, err, "are not numbers");
+    in[1] = a_tensor("speaker", kept);
+    in[2] = a_number("max_ratio", 1);
+    CHECK_FAILED_ALLOCATIONS(check_k + 1, sib_job_run(j, 3, in, 0, NULL, NULL, &r, &err),
+                             sib_job_result_free(&r));
+    sib_tensor_free(&kept);
+    sib_tensor_free(&nan);
+    sib_tensor_free(&speaker);
     sib_job_free(&j);
 }
 
