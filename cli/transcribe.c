@@ -23,7 +23,7 @@ static const char more[] =
     "...) hear "
     "chunks "
     "that overlap (chunk_length_s=30, stride_length_s=5) and take no options of Whisper's decoder; Moonshine "
-    "hears chunks that end in silence (chunk_length_s=30). digits, "
+    "and Parakeet with TDT or RNN-T hear chunks that end in silence (chunk_length_s=30). digits, "
     "the small model that comes with Sibyl, knows ten English "
     "words, zero to nine.";
 

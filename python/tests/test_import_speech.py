@@ -407,3 +407,169 @@ def test_parakeets_that_make_no_sense_are_refused(tmp_path, torch):
         ears.write_text(json.dumps({"feature_extractor": EARS | change}))
         with pytest.raises(sibyl.SibylError, match="bands"):
             sibyl.import_model(tmp_path / "model", tmp_path / "m.onnx")
+
+
+# ---- Parakeet with a transducer -----------------------------------------------------------------------------------------
+
+SPOKEN = ["<unk>", *(f"\u2581w{i}" if i % 3 else f"x{i}" for i in range(20)), "\u2581", ".", ",", "?", "<s>", "<blank>"]
+TRANSDUCERS = {
+    "tdt": ("ParakeetTDT", dict(num_decoder_layers=2)),
+    "tdt-long": ("ParakeetTDT", dict(durations=list(range(8)), num_decoder_layers=1, hidden_act="silu", max_symbols_per_step=3)),
+    "rnnt": ("ParakeetRNNT", dict(num_decoder_layers=1)),
+    "rnnt-deep": ("ParakeetRNNT", dict(num_decoder_layers=3, hidden_act="tanh", max_symbols_per_step=2)),
+}
+
+
+def melody(seconds, seed):
+    """Tones of a fifth of a second in noise, so that frames differ more than those of noise."""
+    n = int(16000 * seconds)
+    tones = np.random.default_rng(seed).uniform(100, 6000, n // 3200 + 1).repeat(3200)[:n]
+    return noise(seconds, seed)[:n] * 0.1 + 0.2 * np.sin(2 * np.pi * tones * np.arange(n) / 16000).astype("f4")
+
+
+def level(model, extractor, torch, blanks):
+    """Makes all outputs of a transducer likely, and the blank more so."""
+    n = len(SPOKEN)
+    with torch.no_grad():
+        model.decoder.embedding.weight.mul_(6)
+        heard = extractor(melody(5, 0), sampling_rate=16000, return_tensors="pt")
+        for linear, x, scale in ((model.encoder_projector, model.get_audio_features(**heard).pooler_output[:, :-1], 3),
+                                 (model.decoder.decoder_projector, model.decoder(torch.arange(n)[None]), 1)):  # fmt: skip
+            linear.bias.sub_(x.mean((0, 1)))
+            linear.weight.mul_(scale / (x - x.mean(1)).std())
+            linear.bias.mul_(scale / (x - x.mean(1)).std())
+        logits = model(**heard, decoder_input_ids=torch.arange(n)[None]).logits
+        model.joint.head.bias.sub_(logits.mean((0, 1, 2)))
+        model.joint.head.bias[n - 1] += blanks * logits[..., :n].std()
+
+
+def transducer(folder, torch, kind, blanks=1.0, begin=26):
+    """A small Parakeet with a transducer that says all kinds of pieces, and its processor."""
+    transformers, tk = peer("transformers"), peer("tokenizers")
+    family, more = TRANSDUCERS[kind]
+    n = len(SPOKEN)
+    config = getattr(transformers, family + "Config")(encoder_config={**PARAKEET, "subsampling_factor": 8}, vocab_size=n, blank_token_id=n - 1,
+                                                      pad_token_id=0, decoder_hidden_size=20, **more)  # fmt: skip
+    model = scatter(getattr(transformers, family.replace("Parakeet", "ParakeetFor"))(config), torch)
+    extractor = transformers.ParakeetFeatureExtractor(**EARS)
+    if blanks is not None:
+        level(model, extractor, torch, blanks)
+    model.generation_config.decoder_start_token_id = begin
+    model.generation_config.suppress_tokens = list(range(n, model.joint.head.out_features)) or None  # durations are no tokens
+    model.save_pretrained(folder)
+    tokenizer = tk.Tokenizer(tk.models.BPE({piece: i for i, piece in enumerate(SPOKEN)}, [], unk_token="<unk>"))
+    tokenizer.decoder = tk.decoders.Metaspace()
+    tokenizer.add_special_tokens(["<unk>", "<s>", "<blank>"])
+    tokenizer.save(str(folder / "tokenizer.json"))
+    (folder / "processor_config.json").write_text(json.dumps({"feature_extractor": EARS}))
+    tokenizer = transformers.ParakeetTokenizer(tokenizer_file=str(folder / "tokenizer.json"), pad_token="<unk>", unk_token="<unk>")
+    return model, transformers.ParakeetProcessor(extractor, tokenizer, decoder_type=kind.split("-")[0])
+
+
+def score(session, samples, tokens, layers, width, torch):
+    """Logits [1, frames, tokens, outputs] by the three graphs of a file, whose inputs are all given."""
+    states = {f"state.{i}.{what}": np.zeros((1, width), "f4") for i in range(layers) for what in ("hidden", "cell")}
+    given = {"samples": samples[:, :1000], "token": np.zeros(1, "i8"), "frame": np.zeros((1, width), "f4"), "prediction": np.zeros((1, width), "f4")}
+    encoded, rows = session.run(["encoded"], {**given, **states, "samples": samples})[0][0], []
+    for token in tokens:
+        row, *made = session.run(["predicted", *(name.replace("state", "next") for name in states)], {**given, **states, "token": np.array([token])})
+        states = dict(zip(states, made))
+        rows.append(row[0])
+    pairs = {"frame": np.repeat(encoded, len(rows), 0), "prediction": np.tile(rows, (len(encoded), 1))}
+    return session.run(["logits"], {**given, **states, **pairs})[0].reshape(1, len(encoded), len(rows), -1)
+
+
+@pytest.mark.parametrize("kind, opset", [*((kind, 23) for kind in TRANSDUCERS), ("tdt", 20)])
+def test_transducers(tmp_path, torch, kind, opset):
+    model, processor = transducer(tmp_path / "model", torch, kind, blanks=None)
+    sibyl.import_model(tmp_path / "model", tmp_path / "m.onnx", opset=opset)
+    samples, tokens = noise(1.2345, 8), [26, 3, 7, 7, 22]
+    features = exact_features(samples)
+    heard = processor.feature_extractor(samples, sampling_rate=16000, return_tensors="pt")
+    given = torch.tensor([tokens])
+    with torch.no_grad():
+        single = model(**heard, decoder_input_ids=given).logits.numpy()
+        expected = model.double()(torch.from_numpy(features), decoder_input_ids=given).logits.numpy()
+    single = single[:, : expected.shape[1]]  # the frame that transformers hides goes without
+    allowed = max(2e-6, np.abs(single - expected).max() / np.abs(expected).max())
+    layers = TRANSDUCERS[kind][1]["num_decoder_layers"]
+    logits = score(sibyl.InferenceSession(tmp_path / "m.onnx"), samples[None], tokens, layers, 20, torch)
+    error = np.abs(logits - expected).max() / np.abs(expected).max()
+    assert logits.shape == expected.shape and error <= allowed
+    note_model("folder", TRANSDUCERS[kind][0], error)
+    if (kind, opset) == ("tdt", 23):  # the file is ordinary ONNX
+        other = score(peer("onnxruntime").InferenceSession(tmp_path / "m.onnx"), samples[None], tokens, layers, 20, torch)
+        assert np.abs(other - expected).max() <= 3 * allowed * np.abs(expected).max()
+
+
+def words_of(tokens, ids):
+    """Words of transformers' tokens with times."""
+    words, apart = [], True
+    for token, piece in zip(tokens, ids):
+        apart = apart or piece.startswith("\u2581")
+        if piece == "\u2581":
+            continue
+        if apart:
+            words.append(["", token["start"], 0])
+        words[-1][0] += piece.removeprefix("\u2581")
+        words[-1][2] = token["end"]
+        apart = False
+    return words
+
+
+@pytest.mark.parametrize("kind", TRANSDUCERS)
+def test_texts_and_times_of_transducers_are_transformers(tmp_path, torch, kind):
+    for blanks, seconds, begin in ((1.0, 4.567, 26), (0.5, 3.21, 3)):
+        folder = tmp_path / f"model-{begin}"
+        model, processor = transducer(folder, torch, kind, blanks, begin)
+        job = sibyl.load_model(folder)
+        samples = melody(seconds, 9)
+        made = model.generate(**processor.feature_extractor(samples, sampling_rate=16000, return_tensors="pt"))
+        ids, durations = made.sequences[:, 1:], made.durations[:, 1:]  # without what texts begin with
+        text, times = processor.decode(ids, durations=durations, skip_special_tokens=True)
+        heard = job.transcribe(samples, word_timestamps=True, chunk_length_s=0)
+        assert heard["text"] == text[0].strip() and len(set(heard["text"].split())) > 2
+        shown = [SPOKEN[i] for i in ids[0].tolist() if SPOKEN[i][0] != "<"]
+        shown = shown[shown[0] == "\u2581" :]  # which transformers' stream of text leaves out
+        expected = words_of(times[0], shown)
+        words = [word for segment in heard["segments"] for word in segment["words"]]
+        assert len(times[0]) == len(shown) and [word["word"].strip() for word in words] == [word for word, *_ in expected]
+        for i, edge in ((1, "start"), (2, "end")):
+            np.testing.assert_allclose([word[edge] for word in words], [word[i] for word in expected], atol=1e-9)
+        assert all(0 < word["probability"] <= 1 for word in words)
+
+
+def test_chunks_and_clips_of_transducers(tmp_path, torch):
+    model, processor = transducer(tmp_path / "model", torch, "tdt")
+    job, samples = sibyl.load_model(tmp_path / "model"), melody(3, 7)
+
+    def expected(part):
+        ids = model.generate(**processor.feature_extractor(part, sampling_rate=16000, return_tensors="pt")).sequences
+        return processor.decode(ids[0, 1:], skip_special_tokens=True).strip()
+
+    part = job.transcribe(samples, clip_timestamps=[0.5, 2.5], language="en")
+    assert (part["text"], part["language"]) == (expected(samples[8000:40000]), "en")
+    silent = samples.copy()
+    silent[22400:25600] = 0
+    heard = job.transcribe(silent, chunk_length_s=2, word_timestamps=True)
+    cut = 22400 + 800  # the middle of the first tenth of a second without a sound
+    assert heard["text"].split() == (expected(silent[:cut]) + " " + expected(silent[cut:])).split() != job.transcribe(silent)["text"].split()
+    assert job.transcribe(samples[:200])["text"] == ""
+    for options, words in (({"beam_size": 5}, "beam_size"), ({"chunk_length_s": 0.01}, "chunks"), ({"chunk_length_s": -1}, "chunk_length_s"), ({"pause_s": 0}, "pause_s")):
+        with pytest.raises(sibyl.SibylError, match=words):
+            job.transcribe(samples, **options)
+
+
+def test_transducers_that_make_no_sense_are_refused(tmp_path, torch):
+    transducer(tmp_path / "model", torch, "tdt")
+    path = tmp_path / "model" / "config.json"
+    config = json.loads(path.read_text())
+    for change, said in (({"durations": [0, 1, 2, 4, 8]}, "durations"), ({"durations": [0, 1]}, "durations"), ({"hidden_act": "sine"}, "sine"),
+                         ({"blank_token_id": 27}, "blank"), ({"blank_token_id": -1}, "blank"), ({"max_symbols_per_step": 0}, "max_symbols_per_step")):  # fmt: skip
+        path.write_text(json.dumps(config | change))
+        with pytest.raises(sibyl.SibylError, match=said):
+            sibyl.import_model(tmp_path / "model", tmp_path / "m.onnx")
+    path.write_text(json.dumps(config))
+    (tmp_path / "model" / "generation_config.json").write_text('{"decoder_start_token_id": 27}')
+    with pytest.raises(sibyl.SibylError, match="27"):
+        sibyl.import_model(tmp_path / "model", tmp_path / "m.onnx")

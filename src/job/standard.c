@@ -10,6 +10,7 @@
 #include "job/standard_speech_seq2seq.h"
 #include "job/standard_speech_steps.h"
 #include "job/standard_speech_to_text.h"
+#include "job/standard_speech_transducer.h"
 #include "job/standard_text_embedding.h"
 #include "job/standard_text_generation.h"
 #include "job/standard_text_to_speech.h"
@@ -303,6 +304,8 @@ static const struct standard {
 } standards[] = {
     {"speech-to-text", "whisper", standard_speech_to_text, sizeof standard_speech_to_text, is_whisper,
      make_speech_to_text},
+    {"speech-to-text", "model", standard_speech_transducer, sizeof standard_speech_transducer,
+     transducer_fits, transducer_make},
     {"speech-to-text", "model", standard_speech_ctc, sizeof standard_speech_ctc, ctc_fits, ctc_make},
     {"speech-to-text", "model", standard_speech_seq2seq, sizeof standard_speech_seq2seq, seq2seq_fits,
      seq2seq_make},

@@ -31,9 +31,11 @@ sib_code maker_put_tokenizer(const maker *k, const char *kind);
 /* A text of a document, in which one that begins with a dollar sign has another before it. */
 json_t *maker_literal(const char *text);
 
-/* standard_speech.c: recognisers with a CTC head, and those with an encoder of samples and a decoder of tokens. */
+/* standard_speech.c: recognisers with a CTC head, transducers, and those with an encoder of samples and a decoder of tokens. */
 bool ctc_fits(const maker *k);
 sib_code ctc_make(const maker *k);
+bool transducer_fits(const maker *k);
+sib_code transducer_make(const maker *k);
 bool seq2seq_fits(const maker *k);
 sib_code seq2seq_make(const maker *k);
 /* The same file: models that speak, in two parts. */

@@ -9,8 +9,9 @@
 
 bool ctc_fits(const maker *k)
 {
-    return k->recipe[0] && maker_has_input(k, "samples") && maker_metadata(k, "vocabulary") &&
-           maker_metadata(k, "blank") && maker_metadata(k, "frame_samples");
+    return k->recipe[0] && !maker_has_input(k, "prediction") && maker_has_input(k, "samples") &&
+           maker_metadata(k, "vocabulary") && maker_metadata(k, "blank") &&
+           maker_metadata(k, "frame_samples");
 }
 
 /* Puts a list of texts that the metadata hold in JSON. */
@@ -68,20 +69,43 @@ static sib_code put_rows(const maker *k, const row *rows, size_t n)
     return code;
 }
 
-sib_code ctc_make(const maker *k)
+/* What documents of recognisers with outputs for frames have alike. */
+static sib_code put_frames(const maker *k)
 {
     static const row rows[] = {{"blank", "nodes/0/inputs/blank", NUMBER},
                                {"frame_samples", "nodes/0/inputs/frame_samples", NUMBER},
                                {"min_samples", "nodes/0/inputs/min_samples", NUMBER},
                                {"sample_rate", "nodes/0/inputs/rate", NUMBER},
                                {"sample_rate", "sample_rate", NUMBER},
-                               {"word_delimiter", "nodes/0/inputs/word_delimiter", TEXT},
+                               {"word_prefix", "nodes/0/inputs/word_prefix", TEXT}};
+    sib_code code = put_texts(k, "vocabulary", "nodes/0/inputs/vocabulary");
+    return code == SIB_OK ? put_rows(k, rows, sizeof rows / sizeof *rows) : code;
+}
+
+sib_code ctc_make(const maker *k)
+{
+    static const row rows[] = {{"word_delimiter", "nodes/0/inputs/word_delimiter", TEXT},
                                {"word_separator", "nodes/0/inputs/word_separator", TEXT},
-                               {"word_prefix", "nodes/0/inputs/word_prefix", TEXT},
                                {"lower_case", "nodes/0/inputs/lower_case", FLAG},
                                {"clean_up", "nodes/0/inputs/clean_up", FLAG},
                                {"language", "inputs/language/default", TEXT}};
-    sib_code code = put_texts(k, "vocabulary", "nodes/0/inputs/vocabulary");
+    sib_code code = put_frames(k);
+    return code == SIB_OK ? put_rows(k, rows, sizeof rows / sizeof *rows) : code;
+}
+
+bool transducer_fits(const maker *k)
+{
+    return k->recipe[0] && maker_has_input(k, "samples") && maker_has_input(k, "prediction") &&
+           maker_metadata(k, "vocabulary") && maker_metadata(k, "begin_token") &&
+           maker_metadata(k, "frame_samples");
+}
+
+sib_code transducer_make(const maker *k)
+{
+    static const row rows[] = {{"begin_token", "nodes/0/inputs/begin", NUMBER},
+                               {"n_durations", "nodes/0/inputs/durations", NUMBER},
+                               {"max_symbols", "nodes/0/inputs/max_symbols", NUMBER}};
+    sib_code code = put_frames(k);
     return code == SIB_OK ? put_rows(k, rows, sizeof rows / sizeof *rows) : code;
 }
 

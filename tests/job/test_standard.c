@@ -181,6 +181,60 @@ TEST(speakers_of_steps)
     json_decref(j);
 }
 
+/* Frames of samples, and scores of one with what is predicted of tokens. */
+static tiny transducer(const char *const (*pairs)[2], size_t n)
+{
+    tiny t = tiny_begin();
+    value_id samples = tiny_input(&t, "samples", SIB_F32, "B T"),
+             token = tiny_input(&t, "token", SIB_F32, "S"),
+             state = tiny_input(&t, "state.0.cell", SIB_F32, "S 2"),
+             frame = tiny_input(&t, "frame", SIB_F32, "F 2"),
+             prediction = tiny_input(&t, "prediction", SIB_F32, "F 2");
+    tiny_output(&t, tiny_op(&t, "Neg", samples, NO_VALUE, "encoded"));
+    tiny_output(&t, tiny_op(&t, "Neg", token, NO_VALUE, "predicted"));
+    tiny_output(&t, tiny_op(&t, "Neg", state, NO_VALUE, "next.0.cell"));
+    tiny_output(&t, tiny_op(&t, "Add", frame, prediction, "logits"));
+    metadata(&t, n, pairs);
+    return t;
+}
+
+TEST(transducers)
+{
+    static const char *const good[][2] = {{"sibyl.recipe", "parakeet"},
+                                          {"vocabulary", "[\"a\", \"$b\"]"},
+                                          {"blank", "1"},
+                                          {"frame_samples", "640"},
+                                          {"min_samples", "320"},
+                                          {"sample_rate", "8000"},
+                                          {"word_prefix", "_"},
+                                          {"n_durations", "5"},
+                                          {"max_symbols", "7"},
+                                          {"begin_token", "0"}};
+    char *text = NULL;
+    sib_error err = SIB_ERROR_INIT;
+    tiny t = transducer(good, 10);
+    save_model(&t, "t.onnx");
+    json_t *j = described("t.onnx", NULL);
+    expect_json(j, "kind", "\"speech-to-text\"");
+    expect_json(j, "sample_rate", "8000");
+    expect_json(j, "nodes/0/op", "\"transduce\"");
+    expect_json(j, "nodes/0/inputs/vocabulary", "[\"a\", \"$$b\"]");
+    expect_json(j, "nodes/0/inputs/word_prefix", "\"_\"");
+    static const char *const numbers[][2] = {
+        {"blank", "1"},     {"frame_samples", "640"}, {"min_samples", "320"}, {"rate", "8000"},
+        {"durations", "5"}, {"max_symbols", "7"},     {"begin", "0"}};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        char place[60];
+        snprintf(place, sizeof place, "nodes/0/inputs/%s", numbers[i][0]);
+        expect_json(j, place, numbers[i][1]);
+    }
+    json_decref(j);
+    t = transducer(good, 9); /* a file that does not say what texts begin with */
+    save_model(&t, "t.onnx");
+    CHECK_FAILS(sib_job_describe(in_folder("t.onnx"), NULL, &text, &err), SIB_ERR_UNSUPPORTED, err,
+                "no standard job");
+}
+
 /* A voice of Piper's: its inputs, and samples that depend on none. */
 static void save_voice(const char *name, bool several)
 {

@@ -1,17 +1,18 @@
-/* Parakeet with a CTC head, from Hugging Face's folders: features, convolutions that leave one frame of some, the layers of
-   FastConformer (Rekesh et al. 2023), and a product that scores the outputs. samples [B, T] -> logits [B, N, n_vocab].
-   Source: transformers. */
+/* Parakeet, from Hugging Face's folders: features, convolutions that leave one frame of some, and the layers of FastConformer
+   (Rekesh et al. 2023). Behind them is a product that scores the outputs (CTC), samples [B, T] -> logits [B, N, n_vocab], or
+   a transducer (transducer.h). Source: transformers. */
 #include "import/recipe/conformer.h"
 #include "import/recipe/ctc.h"
 #include "import/recipe/mel.h"
 #include "import/recipe/recipe.h"
+#include "import/recipe/transducer.h"
 
 #include <math.h>
 
 #define MAX_HALVINGS 6
 
 typedef struct parakeet {
-    int64_t d, heads, inner, layers, n_vocab, blank;
+    int64_t d, heads, inner, layers;
     int64_t halvings, channels, kernel, stride, conv; /* conv: kernel of the layers' convolutions */
     double scale;                                     /* of what the first layer reads */
     build_activation act;
@@ -22,7 +23,8 @@ static const char *const ignored[] = {"*num_batches_tracked", NULL};
 
 bool recipe_is_parakeet(const checkpoint *c)
 {
-    return checkpoint_find(c, "encoder.subsampling.linear.weight") && checkpoint_find(c, "ctc_head.weight");
+    return checkpoint_find(c, "encoder.subsampling.linear.weight") &&
+           (checkpoint_find(c, "ctc_head.weight") || checkpoint_find(c, "joint.head.weight"));
 }
 
 /* ---- Dimensions ---------------------------------------------------------------------------------------- */
@@ -40,7 +42,6 @@ static parakeet read_dims(build *b)
                   .heads = config_int(b, "num_attention_heads", 8),
                   .inner = build_dim(b, "encoder.layers.0.feed_forward1.linear1.weight", 0),
                   .layers = build_count(b, "encoder.layers.", ".self_attn.q_proj.weight"),
-                  .n_vocab = build_dim(b, "ctc_head.weight", 0),
                   .channels = build_dim(b, "encoder.subsampling.layers.0.weight", 0),
                   .kernel = build_dim(b, "encoder.subsampling.layers.0.weight", 2),
                   .stride = config_int(b, "subsampling_conv_stride", 2),
@@ -50,7 +51,6 @@ static parakeet read_dims(build *b)
     while (m.halvings <= MAX_HALVINGS && build_find(b, build_text(b, "encoder.subsampling.layers.%lld.weight",
                                                                   (long long)(3 * m.halvings - 1))))
         m.halvings++;
-    m.blank = checkpoint_int(b->c, "pad_token_id", m.n_vocab - 1);
     m.scale = build_fact_bool(b, "encoder_config.scale_input", true) ? sqrt((double)m.d) : 1;
     m.act = build_activation_named(b, build_fact_text(b, "encoder_config.hidden_act", "silu"));
     if (b->code == SIB_OK &&
@@ -111,6 +111,29 @@ static value_id frames(build *b, const parakeet *m, value_id x)
     return m->scale == 1 ? x : build_mul(b, x, build_float(b, m->scale));
 }
 
+/* ---- Heads --------------------------------------------------------------------------------------------- */
+
+/* x [B, N, d] -> logits */
+static void ctc_head(build *b, const parakeet *m, value_id x)
+{
+    const int64_t n_vocab = build_dim(b, "ctc_head.weight", 0);
+    build_add_metadata_int(b, "n_vocab", n_vocab);
+    ctc_add_pieces(b, n_vocab, checkpoint_int(b->c, "pad_token_id", n_vocab - 1));
+    build_scope(b, "head");
+    build_output(b, build_linear(b, x, "ctc_head", m->d, n_vocab, BUILD_BIAS), "logits", SIB_F32, "B N %lld",
+                 (long long)n_vocab);
+}
+
+static void transducer_head(build *b, const parakeet *m, value_id x)
+{
+    const transducer t = transducer_read(b, m->d);
+    if (b->code != SIB_OK)
+        return;
+    build_add_metadata_int(b, "n_vocab", t.n_vocab);
+    transducer_add_metadata(b, &t);
+    transducer_build(b, &t, x);
+}
+
 /* ---- The recipe ---------------------------------------------------------------------------------------- */
 
 static void add_metadata(build *b, const parakeet *m)
@@ -118,12 +141,10 @@ static void add_metadata(build *b, const parakeet *m)
     int64_t frame = m->mel.hop;
     for (int64_t i = 0; i < m->halvings; i++)
         frame *= m->stride;
-    build_add_metadata_int(b, "n_vocab", m->n_vocab);
     build_add_metadata_int(b, "n_embd", m->d);
     build_add_metadata_int(b, "n_layer", m->layers);
     build_add_metadata_int(b, "n_mels", m->mel.n);
     ctc_add_frames(b, m->mel.rate, frame, 2 * m->mel.hop);
-    ctc_add_pieces(b, m->n_vocab, m->blank);
 }
 
 void recipe_parakeet(build *b)
@@ -144,7 +165,5 @@ void recipe_parakeet(build *b)
         build_scope(b, "layers.%lld", (long long)i);
         x = conformer_layer(b, &c, x, build_text(b, "encoder.layers.%lld", (long long)i));
     }
-    build_scope(b, "head");
-    build_output(b, build_linear(b, x, "ctc_head", m.d, m.n_vocab, BUILD_BIAS), "logits", SIB_F32, "B N %lld",
-                 (long long)m.n_vocab);
+    (build_find(b, "ctc_head.weight") ? ctc_head : transducer_head)(b, &m, x);
 }

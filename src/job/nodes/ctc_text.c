@@ -194,7 +194,7 @@ static sib_code end_run(ctc_text *t, sib_error *err)
     const char *text = r->texts[t->run.id];
     const double start = t->offset + (double)t->run.start * r->frame_seconds,
                  end = t->offset + (double)t->run.end * r->frame_seconds,
-                 probability = t->run.sum / (double)(t->run.end - t->run.start);
+                 probability = t->run.sum / (double)t->run.n;
     if (!strcmp(text, r->blank))
         return SIB_OK;
     const size_t n_prefix = strlen(r->prefix);
@@ -203,9 +203,12 @@ static sib_code end_run(ctc_text *t, sib_error *err)
     if (!strcmp(text, r->delimiter) || !strcmp(text, r->separator))
         return add_separator(t, err);
     if (begins) {
-        code = add_separator(t, err);
+        code = t->apart ? end_word(t, err) : add_separator(t, err);
         text += n_prefix;
     }
+    t->apart = false;
+    if (begins && !*text)
+        return code;
     const bool split = t->word.any && start - t->word.start > r->max_seconds;
     if (code == SIB_OK && (split || !t->word.any))
         code = begin_word(t, start, split, err);
@@ -225,14 +228,30 @@ sib_code ctc_text_frame(ctc_text *t, uint64_t frame, size_t id, double probabili
         t->run.id = id;
         t->run.start = frame;
         t->run.sum = 0;
+        t->run.n = 0;
     }
+    t->run.n++;
     t->run.end = frame + 1;
     t->run.sum += probability;
     return code;
 }
 
+sib_code ctc_text_token(ctc_text *t, uint64_t from, uint64_t to, size_t id, double probability,
+                        sib_error *err)
+{
+    sib_code code = end_run(t, err);
+    t->run.any = true;
+    t->run.id = id;
+    t->run.start = from;
+    t->run.end = to;
+    t->run.n = 1;
+    t->run.sum = probability;
+    return code == SIB_OK ? end_run(t, err) : code;
+}
+
 sib_code ctc_text_clip(ctc_text *t, sib_error *err)
 {
+    t->apart = t->text.n > 0;
     return !t->text.n ? SIB_OK : buf_add_text(&t->open.blanks, t->rules->separator, err);
 }
 

@@ -1,5 +1,6 @@
 /* The text of a recogniser with a CTC head (Graves et al. 2006), from the likeliest output of each frame: equal ones in
-   a row are one token, blanks are none, tokens between delimiters are words, and words without long pauses segments.
+   a row are one token, blanks are none, tokens between delimiters are words, and words without long pauses segments. Or that
+   of tokens which come one by one with their frames.
    Texts and times are those of transformers' Wav2Vec2CTCTokenizer. */
 #ifndef JOB_NODES_CTC_TEXT_H
 #define JOB_NODES_CTC_TEXT_H
@@ -30,13 +31,14 @@ typedef struct ctc_text {
     const job_watch *watch; /* may be NULL */
     double offset;          /* seconds at which frame 0 is */
     uint64_t seek;          /* of segments that end */
+    bool apart;             /* what is written between clips stands before the next token */
     whisper_segments segments;
     byte_buffer text; /* of all segments */
     struct {          /* frames in a row with one output */
         bool any;
         size_t id;
-        uint64_t start, end;
-        double sum; /* of the output's probability */
+        uint64_t start, end, n; /* n: frames */
+        double sum;             /* of the output's probability */
     } run;
     struct {              /* the word that is open */
         bool any, joined; /* joined: no blank stands before it */
@@ -57,6 +59,9 @@ typedef struct ctc_text {
 
 /* Takes a frame, after those before it: its likeliest output and the probability of that. */
 sib_code ctc_text_frame(ctc_text *t, uint64_t frame, size_t id, double probability, sib_error *err);
+/* Takes a token of its own, of frames from (inclusive) to `to`, which may be none: those of transducers. */
+sib_code ctc_text_token(ctc_text *t, uint64_t from, uint64_t to, size_t id, double probability,
+                        sib_error *err);
 /* Begins a clip: its text stands apart from that before it. */
 sib_code ctc_text_clip(ctc_text *t, sib_error *err);
 /* Ends what is open: a recording or a clip ends. */

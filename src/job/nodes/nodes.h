@@ -48,6 +48,7 @@ extern const job_op *const job_ops[];
 /* Its rows, each defined in its file. */
 extern const job_op job_op_features, job_op_windows, job_op_spans, job_op_tokenize, job_op_detokenize,
     job_op_sample, job_op_score, job_op_fill, job_op_pool, job_op_call, job_op_loop, job_op_transcribe,
-    job_op_decode, job_op_ctc, job_op_recognise, job_op_spell, job_op_speak, job_op_say, job_op_utter;
+    job_op_decode, job_op_ctc, job_op_recognise, job_op_transduce, job_op_spell, job_op_speak, job_op_say,
+    job_op_utter;
 
 #endif

@@ -195,24 +195,6 @@ static sib_code add_segment(recogniser *r, spoken *said, size_t from, size_t to,
 
 /* ---- Chunks --------------------------------------------------------------------------------------------- */
 
-/* Where a chunk of samples (n) ends: in the middle of the quietest tenth of a second of its second half. */
-static size_t quiet_place(const float *samples, size_t n, double rate)
-{
-    const size_t width = size_max((size_t)(rate / 10), 1), step = size_max(width / 4, 1);
-    size_t best = n;
-    double least = INFINITY;
-    for (size_t at = n / 2; at + width <= n; at += step) {
-        double power = 0;
-        for (size_t i = at; i < at + width; i++)
-            power += (double)samples[i] * samples[i];
-        if (power < least) {
-            least = power;
-            best = at + width / 2;
-        }
-    }
-    return best;
-}
-
 /* Samples [from, to) of the recording. */
 static sib_code do_clip(void *self, size_t from, size_t to, sib_error *err)
 {
@@ -222,7 +204,7 @@ static sib_code do_clip(void *self, size_t from, size_t to, sib_error *err)
     while (code == SIB_OK && from < to && to - from >= r->min) {
         const float *samples = r->samples + from;
         const size_t n =
-            r->chunk && to - from > r->chunk ? quiet_place(samples, r->chunk, r->rate) : to - from;
+            r->chunk && to - from > r->chunk ? speech_quiet_place(samples, r->chunk, r->rate) : to - from;
         spoken said = {0};
         code = decode(r, samples, n, &said, err);
         if (code == SIB_OK)

@@ -122,6 +122,23 @@ sib_code speech_clips(const job_step *s, size_t port, double rate, size_t n,
     return code;
 }
 
+size_t speech_quiet_place(const float *samples, size_t n, double rate)
+{
+    const size_t width = size_max((size_t)(rate / 10), 1), step = size_max(width / 4, 1);
+    size_t best = n;
+    double least = INFINITY;
+    for (size_t at = n / 2; at + width <= n; at += step) {
+        double power = 0;
+        for (size_t i = at; i < at + width; i++)
+            power += (double)samples[i] * samples[i];
+        if (power < least) {
+            least = power;
+            best = at + width / 2;
+        }
+    }
+    return best;
+}
+
 /* ---- What is given -------------------------------------------------------------------------------------- */
 
 sib_code speech_pass(const job_watch *w, const sib_segment *segment, sib_str text, sib_error *err)

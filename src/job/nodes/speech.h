@@ -30,6 +30,8 @@ sib_code speech_flatten(const sib_tensor *samples, sib_value **out, sib_error *e
 sib_code speech_clips(const job_step *s, size_t port, double rate, size_t n,
                       sib_code (*each)(void *self, size_t from, size_t to, sib_error *err), void *self,
                       sib_error *err);
+/* Where a chunk of samples (n) ends: in the middle of the quietest tenth of a second of its second half. */
+size_t speech_quiet_place(const float *samples, size_t n, double rate);
 /* Passes a segment that is final on, with the text that it adds to the transcript. */
 sib_code speech_pass(const job_watch *w, const sib_segment *segment, sib_str text, sib_error *err);
 /* Gives the outputs: the text without blanks at its ends, the segments, which it takes over, and the language of an input. */

@@ -81,6 +81,38 @@ TEST(words_have_times_and_probabilities)
     ctc_text_free(&t);
 }
 
+/* Tokens of transducers: equal ones in a row are two, and one that takes no frame ends where it begins. */
+TEST(tokens_come_with_their_frames)
+{
+    sib_error err = SIB_ERROR_INIT;
+    ctc_rules r = plain;
+    ctc_text t = {.rules = &r};
+    r.prefix = "_";
+    static const struct {
+        uint64_t from, to;
+        size_t id;
+    } tokens[] = {{1, 3, 5}, {3, 4, 2}, {4, 4, 2}, {6, 6, 5}};
+    for (int clip = 0; clip < 3; clip++) { /* the last begins inside a word */
+        CHECK_OK(ctc_text_clip(&t, &err), err);
+        for (size_t i = clip / 2; i < 4; i++)
+            CHECK_OK(ctc_text_token(&t, tokens[i].from, tokens[i].to, tokens[i].id, 0.5, &err), err);
+        CHECK_OK(ctc_text_end(&t, &err), err);
+    }
+    const sib_str all = buf_str(&t.text);
+    static const char expected[] = " CAA C CAA C AA C";
+    assert_int_equal(all.length, sizeof expected - 1);
+    assert_memory_equal(all.data, expected, all.length);
+    assert_int_equal(t.segments.n, 3);
+    const sib_segment *s = t.segments.data;
+    assert_int_equal(s->n_words, 2);
+    assert_string_equal(s->words[0].text, " CAA");
+    assert_true(s->words[0].start == 0.5 && s->words[0].end == 2);
+    assert_true(s->words[1].start == 3 && s->words[1].end == 3);
+    assert_float_equal(s->words[1].probability, 0.5, 1e-12);
+    assert_int_equal(s->n_tokens, 4);
+    ctc_text_free(&t);
+}
+
 TEST(pauses_and_lengths_end_segments)
 {
     ctc_rules r = plain;
