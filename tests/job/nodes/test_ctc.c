@@ -7,8 +7,8 @@
 #include <math.h>
 #include <string.h>
 
-static const char *const texts[] = {"-", "|", "A", "B", "\xC4\xB0", "_C", "'", "A"};
-static const ctc_rules plain = {texts, 8, "-", "|", " ", "", false, false, true, 0.5, 2.25, 100};
+static const char *const texts[] = {"-", "|", "A", "B", "\xC4\xB0", "_C", "'", "A", "_"};
+static const ctc_rules plain = {texts, 9, "-", "|", " ", "", false, false, true, 0.5, 2.25, 100};
 
 /* Takes a frame for each digit of ids, with the probability 0.5, then 0.75, ... */
 static sib_code take(ctc_text *t, const char *ids, sib_error *err)
@@ -78,6 +78,23 @@ TEST(words_have_times_and_probabilities)
     assert_int_equal(s->n_tokens, 4);
     assert_float_equal(s->logprobs[0], log(0.625), 1e-12);
     assert_float_equal(s->avg_logprob, (log(0.625) + log(0.5) + log(0.625) + log(0.75)) / 4, 1e-12);
+    ctc_text_free(&t);
+}
+
+TEST(pieces_without_text_are_no_words)
+{
+    sib_error err = SIB_ERROR_INIT;
+    ctc_rules r = plain;
+    ctc_text t = {.rules = &r};
+    r.prefix = "_";
+    CHECK_OK(take(&t, "5858802", &err), err);
+    assert_int_equal(t.text.n, 7);
+    assert_memory_equal(t.text.data, " C  C A", 7);
+    assert_int_equal(t.segments.n, 1);
+    assert_int_equal(t.segments.data->n_words, 3);
+    assert_int_equal(t.segments.data->n_tokens, 3);
+    assert_string_equal(t.segments.data->words[2].text, " A");
+    assert_true(t.segments.data->words[2].start == 3);
     ctc_text_free(&t);
 }
 
