@@ -216,8 +216,8 @@ static sib_code decode(transducer *r, const sib_tensor *encoded, sib_error *err)
     sib_tensor *predicted = NULL;
     job_call_reset(r->s->calls[CALL_PREDICTOR]);
     sib_code code = predict(r, r->begin, &predicted, err);
-    for (uint64_t i = 1; i < limit && at < n && code == SIB_OK;
-         i++) { /* one of them is what texts begin with */
+    /* from 1: what texts begin with counts as an output */
+    for (uint64_t i = 1; i < limit && at < n && code == SIB_OK; i++) {
         drawn d = {0};
         if (r->s->watch && cancel_is_set(r->s->watch->cancel))
             code = err_set(err, SIB_ERR_CANCELLED, "%s: the transcription was cancelled", r->s->node->name);
