@@ -11,7 +11,7 @@
 #include <string.h>
 
 typedef struct settings {
-    const char *out, *recipe, *tokenizer, *chat_template, *lora;
+    const char *out, *recipe, *tokenizer, *chat_template, *lora, *vocoder;
     int dtype;
     long opset, audio_context;
     bool check, json;
@@ -48,6 +48,8 @@ static const cli_option options[] = {
         "lora", lora, "FOLDER",
         "a LoRA adapter in PEFT's layout (adapter_config.json, adapter_model.safetensors), merged into the "
         "weights"),
+    OPT_TEXT("vocoder", vocoder, "FOLDER",
+             "of SpeechT5: the model that makes samples (default: that beside the checkpoint)"),
     OPT_FILE("chat-template", chat_template, "FILE",
              "the template that makes prompts of chats (default: the checkpoint's own, or that of "
              "chat_template.jinja or tokenizer_config.json in its folder)"),
@@ -194,6 +196,7 @@ static int import_files(const settings *s, size_t n, const char *const *paths)
                             .tokenizer = s->tokenizer,
                             .chat_template = s->chat_template,
                             .lora = s->lora,
+                            .vocoder = s->vocoder,
                             .dtype = dtypes[s->dtype],
                             .keep = !dtypes[s->dtype],
                             .opset = (int)s->opset,

@@ -27,6 +27,8 @@ typedef struct sib_import_options {
     const char *chat_template;
     const char *
         lora; /* folder of a LoRA adapter in PEFT's layout that is merged: W + scale * B A; not with sib_import_cached [none] */
+    /* folder of the vocoder of a model that speaks by frames; not with sib_import_cached [that beside the checkpoint] */
+    const char *vocoder;
     /* of Whisper: frames of 20 ms that its windows have, at most the checkpoint's [the checkpoint's, 30 s]. Shorter ones
        make encoding cheaper; recordings are then cut into more windows, each with less around it. */
     int64_t audio_context;

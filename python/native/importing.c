@@ -86,11 +86,12 @@ static PyObject *import_model(PyObject *module, PyObject *args)
 {
     (void)module;
     PyObject *names;
-    const char *out, *recipe, *dtype, *tokenizer, *lora = NULL;
+    const char *out, *recipe, *dtype, *tokenizer, *lora = NULL, *vocoder = NULL;
     int check, opset;
     long long audio_context;
-    if (!PyArg_ParseTuple(args, "O!yzsipO&L|O&:import_model", &PyList_Type, &names, &out, &recipe, &dtype,
-                          &opset, &check, path_of, &tokenizer, &audio_context, path_of, &lora))
+    if (!PyArg_ParseTuple(args, "O!yzsipO&L|O&O&:import_model", &PyList_Type, &names, &out, &recipe, &dtype,
+                          &opset, &check, path_of, &tokenizer, &audio_context, path_of, &lora, path_of,
+                          &vocoder))
         return NULL;
     Py_ssize_t n = PyList_Size(names);
     const char **paths = PyMem_Calloc((size_t)n + 1, sizeof *paths);
@@ -107,6 +108,7 @@ static PyObject *import_model(PyObject *module, PyObject *args)
                             .opset = opset,
                             .tokenizer = tokenizer,
                             .lora = lora,
+                            .vocoder = vocoder,
                             .check = check != 0,
                             .audio_context = audio_context};
     sib_import_report *report = NULL;

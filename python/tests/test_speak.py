@@ -298,12 +298,21 @@ def test_what_is_no_speecht5_is_refused_by_name(tmp_path, torch):
         sibyl.import_model(folder, tmp_path / "m.onnx")
     tokens.write_text(kept)
     config = folder / "vocoder" / "config.json"
-    config.write_text(json.dumps({**json.loads(config.read_text()), "upsample_rates": [5]}))
+    sane = config.read_text()
+    config.write_text(json.dumps({**json.loads(sane), "upsample_rates": [5]}))
     with pytest.raises(sibyl.SibylError, match="upsample_rates"):
         sibyl.import_model(folder, tmp_path / "m.onnx")
     (folder / "vocoder").rename(tmp_path / "other")
     with pytest.raises(sibyl.SibylError, match="no vocoder"):
         sibyl.import_model(folder, tmp_path / "m.onnx")
+    small_vits(tmp_path / "vits", torch)
+    with pytest.raises(sibyl.SibylError, match="recipe vits has no vocoder"):
+        sibyl.import_model(tmp_path / "vits", tmp_path / "m.onnx", vocoder=tmp_path / "other")
+    with pytest.raises(sibyl.SibylError, match="upsample_rates"):
+        sibyl.import_model(folder, tmp_path / "m.onnx", vocoder=tmp_path / "other")
+    (tmp_path / "other" / "config.json").write_text(sane)
+    sibyl.import_model(folder, tmp_path / "m.onnx", vocoder=tmp_path / "other")
+    assert sibyl.load_model(tmp_path / "m.onnx")(SPOKEN, speaker_embedding=np.ones(7, "f4"), max_ratio=1.0)["samples"].size
 
 
 # ---- Piper ---------------------------------------------------------------------------------------------------------------

@@ -346,9 +346,9 @@ sib_code sib_import_cached(const char *path, const sib_import_options *options, 
     if (!path || !model)
         return err_set(err, SIB_ERR_ARGUMENT, "%s is NULL", path ? "model" : "path");
     *model = NULL;
-    if (o.lora)
-        return err_set(err, SIB_ERR_UNSUPPORTED,
-                       "%s: models with an adapter are not kept: import it to a file", path);
+    if (o.lora || o.vocoder)
+        return err_set(err, SIB_ERR_UNSUPPORTED, "%s: models with %s are not kept: import it to a file", path,
+                       o.lora ? "an adapter" : "a vocoder that is named");
     o.need_tokenizer = true;
     sib_code code = cache_path("sibyl/models", &folder, err);
     if (code == SIB_OK)

@@ -71,6 +71,9 @@ static sib_code make(build *b, const recipe *r, const char *out, const sib_impor
     if (code == SIB_OK && options->audio_context && !build_metadata_int(b, "n_audio_ctx", 0))
         code = err_set(err, SIB_ERR_ARGUMENT, "%s: a model of the recipe %s has no windows of audio",
                        checkpoint_file(b->c, 0), r->name);
+    if (code == SIB_OK && options->vocoder && !b->other)
+        code = err_set(err, SIB_ERR_ARGUMENT, "%s: a model of the recipe %s has no vocoder",
+                       checkpoint_file(b->c, 0), r->name);
     if (code == SIB_OK && options->max_bytes && b->report->bytes_written > options->max_bytes)
         code = err_set(err, SIB_ERR_SIZE, "%s: its weights take %llu bytes, and %llu are allowed",
                        checkpoint_file(b->c, 0), (unsigned long long)b->report->bytes_written,

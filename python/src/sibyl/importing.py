@@ -39,6 +39,7 @@ def import_model(
     tokenizer: Path | None = None,
     audio_context: int = 0,
     lora: Path | None = None,
+    vocoder: Path | None = None,
 ) -> dict[str, Any]:
     """Writes the model that a checkpoint's weights ask for to `out`, and its weights beside it to `out`.data.
 
@@ -53,7 +54,8 @@ def import_model(
     None takes the checkpoint's own, or a tokenizer.json beside it.
     audio_context: of Whisper, frames of 20 ms that its windows have; 0 takes the checkpoint's (1500). Shorter windows make
     encoding cheaper; recordings are cut into more of them. lora: the folder of a LoRA adapter in PEFT's layout
-    (adapter_config.json, adapter_model.safetensors), which is merged into the weights: W + scale * B A.
+    (adapter_config.json, adapter_model.safetensors), which is merged into the weights: W + scale * B A. vocoder: of
+    SpeechT5, the folder of the model that makes samples; None takes that beside the checkpoint.
     Returns what was found: recipe, format, tokenizer (its kind, or None), job (the document, or None), parameters, weights,
     problems.
     """
@@ -62,4 +64,4 @@ def import_model(
     paths = [checkpoint] if isinstance(checkpoint, (str, os.PathLike)) else list(checkpoint)
     beside = None if tokenizer is None else os.fsencode(tokenizer)
     names = [os.fsencode(path) for path in paths]
-    return _sibyl.import_model(names, os.fsencode(out), recipe, _DTYPES[dtype], opset, check, beside, audio_context, None if lora is None else os.fsencode(lora))
+    return _sibyl.import_model(names, os.fsencode(out), recipe, _DTYPES[dtype], opset, check, beside, audio_context, None if lora is None else os.fsencode(lora), None if vocoder is None else os.fsencode(vocoder))

@@ -1,6 +1,7 @@
 #include "import/model/build_values.h"
 
 #include "base/alloc.h"
+#include "base/assert.h"
 #include "base/error.h"
 #include "import/read/beside.h"
 
@@ -53,7 +54,7 @@ void build_end(build *b)
     onnx_free(&b->m);
     mem_free(b->sources.items);
     mem_free(b->taken);
-    checkpoint_free(&b->beside);
+    checkpoint_free(&b->other);
     *b = (build){.code = b->code};
 }
 
@@ -188,25 +189,19 @@ checkpoint *build_open_beside(build *b, const char *name)
     return out;
 }
 
-bool build_enter_beside(build *b, const char *name)
+void build_enter_checkpoint(build *b, checkpoint *c)
 {
-    checkpoint *c = b->beside ? NULL : build_open_beside(b, name);
-    bool *taken = c ? mem_calloc(checkpoint_weights(c) + 1, sizeof *taken) : NULL;
-    if (!taken) {
-        if (c)
-            b->code = err_memory(b->err, 1, "a list of weights");
-        checkpoint_free(&c);
-        return false;
-    }
-    b->beside = c;
+    SIB_ASSERT(!b->other);
+    b->other = c;
     b->main = b->c;
     b->main_taken = b->taken;
     b->c = c;
-    b->taken = taken;
-    return true;
+    b->taken = mem_calloc(checkpoint_weights(c) + 1, sizeof *b->taken);
+    if (!b->taken && b->code == SIB_OK)
+        b->code = err_memory(b->err, checkpoint_weights(c), "a list of weights");
 }
 
-void build_leave_beside(build *b, const char *const *patterns)
+void build_leave_checkpoint(build *b, const char *const *patterns)
 {
     for (size_t i = 0; i < checkpoint_weights(b->c) && b->code == SIB_OK; i++) {
         const char *name = checkpoint_weight(b->c, i)->name.data;

@@ -39,7 +39,7 @@ typedef struct build {
     source_list sources; /* sources of the weights' elements when they are written */
     const char *scope;   /* prefix of the names of nodes and values */
     bool *taken;         /* (weights of c) true for those that the recipe used */
-    checkpoint *beside;  /* that of build_enter_beside, and what c and taken are behind it */
+    checkpoint *other;   /* that of build_enter_checkpoint, and what c and taken are behind it */
     const checkpoint *main;
     bool *main_taken;
     bool has_texts; /* the metadata have the texts of the outputs, and there is no tokenizer */
@@ -91,11 +91,11 @@ int64_t build_fact_int(build *b, const char *key, int64_t otherwise, int64_t min
 struct json_t *build_beside(build *b, const char *name);
 /* The same for a file or folder with weights. checkpoint_free. */
 checkpoint *build_open_beside(build *b, const char *name);
-/* Makes that checkpoint the one whose weights and facts are read, until build_leave_beside; it lives as long as the build, which
-   has room for one. Returns false where there is none, or after a failure. */
-bool build_enter_beside(build *b, const char *name);
+/* Makes another checkpoint, which it takes over, the one whose weights and facts are read, until build_leave_checkpoint; it lives
+   as long as the build, which has room for one. */
+void build_enter_checkpoint(build *b, checkpoint *c);
 /* Reports the weights that were never used, apart from those of patterns that end with a NULL. */
-void build_leave_beside(build *b, const char *const *patterns);
+void build_leave_checkpoint(build *b, const char *const *patterns);
 /* Dim i of a weight; 0 for a missing weight, which is reported. */
 int64_t build_dim(build *b, const char *name, size_t i);
 /* The number of weights named before + i + after, i from 0: "encoder.blocks.3.attn.query.weight". */

@@ -306,7 +306,7 @@ static value_id postnet(build *b, const speecht5 *m, value_id x)
     return build_add(b, x, build_transpose(b, y, 3, swapped));
 }
 
-/* Frames [1, F, bins] -> samples [1, T], by the vocoder beside the model. */
+/* Frames [1, F, bins] -> samples [1, T], by the vocoder, whose weights are read. */
 static value_id vocode(build *b, const speecht5 *m, value_id x)
 {
     static const int64_t swapped[] = {0, 2, 1};
@@ -323,24 +323,36 @@ static value_id vocode(build *b, const speecht5 *m, value_id x)
     return build_2(b, "Squeeze", x, build_int(b, 1));
 }
 
-static void build_samples(build *b, const speecht5 *m)
+static checkpoint *open_vocoder(build *b)
 {
-    value_id x = build_input(b, "made", SIB_F32, "1 F %lld", (long long)m->bins);
-    size_t i = 0;
-    build_scope(b, "postnet");
-    x = postnet(b, m, x);
-    build_output(b, x, "spectrogram", SIB_F32, "1 F %lld", (long long)m->bins);
-    while (i < sizeof vocoders / sizeof *vocoders && !build_enter_beside(b, vocoders[i]))
-        i++;
-    if (i < sizeof vocoders / sizeof *vocoders) {
-        x = vocode(b, m, x);
-        build_leave_beside(b, vocoder_ignored);
-    } else
+    const char *given = b->work->options->vocoder;
+    checkpoint *c = NULL;
+    if (given && b->code == SIB_OK)
+        b->code = checkpoint_open(&given, 1, &c, b->err);
+    for (size_t i = 0; !given && !c && i < sizeof vocoders / sizeof *vocoders; i++)
+        c = build_open_beside(b, vocoders[i]);
+    if (!c)
         build_fail(
             b, SIB_ERR_IO,
             "%s: has no vocoder, which makes samples of what the model says: fetch that of the same "
-            "model and put its folder into the model's as 'vocoder', or beside that as 'speecht5_hifigan'",
+            "model, and name its folder (--vocoder), put it into the model's as 'vocoder', or beside that as "
+            "'speecht5_hifigan'",
             checkpoint_file(b->c, 0));
+    return c;
+}
+
+static void build_samples(build *b, const speecht5 *m)
+{
+    value_id x = build_input(b, "made", SIB_F32, "1 F %lld", (long long)m->bins);
+    checkpoint *vocoder = open_vocoder(b);
+    if (!vocoder)
+        return;
+    build_scope(b, "postnet");
+    x = postnet(b, m, x);
+    build_output(b, x, "spectrogram", SIB_F32, "1 F %lld", (long long)m->bins);
+    build_enter_checkpoint(b, vocoder);
+    x = vocode(b, m, x);
+    build_leave_checkpoint(b, vocoder_ignored);
     build_output(b, x, "samples", SIB_F32, "1 T");
 }
 
