@@ -6,8 +6,7 @@
 
 #define N         ((int64_t)1 << 19) /* elements of the input x [N] */
 #define LARGE     ((int64_t)1 << 23) /* of nodes whose work is in proportion to their input */
-#define SOON_US   10000              /* until a run is cancelled; */
-#define TRIES     4                  /* sooner in the next try where it has ended before */
+#define SOON_US   10000              /* until a run is cancelled first */
 #define LIMIT     (UINT64_C(64) << 20)
 #define BIG_LIMIT (UINT64_C(8) << 30)
 
@@ -247,8 +246,7 @@ TEST(results_above_the_limit_are_refused_by_its_name)
     sib_value_free(&x);
 }
 
-/* A node that does not heed ends in each try: its work takes a hundred times as long as the first waits. *late: seconds
-   of a processor that the run took after the cancel. */
+/* A node that does not heed ends in each try. *late: seconds of a processor that the run took after the cancel. */
 static sib_code run_cancelled(sib_session *s, const sib_value *x, unsigned us, double *late)
 {
     sib_error err = SIB_ERROR_INIT;
@@ -284,8 +282,8 @@ static void check_cancelled(const char *backends, const long_node *rows, size_t 
         sib_session *s = session_of(&rows[i], backends, BIG_LIMIT);
         sib_code code = SIB_OK;
         double late = 0;
-        for (unsigned try = 0; try < TRIES && code == SIB_OK; try++)
-            code = run_cancelled(s, x, SOON_US >> try, &late);
+        for (unsigned try = 0; try < CANCEL_TRIES && code == SIB_OK; try++)
+            code = run_cancelled(s, x, cancel_sooner(SOON_US, try), &late);
         if ((code != SIB_ERR_CANCELLED || late > HEEDED_S) && ++failed)
             print_error("%s on %s: %s after %.3f s, expected cancelled\n", rows[i].name, backends,
                         sib_code_name(code), late);

@@ -7,8 +7,7 @@
 #include <sibyl/text.h>
 
 #define BYTES   ((size_t)1 << 19)
-#define SOON_US 2000 /* until the call is cancelled; */
-#define TRIES   4    /* sooner in the next try where it has ended before, and at once in the last */
+#define SOON_US 2000 /* until the call is cancelled first */
 
 static const struct seed {
     const char *name, *file, *word;
@@ -53,8 +52,8 @@ TEST(tokenizers_heed_cancel)
         char *text = text_of(seeds[i].word);
         sib_code code = SIB_OK;
         double late = 0;
-        for (unsigned try = 0; try < TRIES && code == SIB_OK; try++)
-            code = encode_cancelled(t, text, try + 1 < TRIES ? SOON_US >> try : 0, &late);
+        for (unsigned try = 0; try < CANCEL_TRIES && code == SIB_OK; try++)
+            code = encode_cancelled(t, text, cancel_sooner(SOON_US, try), &late);
         if ((code != SIB_ERR_CANCELLED || late > HEEDED_S) && ++failed)
             print_error("%s: %s after %.3f s, expected cancelled\n", seeds[i].name, sib_code_name(code),
                         late);
