@@ -274,6 +274,14 @@ class Cached(Small):
         self.describe("copy")
         self.assertEqual(len(self.kept()), 2)
 
+    def test_files_beside_it_count(self):
+        self.describe("g")
+        for made, name in enumerate(("tokenizer.model", "source.spm", "special_tokens_map.json", "1_Pooling/config.json"), 2):
+            (self.folder / "g" / name).parent.mkdir(exist_ok=True)
+            (self.folder / "g" / name).write_text(json.dumps({"of": name}))
+            self.describe("g")
+            self.assertEqual(len(self.kept()), made, name)
+
     def test_limit(self):
         """The model that was not used for longest goes, and what an import left that was ended."""
         left = self.models / "making-abcdef"
