@@ -3,6 +3,7 @@
 #include "server/http/base64.h"
 #include "server/http/state.h"
 #include "server/models/exchange_model.h"
+#include "server/openai/body_fields.h"
 #include "server/values/json.h"
 
 #include <stdlib.h>
@@ -24,66 +25,53 @@ typedef struct embeddings {
 
 /* ---- The body ---- */
 
-static bool read_input(embeddings *e, const json_t *value)
+static bool read_input(void *self, const json_t *value)
 {
+    embeddings *e = self;
     e->input = value;
     return json_is_string(value) || json_is_array(value);
 }
 
-static bool read_model(embeddings *e, const json_t *value)
+static bool read_model(void *self, const json_t *value)
 {
+    embeddings *e = self;
     e->model_id = json_string_value(value);
     return e->model_id;
 }
 
-static bool read_format(embeddings *e, const json_t *value)
+static bool read_format(void *self, const json_t *value)
 {
+    embeddings *e = self;
     const char *name = json_string_value(value);
     e->base64 = name && !strcmp(name, "base64");
     return name && (e->base64 || !strcmp(name, "float"));
 }
 
-static bool read_dimensions(embeddings *e, const json_t *value)
+static bool read_dimensions(void *self, const json_t *value)
 {
+    embeddings *e = self;
     e->dimensions = value;
     return json_is_integer(value);
 }
 
-static bool read_user(embeddings *e, const json_t *value)
+static bool read_user(void *self, const json_t *value)
 {
-    (void)e;
+    (void)self;
     return json_is_string(value);
 }
 
-static const struct {
-    const char *name;
-    bool (*read)(embeddings *e, const json_t *value);
-    const char *expected;
-} fields[] = {{"input", read_input, "a text, a list of token ids, or a list of at most 2048 of these"},
-              {"model", read_model, "a string"},
-              {"encoding_format", read_format, "'float' or 'base64'"},
-              {"dimensions", read_dimensions, "an integer"},
-              {"user", read_user, "a string"}};
+static const body_field fields[] = {
+    {"input", read_input, "a text, a list of token ids, or a list of at most 2048 of these"},
+    {"model", read_model, "a string"},
+    {"encoding_format", read_format, "'float' or 'base64'"},
+    {"dimensions", read_dimensions, "an integer"},
+    {"user", read_user, "a string"}};
 
 /* Answers 400 and returns false where the body is wrong. */
 static bool read_body(embeddings *e, const json_t *body)
 {
-    const char *name;
-    json_t *value;
-    json_object_foreach((json_t *)(uintptr_t)body, name, value)
-    {
-        size_t i = 0, n = sizeof fields / sizeof *fields;
-        while (i < n && strcmp(fields[i].name, name) != 0)
-            i++;
-        if (i < n && (json_is_null(value) || fields[i].read(e, value)))
-            continue;
-        if (i < n)
-            answer_error(e->x, 400, name, "%s must be %s", name, fields[i].expected);
-        else
-            answer_error(e->x, 400, name,
-                         "there is no field '%.60s'; docs/serve.md lists those that there are", name);
+    if (!body_fields_read(e->x, body, sizeof fields / sizeof *fields, fields, e))
         return false;
-    }
     if (!e->input)
         answer_error(e->x, 400, "input", "there is no input");
     return e->input;

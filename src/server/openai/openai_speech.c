@@ -2,6 +2,7 @@
 #include "server/handlers.h"
 #include "server/http/state.h"
 #include "server/models/exchange_model.h"
+#include "server/openai/body_fields.h"
 #include "server/values/json.h"
 
 #include <stdlib.h>
@@ -23,22 +24,25 @@ typedef struct speech {
 
 /* ---- The body ------------------------------------------------------------------------------------------- */
 
-static bool read_input(speech *s, const json_t *value)
+static bool read_input(void *self, const json_t *value)
 {
+    speech *s = self;
     s->input = json_string_value(value);
     s->size = json_string_length(value);
     return s->input && s->size <= MAX_INPUT;
 }
 
-static bool read_model(speech *s, const json_t *value)
+static bool read_model(void *self, const json_t *value)
 {
+    speech *s = self;
     s->model_id = json_string_value(value);
     return s->model_id;
 }
 
 /* OpenAI's names are the speaker that the model has first. */
-static bool read_voice(speech *s, const json_t *value)
+static bool read_voice(void *self, const json_t *value)
 {
+    speech *s = self;
     static const char *const names[] = {"alloy", "ash",  "ballad", "cedar", "coral",   "echo", "fable",
                                         "marin", "nova", "onyx",   "sage",  "shimmer", "verse"};
     const char *text = json_string_value(value);
@@ -51,42 +55,42 @@ static bool read_voice(speech *s, const json_t *value)
     return true;
 }
 
-static bool read_format(speech *s, const json_t *value)
+static bool read_format(void *self, const json_t *value)
 {
+    speech *s = self;
     const char *name = json_string_value(value);
     s->raw = name && !strcmp(name, "pcm");
     return name && (s->raw || !strcmp(name, "wav"));
 }
 
-static bool read_speed(speech *s, const json_t *value)
+static bool read_speed(void *self, const json_t *value)
 {
+    speech *s = self;
     s->speed = json_number_value(value);
     return json_is_number(value) && s->speed >= 0.25 && s->speed <= 4;
 }
 
-static bool read_seed(speech *s, const json_t *value)
+static bool read_seed(void *self, const json_t *value)
 {
+    speech *s = self;
     s->seed = (double)json_integer_value(value);
     return json_is_integer(value) && s->seed >= 0 && s->seed <= 0x1p53;
 }
 
-static bool read_phonemes(speech *s, const json_t *value)
+static bool read_phonemes(void *self, const json_t *value)
 {
+    speech *s = self;
     s->phonemes = json_is_true(value);
     return json_is_boolean(value);
 }
 
-static bool read_stream(speech *s, const json_t *value)
+static bool read_stream(void *self, const json_t *value)
 {
-    (void)s;
+    (void)self;
     return json_is_string(value) && !strcmp(json_string_value(value), "audio");
 }
 
-static const struct {
-    const char *name;
-    bool (*read)(speech *s, const json_t *value);
-    const char *expected;
-} fields[] = {
+static const body_field fields[] = {
     {"input", read_input, "a text of at most 65536 bytes"},
     {"model", read_model, "a string"},
     {"voice", read_voice, "the number of a speaker, as a string, or a name of OpenAI's (alloy), the first"},
@@ -99,22 +103,8 @@ static const struct {
 /* Answers 400 and returns false where the body is wrong. */
 static bool read_body(speech *s, const json_t *body)
 {
-    const char *name;
-    json_t *value;
-    json_object_foreach((json_t *)(uintptr_t)body, name, value)
-    {
-        size_t i = 0, n = sizeof fields / sizeof *fields;
-        while (i < n && strcmp(fields[i].name, name) != 0)
-            i++;
-        if (i < n && (json_is_null(value) || fields[i].read(s, value)))
-            continue;
-        if (i < n)
-            answer_error(s->x, 400, name, "%s must be %s", name, fields[i].expected);
-        else
-            answer_error(s->x, 400, name,
-                         "there is no field '%.60s'; docs/serve.md lists those that there are", name);
+    if (!body_fields_read(s->x, body, sizeof fields / sizeof *fields, fields, s))
         return false;
-    }
     if (!s->input)
         answer_error(s->x, 400, "input", "there is no input");
     return s->input;
